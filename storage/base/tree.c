@@ -1,0 +1,351 @@
+/*
+ * The tree behind json.c and yaml.c, and its typed readers. All nodes live in an arena that the
+ * doc owns. Must never depend on which of the two formats the tree came from.
+ */
+#include "storage/base/tree.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "storage/base/banned.h"
+
+#define ARENA_BLOCK (32u << 10)
+#define HASH_FROM 16 /* maps with more keys than this are checked for duplicates by hash */
+
+struct arena {
+	struct arena_block *blocks;
+	size_t nodes;
+	struct key_slot *slots; /* open addressing; (parent, key ignoring case) of large maps */
+	size_t slot_count, slots_used;
+};
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, size;
+	_Alignas(16) char bytes[];
+};
+
+struct key_slot {
+	const struct node *parent;
+	const char *key;
+};
+
+static void *arena_alloc(struct arena *a, size_t size)
+{
+	struct arena_block *b = a->blocks;
+
+	size = (size + 15) & ~(size_t)15;
+	if (!b || b->size - b->used < size) {
+		size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
+
+		b = mem_alloc(sizeof(*b) + room);
+		b->size = room;
+		b->next = a->blocks;
+		a->blocks = b;
+	}
+	b->used += size;
+	return b->bytes + b->used - size;
+}
+
+static const char *arena_text(struct arena *a, struct span s)
+{
+	char *copy = arena_alloc(a, s.len + 1);
+
+	if (s.len)
+		memcpy(copy, s.data, s.len);
+	return copy;
+}
+
+void doc_release(struct doc *d)
+{
+	int saved = errno;
+
+	if (d->arena) {
+		for (struct arena_block *b = d->arena->blocks, *next; b; b = next) {
+			next = b->next;
+			free(b);
+		}
+		free(d->arena->slots);
+		free(d->arena);
+	}
+	*d = (struct doc)DOC_INIT;
+	errno = saved;
+}
+
+/* --- duplicate keys ---------------------------------------------------------------------- */
+
+static size_t key_hash(const struct node *parent, const char *key)
+{
+	size_t h = (size_t)(uintptr_t)parent * 0x9E3779B97F4A7C15u;
+
+	for (; *key; key++)
+		h = (h ^ ((unsigned char)*key | 0x20u)) * 0x100000001B3u;
+	return h ^ (h >> 29);
+}
+
+/* The slot of (parent, key), or the empty one where it belongs. */
+static struct key_slot *slot_find(struct arena *a, const struct node *parent, const char *key)
+{
+	size_t at = key_hash(parent, key) & (a->slot_count - 1);
+
+	while (a->slots[at].parent &&
+		!(a->slots[at].parent == parent && strcasecmp(a->slots[at].key, key) == 0))
+		at = (at + 1) & (a->slot_count - 1);
+	return &a->slots[at];
+}
+
+static void slots_grow(struct arena *a)
+{
+	struct key_slot *old = a->slots;
+	size_t old_count = a->slot_count;
+
+	a->slot_count = old_count ? old_count * 2 : 256;
+	a->slots = mem_alloc(a->slot_count * sizeof(*a->slots));
+	for (size_t i = 0; i < old_count; i++)
+		if (old[i].parent)
+			*slot_find(a, old[i].parent, old[i].key) = old[i];
+	free(old);
+}
+
+static void slot_insert(struct arena *a, const struct node *parent, const char *key)
+{
+	if (a->slots_used * 2 >= a->slot_count)
+		slots_grow(a);
+	*slot_find(a, parent, key) = (struct key_slot){ parent, key };
+	a->slots_used++;
+}
+
+/* Is the key there already? Small maps are searched, large ones looked up. */
+static bool key_taken(struct arena *a, struct node *parent, const char *key)
+{
+	if (parent->count < HASH_FROM) {
+		node_each(n, parent) if (strcasecmp(n->key, key) == 0) return true;
+		return false;
+	}
+	if (parent->count == HASH_FROM)
+		node_each(n, parent) slot_insert(a, parent, n->key);
+	if (slot_find(a, parent, key)->parent)
+		return true;
+	slot_insert(a, parent, key);
+	return false;
+}
+
+/* --- building ---------------------------------------------------------------------------- */
+
+static unsigned node_depth(const struct node *n)
+{
+	unsigned depth = 0;
+
+	for (; n; n = n->up)
+		depth++;
+	return depth;
+}
+
+static int check_new(struct doc *d, struct node *parent, uint32_t line, struct err *e)
+{
+	if (d->arena->nodes++ >= DOC_NODES_MAX)
+		return err_set(
+			e, ERR_INPUT, "%s:%u: more than %d values", d->name, line, DOC_NODES_MAX);
+	if (node_depth(parent) >= DOC_DEPTH_MAX)
+		return err_set(
+			e, ERR_INPUT, "%s:%u: nested deeper than %d", d->name, line, DOC_DEPTH_MAX);
+	return 0;
+}
+
+int node_add(struct doc *d, struct node *parent, struct span key, enum node_kind kind,
+	struct span text, uint32_t line, struct node **out, struct err *e)
+{
+	struct node *n;
+
+	if (!d->arena)
+		d->arena = mem_alloc(sizeof(*d->arena));
+	if (check_new(d, parent, line, e) < 0)
+		return -1;
+	if ((text.len && memchr(text.data, 0, text.len)) ||
+		(key.len && memchr(key.data, 0, key.len)))
+		return err_set(e, ERR_INPUT, "%s:%u: a NUL byte in a string", d->name, line);
+	n = arena_alloc(d->arena, sizeof(*n));
+	n->kind = kind;
+	n->line = line;
+	n->up = parent;
+	n->text = arena_text(d->arena, text);
+	n->text_len = text.len;
+	if (parent && parent->kind == NODE_MAP) {
+		n->key = arena_text(d->arena, key);
+		if (key_taken(d->arena, parent, n->key))
+			return err_set(e, ERR_INPUT, "%s:%u: the key \"%s\" is there twice",
+				d->name, line, n->key);
+	}
+	if (!parent)
+		d->root = n;
+	else if (parent->last)
+		parent->last->next = n;
+	else
+		parent->first = n;
+	if (parent) {
+		parent->last = n;
+		parent->count++;
+	}
+	*out = n;
+	return 0;
+}
+
+/* --- reading ----------------------------------------------------------------------------- */
+
+const struct node *node_get(const struct node *map, const char *key)
+{
+	if (!map || map->kind != NODE_MAP)
+		return NULL;
+	node_each(n, map) if (strcmp(n->key, key) == 0) return n;
+	return NULL;
+}
+
+static void path_of(struct buf *out, const struct node *n)
+{
+	unsigned at = 0;
+
+	if (!n->up)
+		return;
+	path_of(out, n->up);
+	if (n->key) {
+		buf_printf(out, "%s%.60s", out->len ? "." : "", n->key);
+		return;
+	}
+	node_each(sibling, n->up)
+	{
+		if (sibling == n)
+			break;
+		at++;
+	}
+	buf_printf(out, "[%u]", at);
+}
+
+int node_err(const struct doc *d, const struct node *n, struct err *e, const char *fmt, ...)
+{
+	AUTO(buf_release) struct buf path = BUF_INIT;
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	path_of(&path, n);
+	if (path.len == 0)
+		return err_set(e, ERR_INPUT, "%s:%u: %s", d->name, n->line, text);
+	return err_set(e, ERR_INPUT, "%s:%u: at %.300s: %s", d->name, n->line, path.data, text);
+}
+
+static const char *kind_name(enum node_kind kind)
+{
+	static const char *const names[] = { [NODE_NULL] = "nothing",
+		[NODE_BOOL] = "true or false",
+		[NODE_INT] = "an integer",
+		[NODE_REAL] = "a number",
+		[NODE_STRING] = "a string",
+		[NODE_LIST] = "a list",
+		[NODE_MAP] = "a map" };
+
+	return names[kind];
+}
+
+static int find(const struct doc *d, const struct node *map, const char *key, int required,
+	const struct node **out, struct err *e)
+{
+	if (map->kind != NODE_MAP)
+		return node_err(d, map, e, "a map is needed here, not %s", kind_name(map->kind));
+	*out = node_get(map, key);
+	if (*out && (*out)->kind != NODE_NULL)
+		return 1;
+	if (required)
+		return node_err(d, map, e, "\"%s\" is missing", key);
+	return 0;
+}
+
+static int wrong_kind(
+	const struct doc *d, const struct node *n, enum node_kind wanted, struct err *e)
+{
+	return node_err(
+		d, n, e, "%s is needed here, not %s", kind_name(wanted), kind_name(n->kind));
+}
+
+static int find_kind(const struct doc *d, const struct node *map, const char *key, int required,
+	enum node_kind kind, const struct node **out, struct err *e)
+{
+	const struct node *n = NULL;
+	int rc = find(d, map, key, required, &n, e);
+
+	if (rc <= 0)
+		return rc;
+	if (n->kind != kind && !(kind == NODE_STRING && d->is_yaml && n->kind < NODE_LIST))
+		return wrong_kind(d, n, kind, e);
+	*out = n;
+	return 1;
+}
+
+int node_string(const struct doc *d, const struct node *map, const char *key, int required,
+	const char **out, struct err *e)
+{
+	const struct node *n = NULL;
+	int rc = find_kind(d, map, key, required, NODE_STRING, &n, e);
+
+	if (rc > 0)
+		*out = n->text;
+	return rc;
+}
+
+int node_int(const struct doc *d, const struct node *map, const char *key, int required,
+	int64_t min, int64_t max, int64_t *out, struct err *e)
+{
+	const struct node *n = NULL;
+	int rc = find_kind(d, map, key, required, NODE_INT, &n, e);
+
+	if (rc <= 0)
+		return rc;
+	if (n->number < min || n->number > max)
+		return node_err(d, n, e, "%s is not between %lld and %lld", n->text, (long long)min,
+			(long long)max);
+	*out = n->number;
+	return 1;
+}
+
+int node_bool(const struct doc *d, const struct node *map, const char *key, int required, bool *out,
+	struct err *e)
+{
+	const struct node *n = NULL;
+	int rc = find_kind(d, map, key, required, NODE_BOOL, &n, e);
+
+	if (rc > 0)
+		*out = n->number != 0;
+	return rc;
+}
+
+int node_list(const struct doc *d, const struct node *map, const char *key, int required,
+	const struct node **out, struct err *e)
+{
+	return find_kind(d, map, key, required, NODE_LIST, out, e);
+}
+
+int node_map(const struct doc *d, const struct node *map, const char *key, int required,
+	const struct node **out, struct err *e)
+{
+	return find_kind(d, map, key, required, NODE_MAP, out, e);
+}
+
+int node_only(const struct doc *d, const struct node *map, const char *const known[], struct err *e)
+{
+	if (map->kind != NODE_MAP)
+		return wrong_kind(d, map, NODE_MAP, e);
+	node_each(n, map)
+	{
+		const char *const *k = known;
+
+		while (*k && strcmp(*k, n->key) != 0)
+			k++;
+		if (!*k)
+			return node_err(d, n, e, "unknown key");
+	}
+	return 0;
+}

@@ -1,0 +1,103 @@
+/*
+ * The set: an OCI index of ours (artifactType application/vnd.moat.set.v1), and its inventory.
+ *
+ * Its digest is its identity, and signatures cover the digest; so everything that must be trusted
+ * is in here: name, version, previous, expiry, what it pins (descriptors) and, by the inventory,
+ * every blob that it holds. What an index in the set mentions and the inventory does not is absent
+ * on purpose (another platform, a foreign layer).
+ *
+ * Pure: bytes to struct and back. set_write() of equal structs gives equal bytes.
+ */
+#ifndef MOAT_SET_H
+#define MOAT_SET_H
+
+#include "storage/oci/manifest.h"
+#include "storage/oci/ref.h"
+
+#define SET_NAME_MAX 63 /* [a-z0-9]([a-z0-9.-]*[a-z0-9])? */
+#define SET_VERSION_MAX 127 /* a tag: set versions are tags of the set's repository */
+#define SET_ENTRIES_MAX 20000
+#define SET_BYTES_MAX (16u << 20) /* the set index itself */
+#define INVENTORY_BYTES_MAX (64u << 20) /* about 700,000 blobs */
+#define SET_HOST "moat.local" /* host of names that no upstream gave */
+
+enum set_role {
+	SET_PIN, /* a reference that nodes may ask for; also attachments found under a tag */
+	SET_ATTACHED, /* a referrer without a tag: signature, attestation, SBOM */
+	SET_LOCK,
+	SET_LIST,
+	SET_INVENTORY /* moat's own artifacts that travel in the set */
+};
+
+struct set_entry {
+	enum set_role role;
+	struct ref ref; /* host, repo; tag for a tagged pin */
+	struct digest digest; /* of the manifest */
+	uint64_t size;
+	char media_type[MEDIA_TYPE_MAX + 1];
+	char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" when none */
+	bool has_subject;
+	struct digest subject; /* SET_ATTACHED */
+};
+
+struct set {
+	char name[SET_NAME_MAX + 1];
+	char version[SET_VERSION_MAX + 1];
+	char created[32]; /* RFC 3339, UTC */
+	char expires[32]; /* RFC 3339, UTC; "" = never */
+	struct digest previous; /* DIGEST_NONE when this is the first */
+	uint64_t bytes; /* sum of the inventory's sizes */
+	struct set_entry *entries; /* sorted; see set_write() */
+	size_t count;
+};
+#define SET_INIT                                                                                   \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+MUST int set_parse(struct set *s, const char *name, struct span bytes, struct err *e);
+void set_release(struct set *s);
+struct set_entry *set_add(struct set *s); /* zeroed entry, borrowed until the next call */
+
+/* Sorts the entries by (role, name, digest) and appends compact JSON without a final newline. */
+void set_write(struct set *s, struct buf *out);
+
+/* moat.local/set/NAME, and :VERSION behind it: the set's own repository and tag, and the
+ * docker-reference that its cosign signature names. */
+void set_ref(const struct set *s, struct ref *out);
+
+MUST int set_check_name(struct span name, struct err *e);
+
+/* Versions are compared piece by piece: runs of digits as numbers, the rest bytewise; a
+ * pre-release part ("-rc1") sorts before its release. <0, 0, >0. */
+int set_version_cmp(const char *a, const char *b);
+
+/* One manifest of a single blob (empty config), as lock, list, inventory and files travel:
+ * deterministic bytes. title may be NULL. The blob is described by `layer`. */
+void artifact_write(struct buf *out, const char *artifact_type, const struct descriptor *layer);
+
+/* --- inventory -------------------------------------------------------------------------- */
+
+/* One line "ALG:HEX SIZE\n" a blob, sorted, no line twice. */
+struct inventory_line {
+	struct digest digest;
+	uint64_t size;
+};
+
+struct inventory {
+	struct inventory_line *lines;
+	size_t count, cap;
+};
+#define INVENTORY_INIT                                                                             \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+void inventory_add(struct inventory *v, const struct digest *d, uint64_t size);
+void inventory_write(struct inventory *v, struct buf *out); /* sorts, drops repetitions */
+MUST int inventory_parse(struct inventory *v, const char *name, struct span bytes, struct err *e);
+const struct inventory_line *inventory_find(const struct inventory *v, const struct digest *d);
+uint64_t inventory_bytes(const struct inventory *v);
+void inventory_release(struct inventory *v);
+
+#endif

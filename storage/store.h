@@ -1,0 +1,137 @@
+/*
+ * The store, read side: all that the registry may see.
+ *
+ * A store is a directory that is a valid OCI image layout at every moment, plus an SQLite index
+ * (storage/README.md: layout on disk, invariants S1-S7). Content is truth: bytes are served as they
+ * were received (S7), the index can be made again from the files (S6).
+ *
+ * Repositories are named `host/name`, as upstream names them: "docker.io/library/nginx". Every read
+ * is scoped to a repository: a blob that is here but not linked to the repository is absent.
+ * A tag is looked up in the pins of the active sets first, then among the tags that were put.
+ *
+ * One handle is for one thread at a time; open one per thread, it is cheap. Several processes may
+ * have one store open, one of them writing. Reads never wait for a writer.
+ * Lookups return 1 found, 0 absent, -1 failed.
+ */
+#ifndef MOAT_STORE_H
+#define MOAT_STORE_H
+
+#include "storage/base/err.h"
+#include "storage/oci/digest.h"
+#include "storage/oci/manifest.h"
+#include "storage/oci/ref.h"
+#include "storage/oci/set.h"
+
+struct store;
+
+enum store_mode {
+	STORE_READ, /* the store must be there; nothing is written but SQLite's -shm */
+	STORE_WRITE, /* made when it is not there; needs store_write.h to be of use */
+};
+
+/* ERR_ABSENT: no store there; ERR_UNSUPPORTED: its database on a network file system, or a schema
+ * newer than this program; ERR_IO. */
+MUST int store_open(struct store **s, const char *dir, enum store_mode mode, struct err *e);
+void store_close(struct store **s);
+
+/* A number that differs after any commit of another process or thread to this store. Costs a
+ * microsecond: caches of tags compare it once a batch of requests. */
+MUST int store_change(struct store *s, uint64_t *number, struct err *e);
+
+/* --- blobs (manifests are blobs too) ------------------------------------------------------- */
+
+/* Is it here, whole and durable (S2), in whatever repository? */
+MUST int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
+
+/* Open for reading: the caller owns the descriptor, positioned at 0. ERR_CORRUPT when the file is
+ * missing or its length is not the recorded one. */
+MUST int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, struct err *e);
+
+/* The whole of a small blob appended to `out`, its digest checked while reading. ERR_INPUT when it
+ * is larger than limit, ERR_CORRUPT when it does not match. */
+MUST int blob_read(
+	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
+
+/* Is it linked to this repository? */
+MUST int repo_has_blob(
+	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e);
+
+/* --- manifests ------------------------------------------------------------------------------ */
+
+struct manifest_info {
+	struct digest digest; /* the digest under which it was put or pinned */
+	uint64_t size;
+	char media_type[MEDIA_TYPE_MAX + 1];
+};
+
+MUST int manifest_by_tag(struct store *s, const char *repo, const char *tag,
+	struct manifest_info *out, struct err *e);
+MUST int manifest_by_digest(struct store *s, const char *repo, const struct digest *d,
+	struct manifest_info *out, struct err *e);
+
+/* --- pages: at most `max` names behind `after` (NULL: from the start), bytewise order ------- */
+
+/* Called for each; a negative result ends the page and is returned. Text is borrowed. */
+typedef int name_fn(void *ctx, const char *name, struct err *e);
+
+/* 1 when the repository exists (even when the page is empty), 0 when not. *more: names remain. */
+MUST int page_tags(struct store *s, const char *repo, const char *after, unsigned max, name_fn *fn,
+	void *ctx, bool *more, struct err *e);
+MUST int page_repos(struct store *s, const char *after, unsigned max, name_fn *fn, void *ctx,
+	bool *more, struct err *e);
+
+struct referrer {
+	struct manifest_info info;
+	char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" when there is none to list */
+};
+typedef int referrer_fn(void *ctx, const struct referrer *r, struct err *e);
+
+/* Manifests of the repository whose subject is d, sorted by digest. artifact_type NULL: all. */
+MUST int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,
+	void *ctx, struct err *e);
+
+/* --- sets ------------------------------------------------------------------------------------ */
+
+struct set_info {
+	char name[SET_NAME_MAX + 1];
+	char version[SET_VERSION_MAX + 1];
+	struct digest digest;
+	uint64_t bytes; /* of all it holds */
+	uint64_t pins; /* references */
+	int64_t accepted; /* seconds since the epoch */
+	bool active; /* its channel's current generation */
+	uint64_t generation; /* of the channel, when active */
+};
+typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
+
+/* Every accepted set: by name, then newest first. */
+MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
+
+/* "" = the only or most recently accepted set; NAME = the most recently accepted of that name;
+ * NAME:VERSION; or a digest. ERR_ABSENT does not happen: 0 is the answer. */
+MUST int set_find(struct store *s, const char *which, struct set_info *out, struct err *e);
+
+/* Each repository's host that the active sets pin ("docker.io"), sorted, moat.local left out. */
+MUST int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e);
+
+/* Totals for people and metrics. */
+struct store_totals {
+	uint64_t blobs, bytes, manifests, repos, sets;
+};
+MUST int store_totals(struct store *s, struct store_totals *out, struct err *e);
+
+/* --- proof ----------------------------------------------------------------------------------- */
+
+struct check_report {
+	uint64_t blobs, bytes; /* looked at; bytes were hashed when `deep` */
+	uint64_t problems;
+};
+/* Called for each violation with the invariant's number and a sentence. */
+typedef void problem_fn(void *ctx, const char *invariant, const char *text);
+
+/* Check S1-S6 against the files. deep: hash every blob. Returns 0 when the check could run (look
+ * at report->problems), -1 when not. */
+MUST int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx,
+	struct check_report *report, struct err *e);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * The store, write side: blob writers, images, tags, sets.
+ *
+ * The order of every commit is S2: bytes, fsync, link, fsync of the directory, row, and only then
+ * the answer. Rows are written in short immediate transactions; a busy writer is waited for up to
+ * STORE_BUSY_MS, then ERR_BUSY names who is waited for. ERR_FULL: no space; the store is as before.
+ */
+#ifndef MOAT_STORE_WRITE_H
+#define MOAT_STORE_WRITE_H
+
+#include "storage/store.h"
+
+#define STORE_BUSY_MS 60000
+
+/* --- blob writers ---------------------------------------------------------------------------- */
+
+struct blob_writer;
+struct blob_batch;
+
+enum {
+	BLOB_RESUME = 1, /* keep the stage on abort or death, and go on from it at the next begin */
+};
+
+#define BLOB_SIZE_UNKNOWN UINT64_MAX
+
+/*
+ * Begin to write a blob.
+ *
+ * expect: its digest, or NULL when only the commit will tell (then sha256, not resumable).
+ * size:   its exact size or BLOB_SIZE_UNKNOWN; space is reserved when known (ERR_FULL here, not at
+ *         the end).
+ * Returns 0 with *w; or 1, *w NULL: the store has it already (touched, so safe from collection).
+ * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go
+ * on. Another process that writes the same stage is waited for, then 1 is the usual answer.
+ */
+MUST int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
+	struct blob_writer **w, struct err *e);
+
+uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
+
+/* Sticky: after the first failure bytes are dropped and the commit tells. Bytes beyond the
+ * announced size are a failure at once. */
+void blob_write(struct blob_writer *w, const void *data, size_t len);
+bool blob_failed(const struct blob_writer *w);
+
+/* Write out of order, for a blob that arrives in pieces: sizes must be known and BLOB_RESUME set;
+ * the commit then hashes the whole file. Pieces already there are the caller's knowledge. */
+void blob_write_at(struct blob_writer *w, uint64_t at, const void *data, size_t len);
+
+/*
+ * Publish under its digest and forget the writer (*w becomes NULL whatever happens).
+ *
+ * Returns: 0; -1 with ERR_CORRUPT (size or digest differ: the stage is thrown away), ERR_FULL,
+ *          ERR_IO.  got may be NULL.
+ * Durable: on 0 when batch is NULL. With a batch it becomes durable, and visible to blob_stat,
+ *          at the batch's next flush.
+ */
+MUST int blob_commit(
+	struct blob_writer **w, struct blob_batch *batch, struct digest *got, struct err *e);
+
+/* Drop the writer; a BLOB_RESUME stage stays for the next attempt. For AUTO. */
+void blob_abort(struct blob_writer **w);
+/* Drop the writer and its stage: the bytes are known to be bad. */
+void blob_discard(struct blob_writer **w);
+
+/* A small blob in one call; its digest (sha256) in *got. 0 or -1. */
+MUST int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, struct digest *got,
+	struct err *e);
+
+/* Many blobs, one durability: one syncfs, every link, one fsync a directory, one transaction.
+ * Flushes by itself when it holds BATCH_BLOBS_MAX blobs or BATCH_BYTES_MAX bytes. */
+#define BATCH_BLOBS_MAX 256
+#define BATCH_BYTES_MAX (256u << 20)
+
+struct blob_batch *batch_new(struct store *s);
+MUST int batch_flush(struct blob_batch *b, struct err *e);
+bool batch_has(const struct blob_batch *b, const struct digest *d); /* committed, not yet flushed */
+void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gone */
+
+/* --- images, tags, sets ---------------------------------------------------------------------- */
+
+/*
+ * Put a manifest whose blob is live (and, for an index, those of its children that are live) into
+ * a repository: manifest rows, edges, links, in one transaction (S3).
+ *
+ * repo:  "host/name".  tag: NULL, or a tag to move to it in the same transaction.
+ * Fails: ERR_INCOMPLETE naming the first config, layer or manifest that is not live (foreign
+ *        layers and children of an index may be absent; an index of which no child is live is
+ *        refused unless it has none), ERR_INPUT not a manifest.
+ * Again with the same arguments: succeeds and changes nothing.
+ */
+MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, struct err *e);
+
+/* Move a tag to a manifest of the repository, atomically (S4). */
+MUST int tag_put(
+	struct store *s, const char *repo, const char *tag, const struct digest *d, struct err *e);
+
+/* A signature of a set: manifest digest in the store; tag "" for a bundle found as referrer. */
+struct set_signature {
+	struct digest digest;
+	char media_type[MEDIA_TYPE_MAX + 1];
+	char tag[REF_TAG_MAX + 1];
+};
+
+/*
+ * Accept a set whose blobs are all live, and make it the active generation of its channel: every
+ * image, link, pin, the set's own repository with its signatures, and the switch, in one
+ * transaction; afterwards index.json is rewritten. Whether it may be trusted was decided above.
+ *
+ * Fails: ERR_INCOMPLETE naming the first blob of the inventory that is missing and how many are,
+ *        ERR_UNTRUSTED when this name and version is held with another digest.
+ * Again: the same set succeeds and changes nothing but the activation.
+ */
+MUST int set_accept(struct store *s, const struct digest *set,
+	const struct set_signature *signatures, size_t count, struct err *e);
+
+/* Signatures that were accepted with a set; sigs is the caller's to free. */
+MUST int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,
+	size_t *count, struct err *e);
+
+/* Make the database again from the blobs and the sets that index.json names (S6). The store must
+ * not be open elsewhere. */
+MUST int store_rebuild(const char *dir, struct err *e);
+
+#endif

@@ -45,7 +45,8 @@ struct manifest {
 	enum media_kind kind; /* MEDIA_IMAGE or MEDIA_INDEX */
 	const char *media_type; /* of the document; never NULL */
 	const char *artifact_type; /* NULL when absent */
-	struct descriptor config; /* MEDIA_IMAGE */
+	bool has_config;
+	struct descriptor config; /* MEDIA_IMAGE, but for the withdrawn OCI artifact manifest */
 	struct descriptor *items; /* layers of an image, children of an index */
 	size_t count;
 	bool has_subject;
@@ -72,6 +73,14 @@ MUST int manifest_parse(struct manifest *m, const char *name, const char *media_
 	struct span bytes, struct err *e);
 void manifest_release(struct manifest *m);
 
+/* The same with limits of the caller's: sets may be larger than what clients accept. */
+struct manifest_limits {
+	size_t bytes;
+	uint32_t items;
+};
+MUST int manifest_parse_limited(struct manifest *m, const char *name, const char *media_type,
+	struct span bytes, const struct manifest_limits *limits, struct err *e);
+
 /* What the referrers API lists as artifactType: the manifest's own, else (image) the config's
  * media type, else NULL (distribution-spec, "Listing Referrers"). */
 const char *manifest_artifact_type(const struct manifest *m);
@@ -81,6 +90,7 @@ const char *annotation_get(const struct annotations *a, const char *key); /* NUL
 /* `linux/arm64/v8` as users write it. Wildcards are not accepted. */
 MUST int platform_parse(struct platform *p, struct span text, struct err *e);
 const char *platform_text(const struct platform *p, char text[PLATFORM_TEXT_SIZE]);
+void platform_normalise(struct platform *p); /* x86_64 -> amd64, armhf -> arm/v7, ... */
 /* Does a child's platform satisfy what was asked for? arm64 = arm64/v8, arm = arm/v7, amd64 =
  * amd64/v1; a wanted os_version must agree when given. */
 bool platform_match(const struct platform *wanted, const struct platform *have);

@@ -1,0 +1,325 @@
+/*
+ * Manifests and indexes, from bytes into structs. The tree they are read from is kept as the
+ * struct's memory, so strings are not copied. Never writes a manifest back, never does I/O.
+ */
+#include "storage/oci/manifest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+/* Everything a struct manifest points to. */
+struct memory {
+	struct doc doc;
+	void **blocks;
+	size_t count;
+};
+
+static void *keep(struct manifest *m, size_t count, size_t size)
+{
+	struct memory *mem = m->memory;
+
+	mem->blocks = mem_grow(mem->blocks, mem->count + 1, sizeof(*mem->blocks));
+	mem->blocks[mem->count] = mem_alloc(count * size);
+	return mem->blocks[mem->count++];
+}
+
+static const char *keep_text(struct manifest *m, const char *text)
+{
+	char *copy = keep(m, strlen(text) + 1, 1);
+
+	memcpy(copy, text, strlen(text) + 1);
+	return copy;
+}
+
+void manifest_release(struct manifest *m)
+{
+	struct memory *mem = m->memory;
+	int saved = errno;
+
+	if (mem) {
+		for (size_t i = 0; i < mem->count; i++)
+			free(mem->blocks[i]);
+		free(mem->blocks);
+		doc_release(&mem->doc);
+		free(mem);
+	}
+	*m = (struct manifest)MANIFEST_INIT;
+	errno = saved;
+}
+
+static const struct doc *doc_of(const struct manifest *m)
+{
+	return &((struct memory *)m->memory)->doc;
+}
+
+/* --- pieces ------------------------------------------------------------------------------ */
+
+static int read_type(const struct manifest *m, const struct node *map, const char *key,
+	int required, const char **out, struct err *e)
+{
+	int rc = node_string(doc_of(m), map, key, required, out, e);
+
+	if (rc > 0 && !media_type_is_valid(span_of(*out)))
+		return node_err(
+			doc_of(m), node_get(map, key), e, "\"%.100s\" is not a media type", *out);
+	return rc;
+}
+
+static int read_annotations(
+	struct manifest *m, const struct node *map, struct annotations *out, struct err *e)
+{
+	const struct node *items = NULL;
+	int rc = node_map(doc_of(m), map, "annotations", OPTIONAL, &items, e);
+
+	if (rc <= 0)
+		return rc;
+	if (items->count > ANNOTATIONS_MAX)
+		return node_err(doc_of(m), items, e, "more than %d annotations", ANNOTATIONS_MAX);
+	out->items = keep(m, items->count, sizeof(*out->items));
+	node_each(n, items)
+	{
+		if (n->kind != NODE_STRING)
+			return node_err(doc_of(m), n, e, "an annotation must be a string");
+		out->items[out->count++] = (struct annotation){ n->key, n->text };
+	}
+	return 0;
+}
+
+static int read_word(const struct doc *d, const struct node *map, const char *key, char *out,
+	size_t room, struct err *e)
+{
+	const char *text = "";
+	int rc = node_string(d, map, key, OPTIONAL, &text, e);
+
+	if (rc < 0)
+		return -1;
+	if (strlen(text) >= room)
+		return node_err(d, node_get(map, key), e, "longer than %zu bytes", room - 1);
+	snprintf(out, room, "%s", text);
+	return 0;
+}
+
+static int read_platform(
+	const struct manifest *m, const struct node *map, struct descriptor *d, struct err *e)
+{
+	const struct node *n = NULL;
+	struct platform *p = &d->platform;
+	int rc = node_map(doc_of(m), map, "platform", OPTIONAL, &n, e);
+
+	if (rc <= 0)
+		return rc;
+	if (read_word(doc_of(m), n, "os", p->os, sizeof(p->os), e) < 0 ||
+		read_word(doc_of(m), n, "architecture", p->arch, sizeof(p->arch), e) < 0 ||
+		read_word(doc_of(m), n, "variant", p->variant, sizeof(p->variant), e) < 0 ||
+		read_word(doc_of(m), n, "os.version", p->os_version, sizeof(p->os_version), e) < 0)
+		return -1;
+	d->has_platform = *p->os || *p->arch;
+	platform_normalise(p);
+	return 0;
+}
+
+static int read_digest(
+	const struct manifest *m, const struct node *map, struct digest *out, struct err *e)
+{
+	const char *text = NULL;
+	struct err why;
+
+	if (node_string(doc_of(m), map, "digest", REQUIRED, &text, e) < 0)
+		return -1;
+	if (digest_parse(out, span_of(text), &why) < 0)
+		return node_err(doc_of(m), node_get(map, "digest"), e, "%.200s", why.text);
+	return 0;
+}
+
+static int read_descriptor(
+	struct manifest *m, const struct node *map, struct descriptor *d, struct err *e)
+{
+	const struct node *urls = NULL;
+	int64_t size = 0;
+
+	if (map->kind != NODE_MAP)
+		return node_err(doc_of(m), map, e, "a descriptor is needed here");
+	if (read_type(m, map, "mediaType", REQUIRED, &d->media_type, e) < 0 ||
+		read_type(m, map, "artifactType", OPTIONAL, &d->artifact_type, e) < 0 ||
+		read_digest(m, map, &d->digest, e) < 0 ||
+		node_int(doc_of(m), map, "size", REQUIRED, 0, INT64_MAX, &size, e) < 0 ||
+		node_list(doc_of(m), map, "urls", OPTIONAL, &urls, e) < 0)
+		return -1;
+	d->size = (uint64_t)size;
+	d->has_urls = urls && urls->count > 0;
+	if (read_platform(m, map, d, e) < 0)
+		return -1;
+	return read_annotations(m, map, &d->annotations, e);
+}
+
+static int read_items(struct manifest *m, const char *key, uint32_t max, struct err *e)
+{
+	const struct node *list = NULL;
+
+	if (node_list(doc_of(m), doc_of(m)->root, key, REQUIRED, &list, e) < 0)
+		return -1;
+	if (list->count > max)
+		return node_err(doc_of(m), list, e, "%u entries, more than the limit of %u",
+			list->count, max);
+	m->items = keep(m, list->count, sizeof(*m->items));
+	node_each(n, list) if (read_descriptor(m, n, &m->items[m->count++], e) < 0) return -1;
+	return 0;
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static bool has(const struct manifest *m, const char *key)
+{
+	return node_get(doc_of(m)->root, key) != NULL;
+}
+
+static bool says_nothing(const char *media_type)
+{
+	return !media_type || !*media_type || strcmp(media_type, "application/json") == 0;
+}
+
+static bool is_schema1(const char *type)
+{
+	return type && (strcmp(type, MEDIA_DOCKER_SCHEMA1) == 0 ||
+			       strcmp(type, MEDIA_DOCKER_SCHEMA1_SIGNED) == 0);
+}
+
+static int refuse_schema1(const struct manifest *m, const char *announced, struct err *e)
+{
+	int64_t version = 2;
+
+	if (node_int(doc_of(m), doc_of(m)->root, "schemaVersion", REQUIRED, 1, INT64_MAX, &version,
+		    e) < 0)
+		return -1;
+	if (version == 1 || is_schema1(announced) || has(m, "fsLayers"))
+		return node_err(doc_of(m), doc_of(m)->root, e,
+			"a docker schema 1 image: its digest does not cover its bytes; "
+			"push it again with a current tool");
+	if (version != 2)
+		return node_err(doc_of(m), node_get(doc_of(m)->root, "schemaVersion"), e,
+			"schema version %lld is not known", (long long)version);
+	return 0;
+}
+
+/* Content-Type and the body must say the same; where both are silent the fields tell, when they
+ * are unambiguous. */
+static int decide_type(struct manifest *m, const char *announced, struct err *e)
+{
+	const struct node *root = doc_of(m)->root;
+	bool image = has(m, "config") && has(m, "layers");
+	int rc = read_type(m, root, "mediaType", OPTIONAL, &m->media_type, e);
+
+	if (rc < 0)
+		return -1;
+	if (says_nothing(announced))
+		announced = NULL;
+	if (rc > 0 && announced && strcmp(m->media_type, announced) != 0)
+		return node_err(doc_of(m), root, e, "announced as %.120s, but it says %.120s",
+			announced, m->media_type);
+	if (rc == 0 && announced)
+		m->media_type = keep_text(m, announced);
+	else if (rc == 0 && image != has(m, "manifests"))
+		m->media_type = image ? MEDIA_OCI_MANIFEST : MEDIA_OCI_INDEX;
+	else if (rc == 0)
+		return node_err(doc_of(m), root, e, "neither an image manifest nor an index");
+	m->kind = media_kind_of(m->media_type);
+	if (m->kind == MEDIA_OTHER)
+		return node_err(
+			doc_of(m), root, e, "manifest type %.120s is not known", m->media_type);
+	return 0;
+}
+
+/* CVE-2021-41190: a document must not be both. */
+static int refuse_ambiguous(const struct manifest *m, struct err *e)
+{
+	static const char *const in_index[] = { "config", "layers", "blobs", NULL };
+	static const char *const in_image[] = { "manifests", NULL };
+
+	for (const char *const *k = m->kind == MEDIA_INDEX ? in_index : in_image; *k; k++)
+		if (has(m, *k))
+			return node_err(doc_of(m), node_get(doc_of(m)->root, *k), e,
+				"not allowed in %s", m->media_type);
+	return 0;
+}
+
+static int read_config(struct manifest *m, struct err *e)
+{
+	const struct node *n = NULL;
+
+	if (node_map(doc_of(m), doc_of(m)->root, "config", REQUIRED, &n, e) < 0)
+		return -1;
+	m->has_config = true;
+	return read_descriptor(m, n, &m->config, e);
+}
+
+static int read_contents(struct manifest *m, uint32_t max, struct err *e)
+{
+	if (m->kind == MEDIA_INDEX)
+		return read_items(m, "manifests", max, e);
+	if (strcmp(m->media_type, MEDIA_OCI_ARTIFACT) == 0)
+		return has(m, "blobs") ? read_items(m, "blobs", max, e) : 0;
+	if (read_config(m, e) < 0)
+		return -1;
+	return read_items(m, "layers", max, e);
+}
+
+static int read_subject(struct manifest *m, struct err *e)
+{
+	const struct node *n = NULL;
+	int rc = node_map(doc_of(m), doc_of(m)->root, "subject", OPTIONAL, &n, e);
+
+	if (rc <= 0)
+		return rc;
+	m->has_subject = true;
+	return read_descriptor(m, n, &m->subject, e);
+}
+
+static int read_manifest(
+	struct manifest *m, const char *media_type, uint32_t max_items, struct err *e)
+{
+	const struct node *root = doc_of(m)->root;
+
+	if (root->kind != NODE_MAP)
+		return node_err(doc_of(m), root, e, "not a manifest");
+	if (refuse_schema1(m, media_type, e) < 0 || decide_type(m, media_type, e) < 0 ||
+		refuse_ambiguous(m, e) < 0 ||
+		read_type(m, root, "artifactType", OPTIONAL, &m->artifact_type, e) < 0 ||
+		read_contents(m, max_items, e) < 0 || read_subject(m, e) < 0)
+		return -1;
+	return read_annotations(m, root, &m->annotations, e);
+}
+
+int manifest_parse_limited(struct manifest *m, const char *name, const char *media_type,
+	struct span bytes, const struct manifest_limits *limits, struct err *e)
+{
+	struct memory *mem = mem_alloc(sizeof(*mem));
+
+	*m = (struct manifest)MANIFEST_INIT;
+	m->memory = mem;
+	if (json_parse(&mem->doc, name, bytes, limits->bytes, e) < 0 ||
+		read_manifest(m, media_type, limits->items, e) < 0) {
+		manifest_release(m);
+		return -1;
+	}
+	mem->doc.name = ""; /* was borrowed for messages */
+	return 0;
+}
+
+int manifest_parse(struct manifest *m, const char *name, const char *media_type, struct span bytes,
+	struct err *e)
+{
+	static const struct manifest_limits limits = { MANIFEST_MAX, DESCRIPTORS_MAX };
+
+	return manifest_parse_limited(m, name, media_type, bytes, &limits, e);
+}
+
+const char *manifest_artifact_type(const struct manifest *m)
+{
+	if (m->artifact_type)
+		return m->artifact_type;
+	return m->kind == MEDIA_IMAGE && m->has_config ? m->config.media_type : NULL;
+}

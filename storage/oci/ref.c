@@ -1,0 +1,274 @@
+/*
+ * References and the grammars of their pieces, written as small scanners: the same bytes come from
+ * lists, from the API's paths and from media. Pure.
+ */
+#include "storage/oci/ref.h"
+
+#include <stdio.h>
+
+#include "storage/base/banned.h"
+
+static bool is_lower_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_tag_char(char c, bool first)
+{
+	if (is_lower_alnum(c) || (c >= 'A' && c <= 'Z') || c == '_')
+		return true;
+	return !first && (c == '.' || c == '-');
+}
+
+/* Length of a separator inside a component of a name: `.`, `_`, `__` or any run of `-`. */
+static size_t separator_len(struct span s, size_t at)
+{
+	size_t n = 0;
+
+	if (s.data[at] == '.')
+		return 1;
+	if (s.data[at] == '_')
+		return at + 1 < s.len && s.data[at + 1] == '_' ? 2 : 1;
+	while (at + n < s.len && s.data[at + n] == '-')
+		n++;
+	return n;
+}
+
+/* Where the grammar of names is left, or s.len when it is kept. */
+static size_t repo_bad_at(struct span s)
+{
+	size_t at = 0;
+
+	while (at < s.len) {
+		if (!is_lower_alnum(s.data[at]))
+			return at;
+		while (at < s.len && is_lower_alnum(s.data[at]))
+			at++;
+		if (at == s.len)
+			return at;
+		if (s.data[at] == '/')
+			at++;
+		else if (separator_len(s, at) > 0)
+			at += separator_len(s, at);
+		else
+			return at;
+		if (at == s.len) /* a name cannot end in a separator */
+			return at - 1;
+	}
+	return at;
+}
+
+bool ref_is_repo(struct span repo)
+{
+	return repo.len > 0 && repo.len <= REF_REPO_MAX && repo_bad_at(repo) == repo.len;
+}
+
+static int name_err(struct err *e, const char *what, struct span text, size_t bad_at)
+{
+	return err_set(e, ERR_INPUT, "%s \"%.*s\" is not valid at character %zu", what,
+		(int)(text.len < 300 ? text.len : 300), text.data, bad_at + 1);
+}
+
+static int check_length(const char *what, struct span text, size_t max, struct err *e)
+{
+	if (text.len == 0)
+		return err_set(e, ERR_INPUT, "the %s is empty", what);
+	if (text.len > max)
+		return err_set(e, ERR_INPUT, "the %s is longer than %zu bytes", what, max);
+	return 0;
+}
+
+int ref_check_repo(struct span repo, struct err *e)
+{
+	if (check_length("repository name", repo, REF_REPO_MAX, e) < 0)
+		return -1;
+	if (!ref_is_repo(repo))
+		return name_err(e, "repository name", repo, repo_bad_at(repo));
+	return 0;
+}
+
+bool ref_is_tag(struct span tag)
+{
+	if (tag.len == 0 || tag.len > REF_TAG_MAX)
+		return false;
+	for (size_t i = 0; i < tag.len; i++)
+		if (!is_tag_char(tag.data[i], i == 0))
+			return false;
+	return true;
+}
+
+int ref_check_tag(struct span tag, struct err *e)
+{
+	size_t at = 0;
+
+	if (check_length("tag", tag, REF_TAG_MAX, e) < 0)
+		return -1;
+	while (at < tag.len && is_tag_char(tag.data[at], at == 0))
+		at++;
+	return at == tag.len ? 0 : name_err(e, "tag", tag, at);
+}
+
+static bool is_port(struct span s)
+{
+	if (s.len == 0 || s.len > 5)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] < '0' || s.data[i] > '9')
+			return false;
+	return true;
+}
+
+/* DNS names and IPv4 addresses. IPv6 literals have no place in a repository's path: such a
+ * registry needs a name. */
+int ref_check_host(struct span host, struct err *e)
+{
+	struct span port = host;
+	struct span name = span_until(&port, ':');
+
+	if (check_length("registry host", host, REF_HOST_MAX, e) < 0)
+		return -1;
+	if (host.data[0] == '[')
+		return err_set(e, ERR_INPUT,
+			"registry host \"%.*s\": an IPv6 address; give it a name", (int)host.len,
+			host.data);
+	for (size_t i = 0; i < name.len; i++) {
+		bool edge = i == 0 || i + 1 == name.len;
+
+		if (!is_lower_alnum(name.data[i]) &&
+			(edge || (name.data[i] != '.' && name.data[i] != '-')))
+			return name_err(e, "registry host", host, i);
+	}
+	if (name.len == 0 || (name.len < host.len && !is_port(port)))
+		return name_err(e, "registry host", host, name.len);
+	return 0;
+}
+
+/* --- whole references -------------------------------------------------------------------- */
+
+static bool looks_like_host(struct span s)
+{
+	return memchr(s.data, '.', s.len) || memchr(s.data, ':', s.len) || span_is(s, "localhost");
+}
+
+static int take_digest(struct ref *r, struct span *text, struct err *e)
+{
+	const char *at = memchr(text->data, '@', text->len);
+	size_t head;
+
+	if (!at)
+		return 0;
+	head = (size_t)(at - text->data);
+	if (digest_parse(&r->digest, (struct span){ at + 1, text->len - head - 1 }, e) < 0)
+		return -1;
+	text->len = head;
+	return 0;
+}
+
+static int take_tag(struct ref *r, struct span *text, struct err *e)
+{
+	const char *colon = memrchr(text->data, ':', text->len);
+	struct span tag;
+
+	if (!colon || memchr(colon, '/', text->len - (size_t)(colon - text->data)))
+		return 0;
+	tag = (struct span){ colon + 1, text->len - (size_t)(colon - text->data) - 1 };
+	if (ref_check_tag(tag, e) < 0)
+		return -1;
+	memcpy(r->tag, tag.data, tag.len);
+	text->len = (size_t)(colon - text->data);
+	return 0;
+}
+
+static int set_host(struct ref *r, struct span host, struct err *e)
+{
+	if (span_is(host, "index.docker.io") || span_is(host, "registry-1.docker.io"))
+		host = span_of("docker.io");
+	if (ref_check_host(host, e) < 0)
+		return -1;
+	memcpy(r->host, host.data, host.len);
+	return 0;
+}
+
+static int take_host(struct ref *r, struct span *text, struct err *e)
+{
+	struct span rest = *text;
+	struct span first = span_until(&rest, '/');
+
+	if (first.len == text->len || !looks_like_host(first))
+		return set_host(r, span_of("docker.io"), e);
+	*text = rest;
+	return set_host(r, first, e);
+}
+
+static int set_repo(struct ref *r, struct span repo, struct err *e)
+{
+	bool official = strcmp(r->host, "docker.io") == 0 && !memchr(repo.data, '/', repo.len);
+	const char *prefix = official ? "library/" : "";
+
+	if (ref_check_repo(repo, e) < 0)
+		return -1;
+	if (strlen(prefix) + repo.len > REF_REPO_MAX)
+		return err_set(
+			e, ERR_INPUT, "the repository name is longer than %d bytes", REF_REPO_MAX);
+	snprintf(r->repo, sizeof(r->repo), "%s%.*s", prefix, (int)repo.len, repo.data);
+	return 0;
+}
+
+static int parse(struct ref *r, struct span text, struct err *e)
+{
+	if (text.len == 0 || memchr(text.data, 0, text.len))
+		return err_set(e, ERR_INPUT, "it is empty or holds a NUL byte");
+	if (take_digest(r, &text, e) < 0)
+		return -1;
+	if (text.len == 0)
+		return err_set(e, ERR_INPUT, "the repository name is empty");
+	if (take_tag(r, &text, e) < 0 || text.len == 0 || take_host(r, &text, e) < 0)
+		return text.len ? -1 : err_set(e, ERR_INPUT, "the repository name is empty");
+	if (text.len == 0)
+		return err_set(e, ERR_INPUT, "the repository name is empty");
+	return set_repo(r, text, e);
+}
+
+int ref_parse(struct ref *r, struct span text, struct err *e)
+{
+	*r = (struct ref){ .host = "" };
+	if (text.len >= REF_TEXT_SIZE)
+		return err_set(e, ERR_INPUT, "a reference of %zu bytes is too long", text.len);
+	if (parse(r, text, e) < 0)
+		return err_ctx(e, "reference \"%.*s\"", (int)text.len, text.data);
+	return 0;
+}
+
+const char *ref_name(const struct ref *r, char text[REF_TEXT_SIZE])
+{
+	snprintf(text, REF_TEXT_SIZE, "%s/%s", r->host, r->repo);
+	return text;
+}
+
+const char *ref_text(const struct ref *r, char text[REF_TEXT_SIZE])
+{
+	char digest[DIGEST_TEXT_SIZE] = "";
+
+	if (r->digest.alg != DIGEST_NONE)
+		digest_text(&r->digest, digest);
+	snprintf(text, REF_TEXT_SIZE, "%s/%s%s%s%s%s", r->host, r->repo, *r->tag ? ":" : "", r->tag,
+		*digest ? "@" : "", digest);
+	return text;
+}
+
+void ref_api_name(const char *name, char out[REF_TEXT_SIZE])
+{
+	snprintf(out, REF_TEXT_SIZE, "%s", name);
+	for (char *p = out; *p && *p != '/'; p++)
+		if (*p == ':')
+			*p = '-';
+}
+
+void ref_fallback_tag(const struct digest *subject, const char *suffix, char tag[REF_TAG_MAX + 1])
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	/* distribution-spec: the encoded part is cut at 64 characters */
+	snprintf(tag, REF_TAG_MAX + 1, "%s-%.64s%s", digest_alg_name(subject->alg),
+		digest_hex(subject, hex), suffix);
+}

@@ -1,0 +1,18 @@
+/* The command table of `moat`, in the order of the flow: what help prints and what runs. */
+#include "mirror-tool/tool.h"
+
+#include <signal.h>
+
+#include "storage/base/banned.h"
+
+static const struct command *const commands[] = {
+	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
+	NULL
+};
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported */
+	return tool_main(
+		commands, ARRAY_SIZE(commands) - 1, argc, (const char *const *)argv, stdout);
+}

@@ -1,0 +1,306 @@
+/*
+ * From a command line to a command and back to an exit status. Must not know any command: the
+ * table comes from main.c.
+ */
+#include "mirror-tool/tool.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/buf.h"
+#include "storage/base/banned.h"
+
+struct globals {
+	const char *store;
+	bool json, quiet, help, version;
+};
+
+static const struct option_def global_options[] = {
+	{ "store", OPTION_TEXT, offsetof(struct globals, store), "DIR", NULL,
+		"the store (default: $MOAT_STORE, else " STORE_DEFAULT ")" },
+	{ "json", OPTION_FLAG, offsetof(struct globals, json), NULL, NULL, "results as JSON" },
+	{ "quiet", OPTION_FLAG, offsetof(struct globals, quiet), NULL, NULL,
+		"no progress, only results and errors" },
+	{ "help", OPTION_FLAG, offsetof(struct globals, help), NULL, NULL, "explain the command" },
+};
+
+/* The table and the command line on their way through this file. */
+struct line {
+	const struct command *const *commands;
+	size_t count;
+	int argc;
+	const char *const *argv; /* without the program's name */
+	FILE *out;
+};
+
+void tool_note(const struct tool *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->quiet)
+		return;
+	fputs("moat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void tool_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("moat: warning: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int tool_usage(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	e->code = ERR_INPUT;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	return TOOL_USAGE;
+}
+
+int tool_exit_status(enum err_code code)
+{
+	switch (code) {
+	case ERR_OK:
+		return EXIT_OK;
+	case ERR_CORRUPT:
+	case ERR_UNTRUSTED:
+		return EXIT_VERIFY;
+	case ERR_INCOMPLETE:
+		return EXIT_INCOMPLETE;
+	case ERR_DENIED:
+	case ERR_NET:
+		return EXIT_NETWORK;
+	case ERR_BUSY:
+	case ERR_FULL:
+		return EXIT_STORE;
+	case ERR_ABSENT:
+	case ERR_INPUT:
+	case ERR_UNSUPPORTED:
+	case ERR_IO:
+		break;
+	}
+	return EXIT_FAILED;
+}
+
+/* --- help ---------------------------------------------------------------------------------- */
+
+static void print_options(FILE *out, const struct option_def *table, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		AUTO(mem_free)
+		char *left = mem_printf("--%s%s%s", table[i].name, table[i].value ? " " : "",
+			table[i].value ? table[i].value : "");
+
+		fprintf(out, "  %-26s %s", left, table[i].help);
+		if (table[i].initial)
+			fprintf(out, " (default: %s)", table[i].initial);
+		fputc('\n', out);
+	}
+}
+
+static void print_summary(const struct line *l)
+{
+	fputs("moat mirrors container images and files across an air gap.\n\n"
+	      "usage: moat [OPTIONS] COMMAND [ARGUMENTS]\n\ncommands:\n",
+		l->out);
+	for (size_t i = 0; i < l->count; i++)
+		fprintf(l->out, "  %-14s %s\n", l->commands[i]->name, l->commands[i]->summary);
+	fputs("  help [COMMAND] this text, or how to use a command\n"
+	      "  version        the version of this program\n\noptions:\n",
+		l->out);
+	print_options(l->out, global_options, ARRAY_SIZE(global_options));
+	fputs("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed,\n"
+	      "             4 something is missing, 5 network, 6 store busy or full\n",
+		l->out);
+}
+
+static void print_command(FILE *out, const struct command *c)
+{
+	fprintf(out, "moat %s: %s\n\nusage: moat %s %s\n", c->name, c->summary, c->name, c->args);
+	if (c->about)
+		fprintf(out, "\n%s\n", c->about);
+	fputs("\noptions:\n", out);
+	print_options(out, c->options, c->option_count);
+	print_options(out, global_options, ARRAY_SIZE(global_options));
+}
+
+/* Is `word` the first word of a command's name? */
+static bool first_word(const struct command *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return len && strncmp(c->name, word, len) == 0 && (c->name[len] == ' ' || !c->name[len]);
+}
+
+static int unknown_command(const struct line *l, const char *word, struct err *e)
+{
+	AUTO(texts_release) struct texts names = { mem_alloc(l->count * sizeof(char *)), l->count };
+	const char *best;
+
+	for (size_t i = 0; i < l->count; i++)
+		names.items[i] = l->commands[i]->name;
+	best = nearest_name(word, names.items, names.count);
+	if (best)
+		return tool_usage(e, "unknown command \"%s\"; did you mean \"%s\"?", word, best);
+	return tool_usage(e, "unknown command \"%s\"; `moat help` lists them", word);
+}
+
+static int help(const struct line *l, const char *word, struct err *e)
+{
+	bool found = false;
+
+	if (!word) {
+		print_summary(l);
+		return 0;
+	}
+	for (size_t i = 0; i < l->count; i++) {
+		if (!first_word(l->commands[i], word))
+			continue;
+		if (found)
+			fputc('\n', l->out);
+		print_command(l->out, l->commands[i]);
+		found = true;
+	}
+	return found ? 0 : unknown_command(l, word, e);
+}
+
+/* --- finding the command --------------------------------------------------------------------- */
+
+/* The words of a line that are no global options: up to two, as that is what names a command. */
+static int leading_words(const struct line *l, const char *words[2], struct err *e)
+{
+	int found = 0;
+
+	for (int i = 0; i < l->argc && found < 2; i++) {
+		const char *arg = l->argv[i];
+
+		if (arg[0] != '-')
+			words[found++] = arg;
+		else if (strcmp(arg, "--store") == 0)
+			i++;
+		else if (found)
+			break; /* an option of the command: what follows may be its value */
+		else if (strncmp(arg, "--store=", 8) != 0 && strcmp(arg, "--json") != 0 &&
+			 strcmp(arg, "--quiet") != 0)
+			return tool_usage(e, "unknown option %s before the command", arg);
+	}
+	return found;
+}
+
+/* *used: how many words name it. NULL with e when there is none. */
+static const struct command *find_command(
+	const struct line *l, const char *words[2], int found, size_t *used, struct err *e)
+{
+	const struct command *group = NULL;
+	AUTO(mem_free) char *both = mem_printf("%s %s", words[0], found > 1 ? words[1] : "");
+
+	for (size_t i = 0; i < l->count; i++) {
+		*used = strchr(l->commands[i]->name, ' ') ? 2 : 1;
+		if (strcmp(l->commands[i]->name, *used == 2 ? both : words[0]) == 0)
+			return l->commands[i];
+		if (*used == 2 && first_word(l->commands[i], words[0]))
+			group = l->commands[i];
+	}
+	if (group && found < 2)
+		tool_usage(
+			e, "`moat %s` needs a second word; see `moat help %s`", words[0], words[0]);
+	else
+		unknown_command(l, group ? both : words[0], e);
+	return NULL;
+}
+
+static bool asks_help(const struct line *l)
+{
+	for (int i = 0; i < l->argc && strcmp(l->argv[i], "--") != 0; i++)
+		if (strcmp(l->argv[i], "--help") == 0 || strcmp(l->argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+static int call(const struct line *l, const struct command *c, const struct globals *g,
+	const void *options, const struct texts *args, struct err *e)
+{
+	const char *env = getenv("MOAT_STORE");
+	struct tool t = { .store_given = g->store != NULL, .json = g->json, .quiet = g->quiet };
+
+	t.store = g->store ? g->store : env && *env ? env : STORE_DEFAULT;
+	t.out = l->out;
+	return c->run(&t, options, args, e);
+}
+
+static int run_command(const struct line *l, const struct command *c, size_t words, struct err *e)
+{
+	struct globals g = { .store = NULL };
+	AUTO(mem_free) void *options = mem_alloc(c->options_size);
+	AUTO(texts_release) struct texts args = { NULL, 0 };
+	struct option_set sets[2] = { { c->options, c->option_count, options },
+		{ global_options, ARRAY_SIZE(global_options), &g } };
+	struct texts rest;
+	int rc;
+
+	options_init(&sets[0]);
+	if (options_parse(sets, 2, l->argc, l->argv, &args, e) < 0) {
+		options_release(&sets[0]);
+		return TOOL_USAGE;
+	}
+	rest = (struct texts){ args.items + words, args.count - words };
+	rc = call(l, c, &g, options, &rest, e);
+	options_release(&sets[0]);
+	return rc;
+}
+
+static int dispatch(const struct line *l, struct err *e)
+{
+	const char *words[2] = { NULL, NULL };
+	const struct command *c;
+	size_t used = 0;
+	int found;
+
+	if (l->argc && strcmp(l->argv[0], "--version") == 0)
+		words[0] = "version", found = 1;
+	else if (asks_help(l) && strncmp(l->argv[0], "-", 1) == 0)
+		return help(l, NULL, e);
+	else
+		found = leading_words(l, words, e);
+	if (found < 0)
+		return found;
+	if (found == 0)
+		return tool_usage(e, "no command; `moat help` lists them");
+	if (strcmp(words[0], "version") == 0) {
+		fprintf(l->out, "moat %s\n", MOAT_VERSION);
+		return 0;
+	}
+	if (strcmp(words[0], "help") == 0)
+		return help(l, words[1], e);
+	if (asks_help(l))
+		return help(l, words[0], e);
+	c = find_command(l, words, found, &used, e);
+	return c ? run_command(l, c, used, e) : TOOL_USAGE;
+}
+
+int tool_main(const struct command *const commands[], size_t count, int argc,
+	const char *const *argv, FILE *out)
+{
+	struct line l = { commands, count, argc > 0 ? argc - 1 : 0, argv + 1, out };
+	struct err e = ERR_INIT;
+	int rc = dispatch(&l, &e);
+
+	if (rc == 0 && (fflush(out) != 0 || ferror(out)))
+		rc = err_sys(&e, "write results");
+	if (rc == 0)
+		return EXIT_OK;
+	fprintf(stderr, "moat: %s\n", e.text);
+	return rc == TOOL_USAGE ? EXIT_USAGE : tool_exit_status(e.code);
+}

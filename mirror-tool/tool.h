@@ -1,0 +1,121 @@
+/*
+ * What every command of `moat` shares: its entry in the command table, its options, how it speaks.
+ *
+ * A command is one file, cmd_VERB.c, that defines a `struct command` and nothing else that is
+ * visible. The options of a command are a table over a struct of its own, as in config.h: the
+ * parser, the help text and the completion come from it. A command writes results to t->out and
+ * everything else to stderr by tool_note(); it returns errors and never exits.
+ */
+#ifndef MOAT_TOOL_H
+#define MOAT_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "storage/base/err.h"
+
+/* Exit status by class; scripts depend on these. */
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2, /* the command line */
+	EXIT_VERIFY = 3, /* a signature, digest or structure did not hold */
+	EXIT_INCOMPLETE = 4, /* something that must be held is missing */
+	EXIT_NETWORK = 5,
+	EXIT_STORE = 6 /* busy or full */
+};
+
+#define STORE_DEFAULT "/var/lib/moat"
+
+struct tool {
+	const char *store; /* --store, else $MOAT_STORE, else STORE_DEFAULT */
+	bool store_given; /* by flag */
+	bool json, quiet;
+	FILE *out; /* results */
+};
+
+/* An option that may be repeated. The strings are borrowed from argv. */
+struct texts {
+	const char **items;
+	size_t count;
+};
+
+enum option_kind {
+	OPTION_FLAG, /* bool */
+	OPTION_TEXT, /* const char *, borrowed from argv; given twice is an error */
+	OPTION_TEXTS, /* struct texts */
+	OPTION_NUMBER, /* uint64_t, decimal */
+	OPTION_SIZE /* uint64_t bytes: 512, 64K, 700MB, 4GiB (K and KiB are 1024, KB is 1000) */
+};
+
+struct option_def {
+	const char *name; /* without the dashes */
+	enum option_kind kind;
+	size_t offset; /* of the field in the command's struct */
+	const char *value; /* what help calls the value: "FILE"; NULL for flags */
+	const char *initial; /* text of the default, or NULL: zero */
+	const char *help; /* one line */
+};
+
+/* What run() returns besides 0 and -1: the command line was wrong. */
+#define TOOL_USAGE (-2)
+
+struct command {
+	const char *name; /* "seal", or two words: "key new" */
+	const char *args; /* behind the name in the usage line */
+	const char *summary; /* one line */
+	const char *about; /* further sentences for `moat help VERB`, or NULL */
+	const struct option_def *options;
+	size_t option_count;
+	size_t options_size; /* of the struct that the table describes */
+	/* Returns 0, -1 with e (its code decides the exit status), or tool_usage(). */
+	int (*run)(struct tool *t, const void *options, const struct texts *args, struct err *e);
+};
+
+/* Each is defined in the cmd_*.c of its name and listed in main.c. */
+
+/* Run a command line over a table. Returns the exit status. `out` gets results. */
+int tool_main(const struct command *const commands[], size_t count, int argc,
+	const char *const *argv, FILE *out);
+
+/* For run(): the command line cannot be meant like this. Returns TOOL_USAGE. */
+int tool_usage(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A line for people on stderr, "moat: TEXT"; nothing with --quiet. */
+void tool_note(const struct tool *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same, also with --quiet: what a person must not miss. */
+void tool_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+int tool_exit_status(enum err_code code);
+
+/* --- options.c ------------------------------------------------------------------------------- */
+
+/*
+ * Read a command line: options of `table` into `config`, those of `global` into `globals`, the
+ * rest into *args in order (borrowed from argv; free args->items). "--" ends the options, "-" is
+ * an argument. An unknown option is ERR_INPUT and suggests the nearest name.
+ */
+struct option_set {
+	const struct option_def *table;
+	size_t count;
+	void *config;
+};
+MUST int options_parse(const struct option_set sets[], size_t set_count, int argc,
+	const char *const *argv, struct texts *args, struct err *e);
+
+void options_init(const struct option_set *set); /* zero, then the defaults */
+void options_release(const struct option_set *set); /* the arrays of OPTION_TEXTS */
+void texts_release(struct texts *t); /* for AUTO */
+
+/* The nearest of `names` to a mistyped word, or NULL when none is close. */
+const char *nearest_name(const char *word, const char *const names[], size_t count);
+
+/* "4GiB", "700MB", "512": bytes. */
+MUST int size_parse(const char *text, uint64_t *bytes, struct err *e);
+#define SIZE_TEXT_SIZE 24
+/* "175.3 MiB"; returns its buffer. */
+const char *size_text(uint64_t bytes, char text[SIZE_TEXT_SIZE]);
+
+#endif

@@ -31,13 +31,13 @@ enum set_role {
 
 struct set_entry {
 	enum set_role role;
-	struct ref ref; /* host, repo; tag for a tagged pin */
+	const char *name; /* host/repository; strings are the set's, see set_keep() */
+	const char *tag; /* "" when pinned by digest only, or attached */
 	struct digest digest; /* of the manifest */
 	uint64_t size;
-	char media_type[MEDIA_TYPE_MAX + 1];
-	char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" when none */
-	bool has_subject;
-	struct digest subject; /* SET_ATTACHED */
+	const char *media_type;
+	const char *artifact_type; /* "" when none */
+	struct digest subject; /* SET_ATTACHED; else DIGEST_NONE */
 };
 
 struct set {
@@ -49,15 +49,19 @@ struct set {
 	uint64_t bytes; /* sum of the inventory's sizes */
 	struct set_entry *entries; /* sorted; see set_write() */
 	size_t count;
+	struct set_text *texts; /* owns the strings of the entries */
 };
 #define SET_INIT                                                                                   \
 	{                                                                                          \
 		.count = 0                                                                         \
 	}
 
+/* ERR_INPUT: not a set of ours, over a limit, entries unsorted or the same twice, no inventory. */
 MUST int set_parse(struct set *s, const char *name, struct span bytes, struct err *e);
 void set_release(struct set *s);
-struct set_entry *set_add(struct set *s); /* zeroed entry, borrowed until the next call */
+struct set_entry *set_add(struct set *s); /* empty entry, borrowed until the next call */
+const char *set_keep(struct set *s, const char *text); /* a copy that lives as long as the set */
+const struct set_entry *set_role_entry(const struct set *s, enum set_role role); /* or NULL */
 
 /* Sorts the entries by (role, name, digest) and appends compact JSON without a final newline. */
 void set_write(struct set *s, struct buf *out);

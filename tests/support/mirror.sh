@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# The way of a set through moat, in the steps that tests share.  Sourced by lib.sh.
+#
+# Outside: list $T/moat.yaml, lock $T/moat.lock, store $OUT, key $T/moat.key.  Inside: store $IN.
+
+OUT=$T/outside
+IN=$T/inside
+LIST=$T/moat.yaml
+LOCK=$T/moat.lock
+KEY=$T/moat.key
+PUB=$T/moat.pub
+MEDIUM=$T/medium
+PLATFORMS=${PLATFORMS:-linux/amd64}
+
+# write_list SET IMAGE...: an image is a line of YAML, as in moat.yaml
+write_list() {
+	cat >"$LIST" <<-END
+		set: $1
+		platforms: [$PLATFORMS]
+		images:
+		$(printf '  - %s\n' "${@:2}")
+		registries:
+		  $UPSTREAM: {plain-http: true}
+	END
+}
+
+pin() { must moat pin --list "$LIST" --lock "$LOCK" "$@"; }
+pull() { must moat pull --lock "$LOCK" --store "$OUT" "$@"; }
+new_key() { [ -e "$KEY" ] || must moat key new --out "$KEY" --no-passphrase; }
+seal() { new_key && must moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" "$@"; }
+export_to() { must moat export --store "$OUT" --to "${1:-$MEDIUM}" "${@:2}"; }
+import() { must moat import --store "$IN" --key "$PUB" "${@:-$MEDIUM}"; }
+clean() { must moat verify --store "${1:-$IN}"; }
+
+# carry_out SET IMAGE...: from the registry to a medium.  carry: and into the inside store.
+carry_out() { write_list "$@" && pin && pull && seal && export_to; }
+carry() { carry_out "$@" && import; }
+
+# same_everywhere REPO REFERENCE [NAME-INSIDE]: upstream's manifest is moatd's, byte by byte
+same_everywhere() {
+	get_manifest "$UPSTREAM" "$1" "$2" >"$T/upstream.manifest" || _fail "upstream lacks $1 $2"
+	get_manifest "$INSIDE" "${3:-$UPSTREAM/$1}" "$2" >"$T/inside.manifest" ||
+		_fail "moatd lacks $1 $2"
+	same_file "$T/upstream.manifest" "$T/inside.manifest"
+}
+
+# nothing_inside: no set, no image, no file is visible in the inside store
+nothing_inside() {
+	[ -e "$IN/oci-layout" ] || return 0
+	same "$(moat list --store "$IN" --images --json | jq 'length')" 0 'images visible'
+	clean "$IN"
+}

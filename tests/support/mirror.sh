@@ -50,3 +50,30 @@ nothing_inside() {
 	same "$(moat list --store "$IN" --images --json | jq 'length')" 0 'images visible'
 	clean "$IN"
 }
+
+# kill_loop TIMES MICROSECONDS STORE COMMAND...: with a fresh store, kill the command at a random
+# moment of its time; run it again; check the store.  Every third time the second run is killed too.
+kill_loop() {
+	local times=$1 whole=$2 store=$3 i kills=0
+	shift 3
+	for ((i = 0; i < times; i++)); do
+		rm -rf "$store"
+		_kill_at_random "$whole" "$@"
+		[ $((i % 3)) != 0 ] || _kill_at_random "$whole" "$@"
+		must "$@"
+		clean "$store"
+	done
+	echo "$kills of these runs were killed before they were done"
+	[ "$kills" -gt $((times / 3)) ] || _fail 'too few kills hit a running program'
+}
+
+_kill_at_random() {
+	local pid after
+	after=$(random_us "$1")
+	shift
+	"$@" >"$T/killed.log" 2>&1 </dev/null &
+	pid=$!
+	sleep_us "$after"
+	if kill -9 "$pid" 2>/dev/null; then kills=$((kills + 1)); fi
+	wait "$pid" 2>/dev/null || true
+}

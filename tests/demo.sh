@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# The way of an image across a gap, live: `./bootstrap demo` calls this with the programs built.
+#
+#	tests/demo.sh              an image made here, in a registry made here
+#	tests/demo.sh --list FILE  the user's own list, from the real registries
+#	tests/demo.sh --stop       end what an earlier run left
+#
+# Two network namespaces play the two sides: "outside" has the upstream registry, "inside" has
+# nothing but a loopback device.  What is kept lies in build/demo (or $MOAT_DEMO).
+set -euo pipefail
+
+TESTS=$(cd "$(dirname "$0")" && pwd)
+DEMO=${MOAT_DEMO:-$TESTS/../build/demo}
+BIN=${MOAT_BIN:-$TESTS/../build/bin}
+BIN=$(cd "$BIN" && pwd)
+FIXTURES=${MOAT_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/moat-tests}/v1
+SUPPORT=$TESTS/support
+PATH=$BIN:$PATH:/usr/sbin:/sbin
+. "$SUPPORT/images.sh"
+
+# --- telling ----------------------------------------------------------------------------------
+
+if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
+
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+note() { printf '   %s\n' "$*"; }
+die() { printf '\ndemo: %s\n' "$*" >&2; exit 1; }
+
+# on SIDE COMMAND...: run it there, where SIDE is outside or inside
+on() {
+	local side=$1
+	shift
+	if [ -e "$DEMO/$side.ns" ]; then
+		ip netns exec "$(cat "$DEMO/$side.ns")" "$@"
+	else
+		"$@"
+	fi
+}
+
+# show SIDE COMMAND...: the same for the reader's eyes: prompt, command, what it says
+show() {
+	printf '   %s%s$%s %s\n' "$dim" "$1" "$plain" "${*:2}"
+	on "$@" 2>&1 | sed 's/^/      /'
+}
+
+# leave_running SIDE NAME COMMAND...: in the background, beyond the end of this script
+leave_running() {
+	local side=$1 name=$2
+	shift 2
+	printf '   %s%s$%s %s &\n' "$dim" "$side" "$plain" "$*"
+	on "$side" setsid "$@" >"$DEMO/$name.log" 2>&1 </dev/null &
+	echo $! >"$DEMO/$name.pid"
+}
+
+wait_for() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		on "$1" curl -s -o /dev/null "$2" && return
+		sleep 0.05
+	done
+	die "nothing answers at $2; see the logs in $DEMO"
+}
+
+# --- stages -----------------------------------------------------------------------------------
+
+stop_all() {
+	local file
+	for file in "$DEMO"/*.pid; do
+		[ -e "$file" ] || continue
+		kill "$(cat "$file")" 2>/dev/null || true
+		rm -f "$file"
+	done
+	for file in "$DEMO"/*.ns; do
+		[ -e "$file" ] || continue
+		ip netns del "$(cat "$file")" 2>/dev/null || true
+		rm -f "$file"
+	done
+}
+
+make_side() {
+	local name=moat-$1${MOAT_DEMO:+-$$}
+	ip netns del "$name" 2>/dev/null || true
+	ip netns add "$name" || die 'network namespaces need root'
+	echo "$name" >"$1.ns"
+	ip -n "$name" link set lo up
+}
+
+make_upstream() {
+	step '0. An upstream registry, and an image in it: busybox and a layer of Debian'
+	fixture small
+	make_side outside
+	export REGISTRY_HTTP_ADDR=127.0.0.1:80 OTEL_TRACES_EXPORTER=none
+	export REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$DEMO/upstream
+	leave_running outside registry docker-registry serve "$SUPPORT/registry.yml"
+	wait_for outside http://127.0.0.1/v2/
+	show outside skopeo copy --insecure-policy --quiet --dest-tls-verify=false \
+		"oci:$FIXTURES/small:small" docker://localhost/demo/app:1.0
+	cat >moat.yaml <<-END
+		set: demo
+		platforms: [linux/amd64]
+		images:
+		  - localhost/demo/app:1.0
+		registries:
+		  localhost: {plain-http: true}
+	END
+}
+
+cross_the_gap() {
+	step '1. pin: what do the names in the list mean today?'
+	show outside cat moat.yaml
+	show outside moat pin
+	step '2. pull: fetch exactly that'
+	show outside moat pull --store outside
+	step '3. seal: a set with a version and a signature'
+	[ -e moat.key ] || show outside moat key new --out moat.key --no-passphrase
+	show outside moat seal --store outside --key moat.key
+	step '4. export: the medium that is carried across'
+	show outside moat export --store outside --to medium
+	show outside ls -sh medium
+
+	step '5. The other side of the gap: a network namespace without a route'
+	make_side inside
+	show inside ip route
+	if on inside curl -s --max-time 3 http://192.0.2.1/ >/dev/null 2>&1; then
+		die 'this namespace has a way out'
+	fi
+	note '(no route: nothing to see)'
+	step '6. import: signature first, then every byte'
+	show inside moat import --store inside --key moat.pub medium
+	show inside moat list --store inside
+	step '7. moatd serves it'
+	leave_running inside moatd moatd --store "$DEMO/inside" --listen 127.0.0.1:5000
+	wait_for inside http://127.0.0.1:5000/v2/
+}
+
+# Every blob that skopeo got is compared with the outside store's, for the images of the lock.
+pull_back() {
+	local ref file count=0 bytes=0
+	step '8. An ordinary client pulls it back, through the OCI API'
+	for ref in $(jq -r '.pins[] | select(.files == null).ref' moat.lock | head -n 3); do
+		rm -rf back
+		show inside skopeo copy --insecure-policy --quiet --src-tls-verify=false \
+			"docker://127.0.0.1:5000/$ref" dir:back
+		for file in back/*; do
+			[[ ${file##*/} =~ ^[0-9a-f]{64}$ ]] || continue
+			cmp "$file" "outside/blobs/sha256/${file##*/}" || die "$file differs"
+			count=$((count + 1)) bytes=$((bytes + $(stat -c %s "$file")))
+		done
+		cmp back/manifest.json "outside/blobs/sha256/$(sha256sum back/manifest.json |
+			cut -d' ' -f1)" || die "the manifest of $ref differs"
+	done
+	[ "$count" -gt 0 ] || die 'nothing was compared'
+	note "$count blobs, $bytes bytes: equal to upstream's, byte by byte"
+}
+
+what_next() {
+	local inside ref
+	inside=$(cat inside.ns)
+	ref=$(jq -r '.pins[0].ref' moat.lock)
+	step 'Done.  What is running, and where'
+	note "moatd       process $(cat moatd.pid), http://127.0.0.1:5000 in the namespace $inside"
+	[ ! -e registry.pid ] ||
+		note "upstream    process $(cat registry.pid), in the namespace $(cat outside.ns)"
+	note "files       $DEMO: moat.yaml moat.lock outside/ medium/ inside/"
+	step 'Three things to try'
+	note "$BIN/moat show --store $DEMO/inside $ref"
+	note "ip netns exec $inside curl -s http://127.0.0.1:5000/v2/_catalog"
+	note "./bootstrap demo --stop"
+}
+
+# --- main -------------------------------------------------------------------------------------
+
+list=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--list) list=$(realpath "${2:?--list needs a file}"); shift ;;
+	--stop) stop_all; echo 'demo: stopped'; exit ;;
+	*) die "unknown argument '$1'; it is: demo [--list FILE | --stop]" ;;
+	esac
+	shift
+done
+
+[ "$(id -u)" = 0 ] || die 'needs root: it makes network namespaces'
+stop_all
+rm -rf "$DEMO"
+mkdir -p "$DEMO"
+DEMO=$(cd "$DEMO" && pwd)
+cd "$DEMO"
+begin=$SECONDS
+if [ -n "$list" ]; then cp "$list" moat.yaml; else make_upstream; fi
+cross_the_gap
+pull_back
+what_next
+printf '\n(%d seconds)\n' $((SECONDS - begin))

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# What the programs say: help for every verb, usage errors, JSON for programs, silence on request.
+. "$(dirname "$0")/../support/lib.sh"
+
+step 'help and version'
+must moat version
+out_has '[0-9]+\.[0-9]+\.[0-9]+'
+for verb in pin pull key seal export verify import list show node; do
+	must moat help "$verb"
+	out_has "moat $verb"
+done
+must moatd --help-config
+must_fail 0 moatd --help
+
+step 'usage errors are exit status 2'
+must_fail 2 moat
+must_fail 2 moat frobnicate
+err_has frobnicate
+must_fail 2 moat pin --frobnicate
+err_has frobnicate
+must_fail 2 moat seal --store
+must_fail 2 moatd --frobnicate
+
+step 'a store that is not there'
+must_fail '[1-9]' moat list --store "$T/nowhere"
+err_has nowhere
+absent "$T/nowhere"
+
+step 'JSON is JSON, for every listing'
+fixture tiny
+carry words "{name: docker.io/library/tiny:1, from: \"oci:$FIXTURES/tiny:tiny\"}"
+for what in --sets --images --files; do
+	must moat list --store "$IN" "$what" --json
+	must jq -e 'type == "array"' "$T/out"
+done
+must moat show --store "$IN" docker.io/library/tiny:1 --json
+must jq -e . "$T/out"
+must moat show --from "$MEDIUM" words --json
+must jq -e . "$T/out"
+
+step 'quiet is quiet'
+must moat --quiet import --store "$T/quiet" --key "$PUB" "$MEDIUM"
+same "$(cat "$T/err")" ''
+
+step 'the key: readable by nobody else, named by its fingerprint'
+same "$(stat -c %a "$KEY")" 600
+must moat key show "$PUB"
+out_has "$(openssl pkey -pubin -in "$PUB" -outform DER | sha256)"
+
+step 'a key with a passphrase'
+echo 'open sesame' >"$T/passphrase"
+must moat key new --out "$T/locked.key" --passphrase-file "$T/passphrase"
+must openssl pkey -in "$T/locked.key" -passin "file:$T/passphrase" -noout
+must moat seal --lock "$LOCK" --store "$OUT" --key "$T/locked.key" \
+	--passphrase-file "$T/passphrase"
+must_fail '[1-9]' moat seal --lock "$LOCK" --store "$OUT" --key "$T/locked.key"
+
+step 'moatd says how it is, and ends when told to'
+moatd_start "$IN"
+must curl -sf "http://$INSIDE/v2/"
+kill -TERM "$MOATD_PID"
+wait "$MOATD_PID" || _fail 'moatd did not end well'

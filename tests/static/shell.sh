@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# usage: shell.sh SOURCE-DIR
+# Our scripts give shellcheck nothing to say.
+set -euo pipefail
+cd "$1"
+{
+	git ls-files -z -- '*.sh'
+	printf '%s\0' bootstrap .ci/run
+} | xargs -0 shellcheck --external-sources

@@ -182,15 +182,27 @@ static int expect(struct reader *r, yaml_event_type_t type, const char *what, st
 	return event.type == type ? 0 : refuse(r, &event, e, what);
 }
 
-static int read_document(struct reader *r, struct err *e)
+static int read_root(struct reader *r, struct err *e)
 {
 	AUTO(event_release) yaml_event_t event = { 0 };
 
-	if (expect(r, YAML_STREAM_START_EVENT, "not YAML", e) < 0 ||
-		expect(r, YAML_DOCUMENT_START_EVENT, "the file is empty", e) < 0 ||
-		next_event(r, &event, e) < 0 ||
-		read_value(r, &event, NULL, (struct span){ NULL, 0 }, e) < 0 ||
-		expect(r, YAML_DOCUMENT_END_EVENT, "not a document", e) < 0)
+	if (next_event(r, &event, e) < 0 ||
+		read_value(r, &event, NULL, (struct span){ NULL, 0 }, e) < 0)
+		return -1;
+	return expect(r, YAML_DOCUMENT_END_EVENT, "not a document", e);
+}
+
+static int read_document(struct reader *r, struct err *e)
+{
+	AUTO(event_release) yaml_event_t event = { 0 };
+	struct span none = { NULL, 0 };
+	struct node *root;
+
+	if (expect(r, YAML_STREAM_START_EVENT, "not YAML", e) < 0 || next_event(r, &event, e) < 0)
+		return -1;
+	if (event.type == YAML_STREAM_END_EVENT) /* nothing but comments: null */
+		return node_add(r->doc, NULL, none, NODE_NULL, none, 1, &root, e);
+	if (read_root(r, e) < 0)
 		return -1;
 	return expect(r, YAML_STREAM_END_EVENT, "a second document is not accepted", e);
 }

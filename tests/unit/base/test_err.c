@@ -1,0 +1,82 @@
+#include <errno.h>
+#include <string.h>
+
+#include "storage/base/fault.h"
+#include "tests/support/cm.h"
+
+static void err_ctx__text_grows_leftwards(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(err_set(&e, ERR_CORRUPT, "blob %d", 7), -1);
+	assert_int_equal(err_ctx(&e, "import %s", "x"), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	assert_string_equal(e.text, "import x: blob 7");
+}
+
+static void err_ctx__what_does_not_fit_is_cut_at_the_right(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	err_set(&e, ERR_IO, "%01500d", 0);
+	err_ctx(&e, "store");
+	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
+	assert_memory_equal(e.text, "store: 000", 10);
+}
+
+static void err_sys__the_code_follows_errno(void **state)
+{
+	static const struct {
+		int number;
+		enum err_code code;
+	} cases[] = { { ENOENT, ERR_ABSENT }, { ENOSPC, ERR_FULL }, { EMFILE, ERR_FULL },
+		{ EIO, ERR_IO }, { EACCES, ERR_IO } };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		errno = cases[i].number;
+		err_sys(&e, "open x");
+		assert_int_equal(e.code, cases[i].code);
+		assert_non_null(strstr(e.text, strerror(cases[i].number)));
+	}
+}
+
+static int three_steps(struct err *e)
+{
+	if (fault("one", e) < 0 || fault("two", e) < 0 || fault("three", e) < 0)
+		return -1;
+	return 0;
+}
+
+static void fault__each_point_fires_once_and_the_sweep_ends(void **state)
+{
+	static const char *const names[] = { "one", "two", "three" };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		fault_arm(FAULT_FAIL, n);
+		assert_err(three_steps(&e), ERR_IO, names[n]);
+		assert_string_equal(fault_fired(), names[n]);
+		assert_int_equal(three_steps(&e), 0);
+	}
+	fault_arm(FAULT_FAIL, 3);
+	assert_int_equal(three_steps(&e), 0);
+	assert_null(fault_fired());
+	fault_arm(FAULT_OFF, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(err_ctx__text_grows_leftwards),
+		cmocka_unit_test(err_ctx__what_does_not_fit_is_cut_at_the_right),
+		cmocka_unit_test(err_sys__the_code_follows_errno),
+		cmocka_unit_test(fault__each_point_fires_once_and_the_sweep_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

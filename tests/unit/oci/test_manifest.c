@@ -1,0 +1,172 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/oci/manifest.h"
+#include "tests/support/cm.h"
+
+#define D1 "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define D2 "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+#define DESC(type, digest) "{\"mediaType\":\"" type "\",\"digest\":\"" digest "\",\"size\":2}"
+#define CONFIG "\"config\":" DESC(MEDIA_OCI_CONFIG, D2)
+#define LAYER DESC("application/vnd.oci.image.layer.v1.tar+gzip", D1)
+#define IMAGE "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\"," CONFIG
+#define INDEX "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\""
+
+static int parse(struct manifest *m, const char *type, const char *text, struct err *e)
+{
+	return manifest_parse(m, "x", type, span_of(text), e);
+}
+
+static void image__config_layers_subject_annotations(void **state)
+{
+	static const char text[] = IMAGE
+		",\"layers\":[" LAYER ",{\"mediaType\":\"application/"
+		"vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"" D2
+		"\",\"size\":5,\"urls\":[\"https://x/y\"]}],\"subject\":" DESC(MEDIA_OCI_INDEX,
+			D1) ",\"annotations\":{\"b\":\"2\",\"a\":\"1\"},\"unknown\":[{}]}";
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(parse(&m, MEDIA_OCI_MANIFEST, text, &e));
+	assert_int_equal(m.kind, MEDIA_IMAGE);
+	assert_int_equal(m.count, 2);
+	assert_true(m.has_config && m.has_subject);
+	assert_false(m.items[0].has_urls);
+	assert_true(m.items[1].has_urls && media_is_foreign(m.items[1].media_type));
+	assert_string_equal(annotation_get(&m.annotations, "a"), "1");
+	assert_null(annotation_get(&m.annotations, "c"));
+	assert_string_equal(manifest_artifact_type(&m), MEDIA_OCI_CONFIG);
+}
+
+static void index__children_platforms_attestations(void **state)
+{
+	static const char text[] = INDEX
+		",\"manifests\":[{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"" D1
+		"\",\"size\":9,\"platform\":{\"os\":\"linux\",\"architecture\":\"x86_64\"}},"
+		"{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"" D2
+		"\",\"size\":9,\"platform\":{\"os\":\"unknown\",\"architecture\":\"unknown\"},"
+		"\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\","
+		"\"vnd.docker.reference.digest\":\"" D1 "\"}}]}";
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct digest of;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(parse(&m, NULL, text, &e));
+	assert_int_equal(m.kind, MEDIA_INDEX);
+	assert_true(m.items[0].has_platform);
+	assert_string_equal(m.items[0].platform.arch, "amd64");
+	assert_false(descriptor_is_attestation(&m.items[0], &of));
+	assert_true(descriptor_is_attestation(&m.items[1], &of));
+	assert_true(digest_eq(&of, &m.items[0].digest));
+	assert_null(manifest_artifact_type(&m));
+}
+
+static void manifest__type_is_inferred_only_when_unambiguous(void **state)
+{
+	static const char image[] = "{\"schemaVersion\":2," CONFIG ",\"layers\":[]}";
+	static const char index[] = "{\"schemaVersion\":2,\"manifests\":[]}";
+	AUTO(manifest_release) struct manifest a = MANIFEST_INIT;
+	AUTO(manifest_release) struct manifest b = MANIFEST_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(parse(&a, "application/json", image, &e));
+	assert_string_equal(a.media_type, MEDIA_OCI_MANIFEST);
+	assert_ok(parse(&b, "", index, &e));
+	assert_string_equal(b.media_type, MEDIA_OCI_INDEX);
+}
+
+static const struct {
+	const char *type, *text, *says;
+} refused[] = {
+	{ NULL, "[]", "not a manifest" },
+	{ NULL, "{}", "\"schemaVersion\" is missing" },
+	{ NULL, "{\"schemaVersion\":2}", "neither an image manifest nor an index" },
+	{ NULL, "{\"schemaVersion\":1,\"fsLayers\":[]}", "schema 1" },
+	{ MEDIA_DOCKER_SCHEMA1_SIGNED, "{\"schemaVersion\":2}", "schema 1" },
+	{ NULL, "{\"schemaVersion\":3,\"manifests\":[]}", "version 3" },
+	{ MEDIA_DOCKER_MANIFEST, IMAGE ",\"layers\":[]}", "announced as" },
+	{ NULL, IMAGE ",\"layers\":[],\"manifests\":[]}", "not allowed" },
+	{ NULL, INDEX ",\"manifests\":[],\"layers\":[]}", "not allowed" },
+	{ NULL, INDEX ",\"manifests\":[],\"config\":{}}", "not allowed" },
+	{ NULL, INDEX "}", "\"manifests\" is missing" },
+	{ NULL, IMAGE "}", "\"layers\" is missing" },
+	{ "application/vnd.x+json", "{\"schemaVersion\":2}", "is not known" },
+	{ NULL, IMAGE ",\"layers\":[5]}", "at layers[0]: a descriptor" },
+	{ NULL, IMAGE ",\"layers\":[{}]}", "\"mediaType\" is missing" },
+	{ NULL, IMAGE ",\"layers\":[" DESC("a b", D1) "]}", "not a media type" },
+	{ NULL, IMAGE ",\"layers\":[" DESC("a/b", "sha256:00") "]}", "at layers[0].digest" },
+	{ NULL, IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":-1}]}",
+		"not between" },
+	{ NULL, IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":1e3}]}",
+		"an integer" },
+	{ NULL, IMAGE ",\"layers\":[],\"annotations\":{\"a\":1}}", "must be a string" },
+	{ NULL, IMAGE ",\"layers\":[],\"Layers\":[]}", "twice" },
+	{ NULL, IMAGE ",\"layers\":[],\"subject\":[]}", "a map" },
+};
+
+static void manifest_parse__refuses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		struct err e = ERR_INIT;
+
+		assert_err(parse(&m, refused[i].type, refused[i].text, &e), ERR_INPUT,
+			refused[i].says);
+	}
+}
+
+static void manifest_parse__refuses_too_much(void **state)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_str(&text, IMAGE ",\"layers\":[");
+	for (int i = 0; i <= DESCRIPTORS_MAX; i++)
+		buf_printf(&text, "%s" LAYER, i ? "," : "");
+	buf_str(&text, "]}");
+	assert_err(parse(&m, NULL, text.data, &e), ERR_INPUT, "limit of 10000");
+	buf_clear(&text);
+	buf_reserve(&text, MANIFEST_MAX + 1);
+	memset(text.data, ' ', MANIFEST_MAX + 1);
+	text.len = MANIFEST_MAX + 1;
+	text.data[text.len] = '\0';
+	assert_err(parse(&m, NULL, text.data, &e), ERR_INPUT, "limit of 4194304");
+}
+
+static void descriptor_write__reads_back_the_same(void **state)
+{
+	static const char text[] =
+		"{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":7,"
+		"\"platform\":{\"architecture\":\"arm\",\"os\":\"linux\",\"variant\":\"v7\"},"
+		"\"artifactType\":\"c/d\",\"annotations\":{\"a\":\"1\",\"b\":\"\\\"\"}}";
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf whole = BUF_INIT;
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_printf(&whole, "%s,\"manifests\":[%s]}", INDEX, text);
+	assert_ok(parse(&m, NULL, whole.data, &e));
+	descriptor_write(&out, &m.items[0]);
+	assert_string_equal(out.data, text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(image__config_layers_subject_annotations),
+		cmocka_unit_test(index__children_platforms_attestations),
+		cmocka_unit_test(manifest__type_is_inferred_only_when_unambiguous),
+		cmocka_unit_test(manifest_parse__refuses),
+		cmocka_unit_test(manifest_parse__refuses_too_much),
+		cmocka_unit_test(descriptor_write__reads_back_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -61,7 +61,7 @@ static int parse_size(struct span text, uint64_t *out, struct err *e)
 	return 0;
 }
 
-static int parse_line(struct inventory *v, struct span line, struct err *e)
+static int parse_line(struct inventory *v, struct span line, uint64_t *sum, struct err *e)
 {
 	struct digest d;
 	uint64_t size = 0;
@@ -71,12 +71,16 @@ static int parse_line(struct inventory *v, struct span line, struct err *e)
 		return -1;
 	if (v->count && digest_cmp(&v->lines[v->count - 1].digest, &d) >= 0)
 		return err_set(e, ERR_INPUT, "out of order or there twice");
+	*sum += size;
+	if (*sum > INT64_MAX)
+		return err_set(e, ERR_INPUT, "the sum of the sizes is beyond 2^63");
 	inventory_add(v, &d, size);
 	return 0;
 }
 
 int inventory_parse(struct inventory *v, const char *name, struct span bytes, struct err *e)
 {
+	uint64_t sum = 0;
 	size_t number = 0;
 
 	*v = (struct inventory)INVENTORY_INIT;
@@ -86,7 +90,7 @@ int inventory_parse(struct inventory *v, const char *name, struct span bytes, st
 		return err_set(e, ERR_INPUT, "%s: the last line has no end", name);
 	while (bytes.len) {
 		number++;
-		if (parse_line(v, span_until(&bytes, '\n'), e) < 0) {
+		if (parse_line(v, span_until(&bytes, '\n'), &sum, e) < 0) {
 			inventory_release(v);
 			return err_ctx(e, "%s:%zu", name, number);
 		}

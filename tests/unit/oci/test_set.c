@@ -164,6 +164,25 @@ static const struct {
 	{ D1 " 2\n" D1 " 2\n", "inv:2: out of order" },
 };
 
+/* Sizes of 18 digits are fine one by one, not all together. */
+static void inventory_parse__refuses_a_sum_that_overflows(void **state)
+{
+	AUTO(inventory_release) struct inventory v = INVENTORY_INIT;
+	AUTO(inventory_release) struct inventory back = INVENTORY_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (unsigned char i = 0; i < 10; i++) {
+		struct digest d = { .alg = DIGEST_SHA256, .bytes = { i } };
+
+		inventory_add(&v, &d, 999999999999999999);
+	}
+	inventory_write(&v, &text);
+	assert_err(
+		inventory_parse(&back, "inv", buf_span(&text), &e), ERR_INPUT, "inv:10: the sum");
+}
+
 static void inventory_parse__refuses(void **state)
 {
 	(void)state;
@@ -213,6 +232,7 @@ int main(void)
 		cmocka_unit_test(set_parse__refuses),
 		cmocka_unit_test(inventory__sorts_and_reads_back),
 		cmocka_unit_test(inventory_parse__refuses),
+		cmocka_unit_test(inventory_parse__refuses_a_sum_that_overflows),
 		cmocka_unit_test(set_version_cmp__orders),
 	};
 

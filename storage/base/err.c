@@ -12,7 +12,7 @@
 
 #include "storage/base/banned.h"
 
-int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,7 +39,7 @@ static enum err_code code_of_errno(int saved)
 	}
 }
 
-int err_sys(struct err *e, const char *fmt, ...)
+int(err_sys)(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	size_t used;
@@ -54,7 +54,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_ctx(struct err *e, const char *fmt, ...)
+int(err_ctx)(struct err *e, const char *fmt, ...)
 {
 	char old[ERR_TEXT_MAX];
 	size_t used;

@@ -58,6 +58,13 @@ int err_ctx(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 void err_clear(struct err *e);
 
+/* clang's analyzer looks at one file at a time: tell it what these return. */
+#ifdef __clang_analyzer__
+#define err_set(...) ((void)err_set(__VA_ARGS__), -1)
+#define err_sys(...) ((void)err_sys(__VA_ARGS__), -1)
+#define err_ctx(...) ((void)err_ctx(__VA_ARGS__), -1)
+#endif
+
 /* Our own mistake, never the world's: prints and aborts. */
 #define BUG(...) err_bug(__FILE__, __LINE__, __VA_ARGS__)
 _Noreturn void err_bug(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);

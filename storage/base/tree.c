@@ -223,7 +223,7 @@ static void path_of(struct buf *out, const struct node *n)
 	buf_printf(out, "[%u]", at);
 }
 
-int node_err(const struct doc *d, const struct node *n, struct err *e, const char *fmt, ...)
+int(node_err)(const struct doc *d, const struct node *n, struct err *e, const char *fmt, ...)
 {
 	AUTO(buf_release) struct buf path = BUF_INIT;
 	char text[400];

@@ -73,6 +73,9 @@ const struct node *node_get(const struct node *map, const char *key);
 /* "NAME:LINE: at PATH: TEXT" as ERR_INPUT. Returns -1. */
 int node_err(const struct doc *d, const struct node *n, struct err *e, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+#ifdef __clang_analyzer__ /* as in err.h */
+#define node_err(...) ((void)node_err(__VA_ARGS__), -1)
+#endif
 
 /* Each of the following: 1 found, 0 absent (only when OPTIONAL; *out is untouched; null counts as
  * absent), -1 wrong type or missing. Strings from YAML may be any scalar. */

@@ -1,0 +1,82 @@
+/*
+ * Keys and signatures: ECDSA over P-256 with SHA-256, the one kind that cosign, podman, skopeo,
+ * CRI-O and plain openssl all take. The only user of EVP signatures in the project.
+ *
+ * Private keys are PKCS#8 PEM files, encrypted by PBES2 (PBKDF2 with HMAC-SHA-256, AES-256-CBC),
+ * so that `openssl pkey` and `cosign import-key-pair` read them. A key is named by the digest of
+ * its public half (SubjectPublicKeyInfo, DER).
+ */
+#ifndef MOAT_SIGN_H
+#define MOAT_SIGN_H
+
+#include "storage/base/buf.h"
+#include "storage/base/err.h"
+#include "storage/oci/digest.h"
+
+#define KEY_FILE_MAX (16u << 10) /* bytes of a PEM file */
+#define SIGNATURE_MAX 80 /* bytes of a DER signature: two integers of 33 bytes at most */
+#define TRUST_KEYS_MAX 64
+#define TRUST_DIR "/etc/moat/trust.d" /* *.pub: trusted when no key is named */
+
+struct sign_key;
+
+MUST int sign_key_new(struct sign_key **k, struct err *e);
+void sign_key_free(struct sign_key **k); /* for AUTO */
+
+/* Append the key as PEM; passphrase NULL: not encrypted. */
+MUST int sign_key_write(
+	const struct sign_key *k, const char *passphrase, struct buf *pem, struct err *e);
+
+/* Does this PEM need a passphrase? */
+bool sign_key_is_encrypted(struct span pem);
+
+/*
+ * Read a private key.
+ *
+ * name:       of the file, for messages.
+ * passphrase: NULL when there is none; not used when the key is not encrypted.
+ * Fails:      ERR_INPUT no or wrong passphrase, or not a PKCS#8 P-256 key (what it is
+ *             instead, and the openssl command that converts it).
+ */
+MUST int sign_key_read(struct sign_key **k, const char *name, struct span pem,
+	const char *passphrase, struct err *e);
+
+/* Append the DER signature of the bytes. */
+MUST int sign_bytes(
+	const struct sign_key *k, struct span bytes, struct buf *signature, struct err *e);
+
+/* Append the public half as PEM. */
+MUST int sign_key_write_public(const struct sign_key *k, struct buf *pem, struct err *e);
+
+/* sha256 of the public half: the key's fingerprint. */
+const struct digest *sign_key_id(const struct sign_key *k);
+
+/* --- public keys ------------------------------------------------------------------------- */
+
+struct verify_key;
+
+/* Keys that are trusted, each once. */
+struct trust {
+	struct verify_key **keys;
+	size_t count;
+};
+#define TRUST_INIT                                                                                 \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+/* Every PUBLIC KEY block of the PEM text; a text without one is ERR_INPUT. */
+MUST int trust_add(struct trust *t, const char *name, struct span pem, struct err *e);
+MUST int trust_add_file(struct trust *t, const char *path, struct err *e);
+
+/* The files named; when there are none, *.pub of TRUST_DIR. No key at all is ERR_UNTRUSTED. */
+MUST int trust_load(struct trust *t, const char *const *paths, size_t count, struct err *e);
+void trust_release(struct trust *t); /* for AUTO */
+
+const struct digest *verify_key_id(const struct verify_key *k);
+const char *verify_key_name(const struct verify_key *k); /* the file it came from */
+
+/* Did this key sign these bytes? 1 yes, 0 no (also when the signature is no DER). */
+MUST int verify_bytes(const struct verify_key *k, struct span bytes, struct span signature);
+
+#endif

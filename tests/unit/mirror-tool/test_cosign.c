@@ -1,0 +1,442 @@
+/* cosign's forms: vectors that others made, ours byte by byte, and every refusal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mirror-tool/cosign.h"
+#include "storage/base/base64.h"
+#include "storage/base/fs.h"
+
+#define SAMPLE "sha256:634a8f35b5f16dcf4aaa0822adc0b1964bb786fca12f6831de8ddc45e5986a00"
+#define MADE_HERE "sha256:5f39a6dd8750675acf47c8bede64aa50bd1ba486626da6d3cee1c6e827aff247"
+
+static void load(struct buf *out, const char *folder, const char *name)
+{
+	AUTO(mem_free)
+	char *path = mem_printf("%s/signatures/%s/%s", getenv("MOAT_TEST_DATA"), folder, name);
+	struct err e = ERR_INIT;
+
+	if (fs_read_file(AT_FDCWD, path, 1 << 20, out, &e) != 1)
+		fail_msg("%s %s", path, e.text);
+}
+
+static void trust_key_of(struct trust *t, const char *folder)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	load(&pem, folder, "key.pub");
+	if (trust_add(t, folder, buf_span(&pem), &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static struct cosign_claim claim_of(const char *digest, const char *reference)
+{
+	struct cosign_claim c = { .reference = reference };
+	struct err e = ERR_INIT;
+
+	if (digest_parse(&c.digest, span_of(digest), &e) < 0)
+		fail_msg("%s", e.text);
+	return c;
+}
+
+/* --- vectors --------------------------------------------------------------------------------- */
+
+static void cosign_verify_payload__vectors(void **state)
+{
+	static const char single[] = "192.168.64.2:5000/cosign-signed-single-sample";
+	static const struct {
+		const char *folder, *digest, *reference, *text; /* text NULL: accepted */
+	} cases[] = {
+		{ "dir-img-cosign-valid", SAMPLE, single, NULL },
+		{ "dir-img-cosign-valid-with-tag", SAMPLE, "192.168.64.2:5000/skopeo-signed:tag",
+			NULL },
+		{ "wrong-key", SAMPLE, single, "not signed by a trusted key" },
+		{ "dir-img-cosign-valid", MADE_HERE, single, "docker-manifest-digest is" },
+		{ "dir-img-cosign-valid", SAMPLE, "other:tag", "docker-reference is" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free) char *folder = mem_printf("cosign-legacy/%s", cases[i].folder);
+		AUTO(buf_release) struct buf payload = BUF_INIT, sig = BUF_INIT;
+		AUTO(trust_release) struct trust trust = TRUST_INIT;
+		struct cosign_claim claim = claim_of(cases[i].digest, cases[i].reference);
+		const struct verify_key *by = NULL;
+		struct err e = ERR_INIT;
+		int rc;
+
+		load(&payload, folder, "payload.json");
+		load(&sig, folder, "signature.b64");
+		while (sig.len && sig.data[sig.len - 1] == '\n')
+			buf_cut(&sig, sig.len - 1);
+		trust_key_of(&trust, folder);
+		rc = cosign_verify_payload(
+			buf_span(&payload), buf_span(&sig), &claim, &trust, &by, &e);
+		if (rc != (cases[i].text ? -1 : 0) || !by != !!cases[i].text ||
+			(cases[i].text && !strstr(e.text, cases[i].text)))
+			fail_msg("%s %zu: %s", cases[i].folder, i, e.text);
+	}
+}
+
+static void cosign_verify_bundle__conformance_vector(void **state)
+{
+	static const char folder[] = "sigstore-bundle/managed-key-happy-path";
+	AUTO(buf_release) struct buf bundle = BUF_INIT, artifact = BUF_INIT;
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+	struct cosign_claim claim = { .reference = "x" };
+	const struct verify_key *by = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	load(&bundle, folder, "bundle.sigstore.json");
+	load(&artifact, folder, "artifact");
+	trust_key_of(&trust, folder);
+	claim.bytes = buf_span(&artifact);
+	digest_of(&claim.digest, DIGEST_SHA256, claim.bytes);
+	if (cosign_verify_bundle(buf_span(&bundle), &claim, &trust, &by, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_ptr_equal(by, trust.keys[0]);
+	artifact.data[0] ^= 1;
+	assert_int_equal(cosign_verify_bundle(buf_span(&bundle), &claim, &trust, &by, &e), -1);
+	assert_int_equal(e.code, ERR_UNTRUSTED);
+	claim.bytes = (struct span){ NULL, 0 };
+	assert_int_equal(cosign_verify_bundle(buf_span(&bundle), &claim, &trust, &by, &e), -1);
+}
+
+/* Blobs by digest, as a medium or store would hand them out. */
+struct shelf {
+	struct span blobs[4];
+	size_t count;
+	bool flip; /* damage what is handed out */
+};
+
+static int from_shelf(
+	void *ctx, const struct digest *d, uint64_t size, struct buf *out, struct err *e)
+{
+	struct shelf *s = ctx;
+
+	(void)size;
+	(void)e;
+	for (size_t i = 0; i < s->count; i++) {
+		struct digest have;
+
+		digest_of(&have, DIGEST_SHA256, s->blobs[i]);
+		if (!digest_eq(&have, d))
+			continue;
+		buf_add(out, s->blobs[i].data, s->blobs[i].len);
+		if (s->flip)
+			out->data[10] ^= 1;
+		return 1;
+	}
+	return 0;
+}
+
+static void cosign_verify__made_here_vectors(void **state)
+{
+	static const struct {
+		const char *manifest, *blob;
+	} cases[] = {
+		{ "legacy-sig-manifest.json", "legacy-payload.json" },
+		{ "bundle-referrer-manifest.json", "bundle.sigstore.json" },
+	};
+	struct cosign_claim claim = claim_of(MADE_HERE, "127.0.0.1:35117/moat/set:v1");
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+
+	(void)state;
+	trust_key_of(&trust, "made-here");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf manifest = BUF_INIT, blob = BUF_INIT;
+		const struct verify_key *by = NULL;
+		struct err e = ERR_INIT;
+		struct shelf shelf;
+
+		load(&manifest, "made-here", cases[i].manifest);
+		load(&blob, "made-here", cases[i].blob);
+		shelf = (struct shelf){ { buf_span(&blob) }, 1, false };
+		if (cosign_verify("m", buf_span(&manifest), &claim, &trust, from_shelf, &shelf, &by,
+			    &e) < 0)
+			fail_msg("%s: %s", cases[i].manifest, e.text);
+		assert_ptr_equal(by, trust.keys[0]);
+		shelf.flip = true;
+		assert_int_equal(cosign_verify("m", buf_span(&manifest), &claim, &trust, from_shelf,
+					 &shelf, &by, &e),
+			-1);
+		assert_int_equal(e.code, ERR_CORRUPT);
+		shelf.count = 0;
+		assert_int_equal(cosign_verify("m", buf_span(&manifest), &claim, &trust, from_shelf,
+					 &shelf, &by, &e),
+			-1);
+		assert_non_null(strstr(e.text, "is missing"));
+	}
+}
+
+/* --- ours ------------------------------------------------------------------------------------ */
+
+struct ours {
+	struct sign_key *key;
+	struct trust trust;
+	struct cosign_claim claim;
+	struct cosign_signature legacy, bundle;
+	struct shelf shelf;
+};
+
+static int setup(void **state)
+{
+	struct ours *o = mem_alloc(sizeof(*o));
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	o->legacy = o->bundle = (struct cosign_signature)COSIGN_SIGNATURE_INIT;
+	o->claim = claim_of(MADE_HERE, "moat.local/set/a<b:v1");
+	if (sign_key_new(&o->key, &e) < 0 || sign_key_write_public(o->key, &pem, &e) < 0 ||
+		trust_add(&o->trust, "moat.pub", buf_span(&pem), &e) < 0 ||
+		cosign_sign_legacy(o->key, &o->claim, &o->legacy, &e) < 0 ||
+		cosign_sign_bundle(o->key, &o->claim, 400, "2026-11-23T00:00:00Z", &o->bundle, &e) <
+			0)
+		return -1;
+	o->shelf = (struct shelf){ { buf_span(&o->legacy.blob), buf_span(&o->bundle.blob) }, 2,
+		false };
+	*state = o;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ours *o = *state;
+
+	cosign_signature_release(&o->legacy);
+	cosign_signature_release(&o->bundle);
+	trust_release(&o->trust);
+	sign_key_free(&o->key);
+	free(o);
+	return 0;
+}
+
+static void cosign_sign__both_forms_verify(void **state)
+{
+	struct ours *o = *state;
+	struct cosign_candidate c[] = {
+		{ .name = "legacy", .manifest = buf_span(&o->legacy.manifest) },
+		{ .name = "bundle", .manifest = buf_span(&o->bundle.manifest) },
+	};
+	struct err e = ERR_INIT;
+
+	if (cosign_verify_set(c, 2, &o->claim, &o->trust, from_shelf, &o->shelf, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_ptr_equal(c[0].by, o->trust.keys[0]);
+	assert_ptr_equal(c[1].by, o->trust.keys[0]);
+}
+
+/* Apart from reference, key and signature ours are the bytes of the vectors. */
+static void cosign_sign__bytes_as_the_vectors(void **state)
+{
+	struct ours *o = *state;
+	struct cosign_claim claim = claim_of(MADE_HERE, "127.0.0.1:35117/moat/set:v1");
+	AUTO(cosign_signature_release) struct cosign_signature s = COSIGN_SIGNATURE_INIT;
+	AUTO(buf_release) struct buf payload = BUF_INIT, manifest = BUF_INIT, bundle = BUF_INIT;
+	char *at;
+	struct err e = ERR_INIT;
+
+	load(&payload, "made-here", "legacy-payload.json");
+	load(&manifest, "made-here", "legacy-sig-manifest.json");
+	load(&bundle, "made-here", "bundle-referrer-manifest.json");
+	assert_int_equal(cosign_sign_legacy(o->key, &claim, &s, &e), 0);
+	assert_string_equal(s.blob.data, payload.data);
+	at = strstr(manifest.data, "cosign/signature\":\"");
+	assert_memory_equal(s.manifest.data, manifest.data, (size_t)(at - manifest.data));
+	assert_non_null(strstr(o->bundle.manifest.data, strstr(bundle.data, "\"annotations\"")));
+}
+
+static void cosign_sign__escapes_like_go(void **state)
+{
+	struct ours *o = *state;
+
+	assert_non_null(strstr(o->legacy.blob.data, "moat.local/set/a\\u003cb:v1"));
+}
+
+static void cosign_verify_set__one_that_holds_is_enough(void **state)
+{
+	struct ours *o = *state;
+	struct cosign_candidate c[] = {
+		{ .name = "foreign", .manifest = span_of("{\"schemaVersion\":2}") },
+		{ .name = "legacy", .manifest = buf_span(&o->legacy.manifest) },
+	};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(
+		cosign_verify_set(c, 2, &o->claim, &o->trust, from_shelf, &o->shelf, &e), 0);
+	assert_null(c[0].by);
+	assert_non_null(c[1].by);
+	assert_int_equal(
+		cosign_verify_set(c, 1, &o->claim, &o->trust, from_shelf, &o->shelf, &e), -1);
+	assert_int_equal(e.code, ERR_UNTRUSTED);
+	assert_int_equal(
+		cosign_verify_set(c, 0, &o->claim, &o->trust, from_shelf, &o->shelf, &e), -1);
+	assert_string_equal(e.text, "moat.local/set/a<b:v1: not signed");
+}
+
+static void cosign_verify__refuses_other_claims(void **state)
+{
+	struct ours *o = *state;
+	struct span manifests[] = { buf_span(&o->legacy.manifest), buf_span(&o->bundle.manifest) };
+	struct cosign_claim other = claim_of(SAMPLE, o->claim.reference);
+	const struct verify_key *by = NULL;
+	struct trust nobody = TRUST_INIT;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(cosign_verify("m", manifests[i], &other, &o->trust, from_shelf,
+					 &o->shelf, &by, &e),
+			-1);
+		assert_int_equal(e.code, ERR_UNTRUSTED);
+		assert_int_equal(cosign_verify("m", manifests[i], &o->claim, &nobody, from_shelf,
+					 &o->shelf, &by, &e),
+			-1);
+		assert_string_equal(e.text, "signature m: not signed by a trusted key");
+	}
+	other = claim_of(MADE_HERE, "moat.local/set/a<b:v2");
+	assert_int_equal(
+		cosign_verify("m", manifests[0], &other, &o->trust, from_shelf, &o->shelf, &by, &e),
+		-1);
+	assert_non_null(strstr(e.text, "docker-reference"));
+	assert_null(by);
+}
+
+/* Payloads that the trusted key did sign, but that mean something else. */
+static void cosign_verify_payload__refuses_signed_nonsense(void **state)
+{
+#define CRITICAL(ref, extra)                                                                       \
+	"\"critical\":{\"identity\":{\"docker-reference\":\"" ref "\"" extra "},"                  \
+	"\"image\":{\"docker-manifest-digest\":\"" MADE_HERE "\"},"                                \
+	"\"type\":\"cosign container image signature\"}"
+	static const struct {
+		const char *name, *payload; /* name NULL: accepted */
+	} cases[] = {
+		{ NULL, "{" CRITICAL("r:v", "") ",\"optional\":null}" },
+		{ NULL, "{" CRITICAL(
+				"r:v", "") ",\"optional\":{\"creator\":\"x\",\"timestamp\":1}}" },
+		{ "no optional", "{" CRITICAL("r:v", "") "}" },
+		{ "extra key", "{" CRITICAL("r:v", "") ",\"optional\":null,\"more\":1}" },
+		{ "extra inner key", "{" CRITICAL("r:v", ",\"x\":1") ",\"optional\":null}" },
+		{ "twice", "{" CRITICAL("r:v", "") "," CRITICAL("r:v", "") ",\"optional\":null}" },
+		{ "bare repository", "{" CRITICAL("r", "") ",\"optional\":null}" },
+		{ "creator", "{" CRITICAL("r:v", "") ",\"optional\":{\"creator\":1}}" },
+		{ "timestamp", "{" CRITICAL("r:v", "") ",\"optional\":{\"timestamp\":\"1\"}}" },
+		{ "optional list", "{" CRITICAL("r:v", "") ",\"optional\":[]}" },
+		{ "list", "[]" },
+		{ "no JSON", "hello" },
+		{ "behind it", "{" CRITICAL("r:v", "") ",\"optional\":null}{}" },
+		{ "other type",
+			"{\"critical\":{\"identity\":{\"docker-reference\":\"r:v\"},\"image\":"
+			"{\"docker-manifest-digest\":\"" MADE_HERE
+			"\"},\"type\":\"atomic container "
+			"signature\"},\"optional\":null}" },
+	};
+	struct ours *o = *state;
+	struct cosign_claim claim = claim_of(MADE_HERE, "r:v");
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf der = BUF_INIT, sig = BUF_INIT;
+		struct span payload = span_of(cases[i].payload);
+		const struct verify_key *by = NULL;
+		struct err e = ERR_INIT;
+		int rc;
+
+		assert_int_equal(sign_bytes(o->key, payload, &der, &e), 0);
+		base64_encode(&sig, buf_span(&der));
+		rc = cosign_verify_payload(payload, buf_span(&sig), &claim, &o->trust, &by, &e);
+		if (rc != (cases[i].name ? -1 : 0) || (rc && e.code != ERR_UNTRUSTED))
+			fail_msg("%s: %d %s", cases[i].name, rc, e.text);
+	}
+}
+
+/* A bundle with one thing changed, its envelope signed again by the trusted key. */
+static void make_bundle(
+	struct ours *o, struct buf *out, const char *statement, const char *tail, const char *media)
+{
+	AUTO(buf_release) struct buf pae = BUF_INIT, der = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	buf_printf(&pae, "DSSEv1 28 application/vnd.in-toto+json %zu %s", strlen(statement),
+		statement);
+	assert_int_equal(sign_bytes(o->key, buf_span(&pae), &der, &e), 0);
+	buf_printf(out,
+		"{\"mediaType\":\"%s\",\"verificationMaterial\":{\"publicKey\":{}},"
+		"\"dsseEnvelope\":{\"payload\":\"",
+		media);
+	base64_encode(out, span_of(statement));
+	buf_str(out,
+		"\",\"payloadType\":\"application/vnd.in-toto+json\",\"signatures\":[{\"sig\":\"");
+	base64_encode(out, buf_span(&der));
+	buf_str(out, tail);
+}
+
+static void cosign_verify_bundle__refuses_signed_nonsense(void **state)
+{
+#define STATEMENT(type, digests, predicate)                                                        \
+	"{\"_type\":\"" type "\",\"subject\":[" digests "],\"predicateType\":\"" predicate         \
+	"\",\"predicate\":{}}"
+#define T "https://in-toto.io/Statement/v1"
+#define P "https://sigstore.dev/cosign/sign/v1"
+#define D                                                                                          \
+	"{\"digest\":{\"sha256\":"                                                                 \
+	"\"5f39a6dd8750675acf47c8bede64aa50bd1ba486626da6d3cee1c6e827aff247\"}}"
+#define END "\"}]}}"
+	static const char v3[] = "application/vnd.dev.sigstore.bundle.v0.3+json";
+	static const char v2[] = "application/vnd.dev.sigstore.bundle+json;version=0.2";
+	static const struct {
+		const char *name, *statement, *tail, *media;
+	} cases[] = {
+		{ NULL, STATEMENT(T, D, P), END, v3 },
+		{ "attestation", STATEMENT(T, D, "https://slsa.dev/provenance/v1"), END, v3 },
+		{ "statement type", STATEMENT("https://in-toto.io/Statement/v0.1", D, P), END, v3 },
+		{ "two subjects", STATEMENT(T, D "," D, P), END, v3 },
+		{ "no subject", STATEMENT(T, "", P), END, v3 },
+		{ "other subject", STATEMENT(T, "{\"digest\":{\"sha256\":\"00\"}}", P), END, v3 },
+		{ "two signatures", STATEMENT(T, D, P), "\"},{\"sig\":\"AAAA\"}]}}", v3 },
+		{ "keyid", STATEMENT(T, D, P), "\",\"keyid\":\"someone\"}]}}", v3 },
+		{ "old bundle", STATEMENT(T, D, P), END, v2 },
+		{ "both kinds", STATEMENT(T, D, P), "\"}]},\"messageSignature\":{}}", v3 },
+		{ "list", "[]", END, v3 },
+		{ "no JSON", "x", END, v3 },
+	};
+	struct ours *o = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf bundle = BUF_INIT;
+		const struct verify_key *by = NULL;
+		struct err e = ERR_INIT;
+		int rc;
+
+		make_bundle(o, &bundle, cases[i].statement, cases[i].tail, cases[i].media);
+		rc = cosign_verify_bundle(buf_span(&bundle), &o->claim, &o->trust, &by, &e);
+		if (rc != (cases[i].name ? -1 : 0) || (rc && e.code != ERR_UNTRUSTED))
+			fail_msg("%s: %d %s", cases[i].name, rc, e.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cosign_verify_payload__vectors),
+		cmocka_unit_test(cosign_verify_bundle__conformance_vector),
+		cmocka_unit_test(cosign_verify__made_here_vectors),
+		cmocka_unit_test(cosign_sign__both_forms_verify),
+		cmocka_unit_test(cosign_sign__bytes_as_the_vectors),
+		cmocka_unit_test(cosign_sign__escapes_like_go),
+		cmocka_unit_test(cosign_verify_set__one_that_holds_is_enough),
+		cmocka_unit_test(cosign_verify__refuses_other_claims),
+		cmocka_unit_test(cosign_verify_payload__refuses_signed_nonsense),
+		cmocka_unit_test(cosign_verify_bundle__refuses_signed_nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

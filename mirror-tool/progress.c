@@ -1,0 +1,150 @@
+/*
+ * Bars and lines on stderr. Must never slow the work down: the clock is read, and mostly nothing
+ * else happens.
+ */
+#include "mirror-tool/progress.h"
+
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storage/base/banned.h"
+
+#define BAR_MS 100
+#define LINES_MS 5000
+#define BAR_CELLS 24
+#define WIDTH_MIN 40
+#define WIDTH_MAX 400
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void progress_begin(struct progress *p, const struct tool *t, const char *verb, const char *things)
+{
+	*p = (struct progress){ .verb = verb, .things = things, .out = stderr };
+	if (t->quiet)
+		p->mode = PROGRESS_OFF;
+	else
+		p->mode = isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
+	p->start_ms = p->drawn_ms = now_ms();
+}
+
+void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,
+	int64_t elapsed_ms)
+{
+	char text[SIZE_TEXT_SIZE];
+	uint64_t moved = s->bytes - p->start_bytes;
+
+	buf_printf(out, "%s: %llu", p->verb, (unsigned long long)s->done);
+	if (s->total)
+		buf_printf(out, " of %llu", (unsigned long long)s->total);
+	buf_printf(out, " %s", p->things);
+	if (s->bytes || s->bytes_total)
+		buf_printf(out, ", %s", size_text(s->bytes, text));
+	if (s->bytes_total)
+		buf_printf(out, " of %s", size_text(s->bytes_total, text));
+	if (moved && elapsed_ms >= 1000)
+		buf_printf(out, ", %s/s",
+			size_text((uint64_t)((double)moved * 1000 / (double)elapsed_ms), text));
+}
+
+static size_t terminal_width(void)
+{
+	struct winsize w;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col < WIDTH_MIN)
+		return 80;
+	return w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
+}
+
+/* By bytes where their total is known, else by things. */
+static unsigned cells(const struct progress_state *s)
+{
+	double part = 0;
+
+	if (s->bytes_total)
+		part = (double)s->bytes / (double)s->bytes_total;
+	else if (s->total)
+		part = (double)s->done / (double)s->total;
+	return (unsigned)((part > 1 ? 1 : part) * BAR_CELLS);
+}
+
+static void draw_bar(struct progress *p, const struct progress_state *s, int64_t elapsed_ms)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+	unsigned full = cells(s);
+
+	buf_char(&line, '[');
+	for (unsigned i = 0; i < BAR_CELLS; i++)
+		buf_char(&line, i < full ? '#' : '.');
+	buf_str(&line, "] ");
+	progress_text(&line, p, s, elapsed_ms);
+	if (line.len >= terminal_width())
+		buf_cut(&line, terminal_width() - 1);
+	fprintf(p->out, "\r\033[K%s", line.data);
+	fflush(p->out);
+	p->drawn = true;
+}
+
+static void draw_line(struct progress *p, const struct progress_state *s, int64_t elapsed_ms)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+
+	progress_text(&line, p, s, elapsed_ms);
+	fprintf(p->out, "moat: %s\n", line.data);
+}
+
+void progress_show(struct progress *p, const struct progress_state *s)
+{
+	int64_t now;
+
+	if (p->mode == PROGRESS_OFF)
+		return;
+	if (!p->started) {
+		p->started = true;
+		p->start_bytes = s->bytes;
+	}
+	now = now_ms();
+	if (now - p->drawn_ms < (p->mode == PROGRESS_BAR ? BAR_MS : LINES_MS))
+		return;
+	p->drawn_ms = now;
+	if (p->mode == PROGRESS_BAR)
+		draw_bar(p, s, now - p->start_ms);
+	else
+		draw_line(p, s, now - p->start_ms);
+}
+
+static void take_bar_away(struct progress *p)
+{
+	if (p->drawn)
+		fputs("\r\033[K", p->out);
+	p->drawn = false;
+}
+
+void progress_line(struct progress *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->mode == PROGRESS_OFF)
+		return;
+	take_bar_away(p);
+	fputs("moat: ", p->out);
+	va_start(ap, fmt);
+	vfprintf(p->out, fmt, ap);
+	va_end(ap);
+	fputc('\n', p->out);
+	fflush(p->out);
+}
+
+void progress_end(struct progress *p)
+{
+	take_bar_away(p);
+	if (p->mode == PROGRESS_BAR)
+		fflush(p->out);
+}

@@ -1,0 +1,46 @@
+/*
+ * Progress for people, on stderr: one line that is redrawn on a terminal, a plain line now and then
+ * otherwise, nothing with --quiet. Results never come through here.
+ *
+ *	struct progress p;
+ *	progress_begin(&p, t, "pull", "images");
+ *	progress_show(&p, &(struct progress_state){ .done = 3, .total = 12, .bytes = n });
+ *	progress_line(&p, "docker.io/library/nginx:1.27.3");	a line that stays
+ *	progress_end(&p);					before results and errors
+ */
+#ifndef MOAT_PROGRESS_H
+#define MOAT_PROGRESS_H
+
+#include "mirror-tool/tool.h"
+#include "storage/base/buf.h"
+
+enum progress_mode { PROGRESS_OFF, PROGRESS_LINES, PROGRESS_BAR };
+
+struct progress_state {
+	uint64_t done, total; /* things; total 0: unknown */
+	uint64_t bytes, bytes_total; /* moved so far; total 0: unknown */
+};
+
+struct progress {
+	enum progress_mode mode;
+	const char *verb, *things; /* borrowed: "pull", "images" */
+	FILE *out;
+	int64_t start_ms, drawn_ms; /* monotonic */
+	uint64_t start_bytes; /* what the first call said: not ours */
+	bool drawn; /* a bar is on the screen */
+	bool started;
+};
+
+void progress_begin(struct progress *p, const struct tool *t, const char *verb, const char *things);
+/* Cheap enough to be called for every chunk: draws at most ten times a second (bar) or once in five
+ * seconds (lines). */
+void progress_show(struct progress *p, const struct progress_state *s);
+void progress_line(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void progress_end(struct progress *p); /* takes the bar away */
+
+/* The text of a state, without the bar: "pull: 3 of 12 images, 1.2 GiB of 3.4 GiB, 43.1 MiB/s".
+ * elapsed_ms 0: no rate. Pure. */
+void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,
+	int64_t elapsed_ms);
+
+#endif

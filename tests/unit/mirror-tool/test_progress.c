@@ -1,0 +1,40 @@
+/* What progress says; when it says it depends on the clock and is not tested. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "mirror-tool/progress.h"
+
+static const struct {
+	struct progress_state state;
+	int64_t elapsed_ms;
+	const char *text;
+} cases[] = {
+	{ { .done = 3 }, 0, "pull: 3 images" },
+	{ { .done = 3, .total = 12 }, 0, "pull: 3 of 12 images" },
+	{ { 3, 12, 1 << 20, 0 }, 500, "pull: 3 of 12 images, 1.0 MiB" },
+	{ { 3, 12, 1 << 20, 0 }, 2000, "pull: 3 of 12 images, 1.0 MiB, 512.0 KiB/s" },
+	{ { 3, 12, 1 << 20, 4 << 20 }, 0, "pull: 3 of 12 images, 1.0 MiB of 4.0 MiB" },
+};
+
+static void progress_text__table(void **state)
+{
+	struct progress p = { .verb = "pull", .things = "images" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf text = BUF_INIT;
+
+		progress_text(&text, &p, &cases[i].state, cases[i].elapsed_ms);
+		assert_string_equal(text.data, cases[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(progress_text__table) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

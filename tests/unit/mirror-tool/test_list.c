@@ -1,0 +1,227 @@
+/* The list: what is read, and each refusal with its file and line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "mirror-tool/list.h"
+
+#define HEX "9b2c000000000000000000000000000000000000000000000000000000000000"
+#define FILE_HEAD "set: s\nfiles:\n- {sha256: " HEX ", "
+
+static const char whole[] =
+	"set: platform\n"
+	"version: 2026.10\n"
+	"platforms: [linux/amd64, linux/arm64]\n"
+	"images:\n"
+	"  - docker.io/library/nginx:1.27.3\n"
+	"  - quay.io/cilium/cilium:v1.19.5@sha256:" HEX "\n"
+	"  - {name: registry.k8s.io/kube-proxy, tags: \">=1.31.0 <1.33.0\"}\n"
+	"  - {name: ghcr.io/acme/app, tags: \"release-*\", platforms: [linux/amd64]}\n"
+	"  - {name: ghcr.io/acme/tool, from: \"oci:build/layout:tool\"}\n"
+	"  - busybox@sha256:" HEX "\n"
+	"  - {name: ghcr.io/acme/all, tags: [v1, 2.0], platforms: all}\n"
+	"files:\n"
+	"  - url: https://example.org/v1.9.1/cni-plugins-linux-amd64-v1.9.1.tgz?x=1\n"
+	"    sha256: " HEX "\n"
+	"    name: cni/plugins:v1.9.1\n"
+	"    platform: linux/amd64\n"
+	"verify:\n"
+	"  - {images: \"ghcr.io/acme/*\", keys: [acme.pub]}\n"
+	"registries:\n"
+	"  localhost:5001: {plain-http: true}\n"
+	"  docker.io: {connections: 4, stop-below: 20, realms: [auth.docker.io]}\n";
+
+static void list_parse__reads_everything(void **state)
+{
+	struct err e = ERR_INIT;
+	struct list l;
+	const struct registry_conf *hub;
+
+	(void)state;
+	if (list_parse(&l, "moat.yaml", span_of(whole), &e) < 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(l.name, "platform");
+	assert_string_equal(l.version, "2026.10"); /* not a number */
+	assert_int_equal(l.image_count, 7);
+	assert_string_equal(l.images[0].ref.tag, "1.27.3");
+	assert_int_equal(l.images[0].platforms.count, 2);
+	assert_true(l.images[0].platforms.by_default);
+	assert_int_equal(l.images[1].ref.digest.alg, DIGEST_SHA256);
+	assert_int_equal(l.images[2].pattern_count, 1);
+	assert_int_equal(l.images[3].platforms.count, 1);
+	assert_false(l.images[3].platforms.by_default);
+	assert_int_equal(l.images[4].from.kind, SOURCE_OCI);
+	assert_string_equal(l.images[4].from.path, "build/layout");
+	assert_string_equal(l.images[4].ref.tag, "tool");
+	assert_string_equal(l.images[5].ref.repo, "library/busybox");
+	assert_int_equal(l.images[6].pattern_count, 2);
+	assert_int_equal(l.images[6].platforms.count, 0);
+	assert_string_equal(l.files[0].ref.host, "moat.local");
+	assert_string_equal(l.files[0].title, "cni-plugins-linux-amd64-v1.9.1.tgz");
+	assert_string_equal(l.files[0].media_type, "application/gzip");
+	assert_string_equal(l.files[0].artifact_type, "application/vnd.moat.cni.plugins.v1");
+	assert_string_equal(l.verify[0].keys[0], "acme.pub");
+	hub = registry_conf_find(&l.registries, "docker.io");
+	assert_int_equal(hub->connections, 4);
+	assert_int_equal(hub->stop_below, 20);
+	assert_string_equal(hub->realms.items[0], "auth.docker.io");
+	assert_true(registry_conf_find(&l.registries, "localhost:5001")->plain_http);
+	list_release(&l);
+}
+
+static void list_parse__takes_a_tag_from_the_source(void **state)
+{
+	static const char text[] = "set: s\nimages:\n- {name: a.io/x, from: "
+				   "\"oci-archive:f.tar:docker.io/library/b:7\"}\n";
+	struct err e = ERR_INIT;
+	struct list l;
+
+	(void)state;
+	if (list_parse(&l, "moat.yaml", span_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(l.images[0].ref.tag, "7");
+	assert_string_equal(l.images[0].from.path, "f.tar");
+	assert_string_equal(l.images[0].from.name, "docker.io/library/b:7");
+	list_release(&l);
+}
+
+static const struct {
+	const char *text, *error;
+} refusals[] = {
+	{ "images: [a:1]\n", "moat.yaml:1: \"set\" is missing" },
+	{ "set: s\n", "moat.yaml:1: no images and no files" },
+	{ "set: Big\nimages: [a:1]\n", "moat.yaml:1: at set: set name \"Big\"" },
+	{ "set: s\nimage: [a:1]\n", "moat.yaml:2: at image: unknown key" },
+	{ "set: s\nimages: a:1\n", "moat.yaml:2: at images: a list is needed here" },
+	{ "set: s\nimages:\n- nginx\n",
+		"moat.yaml:3: at images[0]: docker.io/library/nginx has no tag; write "
+		"docker.io/library/nginx:latest" },
+	{ "set: s\nimages:\n- a:1\n- [b]\n", "moat.yaml:4: at images[1]: an image is a reference" },
+	{ "set: s\nimages:\n- UPPER/x:1\n", "moat.yaml:3: at images[0]: " },
+	{ "set: s\nimages:\n- a.io/b:1@sha256:12\n", "moat.yaml:3: at images[0]: " },
+	{ "set: s\nimages:\n- {name: a.io/b, tag: x}\n", "at images[0].tag: unknown key" },
+	{ "set: s\nimages:\n- {tags: x}\n", "at images[0]: \"name\" is missing" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, tags: x}\n",
+		"at images[0].tags: the name has a tag or digest already" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: \">=x\"}\n",
+		"at images[0].tags: range \">=x\": \"x\" is not a version" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: [v1, \"a[\"]}\n",
+		"at images[0].tags[1]: glob \"a[\"" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: -x}\n", "at images[0].tags: tag \"-x\"" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: []}\n", "at images[0].tags: no tag is wanted" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, platforms: [linux]}\n",
+		"at images[0].platforms[0]: platform \"linux\" is not os/arch" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, platforms: []}\n", "no platform is left" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, platforms: [linux/amd64, linux/x86_64]}\n",
+		"at images[0].platforms[1]: linux/x86_64 is there twice" },
+	{ "set: s\nplatforms: [linux/]\nimages: [a:1]\n", "moat.yaml:2: at platforms[0]" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, from: dir:x}\n",
+		"at images[0].from: \"dir:x\" is no source" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, from: \"oci::x\"}\n", "names no folder" },
+	{ "set: s\nimages:\n- {name: a.io/b, from: \"oci:d\"}\n",
+		"at images[0].from: give the name a tag" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: \"v*\", from: \"oci:d:x\"}\n",
+		"a local source has no tags to choose from" },
+	{ "set: s\nimages:\n- nginx:1\n- a:1\n- docker.io/library/nginx:1\n",
+		"moat.yaml:5: docker.io/library/nginx:1 is wanted twice, first at line 3" },
+	{ "set: s\nimages:\n- a.io/b:1\n- a.io/b:1@sha256:" HEX "\n", "a.io/b:1 is wanted twice" },
+	{ "set: s\nset: t\nimages: [a:1]\n", "moat.yaml:2: the key \"set\" is there twice" },
+	{ "set: s\nversion: a/b\nimages: [a:1]\n", "moat.yaml:2: at version: tag \"a/b\"" },
+	{ FILE_HEAD "name: f:1}\n", "moat.yaml:3: at files[0]: \"url\" is missing" },
+	{ FILE_HEAD "url: https://h/f}\n", "at files[0]: \"name\" is missing" },
+	{ FILE_HEAD "url: https://h/f, name: f}\n", "a file is named NAME:TAG" },
+	{ FILE_HEAD "url: ftp://h/f, name: f:1}\n", "an https:// address is needed" },
+	{ FILE_HEAD "url: http://h/f, name: f:1}\n", "http:// needs \"registries: {h:" },
+	{ FILE_HEAD "url: https://u:p@h/f, name: f:1}\n", "credentials do not belong into a list" },
+	{ FILE_HEAD "url: https://h, name: f:1}\n", "an address needs a host and a path" },
+	{ FILE_HEAD "url: https://h/d/, name: f:1}\n", "at files[0].url: a file name has 1 to" },
+	{ FILE_HEAD "url: https://h/.x, name: f:1}\n", "begins with '.'" },
+	{ FILE_HEAD "url: https://h/f, name: f:1, title: a/b}\n",
+		"at files[0].title: a file name" },
+	{ FILE_HEAD "url: https://h/f, name: f:1, sha512: " HEX HEX "}\n",
+		"one of sha256 and sha512 is needed" },
+	{ "set: s\nfiles:\n- {url: https://h/f, name: f:1}\n", "one of sha256 and sha512" },
+	{ "set: s\nfiles:\n- {url: https://h/f, name: f:1, sha256: 12}\n", "at files[0].sha256: " },
+	{ FILE_HEAD "url: https://h/f, name: f:1, size: -1}\n", "at files[0].size: -1 is not" },
+	{ FILE_HEAD "url: https://h/f, name: f:1, media-type: tar}\n", "not a media type" },
+	{ FILE_HEAD "url: https://h/f, name: f:1, platform: x}\n", "at files[0].platform: " },
+	{ FILE_HEAD "url: https://h/f, name: f:1}\n- {sha256: " HEX
+		    ", url: https://h/g, name: f:1}\n",
+		"moat.yaml:4: moat.local/f:1  is wanted twice, first at line 3" },
+	{ FILE_HEAD "url: https://h/f, name: f:1}\n- {sha256: " HEX
+		    ", url: https://h/g, name: f:1, platform: linux/arm64}\n",
+		"moat.yaml:3: moat.local/f:1 is several files (line 4): give each a platform" },
+	{ FILE_HEAD "url: https://h/f, name: a.io/f:1}\nimages: [a.io/f:1]\n",
+		"moat.yaml:3: a file has the name of the image at line 4" },
+	{ "set: s\nimages: [a:1]\nverify:\n- {images: \"*\"}\n", "\"keys\" is missing" },
+	{ "set: s\nimages: [a:1]\nverify:\n- {images: \">=1\", keys: [k]}\n", "a glob over names" },
+	{ "set: s\nimages: [a:1]\nregistries: {hub: {}}\n",
+		"moat.yaml:3: at registries.hub: a host has a dot or a port" },
+	{ "set: s\nimages: [a:1]\nregistries: {a.io: {plainhttp: true}}\n",
+		"at registries.a.io.plainhttp: unknown key" },
+	{ "set: s\nimages: [a:1]\nregistries: {a.io: {connections: 0}}\n",
+		"at registries.a.io.connections: 0 is not between 1 and 64" },
+	{ "set: s\nimages: [a:1]\nregistries: {a.io: {password: x}}\n", "unknown key" },
+	{ "set: s\nimages: [a:1]\nregistries: {docker.io: {}, index.docker.io: {}}\n",
+		"docker.io is there twice" },
+};
+
+static void list_parse__refuses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		struct err e = ERR_INIT;
+		struct list l;
+
+		if (list_parse(&l, "moat.yaml", span_of(refusals[i].text), &e) == 0)
+			fail_msg("accepted:\n%s", refusals[i].text);
+		assert_int_equal(e.code, ERR_INPUT);
+		if (!strstr(e.text, refusals[i].error))
+			fail_msg("%s\ngives: %s\nwanted: %s", refusals[i].text, e.text,
+				refusals[i].error);
+	}
+}
+
+static const struct {
+	const char *title;
+	bool good;
+} titles[] = {
+	{ "cni.tgz", true },
+	{ "a", true },
+	{ "", false },
+	{ "..", false },
+	{ ".x", false },
+	{ "-x", false },
+	{ "a/b", false },
+	{ "a\\b", false },
+	{ "a b", false },
+	{ "a\nb", false },
+	{ "\xc3\xa4", false },
+};
+
+static void file_title_check__allows_plain_names_only(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(titles); i++) {
+		struct err e = ERR_INIT;
+
+		if ((file_title_check(span_of(titles[i].title), &e) == 0) != titles[i].good)
+			fail_msg("\"%s\"", titles[i].title);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(list_parse__reads_everything),
+		cmocka_unit_test(list_parse__takes_a_tag_from_the_source),
+		cmocka_unit_test(list_parse__refuses),
+		cmocka_unit_test(file_title_check__allows_plain_names_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

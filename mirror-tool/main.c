@@ -7,12 +7,12 @@
 
 static const struct command *const commands[] = {
 	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
-	NULL
+	&cmd_key_new,
+	&cmd_key_show,
 };
 
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported */
-	return tool_main(
-		commands, ARRAY_SIZE(commands) - 1, argc, (const char *const *)argv, stdout);
+	return tool_main(commands, ARRAY_SIZE(commands), argc, (const char *const *)argv, stdout);
 }

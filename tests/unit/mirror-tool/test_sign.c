@@ -24,8 +24,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	AUTO(mem_free) char *command = mem_printf("rm -r %s", dir);
+
 	(void)state;
-	return chdir("/") || system("rm -r /tmp/moat-test-sign-*") ? -1 : 0;
+	return chdir("/") || system(command) ? -1 : 0;
 }
 
 static void save(const char *name, struct span bytes)

@@ -1,0 +1,188 @@
+/* `moat key new` and `moat key show`: the pair that seals sets, and its fingerprint. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "mirror-tool/passphrase.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct key_options {
+	const char *out;
+	struct passphrase_source source;
+	bool no_passphrase;
+};
+
+static const struct option_def new_options[] = {
+	{ "out", OPTION_TEXT, offsetof(struct key_options, out), "FILE", "moat.key",
+		"the private key; the public one goes beside it as .pub" },
+	{ "passphrase-file", OPTION_TEXT, offsetof(struct key_options, source.file), "FILE", NULL,
+		"its first line encrypts the key" },
+	{ "passphrase-env", OPTION_TEXT, offsetof(struct key_options, source.env), "VAR", NULL,
+		"the environment variable that does" },
+	{ "no-passphrase", OPTION_FLAG, offsetof(struct key_options, no_passphrase), NULL, NULL,
+		"leave the key unencrypted" },
+};
+
+static const struct option_def show_options[] = {
+	{ "passphrase-file", OPTION_TEXT, offsetof(struct key_options, source.file), "FILE", NULL,
+		"for an encrypted private key" },
+	{ "passphrase-env", OPTION_TEXT, offsetof(struct key_options, source.env), "VAR", NULL,
+		"for an encrypted private key" },
+};
+
+/* moat.key -> moat.pub, else FILE.pub. */
+static char *public_name(const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len > 4 && strcmp(path + len - 4, ".key") == 0)
+		len -= 4;
+	return mem_printf("%.*s.pub", (int)len, path);
+}
+
+static int must_be_new(const char *path, struct err *e)
+{
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, ERR_INPUT, "%s is there already; a key is never overwritten", path);
+	return 0;
+}
+
+/* 1 with a passphrase, 0 when the key shall have none. */
+static int choose_passphrase(const struct key_options *o, struct buf *passphrase, struct err *e)
+{
+	int rc;
+
+	if (o->no_passphrase)
+		return 0;
+	rc = passphrase_get(&o->source, o->out, true, passphrase, e);
+	if (rc == 0)
+		return err_set(e, ERR_INPUT,
+			"no terminal to ask for a passphrase: give --passphrase-file, "
+			"--passphrase-env or --no-passphrase");
+	return rc;
+}
+
+static int write_pair(const struct sign_key *k, const char *passphrase, const char *path,
+	const char *public_path, struct err *e)
+{
+	AUTO(secret_release) struct buf pem = BUF_INIT;
+	AUTO(buf_release) struct buf pub = BUF_INIT;
+
+	if (sign_key_write(k, passphrase, &pem, e) < 0 || sign_key_write_public(k, &pub, e) < 0)
+		return -1;
+	if (fs_replace_file(AT_FDCWD, path, buf_span(&pem), 0600, e) < 0)
+		return -1;
+	return fs_replace_file(AT_FDCWD, public_path, buf_span(&pub), 0644, e);
+}
+
+static void print_key(const struct tool *t, const char *key, const char *pub,
+	const struct digest *id)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(id, hex);
+	if (!t->json) {
+		fprintf(t->out, "%s  %s\n", hex, pub);
+		return;
+	}
+	buf_str(&line, "{");
+	if (key) {
+		buf_str(&line, "\"key\":");
+		json_quote(&line, key, false);
+		buf_str(&line, ",");
+	}
+	buf_str(&line, "\"public\":");
+	json_quote(&line, pub, false);
+	fprintf(t->out, "%s,\"fingerprint\":\"%s\"}\n", line.data, hex);
+}
+
+static int key_new(
+	struct tool *t, const void *options, const struct texts *args, struct err *e)
+{
+	const struct key_options *o = options;
+	AUTO(mem_free) char *pub = public_name(o->out);
+	AUTO(secret_release) struct buf passphrase = BUF_INIT;
+	AUTO(sign_key_free) struct sign_key *k = NULL;
+	int rc;
+
+	if (args->count)
+		return tool_usage(e, "key new takes no arguments; the file is named by --out");
+	if (o->no_passphrase && (o->source.file || o->source.env))
+		return tool_usage(e, "--no-passphrase and a passphrase: one of them");
+	if (must_be_new(o->out, e) < 0 || must_be_new(pub, e) < 0)
+		return -1;
+	rc = choose_passphrase(o, &passphrase, e);
+	if (rc < 0 || sign_key_new(&k, e) < 0)
+		return -1;
+	if (write_pair(k, rc ? passphrase.data : NULL, o->out, pub, e) < 0)
+		return -1;
+	tool_note(t, "%s made (%s); keep it, hand out %s", o->out,
+		rc ? "encrypted" : "not encrypted", pub);
+	print_key(t, o->out, pub, sign_key_id(k));
+	return 0;
+}
+
+/* A public key file first; what is none may be a private one. */
+static int read_id(
+	const char *path, const struct passphrase_source *source, struct digest *id, struct err *e)
+{
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+	AUTO(sign_key_free) struct sign_key *k = NULL;
+	AUTO(secret_release) struct buf pem = BUF_INIT;
+	int rc = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &pem, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s: no such file", path);
+	if (strstr(pem.data, "PRIVATE KEY-----")) {
+		if (key_read_file(&k, path, source, e) < 0)
+			return -1;
+		*id = *sign_key_id(k);
+		return 0;
+	}
+	if (trust_add(&trust, path, buf_span(&pem), e) < 0)
+		return -1;
+	*id = *verify_key_id(trust.keys[0]);
+	return 0;
+}
+
+static int key_show(
+	struct tool *t, const void *options, const struct texts *args, struct err *e)
+{
+	const struct key_options *o = options;
+
+	if (args->count == 0)
+		return tool_usage(e, "key show needs a key file");
+	for (size_t i = 0; i < args->count; i++) {
+		struct digest id;
+
+		if (read_id(args->items[i], &o->source, &id, e) < 0)
+			return -1;
+		print_key(t, NULL, args->items[i], &id);
+	}
+	return 0;
+}
+
+const struct command cmd_key_new = {
+	.name = "key new",
+	.args = "[--out FILE] [--passphrase-file FILE | --passphrase-env VAR | --no-passphrase]",
+	.summary = "make a key that seals sets",
+	.about = "ECDSA P-256, PKCS#8. Without a passphrase option the terminal is asked.",
+	.options = new_options,
+	.option_count = ARRAY_SIZE(new_options),
+	.options_size = sizeof(struct key_options),
+	.run = key_new,
+};
+
+const struct command cmd_key_show = {
+	.name = "key show",
+	.args = "FILE...",
+	.summary = "print the fingerprint of a key",
+	.about = "The fingerprint is the sha256 of the public key (SubjectPublicKeyInfo, DER).",
+	.options = show_options,
+	.option_count = ARRAY_SIZE(show_options),
+	.options_size = sizeof(struct key_options),
+	.run = key_show,
+};

@@ -19,6 +19,8 @@ struct blob_batch;
 
 enum {
 	BLOB_RESUME = 1, /* keep the stage on abort or death, and go on from it at the next begin */
+	BLOB_PIECES = 4, /* blob_write_at() in any order; a stage of its own, kept like RESUME's */
+	BLOB_TRY = 2, /* ERR_BUSY at once when another writes the same stage */
 };
 
 #define BLOB_SIZE_UNKNOWN UINT64_MAX
@@ -29,9 +31,15 @@ enum {
  * expect: its digest, or NULL when only the commit will tell (then sha256, not resumable).
  * size:   its exact size or BLOB_SIZE_UNKNOWN; space is reserved when known (ERR_FULL here, not at
  *         the end).
- * Returns 0 with *w; or 1, *w NULL: the store has it already (touched, so safe from collection).
+ * Returns 0 with *w; or 1, *w NULL: the store has it already, whole and durable.
  * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go
- * on. Another process that writes the same stage is waited for, then 1 is the usual answer.
+ * on. They may be bad after a power cut: when blob_offset() was not 0 and the commit fails with
+ * ERR_CORRUPT, begin again, from nothing then, before anybody else is blamed.
+ * Another process or handle that writes the same stage is waited for up to STORE_BUSY_MS (this
+ * handle's batches are flushed first, so two that wait for each other's batches cannot happen),
+ * then 1 is the usual answer. Who has several writers open at once and begins another takes
+ * BLOB_TRY and comes back later, or two such processes may wait for each other. The same handle
+ * beginning the same stage twice is ERR_BUSY at once.
  */
 MUST int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
 	struct blob_writer **w, struct err *e);
@@ -43,8 +51,9 @@ uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
 void blob_write(struct blob_writer *w, const void *data, size_t len);
 bool blob_failed(const struct blob_writer *w);
 
-/* Write out of order, for a blob that arrives in pieces: sizes must be known and BLOB_RESUME set;
- * the commit then hashes the whole file. Pieces already there are the caller's knowledge. */
+/* Write out of order (BLOB_PIECES; size and digest must have been announced); the commit hashes
+ * the whole. What an earlier attempt wrote is still there: which pieces, is the caller's knowledge,
+ * and writing them again does no harm. */
 void blob_write_at(struct blob_writer *w, uint64_t at, const void *data, size_t len);
 
 /*

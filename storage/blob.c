@@ -1,0 +1,550 @@
+/*
+ * Blob writers, batches, and reading blobs. Everything that becomes visible passes publish(), in the
+ * order of S2: bytes, name, directory, row. Must never trust a digest that it has not computed.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <stdlib.h>
+
+#include "storage/base/fault.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define COPY_SIZE (256u << 10)
+
+struct blob_writer {
+	struct store *store;
+	struct blob_writer *next; /* of the handle's open ones */
+	struct stage *stage;
+	struct digest expect; /* DIGEST_NONE: the commit tells */
+	uint64_t size; /* announced, or BLOB_SIZE_UNKNOWN */
+	uint64_t at; /* bytes in the stage */
+	unsigned flags;
+	struct hasher hash;
+	bool failed;
+	struct err err; /* when failed */
+	struct digest digest; /* of the bytes, once committed to a batch */
+};
+
+struct blob_batch {
+	struct store *store;
+	struct blob_batch *next; /* of the handle's */
+	struct blob_writer *items[BATCH_BLOBS_MAX];
+	size_t count;
+	uint64_t bytes;
+};
+
+static unsigned long long ull(uint64_t n)
+{
+	return n;
+}
+
+static int blob_ctx(const struct digest *d, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return d->alg ? err_ctx(e, "blob %s", digest_text(d, text)) : err_ctx(e, "new blob");
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
+{
+	struct blob_row row;
+	int rc = META(s, blob_get, d, &row, e);
+
+	if (rc <= 0 || !row.live)
+		return rc < 0 ? -1 : 0;
+	*size = row.size;
+	return 1;
+}
+
+int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+{
+	AUTO(fd_close) int file = -1;
+	uint64_t length = 0;
+	int rc = blob_stat(s, d, size, e);
+
+	if (rc <= 0)
+		return rc;
+	rc = BLOBS(s, open, d, &file, &length, e);
+	if (rc == 0)
+		err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
+	else if (rc > 0 && length != *size)
+		rc = err_set(e, ERR_CORRUPT, "%llu bytes recorded, its file has %llu", ull(*size),
+			ull(length));
+	if (rc <= 0)
+		return blob_ctx(d, e);
+	*fd = STEAL_FD(file);
+	return 1;
+}
+
+int blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	struct digest got;
+	uint64_t size = 0;
+	int rc = blob_open(s, d, &fd, &size, e);
+
+	if (rc <= 0)
+		return rc;
+	if (size > limit) {
+		err_set(e, ERR_INPUT, "%llu bytes, more than the limit of %zu", ull(size), limit);
+		return blob_ctx(d, e);
+	}
+	buf_reserve(out, (size_t)size);
+	if (fs_pread_all(fd, out->data + out->len, (size_t)size, 0, "its file", e) < 0)
+		return blob_ctx(d, e);
+	digest_of(&got, d->alg, (struct span){ out->data + out->len, (size_t)size });
+	if (!digest_eq(&got, d)) {
+		err_set(e, ERR_CORRUPT, "its file has other bytes");
+		return blob_ctx(d, e);
+	}
+	out->len += (size_t)size;
+	if (out->cap)
+		out->data[out->len] = '\0';
+	return 1;
+}
+
+int blob_rehash(const struct digest *d, int fd, uint64_t size, struct err *e)
+{
+	AUTO(hasher_release) struct hasher h = HASHER_INIT;
+	AUTO(mem_free) char *piece = mem_alloc(COPY_SIZE);
+	struct digest got;
+
+	hasher_init(&h, d->alg);
+	for (uint64_t at = 0; at < size;) {
+		size_t n = size - at < COPY_SIZE ? (size_t)(size - at) : COPY_SIZE;
+
+		if (fs_pread_all(fd, piece, n, at, "blob", e) < 0)
+			return -1;
+		hasher_add(&h, piece, n);
+		at += n;
+	}
+	hasher_end(&h, &got);
+	return digest_eq(&got, d);
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+/* A blob file without a live row: of a writer that died between link and row, or damaged. 1 it is
+ * good, 0 there is none any more. */
+static int orphan_is_good(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	int rc = BLOBS(s, open, d, &fd, size, e);
+
+	if (rc > 0)
+		rc = blob_rehash(d, fd, *size, e);
+	else
+		return rc;
+	if (rc == 0)
+		return BLOBS(s, set_aside, d, e);
+	return rc;
+}
+
+static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (tx_begin(s, &tx, e) < 0 || META(s, blob_live, d, size, e) < 0)
+		return -1;
+	return tx_commit(&tx, e);
+}
+
+/* 1: the store has it, if need be by giving an orphan its row. */
+static int already_there(struct store *s, const struct digest *d, uint64_t announced, struct err *e)
+{
+	uint64_t size = 0;
+	int rc = blob_stat(s, d, &size, e);
+
+	if (rc == 0) {
+		rc = orphan_is_good(s, d, &size, e);
+		if (rc > 0 && (BLOBS(s, sync, d, e) < 0 || record_one(s, d, size, e) < 0))
+			return -1;
+	}
+	if (rc > 0 && announced != BLOB_SIZE_UNKNOWN && announced != size)
+		return err_set(e, ERR_CORRUPT, "%llu bytes announced, it has %llu", ull(announced),
+			ull(size));
+	return rc;
+}
+
+static int link_one(struct store *s, struct blob_writer *w, struct err *e)
+{
+	uint64_t size = 0;
+	struct blob_row row;
+	int rc;
+
+	if (fault("blob.link", e) < 0)
+		return -1;
+	rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	/* The name is taken: by a live blob of that size, or by an orphan that has to prove itself. */
+	rc = META(s, blob_get, &w->digest, &row, e);
+	if (rc > 0 && row.live && row.size == w->at)
+		return 0;
+	if (rc >= 0)
+		rc = orphan_is_good(s, &w->digest, &size, e);
+	if (rc == 0)
+		rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
+	return rc < 0 ? -1 : 0;
+}
+
+static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (fault("blob.row", e) < 0 ||
+			META(s, blob_live, &items[i]->digest, items[i]->at, e) < 0)
+			return blob_ctx(&items[i]->digest, e);
+	return tx_commit(&tx, e);
+}
+
+static int sync_stages(
+	struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	struct stage *stages[BATCH_BLOBS_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		stages[i] = items[i]->stage;
+	return BLOBS(s, stage_sync, stages, count, e);
+}
+
+/* S2, for one blob or for many: bytes, names, directories, rows. The stages' own names go last. */
+static int publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	if (fault("blob.sync", e) < 0 || sync_stages(s, items, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (link_one(s, items[i], e) < 0)
+			return blob_ctx(&items[i]->digest, e);
+	if (fault("blob.names", e) < 0 || BLOBS(s, publish_sync, e) < 0 ||
+		record(s, items, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (fault("blob.unstage", e) < 0)
+			return -1;
+		BLOBS_STAGE(s, stage_close, &items[i]->stage, false);
+	}
+	return 0;
+}
+
+/* --- writers -------------------------------------------------------------------------------- */
+
+static void writer_free(struct blob_writer **wp, bool keep)
+{
+	struct blob_writer *w = *wp;
+	struct blob_writer **link;
+
+	if (!w)
+		return;
+	for (link = &w->store->writers; *link && *link != w; link = &(*link)->next)
+		;
+	if (*link)
+		*link = w->next;
+	if (w->stage)
+		BLOBS_STAGE(w->store, stage_close, &w->stage, keep);
+	hasher_release(&w->hash);
+	free(w);
+	*wp = NULL;
+}
+
+void blob_abort(struct blob_writer **w)
+{
+	writer_free(w, *w && (*w)->flags & (BLOB_RESUME | BLOB_PIECES));
+}
+
+void blob_discard(struct blob_writer **w)
+{
+	writer_free(w, false);
+}
+
+static bool written_here(const struct store *s, const struct digest *d, unsigned flags)
+{
+	for (const struct blob_writer *w = s->writers; w; w = w->next)
+		if (digest_eq(&w->expect, d) && w->flags & flags & (BLOB_RESUME | BLOB_PIECES))
+			return true;
+	return false;
+}
+
+static int flush_all(struct store *s, struct err *e)
+{
+	for (struct blob_batch *b = s->batches; b; b = b->next)
+		if (batch_flush(b, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Our own batches hold locks too: whoever waits gives them up first. */
+static int open_stage(struct blob_writer *w, uint64_t *have, struct err *e)
+{
+	bool named = w->flags & (BLOB_RESUME | BLOB_PIECES);
+	struct stage_want want = {
+		.name = named ? &w->expect : NULL,
+		.pieces = w->flags & BLOB_PIECES,
+		.size = w->size,
+	};
+
+	if (fault("blob.stage", e) < 0)
+		return -1;
+	if (BLOBS(w->store, stage_open, &want, &w->stage, have, e) == 0)
+		return 0;
+	if (e->code != ERR_BUSY || w->flags & BLOB_TRY || flush_all(w->store, e) < 0)
+		return -1;
+	want.wait_ms = STORE_BUSY_MS;
+	return BLOBS(w->store, stage_open, &want, &w->stage, have, e);
+}
+
+static int hash_stage(struct blob_writer *w, uint64_t len, struct err *e)
+{
+	AUTO(mem_free) char *piece = mem_alloc(COPY_SIZE);
+
+	hasher_init(&w->hash, w->expect.alg);
+	for (uint64_t at = 0; at < len;) {
+		size_t n = len - at < COPY_SIZE ? (size_t)(len - at) : COPY_SIZE;
+
+		if (BLOBS_STAGE(w->store, stage_read, w->stage, at, piece, n, e) < 0)
+			return -1;
+		hasher_add(&w->hash, piece, n);
+		at += n;
+	}
+	return 0;
+}
+
+/* Go on from an earlier attempt's bytes; more than were announced cannot be of this blob. */
+static int resume(struct blob_writer *w, uint64_t have, struct err *e)
+{
+	if (have > w->size) {
+		BLOBS_STAGE(w->store, stage_close, &w->stage, false);
+		if (open_stage(w, &have, e) < 0)
+			return -1;
+	}
+	if (have && hash_stage(w, have, e) < 0)
+		return -1;
+	w->at = have;
+	return 0;
+}
+
+static int begin(struct blob_writer **wp, struct err *e)
+{
+	struct blob_writer *w = *wp;
+	uint64_t have = 0;
+	int rc;
+
+	if (open_stage(w, &have, e) < 0)
+		return -1;
+	if (w->flags & (BLOB_RESUME | BLOB_PIECES)) {
+		/* Whoever held the stage before us may have finished. */
+		rc = already_there(w->store, &w->expect, w->size, e);
+		if (rc != 0) {
+			blob_discard(wp);
+			return rc;
+		}
+	}
+	hasher_init(&w->hash, w->expect.alg ? w->expect.alg : DIGEST_SHA256);
+	return resume(w, have, e);
+}
+
+int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
+	struct blob_writer **out, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	int rc = store_may_write(s, e);
+
+	*out = NULL;
+	if (expect && rc == 0)
+		rc = already_there(s, expect, size, e);
+	for (struct blob_batch *b = s->batches; b && expect && rc == 0; b = b->next)
+		if (batch_has(b, expect))
+			rc = batch_flush(b, e) < 0 ? -1 : 1;
+	if (rc == 0 && expect && written_here(s, expect, flags))
+		rc = err_set(e, ERR_BUSY, "this handle is writing it already");
+	if (rc == 0) {
+		w = mem_alloc(sizeof(*w));
+		w->store = s;
+		w->size = size;
+		w->flags = expect ? flags : 0;
+		if (expect)
+			w->expect = *expect;
+		rc = begin(&w, e);
+	}
+	if (rc != 0)
+		return rc < 0 && expect ? blob_ctx(expect, e) : rc;
+	w->next = s->writers;
+	s->writers = w;
+	*out = STEAL(w);
+	return 0;
+}
+
+uint64_t blob_offset(const struct blob_writer *w)
+{
+	return w->at;
+}
+
+bool blob_failed(const struct blob_writer *w)
+{
+	return w->failed;
+}
+
+/* May `len` bytes come at `at`? */
+static bool room_for(struct blob_writer *w, uint64_t at, size_t len)
+{
+	if (w->failed)
+		return false;
+	if (w->size == BLOB_SIZE_UNKNOWN || (at <= w->size && len <= w->size - at))
+		return true;
+	err_set(&w->err, ERR_CORRUPT, "%llu bytes announced, more arrived", ull(w->size));
+	w->failed = true;
+	return false;
+}
+
+void blob_write(struct blob_writer *w, const void *data, size_t len)
+{
+	if (w->flags & BLOB_PIECES)
+		BUG("blob_write() to a blob of pieces");
+	if (!room_for(w, w->at, len))
+		return;
+	if (BLOBS_STAGE(w->store, stage_write, w->stage, w->at, data, len, &w->err) < 0) {
+		w->failed = true;
+		return;
+	}
+	hasher_add(&w->hash, data, len);
+	w->at += len;
+}
+
+void blob_write_at(struct blob_writer *w, uint64_t at, const void *data, size_t len)
+{
+	if (!(w->flags & BLOB_PIECES) || w->size == BLOB_SIZE_UNKNOWN)
+		BUG("blob_write_at() without BLOB_PIECES and a size");
+	if (room_for(w, at, len) &&
+		BLOBS_STAGE(w->store, stage_write, w->stage, at, data, len, &w->err) < 0)
+		w->failed = true;
+}
+
+/* Size and digest as announced? The computed digest is in w->digest afterwards. */
+static int verify(struct blob_writer *w, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (w->flags & BLOB_PIECES) {
+		if (hash_stage(w, w->size, e) < 0)
+			return -1;
+		w->at = w->size;
+	}
+	if (w->size != BLOB_SIZE_UNKNOWN && w->at != w->size)
+		return err_set(e, ERR_CORRUPT, "%llu bytes announced, %llu arrived", ull(w->size),
+			ull(w->at));
+	hasher_end(&w->hash, &w->digest);
+	if (w->expect.alg && !digest_eq(&w->expect, &w->digest))
+		return err_set(e, ERR_CORRUPT, "the bytes that arrived are %s",
+			digest_text(&w->digest, text));
+	return 0;
+}
+
+static int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)
+{
+	if (batch_has(b, &(*w)->digest)) {
+		blob_discard(w);
+		return 0;
+	}
+	hasher_release(&(*w)->hash);
+	b->bytes += (*w)->at;
+	b->items[b->count++] = STEAL(*w);
+	if (b->count < BATCH_BLOBS_MAX && b->bytes < BATCH_BYTES_MAX)
+		return 0;
+	return batch_flush(b, e);
+}
+
+int blob_commit(
+	struct blob_writer **wp, struct blob_batch *batch, struct digest *got, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = STEAL(*wp);
+	struct digest expect = w->expect;
+	int rc = 0;
+
+	if (w->failed) {
+		*e = w->err;
+		rc = -1;
+	} else {
+		rc = verify(w, e);
+	}
+	if (rc < 0) {
+		if (e->code == ERR_CORRUPT)
+			blob_discard(&w);
+		return blob_ctx(&expect, e);
+	}
+	if (got)
+		*got = w->digest;
+	return batch ? batch_take(batch, &w, e) : publish(w->store, &w, 1, e);
+}
+
+int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, struct digest *got,
+	struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	int rc;
+
+	digest_of(got, DIGEST_SHA256, bytes);
+	if (batch && batch_has(batch, got))
+		return 0;
+	rc = blob_begin(s, got, bytes.len, 0, &w, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	blob_write(w, bytes.data, bytes.len);
+	return blob_commit(&w, batch, NULL, e);
+}
+
+/* --- batches -------------------------------------------------------------------------------- */
+
+struct blob_batch *batch_new(struct store *s)
+{
+	struct blob_batch *b = mem_alloc(sizeof(*b));
+
+	b->store = s;
+	b->next = s->batches;
+	s->batches = b;
+	return b;
+}
+
+bool batch_has(const struct blob_batch *b, const struct digest *d)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (digest_eq(&b->items[i]->digest, d))
+			return true;
+	return false;
+}
+
+static void batch_clear(struct blob_batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		blob_abort(&b->items[i]);
+	b->count = 0;
+	b->bytes = 0;
+}
+
+int batch_flush(struct blob_batch *b, struct err *e)
+{
+	int rc = b->count ? publish(b->store, b->items, b->count, e) : 0;
+
+	batch_clear(b);
+	return rc;
+}
+
+void batch_free(struct blob_batch **bp)
+{
+	struct blob_batch **link;
+
+	if (!*bp)
+		return;
+	batch_clear(*bp);
+	for (link = &(*bp)->store->batches; *link != *bp; link = &(*link)->next)
+		;
+	*link = (*bp)->next;
+	free(*bp);
+	*bp = NULL;
+}

@@ -1,0 +1,487 @@
+/*
+ * Blobs as files below the store's directory. A blob appears under its name by link, complete and
+ * synced (S1), and is never written again. Must never look into a blob, and never overwrite one.
+ */
+#include "storage/blobs_fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storage/base/cleanup.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define ALGS (DIGEST_SHA512 + 1)
+#define OCI_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define SYNC_FILES_MAX 8 /* up to here each file is synced, beyond that the file system once */
+#define RESERVE_MIN (256u << 10) /* smaller files are not worth a call of their own */
+#define WRITE_BEHIND (8u << 20) /* bytes after which the kernel is told to start writing */
+#define LOCK_POLL_MS 20
+
+struct blobs_fs {
+	struct blobs base;
+	int root, blobs, stage;
+	int alg[ALGS]; /* blobs/<alg>, -1 until needed */
+	bool unsynced[ALGS]; /* a name was added to blobs/<alg> */
+	unsigned temp; /* number of the last temporary name */
+};
+
+#define NAME_SIZE (DIGEST_TEXT_SIZE + 24)
+
+struct stage {
+	struct blobs_fs *fs;
+	int fd;
+	char name[NAME_SIZE]; /* in stage/; "" when the file is unnamed */
+	uint64_t started; /* writing up to here was started */
+};
+
+static struct blobs_fs *fs_of(struct blobs *b)
+{
+	return (struct blobs_fs *)b;
+}
+
+static int alg_dir(struct blobs_fs *fs, enum digest_alg alg, struct err *e)
+{
+	if (fs->alg[alg] < 0)
+		fs->alg[alg] = fs_open_dir_at(fs->blobs, digest_alg_name(alg), e);
+	return fs->alg[alg];
+}
+
+/* The same, made when it is missing; its own name is synced before a blob can be in it. */
+static int alg_dir_made(struct blobs_fs *fs, enum digest_alg alg, struct err *e)
+{
+	if (fs->alg[alg] >= 0)
+		return fs->alg[alg];
+	if (fs_make_dir_at(fs->blobs, digest_alg_name(alg), 0755, e) < 0 ||
+		fs_sync(fs->blobs, "blobs", e) < 0)
+		return -1;
+	return alg_dir(fs, alg, e);
+}
+
+/* --- stages --------------------------------------------------------------------------------- */
+
+static void pause_ms(unsigned ms)
+{
+	struct timespec ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* An exclusive lock that belongs to the descriptor: 1, 0 when others hold it all the time. */
+static int lock_wait(int fd, unsigned wait_ms, const char *name, struct err *e)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	for (unsigned waited = 0;; waited += LOCK_POLL_MS) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 1;
+		if (errno != EAGAIN && errno != EACCES)
+			return err_sys(e, "lock stage %s", name);
+		if (waited >= wait_ms)
+			return 0;
+		pause_ms(LOCK_POLL_MS);
+	}
+}
+
+/* Is `name` still this file, and only a stage? One that was published under its digest too, by a
+ * writer that died before it could take the stage's name away, must never be written again. */
+static int still_ours(struct blobs_fs *fs, int fd, const char *name, struct err *e)
+{
+	struct stat opened, named;
+
+	if (fstat(fd, &opened) < 0)
+		return err_sys(e, "stage %s", name);
+	if (fstatat(fs->stage, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "stage %s", name);
+	if (opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
+		return 0;
+	if (opened.st_nlink == 1)
+		return 1;
+	return unlinkat(fs->stage, name, 0) == 0 ? 0 : err_sys(e, "stage %s", name);
+}
+
+static int open_named(struct stage *st, unsigned wait_ms, struct err *e)
+{
+	for (;;) {
+		AUTO(fd_close)
+		int fd = openat(
+			st->fs->stage, st->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		int rc;
+
+		if (fd < 0)
+			return err_sys(e, "stage %s", st->name);
+		rc = lock_wait(fd, wait_ms, st->name, e);
+		if (rc == 0)
+			return err_set(e, ERR_BUSY, "another process is writing %s", st->name);
+		if (rc > 0)
+			rc = still_ours(st->fs, fd, st->name, e);
+		if (rc < 0)
+			return -1;
+		if (rc > 0) {
+			st->fd = STEAL_FD(fd);
+			return 0;
+		}
+	}
+}
+
+static int open_unnamed(struct stage *st, struct err *e)
+{
+	st->fd = fs_open_unnamed(st->fs->stage, 0444, e);
+	if (st->fd >= 0)
+		return 0;
+	if (e->code != ERR_UNSUPPORTED)
+		return -1;
+	do {
+		snprintf(st->name, sizeof(st->name), "temp-%d-%u", (int)getpid(), st->fs->temp++);
+		st->fd = openat(st->fs->stage, st->name,
+			O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	} while (st->fd < 0 && errno == EEXIST);
+	return st->fd >= 0 ? 0 : err_sys(e, "stage %s", st->name);
+}
+
+/* Space for the whole, so that a full disk is found out before the bytes travel. */
+static int reserve(struct stage *st, uint64_t size, struct err *e)
+{
+	uint64_t there = 0;
+
+	if (size == BLOB_SIZE_UNKNOWN || size < RESERVE_MIN)
+		return 0;
+	if (fallocate(st->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return err_sys(e, "reserve %llu bytes", (unsigned long long)size);
+	if (fs_free_bytes(st->fd, &there, e) < 0)
+		return -1;
+	return there >= size ? 0
+			     : err_set(e, ERR_FULL, "%llu bytes wanted, %llu are free",
+				       (unsigned long long)size, (unsigned long long)there);
+}
+
+static void stage_close(struct stage **stp, bool keep)
+{
+	struct stage *st = *stp;
+
+	if (!st)
+		return;
+	if (st->name[0] && !keep)
+		unlinkat(st->fs->stage, st->name, 0); /* while it is locked */
+	fd_close(&st->fd);
+	free(st);
+	*stp = NULL;
+}
+
+static void stage_drop(struct stage **st)
+{
+	stage_close(st, false);
+}
+
+static void name_stage(struct stage *st, const struct digest *d, bool pieces)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(st->name, sizeof(st->name), "%s-%s%s", digest_alg_name(d->alg), digest_hex(d, hex),
+		pieces ? ".pieces" : "");
+}
+
+static int stage_open(struct blobs *b, const struct stage_want *want, struct stage **out,
+	uint64_t *have, struct err *e)
+{
+	AUTO(stage_drop) struct stage *st = mem_alloc(sizeof(*st));
+	struct stat info;
+
+	st->fs = fs_of(b);
+	st->fd = -1;
+	if (want->name)
+		name_stage(st, want->name, want->pieces);
+	if ((want->name ? open_named(st, want->wait_ms, e) : open_unnamed(st, e)) < 0) {
+		st->name[0] = '\0'; /* somebody else's */
+		return -1;
+	}
+	if (reserve(st, want->size, e) < 0)
+		return -1;
+	if (fstat(st->fd, &info) < 0)
+		return err_sys(e, "stage");
+	*have = want->pieces ? 0 : (uint64_t)info.st_size;
+	*out = STEAL(st);
+	return 0;
+}
+
+static int stage_write(struct stage *st, uint64_t at, const void *data, size_t len, struct err *e)
+{
+	if (fs_pwrite_all(st->fd, data, len, at, st->name[0] ? st->name : "stage", e) < 0)
+		return -1;
+	if (at + len >= st->started + WRITE_BEHIND) {
+		sync_file_range(st->fd, (off_t)st->started, (off_t)(at + len - st->started),
+			SYNC_FILE_RANGE_WRITE);
+		st->started = at + len;
+	}
+	return 0;
+}
+
+static int stage_read(struct stage *st, uint64_t at, void *data, size_t len, struct err *e)
+{
+	return fs_pread_all(st->fd, data, len, at, st->name[0] ? st->name : "stage", e);
+}
+
+static int stage_sync(struct blobs *b, struct stage *const stages[], size_t count, struct err *e)
+{
+	if (count > SYNC_FILES_MAX)
+		return syncfs(fs_of(b)->stage) < 0 ? err_sys(e, "syncfs of the store") : 0;
+	for (size_t i = 0; i < count; i++)
+		if (fs_sync(stages[i]->fd, "stage", e) < 0)
+			return -1;
+	return 0;
+}
+
+static int stage_publish(struct stage *st, const struct digest *d, struct err *e)
+{
+	int dir = alg_dir_made(st->fs, d->alg, e);
+	char hex[DIGEST_HEX_SIZE];
+	int rc;
+
+	if (dir < 0)
+		return -1;
+	if (st->name[0] && fchmod(st->fd, 0444) < 0)
+		return err_sys(e, "stage %s", st->name);
+	rc = fs_link_fd(st->fd, dir, digest_hex(d, hex), e);
+	st->fs->unsynced[d->alg] =
+		true; /* also when it was there: by whom, and synced, who knows */
+	return rc;
+}
+
+static int publish_sync(struct blobs *b, struct err *e)
+{
+	struct blobs_fs *fs = fs_of(b);
+
+	for (int alg = DIGEST_SHA256; alg < ALGS; alg++) {
+		if (!fs->unsynced[alg])
+			continue;
+		if (fs_sync(fs->alg[alg], "blobs", e) < 0)
+			return -1;
+		fs->unsynced[alg] = false;
+	}
+	return 0;
+}
+
+/* --- published blobs ------------------------------------------------------------------------ */
+
+static int open_blob(
+	struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+{
+	int dir = alg_dir(fs_of(b), d->alg, e);
+	char hex[DIGEST_HEX_SIZE];
+
+	if (dir < 0)
+		return e->code == ERR_ABSENT ? 0 : -1;
+	return fs_open_file(dir, digest_hex(d, hex), fd, size, e);
+}
+
+static int sync_blob(struct blobs *b, const struct digest *d, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	uint64_t size;
+	int rc = open_blob(b, d, &fd, &size, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "the blob is not there");
+	if (fs_sync(fd, "blob", e) < 0)
+		return -1;
+	return fs_sync(fs_of(b)->alg[d->alg], "blobs", e);
+}
+
+static int set_aside(struct blobs *b, const struct digest *d, struct err *e)
+{
+	struct blobs_fs *fs = fs_of(b);
+	AUTO(fd_close) int bad = -1;
+	char hex[DIGEST_HEX_SIZE], name[NAME_SIZE + 32];
+
+	if (fs_make_dir_at(fs->root, "quarantine", 0755, e) < 0)
+		return -1;
+	bad = fs_open_dir_at(fs->root, "quarantine", e);
+	if (bad < 0 || alg_dir(fs, d->alg, e) < 0)
+		return -1;
+	digest_hex(d, hex);
+	snprintf(name, sizeof(name), "%s-%s.%lld", digest_alg_name(d->alg), hex,
+		(long long)time(NULL));
+	if (renameat(fs->alg[d->alg], hex, bad, name) < 0)
+		return err_sys(e, "quarantine/%s", name);
+	if (fs_sync(bad, "quarantine", e) < 0)
+		return -1;
+	return fs_sync(fs->alg[d->alg], "blobs", e);
+}
+
+static int scan_dir(struct blobs_fs *fs, enum digest_alg alg, scan_fn *fn, stray_fn *stray,
+	void *ctx, struct err *e)
+{
+	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
+
+	if (fs_list(fs->alg[alg], &list, e) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++) {
+		const char *name = list.names[i];
+		struct digest d;
+		struct stat st;
+		int rc;
+
+		if (fstatat(fs->alg[alg], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(e, "blobs/%s/%s", digest_alg_name(alg), name);
+		if (digest_from_hex(&d, alg, span_of(name), e) < 0 || !S_ISREG(st.st_mode))
+			rc = stray(ctx, name, e);
+		else
+			rc = fn(ctx, &d, (uint64_t)st.st_size, e);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e)
+{
+	for (int alg = DIGEST_SHA256; alg < ALGS; alg++) {
+		if (alg_dir(fs_of(b), (enum digest_alg)alg, e) < 0) {
+			if (e->code == ERR_ABSENT)
+				continue;
+			return -1;
+		}
+		if (scan_dir(fs_of(b), (enum digest_alg)alg, fn, stray, ctx, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int index_put(struct blobs *b, struct span bytes, struct err *e)
+{
+	return fs_replace_file(fs_of(b)->root, "index.json", bytes, 0644, e);
+}
+
+static int index_get(struct blobs *b, size_t limit, struct buf *out, struct err *e)
+{
+	return fs_read_file(fs_of(b)->root, "index.json", limit, out, e);
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
+
+static void close_blobs(struct blobs *b)
+{
+	struct blobs_fs *fs = fs_of(b);
+
+	for (int i = 0; i < ALGS; i++)
+		fd_close(&fs->alg[i]);
+	fd_close(&fs->stage);
+	fd_close(&fs->blobs);
+	fd_close(&fs->root);
+	free(fs);
+}
+
+static const struct blob_ops ops = {
+	.close = close_blobs,
+	.stage_open = stage_open,
+	.stage_write = stage_write,
+	.stage_read = stage_read,
+	.stage_sync = stage_sync,
+	.stage_publish = stage_publish,
+	.publish_sync = publish_sync,
+	.stage_close = stage_close,
+	.open = open_blob,
+	.sync = sync_blob,
+	.set_aside = set_aside,
+	.scan = scan,
+	.index_put = index_put,
+	.index_get = index_get,
+};
+
+/* Did the writer of this stage die between the link and taking the stage's name away? */
+static bool published_and_left(struct blobs_fs *fs, const char *name)
+{
+	AUTO(fd_close) int fd = openat(fs->stage, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct err ignored = ERR_INIT;
+	struct stat st;
+
+	return fd >= 0 && lock_wait(fd, 0, name, &ignored) == 1 && fstat(fd, &st) == 0 &&
+	       st.st_nlink > 1;
+}
+
+/* Where the file system has no unnamed files: a temporary name whose writer is gone. */
+static bool abandoned_temp(const char *name)
+{
+	char proc[32];
+	int pid = 0;
+
+	if (sscanf(name, "temp-%d-", &pid) != 1 || pid <= 0)
+		return false;
+	snprintf(proc, sizeof(proc), "/proc/%d", pid);
+	return access(proc, F_OK) < 0;
+}
+
+/* Leftovers of writers that died; what can be resumed stays. */
+static int sweep_stages(struct blobs_fs *fs, struct err *e)
+{
+	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
+
+	if (fs_list(fs->stage, &list, e) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++)
+		if (abandoned_temp(list.names[i]) || published_and_left(fs, list.names[i]))
+			unlinkat(fs->stage, list.names[i], 0);
+	return 0;
+}
+
+/* The directories of a store, and the file that makes it an OCI layout, last and synced. */
+static int make_layout(struct blobs_fs *fs, struct err *e)
+{
+	static const char *const dirs[] = { "blobs", "blobs/sha256", "stage", "meta" };
+	struct span layout = span_of(OCI_LAYOUT);
+
+	if (faccessat(fs->root, "oci-layout", F_OK, 0) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (fs_make_dir_at(fs->root, dirs[i], 0755, e) < 0)
+			return -1;
+	fs->blobs = fs_open_dir_at(fs->root, "blobs", e);
+	if (fs->blobs < 0 || fs_sync(fs->blobs, "blobs", e) < 0)
+		return -1;
+	fd_close(&fs->blobs);
+	return fs_replace_file(fs->root, "oci-layout", layout, 0644, e);
+}
+
+static int open_dirs(struct blobs_fs *fs, enum store_mode mode, struct err *e)
+{
+	if (mode == STORE_WRITE && make_layout(fs, e) < 0)
+		return -1;
+	fs->blobs = fs_open_dir_at(fs->root, "blobs", e);
+	if (fs->blobs < 0)
+		return -1;
+	if (mode == STORE_READ)
+		return 0;
+	fs->stage = fs_open_dir_at(fs->root, "stage", e);
+	return fs->stage < 0 ? -1 : sweep_stages(fs, e);
+}
+
+static void drop(struct blobs_fs **fs)
+{
+	if (*fs)
+		close_blobs(&(*fs)->base);
+}
+
+int blobs_fs_open(struct blobs **b, const char *where, enum store_mode mode, struct err *e)
+{
+	AUTO(drop) struct blobs_fs *fs = mem_alloc(sizeof(*fs));
+
+	fs->base.ops = &ops;
+	fs->root = fs->blobs = fs->stage = -1;
+	for (int i = 0; i < ALGS; i++)
+		fs->alg[i] = -1;
+	if (mode == STORE_WRITE && fs_make_dirs(where, 0755, e) < 0)
+		return -1;
+	fs->root = fs_open_dir(where, e);
+	if (fs->root < 0 || open_dirs(fs, mode, e) < 0)
+		return err_ctx(e, "open store %s", where);
+	*b = &fs->base;
+	fs = NULL;
+	return 0;
+}

@@ -1,0 +1,194 @@
+/*
+ * The seam for growing past one machine: blobs and metadata, each a table of function pointers.
+ *
+ * Everything above (blob.c, image.c, set.c, ...) speaks to these two tables only; an engine below
+ * knows nothing of manifests or sets. Calls say what is meant: digests, repositories, row numbers,
+ * never a path or a key, so that an object store or a database server can stand in for the local
+ * files and SQLite of `engine_local`. The two share no state. A row number means something only to
+ * the metadata engine that gave it.
+ *
+ * Only storage/ and its tests include this. Results as everywhere: 0 or -1; lookups 1, 0 or -1.
+ */
+#ifndef MOAT_ENGINE_H
+#define MOAT_ENGINE_H
+
+#include "storage/store_write.h"
+
+/* --- blobs ----------------------------------------------------------------------------------- */
+
+struct blob_ops;
+struct blobs {
+	const struct blob_ops *ops; /* an engine's own struct begins with this one */
+};
+
+struct stage; /* bytes on their way in: private, invisible */
+
+/* What a stage is for. */
+struct stage_want {
+	const struct digest
+		*name; /* what the bytes will be; NULL: not known, gone with the writer */
+	bool pieces; /* written out of order: another stage than the one written from the start */
+	uint64_t size; /* reserved when known; BLOB_SIZE_UNKNOWN */
+	unsigned wait_ms; /* for another writer of the same name, then ERR_BUSY */
+};
+
+typedef int scan_fn(void *ctx, const struct digest *d, uint64_t size, struct err *e);
+typedef int stray_fn(void *ctx, const char *what, struct err *e);
+
+struct blob_ops {
+	void (*close)(struct blobs *b);
+
+	/* A named stage outlives its writer and has one writer at a time; *have: bytes of an earlier
+	 * attempt (0 for pieces). ERR_FULL when the space cannot be reserved. */
+	int (*stage_open)(struct blobs *b, const struct stage_want *want, struct stage **st,
+		uint64_t *have, struct err *e);
+	int (*stage_write)(
+		struct stage *st, uint64_t at, const void *data, size_t len, struct err *e);
+	int (*stage_read)(struct stage *st, uint64_t at, void *data, size_t len, struct err *e);
+	/* Make the bytes of all of them durable. */
+	int (*stage_sync)(
+		struct blobs *b, struct stage *const stages[], size_t count, struct err *e);
+	/* Give the bytes their final name. 0: a blob of that name is there, nothing was changed. */
+	int (*stage_publish)(struct stage *st, const struct digest *d, struct err *e);
+	/* Make every name published so far durable. */
+	int (*publish_sync)(struct blobs *b, struct err *e);
+	/* Always succeeds; `keep` leaves a named stage for the next attempt. */
+	void (*stage_close)(struct stage **st, bool keep);
+
+	/* Read a published blob: 1 and an own descriptor at 0, 0 when there is none. */
+	int (*open)(
+		struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e);
+	/* Make sure that a published blob and its name are durable, whoever published it. */
+	int (*sync)(struct blobs *b, const struct digest *d, struct err *e);
+	/* Take a published blob that proved bad out of sight; its bytes are kept for people. */
+	int (*set_aside)(struct blobs *b, const struct digest *d, struct err *e);
+	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
+	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
+
+	/* The layout's index.json: replaced as a whole and durably. get: 1, 0, -1. */
+	int (*index_put)(struct blobs *b, struct span bytes, struct err *e);
+	int (*index_get)(struct blobs *b, size_t limit, struct buf *out, struct err *e);
+};
+
+/* --- metadata -------------------------------------------------------------------------------- */
+
+struct meta_ops;
+struct meta {
+	const struct meta_ops *ops;
+};
+
+enum edge_role { EDGE_CONFIG = 1, EDGE_LAYER = 2, EDGE_CHILD = 3, EDGE_FOREIGN = 4 };
+
+struct blob_row {
+	int64_t id;
+	uint64_t size;
+	bool live; /* false: known from a descriptor, not held */
+	bool manifest; /* it has a manifest row, so by S3 it is whole */
+};
+
+struct set_row {
+	int64_t id;
+	struct set_info info;
+};
+
+/* What index.json lists beside the sets. */
+struct name_row {
+	const char *repo, *tag; /* borrowed; tag "" for a pin by digest */
+	struct manifest_info info;
+	const char *artifact_type;
+	bool pin; /* of an active set; else a tag that was put */
+};
+typedef int name_row_fn(void *ctx, const struct name_row *row, struct err *e);
+typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
+typedef int broken_fn(void *ctx, const char *invariant, const char *text, struct err *e);
+
+struct meta_ops {
+	void (*close)(struct meta *m);
+	int (*change)(struct meta *m, uint64_t *number, struct err *e);
+
+	/* One transaction at a time; everything that writes below needs one. Waits for another
+	 * writer up to STORE_BUSY_MS. abort is safe without one. */
+	int (*begin)(struct meta *m, struct err *e);
+	int (*commit)(struct meta *m, struct err *e);
+	void (*abort)(struct meta *m);
+
+	/* Blobs. want: the row, made absent when there is none. live: held from now on. */
+	int (*blob_get)(
+		struct meta *m, const struct digest *d, struct blob_row *out, struct err *e);
+	int (*blob_want)(struct meta *m, const struct digest *d, uint64_t size,
+		struct blob_row *out, struct err *e);
+	int (*blob_live)(struct meta *m, const struct digest *d, uint64_t size, struct err *e);
+	int (*blob_each)(struct meta *m, scan_fn *fn, void *ctx, struct err *e); /* live ones */
+
+	/* Repositories. */
+	int (*repo_make)(struct meta *m, const char *repo, int64_t *id, struct err *e);
+	int (*repo_blob)(struct meta *m, const char *repo, const struct digest *d, uint64_t *size,
+		struct err *e);
+	int (*link_add)(struct meta *m, int64_t repo, int64_t blob, struct err *e);
+	/* An image's manifest, config and layers. */
+	int (*link_image)(struct meta *m, int64_t repo, int64_t manifest, struct err *e);
+
+	/* Manifests. subject 0: none. */
+	int (*manifest_add)(struct meta *m, int64_t blob, const char *media_type,
+		const char *artifact_type, int64_t subject, struct err *e);
+	int (*edge_add)(
+		struct meta *m, int64_t manifest, int64_t blob, enum edge_role role, struct err *e);
+	int (*manifest_by_tag)(struct meta *m, const char *repo, const char *tag,
+		struct manifest_info *out, struct err *e);
+	int (*manifest_by_digest)(struct meta *m, const char *repo, const struct digest *d,
+		struct manifest_info *out, struct err *e);
+	int (*referrers)(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,
+		void *ctx, struct err *e);
+
+	/* Tags and pages. */
+	int (*tag_put)(
+		struct meta *m, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+	int (*repo_has)(struct meta *m, const char *repo, struct err *e);
+	int (*tags_after)(struct meta *m, const char *repo, const char *after, unsigned max,
+		name_fn *fn, void *ctx, struct err *e);
+	int (*repos_after)(struct meta *m, const char *after, unsigned max, name_fn *fn, void *ctx,
+		struct err *e);
+
+	/* Sets. */
+	int (*set_add)(struct meta *m, int64_t blob, const struct set_info *info, int64_t *id,
+		struct err *e);
+	int (*pin_add)(struct meta *m, int64_t set, int64_t repo, const char *tag, int64_t manifest,
+		struct err *e);
+	int (*signature_add)(struct meta *m, int64_t set, int64_t manifest,
+		const struct set_signature *sig, struct err *e);
+	int (*signatures)(struct meta *m, const struct digest *set, struct set_signature **sigs,
+		size_t *count, struct err *e);
+	/* A new generation of the channel `name`, unless the set is its current one. */
+	int (*activate)(struct meta *m, const char *name, int64_t set, struct err *e);
+	/* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
+	int (*set_get)(struct meta *m, const struct digest *d, const char *name,
+		const char *version, struct set_row *out, struct err *e);
+	int (*set_each)(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);
+	int (*hosts)(struct meta *m, name_fn *fn, void *ctx, struct err *e);
+	int (*totals)(struct meta *m, struct store_totals *out, struct err *e);
+
+	/* index.json. names_stale: 1 when sets, pins or tags changed since names_written. */
+	int (*names_stale)(struct meta *m, struct err *e);
+	int (*names_written)(struct meta *m, struct err *e);
+	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
+
+	/* Every row that breaks S3, S4 or S5, and the engine's own consistency. */
+	int (*broken)(struct meta *m, broken_fn *fn, void *ctx, struct err *e);
+};
+
+/* --- engines --------------------------------------------------------------------------------- */
+
+struct engine {
+	const char *name;
+	/* Both open what store_open() was given, making it when mode is STORE_WRITE. */
+	int (*open_blobs)(struct blobs **b, const char *where, enum store_mode mode, struct err *e);
+	int (*open_meta)(struct meta **m, const char *where, enum store_mode mode, struct err *e);
+};
+
+extern const struct engine engine_local; /* files and SQLite */
+
+/* store_open() with an engine of choice. */
+MUST int store_open_engine(struct store **s, const struct engine *engine, const char *where,
+	enum store_mode mode, struct err *e);
+
+#endif

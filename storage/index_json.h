@@ -1,0 +1,17 @@
+/* Annotations of index.json: the standard ones, and ours that a rebuild reads back. */
+#ifndef MOAT_INDEX_JSON_H
+#define MOAT_INDEX_JSON_H
+
+#define NOTE_REF "org.opencontainers.image.ref.name"
+#define NOTE_CONTAINERD "io.containerd.image.name"
+#define NOTE_SUBJECT "io.containerd.manifest.subject"
+#define NOTE_REPOSITORY "vnd.moat.repository" /* of what has no tag */
+#define NOTE_SET_NAME "vnd.moat.set.name"
+#define NOTE_SET_VERSION "vnd.moat.set.version"
+#define NOTE_ACCEPTED "vnd.moat.set.accepted" /* seconds since the epoch */
+#define NOTE_GENERATION "vnd.moat.set.generation" /* number in its channel, when active */
+#define NOTE_TAG "vnd.moat.tag" /* a tag that was put, by its full reference */
+
+#define INDEX_JSON_MAX (256u << 20) /* bytes */
+
+#endif

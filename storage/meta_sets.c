@@ -1,0 +1,240 @@
+/* Metadata in SQLite: sets, their pins and signatures, channels, and what index.json lists. */
+#include "storage/meta_sqlite.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "storage/base/banned.h"
+
+/* --- index.json ----------------------------------------------------------------------------- */
+
+int meta_names_changed(struct meta *m, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_CHANGED);
+
+	return query_run(&q, e);
+}
+
+int meta_names_stale(struct meta *m, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STALE);
+
+	return query_step(&q, e);
+}
+
+int meta_names_written(struct meta *m, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_WRITTEN);
+
+	return query_run(&q, e);
+}
+
+int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_NAMES);
+	struct name_row row;
+	int rc;
+
+	while ((rc = query_step(&q, e)) > 0) {
+		row = (struct name_row){ .repo = query_get_text(&q, 0),
+			.tag = query_get_text(&q, 1),
+			.artifact_type = query_get_text(&q, 5),
+			.pin = query_get_int(&q, 6) != 0 };
+		if (query_get_info(&q, 2, &row.info, e) < 0 || fn(ctx, &row, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+int meta_set_add(
+	struct meta *m, int64_t blob, const struct set_info *info, int64_t *id, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SET_ADD);
+
+	query_int(&q, blob);
+	query_text(&q, info->name);
+	query_text(&q, info->version);
+	query_int(&q, (int64_t)info->bytes);
+	query_int(&q, (int64_t)info->pins);
+	query_int(&q, info->accepted);
+	if (query_step(&q, e) < 0)
+		return -1;
+	*id = query_get_int(&q, 0);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return meta_names_changed(m, e);
+}
+
+int meta_pin_add(
+	struct meta *m, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_PIN_ADD);
+
+	query_int(&q, repo);
+	query_text(&q, tag);
+	query_int(&q, set);
+	query_int(&q, manifest);
+	return query_run(&q, e);
+}
+
+int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
+	const struct set_signature *sig, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SIGNATURE_ADD);
+
+	query_int(&q, set);
+	query_int(&q, manifest);
+	query_text(&q, sig->tag);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) ? meta_names_changed(m, e) : 0;
+}
+
+int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,
+	size_t *count, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SIGNATURES);
+	AUTO(mem_free) struct set_signature *list = NULL;
+	size_t n = 0;
+	int rc;
+
+	query_digest(&q, set);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct set_signature *sig;
+
+		list = mem_grow(list, n + 1, sizeof(*list));
+		sig = &list[n++];
+		if (query_get_digest(&q, 0, &sig->digest, e) < 0)
+			return -1;
+		snprintf(sig->media_type, sizeof(sig->media_type), "%s", query_get_text(&q, 1));
+		snprintf(sig->tag, sizeof(sig->tag), "%s", query_get_text(&q, 2));
+	}
+	if (rc < 0)
+		return -1;
+	*sigs = STEAL(list);
+	*count = n;
+	return 0;
+}
+
+/* --- channels ------------------------------------------------------------------------------- */
+
+/* 1 and the set and number of the channel's current generation, 0 when it has none. */
+static int current(struct meta *m, const char *name, int64_t *set, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_GET);
+	int rc;
+
+	query_text(&q, name);
+	rc = query_step(&q, e);
+	if (rc > 0)
+		*set = query_get_int(&q, 0);
+	return rc;
+}
+
+static int last_number(struct meta *m, const char *name, int64_t *number, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_LAST);
+	int rc;
+
+	query_text(&q, name);
+	rc = query_step(&q, e);
+	*number = rc > 0 ? query_get_int(&q, 0) : 0;
+	return rc < 0 ? -1 : 0;
+}
+
+static int new_generation(struct meta *m, const char *name, int64_t set, int64_t *id, struct err *e)
+{
+	int64_t number = 0;
+
+	if (last_number(m, name, &number, e) < 0)
+		return -1;
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_ADD);
+	query_text(&q, name);
+	query_int(&q, number + 1);
+	query_int(&q, set);
+	query_int(&q, time(NULL));
+	if (query_step(&q, e) < 0)
+		return -1;
+	*id = query_get_int(&q, 0);
+	return query_run(&q, e);
+}
+
+int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e)
+{
+	int64_t now = 0, generation = 0;
+	int rc = current(m, name, &now, e);
+
+	if (rc < 0 || (rc > 0 && now == set))
+		return rc < 0 ? -1 : 0;
+	if (new_generation(m, name, set, &generation, e) < 0)
+		return -1;
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_SET);
+	query_text(&q, name);
+	query_int(&q, generation);
+	query_int(&q, set);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return meta_names_changed(m, e);
+}
+
+/* --- finding sets --------------------------------------------------------------------------- */
+
+static int get_set(const struct query *q, struct set_row *out, struct err *e)
+{
+	struct set_info *info = &out->info;
+
+	*out = (struct set_row){ .id = query_get_int(q, 0) };
+	snprintf(info->name, sizeof(info->name), "%s", query_get_text(q, 1));
+	snprintf(info->version, sizeof(info->version), "%s", query_get_text(q, 2));
+	info->bytes = (uint64_t)query_get_int(q, 4);
+	info->pins = (uint64_t)query_get_int(q, 5);
+	info->accepted = query_get_int(q, 6);
+	info->active = !query_is_null(q, 7);
+	info->generation = (uint64_t)query_get_int(q, 8);
+	return query_get_digest(q, 3, &info->digest, e);
+}
+
+static enum query_name set_query(const struct digest *d, const char *name, const char *version)
+{
+	if (d)
+		return Q_SET_BY_DIGEST;
+	if (!name)
+		return Q_ALL_SETS_NEWEST;
+	return version ? Q_SET_BY_VERSION : Q_SET_BY_NAME;
+}
+
+int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
+	struct set_row *out, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), set_query(d, name, version));
+	int rc;
+
+	if (d)
+		query_digest(&q, d);
+	if (!d && name)
+		query_text(&q, name);
+	if (!d && name && version)
+		query_text(&q, version);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	return get_set(&q, out, e) < 0 ? -1 : 1;
+}
+
+int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_SETS);
+	struct set_row row;
+	int rc;
+
+	while ((rc = query_step(&q, e)) > 0) {
+		if (get_set(&q, &row, e) < 0)
+			return -1;
+		rc = fn(ctx, &row, e);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}

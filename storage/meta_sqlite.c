@@ -1,0 +1,235 @@
+/*
+ * Metadata in SQLite: opening, transactions, and what writes blobs, images and tags. Reads are in
+ * meta_read.c, sets in meta_sets.c. Must never decide anything: S1-S7 are kept by the callers.
+ */
+#include "storage/meta_sqlite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+/* --- digests -------------------------------------------------------------------------------- */
+
+void query_digest(struct query *q, const struct digest *d)
+{
+	uint8_t key[1 + DIGEST_BYTES_MAX] = { (uint8_t)d->alg };
+	size_t len = digest_len(d);
+
+	memcpy(key + 1, d->bytes, len);
+	query_bytes(q, key, 1 + len);
+}
+
+int query_get_digest(const struct query *q, int column, struct digest *d, struct err *e)
+{
+	struct span key = query_get_bytes(q, column);
+
+	if (key.len > 1 && (key.data[0] == DIGEST_SHA256 || key.data[0] == DIGEST_SHA512) &&
+		digest_from_bytes(d, (enum digest_alg)key.data[0], key.data + 1, key.len - 1) == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the database holds a digest that is none");
+}
+
+/* digest, size, media type */
+int query_get_info(const struct query *q, int first, struct manifest_info *out, struct err *e)
+{
+	if (query_get_digest(q, first, &out->digest, e) < 0)
+		return -1;
+	out->size = (uint64_t)query_get_int(q, first + 1);
+	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(q, first + 2));
+	return 0;
+}
+
+/* --- opening, transactions ------------------------------------------------------------------ */
+
+static void meta_close(struct meta *m)
+{
+	struct meta_sqlite *ms = (struct meta_sqlite *)m;
+
+	db_close(&ms->db);
+	free(ms);
+}
+
+static int meta_begin(struct meta *m, struct err *e)
+{
+	return db_begin(db_of(m), e);
+}
+
+static int meta_commit(struct meta *m, struct err *e)
+{
+	return db_commit(db_of(m), e);
+}
+
+static void meta_abort(struct meta *m)
+{
+	db_rollback(db_of(m));
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+/* An INSERT ... RETURNING id. */
+static int insert_id(struct query *q, int64_t *id, struct err *e)
+{
+	if (query_step(q, e) < 0)
+		return -1;
+	*id = query_get_int(q, 0);
+	return query_run(q, e);
+}
+
+static int meta_blob_want(
+	struct meta *m, const struct digest *d, uint64_t size, struct blob_row *out, struct err *e)
+{
+	int rc = meta_blob_get(m, d, out, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_WANT);
+	query_digest(&q, d);
+	query_int(&q, (int64_t)size);
+	*out = (struct blob_row){ .size = size };
+	return insert_id(&q, &out->id, e);
+}
+
+static int meta_blob_live(struct meta *m, const struct digest *d, uint64_t size, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_LIVE);
+
+	query_digest(&q, d);
+	query_int(&q, (int64_t)size);
+	return query_run(&q, e);
+}
+
+static int meta_repo_make(struct meta *m, const char *repo, int64_t *id, struct err *e)
+{
+	AUTO(query_end) struct query find = query_begin(db_of(m), Q_REPO_FIND);
+	int rc;
+
+	query_text(&find, repo);
+	rc = query_step(&find, e);
+	if (rc > 0)
+		*id = query_get_int(&find, 0);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	AUTO(query_end) struct query make = query_begin(db_of(m), Q_REPO_MAKE);
+	query_text(&make, repo);
+	return insert_id(&make, id, e);
+}
+
+static int run_ids(struct meta *m, enum query_name name, int64_t a, int64_t b, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), name);
+
+	query_int(&q, a);
+	query_int(&q, b);
+	return query_run(&q, e);
+}
+
+static int meta_link_add(struct meta *m, int64_t repo, int64_t blob, struct err *e)
+{
+	return run_ids(m, Q_LINK_ADD, repo, blob, e);
+}
+
+static int meta_link_image(struct meta *m, int64_t repo, int64_t manifest, struct err *e)
+{
+	if (run_ids(m, Q_LINK_EDGES, repo, manifest, e) < 0)
+		return -1;
+	return run_ids(m, Q_LINK_ADD, repo, manifest, e);
+}
+
+static int meta_manifest_add(struct meta *m, int64_t blob, const char *media_type,
+	const char *artifact_type, int64_t subject, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_MANIFEST_ADD);
+
+	query_int(&q, blob);
+	query_text(&q, media_type);
+	query_text(&q, artifact_type ? artifact_type : "");
+	if (subject)
+		query_int(&q, subject);
+	else
+		query_text(&q, NULL);
+	return query_run(&q, e);
+}
+
+static int meta_edge_add(
+	struct meta *m, int64_t manifest, int64_t blob, enum edge_role role, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_EDGE_ADD);
+
+	query_int(&q, manifest);
+	query_int(&q, blob);
+	query_int(&q, role);
+	return query_run(&q, e);
+}
+
+static int meta_tag_put(
+	struct meta *m, int64_t repo, const char *tag, int64_t manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_TAG_PUT);
+
+	query_int(&q, repo);
+	query_text(&q, tag);
+	query_int(&q, manifest);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) ? meta_names_changed(m, e) : 0;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+static const struct meta_ops ops = {
+	.close = meta_close,
+	.change = meta_change,
+	.begin = meta_begin,
+	.commit = meta_commit,
+	.abort = meta_abort,
+	.blob_get = meta_blob_get,
+	.blob_want = meta_blob_want,
+	.blob_live = meta_blob_live,
+	.blob_each = meta_blob_each,
+	.repo_make = meta_repo_make,
+	.repo_blob = meta_repo_blob,
+	.link_add = meta_link_add,
+	.link_image = meta_link_image,
+	.manifest_add = meta_manifest_add,
+	.edge_add = meta_edge_add,
+	.manifest_by_tag = meta_manifest_by_tag,
+	.manifest_by_digest = meta_manifest_by_digest,
+	.referrers = meta_referrers,
+	.tag_put = meta_tag_put,
+	.repo_has = meta_repo_has,
+	.tags_after = meta_tags_after,
+	.repos_after = meta_repos_after,
+	.set_add = meta_set_add,
+	.pin_add = meta_pin_add,
+	.signature_add = meta_signature_add,
+	.signatures = meta_signatures,
+	.activate = meta_activate,
+	.set_get = meta_set_get,
+	.set_each = meta_set_each,
+	.hosts = meta_hosts,
+	.totals = meta_totals,
+	.names_stale = meta_names_stale,
+	.names_written = meta_names_written,
+	.names_each = meta_names_each,
+	.broken = meta_broken,
+};
+
+int meta_sqlite_open(struct meta **m, const char *where, enum store_mode mode, struct err *e)
+{
+	AUTO(mem_free) char *dir = realpath(where, NULL);
+	AUTO(mem_free) char *path = mem_printf("%s/meta/moat.db", dir ? dir : where);
+	struct meta_sqlite *ms;
+	struct db *db = NULL;
+
+	if (!dir)
+		return err_sys(e, "%s", where);
+	if (db_open(&db, path, mode == STORE_WRITE, e) < 0)
+		return err_ctx(e, "open store %s", where);
+	ms = mem_alloc(sizeof(*ms));
+	ms->base.ops = &ops;
+	ms->db = db;
+	*m = &ms->base;
+	return 0;
+}

@@ -1,0 +1,221 @@
+Every statement of the metadata engine. A block begins with its name and ends at the next one; no
+semicolons. Names that begin with ALL_ are for check, rebuild and people and may read whole tables;
+of every other one a test reads the plan and refuses a scan of a table that grows with the store.
+
+-- name: CHANGE
+PRAGMA data_version
+-- name: BEGIN
+BEGIN IMMEDIATE
+-- name: COMMIT
+COMMIT
+-- name: ROLLBACK
+ROLLBACK
+
+-- name: BLOB_GET
+SELECT b.id, b.size, b.live, m.id IS NOT NULL
+FROM blob b LEFT JOIN manifest m ON m.id = b.id
+WHERE b.digest = ?1
+-- name: BLOB_WANT
+INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 0) RETURNING id
+-- name: BLOB_LIVE
+INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
+ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size
+-- name: ALL_BLOBS
+SELECT digest, size FROM blob WHERE live ORDER BY id
+
+-- name: REPO_FIND
+SELECT id FROM repo WHERE name = ?1
+-- name: REPO_MAKE
+INSERT INTO repo (name) VALUES (?1) RETURNING id
+-- name: REPO_BLOB
+SELECT b.size FROM blob b
+JOIN repo r ON r.name = ?1
+JOIN link l ON l.repo = r.id AND l.blob = b.id
+WHERE b.digest = ?2 AND b.live
+-- name: LINK_ADD
+INSERT OR IGNORE INTO link (repo, blob) VALUES (?1, ?2)
+-- name: LINK_EDGES
+INSERT OR IGNORE INTO link (repo, blob)
+SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
+
+-- name: MANIFEST_ADD
+INSERT OR IGNORE INTO manifest (id, media_type, artifact_type, subject) VALUES (?1, ?2, ?3, ?4)
+-- name: EDGE_ADD
+INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
+-- name: MANIFEST_BY_TAG
+SELECT b.digest, b.size, m.media_type
+FROM (
+	SELECT p.manifest AS id, c.generation AS rank
+	FROM repo r
+	JOIN pin p ON p.repo = r.id AND p.tag = ?2
+	JOIN channel c ON c.held_set = p.held_set
+	WHERE r.name = ?1
+	UNION ALL
+	SELECT t.manifest, 0
+	FROM repo r
+	JOIN tag t ON t.repo = r.id AND t.name = ?2
+	WHERE r.name = ?1
+) AS found
+JOIN manifest m ON m.id = found.id
+JOIN blob b ON b.id = found.id
+WHERE b.live
+ORDER BY found.rank DESC LIMIT 1
+-- name: MANIFEST_BY_DIGEST
+SELECT b.size, m.media_type FROM blob b
+JOIN manifest m ON m.id = b.id
+JOIN repo r ON r.name = ?1
+JOIN link l ON l.repo = r.id AND l.blob = b.id
+WHERE b.digest = ?2 AND b.live
+-- name: REFERRERS
+SELECT b.digest, b.size, m.media_type, m.artifact_type
+FROM blob s
+JOIN manifest m ON m.subject = s.id
+JOIN blob b ON b.id = m.id
+JOIN repo r ON r.name = ?1
+JOIN link l ON l.repo = r.id AND l.blob = m.id
+WHERE s.digest = ?2 AND b.live
+ORDER BY b.digest
+
+-- name: TAG_PUT
+INSERT INTO tag (repo, name, manifest) VALUES (?1, ?2, ?3)
+ON CONFLICT (repo, name) DO UPDATE SET manifest = excluded.manifest
+WHERE manifest <> excluded.manifest
+-- name: TAGS_AFTER
+SELECT p.tag FROM repo r
+JOIN pin p ON p.repo = r.id AND p.tag > ?2
+JOIN channel c ON c.held_set = p.held_set
+WHERE r.name = ?1
+UNION
+SELECT t.name FROM repo r
+JOIN tag t ON t.repo = r.id AND t.name > ?2
+WHERE r.name = ?1
+ORDER BY 1 LIMIT ?3
+-- name: REPOS_AFTER
+SELECT name FROM repo WHERE name > ?1 ORDER BY name LIMIT ?2
+
+-- name: SET_ADD
+INSERT INTO held_set (blob, name, version, bytes, pins, accepted)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id
+-- name: PIN_ADD
+INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) VALUES (?1, ?2, ?3, ?4)
+-- name: SIGNATURE_ADD
+INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
+-- name: SIGNATURES
+SELECT b.digest, m.media_type, g.tag
+FROM blob sb
+JOIN held_set s ON s.blob = sb.id
+JOIN signature g ON g.held_set = s.id
+JOIN blob b ON b.id = g.manifest
+JOIN manifest m ON m.id = g.manifest
+WHERE sb.digest = ?1
+ORDER BY g.tag, b.digest
+-- name: CHANNEL_GET
+SELECT c.held_set, g.number FROM channel c
+JOIN generation g ON g.id = c.generation
+WHERE c.name = ?1
+-- name: GENERATION_LAST
+SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
+-- name: GENERATION_ADD
+INSERT INTO generation (channel, number, held_set, activated)
+VALUES (?1, ?2, ?3, ?4) RETURNING id
+-- name: CHANNEL_SET
+INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
+ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
+
+-- name: SET_BY_DIGEST
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+FROM blob b
+JOIN held_set s ON s.blob = b.id
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+WHERE b.digest = ?1
+-- name: SET_BY_VERSION
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+FROM held_set s
+JOIN blob b ON b.id = s.blob
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+WHERE s.name = ?1 AND s.version = ?2
+-- name: SET_BY_NAME
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+FROM held_set s
+JOIN blob b ON b.id = s.blob
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+WHERE s.name = ?1
+ORDER BY s.id DESC LIMIT 1
+-- name: ALL_SETS_NEWEST
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+FROM held_set s
+JOIN blob b ON b.id = s.blob
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+ORDER BY s.id DESC LIMIT 1
+-- name: ALL_SETS
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+FROM held_set s
+JOIN blob b ON b.id = s.blob
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+ORDER BY s.name, s.id DESC
+-- name: ALL_HOSTS
+SELECT DISTINCT substr(r.name, 1, instr(r.name, '/') - 1) AS host
+FROM channel c
+JOIN pin p ON p.held_set = c.held_set
+JOIN repo r ON r.id = p.repo
+WHERE host <> 'moat.local'
+ORDER BY host
+-- name: ALL_TOTALS
+SELECT (SELECT count(*) FROM blob WHERE live),
+	(SELECT coalesce(sum(size), 0) FROM blob WHERE live),
+	(SELECT count(*) FROM manifest),
+	(SELECT count(*) FROM repo),
+	(SELECT count(*) FROM held_set)
+
+-- name: NAMES_CHANGED
+UPDATE names SET changed = changed + 1
+-- name: NAMES_STALE
+SELECT 1 FROM names WHERE changed <> written
+-- name: NAMES_WRITTEN
+UPDATE names SET written = changed
+-- name: ALL_NAMES
+SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.pin
+FROM (
+	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, 1 AS pin
+	FROM channel c JOIN pin p ON p.held_set = c.held_set
+	UNION ALL
+	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
+) AS x
+JOIN repo r ON r.id = x.repo
+JOIN manifest m ON m.id = x.manifest
+JOIN blob b ON b.id = x.manifest
+WHERE r.name NOT GLOB 'moat.local/set/*'
+ORDER BY r.name, x.tag, x.pin DESC, b.digest
+
+-- name: ALL_BROKEN_IMAGES
+SELECT 'S3', 'manifest ' || lower(hex(substr(mb.digest, 2))) || ' needs '
+	|| lower(hex(substr(b.digest, 2))) || ', which is not held'
+FROM edge e
+JOIN blob b ON b.id = e.blob
+JOIN blob mb ON mb.id = e.manifest
+WHERE e.role IN (1, 2) AND NOT b.live
+UNION ALL
+SELECT 'S3', 'manifest ' || lower(hex(substr(b.digest, 2))) || ' is not held itself'
+FROM manifest m JOIN blob b ON b.id = m.id WHERE NOT b.live
+-- name: ALL_BROKEN_NAMES
+SELECT 'S4', 'channel ' || c.name || ' and its generation ' || g.number || ' name different sets'
+FROM channel c JOIN generation g ON g.id = c.generation
+WHERE g.held_set <> c.held_set OR g.channel <> c.name
+UNION ALL
+SELECT 'S4', 'tag ' || r.name || ':' || t.name || ' names a manifest that its repository lacks'
+FROM tag t JOIN repo r ON r.id = t.repo
+WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = t.repo AND l.blob = t.manifest)
+UNION ALL
+SELECT 'S4', 'pin ' || r.name || ':' || p.tag || ' names a manifest that its repository lacks'
+FROM pin p JOIN repo r ON r.id = p.repo
+WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = p.repo AND l.blob = p.manifest)
+-- name: ALL_BROKEN_SETS
+SELECT 'S5', 'set ' || s.name || ':' || s.version || ' is retained, its index is not held'
+FROM held_set s JOIN blob b ON b.id = s.blob WHERE NOT b.live
+-- name: ALL_BROKEN_PAGES
+SELECT 'S2', 'database: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'

@@ -1,0 +1,90 @@
+/* What is seen through a repository: manifests, blobs, referrers, pages of names. Reads only. */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include "storage/base/banned.h"
+
+int repo_check(const char *repo, struct err *e)
+{
+	struct span rest = span_of(repo);
+	struct span host = span_until(&rest, '/');
+
+	if (ref_check_host(host, e) < 0 || ref_check_repo(rest, e) < 0)
+		return err_ctx(e, "repository \"%s\"", repo);
+	return 0;
+}
+
+int repo_has_blob(
+	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e)
+{
+	return META(s, repo_blob, repo, d, size, e);
+}
+
+int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,
+	struct err *e)
+{
+	return META(s, manifest_by_tag, repo, tag, out, e);
+}
+
+int manifest_by_digest(struct store *s, const char *repo, const struct digest *d,
+	struct manifest_info *out, struct err *e)
+{
+	return META(s, manifest_by_digest, repo, d, out, e);
+}
+
+int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,
+	void *ctx, struct err *e)
+{
+	return META(s, referrers, repo, d, fn, ctx, e);
+}
+
+int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e)
+{
+	return META(s, hosts, fn, ctx, e);
+}
+
+/* --- pages ---------------------------------------------------------------------------------- */
+
+/* One name more than wanted is asked for: it tells whether any remain. */
+struct page {
+	name_fn *fn;
+	void *ctx;
+	unsigned left;
+	bool more;
+};
+
+static int page_name(void *ctx, const char *name, struct err *e)
+{
+	struct page *p = ctx;
+
+	if (p->left == 0) {
+		p->more = true;
+		return 0;
+	}
+	p->left--;
+	return p->fn(p->ctx, name, e);
+}
+
+int page_tags(struct store *s, const char *repo, const char *after, unsigned max, name_fn *fn,
+	void *ctx, bool *more, struct err *e)
+{
+	struct page p = { fn, ctx, max, false };
+	int rc = META(s, repo_has, repo, e);
+
+	*more = false;
+	if (rc <= 0)
+		return rc;
+	rc = META(s, tags_after, repo, after ? after : "", max + 1, page_name, &p, e);
+	*more = p.more;
+	return rc < 0 ? rc : 1;
+}
+
+int page_repos(struct store *s, const char *after, unsigned max, name_fn *fn, void *ctx, bool *more,
+	struct err *e)
+{
+	struct page p = { fn, ctx, max, false };
+	int rc = META(s, repos_after, after ? after : "", max + 1, page_name, &p, e);
+
+	*more = p.more;
+	return rc < 0 ? rc : 1;
+}

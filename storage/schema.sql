@@ -1,0 +1,102 @@
+-- The metadata of a local store, version 1 (PRAGMA user_version). An index over the files: it can be
+-- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
+-- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
+-- since the epoch.
+
+CREATE TABLE blob (
+	id      INTEGER PRIMARY KEY,
+	digest  BLOB NOT NULL UNIQUE,
+	size    INTEGER NOT NULL CHECK (size >= 0),  -- bytes
+	live    INTEGER NOT NULL                     -- 1 held and durable (S2); 0 known from a descriptor only
+) STRICT;
+
+CREATE TABLE manifest (
+	id            INTEGER PRIMARY KEY REFERENCES blob (id),
+	media_type    TEXT NOT NULL,
+	artifact_type TEXT NOT NULL,                    -- as the referrers API lists it; '' when none
+	subject       INTEGER REFERENCES blob (id)      -- NULL: none
+) STRICT;
+CREATE INDEX manifest_subject ON manifest (subject) WHERE subject IS NOT NULL;
+
+-- What a manifest names. S3: config and layer are live; child and foreign may be absent.
+CREATE TABLE edge (
+	manifest INTEGER NOT NULL REFERENCES manifest (id),
+	blob     INTEGER NOT NULL REFERENCES blob (id),
+	role     INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4),  -- 1 config, 2 layer, 3 child, 4 foreign
+	PRIMARY KEY (manifest, blob, role)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE repo (
+	id   INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE                       -- host/name
+) STRICT;
+
+-- What may be read through a repository.
+CREATE TABLE link (
+	repo INTEGER NOT NULL REFERENCES repo (id),
+	blob INTEGER NOT NULL REFERENCES blob (id),
+	PRIMARY KEY (repo, blob)
+) STRICT, WITHOUT ROWID;
+
+-- Tags that were put one by one; pins of active sets come before them.
+CREATE TABLE tag (
+	repo     INTEGER NOT NULL REFERENCES repo (id),
+	name     TEXT NOT NULL,
+	manifest INTEGER NOT NULL REFERENCES manifest (id),
+	PRIMARY KEY (repo, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE held_set (
+	id       INTEGER PRIMARY KEY,
+	blob     INTEGER NOT NULL UNIQUE REFERENCES blob (id),  -- the set index
+	name     TEXT NOT NULL,
+	version  TEXT NOT NULL,
+	bytes    INTEGER NOT NULL,                      -- of all it holds
+	pins     INTEGER NOT NULL,                      -- references
+	accepted INTEGER NOT NULL,                      -- time
+	UNIQUE (name, version)
+) STRICT;
+
+-- Reference -> manifest inside a set; tag '' when pinned by digest alone.
+CREATE TABLE pin (
+	repo     INTEGER NOT NULL REFERENCES repo (id),
+	tag      TEXT NOT NULL,
+	held_set INTEGER NOT NULL REFERENCES held_set (id),
+	manifest INTEGER NOT NULL REFERENCES manifest (id),
+	PRIMARY KEY (repo, tag, held_set, manifest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pin_set ON pin (held_set);
+
+CREATE TABLE signature (
+	held_set INTEGER NOT NULL REFERENCES held_set (id),
+	manifest INTEGER NOT NULL REFERENCES manifest (id),
+	tag      TEXT NOT NULL,                         -- '' when found as referrer
+	PRIMARY KEY (held_set, manifest, tag)
+) STRICT, WITHOUT ROWID;
+
+-- Every activation, in order; a channel points at its current one (S4). Of two channels that pin the
+-- same reference, the one activated last wins.
+CREATE TABLE generation (
+	id        INTEGER PRIMARY KEY AUTOINCREMENT,    -- order of activation in this store
+	channel   TEXT NOT NULL,
+	number    INTEGER NOT NULL,                     -- 1, 2, 3 ... within the channel
+	held_set  INTEGER NOT NULL REFERENCES held_set (id),
+	activated INTEGER NOT NULL,                     -- time
+	UNIQUE (channel, number)
+) STRICT;
+CREATE TABLE channel (
+	name       TEXT PRIMARY KEY,
+	generation INTEGER NOT NULL REFERENCES generation (id),
+	held_set   INTEGER NOT NULL REFERENCES held_set (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX channel_set ON channel (held_set);
+
+-- One row: index.json is fresh when both numbers are equal.
+CREATE TABLE names (
+	id      INTEGER PRIMARY KEY CHECK (id = 1),
+	changed INTEGER NOT NULL,                       -- + 1 with every change of sets, pins or tags
+	written INTEGER NOT NULL                        -- the `changed` that index.json shows
+) STRICT;
+INSERT INTO names VALUES (1, 1, 0);
+
+PRAGMA user_version = 1;

@@ -1,0 +1,51 @@
+/* What the files of storage/ share about `struct store`. Nobody else may look inside. */
+#ifndef MOAT_STORE_PART
+#error "store_private.h is for the files of storage/ only: include store.h or store_write.h"
+#endif
+#ifndef MOAT_STORE_PRIVATE_H
+#define MOAT_STORE_PRIVATE_H
+
+#include "storage/engine.h"
+
+struct store {
+	struct blobs *blobs;
+	struct meta *meta;
+	enum store_mode mode;
+	bool names_changed; /* by this handle, since index.json was last written */
+	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
+	struct blob_writer *writers; /* of this handle; none waits for another */
+};
+
+/* The tables, without the noise. */
+#define BLOBS(s, call, ...) ((s)->blobs->ops->call((s)->blobs, ##__VA_ARGS__))
+#define BLOBS_STAGE(s, call, ...) ((s)->blobs->ops->call(__VA_ARGS__))
+#define META(s, call, ...) ((s)->meta->ops->call((s)->meta, ##__VA_ARGS__))
+
+/* A transaction by scope: what was not committed is rolled back.
+ *
+ *	AUTO(tx_abort) struct store *tx = NULL;
+ *	if (tx_begin(s, &tx, e) < 0) ...
+ *	return tx_commit(&tx, e);
+ */
+MUST int tx_begin(struct store *s, struct store **tx, struct err *e);
+MUST int tx_commit(struct store **tx, struct err *e);
+void tx_abort(struct store **tx);
+
+/* Refuses a handle opened for reading. */
+MUST int store_may_write(const struct store *s, struct err *e);
+
+/* Does the open file have the bytes that the digest says? 1 yes, 0 no, -1. */
+MUST int blob_rehash(const struct digest *d, int fd, uint64_t size, struct err *e);
+
+/* repo.c: "host/name", as upstream names it. */
+MUST int repo_check(const char *repo, struct err *e);
+
+/* image.c: put a manifest within a transaction. held: NULL, or what a child must be in to count.
+ * 1 put, 0 something it needs is not held (e says what), -1. */
+MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
+	const struct inventory *held, int64_t *id, struct err *e);
+
+/* index_json.c */
+MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
+
+#endif

@@ -98,8 +98,8 @@ typedef void upstream_manifest_fn(
  * one, the manifest is got and m->bytes is filled after all. The body's digest is the requested
  * one, and agrees with Docker-Content-Digest.
  */
-void upstream_manifest(struct upstream *up, const struct ref *ref, bool head,
-	upstream_manifest_fn *done, void *ctx);
+void upstream_manifest(
+	struct upstream *up, const struct ref *ref, bool head, upstream_manifest_fn *done, void *ctx);
 
 /* Each tag of ref's repository in the registry's order, page after page, then done. Names that
  * are no tags are left out. A negative result of `each` fails the request. */

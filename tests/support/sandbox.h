@@ -1,0 +1,36 @@
+/*
+ * A directory of its own for each test, and stores in it.
+ *
+ *	cmocka_unit_test_setup_teardown(test, sandbox_setup, sandbox_teardown)
+ *	struct sandbox *sb = *state;
+ *	AUTO(store_close) struct store *s = sandbox_store(sb, "a", STORE_WRITE);
+ */
+#ifndef MOAT_TEST_SANDBOX_H
+#define MOAT_TEST_SANDBOX_H
+
+#include "storage/store_write.h"
+
+struct sandbox {
+	char path[64]; /* below TMPDIR or /tmp */
+};
+
+int sandbox_setup(void **state);
+int sandbox_teardown(void **state); /* removes it */
+
+/* DIR/name, in a buffer of the sandbox's that the fourth next call uses again. */
+const char *sandbox_path(const struct sandbox *sb, const char *name);
+
+/* The store `name` of the sandbox, or the test fails. Through the engine of sandbox_engine. */
+struct store *sandbox_store(const struct sandbox *sb, const char *name, enum store_mode mode);
+
+/* NULL: the default; a test program that runs the suite through another one sets it in main. */
+struct engine;
+extern const struct engine *sandbox_engine;
+
+/* Whole files, for tests that look behind the store's back. */
+void sandbox_write(const char *path, const void *data, size_t len);
+void sandbox_remove(const char *path); /* a file or a tree */
+bool sandbox_exists(const char *path);
+size_t sandbox_count(const char *dir); /* entries of a directory; 0 when there is none */
+
+#endif

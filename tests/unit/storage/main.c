@@ -1,0 +1,7 @@
+/* The store's suite through the default engine. */
+#include "tests/unit/storage/suite.h"
+
+int main(void)
+{
+	return test_blob();
+}

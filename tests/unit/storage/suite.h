@@ -1,0 +1,8 @@
+/* The store's own suite, by file: main.c runs it through the default engine, spy.c through one
+ * that watches. */
+#ifndef MOAT_TEST_STORAGE_SUITE_H
+#define MOAT_TEST_STORAGE_SUITE_H
+
+int test_blob(void);
+
+#endif

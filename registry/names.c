@@ -1,0 +1,153 @@
+/* Names of requests to names in the store. Must never touch the store: it only proposes. */
+#include "registry/names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define HUB "docker.io"
+
+static const char *const hub_aliases[] = { "index.docker.io", "registry-1.docker.io" };
+
+static int set_host(char out[REF_HOST_MAX + 1], struct span host, struct err *e)
+{
+	if (host.len > REF_HOST_MAX || ref_check_host(host, e) < 0)
+		return -1;
+	memcpy(out, host.data, host.len);
+	out[host.len] = '\0';
+	return 0;
+}
+
+static int add_map(struct names *n, const char *text, struct err *e)
+{
+	struct span to = span_of(text), from = span_until(&to, '=');
+	struct host_map *map;
+
+	n->maps = mem_grow(n->maps, n->count + 1, sizeof(*n->maps));
+	map = &n->maps[n->count++];
+	if (from.len == 0 || to.len == 0)
+		return err_set(e, ERR_INPUT, "map: \"%s\" is not FROM=TO", text);
+	if (set_host(map->from, from, e) < 0 || set_host(map->to, to, e) < 0)
+		return err_ctx(e, "map: \"%s\"", text);
+	return 0;
+}
+
+int names_init(
+	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e)
+{
+	*n = (struct names)NAMES_INIT;
+	if (fallback && *fallback && set_host(n->fallback, span_of(fallback), e) < 0)
+		return err_ctx(e, "default-host");
+	for (size_t i = 0; maps && i < maps->count; i++)
+		if (add_map(n, maps->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+void names_release(struct names *n)
+{
+	free(n->maps);
+	*n = (struct names)NAMES_INIT;
+}
+
+static void add(struct candidates *c, const char *host, const char *path)
+{
+	char *name = c->name[c->count];
+	int len;
+
+	if (c->count == CANDIDATES_MAX)
+		return;
+	len = *host ? snprintf(name, sizeof(c->name[0]), "%s/%s", host, path)
+		    : snprintf(name, sizeof(c->name[0]), "%s", path);
+	if (len < 0 || (size_t)len >= sizeof(c->name[0]))
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->name[i], name) == 0)
+			return;
+	c->count++;
+}
+
+/* host/path, and what docker makes of a Hub name of one component. */
+static void add_host(struct candidates *c, const char *host, const char *path)
+{
+	char library[REF_REPO_MAX + sizeof("library/")];
+
+	add(c, host, path);
+	if (strcmp(host, HUB) != 0 || strchr(path, '/'))
+		return;
+	snprintf(library, sizeof(library), "library/%s", path);
+	add(c, host, library);
+}
+
+/* What the host is called in the store. */
+static const char *stored_host(const struct names *n, const char *host)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (strcmp(n->maps[i].from, host) == 0)
+			return n->maps[i].to;
+	for (size_t i = 0; i < ARRAY_SIZE(hub_aliases); i++)
+		if (strcmp(hub_aliases[i], host) == 0)
+			return HUB;
+	return host;
+}
+
+bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
+{
+	size_t host = strcspn(path, "/"), digits = 0;
+
+	while (digits < host && path[host - digits - 1] >= '0' && path[host - digits - 1] <= '9')
+		digits++;
+	if (path[host] != '/' || digits == 0 || digits > 5 || digits + 1 >= host ||
+		path[host - digits - 1] != '-')
+		return false;
+	snprintf(out, NAME_MAX_BYTES + 1, "%s", path);
+	out[host - digits - 1] = ':';
+	return true;
+}
+
+/* The path's first component as a host. */
+static void add_prefixed(const struct names *n, struct candidates *c, const char *path)
+{
+	char host[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
+	const char *slash = strchr(path, '/'), *known;
+
+	add(c, "", path);
+	if (!slash || (size_t)(slash - path) > REF_HOST_MAX)
+		return;
+	if (names_with_port(path, ported)) {
+		const char *colon_slash = strchr(ported, '/');
+
+		snprintf(host, sizeof(host), "%.*s", (int)(colon_slash - ported), ported);
+		add_host(c, stored_host(n, host), slash + 1);
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)(slash - path), path);
+	known = stored_host(n, host);
+	if (known != host || strcmp(host, HUB) == 0)
+		add_host(c, known, slash + 1);
+}
+
+/* With override_path, containerd sends the host in the path and `ns` as well. */
+static bool begins_with_host(const char *path, const char *host)
+{
+	char api[REF_TEXT_SIZE];
+	size_t n;
+
+	ref_api_name(host, api);
+	n = strlen(api);
+	return strncmp(path, api, n) == 0 && path[n] == '/';
+}
+
+void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
+{
+	out->count = 0;
+	if (*ns) {
+		add_host(out, stored_host(n, ns), path);
+		if (begins_with_host(path, ns))
+			add_prefixed(n, out, path);
+		return;
+	}
+	add_prefixed(n, out, path);
+	if (*n->fallback)
+		add_host(out, n->fallback, path);
+}

@@ -1,0 +1,52 @@
+/*
+ * Which stored repository a request means.
+ *
+ * Stored names are `host/repo` ("docker.io/library/nginx", "localhost:5001/x"). A request says
+ * `library/nginx?ns=docker.io`, or has the host in its path (`docker.io/library/nginx`; a port
+ * behind '-': `localhost-5001/x`), or says neither, as docker's registry-mirrors do. The candidates
+ * are tried in order and the first that has the thing wins. Nothing here trusts `ns` further
+ * than choosing among names that the administrator mirrored.
+ *
+ * Pure.
+ */
+#ifndef MOAT_NAMES_H
+#define MOAT_NAMES_H
+
+#include "storage/base/config.h"
+#include "storage/oci/ref.h"
+
+#define NAME_MAX_BYTES (REF_HOST_MAX + 1 + REF_REPO_MAX)
+#define CANDIDATES_MAX 6
+
+/* `FROM=TO`: requests for host FROM are answered from what is stored under host TO. */
+struct host_map {
+	char from[REF_HOST_MAX + 1], to[REF_HOST_MAX + 1];
+};
+
+struct names {
+	struct host_map *maps; /* owned */
+	size_t count;
+	char fallback[REF_HOST_MAX + 1]; /* host of names without one; "" = none */
+};
+#define NAMES_INIT                                                                                 \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+struct candidates {
+	char name[CANDIDATES_MAX][NAME_MAX_BYTES + 1];
+	size_t count;
+};
+
+/* maps: "FROM=TO" each; fallback: a host or "" (or NULL). ERR_INPUT names the bad one. */
+MUST int names_init(
+	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e);
+void names_release(struct names *n);
+
+/* path: a valid name of the API; ns: a valid host or "". Never empty. */
+void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out);
+
+/* Where the host in `localhost-5001/x` may be `localhost:5001`: the name with ':', or false. */
+bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1]);
+
+#endif

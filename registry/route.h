@@ -1,0 +1,62 @@
+/*
+ * From a raw request target to a route (distribution-spec, "Endpoints").
+ *
+ * Pure. Paths are read from the right end, because names may hold components called `blobs`,
+ * `manifests`, `tags` or `uploads`. Percent escapes are decoded once; an escaped '/', '\', '%' or
+ * control byte is refused, so nothing can mean one thing here and another thing below.
+ */
+#ifndef MOAT_ROUTE_H
+#define MOAT_ROUTE_H
+
+#include "storage/oci/digest.h"
+#include "storage/oci/media_type.h"
+#include "storage/oci/ref.h"
+
+#define URI_MAX 8192 /* bytes of path and query */
+#define ROUTE_TYPES_MAX 8 /* artifactType parameters that count; more are refused */
+#define LAST_MAX (REF_HOST_MAX + 1 + REF_REPO_MAX)
+
+enum route_kind {
+	ROUTE_NONE, /* no such route: 404 */
+	ROUTE_BASE, /* /v2/ */
+	ROUTE_CATALOG,
+	ROUTE_DISCOVER,
+	ROUTE_TAGS,
+	ROUTE_MANIFEST,
+	ROUTE_BLOB,
+	ROUTE_REFERRERS,
+	ROUTE_UPLOADS, /* known, never served while push is off */
+	ROUTE_HEALTH,
+	ROUTE_READY
+};
+
+#define PAGE_UNSET (-1)
+
+struct route {
+	enum route_kind kind;
+	char name[REF_REPO_MAX + 1]; /* "" where the route has none */
+	char tag[REF_TAG_MAX + 1]; /* ROUTE_MANIFEST by tag; else "" */
+	struct digest digest; /* manifest by digest, blob, referrers; else DIGEST_NONE */
+	char ns[REF_HOST_MAX + 1]; /* ?ns=, a valid host; "" when absent */
+	int64_t n; /* ?n=, PAGE_UNSET when absent; never negative otherwise */
+	char last[LAST_MAX + 1]; /* ?last=, "" when absent */
+	unsigned types; /* artifactType parameters */
+	char type[ROUTE_TYPES_MAX][MEDIA_TYPE_MAX + 1];
+};
+
+/* What is wrong with a target, as the error codes of the spec. */
+enum route_fault {
+	ROUTE_OK,
+	ROUTE_BAD_TARGET, /* not a path, or bytes that have no place in one */
+	ROUTE_TOO_LONG,
+	ROUTE_BAD_NAME,
+	ROUTE_BAD_DIGEST,
+	ROUTE_BAD_TAG, /* can not exist: to be answered like an unknown manifest */
+	ROUTE_BAD_QUERY /* n, ns or artifactType */
+};
+
+/* Read `uri`. On a fault r->kind may be known (to choose the words of the answer), the rest is
+ * not to be used. */
+MUST enum route_fault route_parse(struct route *r, struct span uri);
+
+#endif

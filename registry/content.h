@@ -1,0 +1,41 @@
+/*
+ * What a URI stands for: bytes in memory (manifests) or an open file (blobs), with all that the
+ * headers of its answers need. Immutable once made, counted, shared by threads and by the cache.
+ */
+#ifndef MOAT_CONTENT_H
+#define MOAT_CONTENT_H
+
+#include <stdatomic.h>
+
+#include "storage/oci/digest.h"
+#include "storage/oci/media_type.h"
+#include "storage/oci/ref.h"
+
+enum content_kind { CONTENT_BYTES, CONTENT_FILE };
+
+struct content {
+	atomic_uint refs;
+	enum content_kind kind;
+	bool immutable; /* found by digest: may be kept by whoever asks, for ever */
+	struct digest digest;
+	uint64_t size;
+	struct buf bytes; /* CONTENT_BYTES */
+	int fd; /* CONTENT_FILE; its position means nothing */
+	char media_type[MEDIA_TYPE_MAX + 1];
+	char ns[REF_HOST_MAX + 1]; /* the `ns` that chose it, or "" */
+
+	/* The server's: its ready-made answer, and how to forget it. */
+	_Atomic(void *) rendered;
+	void (*forget)(void *rendered);
+};
+
+/* One reference, the caller's. fd is taken over. */
+struct content *content_bytes(
+	const struct digest *d, const char *media_type, struct buf *bytes, const char *ns);
+struct content *content_file(
+	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns);
+
+struct content *content_ref(struct content *c);
+void content_unref(struct content **c); /* for AUTO */
+
+#endif

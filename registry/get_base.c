@@ -1,0 +1,60 @@
+/* The small fixed answers: /v2/, extension discovery, health and readiness. */
+#include "registry/site.h"
+
+#include <stdio.h>
+
+#include "storage/base/banned.h"
+
+static int json(struct reply *r, const char *text)
+{
+	reply_header(r, "Content-Type", "application/json");
+	buf_str(&r->bytes, text);
+	return 0;
+}
+
+static int plain(struct reply *r, unsigned status, const char *text)
+{
+	r->status = status;
+	reply_header(r, "Content-Type", "text/plain; charset=utf-8");
+	reply_header(r, "Cache-Control", "no-store");
+	buf_str(&r->bytes, text);
+	return 0;
+}
+
+int get_base(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)s, (void)q, (void)e;
+	return json(r, "{}");
+}
+
+int get_discover(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)s, (void)q, (void)e;
+	return json(r,
+		"{\"extensions\":[{\"name\":\"_oci\",\"url\":\"https://github.com/opencontainers/"
+		"distribution-spec/blob/main/extensions/_oci.md\",\"description\":\"\","
+		"\"endpoints\":[\"_oci/ext/discover\"]}]}");
+}
+
+/* Alive: the loop that took this request runs. */
+int get_health(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)s, (void)q, (void)e;
+	return plain(r, 200, "ok\n");
+}
+
+/* Ready for traffic: the store answers, and we are not on our way out. */
+int get_ready(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	struct store_totals totals;
+	char text[160];
+
+	(void)q;
+	if (*s->draining)
+		return plain(r, 503, "stopping\n");
+	if (store_totals(s->store, &totals, e) < 0)
+		return -1;
+	snprintf(text, sizeof(text), "ready: %llu repositories, %llu sets\n",
+		(unsigned long long)totals.repos, (unsigned long long)totals.sets);
+	return plain(r, 200, text);
+}

@@ -1,0 +1,163 @@
+/* Options. Must never start anything on a value that it did not understand. */
+#include "registry/options.h"
+
+#include "storage/base/banned.h"
+
+#define AT(field) offsetof(struct options, field)
+
+const struct config_key options_table[] = {
+	{ "store", CONFIG_STRING, AT(store), "/var/lib/moat", 0, 0, "",
+		"The store to serve: a directory that moat import or moat pull filled." },
+	{ "listen", CONFIG_STRINGS, AT(listen), "127.0.0.1:5000", 0, 0, "",
+		"ADDRESS:PORT to listen on, several as a list; [::1]:5000, and :5000 for every "
+		"address. Sockets from systemd come instead." },
+	{ "allow-plain-http", CONFIG_BOOL, AT(allow_plain_http), "off", 0, 0, "",
+		"Serve without TLS on addresses that other machines can reach." },
+	{ "tls-cert", CONFIG_STRING, AT(tls_cert), NULL, 0, 0, "",
+		"Certificate chain (PEM) to serve TLS with; read again on SIGHUP." },
+	{ "tls-key", CONFIG_STRING, AT(tls_key), NULL, 0, 0, "",
+		"The certificate's private key (PEM)." },
+	{ "threads", CONFIG_INT, AT(threads), "0", 0, 256, "",
+		"Threads that serve; 0: two for each processor, at least four." },
+	{ "access-log", CONFIG_STRING, AT(access_log), "off", 0, 0, "",
+		"Where a line for each request goes: off, - (standard error), or a file, opened "
+		"again on SIGHUP." },
+	{ "default-host", CONFIG_STRING, AT(default_host), "docker.io", 0, 0, "",
+		"The host of names that have none, as docker's registry-mirrors ask for them; "
+		"empty: none." },
+	{ "map", CONFIG_STRINGS, AT(map), NULL, 0, 0, "",
+		"FROM=TO: what is asked for under host FROM is what is stored under host TO." },
+	{ "catalog", CONFIG_BOOL, AT(catalog), "on", 0, 0, "",
+		"List the repositories under /v2/_catalog." },
+	{ "cache", CONFIG_INT, AT(cache), "8388608", 0, 1 << 30, "bytes",
+		"Memory for manifests that are asked for often." },
+	{ "cache-files", CONFIG_INT, AT(cache_files), "256", 0, 65536, "files",
+		"Blobs that are kept open because they are asked for often." },
+	{ "connections", CONFIG_INT, AT(connections), "4096", 1, 1 << 20, "connections",
+		"Most connections at once; each may take 33 KB." },
+	{ "connections-each", CONFIG_INT, AT(connections_each), "2048", 1, 1 << 20, "connections",
+		"Most connections at once from one address." },
+	{ "header-timeout", CONFIG_INT, AT(header_timeout), "10", 1, 3600, "seconds",
+		"A request must have arrived after that long." },
+	{ "idle-timeout", CONFIG_INT, AT(idle_timeout), "75", 1, 86400, "seconds",
+		"A connection without a request is closed after that long." },
+	{ "least-rate", CONFIG_INT, AT(least_rate), "1024", 0, 1 << 30, "bytes a second",
+		"A client that takes its answer slower than that, over 30 seconds, is cut off." },
+	{ "drain-timeout", CONFIG_INT, AT(drain_timeout), "60", 0, 86400, "seconds",
+		"On SIGTERM, answers on their way have that long to be finished." },
+};
+const size_t options_count = ARRAY_SIZE(options_table);
+
+void options_release(struct options *o)
+{
+	config_release(options_table, options_count, o);
+}
+
+/* A flag and its value, as `--key value` or `--key=value`. */
+struct flag {
+	struct span name;
+	const char *value; /* NULL: none given */
+};
+
+static int next_flag(int argc, char **argv, int *at, struct flag *f, struct err *e)
+{
+	const char *arg = argv[(*at)++];
+	struct span rest;
+
+	if (strncmp(arg, "--", 2) != 0)
+		return err_set(e, ERR_INPUT, "%s: not an option; try moatd --help", arg);
+	rest = span_of(arg + 2);
+	f->name = span_until(&rest, '=');
+	f->value = arg[2 + f->name.len] == '=' ? arg + 3 + f->name.len : NULL;
+	if (!f->value && *at < argc && strncmp(argv[*at], "--", 2) != 0)
+		f->value = argv[(*at)++];
+	return 0;
+}
+
+static bool is_bare(const struct flag *f, enum options_answer *answer)
+{
+	static const struct {
+		const char *name;
+		enum options_answer answer;
+	} bare[] = { { "help", OPTIONS_HELP }, { "help-config", OPTIONS_HELP_CONFIG },
+		{ "version", OPTIONS_VERSION } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bare); i++)
+		if (span_is(f->name, bare[i].name) && !f->value) {
+			*answer = bare[i].answer;
+			return true;
+		}
+	return false;
+}
+
+static int set_flag(struct options *o, const struct flag *f, bool seen[], struct err *e)
+{
+	AUTO(mem_free) char *name = mem_strndup(f->name.data, f->name.len);
+	const struct config_key *key = config_find(options_table, options_count, name);
+	const char *value = f->value;
+	size_t index;
+
+	if (!key)
+		return err_set(e, ERR_INPUT, "--%s: no such option; try moatd --help", name);
+	if (!value && key->type == CONFIG_BOOL)
+		value = "on";
+	if (!value)
+		return err_set(e, ERR_INPUT, "--%s: a value is needed", name);
+	index = (size_t)(key - options_table);
+	if (seen[index] && key->type != CONFIG_STRINGS)
+		return err_set(e, ERR_INPUT, "--%s: given twice", name);
+	if (config_set(key, o, value, seen[index], "command line", e) < 0)
+		return -1;
+	seen[index] = true;
+	return 0;
+}
+
+/* The file is read before the flags, wherever --config stands. */
+static int read_file(struct options *o, int argc, char **argv, struct err *e)
+{
+	struct flag f;
+
+	for (int at = 1; at < argc;) {
+		if (next_flag(argc, argv, &at, &f, e) < 0)
+			return -1;
+		if (!span_is(f.name, "config"))
+			continue;
+		if (!f.value)
+			return err_set(e, ERR_INPUT, "--config: a file is needed");
+		if (config_read(options_table, options_count, o, f.value, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check(const struct options *o, struct err *e)
+{
+	if (!o->store || !*o->store)
+		return err_set(e, ERR_INPUT, "store: a directory is needed");
+	if (o->listen.count == 0)
+		return err_set(e, ERR_INPUT, "listen: an address is needed");
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return err_set(e, ERR_INPUT, "tls-cert and tls-key are needed together");
+	return 0;
+}
+
+int options_read(
+	struct options *o, int argc, char **argv, enum options_answer *answer, struct err *e)
+{
+	bool seen[ARRAY_SIZE(options_table)] = { false };
+	struct flag f;
+
+	*answer = OPTIONS_RUN;
+	config_init(options_table, options_count, o);
+	if (read_file(o, argc, argv, e) < 0)
+		return -1;
+	for (int at = 1; at < argc;) {
+		if (next_flag(argc, argv, &at, &f, e) < 0)
+			return -1;
+		if (is_bare(&f, answer) || span_is(f.name, "config"))
+			continue;
+		if (set_flag(o, &f, seen, e) < 0)
+			return -1;
+	}
+	return check(o, e);
+}

@@ -1,0 +1,45 @@
+/*
+ * The HTTP server: threads, connections, deadlines. The only user of libmicrohttpd.
+ *
+ * Every thread runs a loop of its own with its own connections, store handle and HTTP daemon, and
+ * accepts from the shared listening sockets. What is the same for all (names, cache, limits) is
+ * borrowed from the caller, who keeps it until server_stop().
+ */
+#ifndef MOAT_SERVER_H
+#define MOAT_SERVER_H
+
+#include "registry/access_log.h"
+#include "registry/cache.h"
+#include "registry/clients.h"
+#include "registry/names.h"
+
+#define REQUEST_POOL 32768 /* bytes a connection: request line and headers, answer's headers */
+
+struct server_config {
+	const char *store; /* directory */
+	const int *listeners; /* listening sockets, non-blocking; stay the caller's */
+	unsigned listener_count;
+	bool tls; /* tls_load() was called */
+	unsigned threads; /* at least 1 */
+	unsigned connections, connections_each; /* in all, of one address */
+	unsigned header_seconds; /* a request must be whole after that long */
+	unsigned idle_seconds; /* between requests */
+	unsigned least_rate; /* bytes a second, over 30 s, that a client must take */
+	bool catalog;
+	const struct names *names;
+	struct cache *cache;
+	struct access_log *log; /* NULL: off */
+};
+
+struct server;
+
+MUST int server_start(struct server **s, const struct server_config *config, struct err *e);
+
+/* Take no new connections, finish the answers that are on their way, close the idle ones; returns
+ * when all are gone or after that many seconds. */
+void server_drain(struct server *s, unsigned seconds);
+
+/* Cut what is left and end the threads. */
+void server_stop(struct server **s);
+
+#endif

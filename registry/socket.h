@@ -1,0 +1,36 @@
+/* Sockets: where we listen, who called, how far a transfer got. */
+#ifndef MOAT_SOCKET_H
+#define MOAT_SOCKET_H
+
+#include <sys/socket.h>
+
+#include "storage/base/err.h"
+#include "storage/base/buf.h"
+
+#define ADDRESS_TEXT_SIZE 120 /* "[v6%scope]:port" or a path */
+
+struct address {
+	struct sockaddr_storage sa;
+	socklen_t len;
+};
+
+/* "127.0.0.1:5000", "[::1]:5000", "localhost:5000", ":5000" (every address). Numbers only, so that
+ * no start depends on a resolver. ERR_INPUT. */
+MUST int address_parse(struct address *a, const char *text, struct err *e);
+const char *address_text(const struct address *a, char text[ADDRESS_TEXT_SIZE]);
+/* Only this machine can reach it: loopback or a Unix socket. */
+bool address_is_local(const struct address *a);
+
+/* A listening, non-blocking socket, or -1. */
+MUST int socket_listen(const struct address *a, struct err *e);
+/* What a listening socket (ours or inherited) is bound to. */
+MUST int socket_address(int fd, struct address *a, struct err *e);
+
+/* Sockets that systemd opened for us (sd_listen_fds(3)): the first descriptor in *first. Returns
+ * how many, 0 when not activated that way; the environment is cleaned. */
+int socket_inherited(int *first);
+
+/* Bytes the peer has acknowledged since the connection began; UINT64_MAX when nobody knows. */
+uint64_t socket_acked(int fd);
+
+#endif

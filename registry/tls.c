@@ -1,0 +1,147 @@
+/* TLS credentials. Must never free a certificate that a handshake may still look at. */
+#include "registry/tls.h"
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define PEM_MAX (1u << 20)
+#define CHAIN_MAX 16
+#define KEPT 4 /* old certificates: handshakes end within seconds, reloads are rare */
+
+struct credentials {
+	gnutls_pcert_st chain[CHAIN_MAX];
+	unsigned count;
+	gnutls_privkey_t key;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct credentials *current[KEPT]; /* [0] is in use, the rest retired */
+static gnutls_datum_t ticket_key;
+
+static void credentials_free(struct credentials **c)
+{
+	if (!*c)
+		return;
+	for (unsigned i = 0; i < (*c)->count; i++)
+		gnutls_pcert_deinit(&(*c)->chain[i]);
+	if ((*c)->key)
+		gnutls_privkey_deinit((*c)->key);
+	free(*c);
+	*c = NULL;
+}
+
+static int read_pem(const char *path, struct buf *out, gnutls_datum_t *pem, struct err *e)
+{
+	int rc = fs_read_file(AT_FDCWD, path, PEM_MAX, out, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: no such file", path);
+	if (rc < 0)
+		return -1;
+	*pem = (gnutls_datum_t){ (unsigned char *)out->data, (unsigned)out->len };
+	return 0;
+}
+
+/* The key must be the certificate's: found out now, not by every client. */
+static int check_pair(const struct credentials *c, const char *cert, struct err *e)
+{
+	gnutls_pubkey_t public = NULL;
+	unsigned char ours[64], theirs[64];
+	size_t a = sizeof(ours), b = sizeof(theirs);
+	int rc = gnutls_pubkey_init(&public);
+
+	if (rc == 0)
+		rc = gnutls_pubkey_import_privkey(public, c->key, 0, 0);
+	if (rc == 0)
+		rc = gnutls_pubkey_get_key_id(public, 0, ours, &a);
+	if (rc == 0)
+		rc = gnutls_pubkey_get_key_id(c->chain[0].pubkey, 0, theirs, &b);
+	if (public)
+		gnutls_pubkey_deinit(public);
+	if (rc < 0)
+		return err_set(e, ERR_INPUT, "%s: %s", cert, gnutls_strerror(rc));
+	if (a != b || memcmp(ours, theirs, a) != 0)
+		return err_set(e, ERR_INPUT, "%s: the key belongs to another certificate", cert);
+	return 0;
+}
+
+static int fill(struct credentials *c, const char *cert, const char *key, struct err *e)
+{
+	AUTO(buf_release) struct buf cert_text = BUF_INIT, key_text = BUF_INIT;
+	gnutls_datum_t pem;
+	unsigned count = CHAIN_MAX;
+	int rc;
+
+	if (read_pem(cert, &cert_text, &pem, e) < 0)
+		return -1;
+	rc = gnutls_pcert_list_import_x509_raw(
+		c->chain, &count, &pem, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_SORT);
+	if (rc < 0)
+		return err_set(e, ERR_INPUT, "%s: %s", cert, gnutls_strerror(rc));
+	c->count = count;
+	if (read_pem(key, &key_text, &pem, e) < 0)
+		return -1;
+	rc = gnutls_privkey_init(&c->key);
+	if (rc == 0)
+		rc = gnutls_privkey_import_x509_raw(c->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+	explicit_bzero(key_text.data, key_text.len);
+	if (rc < 0)
+		return err_set(e, ERR_INPUT, "%s: %s", key, gnutls_strerror(rc));
+	return check_pair(c, cert, e);
+}
+
+int tls_load(const char *cert, const char *key, struct err *e)
+{
+	AUTO(credentials_free) struct credentials *c = mem_alloc(sizeof(*c));
+	AUTO(credentials_free) struct credentials *oldest = NULL;
+	int rc;
+
+	if (fill(c, cert, key, e) < 0)
+		return err_ctx(e, "tls");
+	if (!ticket_key.data && (rc = gnutls_session_ticket_key_generate(&ticket_key)) < 0)
+		return err_set(e, ERR_IO, "tls: %s", gnutls_strerror(rc));
+	pthread_mutex_lock(&lock);
+	oldest = current[KEPT - 1];
+	memmove(&current[1], &current[0], (KEPT - 1) * sizeof(current[0]));
+	current[0] = STEAL(c);
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+void tls_unload(void)
+{
+	for (unsigned i = 0; i < KEPT; i++)
+		credentials_free(&current[i]);
+	gnutls_free(ticket_key.data);
+	ticket_key.data = NULL;
+}
+
+static int retrieve(gnutls_session_t session, const gnutls_datum_t *ca, int ca_count,
+	const gnutls_pk_algorithm_t *algorithms, int count, gnutls_pcert_st **chain,
+	unsigned int *length, gnutls_privkey_t *key)
+{
+	(void)session, (void)ca, (void)ca_count, (void)algorithms, (void)count;
+	pthread_mutex_lock(&lock);
+	*chain = current[0]->chain;
+	*length = current[0]->count;
+	*key = current[0]->key;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+tls_callback_fn *tls_callback(void)
+{
+	return (tls_callback_fn *)(void *)retrieve;
+}
+
+void tls_begin(void *session)
+{
+	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)
+		return; /* then it does full handshakes */
+}

@@ -1,0 +1,197 @@
+/* Parsers of header values. Must never trust a length or a number that they did not check. */
+#include "mirror-tool/upstream/headers.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "storage/base/banned.h"
+
+#define YEAR (366 * 24 * 3600)
+
+static struct span trim(struct span s)
+{
+	while (s.len && (*s.data == ' ' || *s.data == '\t')) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+static bool span_is_nocase(struct span s, const char *text)
+{
+	return s.len == strlen(text) && strncasecmp(s.data, text, s.len) == 0;
+}
+
+bool decimal_parse(struct span value, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (value.len == 0 || value.len > 19)
+		return false;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] < '0' || value.data[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(value.data[i] - '0');
+	}
+	*out = n;
+	return true;
+}
+
+bool content_range_parse(struct span value, struct content_range *out)
+{
+	struct span rest = trim(value), unit = span_until(&rest, ' ');
+	struct span first = span_until(&rest, '-'), last = span_until(&rest, '/');
+
+	if (!span_is_nocase(unit, "bytes") || !decimal_parse(first, &out->first) ||
+		!decimal_parse(last, &out->last) || out->last < out->first)
+		return false;
+	if (span_is(rest, "*")) {
+		out->total = UINT64_MAX;
+		return true;
+	}
+	return decimal_parse(rest, &out->total) && out->last < out->total;
+}
+
+/* --- dates ---------------------------------------------------------------------------------- */
+
+static bool http_date(struct span value, time_t *out)
+{
+	static const char *const forms[] = {
+		"%a, %d %b %Y %H:%M:%S GMT", /* IMF-fixdate */
+		"%A, %d-%b-%y %H:%M:%S GMT", /* RFC 850 */
+		"%a %b %d %H:%M:%S %Y", /* asctime */
+	};
+	char text[64];
+
+	if (value.len >= sizeof(text))
+		return false;
+	memcpy(text, value.data, value.len);
+	text[value.len] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		struct tm tm = { 0 };
+		const char *end = strptime(text, forms[i], &tm);
+
+		if (end && *end == '\0') {
+			*out = timegm(&tm);
+			return true;
+		}
+	}
+	return false;
+}
+
+int64_t retry_after_parse(struct span value, time_t now)
+{
+	struct span s = trim(value);
+	uint64_t seconds;
+	time_t when;
+
+	if (decimal_parse(s, &seconds))
+		return seconds > YEAR ? YEAR : (int64_t)seconds;
+	if (!http_date(s, &when))
+		return -1;
+	if (when <= now)
+		return 0;
+	return when - now > YEAR ? YEAR : (int64_t)(when - now);
+}
+
+bool rate_limit_parse(struct span value, uint64_t *left, uint64_t *window)
+{
+	struct span rest = value, number = trim(span_until(&rest, ';'));
+
+	*window = 0;
+	while (rest.len) {
+		struct span param = trim(span_until(&rest, ';'));
+
+		if (param.len > 2 && (param.data[0] == 'w' || param.data[0] == 'W') &&
+			param.data[1] == '=' &&
+			!decimal_parse((struct span){ param.data + 2, param.len - 2 }, window))
+			*window = 0;
+	}
+	return decimal_parse(number, left);
+}
+
+/* --- Link ------------------------------------------------------------------------------------ */
+
+/* One parameter `;name=value` or `;name="value"` off the front of *s; false at the end of the link.
+ * Name and value are views, quotes off. */
+static bool link_param(struct span *s, struct span *name, struct span *value)
+{
+	size_t n;
+
+	*s = trim(*s);
+	if (!s->len || *s->data != ';')
+		return false;
+	*s = trim((struct span){ s->data + 1, s->len - 1 });
+	for (n = 0; n < s->len && !strchr("=;, \t", s->data[n]); n++)
+		;
+	*name = (struct span){ s->data, n };
+	*value = (struct span){ s->data + n, 0 };
+	*s = trim((struct span){ s->data + n, s->len - n });
+	if (!s->len || *s->data != '=')
+		return true;
+	*s = trim((struct span){ s->data + 1, s->len - 1 });
+	if (s->len && *s->data == '"') {
+		*s = (struct span){ s->data + 1, s->len - 1 };
+		*value = span_until(s, '"');
+		return true;
+	}
+	for (n = 0; n < s->len && !strchr(";, \t", s->data[n]); n++)
+		;
+	*value = (struct span){ s->data, n };
+	*s = (struct span){ s->data + n, s->len - n };
+	return true;
+}
+
+/* Is `next` one of the words of a rel value? */
+static bool rel_is_next(struct span rel)
+{
+	while (rel.len)
+		if (span_is_nocase(span_until(&rel, ' '), "next"))
+			return true;
+	return false;
+}
+
+bool link_next(struct span value, struct span *target)
+{
+	struct span s = value, name, param;
+
+	while ((s = trim(s)).len) {
+		struct span url;
+		bool next = false;
+
+		if (*s.data != '<' || !memchr(s.data, '>', s.len))
+			return false;
+		s = (struct span){ s.data + 1, s.len - 1 };
+		url = span_until(&s, '>');
+		while (link_param(&s, &name, &param))
+			next = next || (span_is_nocase(name, "rel") && rel_is_next(param));
+		if (next) {
+			*target = url;
+			return url.len > 0;
+		}
+		s = trim(s);
+		if (s.len && *s.data != ',')
+			return false;
+		if (s.len)
+			s = (struct span){ s.data + 1, s.len - 1 };
+	}
+	return false;
+}
+
+void content_type_parse(struct span value, char *out, size_t room)
+{
+	struct span rest = value, type = trim(span_until(&rest, ';'));
+
+	out[0] = '\0';
+	if (type.len >= room)
+		return;
+	for (size_t i = 0; i < type.len; i++) {
+		if (!isgraph((unsigned char)type.data[i]))
+			return;
+	}
+	for (size_t i = 0; i < type.len; i++)
+		out[i] = (char)tolower((unsigned char)type.data[i]);
+	out[type.len] = '\0';
+}

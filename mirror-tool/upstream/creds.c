@@ -1,0 +1,388 @@
+/* Reads credential files and finds the entry for a repository. Must never put a secret into a
+ * message, and never run a helper whose name is more than letters, digits, dot, dash, underscore. */
+#include "mirror-tool/upstream/creds.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "mirror-tool/upstream/helper.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct entry {
+	struct entry *next;
+	char *key; /* "docker.io", "quay.io/team" */
+	char *helper; /* credHelpers: its name; else NULL */
+	char *server; /* as the file spells the key: what a helper is asked for */
+	struct credential cred;
+};
+
+struct creds_file {
+	struct creds_file *next;
+	struct entry *auths, *helpers;
+	char *store; /* credsStore, or NULL */
+};
+
+struct answer {
+	struct answer *next;
+	char *helper, *server;
+	int rc; /* 1 or 0 */
+	struct credential cred;
+};
+
+struct creds {
+	struct creds_file *files, **tail;
+	struct answer *answers;
+};
+
+/* --- values --------------------------------------------------------------------------------- */
+
+static void secret_free(char **text)
+{
+	if (*text)
+		explicit_bzero(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+}
+
+void credential_release(struct credential *c)
+{
+	int saved = errno;
+
+	secret_free(&c->user);
+	secret_free(&c->password);
+	secret_free(&c->identity);
+	errno = saved;
+}
+
+static void credential_copy(struct credential *to, const struct credential *from)
+{
+	credential_release(to);
+	to->user = from->user ? mem_strdup(from->user) : NULL;
+	to->password = from->password ? mem_strdup(from->password) : NULL;
+	to->identity = from->identity ? mem_strdup(from->identity) : NULL;
+}
+
+static int base64_digit(char c)
+{
+	static const char set[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(set, c) : NULL;
+
+	return at ? (int)(at - set) : -1;
+}
+
+/* False when it is not base64 (padding may be missing) or holds a NUL. */
+static bool base64_decode(const char *text, struct buf *out)
+{
+	size_t len = strlen(text);
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	while (len && text[len - 1] == '=')
+		len--;
+	for (size_t i = 0; i < len; i++) {
+		int digit = base64_digit(text[i]);
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)digit;
+		have += 6;
+		if (have < 8)
+			continue;
+		have -= 8;
+		buf_char(out, (char)(bits >> have & 0xff));
+	}
+	return strlen(out->data) == out->len;
+}
+
+/* What goes into a header must not end it. */
+static bool is_clean(const char *text)
+{
+	for (; *text; text++) {
+		if (iscntrl((unsigned char)*text))
+			return false;
+	}
+	return true;
+}
+
+/* `https://index.docker.io/v1/` to `docker.io`; `quay.io/team` stays. */
+static char *key_normal(const char *key)
+{
+	static const char *const hub[] = { "index.docker.io", "registry-1.docker.io",
+		"registry.hub.docker.com" };
+	size_t len;
+
+	if (strncasecmp(key, "https://", 8) == 0)
+		key += 8;
+	else if (strncasecmp(key, "http://", 7) == 0)
+		key += 7;
+	len = strlen(key);
+	while (len && key[len - 1] == '/')
+		len--;
+	if (len > 3 &&
+		(memcmp(key + len - 3, "/v1", 3) == 0 || memcmp(key + len - 3, "/v2", 3) == 0))
+		len -= 3;
+	for (size_t i = 0; i < ARRAY_SIZE(hub); i++) {
+		if (strlen(hub[i]) == len && strncasecmp(hub[i], key, len) == 0)
+			return mem_strdup("docker.io");
+	}
+	return mem_strndup(key, len);
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static void entries_free(struct entry *list)
+{
+	for (struct entry *next; list; list = next) {
+		next = list->next;
+		credential_release(&list->cred);
+		free(list->key);
+		free(list->helper);
+		free(list->server);
+		free(list);
+	}
+}
+
+static struct entry *entry_add(struct entry **list, const char *key)
+{
+	struct entry *n = mem_alloc(sizeof(*n));
+
+	n->key = key_normal(key);
+	n->server = mem_strdup(key);
+	n->next = *list;
+	*list = n;
+	return n;
+}
+
+static int read_auth(const struct doc *d, const struct node *map, struct entry *into, struct err *e)
+{
+	AUTO(buf_release) struct buf plain = BUF_INIT;
+	const char *auth = "", *identity = "", *colon;
+
+	if (node_string(d, map, "auth", OPTIONAL, &auth, e) < 0 ||
+		node_string(d, map, "identitytoken", OPTIONAL, &identity, e) < 0)
+		return -1;
+	if (strlen(auth) > CREDS_VALUE_MAX || strlen(identity) > CREDS_VALUE_MAX)
+		return node_err(d, map, e, "a credential of more than %u bytes", CREDS_VALUE_MAX);
+	if (*identity) {
+		into->cred.identity = mem_strdup(identity);
+		return 0;
+	}
+	if (!*auth)
+		return 0;
+	if (!base64_decode(auth, &plain) || !(colon = strchr(plain.data, ':')) ||
+		!is_clean(plain.data))
+		return node_err(d, map, e, "\"auth\" is not base64 of user:password");
+	into->cred.user = mem_strndup(plain.data, (size_t)(colon - plain.data));
+	into->cred.password = mem_strdup(colon + 1);
+	explicit_bzero(plain.data, plain.len);
+	return 0;
+}
+
+static int read_auths(const struct doc *d, struct creds_file *f, struct err *e)
+{
+	const struct node *auths = NULL;
+
+	if (node_map(d, d->root, "auths", OPTIONAL, &auths, e) < 0)
+		return -1;
+	if (!auths)
+		return 0;
+	node_each(n, auths)
+	{
+		if (n->kind != NODE_MAP)
+			return node_err(d, n, e, "not an object");
+		if (read_auth(d, n, entry_add(&f->auths, n->key), e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_helpers(const struct doc *d, struct creds_file *f, struct err *e)
+{
+	const struct node *helpers = NULL;
+	const char *store = "";
+
+	if (node_string(d, d->root, "credsStore", OPTIONAL, &store, e) < 0 ||
+		node_map(d, d->root, "credHelpers", OPTIONAL, &helpers, e) < 0)
+		return -1;
+	if (*store && !helper_name_ok(store))
+		return node_err(d, node_get(d->root, "credsStore"), e, "no name of a helper");
+	if (*store)
+		f->store = mem_strdup(store);
+	if (!helpers)
+		return 0;
+	node_each(n, helpers)
+	{
+		if (n->kind != NODE_STRING || !helper_name_ok(n->text))
+			return node_err(d, n, e, "no name of a helper");
+		entry_add(&f->helpers, n->key)->helper = mem_strdup(n->text);
+	}
+	return 0;
+}
+
+static int add_file(struct creds *c, const char *path, bool required, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	struct creds_file *f;
+	int rc = fs_read_file(AT_FDCWD, path, CREDS_FILE_MAX, &bytes, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0 && required)
+		return err_set(e, ERR_ABSENT, "%s: no such file", path);
+	if (rc == 0 || bytes.len == 0)
+		return 0;
+	f = mem_alloc(sizeof(*f));
+	*c->tail = f;
+	c->tail = &f->next;
+	if (json_parse(&d, path, buf_span(&bytes), CREDS_FILE_MAX, e) < 0)
+		return -1;
+	if (d.root->kind != NODE_MAP)
+		return node_err(&d, d.root, e, "not an object");
+	rc = read_auths(&d, f, e) < 0 || read_helpers(&d, f, e) < 0 ? -1 : 0;
+	explicit_bzero(bytes.data, bytes.len);
+	return rc;
+}
+
+static int add_env_file(struct creds *c, const char *variable, const char *name, struct err *e)
+{
+	const char *dir = getenv(variable);
+	AUTO(mem_free) char *path = NULL;
+
+	if (!dir || !*dir)
+		return 0;
+	path = mem_printf("%s%s", dir, name);
+	return add_file(c, path, false, e);
+}
+
+static int add_usual(struct creds *c, struct err *e)
+{
+	const char *docker = getenv("DOCKER_CONFIG");
+
+	if (add_env_file(c, "REGISTRY_AUTH_FILE", "", e) < 0 ||
+		add_env_file(c, "XDG_RUNTIME_DIR", "/containers/auth.json", e) < 0)
+		return -1;
+	if (docker && *docker)
+		return add_env_file(c, "DOCKER_CONFIG", "/config.json", e);
+	return add_env_file(c, "HOME", "/.docker/config.json", e);
+}
+
+int creds_open(struct creds **out, const char *authfile, struct err *e)
+{
+	AUTO(creds_close) struct creds *c = mem_alloc(sizeof(*c));
+
+	c->tail = &c->files;
+	if (authfile ? add_file(c, authfile, true, e) < 0 : add_usual(c, e) < 0)
+		return err_ctx(e, "credentials");
+	*out = STEAL(c);
+	return 0;
+}
+
+void creds_close(struct creds **slot)
+{
+	struct creds *c = *slot;
+
+	if (!c)
+		return;
+	*slot = NULL;
+	for (struct creds_file *f = c->files, *next; f; f = next) {
+		next = f->next;
+		entries_free(f->auths);
+		entries_free(f->helpers);
+		free(f->store);
+		free(f);
+	}
+	for (struct answer *a = c->answers, *next; a; a = next) {
+		next = a->next;
+		credential_release(&a->cred);
+		free(a->helper);
+		free(a->server);
+		free(a);
+	}
+	free(c);
+}
+
+/* --- search ---------------------------------------------------------------------------------- */
+
+/* Does the key name `name` or a whole-component prefix of it? Its length, else 0. */
+static size_t key_covers(const char *key, const char *name)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(key, name, n) != 0 || (name[n] != '\0' && name[n] != '/'))
+		return 0;
+	return n;
+}
+
+static int ask_helper(struct creds *c, const char *helper, const char *server,
+	struct credential *out, struct err *e)
+{
+	struct answer *a;
+
+	for (a = c->answers; a; a = a->next) {
+		if (strcmp(a->helper, helper) == 0 && strcmp(a->server, server) == 0)
+			break;
+	}
+	if (!a) {
+		struct credential cred = CREDENTIAL_INIT;
+		int rc = helper_get(helper, server, &cred, e);
+
+		if (rc < 0)
+			return -1;
+		a = mem_alloc(sizeof(*a));
+		*a = (struct answer){ c->answers, mem_strdup(helper), mem_strdup(server), rc,
+			cred };
+		c->answers = a;
+	}
+	if (a->rc)
+		credential_copy(out, &a->cred);
+	return a->rc;
+}
+
+static int find_in_file(struct creds *c, const struct creds_file *f, const char *host,
+	const char *name, struct credential *out, struct err *e)
+{
+	const struct entry *best = NULL;
+	size_t best_len = 0;
+
+	for (const struct entry *n = f->helpers; n; n = n->next) {
+		if (strcmp(n->key, host) == 0)
+			return ask_helper(c, n->helper, n->server, out, e);
+	}
+	for (const struct entry *n = f->auths; n; n = n->next) {
+		size_t len = key_covers(n->key, name);
+
+		if (len > best_len && (n->cred.user || n->cred.identity)) {
+			best = n;
+			best_len = len;
+		}
+	}
+	if (best) {
+		credential_copy(out, &best->cred);
+		return 1;
+	}
+	if (!f->store)
+		return 0;
+	return ask_helper(c, f->store,
+		strcmp(host, "docker.io") == 0 ? "https://index.docker.io/v1/" : host, out, e);
+}
+
+int creds_find(
+	struct creds *c, const char *host, const char *repo, struct credential *out, struct err *e)
+{
+	AUTO(mem_free) char *name = mem_printf("%s/%s", host, repo);
+
+	for (const struct creds_file *f = c->files; f; f = f->next) {
+		int rc = find_in_file(c, f, host, name, out, e);
+
+		if (rc)
+			return rc < 0 ? err_ctx(e, "credentials of %s", host) : 1;
+	}
+	return 0;
+}

@@ -1,0 +1,180 @@
+/*
+ * One exchange: a request to a registry or file server until its answer is final, over tokens,
+ * redirects and repeated attempts. For the files of this folder only.
+ *
+ *	queued -> begin -> [token] -> sent -> redirect* -> head -> data* -> finish -> done -> drop
+ *	            ^--------------- a pause, when an attempt failed -----------'
+ *
+ * Every attempt starts at the first URL again, so that signed addresses are fresh.
+ */
+#ifndef MOAT_UPSTREAM_EXCHANGE_H
+#define MOAT_UPSTREAM_EXCHANGE_H
+
+#include "mirror-tool/upstream/challenge.h"
+#include "mirror-tool/upstream/creds.h"
+#include "mirror-tool/upstream/http.h"
+#include "mirror-tool/upstream/upstream.h"
+
+#define HOPS_MAX 10 /* redirects in one attempt */
+#define ATTEMPTS 6 /* unless the options say otherwise */
+#define RETRY_BASE_MS 1000
+#define RETRY_CAP_MS 60000
+#define RETRY_AFTER_MAX 600 /* seconds that a server may make us wait */
+#define ERROR_BODY_MAX (64u << 10)
+#define SCOPE_MAX 300 /* "repository:" REF_REPO_MAX ":pull" */
+#define BUSY_PAUSE_MS 200
+
+struct exchange;
+
+enum verdict { FAIL = -1, TAKE = 0, AGAIN = 1, LATER = 2 };
+
+struct exchange_ops {
+	/* About to be sent, each time; may set x->range. TAKE: send; AGAIN: not needed, it is done;
+	 * LATER: ask again in BUSY_PAUSE_MS; FAIL. May be NULL. */
+	enum verdict (*begin)(struct exchange *x, struct err *e);
+	/* The head of a 2xx or 416. TAKE, AGAIN (another attempt, at once), FAIL. May be NULL. */
+	enum verdict (*head)(struct exchange *x, const struct http_head *head, struct err *e);
+	/* Of a 2xx's body; 1: the rest is not needed, end as if this was all. NULL: collected in
+	 * x->body, at most x->body_max bytes. */
+	int (*data)(struct exchange *x, const char *data, size_t len, struct err *e);
+	/* The body ended well. TAKE, AGAIN, FAIL. May be NULL. */
+	enum verdict (*finish)(struct exchange *x, struct err *e);
+	/* The result: 1, 0 absent, -1 with e. x->head and x->body are still there. */
+	void (*done)(struct exchange *x, int rc, struct err *e);
+	/* Last call, also when the run was given up without a result: free ctx. */
+	void (*drop)(struct exchange *x);
+};
+
+struct exchange {
+	/* set by the maker */
+	const struct exchange_ops *ops;
+	void *ctx;
+	struct upstream *up;
+	struct site *site;
+	struct url url; /* where every attempt starts */
+	char scope[SCOPE_MAX]; /* of the token; "" when none is asked for */
+	const char *accept; /* static text; NULL: any */
+	char *form; /* heap; POST */
+	char *authorization; /* heap; fixed, for the first origin only */
+	size_t body_max;
+	bool head_only, bulk;
+	bool counts; /* against the host's pull limit */
+	bool internal; /* token and ping: no queue, no answer to 401, redirects in the origin only */
+	bool refused; /* err says why it cannot even begin */
+	char range[48]; /* "N-"; "" = all; set by begin */
+
+	/* of the engine */
+	struct exchange *prev, *next; /* all that live */
+	struct exchange *link; /* in one queue: waiting, timer or token */
+	struct url at; /* of this hop */
+	unsigned hops, tries, denials, foreign_denials, resigns;
+	int64_t due_ms; /* in the timer list */
+	bool running; /* counted against its site */
+	bool final, again, enough; /* why the transfer was ended by us */
+	struct err err; /* when final */
+	struct http_head answer;
+	struct buf body;
+	bool sent_auth; /* this hop carries our credentials or a token */
+	uint64_t token_serial; /* of that token; 0: none */
+};
+
+struct queue {
+	struct exchange *first, **tail;
+};
+
+/* A host as references name it. */
+struct site {
+	struct site *next; /* a ring */
+	char *host; /* "docker.io" */
+	struct url base; /* https://registry-1.docker.io/ */
+	const struct upstream_host *settings; /* NULL when the options name it not */
+	unsigned connections;
+	struct queue small, bulk;
+	size_t active, bulk_active;
+	int64_t pause_until_ms;
+	struct challenge auth; /* what it asked for last; kind AUTH_NONE before */
+	bool knows_left;
+	uint64_t left, window; /* pulls, seconds */
+};
+
+struct authority_certs {
+	struct authority_certs *next;
+	char *authority;
+	struct certs certs;
+};
+
+struct token; /* auth.c */
+struct fetch; /* blobs.c */
+
+#define FETCH_BUCKETS 1024
+
+struct upstream {
+	struct http *http;
+	struct creds *creds;
+	struct upstream_host *hosts; /* copies */
+	size_t host_count;
+	const char *const *certs_dirs;
+	size_t certs_dir_count;
+	struct upstream_options options; /* only its scalars and functions are looked at */
+	struct site *turn; /* in the ring of sites; never NULL */
+	struct site *nowhere; /* of requests whose host or URL is no good */
+	struct exchange *all;
+	struct exchange *timers; /* by due_ms */
+	struct token *tokens;
+	uint64_t token_serial;
+	struct authority_certs *certs;
+	struct fetch *fetches[FETCH_BUCKETS]; /* blobs on their way, by digest */
+	struct upstream_progress count;
+	int64_t progress_ms;
+	bool abandoned;
+	struct err why;
+};
+
+/* --- making and moving exchanges (exchange.c) ------------------------------------------------- */
+
+/* Owned by the engine from schedule() or schedule_at() on. */
+struct exchange *exchange_new(
+	struct upstream *up, struct site *site, const struct exchange_ops *ops, void *ctx);
+/* The same for "/v2/REPO" + path at ref's registry, with the scope of pulling. */
+struct exchange *exchange_for_ref(struct upstream *up, const struct ref *ref, const char *path,
+	const struct exchange_ops *ops, void *ctx);
+/* The same for a URL of the user's. */
+struct exchange *exchange_for_url(
+	struct upstream *up, const char *url, const struct exchange_ops *ops, void *ctx);
+void exchange_free(struct exchange *x); /* drop and forget; never while it is in a transfer */
+void exchange_start(struct exchange *x); /* begin and send; the scheduler's */
+void exchange_fail(struct exchange *x, struct err *e);
+bool exchange_is_foreign(const struct exchange *x); /* its hop is not the first origin */
+
+/* --- scheduling (schedule.c) ------------------------------------------------------------------ */
+
+struct site *site_for(struct upstream *up, const char *host, struct err *e); /* NULL: e */
+struct site *site_for_url(struct upstream *up, const struct url *u, struct err *e);
+const struct upstream_host *host_settings(const struct upstream *up, const char *authority);
+
+void sites_init(struct upstream *up);
+void sites_free(struct upstream *up);
+
+void schedule(struct exchange *x); /* behind the others of its kind */
+void schedule_first(struct exchange *x); /* before the others */
+void schedule_at(struct exchange *x, int64_t due_ms);
+void schedule_enter(struct exchange *x);
+void schedule_leave(struct exchange *x); /* no longer counted against its site */
+MUST int schedule_run(struct upstream *up, struct err *e);
+int64_t now_ms(void); /* monotonic */
+void upstream_note(struct upstream *up, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Certificates of an authority, read once. */
+MUST int certs_for(
+	struct upstream *up, const char *authority, const struct certs **out, struct err *e);
+
+/* --- auth (auth.c) ---------------------------------------------------------------------------- */
+
+/* The Authorization value for x's next hop appended to `out` (nothing: none is needed). TAKE, LATER
+ * (x waits for a token and is resumed with it), FAIL. */
+enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e);
+/* x was answered 401. AGAIN: send again now; LATER: as above; FAIL. */
+enum verdict auth_denied(struct exchange *x, struct err *e);
+void auth_free(struct upstream *up);
+
+#endif

@@ -34,7 +34,8 @@
 #define UPSTREAM_PAGES_MAX 1000 /* of a tag list */
 #define UPSTREAM_TAGS_MAX 1000000
 
-/* How to reach one host; from `registries:` of the list. Never credentials. */
+/* How to reach one host; from `registries:` of the list. Never credentials. A host that is named here
+ * may also be redirected to although its address is private. */
 struct upstream_host {
 	const char *host; /* as in references: "docker.io", "localhost:5001" */
 	bool plain_http; /* http instead of https, for this host only */
@@ -42,8 +43,6 @@ struct upstream_host {
 	unsigned stop_below; /* 0: never; else no manifest is got when fewer pulls are left */
 	const char *const *realms; /* hosts whose token service may see this host's credentials */
 	size_t realm_count;
-	const char *const *redirects; /* hosts with private addresses that it may redirect to */
-	size_t redirect_count;
 };
 
 struct upstream_progress {
@@ -54,12 +53,13 @@ struct upstream_progress {
 
 struct upstream_options {
 	const char *authfile; /* NULL: the usual places (README.md) */
-	const char *const *certs_dirs; /* searched before the usual two */
+	const char *const *certs_dirs; /* searched before the usual ones */
 	size_t certs_dir_count;
 	const struct upstream_host *hosts;
 	size_t host_count;
 	unsigned active_max; /* 0: UPSTREAM_ACTIVE_MAX */
-	unsigned attempts; /* 0: 6 */
+	unsigned attempts; /* of one request; 0: 6 */
+	unsigned retry_ms; /* longest pause before the second attempt; 0: 1000 */
 	const volatile sig_atomic_t *stop; /* non-zero ends the run; may be NULL */
 	/* Both may be NULL. A note is one sentence: a retry, a pause. Progress comes at most ten
 	 * times a second. */
@@ -98,8 +98,8 @@ typedef void upstream_manifest_fn(
  * one, the manifest is got and m->bytes is filled after all. The body's digest is the requested
  * one, and agrees with Docker-Content-Digest.
  */
-void upstream_manifest(
-	struct upstream *up, const struct ref *ref, bool head, upstream_manifest_fn *done, void *ctx);
+void upstream_manifest(struct upstream *up, const struct ref *ref, bool head,
+	upstream_manifest_fn *done, void *ctx);
 
 /* Each tag of ref's repository in the registry's order, page after page, then done. Names that
  * are no tags are left out. A negative result of `each` fails the request. */

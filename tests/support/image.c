@@ -95,8 +95,8 @@ static struct digest write_config(
 		d = put(s, batch, buf_span(&text));
 	else
 		digest_of(&d, DIGEST_SHA256, buf_span(&text));
-	write_descriptor(out, want->artifact_type ? MEDIA_OCI_EMPTY : MEDIA_OCI_CONFIG, &d,
-		text.len);
+	write_descriptor(
+		out, want->artifact_type ? MEDIA_OCI_EMPTY : MEDIA_OCI_CONFIG, &d, text.len);
 	return d;
 }
 
@@ -163,8 +163,8 @@ struct digest image_index(struct store *s, const struct digest *children,
 	return put(s, NULL, buf_span(&text));
 }
 
-struct digest image_add(struct store *s, const char *repo, const char *tag, const char *seed,
-	unsigned layers)
+struct digest image_add(
+	struct store *s, const char *repo, const char *tag, const char *seed, unsigned layers)
 {
 	struct image_want want = { .seed = seed, .layers = layers };
 	struct digest d = image_make(s, NULL, &want);
@@ -218,8 +218,8 @@ static void add_closure(struct store *s, struct inventory *v, const struct diges
 }
 
 /* One of the set's own artifacts; returns its manifest's digest. */
-static struct digest own_artifact(struct store *s, struct set *set, enum set_role role,
-	const char *type, struct span bytes)
+static struct digest own_artifact(
+	struct store *s, struct set *set, enum set_role role, const char *type, struct span bytes)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	AUTO(mem_free) char *repo = mem_printf("%s/set/%s", SET_HOST, set->name);
@@ -238,8 +238,8 @@ static struct digest own_artifact(struct store *s, struct set *set, enum set_rol
 	return entry->digest;
 }
 
-static void add_pin(struct store *s, struct set *set, struct inventory *v,
-	const struct image_pin *pin)
+static void add_pin(
+	struct store *s, struct set *set, struct inventory *v, const struct image_pin *pin)
 {
 	const char *type = pin->media_type ? pin->media_type : MEDIA_OCI_MANIFEST;
 	struct set_entry *entry = set_add(set);

@@ -38,8 +38,8 @@ struct digest image_index(struct store *s, const struct digest *children,
 	const char *const *platforms, const uint64_t *sizes, size_t count);
 
 /* image_make() and image_put() as `repo:tag`. */
-struct digest image_add(struct store *s, const char *repo, const char *tag, const char *seed,
-	unsigned layers);
+struct digest image_add(
+	struct store *s, const char *repo, const char *tag, const char *seed, unsigned layers);
 
 /* --- sets ------------------------------------------------------------------------------------ */
 

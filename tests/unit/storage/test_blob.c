@@ -10,9 +10,6 @@
 #include "tests/support/sandbox.h"
 #include "tests/unit/storage/suite.h"
 
-
-
-
 static struct digest sha(const char *text)
 {
 	struct digest d;
@@ -136,8 +133,8 @@ static void blob_commit__what_differs_leaves_nothing(void **state)
 		{ "short body of a stage", "hell", "5 bytes announced, 4 arrived", 5, BLOB_RESUME },
 		{ "long body", "hello!", "5 bytes announced, more arrived", 5, 0 },
 		{ "other bytes", "hullo", "the bytes that arrived are sha256:", 5, BLOB_RESUME },
-		{ "other bytes, no size", "hello!", "the bytes that arrived are sha256:",
-			BLOB_SIZE_UNKNOWN, 0 },
+		{ "other bytes, no size", "hello!",
+			"the bytes that arrived are sha256:", BLOB_SIZE_UNKNOWN, 0 },
 	};
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	struct digest d = sha("hello");

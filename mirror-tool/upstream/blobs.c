@@ -1,0 +1,431 @@
+/*
+ * Blobs and files by URL into the store: resumed by Range, joined when asked for twice, aborted as
+ * soon as they are larger than announced. Must never give the store a size or digest that the
+ * server made up: both come from the caller.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mirror-tool/upstream/exchange.h"
+#include "mirror-tool/upstream/headers.h"
+#include "storage/base/banned.h"
+
+#define COALESCE (256u << 10) /* libcurl hands over 16 KiB at most */
+#define PROGRESS_MIN (1u << 20) /* new bytes that make an attempt count as a success */
+
+/* Somebody who wants the blob, and where they know it to be. */
+struct want {
+	struct want *next;
+	struct ref ref;
+	char *url; /* a file by URL; NULL: a blob of ref */
+	upstream_done_fn *done;
+	void *ctx;
+};
+
+struct fetch {
+	struct fetch *next; /* in its bucket */
+	struct upstream *up;
+	struct digest digest;
+	uint64_t size;
+	struct store *store;
+	struct blob_batch *batch;
+	struct want *wants; /* the first one's place is tried */
+	struct blob_writer *writer;
+	struct buf pending; /* received, not yet in the writer */
+	uint64_t skip; /* bytes to pass over: the server sent them again */
+	uint64_t best; /* furthest offset, for the count of attempts */
+	bool patched; /* some bytes are of an earlier attempt or process */
+	bool refetched; /* a damaged stage was thrown away once */
+	bool whole; /* the server's ranges cannot be trusted: ask for everything */
+	bool waiting; /* for another process; told once */
+};
+
+static unsigned long long ull(uint64_t n)
+{
+	return n;
+}
+
+/* --- fetches on their way ------------------------------------------------------------------------ */
+
+static struct fetch **bucket_of(struct upstream *up, const struct digest *d)
+{
+	return &up->fetches[(d->bytes[0] | (unsigned)d->bytes[1] << 8) % FETCH_BUCKETS];
+}
+
+static struct fetch *fetch_find(struct upstream *up, const struct digest *d, const struct store *s,
+	const struct blob_batch *batch)
+{
+	struct fetch *f = *bucket_of(up, d);
+
+	while (f && !(digest_eq(&f->digest, d) && f->store == s && f->batch == batch))
+		f = f->next;
+	return f;
+}
+
+static void fetch_unlink(struct fetch *f)
+{
+	struct fetch **at = bucket_of(f->up, &f->digest);
+
+	while (*at && *at != f)
+		at = &(*at)->next;
+	if (*at)
+		*at = f->next;
+}
+
+static void want_free(struct want *w)
+{
+	free(w->url);
+	free(w);
+}
+
+static void blob_drop(struct exchange *x)
+{
+	struct fetch *f = x->ctx;
+
+	fetch_unlink(f);
+	for (struct want *w = f->wants, *next; w; w = next) {
+		next = w->next;
+		want_free(w);
+	}
+	blob_abort(&f->writer);
+	buf_release(&f->pending);
+	free(f);
+}
+
+/* --- into the store ------------------------------------------------------------------------------ */
+
+static uint64_t offset_of(const struct fetch *f)
+{
+	return f->writer ? blob_offset(f->writer) + f->pending.len : 0;
+}
+
+static void flush_pending(struct fetch *f)
+{
+	if (f->pending.len)
+		blob_write(f->writer, f->pending.data, f->pending.len);
+	buf_clear(&f->pending);
+}
+
+static void add_bytes(struct fetch *f, const char *data, size_t len)
+{
+	if (f->pending.len == 0 && len >= COALESCE) {
+		blob_write(f->writer, data, len);
+		return;
+	}
+	if (f->pending.cap == 0)
+		buf_reserve(&f->pending, f->size < COALESCE ? (size_t)f->size : COALESCE);
+	if (f->pending.len + len > COALESCE)
+		flush_pending(f);
+	buf_add(&f->pending, data, len);
+}
+
+static unsigned begin_flags(const struct fetch *f)
+{
+	return f->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME | BLOB_TRY : 0;
+}
+
+static enum verdict writer_begin(struct fetch *f, struct err *e)
+{
+	int rc = blob_begin(f->store, &f->digest, f->size, begin_flags(f), &f->writer, e);
+
+	if (rc > 0)
+		return AGAIN;
+	if (rc < 0 && e->code == ERR_BUSY) {
+		if (!f->waiting)
+			upstream_note(f->up, "%s", e->text);
+		f->waiting = true;
+		return LATER;
+	}
+	if (rc < 0)
+		return FAIL;
+	f->best = blob_offset(f->writer);
+	f->patched = f->best > 0;
+	return TAKE;
+}
+
+/* Everything is there: publish it. Damage where bytes of several attempts meet is worth one whole
+ * transfer more; damage of a single transfer is the server's. */
+static enum verdict commit(struct fetch *f, struct err *e)
+{
+	flush_pending(f);
+	if (blob_commit(&f->writer, f->batch, NULL, e) == 0)
+		return TAKE;
+	if (e->code != ERR_CORRUPT || !f->patched || f->refetched)
+		return FAIL;
+	f->refetched = true;
+	return AGAIN;
+}
+
+/* --- the exchange -------------------------------------------------------------------------------- */
+
+static enum verdict blob_start(struct exchange *x, struct err *e)
+{
+	struct fetch *f = x->ctx;
+	enum verdict v = TAKE;
+	uint64_t at;
+
+	if (!f->writer) {
+		if (f->batch && batch_has(f->batch, &f->digest))
+			return AGAIN;
+		v = writer_begin(f, e);
+	}
+	if (v != TAKE)
+		return v;
+	flush_pending(f);
+	at = blob_offset(f->writer);
+	f->patched = f->patched || at > 0;
+	f->skip = 0;
+	x->range[0] = '\0';
+	if (at == f->size) {
+		v = commit(f, e);
+		return v == TAKE ? AGAIN : v == AGAIN ? LATER : v;
+	}
+	if (at > 0 && !f->whole)
+		snprintf(x->range, sizeof(x->range), "%llu-", ull(at));
+	return TAKE;
+}
+
+static enum verdict check_range(struct fetch *f, struct exchange *x, const struct http_head *head)
+{
+	struct content_range r;
+
+	if (x->range[0] && content_range_parse(head->value[HTTP_CONTENT_RANGE], &r) &&
+		r.first == offset_of(f) && r.last + 1 == f->size &&
+		(r.total == f->size || r.total == UINT64_MAX))
+		return TAKE;
+	f->whole = true;
+	return AGAIN;
+}
+
+static enum verdict blob_head(struct exchange *x, const struct http_head *head, struct err *e)
+{
+	struct fetch *f = x->ctx;
+	enum verdict v;
+
+	if (head->status == 206 || head->status == 416) {
+		v = head->status == 206 ? check_range(f, x, head) : AGAIN;
+		f->whole = f->whole || v == AGAIN;
+		if (v == AGAIN)
+			err_set(e, ERR_NET, "a useless answer to a range (HTTP %d)", head->status);
+		return v;
+	}
+	f->skip = offset_of(f);
+	if (head->has_length && head->length != f->size)
+		return err_set(e, ERR_CORRUPT, "%llu bytes announced by the server, %llu expected",
+			ull(head->length), ull(f->size));
+	return TAKE;
+}
+
+static int blob_data(struct exchange *x, const char *data, size_t len, struct err *e)
+{
+	struct fetch *f = x->ctx;
+	size_t over = len < f->skip ? len : (size_t)f->skip;
+
+	f->skip -= over;
+	data += over;
+	len -= over;
+	if (len > f->size - offset_of(f))
+		return err_set(e, ERR_CORRUPT, "more than the expected %llu bytes", ull(f->size));
+	if (len)
+		add_bytes(f, data, len);
+	if (blob_failed(f->writer))
+		return blob_commit(&f->writer, NULL, NULL, e);
+	if (offset_of(f) > f->best + PROGRESS_MIN) {
+		f->best = offset_of(f);
+		x->tries = 0;
+	}
+	return 0;
+}
+
+static enum verdict blob_finish(struct exchange *x, struct err *e)
+{
+	struct fetch *f = x->ctx;
+
+	if (offset_of(f) < f->size) {
+		err_set(e, ERR_NET, "the body ends after %llu of %llu bytes", ull(offset_of(f)),
+			ull(f->size));
+		return AGAIN;
+	}
+	return commit(f, e);
+}
+
+static void start_fetch(struct fetch *f);
+
+/* The next place where somebody else knows the blob to be. */
+static void try_next_place(struct fetch *f)
+{
+	struct fetch *next = mem_alloc(sizeof(*next));
+
+	*next = (struct fetch){ .up = f->up,
+		.digest = f->digest,
+		.size = f->size,
+		.store = f->store,
+		.batch = f->batch,
+		.wants = STEAL(f->wants),
+		.pending = BUF_INIT };
+	start_fetch(next);
+}
+
+static int absent(const struct exchange *x, struct err *e)
+{
+	AUTO(buf_release) struct buf shown = BUF_INIT;
+
+	url_redacted(&shown, x->url.text);
+	return err_set(e, ERR_ABSENT, "%s: HTTP 404", shown.data);
+}
+
+static void blob_done(struct exchange *x, int rc, struct err *e)
+{
+	struct fetch *f = x->ctx;
+	struct want *w = STEAL(f->wants);
+
+	fetch_unlink(f);
+	if (rc == 0)
+		rc = absent(x, e);
+	if (rc < 0) {
+		f->wants = w->next;
+		w->next = NULL;
+		if (f->wants)
+			try_next_place(f);
+	}
+	for (struct want *next; w; w = next) {
+		next = w->next;
+		w->done(w->ctx, rc, e);
+		want_free(w);
+	}
+}
+
+static const struct exchange_ops blob_ops = { .begin = blob_start,
+	.head = blob_head,
+	.data = blob_data,
+	.finish = blob_finish,
+	.done = blob_done,
+	.drop = blob_drop };
+
+static void start_fetch(struct fetch *f)
+{
+	const struct want *w = f->wants;
+	struct fetch **bucket = bucket_of(f->up, &f->digest);
+	struct exchange *x;
+
+	f->next = *bucket;
+	*bucket = f;
+	if (w->url) {
+		x = exchange_for_url(f->up, w->url, &blob_ops, f);
+	} else {
+		char digest[DIGEST_TEXT_SIZE];
+		AUTO(mem_free)
+		char *path = mem_printf("/blobs/%s", digest_text(&f->digest, digest));
+
+		x = exchange_for_ref(f->up, &w->ref, path, &blob_ops, f);
+	}
+	x->bulk = true;
+	schedule(x);
+}
+
+static void fetch_want(struct upstream *up, struct want *w, const struct digest *d, uint64_t size,
+	struct store *s, struct blob_batch *batch)
+{
+	struct fetch *f = fetch_find(up, d, s, batch);
+	struct want **tail;
+
+	if (!f || f->size != size) {
+		f = mem_alloc(sizeof(*f));
+		*f = (struct fetch){ .up = up,
+			.digest = *d,
+			.size = size,
+			.store = s,
+			.batch = batch,
+			.wants = w,
+			.pending = BUF_INIT };
+		start_fetch(f);
+		return;
+	}
+	for (tail = &f->wants; *tail; tail = &(*tail)->next)
+		;
+	*tail = w;
+}
+
+void upstream_blob(struct upstream *up, const struct ref *ref, const struct digest *d,
+	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
+{
+	struct want *w = mem_alloc(sizeof(*w));
+
+	*w = (struct want){ .ref = *ref, .done = done, .ctx = ctx };
+	fetch_want(up, w, d, size, s, batch);
+}
+
+void upstream_url(struct upstream *up, const char *url, const struct digest *d, uint64_t size,
+	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
+{
+	struct want *w = mem_alloc(sizeof(*w));
+
+	*w = (struct want){ .url = mem_strdup(url), .done = done, .ctx = ctx };
+	fetch_want(up, w, d, size, s, batch);
+}
+
+/* --- in memory ------------------------------------------------------------------------------------ */
+
+struct bytes_request {
+	struct digest digest;
+	uint64_t size;
+	upstream_bytes_fn *done;
+	void *ctx;
+};
+
+static int check_bytes(const struct bytes_request *b, struct span bytes, struct err *e)
+{
+	char is[DIGEST_TEXT_SIZE];
+	struct digest d;
+
+	if (bytes.len != b->size)
+		return err_set(e, ERR_CORRUPT, "%zu bytes arrived, %llu expected", bytes.len,
+			ull(b->size));
+	digest_of(&d, b->digest.alg, bytes);
+	if (!digest_eq(&d, &b->digest))
+		return err_set(e, ERR_CORRUPT, "its bytes are %s", digest_text(&d, is));
+	return 0;
+}
+
+static void bytes_done(struct exchange *x, int rc, struct err *e)
+{
+	struct bytes_request *b = x->ctx;
+	char text[DIGEST_TEXT_SIZE];
+
+	if (rc > 0 && check_bytes(b, buf_span(&x->body), e) < 0)
+		rc = err_ctx(e, "blob %s", digest_text(&b->digest, text));
+	b->done(b->ctx, rc, buf_span(&x->body), e);
+}
+
+static void bytes_drop(struct exchange *x)
+{
+	free(x->ctx);
+}
+
+static enum verdict bytes_start(struct exchange *x, struct err *e)
+{
+	const struct bytes_request *b = x->ctx;
+
+	if (b->size > UPSTREAM_BYTES_MAX)
+		return err_set(
+			e, ERR_INPUT, "%llu bytes, at most %u", ull(b->size), UPSTREAM_BYTES_MAX);
+	return TAKE;
+}
+
+static const struct exchange_ops bytes_ops = {
+	.begin = bytes_start, .done = bytes_done, .drop = bytes_drop
+};
+
+void upstream_blob_bytes(struct upstream *up, const struct ref *ref, const struct digest *d,
+	uint64_t size, upstream_bytes_fn *done, void *ctx)
+{
+	struct bytes_request *b = mem_alloc(sizeof(*b));
+	char text[DIGEST_TEXT_SIZE];
+	AUTO(mem_free) char *path = mem_printf("/blobs/%s", digest_text(d, text));
+	struct exchange *x;
+
+	*b = (struct bytes_request){ *d, size, done, ctx };
+	x = exchange_for_ref(up, ref, path, &bytes_ops, b);
+	x->body_max = size < UPSTREAM_BYTES_MAX ? (size_t)size : UPSTREAM_BYTES_MAX;
+	schedule(x);
+}

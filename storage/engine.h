@@ -83,7 +83,7 @@ struct blob_row {
 	int64_t id;
 	uint64_t size;
 	bool live; /* false: known from a descriptor, not held */
-	bool manifest; /* it has a manifest row, so by S3 it is whole */
+	char media_type[MEDIA_TYPE_MAX + 1]; /* of its manifest row; "": it has none */
 };
 
 struct set_row {

@@ -211,7 +211,8 @@ static int put_any(
 	if (rc == 0 || !row.live)
 		return missing("manifest", d, e);
 	*id = row.id;
-	if (row.manifest && media_type && media_kind_of(media_type) == MEDIA_IMAGE)
+	if (media_type && media_kind_of(media_type) == MEDIA_IMAGE &&
+		strcmp(media_type, row.media_type) == 0)
 		return META(s, link_image, p->repo, row.id, e) < 0 ? -1 : 1;
 	return put_bytes(p, d, media_type, row.id, e);
 }

@@ -18,7 +18,7 @@
 
 struct listing {
 	struct store *store;
-	struct buf out;
+	struct buf *out;
 	size_t count;
 	char last[REF_TEXT_SIZE]; /* reference of the last name: a tag under a pin stays hidden */
 };
@@ -41,8 +41,8 @@ static void note(struct item *item, const char *key, const char *value)
 
 static void add(struct listing *l, const struct item *item)
 {
-	buf_str(&l->out, l->count++ ? ",\n" : "\n");
-	descriptor_write(&l->out, &item->d);
+	buf_str(l->out, l->count++ ? ",\n" : "\n");
+	descriptor_write(l->out, &item->d);
 }
 
 /* --- sets ----------------------------------------------------------------------------------- */
@@ -122,15 +122,14 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 
 /* --- the file ------------------------------------------------------------------------------- */
 
-static int build(struct listing *l, struct err *e)
+int index_json_text(struct store *s, struct buf *out, struct err *e)
 {
-	struct store *s = l->store;
+	struct listing l = { .store = s, .out = out };
 
-	buf_str(&l->out,
-		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
-	if (META(s, set_each, list_set, l, e) < 0 || META(s, names_each, list_name, l, e) < 0)
+	buf_str(out, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
+	if (META(s, set_each, list_set, &l, e) < 0 || META(s, names_each, list_name, &l, e) < 0)
 		return -1;
-	buf_str(&l->out, l->count ? "\n]}\n" : "]}\n");
+	buf_str(out, l.count ? "\n]}\n" : "]}\n");
 	return 0;
 }
 
@@ -138,19 +137,15 @@ static int build(struct listing *l, struct err *e)
 static int rewrite(struct store *s, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
-	struct listing l = { .store = s, .out = BUF_INIT };
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
 	int rc = tx_begin(s, &tx, e);
 
 	if (rc == 0)
 		rc = META(s, names_stale, e);
-	if (rc > 0)
-		rc = build(&l, e);
-	else
+	if (rc <= 0)
 		return rc;
-	out = l.out;
-	if (rc < 0 || fault("index.write", e) < 0 || BLOBS(s, index_put, buf_span(&out), e) < 0 ||
-		META(s, names_written, e) < 0)
+	if (index_json_text(s, &text, e) < 0 || fault("index.write", e) < 0 ||
+		BLOBS(s, index_put, buf_span(&text), e) < 0 || META(s, names_written, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }

@@ -29,7 +29,7 @@ int meta_blob_get(struct meta *m, const struct digest *d, struct blob_row *out, 
 	out->id = query_get_int(&q, 0);
 	out->size = (uint64_t)query_get_int(&q, 1);
 	out->live = query_get_int(&q, 2) != 0;
-	out->manifest = query_get_int(&q, 3) != 0;
+	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(&q, 3));
 	return 1;
 }
 

@@ -12,7 +12,7 @@ COMMIT
 ROLLBACK
 
 -- name: BLOB_GET
-SELECT b.id, b.size, b.live, m.id IS NOT NULL
+SELECT b.id, b.size, b.live, m.media_type
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
 -- name: BLOB_WANT

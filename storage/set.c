@@ -1,11 +1,273 @@
-/* Sets in the store: finding, listing. */
+/*
+ * Sets: accepting one makes all its images, links and pins in one transaction and switches its
+ * channel to it (S4). Must never decide whether a set may be trusted: that was done above (T1).
+ */
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "storage/base/fault.h"
 #include "storage/base/banned.h"
+
+struct accept {
+	struct store *store;
+	const struct digest *digest;
+	struct set set;
+	struct inventory held;
+	int64_t repo; /* the set's own */
+	int64_t blob; /* the set index */
+	int64_t id; /* its row, 0 until it is made */
+};
+
+static void accept_release(struct accept *a)
+{
+	set_release(&a->set);
+	inventory_release(&a->held);
+}
+
+/* --- reading the set ------------------------------------------------------------------------ */
+
+/* A blob that must be there. */
+static int read_held(struct store *s, const struct digest *d, const char *what, size_t limit,
+	struct buf *out, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc = blob_read(s, d, limit, out, e);
+
+	if (rc == 0)
+		return err_set(
+			e, ERR_INCOMPLETE, "the %s %s is not held", what, digest_text(d, text));
+	return rc < 0 ? -1 : 0;
+}
+
+static int read_inventory(struct accept *a, struct err *e)
+{
+	const struct set_entry *entry = set_role_entry(&a->set, SET_INVENTORY);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT, lines = BUF_INIT;
+
+	if (read_held(a->store, &entry->digest, "inventory", MANIFEST_MAX, &text, e) < 0 ||
+		manifest_parse(&m, "inventory", entry->media_type, buf_span(&text), e) < 0)
+		return -1;
+	if (m.kind != MEDIA_IMAGE || m.count != 1)
+		return err_set(e, ERR_INPUT, "the inventory must have one layer");
+	if (read_held(a->store, &m.items[0].digest, "inventory's list", INVENTORY_BYTES_MAX, &lines,
+		    e) < 0)
+		return -1;
+	return inventory_parse(&a->held, "inventory", buf_span(&lines), e);
+}
+
+static int read_set(struct accept *a, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	char digest[DIGEST_TEXT_SIZE];
+
+	if (read_held(a->store, a->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
+		set_parse(&a->set, digest_text(a->digest, digest), buf_span(&text), e) < 0)
+		return -1;
+	return read_inventory(a, e);
+}
+
+/* --- accepting ------------------------------------------------------------------------------ */
+
+/* Every line of the inventory is live and of that size. */
+static int complete(struct accept *a, struct err *e)
+{
+	const struct inventory_line *first = NULL;
+	char text[DIGEST_TEXT_SIZE];
+	size_t missing = 0;
+
+	for (size_t i = 0; i < a->held.count; i++) {
+		const struct inventory_line *line = &a->held.lines[i];
+		uint64_t size = 0;
+		int rc = blob_stat(a->store, &line->digest, &size, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0 && !missing++)
+			first = line;
+		if (rc > 0 && size != line->size)
+			return err_set(e, ERR_CORRUPT,
+				"the inventory says that %s has %llu bytes, it has %llu",
+				digest_text(&line->digest, text), (unsigned long long)line->size,
+				(unsigned long long)size);
+	}
+	if (!missing)
+		return 0;
+	return err_set(e, ERR_INCOMPLETE, "%zu of %zu blobs are not held, the first is %s", missing,
+		a->held.count, digest_text(&first->digest, text));
+}
+
+/* 1: this very set is here already, a->id is its row. */
+static int known(struct accept *a, struct err *e)
+{
+	struct store *s = a->store;
+	char text[DIGEST_TEXT_SIZE];
+	struct set_row row;
+	int rc = META(s, set_get, NULL, a->set.name, a->set.version, &row, e);
+
+	if (rc <= 0)
+		return rc;
+	if (!digest_eq(&row.info.digest, a->digest))
+		return err_set(e, ERR_UNTRUSTED, "this version is held with another digest, %s",
+			digest_text(&row.info.digest, text));
+	a->id = row.id;
+	return 1;
+}
+
+static int own_rows(struct accept *a, struct err *e)
+{
+	struct store *s = a->store;
+	struct blob_row row;
+	struct ref ref;
+	char repo[REF_TEXT_SIZE];
+
+	set_ref(&a->set, &ref);
+	if (META(s, repo_make, ref_name(&ref, repo), &a->repo, e) < 0 ||
+		META(s, blob_get, a->digest, &row, e) < 0)
+		return -1;
+	a->blob = row.id;
+	return 0;
+}
+
+static int add_set(struct accept *a, struct err *e)
+{
+	struct store *s = a->store;
+	struct set_info info = { .bytes = a->set.bytes, .accepted = time(NULL) };
+
+	snprintf(info.name, sizeof(info.name), "%s", a->set.name);
+	snprintf(info.version, sizeof(info.version), "%s", a->set.version);
+	for (size_t i = 0; i < a->set.count; i++)
+		info.pins += a->set.entries[i].role == SET_PIN;
+	if (fault("set.row", e) < 0 ||
+		META(s, manifest_add, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, e) < 0 ||
+		META(s, link_add, a->repo, a->blob, e) < 0 ||
+		META(s, tag_put, a->repo, a->set.version, a->blob, e) < 0)
+		return -1;
+	return META(s, set_add, a->blob, &info, &a->id, e);
+}
+
+static int add_entry(struct accept *a, const struct set_entry *entry, struct err *e)
+{
+	struct store *s = a->store;
+	int64_t repo = 0, id = 0;
+
+	if (fault("set.entry", e) < 0 || META(s, repo_make, entry->name, &repo, e) < 0 ||
+		image_put_tx(s, repo, &entry->digest, entry->media_type, &a->held, &id, e) <= 0 ||
+		META(s, edge_add, a->blob, id, EDGE_CHILD, e) < 0)
+		return err_ctx(e, "%s%s%s", entry->name, *entry->tag ? ":" : "", entry->tag);
+	if (entry->role != SET_PIN)
+		return 0;
+	return META(s, pin_add, a->id, repo, entry->tag, id, e);
+}
+
+static int add_all(struct accept *a, struct err *e)
+{
+	if (complete(a, e) < 0 || add_set(a, e) < 0)
+		return -1;
+	for (size_t i = 0; i < a->set.count; i++)
+		if (add_entry(a, &a->set.entries[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_signature(struct accept *a, const struct set_signature *sig, struct err *e)
+{
+	struct store *s = a->store;
+	int64_t id = 0;
+
+	if (image_put_tx(s, a->repo, &sig->digest, sig->media_type, NULL, &id, e) <= 0)
+		return err_ctx(e, "signature");
+	if (sig->tag[0] && META(s, tag_put, a->repo, sig->tag, id, e) < 0)
+		return -1;
+	return META(s, signature_add, a->id, id, sig, e);
+}
+
+static int accept_tx(
+	struct accept *a, const struct set_signature *signatures, size_t count, struct err *e)
+{
+	struct store *s = a->store;
+	int rc = known(a, e);
+
+	if (rc < 0 || own_rows(a, e) < 0 || (rc == 0 && add_all(a, e) < 0))
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (add_signature(a, &signatures[i], e) < 0)
+			return -1;
+	if (fault("set.activate", e) < 0)
+		return -1;
+	return META(s, activate, a->set.name, a->id, e);
+}
+
+int set_accept(struct store *s, const struct digest *set, const struct set_signature *signatures,
+	size_t count, struct err *e)
+{
+	AUTO(accept_release) struct accept a = {
+		.store = s, .digest = set, .set = SET_INIT, .held = INVENTORY_INIT
+	};
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (read_set(&a, e) < 0)
+		return err_ctx(e, "accept a set");
+	if (tx_begin(s, &tx, e) < 0 || accept_tx(&a, signatures, count, e) < 0 ||
+		tx_commit(&tx, e) < 0)
+		return err_ctx(e, "set %s:%s", a.set.name, a.set.version);
+	return index_json_write(s, e);
+}
+
+/* --- finding -------------------------------------------------------------------------------- */
 
 int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e)
 {
 	return META(s, signatures, set, sigs, count, e);
+}
+
+struct set_caller {
+	set_fn *fn;
+	void *ctx;
+};
+
+static int hand_over(void *ctx, const struct set_row *row, struct err *e)
+{
+	const struct set_caller *caller = ctx;
+
+	return caller->fn(caller->ctx, &row->info, e);
+}
+
+int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
+{
+	struct set_caller caller = { fn, ctx };
+
+	return META(s, set_each, hand_over, &caller, e);
+}
+
+/* Is it written like a digest? */
+static bool find_digest(const char *which, struct digest *d)
+{
+	struct err ignored = ERR_INIT;
+
+	return digest_parse(d, span_of(which), &ignored) == 0;
+}
+
+int set_find(struct store *s, const char *which, struct set_info *out, struct err *e)
+{
+	struct span version = span_of(which);
+	struct span span = span_until(&version, ':');
+	AUTO(mem_free) char *name = mem_strndup(span.data, span.len);
+	struct set_row row;
+	struct digest d;
+	int rc;
+
+	if (find_digest(which, &d))
+		rc = META(s, set_get, &d, NULL, NULL, &row, e);
+	else
+		rc = META(s, set_get, NULL, *which ? name : NULL,
+			strchr(which, ':') ? version.data : NULL, &row, e);
+	if (rc > 0)
+		*out = row.info;
+	return rc;
 }

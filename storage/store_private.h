@@ -47,5 +47,6 @@ MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, con
 
 /* index_json.c */
 MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
+MUST int index_json_text(struct store *s, struct buf *out, struct err *e); /* as it should be */
 
 #endif

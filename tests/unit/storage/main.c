@@ -3,5 +3,5 @@
 
 int main(void)
 {
-	return test_blob();
+	return test_blob() + test_image() + test_set();
 }

@@ -1,0 +1,125 @@
+/*
+ * S1-S6 as code: what the database says against the files, and the files against their names. Must
+ * never repair anything.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "storage/base/fs.h"
+#include "storage/index_json.h"
+#include "storage/base/banned.h"
+
+struct check {
+	struct store *store;
+	bool deep;
+	problem_fn *fn;
+	void *ctx;
+	struct check_report *report;
+};
+
+static void problem(struct check *c, const char *invariant, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+static void problem(struct check *c, const char *invariant, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->report->problems++;
+	if (c->fn)
+		c->fn(c->ctx, invariant, text);
+}
+
+/* A live row: its file is there, as long as recorded (S2). */
+static int check_row(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct check *c = ctx;
+	struct store *s = c->store;
+	AUTO(fd_close) int fd = -1;
+	char text[DIGEST_TEXT_SIZE];
+	uint64_t length = 0;
+	int rc = BLOBS(s, open, d, &fd, &length, e);
+
+	c->report->blobs++;
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		problem(c, "S2", "blob %s is recorded as held, its file is missing",
+			digest_text(d, text));
+	else if (length != size)
+		problem(c, "S2", "blob %s is recorded with %llu bytes, its file has %llu",
+			digest_text(d, text), (unsigned long long)size, (unsigned long long)length);
+	c->report->bytes += size;
+	return 0;
+}
+
+/* A file: its bytes are what its name says (S1). */
+static int check_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct check *c = ctx;
+	struct store *s = c->store;
+	AUTO(fd_close) int fd = -1;
+	char text[DIGEST_TEXT_SIZE];
+	int rc;
+
+	if (!c->deep)
+		return 0;
+	rc = BLOBS(s, open, d, &fd, &size, e);
+	if (rc > 0)
+		rc = blob_rehash(d, fd, size, e);
+	if (rc == 0)
+		problem(c, "S1", "blob %s: its file has other bytes", digest_text(d, text));
+	return rc < 0 ? -1 : 0;
+}
+
+static int check_stray(void *ctx, const char *what, struct err *e)
+{
+	(void)e;
+	problem(ctx, "S1", "\"%.200s\" among the blobs is none", what);
+	return 0;
+}
+
+static int check_rows(void *ctx, const char *invariant, const char *text, struct err *e)
+{
+	(void)e;
+	problem(ctx, invariant, "%s", text);
+	return 0;
+}
+
+/* index.json is what the sets and tags say (S6), unless the next writing open will rewrite it. */
+static int check_index(struct check *c, struct err *e)
+{
+	struct store *s = c->store;
+	AUTO(buf_release) struct buf want = BUF_INIT, have = BUF_INIT;
+	int rc = META(s, names_stale, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	rc = BLOBS(s, index_get, INDEX_JSON_MAX, &have, e);
+	if (rc < 0 || index_json_text(s, &want, e) < 0)
+		return -1;
+	if (rc == 0)
+		problem(c, "S6", "index.json is missing");
+	else if (have.len != want.len || memcmp(have.data, want.data, want.len) != 0)
+		problem(c, "S6", "index.json is not what the sets and tags say");
+	return 0;
+}
+
+int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx, struct check_report *report,
+	struct err *e)
+{
+	struct check c = { s, deep, fn, ctx, report };
+
+	*report = (struct check_report){ .problems = 0 };
+	if (META(s, blob_each, check_row, &c, e) < 0 ||
+		BLOBS(s, scan, check_file, check_stray, &c, e) < 0 ||
+		META(s, broken, check_rows, &c, e) < 0)
+		return -1;
+	return check_index(&c, e);
+}

@@ -38,7 +38,7 @@ static void add_header(struct buf *b, const char *name, char type, const char *l
 	memcpy(h + 100, "000644 ", 7);
 	memcpy(h + 108, "000000 ", 7);
 	memcpy(h + 116, "000000 ", 7);
-	snprintf((char *)h + 124, 12, "%011zo", size);
+	snprintf((char *)h + 124, 12, "%011zo", size & 077777777777);
 	memcpy(h + 136, "00000000000", 11);
 	h[156] = (unsigned char)type;
 	snprintf((char *)h + 157, 100, "%s", link);

@@ -118,7 +118,7 @@ static bool cut(struct span path, struct span *name, struct span *kind, struct s
 	long b = slash_before(path, path.len);
 	long a = b > 0 ? slash_before(path, (size_t)b) : -1;
 
-	if (a <= 0)
+	if (a < 0)
 		return false;
 	*name = (struct span){ path.data, (size_t)a };
 	*kind = (struct span){ path.data + a + 1, (size_t)(b - a - 1) };

@@ -1,0 +1,116 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "registry/clients.h"
+#include "registry/socket.h"
+#include "storage/base/fs.h"
+#include "tests/support/cm.h"
+
+static const struct {
+	const char *in, *text; /* NULL: refused */
+	bool local;
+} cases[] = {
+	{ "127.0.0.1:5000", "127.0.0.1:5000", true },
+	{ "127.8.9.1:1", "127.8.9.1:1", true },
+	{ "localhost:80", "127.0.0.1:80", true },
+	{ "[::1]:5000", "[::1]:5000", true },
+	{ "0.0.0.0:5000", "0.0.0.0:5000", false },
+	{ "10.1.2.3:65535", "10.1.2.3:65535", false },
+	{ "[fd00::1]:1", "[fd00::1]:1", false },
+	{ ":5000", "[::]:5000", false },
+	{ "127.0.0.1", NULL, false },
+	{ "127.0.0.1:", NULL, false },
+	{ "127.0.0.1:65536", NULL, false },
+	{ "127.0.0.1:+5", NULL, false },
+	{ "127.0.0.1:5x", NULL, false },
+	{ "example.org:80", NULL, false },
+	{ "::1:5000", NULL, false },
+	{ "[::1:5000", NULL, false },
+};
+
+static void address_parse__table(void **state)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct address a;
+		struct err e;
+		int rc = address_parse(&a, cases[i].in, &e);
+
+		if ((rc == 0) != (cases[i].text != NULL))
+			fail_msg("%s: %d", cases[i].in, rc);
+		if (rc < 0)
+			continue;
+		assert_string_equal(address_text(&a, text), cases[i].text);
+		assert_int_equal(address_is_local(&a), cases[i].local);
+	}
+}
+
+static void socket_listen__two_on_one_port(void **state)
+{
+	struct address a;
+	char text[ADDRESS_TEXT_SIZE];
+	struct err e;
+
+	(void)state;
+	assert_ok(address_parse(&a, "127.0.0.1:0", &e));
+	AUTO(fd_close) int fd = socket_listen(&a, &e);
+	assert_true(fd >= 0);
+	assert_ok(socket_address(fd, &a, &e));
+	assert_err(socket_listen(&a, &e), ERR_IO, address_text(&a, text));
+}
+
+static void socket_inherited__only_for_this_process(void **state)
+{
+	char pid[32];
+	int first;
+
+	(void)state;
+	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_PID", "1", 1);
+	assert_int_equal(socket_inherited(&first), 0);
+	assert_null(getenv("LISTEN_FDS"));
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_PID", pid, 1);
+	assert_int_equal(socket_inherited(&first), 1);
+	assert_int_equal(first, 3);
+	assert_null(getenv("LISTEN_PID"));
+}
+
+static void clients__each_and_all_have_a_limit(void **state)
+{
+	AUTO(clients_free) struct clients *c = clients_new(3, 2);
+	struct client *held[3], *none = NULL;
+	struct address a, b;
+	struct err e;
+
+	(void)state;
+	assert_ok(address_parse(&a, "10.0.0.1:1", &e));
+	assert_ok(address_parse(&b, "10.0.0.2:1", &e));
+	assert_int_equal(clients_enter(c, &a, &held[0]), CLIENT_OK);
+	assert_int_equal(clients_enter(c, &a, &held[1]), CLIENT_OK);
+	assert_int_equal(clients_enter(c, &a, &none), CLIENT_TOO_MANY);
+	assert_int_equal(clients_enter(c, &b, &held[2]), CLIENT_OK);
+	assert_int_equal(clients_enter(c, &b, &none), CLIENTS_FULL);
+	clients_leave(c, &held[0]);
+	assert_int_equal(clients_enter(c, &a, &held[0]), CLIENT_OK);
+	for (int i = 0; i < 3; i++)
+		clients_leave(c, &held[i]);
+	clients_leave(c, &none);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(address_parse__table),
+		cmocka_unit_test(socket_listen__two_on_one_port),
+		cmocka_unit_test(socket_inherited__only_for_this_process),
+		cmocka_unit_test(clients__each_and_all_have_a_limit),
+	};
+
+	return cmocka_run_group_tests_name("registry/socket", tests, NULL, NULL);
+}

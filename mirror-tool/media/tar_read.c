@@ -328,7 +328,11 @@ int tar_next(struct tar_reader *r, struct tar_entry *out, struct err *e)
 		return -1;
 	r->entry_size = (uint64_t)archive_entry_size(entry);
 	r->entry_given = 0;
-	*out = (struct tar_entry){ r->entry_name, r->entry_size };
+	*out = (struct tar_entry){
+		.name = r->entry_name,
+		.size = r->entry_size,
+		.offset = r->base + (uint64_t)archive_filter_bytes(r->a, 0),
+	};
 	return 1;
 }
 

@@ -37,6 +37,7 @@ void tar_close(struct tar_reader **r); /* for AUTO */
 struct tar_entry {
 	const char *name; /* without a leading "./"; borrowed until the next call */
 	uint64_t size;
+	uint64_t offset; /* of its first byte in the input */
 };
 
 /* The next regular file: 1, 0 at the end of the archive, -1. Directories are passed over. What was

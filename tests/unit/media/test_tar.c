@@ -155,6 +155,36 @@ static void tar_next__passes_over_directories_and_dots(void **state)
 	assert_int_equal(tar_next(r, &entry, &e), 0);
 }
 
+static void tar_next__tells_where_the_bytes_are(void **state)
+{
+	AUTO(buf_release) struct buf b = BUF_INIT;
+	AUTO(tar_close) struct tar_reader *r = NULL;
+	struct tar_entry entry;
+	struct err e = ERR_INIT;
+	char byte = 0;
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		add_header(&b, "pax", 'x', "", 25); /* a pax header before each file */
+		buf_str(&b, "25 path=abc/defghijklmno\n");
+		add_zeros(&b, (size_t)tar_padding(25));
+		add_file(&b, "short", i == 0 ? "0 first" : i == 1 ? "1 second" : "2 third");
+	}
+	add_zeros(&b, TAR_END_BYTES);
+	fd = file_of(&b);
+	assert_int_equal(tar_open(&r, fd, "test.tar", 0, &e), 0);
+	for (int i = 0; i < 3; i++) {
+		if (tar_next(r, &entry, &e) != 1)
+			fail_msg("%s", e.text);
+		assert_string_equal(entry.name, "abc/defghijklmno");
+		assert_int_equal(pread(fd, &byte, 1, (off_t)entry.offset), 1);
+		assert_int_equal(byte, '0' + i);
+	}
+	assert_int_equal(tar_next(r, &entry, &e), 0);
+	close(fd);
+}
+
 static void tar_data__a_cut_archive_is_refused_wherever_it_ends(void **state)
 {
 	AUTO(buf_release) struct buf b = BUF_INIT;
@@ -330,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tar_next__refuses_what_is_no_plain_file),
 		cmocka_unit_test(tar_next__passes_over_directories_and_dots),
+		cmocka_unit_test(tar_next__tells_where_the_bytes_are),
 		cmocka_unit_test(tar_data__a_cut_archive_is_refused_wherever_it_ends),
 		cmocka_unit_test(tar_write__twice_gives_the_same_bytes),
 		cmocka_unit_test(tar_entry_bytes__is_what_is_written),

@@ -6,8 +6,8 @@
  *
  * NAME is the org.opencontainers.image.ref.name of an entry of index.json, word for word (a bare
  * tag or a full reference); without it there must be a single entry. The bytes are as hostile as
- * those of a registry: limits, digests and sizes are checked by whoever reads through this, links
- * and devices are never opened.
+ * those of a registry: limits, digests and sizes are checked here, links and devices are never
+ * opened.
  */
 #ifndef MOAT_SOURCE_H
 #define MOAT_SOURCE_H
@@ -21,12 +21,43 @@ enum source_kind { SOURCE_REGISTRY = 0, SOURCE_OCI, SOURCE_OCI_ARCHIVE };
 struct source_ref {
 	enum source_kind kind;
 	char *text; /* as written; NULL for a registry */
-	char *path; /* relative to the file that names it */
+	char *path; /* relative to the folder of the file that names it */
 	char *name; /* "" when not given */
 };
 
 /* "oci:..." or "oci-archive:..."; ERR_INPUT otherwise. On failure nothing is owned. */
 MUST int source_ref_parse(struct source_ref *s, const char *text, struct err *e);
+void source_ref_copy(struct source_ref *to, const struct source_ref *from);
 void source_ref_release(struct source_ref *s);
+
+/* --- reading (layout.c) ------------------------------------------------------------------- */
+
+struct layout;
+
+#define LAYOUT_BLOBS_MAX 1000000 /* entries of an archive */
+
+/* path: absolute, or relative to the working directory. */
+MUST int layout_open(struct layout **l, enum source_kind kind, const char *path, struct err *e);
+void layout_close(struct layout **l); /* for AUTO */
+
+const char *layout_path(const struct layout *l); /* for messages */
+const struct manifest *layout_index(const struct layout *l); /* index.json */
+
+/* The entry of a name (borrowed), or of the only one when name is "": 1, 0, -1 several. */
+MUST int layout_find(
+	const struct layout *l, const char *name, const struct descriptor **out, struct err *e);
+
+/* Where a blob's bytes are: 1, 0 it is not held, -1. The caller owns *fd; the bytes are `size`
+ * bytes from `offset` on. */
+struct layout_blob {
+	int fd;
+	uint64_t offset, size;
+};
+MUST int layout_blob(
+	const struct layout *l, const struct digest *d, struct layout_blob *out, struct err *e);
+
+/* A small blob appended to out, its digest checked: 1, 0 it is not held, -1. */
+MUST int layout_read(const struct layout *l, const struct digest *d, size_t limit, struct buf *out,
+	struct err *e);
 
 #endif

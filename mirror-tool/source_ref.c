@@ -51,6 +51,16 @@ int source_ref_parse(struct source_ref *s, const char *text, struct err *e)
 	return 0;
 }
 
+void source_ref_copy(struct source_ref *to, const struct source_ref *from)
+{
+	*to = (struct source_ref){
+		.kind = from->kind,
+		.text = mem_strdup(from->text),
+		.path = mem_strdup(from->path),
+		.name = mem_strdup(from->name),
+	};
+}
+
 void source_ref_release(struct source_ref *s)
 {
 	free(s->text);

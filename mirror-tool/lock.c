@@ -20,13 +20,26 @@ static void *grow(void *items, size_t count, size_t size)
 	return mem_grow(items, count ? count * 2 : 1, size);
 }
 
+void lock_pin_init(struct lock_pin *pin)
+{
+	*pin = (struct lock_pin){
+		.media_type = mem_strdup(""),
+		.artifact_type = mem_strdup(""),
+	};
+}
+
 struct lock_pin *lock_add(struct lock *l)
 {
 	l->pins = grow(l->pins, l->count, sizeof(*l->pins));
-	l->pins[l->count] = (struct lock_pin){ .size = 0 };
-	l->pins[l->count].media_type = mem_strdup("");
-	l->pins[l->count].artifact_type = mem_strdup("");
+	lock_pin_init(&l->pins[l->count]);
 	return &l->pins[l->count++];
+}
+
+void lock_move(struct lock *l, struct lock_pin *pin)
+{
+	l->pins = grow(l->pins, l->count, sizeof(*l->pins));
+	l->pins[l->count++] = *pin;
+	*pin = (struct lock_pin){ .size = 0 };
 }
 
 struct lock_attachment *lock_attach(struct lock_pin *pin)
@@ -150,7 +163,7 @@ static void sort(void *items, size_t count, size_t size, int (*cmp)(const void *
 		qsort(items, count, size, cmp);
 }
 
-static void pin_sort(struct lock_pin *pin)
+void lock_pin_sort(struct lock_pin *pin)
 {
 	sort(pin->platforms.items, pin->platforms.count, sizeof(char *), text_cmp);
 	sort(pin->absent.items, pin->absent.count, sizeof(char *), text_cmp);
@@ -161,7 +174,7 @@ static void pin_sort(struct lock_pin *pin)
 void lock_sort(struct lock *l)
 {
 	for (size_t i = 0; i < l->count; i++)
-		pin_sort(&l->pins[i]);
+		lock_pin_sort(&l->pins[i]);
 	sort(l->pins, l->count, sizeof(*l->pins), pin_cmp);
 }
 

@@ -79,6 +79,7 @@ MUST int lock_read(struct lock *l, const char *path, struct err *e);
 void lock_release(struct lock *l);
 
 void lock_sort(struct lock *l);
+void lock_pin_sort(struct lock_pin *pin);
 /* Sorts everything and appends the text, with a final newline. */
 void lock_write(struct lock *l, struct buf *out);
 
@@ -86,7 +87,9 @@ void lock_write(struct lock *l, struct buf *out);
 const struct lock_pin *lock_find(const struct lock *l, const struct ref *ref);
 
 /* Building. What is added is owned by the lock and borrowed until the next call. */
-struct lock_pin *lock_add(struct lock *l); /* zeroed but for its strings */
+struct lock_pin *lock_add(struct lock *l); /* empty */
+void lock_move(struct lock *l, struct lock_pin *pin); /* in, as it is; *pin is left empty */
+void lock_pin_init(struct lock_pin *pin);
 struct lock_attachment *lock_attach(struct lock_pin *pin);
 struct lock_file *lock_add_file(struct lock_pin *pin);
 void platform_texts_add(struct platform_texts *t, const char *text); /* once each */

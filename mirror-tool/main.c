@@ -7,6 +7,8 @@
 
 static const struct command *const commands[] = {
 	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
+	&cmd_pin,
+	&cmd_pull,
 	&cmd_key_new,
 	&cmd_key_show,
 };

@@ -54,7 +54,7 @@ static int read_one(
 	struct registry_conf *c, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "plain-http", "connections", "stop-below", "realms",
-		"redirects", NULL };
+		NULL };
 	int64_t connections = 0, stop_below = 0;
 
 	if (read_host(c, d, n, e) < 0 || node_only(d, n, known, e) < 0 ||
@@ -66,9 +66,7 @@ static int read_one(
 		return -1;
 	c->connections = (unsigned)connections;
 	c->stop_below = (unsigned)stop_below;
-	if (read_names(&c->realms, d, n, "realms", e) < 0)
-		return -1;
-	return read_names(&c->redirects, d, n, "redirects", e);
+	return read_names(&c->realms, d, n, "realms", e);
 }
 
 static int host_cmp(const void *a, const void *b)
@@ -127,7 +125,6 @@ static void write_one(const struct registry_conf *c, struct buf *out)
 	if (c->stop_below)
 		buf_printf(out, "\"stop-below\":%u,", c->stop_below);
 	write_names(&c->realms, "realms", out);
-	write_names(&c->redirects, "redirects", out);
 	if (out->data[out->len - 1] == ',')
 		buf_cut(out, out->len - 1);
 	buf_char(out, '}');
@@ -144,11 +141,28 @@ void registry_confs_write(const struct registry_confs *c, struct buf *out)
 	buf_char(out, '}');
 }
 
+static struct host_names names_copy(const struct host_names *from)
+{
+	struct host_names names = { mem_alloc(from->count * sizeof(*names.items)), from->count };
+
+	for (size_t i = 0; i < from->count; i++)
+		names.items[i] = mem_strdup(from->items[i]);
+	return names;
+}
+
+void registry_confs_copy(struct registry_confs *to, const struct registry_confs *from)
+{
+	*to = (struct registry_confs){ mem_alloc(from->count * sizeof(*to->items)), from->count };
+	for (size_t i = 0; i < from->count; i++) {
+		to->items[i] = from->items[i];
+		to->items[i].realms = names_copy(&from->items[i].realms);
+	}
+}
+
 void registry_confs_release(struct registry_confs *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		names_release(&c->items[i].realms);
-		names_release(&c->items[i].redirects);
 	}
 	free(c->items);
 	*c = (struct registry_confs){ NULL, 0 };

@@ -23,7 +23,6 @@ struct registry_conf {
 	unsigned connections; /* most at a time; 0: the tool's default */
 	unsigned stop_below; /* pulls left (rate limit headers) below which we stop; 0: never */
 	struct host_names realms; /* token services that may see this host's credentials */
-	struct host_names redirects; /* private addresses that it may redirect to */
 };
 
 struct registry_confs {
@@ -36,6 +35,7 @@ MUST int registry_confs_read(
 	struct registry_confs *c, const struct doc *d, const struct node *map, struct err *e);
 /* The same map as compact JSON; settings that have their default are left out. */
 void registry_confs_write(const struct registry_confs *c, struct buf *out);
+void registry_confs_copy(struct registry_confs *to, const struct registry_confs *from);
 void registry_confs_release(struct registry_confs *c);
 
 /* NULL when the host has no settings. */

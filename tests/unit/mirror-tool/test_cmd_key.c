@@ -97,7 +97,8 @@ static void key_new__takes_passphrases(void **state)
 	expect(EXIT_FAILED, "new --out c.key --passphrase-file none");
 	expect(EXIT_FAILED, "new --out c.key --passphrase-file nowhere");
 	expect(EXIT_FAILED, "new --out c.key --passphrase-env MOAT_TEST_UNSET");
-	expect(EXIT_FAILED, "new --out c.key --passphrase-file pass --passphrase-env MOAT_TEST_PASS");
+	expect(EXIT_FAILED,
+		"new --out c.key --passphrase-file pass --passphrase-env MOAT_TEST_PASS");
 	expect(EXIT_USAGE, "new --out c.key --passphrase-file pass --no-passphrase");
 	expect(EXIT_USAGE, "new c.key");
 	expect(EXIT_USAGE, "show");

@@ -1,0 +1,204 @@
+/*
+ * moat pin: list -> lock. A new lock is written; an existing one is compared, and only changed with
+ * --update. Must never write a lock that lacks something the list wants.
+ */
+#include <fcntl.h>
+#include <time.h>
+
+#include "mirror-tool/drift.h"
+#include "mirror-tool/resolve.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct options {
+	const char *list, *lock, *authfile;
+	struct texts certs_dirs;
+	bool update;
+};
+
+static const struct option_def table[] = {
+	{ "list", OPTION_TEXT, offsetof(struct options, list), "FILE", "moat.yaml",
+		"what is wanted, see moat.yaml(5)" },
+	{ "lock", OPTION_TEXT, offsetof(struct options, lock), "FILE", "moat.lock",
+		"where it is pinned, see moat.lock(5)" },
+	{ "update", OPTION_FLAG, offsetof(struct options, update), NULL, NULL,
+		"take changes into an existing lock" },
+	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
+		"credentials (default: the usual places)" },
+	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
+		"folder of HOST:PORT folders with certificates" },
+};
+
+/* Everything that one run is about. */
+struct pinning {
+	struct tool *tool;
+	const struct options *options;
+	struct list list;
+	struct lock old, now;
+	bool had_lock;
+	struct failures failures;
+	struct drifts drifts;
+};
+
+static void pinning_release(struct pinning *p)
+{
+	list_release(&p->list);
+	lock_release(&p->old);
+	lock_release(&p->now);
+	failures_release(&p->failures);
+	drifts_release(&p->drifts);
+}
+
+static int read_list(struct pinning *p, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	const char *path = p->options->list;
+	int rc = fs_read_file(AT_FDCWD, path, LIST_BYTES_MAX, &bytes, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s is not there; see moat.yaml(5)", path);
+	if (rc < 0 || list_parse(&p->list, path, buf_span(&bytes), e) < 0)
+		return -1;
+	memcpy(p->now.name, p->list.name, sizeof(p->now.name));
+	memcpy(p->now.version, p->list.version, sizeof(p->now.version));
+	digest_of(&p->now.list, DIGEST_SHA256, buf_span(&bytes));
+	p->now.list_text = buf_detach(&bytes);
+	registry_confs_copy(&p->now.registries, &p->list.registries);
+	return 0;
+}
+
+static int resolve(struct pinning *p, struct err *e)
+{
+	AUTO(session_end) struct session s = { .upstream = NULL };
+	struct session_options options = {
+		.authfile = p->options->authfile,
+		.certs_dirs = &p->options->certs_dirs,
+		.registries = &p->list.registries,
+		.base = p->options->list,
+		.verb = "pin",
+		.things = "references",
+	};
+
+	if (session_begin(&s, p->tool, &options, e) < 0)
+		return -1;
+	return resolve_list(&s, &p->list, &p->now, &p->failures, e);
+}
+
+static void stamp(struct lock *l)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(l->created, sizeof(l->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int write_lock(struct pinning *p, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+
+	stamp(&p->now);
+	lock_write(&p->now, &bytes);
+	return fs_replace_file(AT_FDCWD, p->options->lock, buf_span(&bytes), 0644, e);
+}
+
+/* --- telling ------------------------------------------------------------------------------- */
+
+static void print_json(struct pinning *p, bool written)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+
+	buf_str(&out, "{\"lock\":");
+	json_quote(&out, p->options->lock, false);
+	buf_printf(&out, ",\"pins\":%zu,\"written\":%s,\"drift\":", p->now.count,
+		written ? "true" : "false");
+	drifts_json(&p->drifts, &out);
+	buf_str(&out, ",\"failed\":");
+	failures_json(&p->failures, &out);
+	buf_str(&out, "}\n");
+	fputs(out.data, p->tool->out);
+}
+
+static void print_result(struct pinning *p, bool written)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+
+	if (p->tool->json) {
+		print_json(p, written);
+		return;
+	}
+	drifts_table(&p->drifts, &out);
+	if (written)
+		buf_printf(&out, "%s: %zu pins written\n", p->options->lock, p->now.count);
+	else if (p->had_lock && !p->drifts.count && !p->failures.count)
+		buf_printf(&out, "%s: %zu pins, nothing has changed\n", p->options->lock,
+			p->now.count);
+	fputs(out.data, p->tool->out);
+}
+
+static size_t attempted(const struct pinning *p)
+{
+	return p->now.count + p->failures.count;
+}
+
+/* Failures that no drift explains always fail; the others fail only what they would be written to. */
+static int judge(struct pinning *p, struct err *e)
+{
+	bool may_write = !p->had_lock || (p->options->update && p->drifts.count);
+
+	if (drift_unexplained(&p->drifts, &p->failures) || (may_write && p->failures.count)) {
+		print_result(p, false);
+		failures_print(&p->failures);
+		return failures_err(&p->failures, attempted(p), "references", e);
+	}
+	if (may_write && write_lock(p, e) < 0)
+		return -1;
+	print_result(p, may_write);
+	if (may_write || !p->drifts.count)
+		return 0;
+	return err_set(e, ERR_ABSENT, "%zu changes since %s was written; --update takes them in",
+		p->drifts.count, p->options->lock);
+}
+
+static int pin(struct pinning *p, struct err *e)
+{
+	int rc;
+
+	if (read_list(p, e) < 0)
+		return -1;
+	rc = lock_read(&p->old, p->options->lock, e);
+	if (rc < 0)
+		return -1;
+	p->had_lock = rc > 0;
+	if (resolve(p, e) < 0)
+		return -1;
+	lock_sort(&p->now);
+	if (p->had_lock)
+		drift_find(&p->drifts, &p->old, &p->now, &p->failures);
+	return judge(p, e);
+}
+
+static int run(struct tool *t, const void *options, const struct texts *args, struct err *e)
+{
+	AUTO(pinning_release) struct pinning p = { .tool = t, .options = options };
+
+	if (args->count)
+		return tool_usage(e, "pin takes no arguments, only options");
+	return pin(&p, e);
+}
+
+const struct command cmd_pin = {
+	.name = "pin",
+	.args = "[--list FILE] [--lock FILE] [--update]",
+	.summary = "resolve a list to digests: moat.yaml -> moat.lock",
+	.about = "Tags, globs and ranges become digests; signatures, attestations and SBOMs are "
+		 "found\n"
+		 "and recorded. With an existing lock the changes upstream are reported, and "
+		 "nothing is\n"
+		 "written without --update: exit status 0 nothing has changed, 1 something has.",
+	.options = table,
+	.option_count = ARRAY_SIZE(table),
+	.options_size = sizeof(struct options),
+	.run = run,
+};

@@ -1,0 +1,191 @@
+/*
+ * moat pull: lock -> store. Everything that is missing is fetched, what failed is listed; the same
+ * command again goes on from there.
+ */
+#include "mirror-tool/pull.h"
+
+#include <stdlib.h>
+
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define JOBS_LIMIT 256
+
+struct options {
+	const char *lock, *authfile;
+	struct texts certs_dirs, only;
+	uint64_t jobs;
+};
+
+static const struct option_def table[] = {
+	{ "lock", OPTION_TEXT, offsetof(struct options, lock), "FILE", "moat.lock",
+		"what to pull, see moat.lock(5)" },
+	{ "only", OPTION_TEXTS, offsetof(struct options, only), "REF", NULL,
+		"only this reference of the lock; may be repeated" },
+	{ "jobs", OPTION_NUMBER, offsetof(struct options, jobs), "N", NULL,
+		"transfers at once (default: 32, and 8 a host)" },
+	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
+		"credentials (default: the usual places)" },
+	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
+		"folder of HOST:PORT folders with certificates" },
+};
+
+/* Everything that one run is about. */
+struct pulling {
+	struct tool *tool;
+	const struct options *options;
+	struct lock lock;
+	const struct lock_pin **pins;
+	size_t count;
+	struct store *store;
+	struct pull_report report;
+	struct failures failures;
+};
+
+static void pulling_release(struct pulling *p)
+{
+	pull_report_release(&p->report);
+	failures_release(&p->failures);
+	store_close(&p->store);
+	free(p->pins);
+	lock_release(&p->lock);
+}
+
+/* --- which pins ------------------------------------------------------------------------------ */
+
+/* A reference chooses its pin; a name without tag and digest all of its pins. */
+static bool chooses(const struct ref *wanted, const struct lock_pin *pin)
+{
+	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
+
+	if (strcmp(ref_name(wanted, left), ref_name(&pin->ref, right)) != 0)
+		return false;
+	if (!wanted->tag[0] && !wanted->digest.alg)
+		return true;
+	if (wanted->tag[0] && strcmp(wanted->tag, pin->ref.tag) != 0)
+		return false;
+	return !wanted->digest.alg || digest_eq(&wanted->digest, &pin->digest);
+}
+
+static int choose_one(struct pulling *p, const char *text, bool *chosen, struct err *e)
+{
+	bool found = false;
+	struct ref wanted;
+
+	if (ref_parse(&wanted, span_of(text), e) < 0)
+		return err_ctx(e, "--only %s", text);
+	for (size_t i = 0; i < p->lock.count; i++) {
+		if (!chooses(&wanted, &p->lock.pins[i]))
+			continue;
+		chosen[i] = found = true;
+	}
+	if (!found)
+		return err_set(e, ERR_ABSENT, "--only %s: %s has no such reference", text,
+			p->options->lock);
+	return 0;
+}
+
+static int choose(struct pulling *p, struct err *e)
+{
+	AUTO(mem_free) bool *chosen = mem_alloc(p->lock.count * sizeof(*chosen));
+	const struct texts *only = &p->options->only;
+
+	for (size_t i = 0; i < only->count; i++)
+		if (choose_one(p, only->items[i], chosen, e) < 0)
+			return -1;
+	p->pins = mem_alloc(p->lock.count * sizeof(*p->pins));
+	for (size_t i = 0; i < p->lock.count; i++)
+		if (chosen[i] || !only->count)
+			p->pins[p->count++] = &p->lock.pins[i];
+	return 0;
+}
+
+/* --- telling ------------------------------------------------------------------------------- */
+
+static void print_json(struct pulling *p, uint64_t bytes)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+
+	buf_printf(&out,
+		"{\"pins\":%zu,\"manifests\":%llu,\"blobs\":%llu,\"fetched\":%llu,\"bytes\":%llu,"
+		"\"foreign\":[",
+		p->report.pins, (unsigned long long)p->report.manifests,
+		(unsigned long long)p->report.blobs, (unsigned long long)p->report.fetched,
+		(unsigned long long)bytes);
+	for (size_t i = 0; i < p->report.foreign_count; i++) {
+		buf_str(&out, i ? "," : "");
+		json_quote(&out, p->report.foreign[i], false);
+	}
+	buf_str(&out, "],\"failed\":");
+	failures_json(&p->failures, &out);
+	buf_str(&out, "}\n");
+	fputs(out.data, p->tool->out);
+}
+
+static void print_result(struct pulling *p, uint64_t bytes)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (p->tool->json)
+		print_json(p, bytes);
+	else
+		fprintf(p->tool->out, "%s: %zu of %zu pins held, %llu blobs fetched, %s\n",
+			p->tool->store, p->report.pins, p->count,
+			(unsigned long long)p->report.fetched, size_text(bytes, size));
+	for (size_t i = 0; i < p->report.foreign_count; i++)
+		tool_warn("a foreign layer is not carried: %s", p->report.foreign[i]);
+}
+
+/* --- the run ------------------------------------------------------------------------------- */
+
+static int pull(struct pulling *p, struct err *e)
+{
+	AUTO(session_end) struct session s = { .upstream = NULL };
+	struct session_options options = {
+		.authfile = p->options->authfile,
+		.certs_dirs = &p->options->certs_dirs,
+		.registries = &p->lock.registries,
+		.base = p->options->lock,
+		.jobs = p->options->jobs,
+		.verb = "pull",
+		.things = "pins",
+	};
+
+	if (session_begin(&s, p->tool, &options, e) < 0 ||
+		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0)
+		return -1;
+	print_result(p, s.state.bytes);
+	failures_print(&p->failures);
+	return p->failures.count ? failures_err(&p->failures, p->count, "pins", e) : 0;
+}
+
+static int run(struct tool *t, const void *options, const struct texts *args, struct err *e)
+{
+	AUTO(pulling_release) struct pulling p = { .tool = t, .options = options };
+	int rc;
+
+	if (args->count)
+		return tool_usage(e, "pull takes no arguments; --only REF chooses");
+	if (p.options->jobs > JOBS_LIMIT)
+		return tool_usage(e, "--jobs: at most %d", JOBS_LIMIT);
+	rc = lock_read(&p.lock, p.options->lock, e);
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s is not there; `moat pin` makes it",
+			p.options->lock);
+	if (rc < 0 || choose(&p, e) < 0 || store_open(&p.store, t->store, STORE_WRITE, e) < 0)
+		return -1;
+	return pull(&p, e);
+}
+
+const struct command cmd_pull = {
+	.name = "pull",
+	.args = "[--lock FILE] [--only REF]... [--jobs N]",
+	.summary = "fetch what a lock pins into the store",
+	.about = "Only what the store does not have is fetched, each blob once; a pull that was\n"
+		 "interrupted goes on where it was. What failed is listed at the end and can be\n"
+		 "retried alone with --only.",
+	.options = table,
+	.option_count = ARRAY_SIZE(table),
+	.options_size = sizeof(struct options),
+	.run = run,
+};

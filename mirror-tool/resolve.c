@@ -1,0 +1,493 @@
+/*
+ * From a list to a lock, in two rounds: tag lists first, because several entries may want the same
+ * tag; then every reference at once. Must never leave half a pin: a task that failed anywhere adds
+ * nothing to the lock.
+ */
+#include "mirror-tool/resolve.h"
+
+#include <stdlib.h>
+
+#include "mirror-tool/files.h"
+#include "mirror-tool/resolve_task.h"
+#include "mirror-tool/selection.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define CONFIG_MAX (4u << 20)
+#define DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+
+struct resolver {
+	struct session *session;
+	const struct list *list;
+	struct lock *lock;
+	struct failures *failures;
+	struct task **tasks; /* sorted by reference once all are there */
+	size_t count;
+};
+
+/* --- tasks ------------------------------------------------------------------------------- */
+
+static void task_free(struct task *t)
+{
+	lock_pin_release(&t->pin);
+	platforms_release(&t->wanted);
+	free(t->visited);
+	free(t);
+}
+
+void task_hold(struct task *t)
+{
+	t->pending++;
+}
+
+void task_fail(struct task *t, const struct err *e)
+{
+	if (!t->failed)
+		t->e = *e;
+	t->failed = true;
+}
+
+static void task_end(struct task *t)
+{
+	struct resolver *r = t->resolver;
+	char text[REF_TEXT_SIZE];
+
+	if (t->failed)
+		failures_add(r->failures, ref_text(&t->ref, text), &t->e);
+	else
+		lock_move(r->lock, &t->pin);
+	r->session->state.done++;
+	progress_show(&r->session->progress, &r->session->state);
+}
+
+void task_drop(struct task *t)
+{
+	if (--t->pending == 0)
+		task_end(t);
+}
+
+static void replace(char **field, const char *text)
+{
+	free(*field);
+	*field = mem_strdup(text);
+}
+
+/* --- a single image: what is it for? ------------------------------------------------------- */
+
+static int check_single(struct task *t, const struct platform *p, struct err *e)
+{
+	char text[PLATFORM_TEXT_SIZE];
+
+	platform_text(p, text);
+	if (!platforms_want(&t->wanted, p))
+		return err_set(e, ERR_INCOMPLETE, "is for %s only, which is not wanted", text);
+	platform_texts_add(&t->pin.platforms, text);
+	return 0;
+}
+
+/* os and architecture of an image's config; a config that does not say, or is no strict JSON (labels
+ * may differ in case only), says nothing. */
+static bool config_platform(struct span bytes, struct platform *p)
+{
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	AUTO(mem_free) char *text = NULL;
+	const char *os = NULL, *arch = NULL, *variant = "";
+	struct err e;
+
+	if (json_parse(&d, "config", bytes, CONFIG_MAX, &e) < 0 ||
+		node_string(&d, d.root, "os", OPTIONAL, &os, &e) <= 0 ||
+		node_string(&d, d.root, "architecture", OPTIONAL, &arch, &e) <= 0 ||
+		node_string(&d, d.root, "variant", OPTIONAL, &variant, &e) < 0)
+		return false;
+	text = mem_printf("%s/%s%s%s", os, arch, *variant ? "/" : "", variant);
+	return platform_parse(p, span_of(text), &e) == 0;
+}
+
+static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
+{
+	struct task *t = ctx;
+	struct platform p;
+
+	if (rc < 0)
+		err_ctx(e, "config");
+	else if (config_platform(bytes, &p))
+		rc = check_single(t, &p, e);
+	if (rc < 0)
+		task_fail(t, e);
+	task_drop(t);
+}
+
+static bool is_image_config(const struct descriptor *config)
+{
+	return (strcmp(config->media_type, MEDIA_OCI_CONFIG) == 0 ||
+		       strcmp(config->media_type, DOCKER_CONFIG) == 0) &&
+	       config->size <= CONFIG_MAX;
+}
+
+/* --- the root ------------------------------------------------------------------------------ */
+
+static int take_index(struct task *t, const struct manifest *m, struct err *e)
+{
+	AUTO(mem_free) bool *held = mem_alloc(m->count * sizeof(*held));
+
+	if (select_wanted(m, &t->wanted, held, &t->pin, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->count; i++)
+		if (held[i])
+			attach_scan(t, &m->items[i].digest);
+	return 0;
+}
+
+static int check_expected(struct task *t, const struct digest *have, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE], wanted[DIGEST_TEXT_SIZE];
+
+	if (!t->expect.alg || digest_eq(&t->expect, have))
+		return 0;
+	return err_set(e, ERR_INPUT, "the tag is %s upstream, the list says %s",
+		digest_text(have, text), digest_text(&t->expect, wanted));
+}
+
+static int take_root(struct task *t, const struct upstream_manifest *m, struct err *e)
+{
+	struct manifest parsed = MANIFEST_INIT;
+	int rc = check_expected(t, &m->digest, e);
+
+	if (rc == 0)
+		rc = manifest_parse(&parsed, "manifest", m->media_type, m->bytes, e);
+	if (rc == 0) {
+		t->pin.digest = m->digest;
+		t->pin.size = m->bytes.len;
+		replace(&t->pin.media_type, parsed.media_type);
+		attach_scan(t, &m->digest);
+		if (parsed.kind == MEDIA_INDEX) {
+			rc = take_index(t, &parsed, e);
+		} else if (is_image_config(&parsed.config)) {
+			task_hold(t);
+			origin_blob_bytes(&t->origin, &t->ref, &parsed.config.digest,
+				parsed.config.size, got_config, t);
+		}
+	}
+	manifest_release(&parsed);
+	return rc;
+}
+
+static void got_root(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
+{
+	struct task *t = ctx;
+
+	if (rc == 0)
+		rc = err_set(
+			e, ERR_ABSENT, "upstream has no such %s", t->ref.tag[0] ? "tag" : "digest");
+	if (rc > 0)
+		rc = take_root(t, m, e);
+	if (rc < 0)
+		task_fail(t, e);
+	task_drop(t);
+}
+
+/* What is asked of a layout is the name in it, not the name that it gets here. */
+static int layout_ref(struct task *t, struct ref *ref, struct err *e)
+{
+	const struct descriptor *entry;
+	int rc = layout_find(t->origin.layout, t->from->name, &entry, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s has no \"%s\"", layout_path(t->origin.layout),
+			t->from->name);
+	if (rc > 0)
+		ref->digest = entry->digest;
+	return rc;
+}
+
+static void task_start(struct task *t)
+{
+	struct resolver *r = t->resolver;
+	struct err e = ERR_INIT;
+	struct ref ref = t->ref;
+	int rc = origin_of(&r->session->origins, t->from, &t->origin, &e);
+
+	task_hold(t);
+	if (rc == 0 && t->origin.layout)
+		rc = layout_ref(t, &ref, &e);
+	if (rc >= 0) {
+		origin_manifest(&t->origin, &ref, false, got_root, t);
+		return;
+	}
+	task_fail(t, &e);
+	task_drop(t);
+}
+
+/* --- which tasks --------------------------------------------------------------------------- */
+
+static bool same_ref(const struct ref *a, const struct ref *b)
+{
+	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
+
+	return strcmp(ref_text(a, left), ref_text(b, right)) == 0;
+}
+
+static int task_cmp(const void *a, const void *b)
+{
+	const struct task *left = *(struct task *const *)a, *right = *(struct task *const *)b;
+	char left_text[REF_TEXT_SIZE], right_text[REF_TEXT_SIZE];
+
+	return strcmp(ref_text(&left->ref, left_text), ref_text(&right->ref, right_text));
+}
+
+static void want(struct resolver *r, const struct list_image *image, const char *tag)
+{
+	struct task *t = mem_alloc(sizeof(*t));
+
+	t->resolver = r;
+	t->ref = image->ref;
+	t->from = &image->from;
+	if (*tag)
+		memcpy(t->ref.tag, tag, strlen(tag) + 1);
+	if (t->ref.tag[0]) {
+		t->expect = t->ref.digest;
+		t->ref.digest = (struct digest){ .alg = DIGEST_NONE };
+	}
+	for (size_t i = 0; i < image->platforms.count; i++)
+		platforms_add(&t->wanted, &image->platforms.items[i]);
+	if ((r->count & (r->count - 1)) == 0)
+		r->tasks = mem_grow(r->tasks, r->count ? r->count * 2 : 1, sizeof(struct task *));
+	r->tasks[r->count++] = t;
+}
+
+/* Two entries want the same reference: what both want is held. */
+static int unite(struct task *t, const struct task *other, struct err *e)
+{
+	if (t->from->kind != SOURCE_REGISTRY || other->from->kind != SOURCE_REGISTRY)
+		return err_set(
+			e, ERR_INPUT, "is wanted twice, and one of them is not from the registry");
+	if (other->expect.alg)
+		t->expect = other->expect;
+	if (!t->wanted.count || !other->wanted.count)
+		platforms_release(&t->wanted);
+	else
+		for (size_t i = 0; i < other->wanted.count; i++)
+			platforms_add(&t->wanted, &other->wanted.items[i]);
+	return 0;
+}
+
+static void unite_all(struct resolver *r)
+{
+	size_t kept = 0;
+
+	if (r->count)
+		qsort(r->tasks, r->count, sizeof(struct task *), task_cmp);
+	for (size_t i = 0; i < r->count; i++) {
+		struct task *last = kept ? r->tasks[kept - 1] : NULL;
+		struct err e = ERR_INIT;
+
+		if (!last || !same_ref(&last->ref, &r->tasks[i]->ref)) {
+			r->tasks[kept++] = r->tasks[i];
+			continue;
+		}
+		if (unite(last, r->tasks[i], &e) < 0)
+			task_fail(last, &e);
+		task_free(r->tasks[i]);
+	}
+	r->count = kept;
+}
+
+/* --- tag lists ----------------------------------------------------------------------------- */
+
+struct tag_list {
+	struct resolver *resolver;
+	const struct list_image *image;
+	size_t *hits; /* a pattern */
+	size_t wanted;
+};
+
+static int on_tag(void *ctx, const char *tag, struct err *e)
+{
+	struct tag_list *l = ctx;
+	bool match = false;
+
+	for (size_t i = 0; i < l->image->pattern_count; i++) {
+		if (!pattern_match(&l->image->patterns[i], tag))
+			continue;
+		l->hits[i]++;
+		match = true;
+	}
+	if (!match)
+		return 0;
+	if (l->resolver->count >= LOCK_PINS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d tags are wanted", LOCK_PINS_MAX);
+	want(l->resolver, l->image, tag);
+	return 0;
+}
+
+static void fail_image(struct tag_list *l, const char *pattern, const struct err *e)
+{
+	char name[REF_TEXT_SIZE];
+	AUTO(mem_free)
+	char *item = mem_printf("%s %s", ref_name(&l->image->ref, name), pattern);
+
+	failures_add(l->resolver->failures, item, e);
+}
+
+static void tags_done(void *ctx, int rc, struct err *e)
+{
+	struct tag_list *l = ctx;
+	const struct list_image *image = l->image;
+
+	if (rc == 0)
+		rc = err_set(e, ERR_ABSENT, "upstream has no such repository");
+	if (rc < 0)
+		fail_image(l, image->patterns[0].text, e);
+	for (size_t i = 0; rc > 0 && i < image->pattern_count; i++) {
+		if (l->hits[i])
+			continue;
+		err_set(e, ERR_ABSENT, "no tag matches");
+		fail_image(l, image->patterns[i].text, e);
+	}
+	free(l->hits);
+	free(l);
+}
+
+static void ask_for_tags(struct resolver *r, const struct list_image *image)
+{
+	struct tag_list *l = mem_alloc(sizeof(*l));
+
+	l->resolver = r;
+	l->image = image;
+	l->hits = mem_alloc(image->pattern_count * sizeof(*l->hits));
+	upstream_tags(r->session->upstream, &image->ref, on_tag, tags_done, l);
+}
+
+/* --- files --------------------------------------------------------------------------------- */
+
+struct file_size {
+	struct resolver *resolver;
+	const struct list_file *file;
+	uint64_t size;
+	bool known;
+};
+
+static void got_size(void *ctx, int rc, uint64_t size, struct err *e)
+{
+	struct file_size *f = ctx;
+
+	if (rc == 0)
+		rc = err_set(e, ERR_ABSENT, "is not there");
+	if (rc < 0)
+		failures_add(f->resolver->failures, f->file->url, e);
+	f->size = size;
+	f->known = rc > 0;
+}
+
+static void ask_for_sizes(struct resolver *r, struct file_size *sizes)
+{
+	for (size_t i = 0; i < r->list->file_count; i++) {
+		const struct list_file *f = &r->list->files[i];
+
+		sizes[i] = (struct file_size){ r, f, f->size, f->has_size };
+		if (!f->has_size)
+			upstream_url_size(r->session->upstream, f->url, got_size, &sizes[i]);
+	}
+}
+
+static void add_file(struct lock_pin *pin, const struct list_file *from, uint64_t size)
+{
+	struct lock_file *f = lock_add_file(pin);
+	char text[PLATFORM_TEXT_SIZE];
+
+	replace(&f->url, from->url);
+	replace(&f->media_type, from->media_type);
+	replace(&f->title, from->title);
+	f->digest = from->digest;
+	f->size = size;
+	f->has_platform = from->has_platform;
+	f->platform = from->platform;
+	if (f->has_platform)
+		platform_texts_add(&pin->platforms, platform_text(&f->platform, text));
+}
+
+/* The pin of a name, from its first file on; all of its files must be known. */
+static void pin_files(struct resolver *r, const struct file_size *sizes, size_t first)
+{
+	const struct list_file *file = sizes[first].file;
+	struct file_manifests built;
+	struct lock_pin pin;
+	bool whole = true;
+
+	lock_pin_init(&pin);
+	pin.ref = file->ref;
+	replace(&pin.artifact_type, file->artifact_type);
+	for (size_t i = 0; i < r->list->file_count; i++) {
+		if (i < first && same_ref(&sizes[i].file->ref, &file->ref)) {
+			lock_pin_release(&pin); /* was done from there */
+			return;
+		}
+		if (!same_ref(&sizes[i].file->ref, &file->ref))
+			continue;
+		whole &= sizes[i].known;
+		add_file(&pin, sizes[i].file, sizes[i].size);
+	}
+	lock_pin_sort(&pin);
+	files_build(&built, &pin);
+	pin.digest = built.items[built.count - 1].digest;
+	pin.size = built.items[built.count - 1].bytes.len;
+	replace(&pin.media_type, built.items[built.count - 1].media_type);
+	files_release(&built);
+	if (whole)
+		lock_move(r->lock, &pin);
+	else
+		lock_pin_release(&pin);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static int first_round(struct resolver *r, struct err *e)
+{
+	for (size_t i = 0; i < r->list->image_count; i++) {
+		const struct list_image *image = &r->list->images[i];
+
+		if (image->pattern_count)
+			ask_for_tags(r, image);
+		else
+			want(r, image, "");
+	}
+	return session_run(r->session, e);
+}
+
+static int second_round(struct resolver *r, struct err *e)
+{
+	AUTO(mem_free)
+	struct file_size *sizes = mem_alloc(r->list->file_count * sizeof(*sizes));
+
+	unite_all(r);
+	r->session->state.total = r->count;
+	ask_for_sizes(r, sizes);
+	for (size_t i = 0; i < r->count; i++) {
+		struct task *t = r->tasks[i];
+
+		lock_pin_init(&t->pin);
+		t->pin.ref = t->ref;
+		if (t->from->kind != SOURCE_REGISTRY)
+			source_ref_copy(&t->pin.from, t->from);
+		task_start(t);
+	}
+	if (session_run(r->session, e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->list->file_count; i++)
+		pin_files(r, sizes, i);
+	return 0;
+}
+
+int resolve_list(struct session *s, const struct list *list, struct lock *lock,
+	struct failures *failures, struct err *e)
+{
+	struct resolver r = { .session = s, .list = list, .lock = lock, .failures = failures };
+	int rc = first_round(&r, e);
+
+	if (rc == 0)
+		rc = second_round(&r, e);
+	for (size_t i = 0; i < r.count; i++)
+		task_free(r.tasks[i]);
+	free(r.tasks);
+	return rc;
+}

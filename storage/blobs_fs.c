@@ -354,6 +354,11 @@ static int scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct
 	return 0;
 }
 
+static int free_bytes(struct blobs *b, uint64_t *bytes, struct err *e)
+{
+	return fs_free_bytes(fs_of(b)->blobs, bytes, e);
+}
+
 static int index_put(struct blobs *b, struct span bytes, struct err *e)
 {
 	return fs_replace_file(fs_of(b)->root, "index.json", bytes, 0644, e);
@@ -391,6 +396,7 @@ static const struct blob_ops ops = {
 	.sync = sync_blob,
 	.set_aside = set_aside,
 	.scan = scan,
+	.free_bytes = free_bytes,
 	.index_put = index_put,
 	.index_get = index_get,
 };

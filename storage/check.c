@@ -20,8 +20,7 @@ struct check {
 	struct check_report *report;
 };
 
-static void problem(struct check *c, const char *invariant, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
+static void problem(struct check *c, const char *invariant, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 static void problem(struct check *c, const char *invariant, const char *fmt, ...)
 {

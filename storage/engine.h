@@ -65,6 +65,9 @@ struct blob_ops {
 	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 
+	/* Space left for blobs. */
+	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
+
 	/* The layout's index.json: replaced as a whole and durably. get: 1, 0, -1. */
 	int (*index_put)(struct blobs *b, struct span bytes, struct err *e);
 	int (*index_get)(struct blobs *b, size_t limit, struct buf *out, struct err *e);

@@ -1,5 +1,5 @@
 Every statement of the metadata engine. A block begins with its name and ends at the next one; no
-semicolons. Names that begin with ALL_ are for check, rebuild and people and may read whole tables;
+semicolons. CROSS JOIN is SQLite's way to say in which order to join. Names that begin with ALL_ are for check, rebuild and people and may read whole tables;
 of every other one a test reads the plan and refuses a scan of a table that grows with the store.
 
 -- name: CHANGE
@@ -44,22 +44,17 @@ INSERT OR IGNORE INTO manifest (id, media_type, artifact_type, subject) VALUES (
 INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
 -- name: MANIFEST_BY_TAG
 SELECT b.digest, b.size, m.media_type
-FROM (
-	SELECT p.manifest AS id, c.generation AS rank
-	FROM repo r
-	JOIN pin p ON p.repo = r.id AND p.tag = ?2
+FROM repo r
+JOIN blob b ON b.id = coalesce((
+	SELECT p.manifest FROM pin p
 	JOIN channel c ON c.held_set = p.held_set
-	WHERE r.name = ?1
-	UNION ALL
-	SELECT t.manifest, 0
-	FROM repo r
-	JOIN tag t ON t.repo = r.id AND t.name = ?2
-	WHERE r.name = ?1
-) AS found
-JOIN manifest m ON m.id = found.id
-JOIN blob b ON b.id = found.id
-WHERE b.live
-ORDER BY found.rank DESC LIMIT 1
+	WHERE p.repo = r.id AND p.tag = ?2
+	ORDER BY c.generation DESC LIMIT 1
+), (
+	SELECT t.manifest FROM tag t WHERE t.repo = r.id AND t.name = ?2
+))
+JOIN manifest m ON m.id = b.id
+WHERE r.name = ?1 AND b.live
 -- name: MANIFEST_BY_DIGEST
 SELECT b.size, m.media_type FROM blob b
 JOIN manifest m ON m.id = b.id
@@ -69,7 +64,7 @@ WHERE b.digest = ?2 AND b.live
 -- name: REFERRERS
 SELECT b.digest, b.size, m.media_type, m.artifact_type
 FROM blob s
-JOIN manifest m ON m.subject = s.id
+CROSS JOIN manifest m ON m.subject = s.id
 JOIN blob b ON b.id = m.id
 JOIN repo r ON r.name = ?1
 JOIN link l ON l.repo = r.id AND l.blob = m.id
@@ -161,7 +156,7 @@ ORDER BY s.name, s.id DESC
 -- name: ALL_HOSTS
 SELECT DISTINCT substr(r.name, 1, instr(r.name, '/') - 1) AS host
 FROM channel c
-JOIN pin p ON p.held_set = c.held_set
+CROSS JOIN pin p ON p.held_set = c.held_set
 JOIN repo r ON r.id = p.repo
 WHERE host <> 'moat.local'
 ORDER BY host
@@ -182,7 +177,7 @@ UPDATE names SET written = changed
 SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.pin
 FROM (
 	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, 1 AS pin
-	FROM channel c JOIN pin p ON p.held_set = c.held_set
+	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
 	UNION ALL
 	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
 ) AS x

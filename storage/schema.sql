@@ -89,7 +89,7 @@ CREATE TABLE channel (
 	generation INTEGER NOT NULL REFERENCES generation (id),
 	held_set   INTEGER NOT NULL REFERENCES held_set (id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX channel_set ON channel (held_set);
+CREATE INDEX channel_set ON channel (held_set, generation);
 
 -- One row: index.json is fresh when both numbers are equal.
 CREATE TABLE names (

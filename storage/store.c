@@ -56,6 +56,11 @@ int store_totals(struct store *s, struct store_totals *out, struct err *e)
 	return META(s, totals, out, e);
 }
 
+int store_free_bytes(struct store *s, uint64_t *bytes, struct err *e)
+{
+	return BLOBS(s, free_bytes, bytes, e);
+}
+
 int store_may_write(const struct store *s, struct err *e)
 {
 	if (s->mode == STORE_WRITE)

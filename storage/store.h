@@ -120,6 +120,9 @@ struct store_totals {
 };
 MUST int store_totals(struct store *s, struct store_totals *out, struct err *e);
 
+/* Bytes that blobs may still take. */
+MUST int store_free_bytes(struct store *s, uint64_t *bytes, struct err *e);
+
 /* --- proof ----------------------------------------------------------------------------------- */
 
 struct check_report {

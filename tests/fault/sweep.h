@@ -1,0 +1,25 @@
+/*
+ * The fault sweep: an operation fails, and in a child dies, at its 1st, 2nd, 3rd ... fault point,
+ * until none fires any more. After each: the store opens, store_check() finds nothing, the same
+ * operation simply succeeds, and what it promised is there.
+ */
+#ifndef MOAT_TEST_SWEEP_H
+#define MOAT_TEST_SWEEP_H
+
+#include "tests/support/sandbox.h"
+
+struct sweep {
+	const char *name;
+	/* Before faults: make the store `dir` and what the operation needs. */
+	void (*prepare)(const struct sandbox *sb, const char *dir);
+	/* The operation, on a freshly opened store. Must not use cmocka's asserts: it runs in a
+	 * child too. */
+	int (*run)(const struct sandbox *sb, struct store *s, struct err *e);
+	/* After it succeeded. */
+	void (*verify)(const struct sandbox *sb, struct store *s);
+	unsigned least; /* fault points that there are at least, or the sweep proves nothing */
+};
+
+void sweep_run(const struct sandbox *sb, const struct sweep *sweep);
+
+#endif

@@ -1,0 +1,343 @@
+/* Blob commit, batch flush, image put, tag put, set import: every fault point of each. */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "storage/base/fs.h"
+#include "tests/fault/sweep.h"
+#include "tests/support/image.h"
+
+#define REPO "docker.io/library/nginx"
+
+static const struct image_want first = { .seed = "first", .layers = 2 };
+static const struct image_want second = { .seed = "second", .layers = 2 };
+
+static void empty_store(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+}
+
+static void assert_tag(struct store *s, const char *repo, const char *tag, const struct digest *d)
+{
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(manifest_by_tag(s, repo, tag, &info, &e), 1);
+	assert_true(digest_eq(&info.digest, d));
+}
+
+static void assert_held(struct store *s, const struct digest *d)
+{
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	assert_int_equal(blob_stat(s, d, &size, &e), 1);
+}
+
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+#define TEXT "the bytes of a blob"
+
+static int write_blob(struct store *s, unsigned flags, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	struct digest d;
+	uint64_t at;
+	int rc;
+
+	digest_of(&d, DIGEST_SHA256, span_of(TEXT));
+	rc = blob_begin(s, &d, strlen(TEXT), flags, &w, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	at = blob_offset(w);
+	blob_write(w, &TEXT[at], strlen(TEXT) - at);
+	return blob_commit(&w, NULL, NULL, e);
+}
+
+static int run_blob(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return write_blob(s, 0, e);
+}
+
+static int run_stage(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return write_blob(s, BLOB_RESUME, e);
+}
+
+static void verify_blob(const struct sandbox *sb, struct store *s)
+{
+	struct digest d;
+
+	(void)sb;
+	digest_of(&d, DIGEST_SHA256, span_of(TEXT));
+	assert_held(s, &d);
+}
+
+static void sweep__blob_commit(void **state)
+{
+	static const struct sweep sweep = { "blob", empty_store, run_blob, verify_blob, 8 };
+
+	sweep_run(*state, &sweep);
+}
+
+static void sweep__blob_commit_of_a_stage(void **state)
+{
+	static const struct sweep sweep = { "stage", empty_store, run_stage, verify_blob, 8 };
+
+	sweep_run(*state, &sweep);
+}
+
+/* --- batches -------------------------------------------------------------------------------- */
+
+#define BATCH 12 /* more than are synced one by one */
+
+static int run_batch(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	AUTO(batch_free) struct blob_batch *b = batch_new(s);
+
+	(void)sb;
+	for (unsigned i = 0; i < BATCH; i++) {
+		AUTO(blob_abort) struct blob_writer *w = NULL;
+		struct digest d;
+		char text[20];
+		int rc;
+
+		snprintf(text, sizeof(text), "blob %u", i);
+		digest_of(&d, DIGEST_SHA256, span_of(text));
+		rc = blob_begin(s, &d, strlen(text), i % 2 ? BLOB_RESUME : 0, &w, e);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		blob_write(w, text + blob_offset(w), strlen(text) - blob_offset(w));
+		if (blob_commit(&w, b, NULL, e) < 0)
+			return -1;
+	}
+	return batch_flush(b, e);
+}
+
+static void verify_batch(const struct sandbox *sb, struct store *s)
+{
+	(void)sb;
+	for (unsigned i = 0; i < BATCH; i++) {
+		struct digest d;
+		char text[20];
+
+		snprintf(text, sizeof(text), "blob %u", i);
+		digest_of(&d, DIGEST_SHA256, span_of(text));
+		assert_held(s, &d);
+	}
+}
+
+static void sweep__batch_flush(void **state)
+{
+	static const struct sweep sweep = { "batch", empty_store, run_batch, verify_batch, 40 };
+
+	sweep_run(*state, &sweep);
+}
+
+/* --- images, tags --------------------------------------------------------------------------- */
+
+static struct digest nginx; /* of the image that the operation is about */
+
+static void prepare_image(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	static const char *const platforms[] = { "linux/amd64", "linux/arm64" };
+	struct digest children[2];
+
+	children[0] = image_make(s, NULL, &first);
+	children[1] = image_make_bare(s, &second);
+	nginx = image_index(s, children, platforms, NULL, 2);
+}
+
+static int run_image(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return image_put(s, REPO, "1", &nginx, MEDIA_OCI_INDEX, e);
+}
+
+static void verify_tag(const struct sandbox *sb, struct store *s)
+{
+	(void)sb;
+	assert_tag(s, REPO, "1", &nginx);
+}
+
+static void sweep__image_put(void **state)
+{
+	static const struct sweep sweep = { "image", prepare_image, run_image, verify_tag, 6 };
+
+	sweep_run(*state, &sweep);
+}
+
+static void prepare_tag(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+
+	image_add(s, REPO, "1", "old", 1);
+	nginx = image_add(s, REPO, NULL, "new", 1);
+}
+
+static int run_tag(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return tag_put(s, REPO, "1", &nginx, e);
+}
+
+static void sweep__tag_put(void **state)
+{
+	static const struct sweep sweep = { "tag", prepare_tag, run_tag, verify_tag, 5 };
+
+	sweep_run(*state, &sweep);
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+static struct digest set, old_set;
+static struct set_signature signature = { .media_type = MEDIA_OCI_MANIFEST };
+
+static struct digest make_set(struct store *s, const char *version, const struct image_want *want)
+{
+	static const struct image_want plain = { .seed = "plain", .layers = 1 };
+	struct image_pin pins[2] = { { .repo = REPO, .tag = "1" },
+		{ .repo = "ghcr.io/acme/app", .tag = "x" } };
+
+	pins[0].digest = nginx = image_make(s, NULL, want);
+	pins[1].digest = image_make(s, NULL, &plain);
+	return image_set(s, "platform", version, pins, 2);
+}
+
+/* The outside store has both sets, the inside one has accepted the first. */
+static void prepare_import(const struct sandbox *sb, const char *dir)
+{
+	static const struct image_want cosign = { .seed = "cosign", .layers = 1 };
+	AUTO(store_close) struct store *outside = sandbox_store(sb, "outside", STORE_WRITE);
+	AUTO(store_close) struct store *inside = sandbox_store(sb, dir, STORE_WRITE);
+	struct err e = ERR_INIT;
+
+	old_set = make_set(inside, "1", &first);
+	assert_ok(set_accept(inside, &old_set, NULL, 0, &e));
+	set = make_set(outside, "2", &second);
+	signature.digest = image_make(outside, NULL, &cosign);
+	ref_fallback_tag(&set, ".sig", signature.tag);
+}
+
+/* Every blob of the other store, in a batch. */
+static int copy_blob(struct store *from, struct store *to, struct blob_batch *batch,
+	const char *hex, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct digest d;
+	int rc;
+
+	if (digest_from_hex(&d, DIGEST_SHA256, span_of(hex), e) < 0 ||
+		blob_read(from, &d, 1 << 20, &bytes, e) <= 0)
+		return -1;
+	rc = blob_begin(to, &d, bytes.len, BLOB_RESUME, &w, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	blob_write(w, bytes.data + blob_offset(w), bytes.len - blob_offset(w));
+	return blob_commit(&w, batch, NULL, e);
+}
+
+static int run_import(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	AUTO(store_close) struct store *outside = NULL;
+	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
+	AUTO(batch_free) struct blob_batch *b = batch_new(s);
+	AUTO(fd_close) int dir = fs_open_dir(sandbox_path(sb, "outside/blobs/sha256"), e);
+
+	if (dir < 0 || fs_list(dir, &names, e) < 0 ||
+		store_open(&outside, sandbox_path(sb, "outside"), STORE_READ, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (copy_blob(outside, s, b, names.names[i], e) < 0)
+			return -1;
+	if (batch_flush(b, e) < 0)
+		return -1;
+	return set_accept(s, &set, &signature, 1, e);
+}
+
+static void verify_import(const struct sandbox *sb, struct store *s)
+{
+	AUTO(mem_free) struct set_signature *sigs = NULL;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	size_t count = 0;
+
+	(void)sb;
+	assert_tag(s, REPO, "1", &nginx);
+	assert_tag(s, "moat.local/set/platform", signature.tag, &signature.digest);
+	assert_int_equal(set_find(s, "", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &set));
+	assert_int_equal(info.generation, 2);
+	assert_ok(set_signatures(s, &set, &sigs, &count, &e));
+	assert_int_equal(count, 1);
+}
+
+static void sweep__set_import(void **state)
+{
+	static const struct sweep sweep = {
+		"import", prepare_import, run_import, verify_import, 50
+	};
+
+	sweep_run(*state, &sweep);
+}
+
+/* Blobs are there already: acceptance alone, which must be all or nothing. */
+static void prepare_accept(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	struct err e = ERR_INIT;
+
+	old_set = make_set(s, "1", &first);
+	assert_ok(set_accept(s, &old_set, NULL, 0, &e));
+	set = make_set(s, "2", &second);
+}
+
+static int run_accept(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return set_accept(s, &set, NULL, 0, e);
+}
+
+static void verify_accept(const struct sandbox *sb, struct store *s)
+{
+	(void)sb;
+	assert_tag(s, REPO, "1", &nginx);
+}
+
+static void sweep__set_accept(void **state)
+{
+	static const struct sweep sweep = {
+		"accept", prepare_accept, run_accept, verify_accept, 10
+	};
+
+	sweep_run(*state, &sweep);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(sweep__blob_commit),
+		T(sweep__blob_commit_of_a_stage),
+		T(sweep__batch_flush),
+		T(sweep__image_put),
+		T(sweep__tag_put),
+		T(sweep__set_accept),
+		T(sweep__set_import),
+	};
+
+	/* Dying is not losing power: memory will do, and every sync is free. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -193,7 +193,7 @@ static int token_request(struct token *t, struct exchange *x, struct err *e)
 		basic_header(&basic, &c);
 		x->authorization = buf_detach(&basic);
 	}
-	buf_printf(&text, "%s%c", x->url.text, strchr(x->url.text, '?') ? '&' : '?');
+	buf_printf(&text, "%s%s", x->url.text, strchr(x->url.text, '?') ? "" : "?");
 	token_query(&text, t->challenge.service, scope);
 	return url_parse(&x->url, NULL, buf_span(&text), e);
 }
@@ -345,7 +345,9 @@ enum verdict auth_denied(struct exchange *x, struct err *e)
 	unsigned *times = foreign ? &x->foreign_denials : &x->denials;
 	struct challenge c;
 
-	if (++*times > 1)
+	if (++*times > 1 && x->sent_auth && !x->token_serial)
+		return err_set(e, ERR_DENIED, "the credentials of %s were refused", x->site->host);
+	if (*times > 1)
 		return err_set(e, ERR_DENIED, "HTTP 401%s",
 			x->token_serial ? ": the token does not allow it" : "");
 	challenge_parse(&c, x->answer.value[HTTP_AUTHENTICATE]);

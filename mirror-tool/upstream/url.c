@@ -141,12 +141,27 @@ bool url_same_domain(const char *host, const char *other)
 
 /* --- text ----------------------------------------------------------------------------------- */
 
+static void add_shown(struct buf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		buf_char(out, isgraph((unsigned char)text[i]) ? text[i] : '?');
+}
+
 void url_redacted(struct buf *out, const char *text)
 {
-	size_t n = strcspn(text, "?#");
+	const char *authority = strstr(text, "://");
+	size_t n = strcspn(text, "?#"), i = 0;
 
-	for (size_t i = 0; i < n; i++)
-		buf_char(out, isgraph((unsigned char)text[i]) ? text[i] : '?');
+	if (authority && (size_t)(authority - text) < n) {
+		size_t start = (size_t)(authority - text) + 3;
+		const char *at = memchr(text + start, '@', strcspn(text + start, "/?#"));
+
+		if (at) {
+			add_shown(out, text, start);
+			i = (size_t)(at - text) + 1;
+		}
+	}
+	add_shown(out, text + i, n - i);
 	if (text[n])
 		buf_str(out, "?...");
 }

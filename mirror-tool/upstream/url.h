@@ -44,7 +44,7 @@ bool address_is_local(const struct sockaddr *addr);
 /* Equal hosts, or names under one registrable domain (public suffix list). */
 bool url_same_domain(const char *host, const char *other);
 
-/* Where a message may show it: without its query, which may be a signature. */
+/* Where a message may show it: without user and query, which may be secrets. */
 void url_redacted(struct buf *out, const char *text);
 
 /* Append `text` percent-encoded as a query value or form field. */

@@ -35,8 +35,7 @@ static int run_once(
 }
 
 /* 1: point n was passed and failed. */
-static int fail_at(
-	const struct sandbox *sb, const struct sweep *sweep, const char *dir, unsigned n)
+static int fail_at(const struct sandbox *sb, const struct sweep *sweep, const char *dir, unsigned n)
 {
 	struct err e = ERR_INIT;
 	const char *fired;

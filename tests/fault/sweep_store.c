@@ -283,9 +283,8 @@ static void verify_import(const struct sandbox *sb, struct store *s)
 
 static void sweep__set_import(void **state)
 {
-	static const struct sweep sweep = {
-		"import", prepare_import, run_import, verify_import, 50
-	};
+	static const struct sweep sweep = { "import", prepare_import, run_import, verify_import,
+		50 };
 
 	sweep_run(*state, &sweep);
 }
@@ -315,9 +314,8 @@ static void verify_accept(const struct sandbox *sb, struct store *s)
 
 static void sweep__set_accept(void **state)
 {
-	static const struct sweep sweep = {
-		"accept", prepare_accept, run_accept, verify_accept, 10
-	};
+	static const struct sweep sweep = { "accept", prepare_accept, run_accept, verify_accept,
+		10 };
 
 	sweep_run(*state, &sweep);
 }

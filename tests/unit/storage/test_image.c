@@ -97,8 +97,8 @@ static void image_put__refuses_what_is_not_whole(void **state)
 		const char *name, *repo, *tag, *type, *words;
 		enum err_code code;
 	} cases[] = {
-		{ "config missing", REPO, "x", MEDIA_OCI_MANIFEST, "config sha256:",
-			ERR_INCOMPLETE },
+		{ "config missing", REPO, "x", MEDIA_OCI_MANIFEST,
+			"config sha256:", ERR_INCOMPLETE },
 		{ "other type", REPO, "x", MEDIA_OCI_INDEX, "", ERR_INPUT },
 		{ "bad repository", "nginx", "x", MEDIA_OCI_MANIFEST, "repository \"nginx\"",
 			ERR_INPUT },
@@ -282,8 +282,8 @@ static void page_tags__in_order_with_more(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		AUTO(buf_release) struct buf got = BUF_INIT;
 
-		assert_int_equal(page_tags(s, REPO, cases[i].after, cases[i].max, add_name, &got,
-					 &more, &e),
+		assert_int_equal(
+			page_tags(s, REPO, cases[i].after, cases[i].max, add_name, &got, &more, &e),
 			1);
 		assert_string_equal(got.data, cases[i].want);
 		assert_int_equal(more, cases[i].more);

@@ -148,8 +148,7 @@ static void set_accept__names_the_first_missing_blob(void **state)
 	/* config, 2 layers, manifest, lock, its manifest, {} */
 	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE,
 		"set platform:1: 7 of 7 blobs are not held, the first is sha256:");
-	assert_int_equal(
-		manifest_by_tag(b, "moat.local/set/platform", "1", &info, &e), 0);
+	assert_int_equal(manifest_by_tag(b, "moat.local/set/platform", "1", &info, &e), 0);
 	make(b, "n");
 	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE, "3 of 7 blobs");
 	assert_sound(b);
@@ -283,8 +282,9 @@ static void set_accept__keeps_the_signatures(void **state)
 
 	sigs[0].digest = payload = image_make(s, NULL, &legacy);
 	ref_fallback_tag(&set, ".sig", sigs[0].tag);
-	assert_err(set_accept(s, &set, (struct set_signature[]){ { .digest = set,
-						 .media_type = MEDIA_OCI_MANIFEST } },
+	assert_err(set_accept(s, &set,
+			   (struct set_signature[]){
+				   { .digest = set, .media_type = MEDIA_OCI_MANIFEST } },
 			   1, &e),
 		ERR_INPUT, "signature");
 	assert_ok(set_accept(s, &set, sigs, 1, &e));

@@ -1,0 +1,161 @@
+/* store_check() against damaged files, opening, and the OCI layout that others read. */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "storage/base/fs.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+#include "tests/unit/storage/suite.h"
+
+static void keep_problem(void *ctx, const char *invariant, const char *text)
+{
+	buf_printf(ctx, "%s: %s\n", invariant, text);
+}
+
+static const char *blob_path(const struct sandbox *sb, const struct digest *d)
+{
+	static char name[300];
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(name, sizeof(name), "s/blobs/sha256/%s", digest_hex(d, hex));
+	return sandbox_path(sb, name);
+}
+
+static void assert_problem(struct store *s, bool deep, const char *words)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	assert_ok(store_check(s, deep, keep_problem, &got, &report, &e));
+	if (!words)
+		assert_string_equal(got.data, "");
+	else if (report.problems != 1 || !strstr(got.data, words))
+		fail_msg("found: %s", got.data);
+}
+
+static void store_check__finds_damaged_files(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d = image_text(s, "hello"), orphan;
+
+	assert_problem(s, true, NULL);
+	sandbox_remove(blob_path(*state, &d));
+	sandbox_write(blob_path(*state, &d), "hullo", 5);
+	assert_problem(s, false, NULL);
+	assert_problem(s, true, "S1: blob sha256:2cf24d");
+	sandbox_write(blob_path(*state, &d), "hell", 4);
+	assert_problem(s, false, "S2: blob sha256:2cf24d");
+	sandbox_remove(blob_path(*state, &d));
+	assert_problem(s, false, "its file is missing");
+	sandbox_write(blob_path(*state, &d), "hello", 5);
+	/* A file without a row is what a death between link and row leaves. */
+	digest_of(&orphan, DIGEST_SHA256, span_of("orphan"));
+	sandbox_write(blob_path(*state, &orphan), "orphan", 6);
+	assert_problem(s, true, NULL);
+	sandbox_write(sandbox_path(*state, "s/blobs/sha256/notes.txt"), "x", 1);
+	assert_problem(s, false, "S1: \"notes.txt\" among the blobs is none");
+}
+
+static void store_open__reading_needs_a_store(void **state)
+{
+	struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	assert_err(store_open(&s, sandbox_path(*state, "no"), STORE_READ, &e), ERR_ABSENT, "no");
+	assert_int_equal(mkdir(sandbox_path(*state, "empty"), 0755), 0);
+	assert_err(
+		store_open(&s, sandbox_path(*state, "empty"), STORE_READ, &e), ERR_ABSENT, "empty");
+	assert_int_equal(sandbox_count(sandbox_path(*state, "empty")), 0);
+}
+
+static void read_text(const struct sandbox *sb, const char *name, struct buf *out)
+{
+	AUTO(fd_close) int dir = -1;
+	struct err e = ERR_INIT;
+
+	assert_ok(dir = fs_open_dir(sb->path, &e));
+	assert_int_equal(fs_read_file(dir, name, 1 << 20, out, &e), 1);
+}
+
+static void store__is_an_oci_layout(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf layout = BUF_INIT, empty = BUF_INIT, index = BUF_INIT;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct image_pin pin = { .repo = "docker.io/a/b", .tag = "2" };
+	struct image_want want = { .seed = "n", .layers = 1 };
+	struct err e = ERR_INIT;
+	struct digest set;
+
+	read_text(*state, "s/oci-layout", &layout);
+	assert_string_equal(layout.data, "{\"imageLayoutVersion\":\"1.0.0\"}");
+	read_text(*state, "s/index.json", &empty);
+	assert_ok(manifest_parse(&m, "index.json", MEDIA_OCI_INDEX, buf_span(&empty), &e));
+	assert_int_equal(m.count, 0);
+	manifest_release(&m);
+	image_add(s, "docker.io/a/b", "1", "put", 1);
+	image_add(s, "docker.io/a/b", "2", "hidden", 1);
+	pin.digest = image_make(s, NULL, &want);
+	set = image_set(s, "platform", "1", &pin, 1);
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	read_text(*state, "s/index.json", &index);
+	assert_ok(manifest_parse(&m, "index.json", MEDIA_OCI_INDEX, buf_span(&index), &e));
+	assert_int_equal(m.count, 4); /* set, :1, pin :2, tag :2 under it without the name */
+	assert_non_null(strstr(index.data, "\"org.opencontainers.image.ref.name\":"
+					   "\"moat.local/set/platform:1\""));
+	for (const char *p = index.data, *name = "image.ref.name\":\"docker.io/a/b:2\"";;) {
+		p = strstr(p, name);
+		assert_non_null(p);
+		assert_null(strstr(p + 1, name));
+		break;
+	}
+}
+
+/* Tags reach index.json when the writer closes. */
+static void store_close__writes_tags_to_index_json(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf index = BUF_INIT;
+
+	image_add(s, "docker.io/a/b", "1", "put", 1);
+	store_close(&s);
+	read_text(*state, "s/index.json", &index);
+	assert_non_null(strstr(index.data, "docker.io/a/b:1"));
+}
+
+static void store_totals__count(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct store_totals t;
+	struct err e = ERR_INIT;
+	uint64_t space = 0;
+
+	image_add(s, "docker.io/a/b", "1", "put", 2);
+	assert_ok(store_totals(s, &t, &e));
+	assert_int_equal(t.blobs, 4);
+	assert_true(t.bytes > 2000);
+	assert_int_equal(t.manifests, 1);
+	assert_int_equal(t.repos, 1);
+	assert_int_equal(t.sets, 0);
+	assert_ok(store_free_bytes(s, &space, &e));
+	assert_true(space > 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int test_check(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(store_check__finds_damaged_files),
+		T(store_open__reading_needs_a_store),
+		T(store__is_an_oci_layout),
+		T(store_close__writes_tags_to_index_json),
+		T(store_totals__count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/*
+ * Several processes on one store: two write the same and different things while two read. Nobody
+ * ever sees a lock error, a tag without its manifest, or two generations mixed.
+ */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+
+#define ROUNDS 25
+#define REPO "docker.io/library/nginx"
+
+/* Runs in a child: what goes wrong is told on stderr and by the status. */
+typedef int child_fn(const struct sandbox *sb, unsigned number, struct err *e);
+
+static pid_t start(const struct sandbox *sb, child_fn *fn, unsigned number)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		int rc = fn(sb, number, &e);
+
+		if (rc < 0)
+			fprintf(stderr, "child %u: %s\n", number, e.text);
+		_exit(rc < 0);
+	}
+	return pid;
+}
+
+static void join(pid_t pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+/* Both writers want the same blobs: half by resumable stages, in batches, in opposite orders. */
+static int put_blobs(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(batch_free) struct blob_batch *b = NULL;
+
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0)
+		return -1;
+	b = batch_new(s);
+	for (unsigned i = 0; i < 4 * ROUNDS; i++) {
+		AUTO(blob_abort) struct blob_writer *w = NULL;
+		unsigned n = number ? i : 4 * ROUNDS - 1 - i;
+		struct digest d;
+		char text[20];
+		int rc;
+
+		snprintf(text, sizeof(text), "blob %u", n);
+		digest_of(&d, DIGEST_SHA256, span_of(text));
+		rc = blob_begin(s, &d, strlen(text), n % 2 ? BLOB_RESUME : 0, &w, e);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		blob_write(w, text + blob_offset(w), strlen(text) - blob_offset(w));
+		if (blob_commit(&w, i % 3 ? b : NULL, NULL, e) < 0)
+			return -1;
+	}
+	return batch_flush(b, e);
+}
+
+static void blobs__two_writers_of_the_same(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct check_report report;
+	struct err e = ERR_INIT;
+	pid_t a = start(*state, put_blobs, 0), b = start(*state, put_blobs, 1);
+
+	join(a);
+	join(b);
+	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+	assert_int_equal(report.blobs, 4 * ROUNDS);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+static struct digest sets[2], images[2];
+
+/* Switches to and fro between two sets of the same names. */
+static int switch_sets(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		if (set_accept(s, &sets[(i + number) % 2], NULL, 0, e) < 0)
+			return -1;
+	return 0;
+}
+
+struct seen {
+	unsigned count, first;
+};
+
+static int count_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	struct seen *seen = ctx;
+
+	(void)e;
+	seen->count += info->active;
+	return 0;
+}
+
+static int read_tags(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	(void)number;
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_READ, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < 40 * ROUNDS; i++) {
+		struct manifest_info info;
+		struct seen seen = { 0, 0 };
+		AUTO(buf_release) struct buf bytes = BUF_INIT;
+
+		if (manifest_by_tag(s, REPO, "1", &info, e) <= 0)
+			return err_ctx(e, "the tag is gone");
+		if (!digest_eq(&info.digest, &images[0]) && !digest_eq(&info.digest, &images[1]))
+			return err_set(e, ERR_CORRUPT, "an image of neither set");
+		if (blob_read(s, &info.digest, MANIFEST_MAX, &bytes, e) <= 0 ||
+			list_sets(s, count_set, &seen, e) < 0)
+			return -1;
+		if (seen.count != 1)
+			return err_set(e, ERR_CORRUPT, "%u sets are active", seen.count);
+	}
+	return 0;
+}
+
+static void sets__switch_under_readers(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct check_report report;
+	struct err e = ERR_INIT;
+	pid_t pids[4];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct image_want want = { .seed = i ? "one" : "none", .layers = 1 };
+		struct image_pin pin = { .repo = REPO, .tag = "1" };
+
+		images[i] = pin.digest = image_make(s, NULL, &want);
+		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
+	}
+	assert_ok(set_accept(s, &sets[0], NULL, 0, &e));
+	for (unsigned i = 0; i < 4; i++)
+		pids[i] = start(*state, i < 2 ? switch_sets : read_tags, i);
+	for (unsigned i = 0; i < 4; i++)
+		join(pids[i]);
+	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+}
+
+/* --- making a store ------------------------------------------------------------------------- */
+
+static int make_store(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct digest d;
+	char text[20];
+
+	snprintf(text, sizeof(text), "of %u", number);
+	if (store_open(&s, sandbox_path(sb, "new"), STORE_WRITE, e) < 0)
+		return -1;
+	return blob_put(s, NULL, span_of(text), &d, e);
+}
+
+static void store_open__made_by_several_at_once(void **state)
+{
+	for (unsigned round = 0; round < 5; round++) {
+		pid_t pids[4];
+
+		for (unsigned i = 0; i < 4; i++)
+			pids[i] = start(*state, make_store, i);
+		for (unsigned i = 0; i < 4; i++)
+			join(pids[i]);
+		assert_int_equal(sandbox_count(sandbox_path(*state, "new/blobs/sha256")), 4);
+		sandbox_remove(sandbox_path(*state, "new"));
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(blobs__two_writers_of_the_same),
+		T(sets__switch_under_readers),
+		T(store_open__made_by_several_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

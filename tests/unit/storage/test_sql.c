@@ -1,0 +1,178 @@
+/*
+ * Every statement: it prepares against the schema, and its plan does not read a whole table that
+ * grows with the store, unless its name says so (ALL_). The broken rows that store_check() looks for
+ * are made here by hand, because nothing in the store can.
+ */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sqlite3.h>
+
+#include "storage/db.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+
+static sqlite3 *open_db(const struct sandbox *sb)
+{
+	sqlite3 *conn = NULL;
+
+	assert_int_equal(sqlite3_open(sandbox_path(sb, "s/meta/moat.db"), &conn), SQLITE_OK);
+	return conn;
+}
+
+/* Tables of one row, or of a row a channel. */
+static bool small(const char *detail)
+{
+	static const char *const allowed[] = { "SCAN names", "SCAN c", "SCAN channel",
+		"SCAN CONSTANT ROW" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+		size_t len = strlen(allowed[i]);
+
+		if (strncmp(detail, allowed[i], len) == 0 &&
+			(detail[len] == ' ' || detail[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static void check_plan(sqlite3 *conn, enum query_name name)
+{
+	const char *label;
+	AUTO(mem_free) char *sql = mem_printf("EXPLAIN QUERY PLAN %s", query_sql(name, &label));
+	sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", label, sqlite3_errmsg(conn));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+
+		if (strncmp(detail, "SCAN", 4) == 0 && strncmp(label, "ALL_", 4) != 0 &&
+			!small(detail))
+			fail_msg("%s: %s", label, detail);
+	}
+	sqlite3_finalize(stmt);
+}
+
+static void queries__read_no_whole_table(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	sqlite3 *conn = open_db(*state);
+
+	for (int i = 0; i < Q_COUNT; i++) {
+		const char *sql = query_sql((enum query_name)i, NULL);
+
+		if (strncmp(sql, "PRAGMA", 6) != 0)
+			check_plan(conn, (enum query_name)i);
+		assert_null(strchr(sql, ';'));
+	}
+	sqlite3_close(conn);
+}
+
+static void schema__is_wal_and_full(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	sqlite3 *conn = open_db(*state);
+	sqlite3_stmt *stmt = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(conn,
+				 "SELECT (SELECT journal_mode FROM pragma_journal_mode), "
+				 "(SELECT user_version FROM pragma_user_version)",
+				 -1, &stmt, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "wal");
+	assert_int_equal(sqlite3_column_int(stmt, 1), 1);
+	sqlite3_finalize(stmt);
+	sqlite3_close(conn);
+}
+
+static void db_open__refuses_a_newer_schema(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	sqlite3 *conn = open_db(*state);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(
+		sqlite3_exec(conn, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(conn);
+	store_close(&s);
+	assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_READ, &e), ERR_UNSUPPORTED,
+		"schema 99");
+	assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_UNSUPPORTED,
+		"newer moat");
+}
+
+static void keep_problem(void *ctx, const char *invariant, const char *text)
+{
+	buf_printf(ctx, "%s: %s\n", invariant, text);
+}
+
+static void store_check__finds_broken_rows(void **state)
+{
+	static const struct {
+		const char *name, *damage, *want;
+	} cases[] = {
+		{ "layer gone",
+			"UPDATE blob SET live = 0 WHERE id = (SELECT blob FROM edge "
+			"WHERE role = 2 LIMIT 1)",
+			"S3: manifest " },
+		{ "manifest gone", "UPDATE blob SET live = 0 WHERE id IN (SELECT id FROM manifest)",
+			"is not held itself" },
+		{ "tag without link", "DELETE FROM link WHERE blob IN (SELECT manifest FROM tag)",
+			"S4: tag docker.io/a/b:1 names a manifest that its repository lacks" },
+		{ "pin without link", "DELETE FROM link WHERE blob IN (SELECT manifest FROM pin)",
+			"S4: pin docker.io/a/b:2 names a manifest that its repository lacks" },
+		{ "channel", "UPDATE generation SET channel = 'other'",
+			"S4: channel platform and its generation 1 name different sets" },
+		{ "set index gone",
+			"UPDATE blob SET live = 0 WHERE id IN "
+			"(SELECT blob FROM held_set)",
+			"S5: set platform:1 is retained" },
+		{ "size", "UPDATE blob SET size = size + 1 WHERE id = 1", "S2: blob sha256:" },
+		{ "tag moved behind our back", "UPDATE tag SET name = 'x'",
+			"S6: index.json is not what the sets and tags say" },
+	};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+		AUTO(buf_release) struct buf got = BUF_INIT;
+		struct image_want want = { .seed = "n", .layers = 1 };
+		struct image_pin pin = { .repo = "docker.io/a/b", .tag = "2" };
+		struct check_report report;
+		struct digest set;
+		sqlite3 *conn = open_db(*state);
+
+		print_message("%s\n", cases[i].name);
+		image_add(s, "docker.io/a/b", "1", "put", 1);
+		pin.digest = image_make(s, NULL, &want);
+		set = image_set(s, "platform", "1", &pin, 1);
+		assert_ok(set_accept(s, &set, NULL, 0, &e));
+		assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+		assert_string_equal(got.data, "");
+		assert_int_equal(sqlite3_exec(conn, cases[i].damage, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(conn);
+		assert_ok(store_check(s, false, keep_problem, &got, &report, &e));
+		assert_true(report.problems > 0);
+		if (!strstr(got.data, cases[i].want))
+			fail_msg("%s: found only\n%s", cases[i].name, got.data);
+		store_close(&s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(queries__read_no_whole_table),
+		T(schema__is_wal_and_full),
+		T(db_open__refuses_a_newer_schema),
+		T(store_check__finds_broken_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

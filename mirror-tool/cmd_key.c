@@ -45,7 +45,8 @@ static char *public_name(const char *path)
 static int must_be_new(const char *path, struct err *e)
 {
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return err_set(e, ERR_INPUT, "%s is there already; a key is never overwritten", path);
+		return err_set(
+			e, ERR_INPUT, "%s is there already; a key is never overwritten", path);
 	return 0;
 }
 
@@ -77,8 +78,8 @@ static int write_pair(const struct sign_key *k, const char *passphrase, const ch
 	return fs_replace_file(AT_FDCWD, public_path, buf_span(&pub), 0644, e);
 }
 
-static void print_key(const struct tool *t, const char *key, const char *pub,
-	const struct digest *id)
+static void print_key(
+	const struct tool *t, const char *key, const char *pub, const struct digest *id)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
 	char hex[DIGEST_HEX_SIZE];
@@ -99,8 +100,7 @@ static void print_key(const struct tool *t, const char *key, const char *pub,
 	fprintf(t->out, "%s,\"fingerprint\":\"%s\"}\n", line.data, hex);
 }
 
-static int key_new(
-	struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int key_new(struct tool *t, const void *options, const struct texts *args, struct err *e)
 {
 	const struct key_options *o = options;
 	AUTO(mem_free) char *pub = public_name(o->out);
@@ -148,8 +148,7 @@ static int read_id(
 	return 0;
 }
 
-static int key_show(
-	struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int key_show(struct tool *t, const void *options, const struct texts *args, struct err *e)
 {
 	const struct key_options *o = options;
 

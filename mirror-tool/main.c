@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&cmd_pull,
 	&cmd_key_new,
 	&cmd_key_show,
+	&cmd_seal,
 };
 
 int main(int argc, char **argv)

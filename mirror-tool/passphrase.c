@@ -35,8 +35,8 @@ static int read_line(int fd, const char *name, struct buf *out, struct err *e)
 		out->len++;
 	}
 	if (out->len > PASSPHRASE_MAX)
-		return err_set(e, ERR_INPUT, "%s: a line of more than %d bytes", name,
-			PASSPHRASE_MAX);
+		return err_set(
+			e, ERR_INPUT, "%s: a line of more than %d bytes", name, PASSPHRASE_MAX);
 	if (out->len && out->data[out->len - 1] == '\r')
 		out->len--;
 	out->data[out->len] = '\0';

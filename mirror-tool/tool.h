@@ -77,6 +77,7 @@ struct command {
 /* Each is defined in the cmd_*.c of its name and listed in main.c. */
 extern const struct command cmd_pin, cmd_pull;
 extern const struct command cmd_key_new, cmd_key_show;
+extern const struct command cmd_seal;
 
 /* Run a command line over a table. Returns the exit status. `out` gets results. */
 int tool_main(const struct command *const commands[], size_t count, int argc,

@@ -1,0 +1,121 @@
+/* `moat seal`: what a lock pins and the store holds becomes a signed set. */
+#include <inttypes.h>
+
+#include "mirror-tool/passphrase.h"
+#include "mirror-tool/seal.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/banned.h"
+
+#define MISSING_LINES_MAX 50
+
+struct seal_options {
+	const char *lock, *key;
+	struct passphrase_source source;
+	struct seal_terms terms;
+};
+
+static const struct option_def options[] = {
+	{ "lock", OPTION_TEXT, offsetof(struct seal_options, lock), "FILE", "moat.lock",
+		"what to seal" },
+	{ "key", OPTION_TEXT, offsetof(struct seal_options, key), "FILE", NULL,
+		"the private key that signs (see `moat key new`)" },
+	{ "passphrase-file", OPTION_TEXT, offsetof(struct seal_options, source.file), "FILE", NULL,
+		"its first line decrypts the key" },
+	{ "passphrase-env", OPTION_TEXT, offsetof(struct seal_options, source.env), "VAR", NULL,
+		"the environment variable that does" },
+	{ "version", OPTION_TEXT, offsetof(struct seal_options, terms.version), "V", NULL,
+		"default: the list's, else the time of the lock" },
+	{ "expires", OPTION_TEXT, offsetof(struct seal_options, terms.expires), "WHEN", NULL,
+		"YYYY-MM-DD, or 90d after the lock's last change" },
+};
+
+static void print_missing(
+	void *ctx, const char *reference, const struct digest *d, const char *what)
+{
+	char text[DIGEST_TEXT_SIZE];
+	unsigned *lines = ctx;
+
+	if ((*lines)++ < MISSING_LINES_MAX)
+		fprintf(stderr, "moat: missing: %s: %s %s\n", reference, what,
+			digest_text(d, text));
+}
+
+static void print_sealed(const struct tool *t, const struct seal *s, bool signed_now)
+{
+	char digest[DIGEST_TEXT_SIZE], reference[REF_TEXT_SIZE];
+	struct ref own;
+
+	digest_text(&s->digest, digest);
+	if (!t->json) {
+		fprintf(t->out, "%s %s %s\n", s->set.name, s->set.version, digest);
+		return;
+	}
+	set_ref(&s->set, &own);
+	fprintf(t->out,
+		"{\"set\":\"%s\",\"version\":\"%s\",\"digest\":\"%s\",\"reference\":\"%s\","
+		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s}\n",
+		s->set.name, s->set.version, digest, ref_text(&own, reference), s->set.bytes,
+		s->inventory.count, s->again ? "false" : "true", signed_now ? "true" : "false");
+}
+
+static void note_result(const struct tool *t, const struct seal *s, bool signed_now)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (s->again)
+		tool_note(t, "already sealed%s", signed_now ? "; signed by this key too" : "");
+	else
+		tool_note(t, "sealed %zu blobs, %s; active in this store", s->inventory.count,
+			size_text(s->set.bytes, size));
+}
+
+static int build(struct seal *sealed, struct store *s, const struct seal_options *o, struct err *e)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	unsigned missing = 0;
+	int rc = lock_read(&lock, o->lock, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1
+			      : err_set(e, ERR_ABSENT, "%s: no such lock; `moat pin` makes it",
+					o->lock);
+	rc = seal_build(sealed, s, &lock, &o->terms, print_missing, &missing, e);
+	if (missing > MISSING_LINES_MAX)
+		fprintf(stderr, "moat: missing: ... and %u more\n", missing - MISSING_LINES_MAX);
+	return rc;
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	const struct seal_options *o = given;
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(sign_key_free) struct sign_key *k = NULL;
+	AUTO(seal_release) struct seal sealed = SEAL_INIT;
+	bool signed_now;
+
+	if (args->count)
+		return tool_usage(e, "seal takes no arguments; the lock is named by --lock");
+	if (!o->key)
+		return tool_usage(e, "--key is needed; `moat key new` makes one");
+	if (key_read_file(&k, o->key, &o->source, e) < 0)
+		return -1;
+	if (store_open(&s, t->store, STORE_WRITE, e) < 0)
+		return -1;
+	if (build(&sealed, s, o, e) < 0 || seal_commit(&sealed, s, k, &signed_now, e) < 0)
+		return err_ctx(e, "seal");
+	note_result(t, &sealed, signed_now);
+	print_sealed(t, &sealed, signed_now);
+	return 0;
+}
+
+const struct command cmd_seal = {
+	.name = "seal",
+	.args = "[--lock FILE] --key FILE [--version V] [--expires WHEN]",
+	.summary = "make a signed set of what is pinned and pulled",
+	.about = "Prints \"NAME VERSION DIGEST\". The same lock gives the same digest; sealing it "
+		 "again\nfinds the set that is there. A set that is not complete is not sealed.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct seal_options),
+	.run = run,
+};

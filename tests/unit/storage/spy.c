@@ -1,0 +1,391 @@
+/*
+ * The store's suite through an engine that stands in front of the default one and watches the seam:
+ * every function of both tables is called by the suite, each gets digests, names and numbers but
+ * never a path, and what writes metadata does so within a transaction.
+ */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/engine.h"
+#include "tests/support/sandbox.h"
+#include "tests/unit/storage/suite.h"
+
+/* --- the rules ------------------------------------------------------------------------------ */
+
+static void need(bool good, const char *call, const char *rule)
+{
+	if (!good)
+		fail_msg("%s: %s", call, rule);
+}
+
+static void need_digest(const struct digest *d, const char *call)
+{
+	need(d && (d->alg == DIGEST_SHA256 || d->alg == DIGEST_SHA512), call, "no digest");
+}
+
+/* host/name, as the grammar says: a path would have a '/' in front, or dots for a name. */
+static void need_repo(const char *repo, const char *call)
+{
+	struct span rest = span_of(repo);
+	struct span host = span_until(&rest, '/');
+	struct err e = ERR_INIT;
+
+	need(ref_check_host(host, &e) == 0 && ref_check_repo(rest, &e) == 0, call, repo);
+}
+
+static void need_tag(const char *tag, const char *call)
+{
+	need(!*tag || ref_is_tag(span_of(tag)), call, tag);
+}
+
+/* --- standing in front ---------------------------------------------------------------------- */
+
+struct spy_blobs {
+	struct blobs base;
+	struct blobs *real;
+};
+
+struct spy_meta {
+	struct meta base;
+	struct meta *real;
+	bool transaction;
+};
+
+/* Stages carry no engine; there is one kind of it in this program. */
+static const struct blob_ops *real_ops;
+
+static struct blobs *rb(struct blobs *b)
+{
+	return ((struct spy_blobs *)b)->real;
+}
+
+static struct meta *rm(struct meta *m)
+{
+	return ((struct spy_meta *)m)->real;
+}
+
+static void need_tx(struct meta *m, const char *call)
+{
+	need(((struct spy_meta *)m)->transaction, call, "outside a transaction");
+}
+
+enum { CALLS = (sizeof(struct blob_ops) + sizeof(struct meta_ops)) / sizeof(void *) };
+static struct call {
+	const char *name;
+	unsigned count;
+} calls[CALLS];
+
+static void count(const char *name)
+{
+	size_t i = 0;
+
+	while (calls[i].name && strcmp(calls[i].name, name) != 0)
+		i++;
+	calls[i].name = name;
+	calls[i].count++;
+}
+
+/* name, parameters, arguments for the real one, rules */
+#define BLOB_CALL(name, params, args, rules)                                                       \
+	static int b_##name params                                                                 \
+	{                                                                                          \
+		static const char call[] = "blobs." #name;                                         \
+		rules;                                                                             \
+		count(call);                                                                       \
+		return real_ops->name args;                                                        \
+	}
+#define META_CALL(name, params, args, rules)                                                       \
+	static int m_##name params                                                                 \
+	{                                                                                          \
+		static const char call[] = "meta." #name;                                          \
+		rules;                                                                             \
+		count(call);                                                                       \
+		return rm(m)->ops->name args;                                                      \
+	}
+
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+BLOB_CALL(stage_open,
+	(struct blobs * b, const struct stage_want *want, struct stage **st, uint64_t *have,
+		struct err *e),
+	(rb(b), want, st, have, e), if (want->name) need_digest(want->name, call))
+BLOB_CALL(stage_write,
+	(struct stage * st, uint64_t at, const void *data, size_t len, struct err *e),
+	(st, at, data, len, e), )
+BLOB_CALL(stage_read, (struct stage * st, uint64_t at, void *data, size_t len, struct err *e),
+	(st, at, data, len, e), )
+BLOB_CALL(stage_sync, (struct blobs * b, struct stage *const stages[], size_t n, struct err *e),
+	(rb(b), stages, n, e), need(n > 0 && n <= BATCH_BLOBS_MAX, call, "how many?"))
+BLOB_CALL(stage_publish, (struct stage * st, const struct digest *d, struct err *e), (st, d, e),
+	need_digest(d, call))
+BLOB_CALL(publish_sync, (struct blobs * b, struct err *e), (rb(b), e), )
+BLOB_CALL(open, (struct blobs * b, const struct digest *d, int *fd, uint64_t *size, struct err *e),
+	(rb(b), d, fd, size, e), need_digest(d, call))
+BLOB_CALL(sync, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
+	need_digest(d, call))
+BLOB_CALL(set_aside, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
+	need_digest(d, call))
+BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
+	(rb(b), fn, stray, ctx, e), )
+BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
+BLOB_CALL(index_put, (struct blobs * b, struct span bytes, struct err *e), (rb(b), bytes, e), )
+BLOB_CALL(index_get, (struct blobs * b, size_t limit, struct buf *out, struct err *e),
+	(rb(b), limit, out, e), )
+
+static void b_stage_close(struct stage **st, bool keep)
+{
+	count("blobs.stage_close");
+	real_ops->stage_close(st, keep);
+}
+
+static void b_close(struct blobs *b)
+{
+	count("blobs.close");
+	real_ops->close(rb(b));
+	free(b);
+}
+
+static const struct blob_ops blob_table = {
+	.close = b_close,
+	.stage_open = b_stage_open,
+	.stage_write = b_stage_write,
+	.stage_read = b_stage_read,
+	.stage_sync = b_stage_sync,
+	.stage_publish = b_stage_publish,
+	.publish_sync = b_publish_sync,
+	.stage_close = b_stage_close,
+	.open = b_open,
+	.sync = b_sync,
+	.set_aside = b_set_aside,
+	.scan = b_scan,
+	.free_bytes = b_free_bytes,
+	.index_put = b_index_put,
+	.index_get = b_index_get,
+};
+
+/* --- metadata: transactions ----------------------------------------------------------------- */
+
+static int m_begin(struct meta *m, struct err *e)
+{
+	struct spy_meta *spy = (struct spy_meta *)m;
+	int rc = spy->real->ops->begin(spy->real, e);
+
+	count("meta.begin");
+	need(!spy->transaction, "meta.begin", "within a transaction");
+	spy->transaction = rc == 0;
+	return rc;
+}
+
+static int m_commit(struct meta *m, struct err *e)
+{
+	count("meta.commit");
+	need_tx(m, "meta.commit");
+	((struct spy_meta *)m)->transaction = false;
+	return rm(m)->ops->commit(rm(m), e);
+}
+
+static void m_abort(struct meta *m)
+{
+	count("meta.abort");
+	((struct spy_meta *)m)->transaction = false;
+	rm(m)->ops->abort(rm(m));
+}
+
+static void m_close(struct meta *m)
+{
+	count("meta.close");
+	need(!((struct spy_meta *)m)->transaction, "meta.close", "within a transaction");
+	rm(m)->ops->close(rm(m));
+	free(m);
+}
+
+/* --- metadata: reading ---------------------------------------------------------------------- */
+
+META_CALL(change, (struct meta * m, uint64_t *number, struct err *e), (rm(m), number, e), )
+META_CALL(blob_get, (struct meta * m, const struct digest *d, struct blob_row *out, struct err *e),
+	(rm(m), d, out, e), need_digest(d, call))
+META_CALL(
+	blob_each, (struct meta * m, scan_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
+META_CALL(
+	repo_blob,
+	(struct meta * m, const char *repo, const struct digest *d, uint64_t *size, struct err *e),
+	(rm(m), repo, d, size, e), need_repo(repo, call);
+	need_digest(d, call))
+META_CALL(manifest_by_tag,
+	  (struct meta * m, const char *repo, const char *tag, struct manifest_info *out,
+		  struct err *e),
+	  (rm(m), repo, tag, out, e), need_repo(repo, call);
+	  need_tag(tag, call))
+META_CALL(manifest_by_digest,
+	  (struct meta * m, const char *repo, const struct digest *d, struct manifest_info *out,
+		  struct err *e),
+	  (rm(m), repo, d, out, e), need_repo(repo, call);
+	  need_digest(d, call))
+META_CALL(referrers,
+	  (struct meta * m, const char *repo, const struct digest *d, referrer_fn *fn, void *ctx,
+		  struct err *e),
+	  (rm(m), repo, d, fn, ctx, e), need_repo(repo, call);
+	  need_digest(d, call))
+META_CALL(repo_has, (struct meta * m, const char *repo, struct err *e), (rm(m), repo, e),
+	need_repo(repo, call))
+META_CALL(tags_after,
+	(struct meta * m, const char *repo, const char *after, unsigned max, name_fn *fn, void *ctx,
+		struct err *e),
+	(rm(m), repo, after, max, fn, ctx, e), need_repo(repo, call))
+META_CALL(repos_after,
+	(struct meta * m, const char *after, unsigned max, name_fn *fn, void *ctx, struct err *e),
+	(rm(m), after, max, fn, ctx, e), )
+META_CALL(signatures,
+	(struct meta * m, const struct digest *set, struct set_signature **sigs, size_t *n,
+		struct err *e),
+	(rm(m), set, sigs, n, e), need_digest(set, call))
+META_CALL(set_get,
+	(struct meta * m, const struct digest *d, const char *name, const char *version,
+		struct set_row *out, struct err *e),
+	(rm(m), d, name, version, out, e), if (d) need_digest(d, call))
+META_CALL(set_each, (struct meta * m, set_row_fn *fn, void *ctx, struct err *e),
+	(rm(m), fn, ctx, e), )
+META_CALL(hosts, (struct meta * m, name_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
+META_CALL(totals, (struct meta * m, struct store_totals *out, struct err *e), (rm(m), out, e), )
+META_CALL(names_stale, (struct meta * m, struct err *e), (rm(m), e), )
+META_CALL(names_each, (struct meta * m, name_row_fn *fn, void *ctx, struct err *e),
+	(rm(m), fn, ctx, e), )
+META_CALL(broken, (struct meta * m, broken_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
+
+/* --- metadata: writing ---------------------------------------------------------------------- */
+
+META_CALL(blob_want,
+	  (struct meta * m, const struct digest *d, uint64_t size, struct blob_row *out,
+		  struct err *e),
+	  (rm(m), d, size, out, e), need_tx(m, call);
+	  need_digest(d, call))
+META_CALL(blob_live, (struct meta * m, const struct digest *d, uint64_t size, struct err *e),
+	  (rm(m), d, size, e), need_tx(m, call);
+	  need_digest(d, call))
+META_CALL(repo_make, (struct meta * m, const char *repo, int64_t *id, struct err *e),
+	  (rm(m), repo, id, e), need_tx(m, call);
+	  need_repo(repo, call))
+META_CALL(link_add, (struct meta * m, int64_t repo, int64_t blob, struct err *e),
+	(rm(m), repo, blob, e), need_tx(m, call))
+META_CALL(link_image, (struct meta * m, int64_t repo, int64_t manifest, struct err *e),
+	(rm(m), repo, manifest, e), need_tx(m, call))
+META_CALL(manifest_add,
+	(struct meta * m, int64_t blob, const char *media_type, const char *artifact_type,
+		int64_t subject, struct err *e),
+	(rm(m), blob, media_type, artifact_type, subject, e), need_tx(m, call))
+META_CALL(edge_add,
+	(struct meta * m, int64_t manifest, int64_t blob, enum edge_role role, struct err *e),
+	(rm(m), manifest, blob, role, e), need_tx(m, call))
+META_CALL(tag_put,
+	  (struct meta * m, int64_t repo, const char *tag, int64_t manifest, struct err *e),
+	  (rm(m), repo, tag, manifest, e), need_tx(m, call);
+	  need(*tag, call, "no tag"); need_tag(tag, call))
+META_CALL(set_add,
+	(struct meta * m, int64_t blob, const struct set_info *info, int64_t *id, struct err *e),
+	(rm(m), blob, info, id, e), need_tx(m, call))
+META_CALL(pin_add,
+	  (struct meta * m, int64_t set, int64_t repo, const char *tag, int64_t manifest,
+		  struct err *e),
+	  (rm(m), set, repo, tag, manifest, e), need_tx(m, call);
+	  need_tag(tag, call))
+META_CALL(signature_add,
+	(struct meta * m, int64_t set, int64_t manifest, const struct set_signature *sig,
+		struct err *e),
+	(rm(m), set, manifest, sig, e), need_tx(m, call))
+META_CALL(activate, (struct meta * m, const char *name, int64_t set, struct err *e),
+	(rm(m), name, set, e), need_tx(m, call))
+META_CALL(names_written, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+
+static const struct meta_ops meta_table = {
+	.close = m_close,
+	.change = m_change,
+	.begin = m_begin,
+	.commit = m_commit,
+	.abort = m_abort,
+	.blob_get = m_blob_get,
+	.blob_want = m_blob_want,
+	.blob_live = m_blob_live,
+	.blob_each = m_blob_each,
+	.repo_make = m_repo_make,
+	.repo_blob = m_repo_blob,
+	.link_add = m_link_add,
+	.link_image = m_link_image,
+	.manifest_add = m_manifest_add,
+	.edge_add = m_edge_add,
+	.manifest_by_tag = m_manifest_by_tag,
+	.manifest_by_digest = m_manifest_by_digest,
+	.referrers = m_referrers,
+	.tag_put = m_tag_put,
+	.repo_has = m_repo_has,
+	.tags_after = m_tags_after,
+	.repos_after = m_repos_after,
+	.set_add = m_set_add,
+	.pin_add = m_pin_add,
+	.signature_add = m_signature_add,
+	.signatures = m_signatures,
+	.activate = m_activate,
+	.set_get = m_set_get,
+	.set_each = m_set_each,
+	.hosts = m_hosts,
+	.totals = m_totals,
+	.names_stale = m_names_stale,
+	.names_written = m_names_written,
+	.names_each = m_names_each,
+	.broken = m_broken,
+};
+
+/* --- the engine ----------------------------------------------------------------------------- */
+
+static int spy_blobs(struct blobs **b, const char *where, enum store_mode mode, struct err *e)
+{
+	struct spy_blobs *spy = mem_alloc(sizeof(*spy));
+
+	if (engine_local.open_blobs(&spy->real, where, mode, e) < 0) {
+		free(spy);
+		return -1;
+	}
+	spy->base.ops = &blob_table;
+	real_ops = spy->real->ops;
+	*b = &spy->base;
+	return 0;
+}
+
+static int spy_meta(struct meta **m, const char *where, enum store_mode mode, struct err *e)
+{
+	struct spy_meta *spy = mem_alloc(sizeof(*spy));
+
+	if (engine_local.open_meta(&spy->real, where, mode, e) < 0) {
+		free(spy);
+		return -1;
+	}
+	spy->base.ops = &meta_table;
+	*m = &spy->base;
+	return 0;
+}
+
+static const struct engine spy = { "spy", spy_blobs, spy_meta };
+
+static void seam__every_function_was_called(void **state)
+{
+	unsigned seen = 0;
+
+	(void)state;
+	for (size_t i = 0; i < CALLS && calls[i].name; i++, seen++)
+		print_message("%8u %s\n", calls[i].count, calls[i].name);
+	assert_int_equal(seen, CALLS);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(seam__every_function_was_called),
+	};
+	int failed;
+
+	sandbox_engine = &spy;
+	failed = test_blob() + test_check() + test_image() + test_set();
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}

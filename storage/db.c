@@ -149,6 +149,8 @@ static void configure_once(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is for one thread */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* counters under a lock that nobody reads */
+	/* Else every connection takes 20 pages at once, and a server has one for each thread. */
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 }
 
 static int exec(struct db *db, const char *sql, struct err *e)

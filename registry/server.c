@@ -668,7 +668,7 @@ static void turn(struct loop *l)
 	int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), patience(l));
 
 	l->now_ms = now_us() / 1000;
-	site_refresh(&l->site);
+	site_refresh(&l->site, l->now_ms);
 	for (int i = 0; i < n; i++)
 		if (l->accepting && is_listener(&l->server->config, events[i].data.fd))
 			accept_some(l, events[i].data.fd);

@@ -6,12 +6,13 @@
 
 #include "storage/base/banned.h"
 
-void site_refresh(struct site *s)
+void site_refresh(struct site *s, int64_t now_ms)
 {
 	s->checked = false;
+	s->now_ms = now_ms;
 }
 
-/* Once a batch: has another process committed since? */
+/* Has another process committed since we asked last? */
 static int check_change(struct site *s, struct err *e)
 {
 	uint64_t now;
@@ -24,6 +25,7 @@ static int check_change(struct site *s, struct err *e)
 		cache_changed(s->cache);
 	s->change = now;
 	s->checked = true;
+	s->checked_ms = s->now_ms;
 	return 0;
 }
 
@@ -74,6 +76,16 @@ static bool cached(struct site *s, const struct request *q, struct reply *r)
 	return true;
 }
 
+/* From the cache: 1 answered, 0 the store has to be asked, and it was asked whether it changed. */
+static int answer_cached(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	if (s->checked_ms != s->now_ms && check_change(s, e) < 0)
+		return -1;
+	if (cached(s, q, r))
+		return 1;
+	return check_change(s, e);
+}
+
 static void refuse_method(struct reply *r)
 {
 	reply_error(r, 405, "UNSUPPORTED", "this registry is read-only");
@@ -86,10 +98,10 @@ static int answer(
 	enum route_fault fault;
 
 	if (q->method != METHOD_OTHER) {
-		if (check_change(s, e) < 0)
-			return -1;
-		if (cached(s, q, r))
-			return 0;
+		int rc = answer_cached(s, q, r, e);
+
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 	}
 	fault = route_parse(route, span_of(q->uri));
 	q->route = route;

@@ -19,7 +19,9 @@ struct site {
 	const _Atomic(bool) *draining; /* /readyz says so */
 	bool catalog; /* whether to list repositories */
 
-	bool checked; /* store_change() was asked in this batch of requests */
+	int64_t now_ms; /* when this batch of requests began */
+	int64_t checked_ms; /* when store_change() was asked last */
+	bool checked; /* in this batch */
 	uint64_t change; /* what it said last */
 };
 
@@ -28,8 +30,12 @@ typedef int handler_fn(struct site *s, const struct request *q, struct reply *r,
 handler_fn get_base, get_manifest, get_blob, get_discover, get_health, get_ready;
 handler_fn list_tags, list_catalog, list_referrers_of;
 
-/* Begin a batch: what the cache holds is compared with the store again before it is used. */
-void site_refresh(struct site *s);
+/*
+ * Begin a batch. What the cache holds is compared with the store again before it is used, at most
+ * once a millisecond: a hit may be that much older than a commit, until any thread has noticed it.
+ * A look-up in the store always asks first, so nobody gets new and then old (S4).
+ */
+void site_refresh(struct site *s, int64_t now_ms);
 
 /* Answer a request whose route is not known yet (q->route is set here). Never fails: what the
  * handler could not do becomes a reply, and `failed` says what happened for the log. */

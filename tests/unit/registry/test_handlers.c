@@ -20,6 +20,7 @@ struct fixture {
 	struct reply reply;
 	char uri[2048];
 	struct request request;
+	int64_t now_ms, tick_ms; /* between two requests */
 };
 
 static int setup(void **state)
@@ -44,6 +45,7 @@ static int setup(void **state)
 		.cache = cache_new(1 << 20, 64),
 		.draining = &f->draining,
 		.catalog = true };
+	f->tick_ms = 1;
 	reply_init(&f->reply);
 	*state = f;
 	return 0;
@@ -77,7 +79,7 @@ static unsigned ask(struct fixture *f, const char *fmt, ...)
 	reply_init(&f->reply);
 	f->request.uri = f->uri;
 	f->request.id = "id";
-	site_refresh(&f->site);
+	site_refresh(&f->site, f->now_ms += f->tick_ms);
 	site_answer(&f->site, &f->request, &f->reply, &e);
 	if (f->reply.status >= 500)
 		fail_msg("%s: %s", f->uri, e.text);
@@ -162,6 +164,22 @@ static void get_manifest__a_moved_tag_is_seen_at_once(void **state)
 	assert_string_equal(header(f, "Docker-Content-Digest"), digest_text(&next, text));
 	digest_text(&f->nginx, text);
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/%s", text), 200);
+}
+
+/* S4: within a millisecond a hit may be from before a commit, but not after anything newer. */
+static void get_manifest__never_the_new_and_then_the_old(void **state)
+{
+	struct fixture *f = *state;
+	char text[DIGEST_TEXT_SIZE];
+	struct digest next;
+
+	image_add(f->writer, NGINX, "other", "nginx-other", 1);
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
+	f->tick_ms = 0;
+	next = image_add(f->writer, NGINX, "1.27", "nginx-next", 1);
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/other"), 200); /* looked up */
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
+	assert_string_equal(header(f, "Docker-Content-Digest"), digest_text(&next, text));
 }
 
 static void get_manifest__if_none_match(void **state)
@@ -436,6 +454,7 @@ int main(void)
 		TEST(get_manifest__serves_the_stored_bytes),
 		TEST(get_manifest__absent),
 		TEST(get_manifest__a_moved_tag_is_seen_at_once),
+		TEST(get_manifest__never_the_new_and_then_the_old),
 		TEST(get_manifest__if_none_match),
 		TEST(get_manifest__ignores_a_range),
 		TEST(get_blob__whole),

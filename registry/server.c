@@ -32,7 +32,6 @@
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (256u << 10)
-#define ACCEPT_BATCH 16 /* connections a loop takes at once, so that the others get some */
 #define BODY_SWALLOW                                                                               \
 	(64u << 10) /* of a request that needs none; a larger one ends the connection */
 #define TLS_BLOCK (16u << 10)
@@ -560,20 +559,18 @@ static void accept_one(struct loop *l, int fd, const struct address *peer)
 		conn_drop(l->server, &arriving); /* the library closed fd */
 }
 
-static void accept_some(struct loop *l, int listener)
+/* One a turn. Going on until nobody is left costs a socket, made by the kernel before it looks and
+ * thrown away again, and takes from the other loops what they could be serving. */
+static void accept_next(struct loop *l, int listener)
 {
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		struct address peer = { .len = sizeof(peer.sa) };
-		int fd = accept4(listener, (struct sockaddr *)&peer.sa, &peer.len,
-			SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct address peer = { .len = sizeof(peer.sa) };
+	int fd = accept4(
+		listener, (struct sockaddr *)&peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				make_room(l);
-			return;
-		}
+	if (fd >= 0)
 		accept_one(l, fd, &peer);
-	}
+	else if (errno == EMFILE || errno == ENFILE)
+		make_room(l);
 }
 
 /* --- deadlines ------------------------------------------------------------------------------- */
@@ -671,7 +668,7 @@ static void turn(struct loop *l)
 	site_refresh(&l->site, l->now_ms);
 	for (int i = 0; i < n; i++)
 		if (l->accepting && is_listener(&l->server->config, events[i].data.fd))
-			accept_some(l, events[i].data.fd);
+			accept_next(l, events[i].data.fd);
 	MHD_run(l->mhd);
 	if (l->server->draining && l->accepting)
 		stop_accepting(l);

@@ -1,0 +1,54 @@
+/*
+ * Which blob goes in which volume, decided before a byte is written, so that no file can exceed
+ * its size (M3). Arithmetic only.
+ *
+ * Blobs keep their order. One that does not fit in what is left of a volume begins the next one;
+ * one that fits in no volume is cut, its first part filling up the volume at hand.
+ */
+#ifndef MOAT_PLAN_H
+#define MOAT_PLAN_H
+
+#include "mirror-tool/media/volume_map.h"
+#include "storage/oci/set.h"
+
+#define PLAN_CUT_MIN (64u << 10) /* bytes: no smaller part but the last one of a blob */
+
+struct plan_input {
+	const struct inventory *inventory;
+	const uint32_t *order; /* inventory lines */
+	size_t count;
+	const uint32_t *index_bytes; /* by line: what it adds to index.json at most; may be NULL */
+	/* of every volume: */
+	uint64_t fixed; /* bytes of the entries that all have, with their tar blocks */
+	uint64_t index_fixed, toc_fixed; /* bytes of index.json and of the table without blobs */
+	uint64_t limit; /* bytes of a volume at most; 0: one volume */
+};
+
+struct plan_item {
+	uint32_t line;
+	uint32_t volume; /* from 1 */
+	uint64_t at, len; /* the piece of the blob; at 0 and its whole size when not cut */
+};
+
+struct plan {
+	struct plan_item *items; /* in the order of the medium */
+	size_t count, cap;
+	uint32_t volumes;
+};
+#define PLAN_INIT                                                                                  \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+/* ERR_INPUT: the limit is too small for what every volume holds (and says what is enough), or
+ * there would be more than VOLUMES_MAX. */
+MUST int plan_make(struct plan *p, const struct plan_input *in, struct err *e);
+void plan_release(struct plan *p);
+
+/* The map that goes with a plan. */
+void plan_map(const struct plan *p, size_t lines, struct volume_map *map);
+
+/* The most bytes that the map of that many lines takes, when there are at most so many volumes. */
+uint64_t plan_map_bytes(size_t lines, uint32_t volumes);
+
+#endif

@@ -1,0 +1,111 @@
+/* Names and the common head of volumes. Pure; the one place that spells an entry's name. */
+#include "mirror-tool/media/volume.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define OFFSET_DIGITS 15 /* a petabyte */
+
+const char *volume_blob_name(const struct digest *d, char name[VOLUME_NAME_SIZE])
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(
+		name, VOLUME_NAME_SIZE, "blobs/%s/%s", digest_alg_name(d->alg), digest_hex(d, hex));
+	return name;
+}
+
+const char *volume_part_name(const struct digest *d, uint64_t at, char name[VOLUME_NAME_SIZE])
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(name, VOLUME_NAME_SIZE, "parts/%s/%s/%0*llu", digest_alg_name(d->alg),
+		digest_hex(d, hex), OFFSET_DIGITS, (unsigned long long)at);
+	return name;
+}
+
+static enum digest_alg alg_of(struct span name)
+{
+	if (span_is(name, "sha256"))
+		return DIGEST_SHA256;
+	return span_is(name, "sha512") ? DIGEST_SHA512 : DIGEST_NONE;
+}
+
+enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t *at)
+{
+	struct span rest = span_of(name), kind = span_until(&rest, '/');
+	enum digest_alg alg = alg_of(span_until(&rest, '/'));
+	struct span hex = span_until(&rest, '/');
+	char again[VOLUME_NAME_SIZE];
+	struct err e = ERR_INIT;
+
+	*at = 0;
+	if (alg == DIGEST_NONE || digest_from_hex(d, alg, hex, &e) < 0)
+		return VOLUME_OTHER;
+	for (size_t i = 0; i < rest.len && i < OFFSET_DIGITS; i++)
+		*at = *at * 10 + (uint64_t)(rest.data[i] - '0');
+	if (span_is(kind, "blobs") && strcmp(volume_blob_name(d, again), name) == 0)
+		return VOLUME_BLOB;
+	if (span_is(kind, "parts") && strcmp(volume_part_name(d, *at, again), name) == 0)
+		return VOLUME_PART;
+	return VOLUME_OTHER;
+}
+
+char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes)
+{
+	return mem_printf("%s-%s.%03u-of-%03u.tar", s->name, s->version, volume, volumes);
+}
+
+bool volume_is_file_name(const char *name)
+{
+	size_t len = strlen(name);
+	unsigned volume, volumes;
+	int end = 0;
+
+	for (size_t i = len; i-- > 0;)
+		if (name[i] == '.' &&
+			sscanf(name + i, ".%4u-of-%4u.tar%n", &volume, &volumes, &end) == 2)
+			return end && (size_t)end == len - i && volume && volume <= volumes;
+	return false;
+}
+
+/* --- head ----------------------------------------------------------------------------------- */
+
+void head_release(struct head *h)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < h->count; i++)
+		buf_release(&h->blobs[i].bytes);
+	free(h->blobs);
+	free(h->signatures);
+	inventory_release(&h->inventory);
+	set_release(&h->set);
+	*h = (struct head)HEAD_INIT;
+	errno = saved;
+}
+
+struct head_blob *head_find(const struct head *h, const struct digest *d)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (digest_eq(&h->blobs[i].digest, d))
+			return &h->blobs[i];
+	return NULL;
+}
+
+struct head_blob *head_add(struct head *h, const struct digest *d)
+{
+	if ((h->count & (h->count - 1)) == 0)
+		h->blobs = mem_grow(h->blobs, h->count ? h->count * 2 : 1, sizeof(*h->blobs));
+	h->blobs[h->count] = (struct head_blob){ *d, BUF_INIT };
+	return &h->blobs[h->count++];
+}
+
+void head_add_signature(struct head *h, const struct set_signature *s)
+{
+	h->signatures = mem_grow(h->signatures, h->signature_count + 1, sizeof(*h->signatures));
+	h->signatures[h->signature_count++] = *s;
+}

@@ -1,0 +1,298 @@
+/*
+ * A medium's folder. Must never touch a file that is not named like a volume of this set, and never
+ * leave SHA256SUMS beside volumes that it does not describe.
+ */
+#include "mirror-tool/media/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "mirror-tool/media/verify_text.h"
+#include "storage/base/fault.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define SUMS "SHA256SUMS"
+#define VERIFY_TEXT "verify.txt"
+#define PUBLIC_KEY "moat.pub"
+#define SPACE_MARGIN (1u << 20)
+
+struct folder {
+	struct volume_writer *w;
+	const char *path; /* borrowed */
+	int dir;
+	struct buf sums;
+	const struct export_events *events;
+};
+
+static void folder_release(struct folder *f)
+{
+	volume_writer_free(&f->w);
+	fd_close(&f->dir);
+	buf_release(&f->sums);
+}
+
+/* --- limits -------------------------------------------------------------------------------- */
+
+uint64_t export_default_limit(int dir)
+{
+	/* statfs(2): file systems that take files of any size */
+	static const uint32_t large[] = { 0xef53 /* ext */, 0x58465342 /* xfs */,
+		0x9123683e /* btrfs */, 0x01021994 /* tmpfs */, 0x2fc12fc1 /* zfs */,
+		0xf2f52010 /* f2fs */, 0x794c7630 /* overlay */, 0xca451a4e /* bcachefs */ };
+	struct statfs st;
+
+	if (fstatfs(dir, &st) < 0)
+		return EXPORT_FAT_LIMIT;
+	for (size_t i = 0; i < ARRAY_SIZE(large); i++)
+		if ((uint32_t)st.f_type == large[i])
+			return 0;
+	return EXPORT_FAT_LIMIT;
+}
+
+static void tell_begin(struct volume_writer *w, const struct export_events *events)
+{
+	struct export_report r = { .head = volume_writer_head(w),
+		.volumes = volume_writer_count(w) };
+
+	for (uint32_t n = 1; n <= r.volumes; n++)
+		r.bytes += volume_writer_bytes(w, n);
+	if (events->begin)
+		events->begin(events->ctx, &r);
+}
+
+/* --- what is in the folder --------------------------------------------------------------------- */
+
+/* NAME-VERSION.NNN-of-NNN.tar of this set; "1" is another version than "1.2". */
+static bool is_ours(const struct head *h, const char *name)
+{
+	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
+	size_t len = strlen(prefix);
+
+	return volume_is_file_name(name) && strncmp(name, prefix, len) == 0 &&
+	       strcmp(strchr(name + len, '.'), ".tar") == 0;
+}
+
+static int check_strangers(const struct folder *f, struct err *e)
+{
+	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
+
+	if (fs_list(f->dir, &names, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (volume_is_file_name(names.names[i]) &&
+			!is_ours(volume_writer_head(f->w), names.names[i]))
+			return err_set(e, ERR_INPUT,
+				"%s holds %s, a volume of another set; export into a folder of "
+				"its own",
+				f->path, names.names[i]);
+	return 0;
+}
+
+static uint64_t size_of(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)
+		       ? (uint64_t)st.st_size
+		       : 0;
+}
+
+static char *file_name(const struct folder *f, uint32_t n)
+{
+	return volume_file_name(&volume_writer_head(f->w)->set, n, volume_writer_count(f->w));
+}
+
+/* Volumes that are there, whole or in part, need no space again. */
+static int check_space(struct folder *f, struct err *e)
+{
+	uint64_t available, needed = 0;
+
+	for (uint32_t n = 1; n <= volume_writer_count(f->w); n++) {
+		AUTO(mem_free) char *name = file_name(f, n);
+		AUTO(mem_free) char *part = mem_printf("%s.part", name);
+		uint64_t size = volume_writer_bytes(f->w, n), staged = size_of(f->dir, part);
+
+		if (size_of(f->dir, name) != size)
+			needed += size > staged ? size - staged : 0;
+	}
+	if (fs_free_bytes(f->dir, &available, e) < 0)
+		return -1;
+	if (needed == 0 || available >= needed + SPACE_MARGIN)
+		return 0;
+	return err_set(e, ERR_FULL, "%s: %llu bytes are needed and %llu are free", f->path,
+		(unsigned long long)(needed + SPACE_MARGIN), (unsigned long long)available);
+}
+
+/* Volumes of this set that belong to another division of it. */
+static int remove_stale(struct folder *f, struct err *e)
+{
+	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
+
+	if (fs_list(f->dir, &names, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		bool current = false;
+
+		if (!is_ours(volume_writer_head(f->w), names.names[i]))
+			continue;
+		for (uint32_t n = 1; n <= volume_writer_count(f->w) && !current; n++) {
+			AUTO(mem_free) char *name = file_name(f, n);
+
+			current = strcmp(name, names.names[i]) == 0;
+		}
+		if (!current && unlinkat(f->dir, names.names[i], 0) < 0)
+			return err_sys(e, "remove %s", names.names[i]);
+	}
+	return 0;
+}
+
+/* --- volumes ------------------------------------------------------------------------------- */
+
+static int fill(struct folder *f, uint32_t n, int fd, const char *name, enum spool_mode mode,
+	struct digest *sha256, struct err *e)
+{
+	AUTO(spool_free) struct spool *spool = NULL;
+	uint64_t size;
+
+	if (spool_open(&spool, fd, name, mode, e) < 0 ||
+		volume_writer_write(f->w, n, spool, e) < 0 ||
+		spool_close(&spool, sha256, &size, e) < 0)
+		return -1;
+	if (size != volume_writer_bytes(f->w, n))
+		BUG("volume %s has %llu bytes", name, (unsigned long long)size);
+	return 0;
+}
+
+/* Is the volume there with the right bytes? 1, 0, -1. */
+static int is_there(
+	struct folder *f, uint32_t n, const char *name, struct digest *sha256, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	uint64_t size;
+	int rc = fs_open_file(f->dir, name, &fd, &size, e);
+
+	if (rc <= 0 || size != volume_writer_bytes(f->w, n))
+		return rc < 0 ? -1 : 0;
+	if (fill(f, n, fd, name, SPOOL_CHECK, sha256, e) == 0)
+		return 1;
+	if (e->code != ERR_ABSENT)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+static int write_file(
+	struct folder *f, uint32_t n, const char *name, struct digest *sha256, struct err *e)
+{
+	AUTO(mem_free) char *part = mem_printf("%s.part", name);
+	AUTO(fd_close)
+	int fd = openat(f->dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_sys(e, "%s", part);
+	if (fault("export.write", e) < 0 || fill(f, n, fd, part, SPOOL_RESUME, sha256, e) < 0 ||
+		fs_sync(fd, part, e) < 0 || fault("export.rename", e) < 0)
+		return -1;
+	if (renameat(f->dir, part, f->dir, name) < 0)
+		return err_sys(e, "rename to %s", name);
+	return fs_sync(f->dir, f->path, e);
+}
+
+static int write_volume(struct folder *f, uint32_t n, struct err *e)
+{
+	AUTO(mem_free) char *name = file_name(f, n);
+	struct digest sha256;
+	char hex[DIGEST_HEX_SIZE];
+	int there = is_there(f, n, name, &sha256, e);
+
+	if (there < 0 || (!there && write_file(f, n, name, &sha256, e) < 0))
+		return err_ctx(e, "%s", name);
+	buf_printf(&f->sums, "%s  %s\n", digest_hex(&sha256, hex), name);
+	if (f->events->volume)
+		f->events->volume(f->events->ctx, name, n, volume_writer_count(f->w), there > 0);
+	return 0;
+}
+
+/* --- for people ---------------------------------------------------------------------------- */
+
+static void add_sum(struct folder *f, const char *name, struct span text)
+{
+	struct digest sha256;
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_of(&sha256, DIGEST_SHA256, text);
+	buf_printf(&f->sums, "%s  %s\n", digest_hex(&sha256, hex), name);
+}
+
+static int write_papers(struct folder *f, struct span key, struct err *e)
+{
+	const struct head *h = volume_writer_head(f->w);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(buf_release) struct buf carried = BUF_INIT;
+	AUTO(mem_free) char *first = file_name(f, 1);
+
+	if (key.len == 0 && head_public_key(h, &carried))
+		key = buf_span(&carried);
+	if (verify_text_write(&text, h, first, e) < 0 ||
+		fs_replace_file(f->dir, VERIFY_TEXT, buf_span(&text), 0644, e) < 0)
+		return -1;
+	add_sum(f, VERIFY_TEXT, buf_span(&text));
+	if (key.len && fs_replace_file(f->dir, PUBLIC_KEY, key, 0644, e) < 0)
+		return -1;
+	if (fault("export.sums", e) < 0)
+		return -1;
+	return fs_replace_file(f->dir, SUMS, buf_span(&f->sums), 0644, e);
+}
+
+int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
+	struct span public_key, const struct export_events *events, struct err *e)
+{
+	AUTO(folder_release)
+	struct folder f = { .path = dir, .dir = -1, .sums = BUF_INIT, .events = events };
+
+	if (fs_make_dirs(dir, 0755, e) < 0 || (f.dir = fs_open_dir(dir, e)) < 0)
+		return -1;
+	if (limit == EXPORT_LIMIT_AUTO)
+		limit = export_default_limit(f.dir);
+	if (volume_writer_open(&f.w, s, set, limit, e) < 0 || check_strangers(&f, e) < 0 ||
+		check_space(&f, e) < 0)
+		return -1;
+	tell_begin(f.w, events);
+	if (unlinkat(f.dir, SUMS, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "remove " SUMS);
+	for (uint32_t n = 1; n <= volume_writer_count(f.w); n++)
+		if (write_volume(&f, n, e) < 0)
+			return err_ctx(e, "%s", dir);
+	if (remove_stale(&f, e) < 0 || write_papers(&f, public_key, e) < 0)
+		return err_ctx(e, "%s", dir);
+	return 0;
+}
+
+int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
+	const struct export_events *events, struct err *e)
+{
+	AUTO(volume_writer_free) struct volume_writer *w = NULL;
+
+	if (volume_writer_open(&w, s, set, limit == EXPORT_LIMIT_AUTO ? 0 : limit, e) < 0)
+		return -1;
+	tell_begin(w, events);
+	for (uint32_t n = 1; n <= volume_writer_count(w); n++) {
+		AUTO(spool_free) struct spool *spool = NULL;
+		struct digest sha256;
+		uint64_t size;
+
+		if (spool_open(&spool, fd, "stdout", SPOOL_WRITE, e) < 0 ||
+			volume_writer_write(w, n, spool, e) < 0 ||
+			spool_close(&spool, &sha256, &size, e) < 0)
+			return err_ctx(e, "volume %u", n);
+		if (events->volume)
+			events->volume(events->ctx, "stdout", n, volume_writer_count(w), false);
+	}
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * From a store onto a medium: a folder of volumes with what people need to check them by hand, or
+ * the volumes one behind the other in a stream.
+ */
+#ifndef MOAT_EXPORT_H
+#define MOAT_EXPORT_H
+
+#include "mirror-tool/media/volume_write.h"
+
+#define EXPORT_FAT_LIMIT 4294967295ull /* bytes: no file on FAT can have more */
+#define EXPORT_LIMIT_AUTO UINT64_MAX
+
+struct export_report {
+	const struct head *head; /* borrowed from the writer */
+	uint32_t volumes;
+	uint64_t bytes; /* of all volumes */
+};
+
+struct export_events {
+	/* Before the first byte is written. */
+	void (*begin)(void *ctx, const struct export_report *r);
+	/* kept: it was there already, with the same bytes */
+	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes, bool kept);
+	void *ctx;
+};
+
+/*
+ * Write the volumes of a set into a folder (made when it is not there), each under a name that ends
+ * in .part until it is durable; then moat.pub, verify.txt and last SHA256SUMS.
+ *
+ * limit:      bytes of a volume at most; 0: one volume; EXPORT_LIMIT_AUTO: 4 GiB - 1 unless the
+ *             file system is known to take larger files.
+ * public_key: PEM, for moat.pub; empty: the one that the signature carries.
+ * Again:      volumes that are whole are kept, a cut one is continued, volumes of the same set
+ *             with another count are removed; other files stay. A folder that holds volumes of
+ *             another set is refused (ERR_INPUT).
+ * Fails:      ERR_FULL before anything is written; ERR_CORRUPT when a blob of the store is damaged.
+ */
+MUST int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
+	struct span public_key, const struct export_events *events, struct err *e);
+
+MUST int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
+	const struct export_events *events, struct err *e);
+
+/* Most bytes that a file on this file system may have by default: 0 or EXPORT_FAT_LIMIT. */
+uint64_t export_default_limit(int dir);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The way of a volume's bytes onto the medium: hashed and written by a second thread while the
+ * first reads and checks the next blob. A few fixed buffers; nothing is copied when the caller
+ * reads straight into spool_room().
+ *
+ * With SPOOL_RESUME the file's bytes are compared as long as they agree, and written from the first
+ * difference on, so an export that was cut off goes on where it stopped.
+ */
+#ifndef MOAT_SPOOL_H
+#define MOAT_SPOOL_H
+
+#include "storage/oci/digest.h"
+
+#define SPOOL_SLOT_BYTES (512u << 10)
+
+enum spool_mode {
+	SPOOL_WRITE, /* to fd's position: a pipe or a new file */
+	SPOOL_RESUME, /* to a file from offset 0, keeping what agrees */
+	SPOOL_CHECK, /* compare only; spool_close() fails with ERR_ABSENT when the file differs */
+};
+
+struct spool;
+
+/* fd and name (for messages) are borrowed. */
+MUST int spool_open(
+	struct spool **s, int fd, const char *name, enum spool_mode mode, struct err *e);
+void spool_free(struct spool **s); /* for AUTO: drops what is not written */
+
+/* Where the next bytes may be read to before they are put: at least one byte of room. */
+void *spool_room(struct spool *s, size_t *len);
+
+/* A tar_sink. Fails with the error of bytes put before. */
+int spool_put(void *s, const void *data, size_t len, struct err *e);
+
+/* Wait until all is written (not: durable); size and sha256 are of all the bytes. The file is cut
+ * to them with SPOOL_RESUME. */
+MUST int spool_close(struct spool **s, struct digest *sha256, uint64_t *size, struct err *e);
+
+#endif

@@ -1,0 +1,179 @@
+/* What a person does to check a medium by hand, with this set's names filled in. Pure. */
+#include "mirror-tool/media/verify_text.h"
+
+#include "mirror-tool/cosign.h"
+#include "storage/base/banned.h"
+
+#define SIGNATURE "dev.cosignproject.cosign/signature"
+
+/* The first legacy signature of the set: its payload and the base64 of the signature. */
+struct legacy {
+	struct digest payload;
+	char *signature;
+};
+
+static void legacy_release(struct legacy *l)
+{
+	mem_free(&l->signature);
+}
+
+/* Base64 goes into a command line, so nothing else may. */
+static bool is_base64(const char *text)
+{
+	return text && *text &&
+	       !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+				  "uvwxyz0123456789+/=")];
+}
+
+static int read_manifest(
+	struct manifest *m, const struct head *h, const struct set_signature *s, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return manifest_parse(m, digest_text(&s->digest, text), NULL,
+		buf_span(&head_find(h, &s->digest)->bytes), e);
+}
+
+static int find_legacy(const struct head *h, struct legacy *out, struct err *e)
+{
+	for (size_t i = 0; i < h->signature_count; i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		const char *signature;
+
+		if (read_manifest(&m, h, &h->signatures[i], e) < 0)
+			return -1;
+		if (m.count == 0 || strcmp(m.items[0].media_type, MEDIA_COSIGN_PAYLOAD) != 0)
+			continue;
+		signature = annotation_get(&m.items[0].annotations, SIGNATURE);
+		if (!is_base64(signature))
+			continue;
+		out->payload = m.items[0].digest;
+		out->signature = mem_strdup(signature);
+		return 0;
+	}
+	return err_set(
+		e, ERR_UNSUPPORTED, "set %s has no cosign signature for verify.txt", h->set.name);
+}
+
+bool head_public_key(const struct head *h, struct buf *out)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < h->signature_count; i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		const char *key;
+
+		if (read_manifest(&m, h, &h->signatures[i], &e) < 0)
+			continue;
+		key = annotation_get(&m.annotations, PUBLIC_KEY_ANNOTATION);
+		if (!key)
+			continue;
+		buf_str(out, key);
+		return true;
+	}
+	return false;
+}
+
+/* Text with @SET@, ... for the hex digests and names of this set. */
+static const char template[] =
+	"How to check this medium without moat\n"
+	"======================================\n"
+	"\n"
+	"Set:     @NAME@ @VERSION@\n"
+	"Digest:  sha256:@SET@\n"
+	"\n"
+	"Needed: a shell, tar, sha256sum, base64 and openssl. The lines that begin with four\n"
+	"spaces are commands; type them one after the other in this folder.\n"
+	"\n"
+	"1. The files arrived as they were written (this finds damage, not forgery):\n"
+	"\n"
+	"    sha256sum -c SHA256SUMS\n"
+	"\n"
+	"2. moat.pub came with the medium, so it proves nothing by itself. Compare this with the\n"
+	"   fingerprint that you were given in another way (`moat key show`):\n"
+	"\n"
+	"    openssl pkey -pubin -in moat.pub -outform DER | sha256sum\n"
+	"\n"
+	"3. The signature is by that key, over a statement that names the digest above:\n"
+	"\n"
+	"    work=$(mktemp -d)\n"
+	"    tar -xOf @VOLUME@ blobs/sha256/@PAYLOAD@ > $work/payload\n"
+	"    echo @SIGNATURE@ | base64 -d > $work/signature\n"
+	"    openssl dgst -sha256 -verify moat.pub -signature $work/signature $work/payload\n"
+	"    grep -F '\"docker-manifest-digest\":\"sha256:@SET@\"' $work/payload\n"
+	"\n"
+	"4. The set has that digest, and names its inventory, which lists every blob:\n"
+	"\n"
+	"    tar -xOf @VOLUME@ blobs/sha256/@SET@ > $work/set\n"
+	"    echo '@SET@  '$work/set | sha256sum -c\n"
+	"    grep -F 'sha256:@MANIFEST@' $work/set > /dev/null\n"
+	"    tar -xOf @VOLUME@ blobs/sha256/@MANIFEST@ > $work/manifest\n"
+	"    echo '@MANIFEST@  '$work/manifest | sha256sum -c\n"
+	"    grep -F 'sha256:@INVENTORY@' $work/manifest > /dev/null\n"
+	"    tar -xOf @VOLUME@ blobs/sha256/@INVENTORY@ > $work/inventory\n"
+	"    echo '@INVENTORY@  '$work/inventory | sha256sum -c\n"
+	"\n"
+	"5. The blobs of all volumes are those of the inventory (this needs space for all of them\n"
+	"   in $work; set TMPDIR before step 3 to choose where that is):\n"
+	"\n"
+	"    for v in @PREFIX@*.tar; do tar -xf $v -C $work; done\n"
+	"    cd $work\n"
+	"    if [ -d parts ]; then for d in parts/*/*; do cat $d/* > blobs/${d#parts/}; done; fi\n"
+	"    sed -n 's,^sha256:\\([0-9a-f]*\\) .*,\\1  blobs/sha256/\\1,p' inventory > sums256\n"
+	"    sed -n 's,^sha512:\\([0-9a-f]*\\) .*,\\1  blobs/sha512/\\1,p' inventory > sums512\n"
+	"    if [ -s sums256 ]; then sha256sum --quiet -c sums256; fi\n"
+	"    if [ -s sums512 ]; then sha512sum --quiet -c sums512; fi\n"
+	"    cd - > /dev/null\n"
+	"    rm -r $work\n"
+	"\n"
+	"Every volume is an OCI archive: `skopeo copy oci-archive:VOLUME:REFERENCE ...` and\n"
+	"`ctr images import VOLUME` read the images that are whole in it.\n";
+
+static void fill_in(struct buf *out, const char *text, const struct annotation *words)
+{
+	while (*text) {
+		const struct annotation *w = words;
+
+		while (w->key && strncmp(text, w->key, strlen(w->key)) != 0)
+			w++;
+		if (w->key)
+			buf_str(out, w->value);
+		else
+			buf_char(out, *text);
+		text += w->key ? strlen(w->key) : 1;
+	}
+}
+
+/* The layer of the inventory's manifest. */
+static int inventory_layer(const struct head *h, struct digest *layer, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	const struct set_entry *entry = set_role_entry(&h->set, SET_INVENTORY);
+	const struct head_blob *b = head_find(h, &entry->digest);
+
+	if (manifest_parse(&m, "inventory", NULL, buf_span(&b->bytes), e) < 0)
+		return -1;
+	*layer = m.items[0].digest;
+	return 0;
+}
+
+int verify_text_write(struct buf *out, const struct head *h, const char *volume, struct err *e)
+{
+	AUTO(legacy_release) struct legacy legacy = { .signature = NULL };
+	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
+	char set[DIGEST_HEX_SIZE], payload[DIGEST_HEX_SIZE], manifest[DIGEST_HEX_SIZE],
+		inventory[DIGEST_HEX_SIZE];
+	struct digest layer;
+
+	if (find_legacy(h, &legacy, e) < 0 || inventory_layer(h, &layer, e) < 0)
+		return -1;
+	digest_hex(&set_role_entry(&h->set, SET_INVENTORY)->digest, manifest);
+	fill_in(out, template,
+		(const struct annotation[]){ { "@NAME@", h->set.name },
+			{ "@VERSION@", h->set.version }, { "@SET@", digest_hex(&h->digest, set) },
+			{ "@VOLUME@", volume }, { "@PREFIX@", prefix },
+			{ "@PAYLOAD@", digest_hex(&legacy.payload, payload) },
+			{ "@SIGNATURE@", legacy.signature }, { "@MANIFEST@", manifest },
+			{ "@INVENTORY@", digest_hex(&layer, inventory) }, { NULL, NULL } });
+	return 0;
+}

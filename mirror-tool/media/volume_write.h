@@ -1,0 +1,30 @@
+/*
+ * Writing the volumes of a set: planned first, to the byte, then written one after the other.
+ * The same set and limit give the same bytes.
+ *
+ * Every blob is hashed on its way; one that is not what its name says ends the export
+ * (ERR_CORRUPT), so a damaged store is never carried on.
+ */
+#ifndef MOAT_VOLUME_WRITE_H
+#define MOAT_VOLUME_WRITE_H
+
+#include "mirror-tool/media/contents.h"
+#include "mirror-tool/media/plan.h"
+#include "mirror-tool/media/spool.h"
+
+struct volume_writer;
+
+/* limit: most bytes of a volume; 0: one volume of any size. The store is borrowed. */
+MUST int volume_writer_open(struct volume_writer **w, struct store *s, const struct digest *set,
+	uint64_t limit, struct err *e);
+void volume_writer_free(struct volume_writer **w); /* for AUTO */
+
+const struct head *volume_writer_head(const struct volume_writer *w);
+uint32_t volume_writer_count(const struct volume_writer *w);
+uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume); /* exactly */
+
+/* One volume into a spool. Volumes go in order, from 1; the same one may be written again. */
+MUST int volume_writer_write(
+	struct volume_writer *w, uint32_t volume, struct spool *to, struct err *e);
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * The sink of `moat import`. Must never make a set visible before all of it is durable, and never
+ * write a byte before signatures, version and space were looked at.
+ */
+#include "mirror-tool/media/import.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "storage/base/fault.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define RESUME_MIN (8u << 20) /* bytes: smaller blobs are copied again after a stop */
+#define SPACE_MARGIN (8u << 20) /* bytes: the database and directories grow too */
+
+struct import {
+	struct store *store;
+	const char *store_dir;
+	const struct import_events *events;
+	struct blob_batch *batch;
+	struct blob_writer *writer; /* of the blob at hand, or of the cut blob that goes on */
+	struct piece piece; /* at hand; of the writer */
+	uint64_t skip; /* bytes of it that the stage has already */
+	bool between; /* a part is over, and its blob wants more */
+};
+
+static void import_release(struct import *im)
+{
+	blob_abort(&im->writer);
+	batch_free(&im->batch);
+}
+
+/* --- may it come in? ------------------------------------------------------------------------- */
+
+struct accepted {
+	const struct head *head;
+	int64_t newest; /* time of the last acceptance of any set */
+};
+
+static int compare_version(void *ctx, const struct set_info *info, struct err *e)
+{
+	struct accepted *a = ctx;
+	const struct set *s = &a->head->set;
+	int c;
+
+	if (strcmp(info->name, s->name) != 0)
+		return 0;
+	c = set_version_cmp(s->version, info->version);
+	if (c < 0)
+		return err_set(e, ERR_UNTRUSTED,
+			"set %s %s is older than version %s, which is here", s->name, s->version,
+			info->version);
+	if (c == 0 && !digest_eq(&info->digest, &a->head->digest))
+		return err_set(e, ERR_UNTRUSTED,
+			"set %s %s is here already with other contents: the same version must be "
+			"the same set",
+			s->name, s->version);
+	return 0;
+}
+
+static int newest_time(void *ctx, const struct set_info *info, struct err *e)
+{
+	int64_t *newest = ctx;
+
+	(void)e;
+	if (info->accepted > *newest)
+		*newest = info->accepted;
+	return 0;
+}
+
+/* Clocks inside are often wrong: time never runs behind the last set that was accepted. */
+static int time_floor(struct store *s, int64_t *now, struct err *e)
+{
+	*now = (int64_t)time(NULL);
+	return list_sets(s, newest_time, now, e);
+}
+
+/* --- what is needed? ------------------------------------------------------------------------- */
+
+static int look_around(struct import *im, struct medium *m, struct import_report *r, struct err *e)
+{
+	const struct inventory *v = &m->head.inventory;
+
+	for (size_t i = 0; i < v->count; i++) {
+		uint64_t size;
+		int rc = blob_stat(im->store, &v->lines[i].digest, &size, e);
+
+		if (rc < 0)
+			return -1;
+		m->arrived[i] |= rc > 0;
+		r->blobs += rc == 0;
+		r->bytes += rc == 0 ? v->lines[i].size : 0;
+		r->held_blobs += rc > 0;
+		r->held_bytes += rc > 0 ? v->lines[i].size : 0;
+	}
+	return 0;
+}
+
+static int check_space(struct import *im, uint64_t bytes, struct err *e)
+{
+	AUTO(fd_close) int dir = fs_open_dir(im->store_dir, e);
+	uint64_t available;
+
+	if (dir < 0 || fs_free_bytes(dir, &available, e) < 0)
+		return -1;
+	if (bytes == 0 || available >= bytes + SPACE_MARGIN)
+		return 0;
+	return err_set(e, ERR_FULL,
+		"%s: %llu bytes are needed and %llu are free; nothing was written", im->store_dir,
+		(unsigned long long)(bytes + SPACE_MARGIN), (unsigned long long)available);
+}
+
+/* What every volume carries: the set, the signatures that hold, the inventory. */
+static bool is_unsigned(const struct medium *m, const struct digest *d)
+{
+	for (size_t i = 0; i < m->head.signature_count; i++)
+		if (!m->signed_by[i] && digest_eq(&m->head.signatures[i].digest, d))
+			return true;
+	return false;
+}
+
+static int put_head(struct import *im, const struct medium *m, struct err *e)
+{
+	for (size_t i = 0; i < m->head.count; i++) {
+		const struct head_blob *b = &m->head.blobs[i];
+		struct digest got;
+
+		if (!is_unsigned(m, &b->digest) &&
+			blob_put(im->store, im->batch, buf_span(&b->bytes), &got, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int begin(void *ctx, struct medium *m, struct err *e)
+{
+	struct import *im = ctx;
+	struct import_report r = { .head = &m->head, .volumes = m->volumes };
+	struct accepted a = { .head = &m->head };
+
+	if (list_sets(im->store, compare_version, &a, e) < 0 || look_around(im, m, &r, e) < 0 ||
+		check_space(im, r.bytes, e) < 0)
+		return -1;
+	if (im->events->begin)
+		im->events->begin(im->events->ctx, &r);
+	return put_head(im, m, e);
+}
+
+/* --- blobs ----------------------------------------------------------------------------------- */
+
+/* Does this part go on where the open writer stands? */
+static bool goes_on(const struct import *im, const struct piece *p)
+{
+	return im->writer && p->at && p->line == im->piece.line &&
+	       p->at == im->piece.at + im->piece.len;
+}
+
+static int piece(void *ctx, const struct piece *p, struct err *e)
+{
+	struct import *im = ctx;
+	bool on = goes_on(im, p);
+	unsigned flags = p->size >= RESUME_MIN || p->len < p->size ? BLOB_RESUME : 0;
+	uint64_t staged;
+	int rc;
+
+	if (!on) {
+		blob_abort(&im->writer);
+		rc = blob_begin(im->store, &p->digest, p->size, flags, &im->writer, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0; /* another process has brought it */
+	}
+	im->piece = *p;
+	im->between = false;
+	staged = blob_offset(im->writer);
+	if (staged < p->at) { /* the part before this one did not come yet */
+		blob_abort(&im->writer);
+		return 0;
+	}
+	im->skip = staged - p->at < p->len ? staged - p->at : p->len;
+	return 1;
+}
+
+static int bytes(void *ctx, struct span data, struct err *e)
+{
+	struct import *im = ctx;
+	size_t known = im->skip < data.len ? (size_t)im->skip : data.len;
+
+	im->skip -= known;
+	if (data.len > known)
+		blob_write(im->writer, data.data + known, data.len - known);
+	if (blob_failed(im->writer)) /* the commit tells why, and spares the rest of the medium */
+		return blob_commit(&im->writer, im->batch, NULL, e);
+	return 0;
+}
+
+static int end(void *ctx, struct err *e)
+{
+	struct import *im = ctx;
+
+	im->between = im->piece.at + im->piece.len < im->piece.size;
+	if (im->between)
+		return 0;
+	if (fault("import.blob", e) < 0)
+		return -1;
+	return blob_commit(&im->writer, im->batch, NULL, e) < 0 ? -1 : 1;
+}
+
+static const struct volume_sink import_sink = { piece, bytes, end };
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static int volume(void *ctx, struct medium *m, const char *name, uint32_t number, struct err *e)
+{
+	struct import *im = ctx;
+
+	if (fault("import.volume", e) < 0 || batch_flush(im->batch, e) < 0)
+		return -1;
+	if (im->events->volume)
+		im->events->volume(im->events->ctx, name, number, m->volumes);
+	return 0;
+}
+
+static int accept_set(struct import *im, const struct medium *m, struct err *e)
+{
+	struct set_signature held[VOLUME_SIGNATURES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->head.signature_count; i++)
+		if (m->signed_by[i])
+			held[count++] = m->head.signatures[i];
+	if (fault("import.accept", e) < 0)
+		return -1;
+	return set_accept(im->store, &m->head.digest, held, count, e);
+}
+
+static int check_complete(const struct medium *m, struct err *e)
+{
+	AUTO(buf_release) struct buf missing = BUF_INIT;
+	bool one;
+
+	if (!medium_missing(m, &missing))
+		return 0;
+	one = !strpbrk(missing.data, ",-");
+	return err_set(e, ERR_INCOMPLETE,
+		"set %s %s is not complete: volume%s %s of %u %s missing; what came is kept, and "
+		"nothing was made visible",
+		m->head.set.name, m->head.set.version, one ? "" : "s", missing.data, m->volumes,
+		one ? "is" : "are");
+}
+
+int import_medium(struct store *s, const char *store_dir, const struct trust *trust,
+	const char *const *paths, size_t count, const struct import_events *events,
+	struct medium *m, struct err *e)
+{
+	AUTO(import_release)
+	struct import im = {
+		.store = s, .store_dir = store_dir, .events = events, .batch = batch_new(s)
+	};
+	static const struct medium_events medium_events = { begin, volume, NULL };
+
+	*m = (struct medium){ .trust = trust, .sink = &import_sink, .ctx = &im };
+	if (time_floor(s, &m->now, e) < 0)
+		return -1;
+	if (medium_read(m, paths, count, &medium_events, e) < 0) {
+		if (im.between && e->code == ERR_CORRUPT)
+			blob_discard(&im.writer); /* the part may be what is damaged */
+		return -1;
+	}
+	if (check_complete(m, e) < 0 || batch_flush(im.batch, e) < 0)
+		return -1;
+	return accept_set(&im, m, e);
+}

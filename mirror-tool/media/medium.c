@@ -1,0 +1,247 @@
+/* Many volumes as one medium. Opens files, orders them, and leaves each to volume_read. */
+#include "mirror-tool/media/medium.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+/* --- paths ----------------------------------------------------------------------------------- */
+
+void medium_paths_release(struct medium_paths *p)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < p->count; i++)
+		free(p->items[i]);
+	free(p->items);
+	*p = (struct medium_paths){ NULL, 0 };
+	errno = saved;
+}
+
+static void add_path(struct medium_paths *p, char *path)
+{
+	if ((p->count & (p->count - 1)) == 0)
+		p->items = mem_grow(p->items, p->count ? 2 * p->count : 1, sizeof(*p->items));
+	p->items[p->count++] = path;
+}
+
+static int add_folder(struct medium_paths *p, const char *path, struct err *e)
+{
+	AUTO(fd_close) int dir = fs_open_dir(path, e);
+	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
+	size_t before = p->count;
+
+	if (dir < 0 || fs_list(dir, &names, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (volume_is_file_name(names.names[i]))
+			add_path(p, mem_printf("%s/%s", path, names.names[i]));
+	if (p->count > before)
+		return 0;
+	return err_set(e, ERR_ABSENT, "%s: no volumes in this folder (*.NNN-of-NNN.tar)", path);
+}
+
+int medium_paths_find(struct medium_paths *p, const char *const *paths, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stat st;
+
+		if (stat(paths[i], &st) < 0)
+			return err_sys(e, "%s", paths[i]);
+		if (!S_ISDIR(st.st_mode))
+			add_path(p, mem_strdup(paths[i]));
+		else if (add_folder(p, paths[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- one volume ------------------------------------------------------------------------------ */
+
+/* An opened file with its readers. */
+struct opened {
+	int fd;
+	struct tar_reader *tar;
+	struct volume_reader *v;
+};
+
+static void opened_close(struct opened *o)
+{
+	volume_reader_free(&o->v);
+	tar_close(&o->tar);
+	fd_close(&o->fd);
+}
+
+static int open_volume(
+	struct opened *o, struct medium *m, const char *path, uint32_t *volume, struct err *e)
+{
+	uint64_t size;
+	int rc = fs_open_file(AT_FDCWD, path, &o->fd, &size, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: no such file", path);
+	if (rc < 0 || tar_open(&o->tar, o->fd, path, TAR_EXACT, e) < 0)
+		return -1;
+	posix_fadvise(o->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	o->v = volume_reader_new(m, o->tar, path);
+	return volume_read_head(o->v, volume, e);
+}
+
+static int read_file(
+	struct medium *m, const char *path, const struct medium_events *events, struct err *e)
+{
+	AUTO(opened_close) struct opened o = { .fd = -1 };
+	uint32_t volume = 0;
+	int rc;
+
+	if (open_volume(&o, m, path, &volume, e) < 0 || volume_read_blobs(o.v, e) < 0)
+		return -1;
+	rc = tar_again(o.tar, e);
+	if (rc > 0)
+		return err_set(e, ERR_CORRUPT, "%s: there is more behind its end", path);
+	return rc < 0 ? -1 : events->volume(m->ctx, m, path, volume, e);
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+struct numbered {
+	const char *path;
+	uint32_t volume;
+};
+
+static int by_volume(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+
+	if (x->volume != y->volume)
+		return x->volume < y->volume ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+static int failed(
+	struct medium *m, const char *path, const struct medium_events *events, struct err *e)
+{
+	struct err why = *e;
+
+	return events->failed ? events->failed(m->ctx, path, &why, e) : -1;
+}
+
+/* The heads of all files: what is not of this set is known before anything is written. */
+static int number_files(struct medium *m, const struct medium_paths *paths,
+	const struct medium_events *events, struct numbered *out, size_t *count, struct err *e)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		AUTO(opened_close) struct opened o = { .fd = -1 };
+
+		out[*count].path = paths->items[i];
+		if (open_volume(&o, m, paths->items[i], &out[*count].volume, e) == 0)
+			(*count)++;
+		else if (failed(m, paths->items[i], events, e) < 0)
+			return -1;
+	}
+	if (*count)
+		qsort(out, *count, sizeof(*out), by_volume);
+	return 0;
+}
+
+static int read_files(struct medium *m, const struct medium_paths *paths,
+	const struct medium_events *events, struct err *e)
+{
+	AUTO(mem_free) struct numbered *files = mem_alloc(paths->count * sizeof(*files));
+	size_t count = 0;
+
+	if (number_files(m, paths, events, files, &count, e) < 0)
+		return -1;
+	if (count == 0)
+		return 0; /* each has failed, and was told so */
+	if (events->begin(m->ctx, m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (read_file(m, files[i].path, events, e) < 0 &&
+			failed(m, files[i].path, events, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- a stream -------------------------------------------------------------------------------- */
+
+static int read_stream_volume(
+	struct medium *m, struct tar_reader *tar, const struct medium_events *events, struct err *e)
+{
+	AUTO(volume_reader_free)
+	struct volume_reader *v = volume_reader_new(m, tar, "stdin");
+	bool first = !m->trusted;
+	uint32_t volume = 0;
+
+	if (volume_read_head(v, &volume, e) < 0)
+		return -1;
+	if (first && events->begin(m->ctx, m, e) < 0)
+		return -1;
+	if (volume_read_blobs(v, e) < 0)
+		return -1;
+	return events->volume(m->ctx, m, "stdin", volume, e);
+}
+
+static int read_stream(struct medium *m, const struct medium_events *events, struct err *e)
+{
+	AUTO(tar_close) struct tar_reader *tar = NULL;
+	int rc;
+
+	if (tar_open(&tar, STDIN_FILENO, "stdin", TAR_EXACT, e) < 0)
+		return -1;
+	do {
+		if (read_stream_volume(m, tar, events, e) < 0)
+			return -1;
+		rc = tar_again(tar, e);
+	} while (rc > 0);
+	return rc;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+int medium_read(struct medium *m, const char *const *paths, size_t count,
+	const struct medium_events *events, struct err *e)
+{
+	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
+
+	if (count == 1 && strcmp(paths[0], "-") == 0)
+		return read_stream(m, events, e);
+	if (medium_paths_find(&found, paths, count, e) < 0)
+		return -1;
+	return read_files(m, &found, events, e);
+}
+
+int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e)
+{
+	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
+	AUTO(opened_close) struct opened o = { .fd = -1 };
+	uint32_t volume;
+
+	if (medium_paths_find(&found, paths, count, e) < 0)
+		return -1;
+	return open_volume(&o, m, found.items[0], &volume, e);
+}
+
+bool medium_missing(const struct medium *m, struct buf *out)
+{
+	AUTO(mem_free) bool *needed = mem_alloc((m->volumes + 2) * sizeof(*needed));
+	bool any = false;
+
+	for (size_t i = 0; i < m->head.inventory.count; i++)
+		for (uint32_t n = m->map.lines[i].first; n <= m->map.lines[i].last; n++)
+			needed[n] |= !m->arrived[i];
+	for (uint32_t n = 1, last; n <= m->volumes; n = last + 1) {
+		for (last = n; needed[n] && needed[last + 1]; last++)
+			;
+		if (!needed[n])
+			continue;
+		buf_printf(out, last > n ? "%s%u-%u" : "%s%u", any ? ", " : "", n, last);
+		any = true;
+	}
+	return any;
+}

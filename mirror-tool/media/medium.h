@@ -1,0 +1,46 @@
+/*
+ * A whole medium: folders, volume files in any order, or a stream of volumes one behind the other.
+ */
+#ifndef MOAT_MEDIUM_H
+#define MOAT_MEDIUM_H
+
+#include "mirror-tool/media/volume_read.h"
+
+struct medium_events {
+	/* The set is trusted, and every volume given is of it; nothing was handed to the sink. The
+	 * callee may mark blobs in m->arrived that it holds already. */
+	int (*begin)(void *ctx, struct medium *m, struct err *e);
+	/* A volume was read to its end. */
+	int (*volume)(
+		void *ctx, struct medium *m, const char *name, uint32_t volume, struct err *e);
+	/* A volume failed: 0 to go on with the others, or -1 with e. NULL: stop. */
+	int (*failed)(void *ctx, const char *name, const struct err *why, struct err *e);
+};
+
+/* The files that hold volumes: those of each folder that are named like one, the others as given. */
+struct medium_paths {
+	char **items;
+	size_t count;
+};
+MUST int medium_paths_find(
+	struct medium_paths *p, const char *const *paths, size_t count, struct err *e);
+void medium_paths_release(struct medium_paths *p); /* for AUTO */
+
+/*
+ * Read a medium: m has trust, now, sink and ctx set; ctx is for the events too.
+ *
+ * paths:   "-" alone is stdin, read once from front to back. Files are read in the order of their
+ *          volumes; the heads of all of them before the blobs of the first.
+ * Returns: 0 when everything given is sound; whether it is everything, medium_missing() knows.
+ *          Else -1: see volume_read.h; ERR_ABSENT no volume there.
+ */
+MUST int medium_read(struct medium *m, const char *const *paths, size_t count,
+	const struct medium_events *events, struct err *e);
+
+/* Which volumes hold what has not arrived: appends "2, 4-6" to out; false when nothing lacks. */
+bool medium_missing(const struct medium *m, struct buf *out);
+
+/* Just the head, for showing what a medium is: of the first of the paths that has one. */
+MUST int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e);
+
+#endif

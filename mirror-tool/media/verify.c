@@ -1,0 +1,51 @@
+/* The sink that only hashes. The parts of a cut blob count when they come in order. */
+#include "mirror-tool/media/verify.h"
+
+#include "storage/base/banned.h"
+
+void verify_sink_release(struct verify_sink *s)
+{
+	hasher_release(&s->hasher);
+}
+
+static int piece(void *ctx, const struct piece *p, struct err *e)
+{
+	struct verify_sink *s = ctx;
+
+	(void)e;
+	if (p->at && (s->cut.line != p->line || s->cut.at != p->at))
+		return 0; /* the part before it did not come */
+	if (p->at == 0)
+		hasher_init(&s->hasher, p->digest.alg);
+	s->piece = *p;
+	s->cut.at = 0;
+	return 1;
+}
+
+static int bytes(void *ctx, struct span data, struct err *e)
+{
+	struct verify_sink *s = ctx;
+
+	(void)e;
+	hasher_add(&s->hasher, data.data, data.len);
+	s->bytes += data.len;
+	return 0;
+}
+
+static int end(void *ctx, struct err *e)
+{
+	struct verify_sink *s = ctx;
+	struct digest got;
+
+	if (s->piece.at + s->piece.len < s->piece.size) {
+		s->cut = s->piece;
+		s->cut.at += s->piece.len;
+		return 0;
+	}
+	hasher_end(&s->hasher, &got);
+	if (digest_eq(&got, &s->piece.digest))
+		return 1;
+	return err_set(e, ERR_CORRUPT, "its bytes are not what its name says: damaged or altered");
+}
+
+const struct volume_sink verify_sink = { piece, bytes, end };

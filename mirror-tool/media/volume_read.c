@@ -1,0 +1,605 @@
+/*
+ * One volume, front to back. Must never hand a byte to the sink before the signatures of the set
+ * hold, and never take a size, a name or an order from the medium that it could know better.
+ */
+#include "mirror-tool/media/volume_read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "storage/base/banned.h"
+
+struct volume_reader {
+	struct medium *m;
+	struct tar_reader *tar;
+	const char *name; /* of the volume; borrowed */
+	struct buf index_text;
+	struct volume_index index;
+	struct toc_check toc;
+	struct hasher hasher; /* of a part */
+	bool *here; /* by inventory line: seen in this volume */
+};
+
+struct volume_reader *volume_reader_new(struct medium *m, struct tar_reader *tar, const char *name)
+{
+	struct volume_reader *v = mem_alloc(sizeof(*v));
+
+	*v = (struct volume_reader){ .m = m,
+		.tar = tar,
+		.name = name,
+		.index_text = BUF_INIT,
+		.index = VOLUME_INDEX_INIT,
+		.toc = TOC_CHECK_INIT,
+		.hasher = HASHER_INIT };
+	return v;
+}
+
+void volume_reader_free(struct volume_reader **out)
+{
+	struct volume_reader *v = *out;
+	int saved = errno;
+
+	if (!v)
+		return;
+	buf_release(&v->index_text);
+	volume_index_release(&v->index);
+	toc_check_release(&v->toc);
+	hasher_release(&v->hasher);
+	free(v->here);
+	free(v);
+	*out = NULL;
+	errno = saved;
+}
+
+void medium_release(struct medium *m)
+{
+	int saved = errno;
+
+	head_release(&m->head);
+	volume_map_release(&m->map);
+	buf_release(&m->map_text);
+	free(m->arrived);
+	free(m->seen);
+	m->arrived = m->seen = NULL;
+	m->trusted = false;
+	errno = saved;
+}
+
+/* What the medium says is wrong, whatever the parser calls it. */
+static int bad(const struct volume_reader *v, struct err *e)
+{
+	if (e->code == ERR_INPUT || e->code == ERR_ABSENT || e->code == ERR_UNSUPPORTED)
+		e->code = ERR_CORRUPT;
+	return err_ctx(e, "%s", v->name);
+}
+
+/* --- entries in memory ----------------------------------------------------------------------- */
+
+static int expect(struct volume_reader *v, const char *name, uint64_t size, struct err *e)
+{
+	struct tar_entry entry;
+	int rc = tar_next(v->tar, &entry, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_CORRUPT, "%s: ends before entry %s", v->name, name);
+	if (strcmp(entry.name, name) != 0)
+		return err_set(e, ERR_CORRUPT, "%s: entry %s where %s should be", v->name,
+			entry.name, name);
+	if (size != UINT64_MAX && entry.size != size)
+		return err_set(e, ERR_CORRUPT, "%s: entry %s has %llu bytes instead of %llu",
+			v->name, name, (unsigned long long)entry.size, (unsigned long long)size);
+	return 0;
+}
+
+static int take_text(
+	struct volume_reader *v, const char *name, size_t limit, struct buf *out, struct err *e)
+{
+	if (expect(v, name, UINT64_MAX, e) < 0)
+		return -1;
+	return tar_data_all(v->tar, limit, out, e);
+}
+
+static void note_text(struct volume_reader *v, const char *name, struct span text)
+{
+	struct digest sha256;
+
+	digest_of(&sha256, DIGEST_SHA256, text);
+	toc_check_add(&v->toc, &(struct toc_entry){ name, text.len, &sha256, 0 });
+}
+
+static int take_blob(struct volume_reader *v, const struct digest *d, uint64_t size, size_t limit,
+	struct buf *out, struct err *e)
+{
+	char name[VOLUME_NAME_SIZE];
+	struct digest got;
+
+	volume_blob_name(d, name);
+	if (expect(v, name, size, e) < 0 || tar_data_all(v->tar, limit, out, e) < 0)
+		return -1;
+	digest_of(&got, d->alg, buf_span(out));
+	if (!digest_eq(&got, d))
+		return err_set(e, ERR_CORRUPT,
+			"%s: entry %s: its bytes are not what its name says: damaged or altered",
+			v->name, name);
+	toc_check_add(&v->toc, &(struct toc_entry){ name, size, NULL, 0 });
+	return 0;
+}
+
+/* --- the head -------------------------------------------------------------------------------- */
+
+/* A blob of the head, once. */
+static int take_head_blob(
+	struct volume_reader *v, const struct digest *d, uint64_t size, size_t limit, struct err *e)
+{
+	if (head_find(&v->m->head, d))
+		return 0;
+	return take_blob(v, d, size, limit, &head_add(&v->m->head, d)->bytes, e);
+}
+
+/* A manifest of the head with its config and layers. *layer: the first one. */
+static int take_head_manifest(struct volume_reader *v, const struct descriptor *d, size_t limit,
+	size_t layers_max, struct digest *layer, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	char text[DIGEST_TEXT_SIZE];
+
+	if (take_head_blob(v, &d->digest, d->size, MANIFEST_MAX, e) < 0)
+		return -1;
+	digest_text(&d->digest, text);
+	if (manifest_parse(
+		    &m, text, NULL, buf_span(&head_find(&v->m->head, &d->digest)->bytes), e) < 0)
+		return bad(v, e);
+	if (m.kind != MEDIA_IMAGE || m.count == 0 || m.count > layers_max)
+		return err_set(e, ERR_CORRUPT, "%s: %s has %zu layers", v->name, text, m.count);
+	*layer = m.items[0].digest;
+	if (m.has_config &&
+		take_head_blob(v, &m.config.digest, m.config.size, COSIGN_BLOB_MAX, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m.count; i++)
+		if (take_head_blob(v, &m.items[i].digest, m.items[i].size, limit, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int take_signatures(struct volume_reader *v, struct err *e)
+{
+	struct digest layer;
+
+	for (size_t i = 0; i < v->index.signature_count; i++) {
+		struct descriptor d = { .digest = v->index.signatures[i].digest,
+			.size = v->index.signature_sizes[i] };
+
+		head_add_signature(&v->m->head, &v->index.signatures[i]);
+		if (take_head_manifest(v, &d, COSIGN_BLOB_MAX, COSIGN_LAYERS_MAX, &layer, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int head_blob(
+	void *ctx, const struct digest *d, uint64_t size, struct buf *out, struct err *e)
+{
+	const struct head_blob *b = head_find(ctx, d);
+
+	if (!b)
+		return 0;
+	if (b->bytes.len != size)
+		return err_set(e, ERR_CORRUPT, "a signature's blob has another size");
+	buf_add(out, b->bytes.data, b->bytes.len);
+	return 1;
+}
+
+/* Do the signatures hold? */
+static int judge(struct volume_reader *v, struct err *e)
+{
+	struct head *h = &v->m->head;
+	struct cosign_candidate candidates[VOLUME_SIGNATURES_MAX];
+	char names[VOLUME_SIGNATURES_MAX][DIGEST_TEXT_SIZE], reference[REF_TEXT_SIZE];
+	struct cosign_claim claim = {
+		.digest = h->digest, .reference = reference, .bytes = buf_span(&h->blobs[0].bytes)
+	};
+	struct ref ref;
+
+	set_ref(&h->set, &ref);
+	ref_text(&ref, reference);
+	for (size_t i = 0; i < h->signature_count; i++)
+		candidates[i] = (struct cosign_candidate){
+			.name = digest_text(&h->signatures[i].digest, names[i]),
+			.manifest = buf_span(&head_find(h, &h->signatures[i].digest)->bytes)
+		};
+	if (cosign_verify_set(
+		    candidates, h->signature_count, &claim, v->m->trust, head_blob, h, e) < 0)
+		return err_ctx(e, "%s: set %s %s", v->name, h->set.name, h->set.version);
+	for (size_t i = 0; i < h->signature_count; i++)
+		v->m->signed_by[i] = candidates[i].by;
+	return 0;
+}
+
+/* Times of this one form compare as texts. */
+static int check_expiry(struct volume_reader *v, struct err *e)
+{
+	const struct set *s = &v->m->head.set;
+	time_t now = (time_t)v->m->now;
+	char text[32];
+	struct tm tm;
+
+	if (!*s->expires)
+		return 0;
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (strcmp(text, s->expires) <= 0)
+		return 0;
+	return err_set(e, ERR_UNTRUSTED, "%s: set %s %s expired at %s (it is %s)", v->name, s->name,
+		s->version, s->expires, text);
+}
+
+static int take_inventory(struct volume_reader *v, struct err *e)
+{
+	struct head *h = &v->m->head;
+	const struct set_entry *entry = set_role_entry(&h->set, SET_INVENTORY);
+	struct descriptor d = { .digest = entry->digest, .size = entry->size };
+	struct digest layer;
+
+	if (take_head_manifest(v, &d, INVENTORY_BYTES_MAX, 1, &layer, e) < 0)
+		return -1;
+	if (inventory_parse(&h->inventory, "inventory", buf_span(&head_find(h, &layer)->bytes), e) <
+		0)
+		return bad(v, e);
+	return 0;
+}
+
+static int take_first_head(struct volume_reader *v, struct err *e)
+{
+	struct head *h = &v->m->head;
+	char text[DIGEST_TEXT_SIZE];
+
+	h->digest = v->index.set;
+	if (take_head_blob(v, &h->digest, v->index.set_size, SET_BYTES_MAX, e) < 0)
+		return -1;
+	if (set_parse(&h->set, digest_text(&h->digest, text), buf_span(&h->blobs[0].bytes), e) < 0)
+		return bad(v, e);
+	if (take_signatures(v, e) < 0 || judge(v, e) < 0 || check_expiry(v, e) < 0)
+		return -1;
+	return take_inventory(v, e);
+}
+
+/* The same blobs again, as every volume has them. */
+static int take_known_head(struct volume_reader *v, struct err *e)
+{
+	const struct head *h = &v->m->head;
+	char text[DIGEST_TEXT_SIZE];
+
+	if (!digest_eq(&h->digest, &v->index.set))
+		return err_set(e, ERR_CORRUPT,
+			"%s: a volume of another set (%s); the others are of %s %s", v->name,
+			digest_text(&v->index.set, text), h->set.name, h->set.version);
+	for (size_t i = 0; i < h->count; i++) {
+		const struct head_blob *b = &h->blobs[i];
+		AUTO(buf_release) struct buf again = BUF_INIT;
+
+		if (take_blob(v, &b->digest, b->bytes.len, b->bytes.len, &again, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- index and map ---------------------------------------------------------------------------- */
+
+/* What index.json lists must be in this volume. */
+static int check_listings(
+	struct volume_reader *v, const enum index_listing *listings, struct err *e)
+{
+	const struct head *h = &v->m->head;
+
+	for (size_t i = 0; i < h->set.count; i++) {
+		const struct set_entry *entry = &h->set.entries[i];
+		const struct inventory_line *line = inventory_find(&h->inventory, &entry->digest);
+
+		if (listings[i] == LISTING_NONE)
+			continue;
+		if (!line ||
+			v->m->map.lines[line - h->inventory.lines].first != v->index.number.volume)
+			return err_set(e, ERR_CORRUPT,
+				"%s: index.json names %s, which is not in this volume", v->name,
+				entry->name);
+	}
+	return 0;
+}
+
+static int take_map(struct volume_reader *v, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct medium *m = v->m;
+
+	if (take_text(v, VOLUME_MAP, INVENTORY_BYTES_MAX, &text, e) < 0)
+		return -1;
+	note_text(v, VOLUME_MAP, buf_span(&text));
+	if (m->trusted &&
+		(text.len != m->map_text.len || memcmp(text.data, m->map_text.data, text.len) != 0))
+		return err_set(e, ERR_CORRUPT,
+			"%s: its map of volumes is not that of the others: exported with another "
+			"--volume-size?",
+			v->name);
+	if (m->trusted)
+		return 0;
+	if (volume_map_parse(&m->map, VOLUME_MAP, buf_span(&text), m->head.inventory.count,
+		    m->volumes, e) < 0)
+		return bad(v, e);
+	buf_add(&m->map_text, text.data, text.len);
+	return 0;
+}
+
+static int take_layout(struct volume_reader *v, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (take_text(v, VOLUME_LAYOUT, 4096, &text, e) < 0)
+		return -1;
+	if (!span_is(buf_span(&text), VOLUME_LAYOUT_TEXT))
+		return err_set(
+			e, ERR_CORRUPT, "%s: its oci-layout is not that of a volume", v->name);
+	return 0;
+}
+
+static int take_index(struct volume_reader *v, struct err *e)
+{
+	if (take_text(v, VOLUME_INDEX, VOLUME_INDEX_MAX, &v->index_text, e) < 0)
+		return -1;
+	if (volume_index_parse(&v->index, VOLUME_INDEX, buf_span(&v->index_text), e) < 0)
+		return bad(v, e);
+	toc_check_begin(&v->toc, &v->index.set, v->index.number.volume, v->index.number.volumes);
+	note_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT));
+	note_text(v, VOLUME_INDEX, buf_span(&v->index_text));
+	return 0;
+}
+
+/* The map is not signed, but a wrong one cannot pass: each volume must hold what it says. */
+static int read_head(struct volume_reader *v, struct err *e)
+{
+	struct medium *m = v->m;
+	AUTO(mem_free) enum index_listing *listings = NULL;
+
+	if (take_layout(v, e) < 0 || take_index(v, e) < 0)
+		return -1;
+	if ((m->trusted ? take_known_head(v, e) : take_first_head(v, e)) < 0)
+		return -1;
+	if (m->trusted && m->volumes != v->index.number.volumes)
+		return err_set(e, ERR_CORRUPT, "%s: one of %u volumes, while others are of %u",
+			v->name, v->index.number.volumes, m->volumes);
+	m->volumes = v->index.number.volumes;
+	if (take_map(v, e) < 0)
+		return -1;
+	listings = mem_alloc(m->head.set.count * sizeof(*listings));
+	if (volume_index_check(
+		    &v->index, VOLUME_INDEX, buf_span(&v->index_text), &m->head, listings, e) < 0)
+		return bad(v, e);
+	return check_listings(v, listings, e);
+}
+
+/* From here on the set is believed. What every volume carries has come already. */
+static void trust_medium(struct medium *m)
+{
+	m->arrived = mem_alloc(m->head.inventory.count * sizeof(*m->arrived));
+	m->seen = mem_alloc((m->volumes + 1) * sizeof(*m->seen));
+	m->trusted = true;
+	for (size_t i = 0; i < m->head.count; i++) {
+		const struct inventory *inventory = &m->head.inventory;
+		const struct inventory_line *line =
+			inventory_find(inventory, &m->head.blobs[i].digest);
+
+		if (line)
+			m->arrived[line - inventory->lines] = true;
+	}
+}
+
+int volume_read_head(struct volume_reader *v, uint32_t *volume, struct err *e)
+{
+	struct medium *m = v->m;
+
+	if (read_head(v, e) < 0) {
+		if (!m->trusted) /* nothing of it may be left for the next volume */
+			medium_release(m);
+		return -1;
+	}
+	if (!m->trusted)
+		trust_medium(m);
+	*volume = v->index.number.volume;
+	return 0;
+}
+
+/* --- blobs ------------------------------------------------------------------------------------ */
+
+static int refuse(const struct volume_reader *v, const struct tar_entry *entry, struct err *e,
+	const char *why)
+{
+	return err_set(e, ERR_CORRUPT, "%s: entry %s: %s", v->name, entry->name, why);
+}
+
+/* Which blob is it, and may it stand here? */
+static int identify(struct volume_reader *v, const struct tar_entry *entry, struct piece *p,
+	enum volume_entry *kind, struct err *e)
+{
+	const struct medium *m = v->m;
+	const struct inventory_line *line;
+	struct volume_range r;
+
+	*kind = volume_name_parse(entry->name, &p->digest, &p->at);
+	if (*kind == VOLUME_OTHER)
+		return refuse(v, entry, e, "no name of a volume's");
+	line = inventory_find(&m->head.inventory, &p->digest);
+	if (head_find(&m->head, &p->digest))
+		return refuse(v, entry, e, "there twice");
+	if (!line)
+		return refuse(v, entry, e, "a blob that the signed inventory does not name");
+	p->line = (size_t)(line - m->head.inventory.lines);
+	p->size = line->size;
+	p->len = entry->size;
+	r = m->map.lines[p->line];
+	if (v->here[p->line])
+		return refuse(v, entry, e, "there twice");
+	if (v->index.number.volume < r.first || v->index.number.volume > r.last)
+		return refuse(v, entry, e, "in another volume than the map says");
+	v->here[p->line] = true;
+	return 0;
+}
+
+static int check_size(struct volume_reader *v, const struct tar_entry *entry, const struct piece *p,
+	enum volume_entry kind, struct err *e)
+{
+	struct volume_range r = v->m->map.lines[p->line];
+	uint32_t n = v->index.number.volume;
+	bool good;
+
+	if (kind == VOLUME_BLOB)
+		good = p->len == p->size && r.first == r.last;
+	else
+		good = p->len > 0 && p->len < p->size && p->at <= p->size - p->len &&
+		       (p->at == 0) == (n == r.first) &&
+		       (p->at + p->len == p->size) == (n == r.last);
+	if (good)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		"%s: entry %s: %llu bytes at %llu are not what the inventory (%llu bytes) and the "
+		"map of volumes say",
+		v->name, entry->name, (unsigned long long)p->len, (unsigned long long)p->at,
+		(unsigned long long)p->size);
+}
+
+/* Read the data of an entry: into the sink when it wants it, and through the hasher for a part. */
+static int read_data(struct volume_reader *v, bool wanted, bool part, struct err *e)
+{
+	const struct medium *m = v->m;
+	struct span bytes;
+	int rc;
+
+	while ((rc = tar_data(v->tar, &bytes, e)) > 0) {
+		if (part)
+			hasher_add(&v->hasher, bytes.data, bytes.len);
+		if (wanted && m->sink->bytes(m->ctx, bytes, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int read_piece(
+	struct volume_reader *v, const struct piece *p, enum volume_entry kind, struct err *e)
+{
+	struct medium *m = v->m;
+	bool part = kind == VOLUME_PART;
+	int wanted = 0, rc;
+
+	if (!m->arrived[p->line])
+		wanted = m->sink->piece(m->ctx, p, e);
+	if (wanted < 0)
+		return -1;
+	if (part)
+		hasher_init(&v->hasher, DIGEST_SHA256);
+	if ((wanted || part) && read_data(v, wanted, part, e) < 0)
+		return -1;
+	if (!wanted)
+		return 0;
+	rc = m->sink->end(m->ctx, e);
+	if (rc > 0)
+		m->arrived[p->line] = true;
+	return rc < 0 ? -1 : 0;
+}
+
+static int read_entry(struct volume_reader *v, const struct tar_entry *entry, struct err *e)
+{
+	enum volume_entry kind;
+	struct toc_entry line = { .name = entry->name, .size = entry->size };
+	struct digest sha256;
+	struct piece p;
+
+	if (identify(v, entry, &p, &kind, e) < 0 || check_size(v, entry, &p, kind, e) < 0)
+		return -1;
+	if (read_piece(v, &p, kind, e) < 0)
+		return strncmp(e->text, v->name, strlen(v->name)) == 0
+			       ? -1
+			       : err_ctx(e, "%s: entry %s", v->name, entry->name);
+	if (kind == VOLUME_PART) {
+		hasher_end(&v->hasher, &sha256);
+		line.sha256 = &sha256;
+		line.of = p.size;
+	}
+	toc_check_add(&v->toc, &line);
+	return 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static int check_toc(struct volume_reader *v, const struct tar_entry *entry, struct err *e)
+{
+	struct digest want, got;
+	struct span bytes;
+	int rc;
+
+	toc_check_end(&v->toc, &want);
+	hasher_init(&v->hasher, DIGEST_SHA256);
+	while ((rc = tar_data(v->tar, &bytes, e)) > 0)
+		hasher_add(&v->hasher, bytes.data, bytes.len);
+	hasher_end(&v->hasher, &got);
+	if (rc < 0)
+		return -1;
+	if (entry->size != v->toc.size || !digest_eq(&got, &want))
+		return refuse(v, entry, e, "not the table of what this volume holds");
+	return 0;
+}
+
+/* Everything that the map promises for this volume must have come. */
+static int check_present(struct volume_reader *v, struct err *e)
+{
+	const struct head *h = &v->m->head;
+	uint32_t n = v->index.number.volume;
+
+	for (size_t i = 0; i < h->inventory.count; i++) {
+		struct volume_range r = v->m->map.lines[i];
+		char text[DIGEST_TEXT_SIZE];
+
+		if (v->here[i] || n < r.first || n > r.last ||
+			head_find(h, &h->inventory.lines[i].digest))
+			continue;
+		return err_set(e, ERR_CORRUPT, "%s: blob %s should be in it and is not", v->name,
+			digest_text(&h->inventory.lines[i].digest, text));
+	}
+	return 0;
+}
+
+static int read_end(struct volume_reader *v, const struct tar_entry *toc, struct err *e)
+{
+	struct tar_entry more;
+	int rc;
+
+	if (check_toc(v, toc, e) < 0)
+		return -1;
+	rc = tar_next(v->tar, &more, e);
+	if (rc > 0)
+		return refuse(v, &more, e, "behind the table of contents");
+	return rc < 0 ? -1 : check_present(v, e);
+}
+
+int volume_read_blobs(struct volume_reader *v, struct err *e)
+{
+	struct tar_entry entry;
+	int rc;
+
+	v->here = mem_alloc(v->m->head.inventory.count * sizeof(*v->here));
+	while ((rc = tar_next(v->tar, &entry, e)) > 0) {
+		if (strcmp(entry.name, VOLUME_TOC) != 0) {
+			if (read_entry(v, &entry, e) < 0)
+				return -1;
+			continue;
+		}
+		if (read_end(v, &entry, e) < 0)
+			return -1;
+		v->m->seen[v->index.number.volume] = true;
+		return 0;
+	}
+	if (rc < 0)
+		return -1;
+	return err_set(
+		e, ERR_CORRUPT, "%s: it has no table of contents: never finished, or cut", v->name);
+}

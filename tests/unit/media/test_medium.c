@@ -1,0 +1,405 @@
+/* Whole media: out of one store, into another. */
+#include "tests/unit/media/fixture.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mirror-tool/media/tar_write.h"
+#include "mirror-tool/media/verify.h"
+#include "storage/base/fs.h"
+
+#define MIB (1u << 20)
+
+static int accept_volume(
+	void *ctx, struct medium *m, const char *name, uint32_t volume, struct err *e)
+{
+	(void)ctx;
+	(void)m;
+	(void)name;
+	(void)volume;
+	(void)e;
+	return 0;
+}
+
+static int accept_medium(void *ctx, struct medium *m, struct err *e)
+{
+	(void)ctx;
+	(void)m;
+	(void)e;
+	return 0;
+}
+
+/* As `moat verify` reads it: 0 complete, 1 incomplete, -1. */
+static int verify(struct fixture *f, const char *const *paths, size_t count, struct err *e)
+{
+	static const struct medium_events events = { accept_medium, accept_volume, NULL };
+	AUTO(verify_sink_release) struct verify_sink sink = VERIFY_SINK_INIT;
+	AUTO(medium_release)
+	struct medium m = { .trust = &f->trust, .now = 0, .sink = &verify_sink, .ctx = &sink };
+	AUTO(buf_release) struct buf missing = BUF_INIT;
+	const char *folder = f->medium;
+
+	err_clear(e);
+	if (medium_read(&m, paths ? paths : &folder, paths ? count : 1, &events, e) < 0)
+		return -1;
+	return medium_missing(&m, &missing);
+}
+
+static void read_file(const char *path, struct buf *out)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(fs_read_file(AT_FDCWD, path, 64 * MIB, out, &e), 1);
+}
+
+static uint64_t file_size(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+/* The store holds the set, active, and nothing is wrong with it. */
+static void assert_imported(struct fixture *f, const char *name)
+{
+	AUTO(store_close) struct store *s = sandbox_store(f->sb, name, STORE_READ);
+	struct set_info info;
+	struct manifest_info image;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(set_find(s, "platform:1.0", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &f->set));
+	assert_true(info.active);
+	assert_int_equal(manifest_by_tag(s, "docker.io/library/a", "1.0", &image, &e), 1);
+	assert_int_equal(manifest_by_tag(s, "docker.io/library/multi", "2", &image, &e), 1);
+	assert_int_equal(fixture_problems(s), 0);
+}
+
+static void assert_nothing_visible(struct fixture *f, const char *name)
+{
+	AUTO(store_close) struct store *s = sandbox_store(f->sb, name, STORE_WRITE);
+	struct manifest_info image;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(fixture_sets(s), 0);
+	assert_int_equal(manifest_by_tag(s, "docker.io/library/a", "1.0", &image, &e), 0);
+	assert_int_equal(fixture_problems(s), 0);
+}
+
+/* --- there and back ---------------------------------------------------------------------------- */
+
+static void import__brings_what_was_exported(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	assert_true(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
+	assert_true(sandbox_exists(sandbox_path(f.sb, "medium/verify.txt")));
+	if (verify(&f, NULL, 0, &e) != 0)
+		fail_msg("%s", e.text);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_imported(&f, "in");
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_imported(&f, "in");
+}
+
+static void import__out_of_an_imported_store_the_same_volumes_come(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf a = BUF_INIT;
+	AUTO(buf_release) struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	read_file(fixture_volume(&f, 1, 1), &a);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	store_close(&f.out);
+	f.out = sandbox_store(f.sb, "in", STORE_READ);
+	fixture_export(&f, 0);
+	read_file(fixture_volume(&f, 1, 1), &b);
+	assert_int_equal(a.len, b.len);
+	assert_memory_equal(a.data, b.data, a.len);
+}
+
+/* Limits from "most blobs are cut" to "all in one". */
+static void volumes__of_any_size_hold_everything(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	for (uint64_t limit = 160000; limit < 4 * MIB; limit = limit * 17 / 12 + 333) {
+		struct fs_names names;
+		char store[32];
+
+		snprintf(store, sizeof(store), "in-%llu", (unsigned long long)limit);
+		fixture_export(&f, limit);
+		AUTO(fd_close) int dir = fs_open_dir(f.medium, &e);
+		assert_ok(fs_list(dir, &names, &e));
+		for (size_t i = 0; i < names.count; i++) {
+			struct stat st;
+
+			assert_int_equal(fstatat(dir, names.names[i], &st, 0), 0);
+			if ((uint64_t)st.st_size > limit) /* M3 */
+				fail_msg("%s of %lld bytes, limit %llu", names.names[i],
+					(long long)st.st_size, (unsigned long long)limit);
+		}
+		fs_names_free(&names);
+		if (verify(&f, NULL, 0, &e) != 0)
+			fail_msg("limit %llu: %s", (unsigned long long)limit, e.text);
+		assert_ok(fixture_import(&f, store, NULL, 0, &e));
+		assert_imported(&f, store);
+		sandbox_remove(sandbox_path(f.sb, store));
+	}
+}
+
+static void volumes__a_limit_that_is_too_small_is_refused(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	static const struct export_events none;
+	struct span no_key = { "", 0 };
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	assert_err(export_folder(f.out, &f.set, f.medium, 20000, no_key, &none, &e), ERR_INPUT,
+		"volumes of 20000 bytes are too small");
+	assert_false(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
+}
+
+/* --- volumes: order, lack, repetition ---------------------------------------------------------- */
+
+static void import__takes_volumes_in_any_order_and_twice(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 1200000);
+	const char *paths[] = { fixture_volume(&f, 3, 3), fixture_volume(&f, 1, 3),
+		fixture_volume(&f, 2, 3), fixture_volume(&f, 2, 3) };
+	assert_ok(fixture_import(&f, "in", paths, 4, &e));
+	assert_imported(&f, "in");
+}
+
+static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+	const char *path;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 1200000);
+	path = fixture_volume(&f, 2, 3);
+	assert_int_equal(verify(&f, &path, 1, &e), 1);
+	assert_err(fixture_import(&f, "in", &path, 1, &e), ERR_INCOMPLETE,
+		"volumes 1, 3 of 3 are missing");
+	assert_nothing_visible(&f, "in");
+	path = fixture_volume(&f, 3, 3);
+	assert_err(
+		fixture_import(&f, "in", &path, 1, &e), ERR_INCOMPLETE, "volume 1 of 3 is missing");
+	assert_nothing_visible(&f, "in");
+	path = fixture_volume(&f, 1, 3);
+	assert_ok(fixture_import(&f, "in", &path, 1, &e));
+	assert_imported(&f, "in");
+}
+
+static void import__a_cut_blob_goes_on_with_the_next_volume(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+	unsigned n;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 250000);
+	n = fixture_volumes(&f);
+	for (unsigned i = 1; i < n; i++) {
+		const char *path = fixture_volume(&f, i, n);
+
+		assert_err(fixture_import(&f, "in", &path, 1, &e), ERR_INCOMPLETE, "missing");
+	}
+	assert_nothing_visible(&f, "in");
+	const char *last = fixture_volume(&f, n, n);
+	assert_ok(fixture_import(&f, "in", &last, 1, &e));
+	assert_imported(&f, "in");
+}
+
+/* --- streams ----------------------------------------------------------------------------------- */
+
+static void stream__of_volumes_is_read_from_stdin(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	static const struct export_events none;
+	const char *dash = "-";
+	struct err e = ERR_INIT;
+	int saved = dup(STDIN_FILENO);
+	int fd;
+
+	fixture_open(&f, *state, 300000);
+	fd = open(sandbox_path(f.sb, "stream"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_ok(export_stream(f.out, &f.set, fd, 1200000, &none, &e));
+	lseek(fd, 0, SEEK_SET);
+	assert_true(dup2(fd, STDIN_FILENO) >= 0);
+	assert_ok(fixture_import(&f, "in", &dash, 1, &e));
+	assert_imported(&f, "in");
+	assert_int_equal(ftruncate(fd, (off_t)file_size(sandbox_path(f.sb, "stream")) - 5000), 0);
+	lseek(fd, 0, SEEK_SET);
+	assert_err(fixture_import(&f, "in2", &dash, 1, &e), ERR_CORRUPT, "stdin");
+	assert_nothing_visible(&f, "in2");
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+	close(fd);
+}
+
+/* --- export again -------------------------------------------------------------------------------- */
+
+static void export__again_keeps_whole_volumes_and_continues_cut_ones(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf whole = BUF_INIT;
+	AUTO(buf_release) struct buf again = BUF_INIT;
+	static const struct export_events none;
+	struct span no_key = { "", 0 };
+	struct stat before, after;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 1200000);
+	assert_int_equal(stat(fixture_volume(&f, 1, 3), &before), 0);
+	read_file(fixture_volume(&f, 2, 3), &whole);
+	sandbox_remove(fixture_volume(&f, 2, 3));
+	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.002-of-003.tar.part"), whole.data,
+		whole.len / 2);
+	sandbox_write(sandbox_path(f.sb, "medium/mine.txt"), "mine", 4);
+	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.007-of-009.tar"), "old", 3);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 1200000, no_key, &none, &e));
+	assert_int_equal(stat(fixture_volume(&f, 1, 3), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	read_file(fixture_volume(&f, 2, 3), &again);
+	assert_int_equal(whole.len, again.len);
+	assert_memory_equal(whole.data, again.data, whole.len);
+	assert_true(sandbox_exists(sandbox_path(f.sb, "medium/mine.txt")));
+	assert_false(sandbox_exists(fixture_volume(&f, 7, 9)));
+	assert_false(sandbox_exists(sandbox_path(f.sb, "medium/platform-1.0.002-of-003.tar.part")));
+}
+
+static void export__a_damaged_volume_is_made_again(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	static const struct export_events none;
+	struct span no_key = { "", 0 };
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 0);
+	AUTO(fd_close) int fd = open(fixture_volume(&f, 1, 1), O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "x", 1, 400000), 1);
+	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &none, &e));
+	if (verify(&f, NULL, 0, &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+static void export__a_damaged_store_is_not_exported(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	static const struct export_events none;
+	struct span no_key = { "", 0 };
+	struct digest layer;
+	struct err e = ERR_INIT;
+	char hex[DIGEST_HEX_SIZE], path[300];
+
+	fixture_open(&f, *state, 3000);
+	layer = image_blob(f.out, "image-0-2", 3000);
+	AUTO(store_close) struct store *s = sandbox_store(f.sb, "out", STORE_READ);
+	struct volume_writer *w = NULL;
+	assert_ok(volume_writer_open(&w, s, &f.set, 0, &e));
+	for (size_t i = 0; i < volume_writer_head(w)->inventory.count; i++)
+		if (volume_writer_head(w)->inventory.lines[i].size == 3000)
+			layer = volume_writer_head(w)->inventory.lines[i].digest;
+	volume_writer_free(&w);
+	snprintf(path, sizeof(path), "out/blobs/sha256/%s", digest_hex(&layer, hex));
+	assert_int_equal(chmod(sandbox_path(f.sb, path), 0644), 0);
+	AUTO(fd_close) int fd = open(sandbox_path(f.sb, path), O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "?", 1, 1500), 1);
+	assert_err(export_folder(f.out, &f.set, f.medium, 0, no_key, &none, &e), ERR_CORRUPT, hex);
+	assert_false(sandbox_exists(fixture_volume(&f, 1, 1)));
+	assert_false(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
+}
+
+static void export__volumes_of_another_set_are_left_alone(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	static const struct export_events none;
+	struct span no_key = { "", 0 };
+	struct digest other;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	other = fixture_seal(&f, "platform", "1.0.1");
+	assert_err(export_folder(f.out, &other, f.medium, 0, no_key, &none, &e), ERR_INPUT,
+		"a volume of another set");
+	assert_true(sandbox_exists(fixture_volume(&f, 1, 1)));
+}
+
+/* --- who may come in ----------------------------------------------------------------------------- */
+
+static void import__refuses_other_keys_older_versions_and_other_contents(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(trust_release) struct trust mine = TRUST_INIT;
+	AUTO(sign_key_free) struct sign_key *key = NULL;
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct digest old;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	old = f.set;
+	f.set = fixture_seal(&f, "platform", "2.0");
+	fixture_export(&f, 0);
+	mine = f.trust;
+	assert_ok(sign_key_new(&key, &e));
+	assert_ok(sign_key_write_public(key, &pem, &e));
+	f.trust = (struct trust)TRUST_INIT;
+	assert_ok(trust_add(&f.trust, "other.pub", buf_span(&pem), &e));
+	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED, "platform-2.0.001");
+	assert_nothing_visible(&f, "in");
+	trust_release(&f.trust);
+	f.trust = mine;
+	mine = (struct trust)TRUST_INIT;
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	f.set = old;
+	fixture_export(&f, 0);
+	assert_err(
+		fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED, "is older than version 2.0");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(import__brings_what_was_exported),
+		TEST(import__out_of_an_imported_store_the_same_volumes_come),
+		TEST(volumes__of_any_size_hold_everything),
+		TEST(volumes__a_limit_that_is_too_small_is_refused),
+		TEST(import__takes_volumes_in_any_order_and_twice),
+		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
+		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
+		TEST(stream__of_volumes_is_read_from_stdin),
+		TEST(export__again_keeps_whole_volumes_and_continues_cut_ones),
+		TEST(export__a_damaged_volume_is_made_again),
+		TEST(export__a_damaged_store_is_not_exported),
+		TEST(export__volumes_of_another_set_are_left_alone),
+		TEST(import__refuses_other_keys_older_versions_and_other_contents),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

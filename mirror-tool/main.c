@@ -9,6 +9,9 @@ static const struct command *const commands[] = {
 	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
 	&cmd_pin,
 	&cmd_pull,
+	&cmd_export,
+	&cmd_verify,
+	&cmd_import,
 	&cmd_key_new,
 	&cmd_key_show,
 	&cmd_seal,

@@ -1,0 +1,135 @@
+/* `moat export`: a set of the store onto a medium, or into a stream. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "mirror-tool/media/export.h"
+#include "mirror-tool/sign.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct export_options {
+	const char *to, *key;
+	uint64_t volume_size; /* 0: by the file system */
+};
+
+static const struct option_def options[] = {
+	{ "to", OPTION_TEXT, offsetof(struct export_options, to), "DIR", NULL,
+		"the folder on the medium, or - for stdout" },
+	{ "volume-size", OPTION_SIZE, offsetof(struct export_options, volume_size), "SIZE", NULL,
+		"no file is larger than this (default: 4 GiB - 1 on FAT and unknown file "
+		"systems)" },
+	{ "key", OPTION_TEXT, offsetof(struct export_options, key), "PUB", NULL,
+		"the public key for moat.pub (default: the one that signed, if the set names it)" },
+};
+
+struct progress_of {
+	const struct tool *t;
+	struct export_report r; /* its head is gone when the export is over */
+	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1], digest[DIGEST_TEXT_SIZE];
+};
+
+static void begin(void *ctx, const struct export_report *r)
+{
+	struct progress_of *p = ctx;
+	char size[SIZE_TEXT_SIZE];
+
+	p->r = *r;
+	memcpy(p->name, r->head->set.name, sizeof(p->name));
+	memcpy(p->version, r->head->set.version, sizeof(p->version));
+	digest_text(&r->head->digest, p->digest);
+	tool_note(p->t, "set %s %s: %s in %u volume%s", p->name, p->version,
+		size_text(r->bytes, size), r->volumes, r->volumes == 1 ? "" : "s");
+}
+
+static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bool kept)
+{
+	const struct progress_of *p = ctx;
+
+	tool_note(p->t, "volume %u of %u: %s%s", n, volumes, name,
+		kept ? " (was there already)" : "");
+}
+
+static int read_key(const char *path, struct buf *out, struct err *e)
+{
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+	int rc = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, out, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: no such file", path);
+	return rc < 0 ? -1 : trust_add(&trust, path, buf_span(out), e);
+}
+
+static void print(const struct progress_of *p, const char *to)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+
+	if (p->t->json) {
+		buf_str(&out, "{\"set\":");
+		json_quote(&out, p->name, false);
+		buf_str(&out, ",\"version\":");
+		json_quote(&out, p->version, false);
+		buf_printf(&out,
+			",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu,\"to\":", p->digest,
+			p->r.volumes, (unsigned long long)p->r.bytes);
+		json_quote(&out, to, false);
+		buf_str(&out, "}\n");
+	} else {
+		buf_printf(&out, "%s %s %s: %u volume%s in %s\n", p->name, p->version, p->digest,
+			p->r.volumes, p->r.volumes == 1 ? "" : "s", to);
+	}
+	fwrite(out.data, 1, out.len, p->t->out);
+}
+
+static int find_set(struct store *s, const char *which, struct set_info *info, struct err *e)
+{
+	int rc = set_find(s, which, info, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT,
+			*which ? "the store has no set \"%s\"" : "the store has no set%s", which);
+	return rc < 0 ? -1 : 0;
+}
+
+static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
+{
+	const struct export_options *o = opt;
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(buf_release) struct buf key = BUF_INIT;
+	struct progress_of p = { .t = t };
+	struct export_events events = { begin, volume, &p };
+	struct set_info set;
+
+	if (!o->to)
+		return tool_usage(e, "--to is needed: a folder, or - for stdout");
+	if (args->count > 1)
+		return tool_usage(e, "one set at a time; \"%s\" is too much", args->items[1]);
+	if (o->key && read_key(o->key, &key, e) < 0)
+		return -1;
+	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
+		find_set(s, args->count ? args->items[0] : "", &set, e) < 0)
+		return -1;
+	if (strcmp(o->to, "-") == 0)
+		return export_stream(s, &set.digest, STDOUT_FILENO, o->volume_size, &events, e);
+	if (export_folder(s, &set.digest, o->to,
+		    o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO, buf_span(&key), &events,
+		    e) < 0)
+		return -1;
+	print(&p, o->to);
+	return 0;
+}
+
+const struct command cmd_export = {
+	.name = "export",
+	.args = "[SET] --to DIR|- [--volume-size SIZE]",
+	.summary = "write a set onto a medium",
+	.about = "SET is NAME, NAME:VERSION or a digest; without it, the set that was sealed or\n"
+		 "imported last. DIR gets the volumes, SHA256SUMS, verify.txt and moat.pub. "
+		 "Running\n"
+		 "it again keeps what is whole and writes the rest.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct export_options),
+	.run = run,
+};

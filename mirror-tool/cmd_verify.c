@@ -1,0 +1,183 @@
+/* `moat verify`: a medium, or a store, byte by byte; nothing is written. */
+#include <time.h>
+
+#include "mirror-tool/media/verify.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct verify_options {
+	struct texts keys;
+};
+
+static const struct option_def options[] = {
+	{ "key", OPTION_TEXTS, offsetof(struct verify_options, keys), "PUB", NULL,
+		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
+};
+
+/* --- a medium ------------------------------------------------------------------------------ */
+
+struct checking {
+	struct verify_sink sink; /* first: the sink's ctx */
+	const struct tool *t;
+	struct err first; /* failure */
+	unsigned failures;
+};
+
+static void checking_release(struct checking *c)
+{
+	verify_sink_release(&c->sink);
+}
+
+static int begin(void *ctx, struct medium *m, struct err *e)
+{
+	const struct checking *c = ctx;
+	char size[SIZE_TEXT_SIZE];
+
+	(void)e;
+	for (size_t i = 0; i < m->head.signature_count; i++)
+		if (m->signed_by[i])
+			tool_note(c->t, "set %s %s: signed by %s", m->head.set.name,
+				m->head.set.version, verify_key_name(m->signed_by[i]));
+	tool_note(c->t, "%u volume%s, %s in %zu blobs", m->volumes, m->volumes == 1 ? "" : "s",
+		size_text(m->head.set.bytes, size), m->head.inventory.count);
+	return 0;
+}
+
+static int volume(void *ctx, struct medium *m, const char *name, uint32_t n, struct err *e)
+{
+	const struct checking *c = ctx;
+
+	(void)e;
+	tool_note(c->t, "volume %u of %u: %s holds", n, m->volumes, name);
+	return 0;
+}
+
+/* The others are looked at all the same: a damaged volume is re-made alone (M4). */
+static int failed(void *ctx, const char *name, const struct err *why, struct err *e)
+{
+	struct checking *c = ctx;
+
+	(void)name;
+	(void)e;
+	if (c->failures++)
+		tool_warn("%s", why->text);
+	else
+		c->first = *why;
+	return 0;
+}
+
+static void print_medium(const struct tool *t, const struct medium *m)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	char digest[DIGEST_TEXT_SIZE];
+
+	digest_text(&m->head.digest, digest);
+	if (t->json) {
+		buf_str(&out, "{\"set\":");
+		json_quote(&out, m->head.set.name, false);
+		buf_str(&out, ",\"version\":");
+		json_quote(&out, m->head.set.version, false);
+		buf_printf(&out, ",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu}\n", digest,
+			m->volumes, (unsigned long long)m->head.set.bytes);
+	} else {
+		buf_printf(&out, "%s %s %s: signed, complete, every byte verified\n",
+			m->head.set.name, m->head.set.version, digest);
+	}
+	fwrite(out.data, 1, out.len, t->out);
+}
+
+static int check_complete(const struct medium *m, struct err *e)
+{
+	AUTO(buf_release) struct buf missing = BUF_INIT;
+
+	if (!medium_missing(m, &missing))
+		return 0;
+	return err_set(e, ERR_INCOMPLETE, "set %s %s is not complete: missing volume%s %s of %u",
+		m->head.set.name, m->head.set.version, strpbrk(missing.data, ",-") ? "s" : "",
+		missing.data, m->volumes);
+}
+
+static int verify_medium(
+	struct tool *t, const struct trust *trust, const struct texts *paths, struct err *e)
+{
+	static const struct medium_events events = { begin, volume, failed };
+	AUTO(checking_release) struct checking c = { .sink = VERIFY_SINK_INIT, .t = t };
+	AUTO(medium_release)
+	struct medium m = {
+		.trust = trust, .now = (int64_t)time(NULL), .sink = &verify_sink, .ctx = &c
+	};
+
+	if (medium_read(&m, paths->items, paths->count, &events, e) < 0)
+		return -1;
+	if (c.failures) {
+		*e = c.first;
+		return -1;
+	}
+	if (check_complete(&m, e) < 0)
+		return -1;
+	print_medium(t, &m);
+	return 0;
+}
+
+/* --- a store ------------------------------------------------------------------------------- */
+
+static void problem(void *ctx, const char *invariant, const char *text)
+{
+	const struct tool *t = ctx;
+
+	fprintf(t->out, "%s: %s\n", invariant, text);
+}
+
+static int verify_store(struct tool *t, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct check_report r = { 0, 0, 0 };
+	struct tool to_stderr = *t;
+	char size[SIZE_TEXT_SIZE];
+
+	to_stderr.out = t->json ? stderr : t->out;
+	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
+		store_check(s, true, problem, &to_stderr, &r, e) < 0)
+		return -1;
+	if (t->json)
+		fprintf(t->out, "{\"blobs\":%llu,\"bytes\":%llu,\"problems\":%llu}\n",
+			(unsigned long long)r.blobs, (unsigned long long)r.bytes,
+			(unsigned long long)r.problems);
+	else if (r.problems == 0)
+		fprintf(t->out, "%s: %llu blobs, %s, every byte verified\n", t->store,
+			(unsigned long long)r.blobs, size_text(r.bytes, size));
+	if (r.problems == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s: %llu problem%s", t->store,
+		(unsigned long long)r.problems, r.problems == 1 ? "" : "s");
+}
+
+static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
+{
+	const struct verify_options *o = opt;
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+
+	if (args->count == 0 && t->store_given)
+		return verify_store(t, e);
+	if (args->count == 0)
+		return tool_usage(e, "what shall be verified? A folder, volumes, - for stdin, or "
+				     "a store (--store DIR)");
+	if (trust_load(&trust, o->keys.items, o->keys.count, e) < 0)
+		return -1;
+	return verify_medium(t, &trust, args, e);
+}
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.args = "[--key PUB]... PATH...|-   or: moat verify --store DIR",
+	.summary = "check every byte of a medium or a store",
+	.about = "A medium: signature, structure, completeness and every byte, as import does it,\n"
+		 "but nothing is written. A store: every blob is hashed, and what the database "
+		 "says\n"
+		 "is compared with the files.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct verify_options),
+	.run = run,
+};

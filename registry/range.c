@@ -32,8 +32,9 @@ static int read_range(const char **p, uint64_t size, struct range *out)
 	uint64_t first, last;
 	bool has_first = read_number(p, &first), has_last;
 
-	if (*(*p)++ != '-')
+	if (**p != '-')
 		return -1;
+	(*p)++;
 	has_last = read_number(p, &last);
 	if (!has_first && !has_last)
 		return -1;

@@ -58,6 +58,7 @@ struct conn {
 
 	/* The request. */
 	struct buf uri;
+	const char *uri_at; /* where the library has it */
 	bool begun; /* the handler was called */
 	const char *method_text;
 	struct request request;
@@ -334,6 +335,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	enter_phase(c, PHASE_HEADERS);
 	buf_clear(&c->uri);
 	buf_str(&c->uri, uri);
+	c->uri_at = uri;
 	c->begun = false;
 	c->body = 0;
 	c->status = 0;
@@ -350,12 +352,24 @@ static const char *request_id(struct conn *c, const char *theirs)
 	return c->id;
 }
 
+/* A value that a NUL cut short goes on behind its end, where a whole one has what is left of the
+ * line's end. (A line that ends in a bare LF looks the same, and is as doubtful.) */
+static bool is_whole(const char *value, size_t len)
+{
+	return strchr("\r\n\t ", value[len + 1]); /* or NUL */
+}
+
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
 	size_t name_len, const char *value, size_t value_len)
 {
+	struct framing *f = cls;
+
 	(void)kind;
-	framing_header(cls, (struct span){ name, name_len },
-		(struct span){ value ? value : "", value ? value_len : 0 });
+	if (!value || !is_whole(value, value_len))
+		f->wrong = "a header line holds a NUL or has no proper end";
+	else
+		framing_header(
+			f, (struct span){ name, name_len }, (struct span){ value, value_len });
 	return MHD_YES;
 }
 
@@ -388,6 +402,15 @@ static enum MHD_Result answer(struct conn *c)
 	return rc;
 }
 
+/* A NUL in the request line cuts the strings that we are given. The library keeps the line in one
+ * piece, with the version behind the target: then the distance is the length. */
+static bool is_cut(const struct conn *c, const char *version)
+{
+	uintptr_t from = (uintptr_t)c->uri_at, to = (uintptr_t)version;
+
+	return to > from && to - from < REQUEST_POOL && to - from != c->uri.len + 1;
+}
+
 /* The headers are here. Refusals that must end the connection are answered now; all else in the
  * next call, which keeps it. */
 static enum MHD_Result begin(struct conn *c, const char *method, const char *version)
@@ -411,7 +434,7 @@ static enum MHD_Result begin(struct conn *c, const char *method, const char *ver
 	}
 	if (wrong)
 		return refuse(c, 400, wrong);
-	if (*c->uri.data != '/')
+	if (*c->uri.data != '/' || is_cut(c, version))
 		return refuse(c, 400, "the request target is not a path");
 	if (f.expects || f.length > BODY_SWALLOW)
 		return c->request.method == METHOD_OTHER ? answer(c)
@@ -658,6 +681,15 @@ static bool is_listener(const struct server_config *config, int fd)
 	return false;
 }
 
+/* Somebody changed a flag: the turn looks at them anyway. */
+static void hear(struct loop *l)
+{
+	uint64_t count;
+
+	if (read(l->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		BUG("eventfd: %s", strerror(errno));
+}
+
 /* One turn: wait, take new connections, serve whatever is ready. */
 static void turn(struct loop *l)
 {
@@ -667,7 +699,9 @@ static void turn(struct loop *l)
 	l->now_ms = now_us() / 1000;
 	site_refresh(&l->site, l->now_ms);
 	for (int i = 0; i < n; i++)
-		if (l->accepting && is_listener(&l->server->config, events[i].data.fd))
+		if (events[i].data.fd == l->wake)
+			hear(l);
+		else if (l->accepting && is_listener(&l->server->config, events[i].data.fd))
 			accept_next(l, events[i].data.fd);
 	MHD_run(l->mhd);
 	if (l->server->draining && l->accepting)

@@ -1,0 +1,652 @@
+/* The server core on loopback, driven by raw bytes. */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "registry/server.h"
+#include "registry/socket.h"
+#include "storage/base/fs.h"
+#include "tests/support/cm.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+#include "wire.h"
+
+#define LAYER (24u << 20) /* more than the sockets on the way can hold */
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define MANIFEST "/v2/docker.io/library/nginx/manifests/1"
+
+/* Made once: nobody writes to it afterwards. */
+static struct {
+	struct sandbox *sb;
+	struct digest layer, manifest;
+	struct buf layer_bytes;
+	char blob[200]; /* its path */
+} made;
+
+struct fixture {
+	struct names names;
+	struct cache *cache;
+	struct access_log *log;
+	struct server *server;
+	int listener;
+	uint16_t port;
+};
+
+static void start(struct fixture *f, struct server_config config)
+{
+	struct address a;
+	struct err e;
+
+	assert_ok(address_parse(&a, "127.0.0.1:0", &e));
+	f->listener = socket_listen(&a, &e);
+	assert_true(f->listener >= 0);
+	assert_ok(socket_address(f->listener, &a, &e));
+	f->port = ntohs(((struct sockaddr_in *)&a.sa)->sin_port);
+	config.store = sandbox_path(made.sb, "store");
+	config.listeners = &f->listener;
+	config.listener_count = 1;
+	config.names = &f->names;
+	config.cache = f->cache;
+	config.log = f->log;
+	assert_ok(server_start(&f->server, &config, &e));
+}
+
+static const struct server_config usual = { .threads = 2,
+	.connections = 1000,
+	.connections_each = 1000,
+	.header_seconds = 60,
+	.idle_seconds = 60,
+	.least_rate = 1024,
+	.catalog = true };
+
+static int make_store(void **state)
+{
+	struct image_want want = { .seed = "nginx", .layers = 1, .layer_size = LAYER };
+	char text[DIGEST_TEXT_SIZE];
+	void *sandbox = NULL;
+	struct err e;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	if (sandbox_setup(&sandbox) != 0)
+		return -1;
+	made.sb = sandbox;
+	made.layer_bytes = (struct buf)BUF_INIT;
+	image_bytes(&made.layer_bytes, "nginx/0", LAYER);
+	digest_of(&made.layer, DIGEST_SHA256, buf_span(&made.layer_bytes));
+	snprintf(made.blob, sizeof(made.blob), "/v2/library/nginx/blobs/%s",
+		digest_text(&made.layer, text));
+	AUTO(store_close) struct store *s = sandbox_store(made.sb, "store", STORE_WRITE);
+	made.manifest = image_make(s, NULL, &want);
+	assert_ok(image_put(
+		s, "docker.io/library/nginx", "1", &made.manifest, MEDIA_OCI_MANIFEST, &e));
+	return 0;
+}
+
+static int remove_store(void **state)
+{
+	void *sandbox = made.sb;
+
+	(void)state;
+	buf_release(&made.layer_bytes);
+	return sandbox_teardown(&sandbox);
+}
+
+static int prepare(void **state)
+{
+	struct fixture *f = mem_alloc(sizeof(*f));
+	struct err e;
+
+	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
+	f->cache = cache_new(1 << 20, 64);
+	f->listener = -1;
+	*state = f;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	int rc = prepare(state);
+
+	if (rc == 0)
+		start(*state, usual);
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	server_stop(&f->server);
+	fd_close(&f->listener);
+	cache_free(&f->cache);
+	access_log_close(&f->log);
+	names_release(&f->names);
+	mem_free(&f);
+	return 0;
+}
+
+/* One request with these further header lines on the connection. */
+static void ask(
+	struct wire *w, const char *method, const char *path, const char *lines, struct answer *a)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	buf_printf(&text, "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, path, lines);
+	wire_send(w, text.data, text.len);
+	wire_read(w, strcmp(method, "HEAD") == 0, a);
+}
+
+static void server__a_thousand_requests_on_one_connection(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_text(&made.manifest, text);
+	for (int i = 0; i < 1000; i++) {
+		ask(&w, "GET", MANIFEST, "", &a);
+		assert_int_equal(a.status, 200);
+		assert_string_equal(answer_get(&a, "Docker-Content-Digest"), text);
+	}
+}
+
+static const struct {
+	const char *method, *path, *lines;
+	unsigned status;
+} kept[] = {
+	{ "GET", "/nothing", "", 404 },
+	{ "GET", "/v2/x/manifests/1", "", 404 },
+	{ "GET", "/v2/x/manifests/sha256:bad", "", 400 },
+	{ "GET", "/v2/UP/manifests/1", "", 400 },
+	{ "GET", "/v2/a%2Fb/manifests/1", "", 400 },
+	{ "GET", "/v2/a%00/manifests/1", "", 400 },
+	{ "GET", "/v2/../etc/manifests/1", "", 400 },
+	{ "GET", "/v2//manifests/1", "", 400 },
+	{ "GET", "/v2/x/tags/list", "", 404 },
+	{ "DELETE", MANIFEST, "", 405 },
+	{ "PUT", MANIFEST, "Content-Length: 0\r\n", 405 },
+	{ "POST", "/v2/x/blobs/uploads/", "", 405 },
+	{ "OPTIONS", "/v2/", "", 405 },
+	{ "GET", MANIFEST, "Accept: a/b\r\nAccept: c/d, */*\r\nAccept: e/f\r\n", 200 },
+};
+
+static void server__refusals_keep_the_connection(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		ask(&w, kept[i].method, kept[i].path, kept[i].lines, &a);
+		if (a.status != kept[i].status)
+			fail_msg("%s %s: %u", kept[i].method, kept[i].path, a.status);
+		assert_string_equal(answer_get(&a, "Connection"), "");
+	}
+	ask(&w, "GET", made.blob, "Range: bytes=99999999-\r\n", &a);
+	assert_int_equal(a.status, 416);
+	assert_string_equal(answer_get(&a, "Content-Range"), "bytes */25165824");
+	assert_true(wire_is_open(&w));
+}
+
+#define HOST "Host: x\r\n"
+#define REQUEST(lines) "GET /v2/ HTTP/1.1\r\n" lines "\r\n"
+/* Bytes with NULs in them have a length. */
+#define RAW(text) text, sizeof(text) - 1
+
+static const struct {
+	const char *text;
+	size_t len;
+	unsigned status; /* 0: closed without an answer */
+} attacks[] = {
+	{ RAW(REQUEST(HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Content-Length: 3\r\nContent-Length: 3\r\n") "abc"), 400 },
+	{ RAW(REQUEST(HOST "Content-Length: 3\r\nContent-Length: 4\r\n") "abcd"), 400 },
+	{ RAW(REQUEST(HOST "Content-Length : 3\r\n") "abc"), 400 },
+	{ RAW(REQUEST(HOST "Transfer-Encoding : chunked\r\n") "0\r\n\r\n"), 400 },
+	{ RAW(REQUEST(HOST "Transfer-Encoding: xchunked\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Transfer-Encoding: gzip, chunked\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Content-Length: +5\r\n") "abcde"), 400 },
+	{ RAW(REQUEST(HOST "Content-Length: -1\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Content-Length: 5, 5\r\n") "abcde"), 400 },
+	{ RAW(REQUEST("")), 400 },
+	{ RAW(REQUEST(HOST HOST)), 400 },
+	{ RAW(REQUEST(HOST "Range: bytes=0-1\r\nRange: bytes=0-1\r\n")), 400 },
+	{ RAW(REQUEST(HOST "Authorization: a\r\nAuthorization: b\r\n")), 400 },
+	{ RAW(REQUEST(HOST "X y: z\r\n")), 400 },
+	{ RAW(REQUEST(HOST "X: a\001b\r\n")), 400 },
+	{ RAW("get /v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("BREW /v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("GET http://x/v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("GET * HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("GET v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("GET /v2/ HTTP/2.0\r\n" HOST "\r\n"), 505 },
+	{ RAW("GET /v2/\0/../x HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW(REQUEST(HOST "Range: bytes=0-1\0,5-6\r\n")), 400 },
+	{ RAW("G\0T /v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 0 },
+};
+
+static void server__doubtful_requests_end_the_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
+		AUTO(wire_close) struct wire w = wire_open(f->port);
+		AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+		wire_send(&w, attacks[i].text, attacks[i].len);
+		shutdown(w.fd, SHUT_WR);
+		wire_read(&w, false, &a);
+		if (a.status != attacks[i].status)
+			fail_msg("row %zu: %u: %s", i, a.status, attacks[i].text);
+		while (a.status != 0) /* nothing but refusals may follow */
+			if (wire_read(&w, false, &a), a.status == 200)
+				fail_msg("row %zu: the rest was taken for a request", i);
+	}
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	assert_true(wire_is_open(&w));
+}
+
+static void server__pipelined_requests_are_answered_in_order(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	for (int i = 0; i < 50; i++)
+		buf_str(&text, i % 3 == 0 ? GET("/v2/") : i % 3 == 1 ? GET(MANIFEST) : GET("/x"));
+	wire_send(&w, text.data, text.len);
+	for (int i = 0; i < 50; i++) {
+		wire_read(&w, false, &a);
+		assert_int_equal(a.status, i % 3 == 2 ? 404 : 200);
+		assert_int_equal(*answer_get(&a, "ETag") != '\0', i % 3 == 1);
+	}
+}
+
+static void server__sizes_of_requests(void **state)
+{
+	static const struct {
+		size_t uri, header;
+		unsigned status;
+	} sizes[] = { { 100, 100, 200 }, { 8000, 100, 200 }, { 9000, 100, 414 },
+		{ 100, 22500, 200 }, { 40000, 100, 414 }, { 100, 40000, 431 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		AUTO(wire_close) struct wire w = wire_open(f->port);
+		AUTO(answer_release) struct answer a = ANSWER_INIT;
+		AUTO(buf_release) struct buf text = BUF_INIT;
+
+		buf_str(&text, "GET /v2/?");
+		for (size_t n = 0; n < sizes[i].uri; n++)
+			buf_char(&text, 'x');
+		buf_str(&text, " HTTP/1.1\r\nHost: x\r\nX: ");
+		for (size_t n = 0; n < sizes[i].header; n++)
+			buf_char(&text, 'x');
+		buf_str(&text, "\r\n\r\n");
+		wire_send(&w, text.data, text.len);
+		wire_read(&w, false, &a);
+		if (a.status != sizes[i].status)
+			fail_msg("%zu, %zu: %u", sizes[i].uri, sizes[i].header, a.status);
+	}
+}
+
+static void server__http_1_0(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	wire_str(&w, "GET " MANIFEST " HTTP/1.0\r\n\r\n");
+	wire_read(&w, false, &a);
+	assert_int_equal(a.status, 200);
+	assert_true(wire_is_closed(&w));
+}
+
+static void server__small_bodies_are_swallowed(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+
+	wire_str(&w, "PUT " MANIFEST " HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+	wire_read(&w, false, &a);
+	assert_int_equal(a.status, 405);
+	wire_str(&w, "PUT " MANIFEST " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "3\r\nabc\r\n0\r\n\r\n");
+	wire_read(&w, false, &a);
+	assert_int_equal(a.status, 405);
+	wire_str(&w, "GET " MANIFEST " HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+	wire_read(&w, false, &a);
+	assert_int_equal(a.status, 200);
+	assert_true(wire_is_open(&w));
+}
+
+static void server__large_bodies_are_refused_unread(void **state)
+{
+	static const char *const lines[] = { "Content-Length: 1000000000\r\n",
+		"Content-Length: 10\r\nExpect: 100-continue\r\n" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		AUTO(answer_release) struct answer a = ANSWER_INIT;
+		AUTO(wire_close) struct wire w = wire_open(f->port);
+
+		ask(&w, "PUT", MANIFEST, lines[i], &a);
+		assert_int_equal(a.status, 405);
+		assert_string_equal(answer_get(&a, "Connection"), "close");
+		assert_true(wire_is_closed(&w));
+	}
+}
+
+/* Headers but for the date and the request's id, body or not. */
+static void compare_heads(const struct answer *get, const struct answer *head)
+{
+	const char *line = get->head.data;
+
+	while (*line) {
+		size_t n = strcspn(line, "\r") + 2;
+		AUTO(mem_free) char *text = mem_strndup(line, n);
+
+		if (strncasecmp(text, "Date:", 5) != 0 &&
+			strncasecmp(text, "X-Request-Id:", 13) != 0 &&
+			!strstr(head->head.data, text))
+			fail_msg("HEAD lacks %s", text);
+		line += n;
+	}
+}
+
+static void server__head_for_every_get(void **state)
+{
+	struct fixture *f = *state;
+	const char *const paths[] = { "/v2/", MANIFEST, made.blob, "/v2/library/nginx/tags/list",
+		"/v2/_catalog", "/v2/_oci/ext/discover", "/healthz", "/readyz", "/nothing",
+		"/v2/x/manifests/1", "/v2/x/referrers/sha256:bad" };
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		AUTO(answer_release) struct answer get = ANSWER_INIT, head = ANSWER_INIT;
+
+		ask(&w, "GET", paths[i], "", &get);
+		ask(&w, "HEAD", paths[i], "", &head);
+		assert_int_equal(get.status, head.status);
+		compare_heads(&get, &head);
+	}
+	assert_true(wire_is_open(&w));
+}
+
+static void server__blob_bytes(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		ask(&w, "GET", made.blob, "", &a);
+		assert_int_equal(a.status, 200);
+		assert_int_equal(a.body.len, LAYER);
+		assert_memory_equal(a.body.data, made.layer_bytes.data, LAYER);
+	}
+}
+
+static const struct {
+	uint64_t first, last;
+} slices[] = { { 0, 0 }, { 0, 1 }, { 100, 70000 }, { LAYER - 1, LAYER - 1 }, { 1, LAYER - 1 },
+	{ LAYER / 2, LAYER - 2 } };
+
+static void server__ranges_byte_by_byte(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		char line[100];
+		size_t len = (size_t)(slices[i].last - slices[i].first + 1);
+
+		snprintf(line, sizeof(line), "Range: bytes=%llu-%llu\r\n",
+			(unsigned long long)slices[i].first, (unsigned long long)slices[i].last);
+		ask(&w, "GET", made.blob, line, &a);
+		assert_int_equal(a.status, 206);
+		assert_int_equal(a.body.len, len);
+		assert_memory_equal(a.body.data, made.layer_bytes.data + slices[i].first, len);
+	}
+}
+
+/* Read the parts of a multipart body, as containers/image does. */
+static void check_parts(const struct answer *a, unsigned count, unsigned gap)
+{
+	const char *boundary = strstr(answer_get(a, "Content-Type"), "boundary=") + 9;
+	AUTO(mem_free) char *line = mem_printf("--%s\r\n", boundary);
+	const char *p = a->body.data;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned long long first, last, size;
+		char *blank;
+
+		p += i ? 2 : 0;
+		assert_memory_equal(p, line, strlen(line));
+		blank = strstr(p, "\r\n\r\n");
+		assert_int_equal(
+			sscanf(strstr(p, "Content-Range:"), "Content-Range: bytes %llu-%llu/%llu",
+				&first, &last, &size),
+			3);
+		assert_int_equal(first, (unsigned long long)i * gap);
+		assert_int_equal(size, LAYER);
+		p = blank + 4;
+		assert_memory_equal(p, made.layer_bytes.data + first, last - first + 1);
+		p += last - first + 1;
+	}
+	assert_memory_equal(p, "\r\n--", 4);
+	assert_int_equal((size_t)(p - a->body.data) + strlen(line) + 4, a->body.len);
+}
+
+static void server__many_ranges(void **state)
+{
+	static const unsigned counts[] = { 2, 16, 1024 };
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts) + 1; i++) {
+		bool too_many = i == ARRAY_SIZE(counts);
+		unsigned count = too_many ? 1025 : counts[i], gap = LAYER / 1100;
+		AUTO(buf_release) struct buf lines = BUF_INIT;
+
+		buf_str(&lines, "Range: bytes=");
+		for (unsigned n = 0; n < count; n++)
+			buf_printf(&lines, "%s%u-%u", n ? "," : "", n * gap, n * gap + 1000);
+		buf_str(&lines, "\r\n");
+		ask(&w, "GET", made.blob, lines.data, &a);
+		assert_int_equal(a.status, too_many ? 400 : 206);
+		if (!too_many)
+			check_parts(&a, count, gap);
+	}
+	assert_true(wire_is_open(&w));
+}
+
+/* The HTTP library's own loop sleeps for seconds on exactly 128 ready connections. */
+static void server__128_clients_at_the_same_moment(void **state)
+{
+	struct fixture *f = *state;
+	struct wire w[128];
+	struct answer a = ANSWER_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		w[i] = wire_open(f->port);
+		assert_true(wire_is_open(&w[i]));
+	}
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+			wire_str(&w[i], GET(MANIFEST));
+		for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+			wire_read(&w[i], false, &a);
+			assert_int_equal(a.status, 200);
+		}
+	}
+	answer_release(&a);
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+		wire_close(&w[i]);
+}
+
+/* Bytes of a request that never ends. */
+static void server__slow_headers_are_cut_off(void **state)
+{
+	static const char *const halves[] = { "", "GET /v2", "GET /v2/ HTTP/1.1\r\nHost: x\r\nX:" };
+	struct fixture *f = *state;
+	struct server_config config = usual;
+	struct wire w[ARRAY_SIZE(halves)];
+
+	config.header_seconds = 1;
+	start(f, config);
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		w[i] = wire_open(f->port);
+		wire_str(&w[i], halves[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		assert_true(wire_is_closed(&w[i]));
+		wire_close(&w[i]);
+	}
+}
+
+static void server__idle_connections_are_closed(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config config = usual;
+
+	config.idle_seconds = 1;
+	start(f, config);
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	assert_true(wire_is_open(&w));
+	assert_true(wire_is_closed(&w));
+}
+
+static void server__one_address_gets_its_share(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config config = usual;
+
+	config.connections_each = 2;
+	start(f, config);
+	AUTO(wire_close) struct wire a = wire_open(f->port);
+	AUTO(wire_close) struct wire b = wire_open(f->port);
+	AUTO(wire_close) struct wire c = wire_open(f->port);
+	assert_true(wire_is_open(&a));
+	assert_true(wire_is_open(&b));
+	assert_true(wire_is_closed(&c));
+}
+
+static void *drain(void *cls)
+{
+	struct fixture *f = cls;
+
+	server_drain(f->server, 60);
+	return NULL;
+}
+
+static void server__drain_finishes_what_is_being_sent(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire busy = wire_open(f->port);
+	AUTO(wire_close) struct wire idle = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	pthread_t thread;
+	char piece[1024];
+	ssize_t n;
+
+	assert_true(wire_is_open(&idle));
+	wire_str(&busy, "GET ");
+	wire_str(&busy, made.blob);
+	wire_str(&busy, " HTTP/1.1\r\nHost: x\r\n\r\n");
+	n = recv(busy.fd, piece, sizeof(piece), 0);
+	assert_true(n > 0);
+	buf_add(&busy.in, piece, (size_t)n);
+	assert_int_equal(pthread_create(&thread, NULL, drain, f), 0);
+	assert_true(wire_is_closed(&idle));
+	wire_read(&busy, false, &a);
+	assert_int_equal(a.status, 200);
+	assert_memory_equal(a.body.data, made.layer_bytes.data, LAYER);
+	assert_true(wire_is_closed(&busy));
+	pthread_join(thread, NULL);
+}
+
+static void server__access_log_lines(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = sandbox_path(made.sb, "access.log");
+	AUTO(mem_free) char *moved = mem_printf("%s.1", path);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	struct err e;
+
+	assert_ok(access_log_open(&f->log, path, &e));
+	start(f, usual);
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	ask(&w, "GET", MANIFEST, "X-Request-Id: abc-1\r\n", &a);
+	ask(&w, "HEAD", "/v2/x/manifests/1", "", &a);
+	assert_int_equal(rename(path, moved), 0);
+	assert_ok(access_log_reopen(f->log, &e));
+	ask(&w, "GET", "/nothing", "", &a);
+	assert_string_not_equal(answer_get(&a, "X-Request-Id"), "");
+	server_stop(&f->server);
+	/* A line is written soon after its answer: before the rename or after it. */
+	assert_ok(fs_read_file(AT_FDCWD, path, 1 << 20, &text, &e));
+	assert_non_null(strstr(text.data, " uri=/nothing status=404 "));
+	assert_ok(fs_read_file(AT_FDCWD, moved, 1 << 20, &text, &e));
+	assert_non_null(strstr(text.data, " method=GET uri=" MANIFEST " status=200 bytes="));
+	assert_non_null(strstr(text.data, " id=abc-1\n"));
+	assert_non_null(
+		strstr(text.data, " method=HEAD uri=/v2/x/manifests/1 status=404 bytes=0 "));
+}
+
+static void server__no_store(void **state)
+{
+	struct server_config config = usual;
+	struct server *none = NULL;
+	struct err e;
+
+	(void)state;
+	config.store = sandbox_path(made.sb, "nothing");
+	assert_err(server_start(&none, &config, &e), ERR_ABSENT, "nothing");
+	assert_null(none);
+}
+
+#define RUNNING(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define PREPARED(test) cmocka_unit_test_setup_teardown(test, prepare, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RUNNING(server__a_thousand_requests_on_one_connection),
+		RUNNING(server__refusals_keep_the_connection),
+		RUNNING(server__doubtful_requests_end_the_connection),
+		RUNNING(server__pipelined_requests_are_answered_in_order),
+		RUNNING(server__sizes_of_requests),
+		RUNNING(server__http_1_0),
+		RUNNING(server__small_bodies_are_swallowed),
+		RUNNING(server__large_bodies_are_refused_unread),
+		RUNNING(server__head_for_every_get),
+		RUNNING(server__blob_bytes),
+		RUNNING(server__ranges_byte_by_byte),
+		RUNNING(server__many_ranges),
+		RUNNING(server__128_clients_at_the_same_moment),
+		PREPARED(server__slow_headers_are_cut_off),
+		PREPARED(server__idle_connections_are_closed),
+		PREPARED(server__one_address_gets_its_share),
+		RUNNING(server__drain_finishes_what_is_being_sent),
+		PREPARED(server__access_log_lines),
+		PREPARED(server__no_store),
+	};
+
+	return cmocka_run_group_tests_name("registry/server", tests, make_store, remove_store);
+}

@@ -1,0 +1,140 @@
+/* Raw HTTP for tests. Fails the test rather than returning errors. */
+#include "wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "storage/base/fs.h"
+#include "tests/support/cm.h"
+
+void answer_release(struct answer *a)
+{
+	buf_release(&a->head);
+	buf_release(&a->body);
+}
+
+const char *answer_get(const struct answer *a, const char *name)
+{
+	static char value[1024];
+	size_t n = strlen(name);
+
+	for (const char *line = a->head.data; line && *line; line = strstr(line, "\r\n")) {
+		line += strncmp(line, "\r\n", 2) == 0 ? 2 : 0;
+		if (strncasecmp(line, name, n) != 0 || line[n] != ':')
+			continue;
+		line += n + 1 + strspn(line + n + 1, " ");
+		snprintf(value, sizeof(value), "%.*s", (int)strcspn(line, "\r"), line);
+		return value;
+	}
+	return "";
+}
+
+struct wire wire_open(uint16_t port)
+{
+	struct wire w = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF_INIT };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct timeval patience = { .tv_sec = 20 };
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(w.fd >= 0);
+	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(w.fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		fd_close(&w.fd);
+	return w;
+}
+
+void wire_close(struct wire *w)
+{
+	fd_close(&w->fd);
+	buf_release(&w->in);
+}
+
+void wire_send(struct wire *w, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = send(w->fd, p, len, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return; /* refused while we were sending: the answer tells */
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+void wire_str(struct wire *w, const char *text)
+{
+	wire_send(w, text, strlen(text));
+}
+
+/* More bytes; false at the end of the connection. */
+static bool more(struct wire *w)
+{
+	char piece[65536];
+	ssize_t n = recv(w->fd, piece, sizeof(piece), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		fail_msg("no answer within 20 s");
+	if (n <= 0)
+		return false;
+	buf_add(&w->in, piece, (size_t)n);
+	return true;
+}
+
+/* The first n bytes move to `out`. */
+static void take(struct wire *w, size_t n, struct buf *out)
+{
+	struct buf rest = BUF_INIT;
+
+	buf_add(out, w->in.data, n);
+	buf_add(&rest, w->in.data + n, w->in.len - n);
+	buf_release(&w->in);
+	w->in = rest;
+}
+
+void wire_read(struct wire *w, bool head, struct answer *a)
+{
+	const char *end;
+	size_t length;
+
+	a->status = 0;
+	buf_clear(&a->head);
+	buf_clear(&a->body);
+	while (!(end = strstr(w->in.data, "\r\n\r\n")))
+		if (!more(w))
+			return;
+	take(w, (size_t)(end - w->in.data) + 4, &a->head);
+	a->status = (unsigned)strtoul(a->head.data + strlen("HTTP/1.1 "), NULL, 10);
+	length = strtoul(answer_get(a, "Content-Length"), NULL, 10);
+	if (head || a->status == 304 || a->status == 100)
+		return;
+	while (w->in.len < length)
+		if (!more(w))
+			fail_msg("body of %zu bytes ends at %zu", length, w->in.len);
+	take(w, length, &a->body);
+}
+
+bool wire_is_closed(struct wire *w)
+{
+	return w->in.len == 0 && !more(w);
+}
+
+bool wire_is_open(struct wire *w)
+{
+	struct answer a = ANSWER_INIT;
+	unsigned status;
+
+	wire_str(w, "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n");
+	wire_read(w, false, &a);
+	status = a.status;
+	answer_release(&a);
+	return status == 200;
+}

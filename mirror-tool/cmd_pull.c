@@ -170,8 +170,8 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 		return tool_usage(e, "--jobs: at most %d", JOBS_LIMIT);
 	rc = lock_read(&p.lock, p.options->lock, e);
 	if (rc == 0)
-		return err_set(e, ERR_ABSENT, "%s is not there; `moat pin` makes it",
-			p.options->lock);
+		return err_set(
+			e, ERR_ABSENT, "%s is not there; `moat pin` makes it", p.options->lock);
 	if (rc < 0 || choose(&p, e) < 0 || store_open(&p.store, t->store, STORE_WRITE, e) < 0)
 		return -1;
 	return pull(&p, e);

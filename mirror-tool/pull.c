@@ -153,8 +153,8 @@ static void skip_foreign(struct job *j, const struct descriptor *d)
 	char ref[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 
 	r->foreign = mem_grow(r->foreign, r->foreign_count + 1, sizeof(*r->foreign));
-	r->foreign[r->foreign_count++] = mem_printf(
-		"%s %s", ref_text(&j->pin->ref, ref), digest_text(&d->digest, digest));
+	r->foreign[r->foreign_count++] =
+		mem_printf("%s %s", ref_text(&j->pin->ref, ref), digest_text(&d->digest, digest));
 }
 
 /* Put bytes under their digest; they are what was asked for, or the commit says so. */
@@ -189,8 +189,8 @@ static void walk_fail(struct walk *w, struct err *e)
 }
 
 /* Hand a manifest, or the failure to get it, to everybody who waits. */
-static void fetch_end(struct fetch *f, int rc, const char *media_type, struct span bytes,
-	const struct err *e)
+static void fetch_end(
+	struct fetch *f, int rc, const char *media_type, struct span bytes, const struct err *e)
 {
 	struct fetch **at = &f->puller->fetches;
 	struct walk *w = f->waiting, *next;
@@ -257,8 +257,7 @@ static int read_held(struct puller *p, const struct digest *d, struct buf *bytes
 	return blob_read(p->store, d, MANIFEST_MAX, bytes, e);
 }
 
-static void walk_start(
-	struct job *j, const struct digest *d, uint64_t size, unsigned depth)
+static void walk_start(struct job *j, const struct digest *d, uint64_t size, unsigned depth)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	struct walk *w = mem_alloc(sizeof(*w));
@@ -334,8 +333,8 @@ static void want_file(struct job *j, const struct lock_file *f)
 	if (is_held(j, &f->digest))
 		return;
 	job_hold(j);
-	upstream_url(p->session->upstream, f->url, &f->digest, f->size, p->store, p->batch,
-		got_blob, j);
+	upstream_url(
+		p->session->upstream, f->url, &f->digest, f->size, p->store, p->batch, got_blob, j);
 }
 
 /* The manifests follow from the lock; the digest that it states must be theirs. */

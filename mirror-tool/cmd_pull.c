@@ -106,11 +106,7 @@ static void print_json(struct pulling *p, uint64_t bytes)
 {
 	AUTO(buf_release) struct buf out = BUF_INIT;
 
-	buf_printf(&out,
-		"{\"pins\":%zu,\"manifests\":%llu,\"blobs\":%llu,\"fetched\":%llu,\"bytes\":%llu,"
-		"\"foreign\":[",
-		p->report.pins, (unsigned long long)p->report.manifests,
-		(unsigned long long)p->report.blobs, (unsigned long long)p->report.fetched,
+	buf_printf(&out, "{\"pins\":%zu,\"bytes\":%llu,\"foreign\":[", p->report.pins,
 		(unsigned long long)bytes);
 	for (size_t i = 0; i < p->report.foreign_count; i++) {
 		buf_str(&out, i ? "," : "");
@@ -129,9 +125,8 @@ static void print_result(struct pulling *p, uint64_t bytes)
 	if (p->tool->json)
 		print_json(p, bytes);
 	else
-		fprintf(p->tool->out, "%s: %zu of %zu pins held, %llu blobs fetched, %s\n",
-			p->tool->store, p->report.pins, p->count,
-			(unsigned long long)p->report.fetched, size_text(bytes, size));
+		fprintf(p->tool->out, "%s: %zu of %zu pins held, %s received\n", p->tool->store,
+			p->report.pins, p->count, size_text(bytes, size));
 	for (size_t i = 0; i < p->report.foreign_count; i++)
 		tool_warn("a foreign layer is not carried: %s", p->report.foreign[i]);
 }

@@ -66,12 +66,15 @@ static void walk_bytes(struct walk *w, const char *media_type, struct span bytes
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
-/* A store that is full or broken fails everything that would come behind, so it ends the run. */
+/* A store that is full or broken fails everything that would come behind, so it ends the run. What
+ * the lock names and nobody has is missing. */
 static void job_fail(struct job *j, const struct err *e)
 {
 	if (!j->failed)
 		j->e = *e;
 	j->failed = true;
+	if (j->e.code == ERR_ABSENT)
+		j->e.code = ERR_INCOMPLETE;
 	if (e->code == ERR_FULL || e->code == ERR_IO)
 		upstream_abandon(j->puller->session->upstream, e);
 }
@@ -114,8 +117,6 @@ static void got_blob(void *ctx, int rc, struct err *e)
 
 	if (rc < 0)
 		job_fail(j, e);
-	else
-		j->puller->report->fetched++;
 	job_drop(j);
 }
 
@@ -139,7 +140,6 @@ static void want_blob(struct job *j, const struct descriptor *d)
 	struct puller *p = j->puller;
 	struct ref ref;
 
-	p->report->blobs++;
 	if (is_held(j, &d->digest))
 		return;
 	job_ref(j, &ref, &d->digest);
@@ -220,7 +220,6 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	if (rc > 0) {
 		bytes = m->bytes;
 		rc = keep(f->puller, &f->digest, bytes, e);
-		f->puller->report->fetched++;
 	}
 	fetch_end(f, rc, rc < 0 ? "" : m->media_type, bytes, e);
 }
@@ -266,7 +265,6 @@ static void walk_start(struct job *j, const struct digest *d, uint64_t size, uns
 
 	*w = (struct walk){ .job = j, .digest = *d, .size = size, .depth = depth };
 	job_hold(j);
-	j->puller->report->manifests++;
 	rc = read_held(j->puller, d, &bytes, &e);
 	if (rc < 0)
 		walk_fail(w, &e);
@@ -329,7 +327,6 @@ static void want_file(struct job *j, const struct lock_file *f)
 {
 	struct puller *p = j->puller;
 
-	p->report->blobs++;
 	if (is_held(j, &f->digest))
 		return;
 	job_hold(j);
@@ -352,7 +349,6 @@ static int start_files(struct job *j, struct err *e)
 			return -1;
 	if (keep(j->puller, &digest_empty_json, span_of("{}"), e) < 0)
 		return -1;
-	j->puller->report->manifests += built.count;
 	for (size_t i = 0; i < j->pin->file_count; i++)
 		want_file(j, &j->pin->files[i]);
 	return 0;

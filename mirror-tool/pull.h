@@ -11,8 +11,6 @@
 
 struct pull_report {
 	size_t pins; /* put, with all their attachments */
-	uint64_t manifests, blobs; /* of them, whether they were fetched or there already */
-	uint64_t fetched; /* manifests and blobs that the store did not have */
 	char **foreign; /* layers that were skipped: "REF DIGEST" */
 	size_t foreign_count;
 };

@@ -482,8 +482,14 @@ int resolve_list(struct session *s, const struct list *list, struct lock *lock,
 	struct failures *failures, struct err *e)
 {
 	struct resolver r = { .session = s, .list = list, .lock = lock, .failures = failures };
-	int rc = first_round(&r, e);
+	int rc;
 
+	if (list->verify_count)
+		return err_set(e, ERR_UNSUPPORTED,
+			"line %u: \"verify\" is not enforced by this version, so it is not "
+			"accepted",
+			list->verify[0].line);
+	rc = first_round(&r, e);
 	if (rc == 0)
 		rc = second_round(&r, e);
 	for (size_t i = 0; i < r.count; i++)

@@ -1,0 +1,217 @@
+/* Layouts in folders and archives: what is read, and what is refused. */
+#include "mirror-tool/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mirror-tool/media/tar_write.h"
+#include "tests/support/cm.h"
+#include "tests/support/sandbox.h"
+
+#define MARKER "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define BLOB "blob of a layout"
+
+static struct digest blob_digest(void)
+{
+	struct digest d;
+
+	digest_of(&d, DIGEST_SHA256, span_of(BLOB));
+	return d;
+}
+
+static char *entry(const char *name)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d = blob_digest();
+
+	return mem_printf("{\"mediaType\":\"" MEDIA_OCI_MANIFEST
+			  "\",\"digest\":\"%s\",\"size\":%zu,"
+			  "\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}}",
+		digest_text(&d, text), strlen(BLOB), name);
+}
+
+static char *index_of(const char *first, const char *second)
+{
+	AUTO(mem_free) char *one = entry(first);
+	AUTO(mem_free) char *two = entry(second);
+
+	return mem_printf("{\"schemaVersion\":2,\"manifests\":[%s%s%s]}", one, *second ? "," : "",
+		*second ? two : "");
+}
+
+static void write_text(const struct sandbox *sb, const char *name, const char *text)
+{
+	sandbox_write(sandbox_path(sb, name), text, strlen(text));
+}
+
+/* A folder; NULL leaves a file out. Returns its path. */
+static const char *folder(const struct sandbox *sb, const char *marker, const char *index)
+{
+	struct digest d = blob_digest();
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *name = mem_printf("l/blobs/sha256/%s", digest_hex(&d, hex));
+
+	sandbox_remove(sandbox_path(sb, "l"));
+	assert_int_equal(mkdir(sandbox_path(sb, "l"), 0755), 0);
+	assert_int_equal(mkdir(sandbox_path(sb, "l/blobs"), 0755), 0);
+	assert_int_equal(mkdir(sandbox_path(sb, "l/blobs/sha256"), 0755), 0);
+	if (marker)
+		write_text(sb, "l/oci-layout", marker);
+	if (index)
+		write_text(sb, "l/index.json", index);
+	write_text(sb, name, BLOB);
+	return sandbox_path(sb, "l");
+}
+
+static int append(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)e;
+	buf_add(ctx, data, len);
+	return 0;
+}
+
+static void add_file(struct tar_writer *w, const char *name, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(tar_write_entry(w, name, strlen(text), &e));
+	assert_ok(tar_write_data(w, text, strlen(text), &e));
+}
+
+/* The same as one file, the blob `times` times. */
+static const char *archive(const struct sandbox *sb, const char *index, unsigned times)
+{
+	AUTO(buf_release) struct buf tar = BUF_INIT;
+	struct digest d = blob_digest();
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *name = mem_printf("blobs/sha256/%s", digest_hex(&d, hex));
+	struct tar_writer *w = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(tar_write_open(&w, append, &tar, &e));
+	add_file(w, "manifest.json", "something else");
+	while (times--)
+		add_file(w, name, BLOB);
+	add_file(w, "oci-layout", MARKER);
+	add_file(w, "index.json", index);
+	assert_ok(tar_write_close(&w, &e));
+	sandbox_write(sandbox_path(sb, "a.tar"), tar.data, tar.len);
+	return sandbox_path(sb, "a.tar");
+}
+
+static void expect_whole(enum source_kind kind, const char *path)
+{
+	AUTO(layout_close) struct layout *l = NULL;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	const struct descriptor *d;
+	struct digest absent;
+	struct err e = ERR_INIT;
+
+	assert_ok(layout_open(&l, kind, path, &e));
+	assert_int_equal(layout_find(l, "one", &d, &e), 1);
+	assert_int_equal(layout_find(l, "other", &d, &e), 0);
+	assert_int_equal(layout_find(l, "", &d, &e), 1);
+	assert_int_equal(layout_read(l, &d->digest, 100, &bytes, &e), 1);
+	assert_string_equal(bytes.data, BLOB);
+	digest_of(&absent, DIGEST_SHA512, span_of("x"));
+	assert_int_equal(layout_read(l, &absent, 100, &bytes, &e), 0);
+	assert_err(layout_read(l, &d->digest, 3, &bytes, &e), ERR_INPUT, "larger than 3 bytes");
+}
+
+static void layout_open__reads_folders_and_archives(void **state)
+{
+	AUTO(mem_free) char *index = index_of("one", "");
+
+	expect_whole(SOURCE_OCI, folder(*state, MARKER, index));
+	expect_whole(SOURCE_OCI_ARCHIVE, archive(*state, index, 1));
+}
+
+static void layout_find__refuses_to_guess(void **state)
+{
+	AUTO(mem_free) char *index = index_of("one", "two");
+	AUTO(layout_close) struct layout *l = NULL;
+	const struct descriptor *d;
+	struct err e = ERR_INIT;
+
+	assert_ok(layout_open(&l, SOURCE_OCI, folder(*state, MARKER, index), &e));
+	assert_err(layout_find(l, "", &d, &e), ERR_INPUT, "holds 2 images: name one");
+}
+
+static const struct {
+	const char *marker, *index, *error;
+	enum err_code code;
+} refusals[] = {
+	{ NULL, "{}", "it has no oci-layout", ERR_INPUT },
+	{ MARKER, NULL, "it has no index.json", ERR_INPUT },
+	{ "{\"imageLayoutVersion\":\"2.0.0\"}", "{}", "version 2.0.0, not 1.0.0", ERR_UNSUPPORTED },
+	{ "{}", "{}", "\"imageLayoutVersion\" is missing", ERR_INPUT },
+	{ MARKER, "{", "index.json", ERR_INPUT },
+};
+
+static void layout_open__refuses_what_is_none(void **state)
+{
+	struct err e = ERR_INIT;
+	struct layout *l = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+		assert_err(layout_open(&l, SOURCE_OCI,
+				   folder(*state, refusals[i].marker, refusals[i].index), &e),
+			refusals[i].code, refusals[i].error);
+	assert_err(layout_open(&l, SOURCE_OCI, "/nonexistent", &e), ERR_ABSENT, "/nonexistent");
+	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, "/", &e), ERR_INPUT, "/ is not a file");
+}
+
+static void layout_open__refuses_archives_that_are_not_plain(void **state)
+{
+	AUTO(mem_free) char *index = index_of("one", "");
+	struct err e = ERR_INIT;
+	struct layout *l = NULL;
+
+	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, archive(*state, index, 2), &e), ERR_CORRUPT,
+		"is there twice");
+	write_text(*state, "a.gz", "\x1f\x8b\x08 and so on");
+	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, sandbox_path(*state, "a.gz"), &e),
+		ERR_UNSUPPORTED, "is compressed");
+	write_text(*state, "a.txt", "no tar");
+	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, sandbox_path(*state, "a.txt"), &e),
+		ERR_CORRUPT, "a.txt");
+}
+
+static void layout_read__checks_digests_and_follows_no_link(void **state)
+{
+	AUTO(mem_free) char *index = index_of("one", "");
+	AUTO(layout_close) struct layout *l = NULL;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct digest d = blob_digest();
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *name = mem_printf("l/blobs/sha256/%s", digest_hex(&d, hex));
+	struct err e = ERR_INIT;
+
+	assert_ok(layout_open(&l, SOURCE_OCI, folder(*state, MARKER, index), &e));
+	write_text(*state, name, "Blob of a layout");
+	assert_err(layout_read(l, &d, 100, &bytes, &e), ERR_CORRUPT, "does not have the bytes");
+	assert_int_equal(unlink(sandbox_path(*state, name)), 0);
+	write_text(*state, "elsewhere", BLOB);
+	assert_int_equal(symlink(sandbox_path(*state, "elsewhere"), sandbox_path(*state, name)), 0);
+	assert_err(layout_read(l, &d, 100, &bytes, &e), ERR_INPUT, hex);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			layout_open__reads_folders_and_archives, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			layout_find__refuses_to_guess, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			layout_open__refuses_what_is_none, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(layout_open__refuses_archives_that_are_not_plain,
+			sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(layout_read__checks_digests_and_follows_no_link,
+			sandbox_setup, sandbox_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,312 @@
+/*
+ * pin and pull as a user calls them, from a local layout: a store with an index.json of the test's
+ * own is one. Registries are the business of the flow tests.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mirror-tool/lock.h"
+#include "mirror-tool/tool.h"
+#include "tests/support/cm.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+
+#define REPO "example.test/app"
+
+struct world {
+	struct sandbox *sb;
+	struct store *source; /* the layout */
+	struct buf index; /* its index.json, without the end */
+	char *out; /* what the last command printed */
+	size_t out_len;
+};
+
+static struct world *world_new(void **state)
+{
+	struct world *w = mem_alloc(sizeof(*w));
+
+	w->sb = *state;
+	w->source = sandbox_store(w->sb, "layout", STORE_WRITE);
+	w->index = (struct buf)BUF_INIT;
+	buf_str(&w->index, "{\"schemaVersion\":2,\"manifests\":[");
+	return w;
+}
+
+static void world_free(struct world **w)
+{
+	store_close(&(*w)->source);
+	buf_release(&(*w)->index);
+	free((*w)->out);
+	free(*w);
+}
+
+/* An entry of the layout; name may be "". */
+static void entry(struct world *w, const char *name, const char *type, const struct digest *d)
+{
+	struct annotation a = { "org.opencontainers.image.ref.name", name };
+	struct descriptor item = { .digest = *d, .media_type = type };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(blob_stat(w->source, d, &item.size, &e), 1);
+	if (*name)
+		item.annotations = (struct annotations){ &a, 1 };
+	if (w->index.data[w->index.len - 1] == '}')
+		buf_char(&w->index, ',');
+	descriptor_write(&w->index, &item);
+}
+
+static void write_index(struct world *w)
+{
+	AUTO(mem_free) char *text = mem_printf("%s]}", w->index.data);
+
+	sandbox_write(sandbox_path(w->sb, "layout/index.json"), text, strlen(text));
+}
+
+static void write_list(struct world *w, const char *items)
+{
+	AUTO(mem_free)
+	char *text = mem_printf("set: s\nplatforms: [linux/amd64]\nimages:\n%s", items);
+
+	sandbox_write(sandbox_path(w->sb, "moat.yaml"), text, strlen(text));
+}
+
+#define ITEM "- {name: " REPO ":1, from: \"oci:layout:one\"}\n"
+
+static int moat(struct world *w, const char *verb, const char *more)
+{
+	static const struct command *const commands[] = { &cmd_pin, &cmd_pull };
+	AUTO(mem_free) char *store = mem_strdup(sandbox_path(w->sb, "store"));
+	AUTO(mem_free) char *list = mem_strdup(sandbox_path(w->sb, "moat.yaml"));
+	AUTO(mem_free) char *lock = mem_strdup(sandbox_path(w->sb, "moat.lock"));
+	bool pin = strcmp(verb, "pin") == 0;
+	const char *argv[10] = { "moat", verb, "--quiet", "--lock", lock,
+		pin ? "--list" : "--store", pin ? list : store, more };
+	int argc = more ? 8 : 7;
+	FILE *out;
+	int status;
+
+	free(w->out);
+	out = open_memstream(&w->out, &w->out_len);
+	status = tool_main(commands, 2, argc, argv, out);
+	fclose(out);
+	return status;
+}
+
+static void read_lock(struct world *w, struct lock *l)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(lock_read(l, sandbox_path(w->sb, "moat.lock"), &e), 1);
+}
+
+static struct digest make(struct world *w, const char *seed, const char *platform)
+{
+	struct image_want want = { .seed = seed, .layers = 2, .platform = platform };
+
+	return image_make(w->source, NULL, &want);
+}
+
+static struct digest make_index(struct world *w, struct digest children[2])
+{
+	static const char *const platforms[] = { "linux/amd64", "linux/arm64" };
+
+	children[0] = make(w, "amd", "linux/amd64");
+	children[1] = make(w, "arm", "linux/arm64");
+	return image_index(w->source, children, platforms, NULL, 2);
+}
+
+static bool held(struct world *w, const struct digest *d)
+{
+	AUTO(store_close) struct store *s = sandbox_store(w->sb, "store", STORE_WRITE);
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	return blob_stat(s, d, &size, &e) == 1;
+}
+
+static void pin_pull__sparse_index_keeps_its_bytes(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest children[2], index = make_index(w, children);
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+	struct store *s;
+	struct lock l;
+
+	entry(w, "one", MEDIA_OCI_INDEX, &index);
+	write_index(w);
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	read_lock(w, &l);
+	assert_int_equal(l.count, 1);
+	assert_true(digest_eq(&l.pins[0].digest, &index));
+	assert_string_equal(l.pins[0].platforms.items[0], "linux/amd64");
+	assert_string_equal(l.pins[0].absent.items[0], "linux/arm64");
+	lock_release(&l);
+	assert_int_equal(moat(w, "pull", NULL), EXIT_OK);
+	assert_true(held(w, &index));
+	assert_true(held(w, &children[0]));
+	assert_false(held(w, &children[1]));
+	s = sandbox_store(w->sb, "store", STORE_WRITE);
+	assert_int_equal(manifest_by_tag(s, REPO, "1", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &index));
+	store_close(&s);
+	assert_int_equal(moat(w, "pull", NULL), EXIT_OK); /* again: nothing to do */
+}
+
+static void pin_pull__what_is_attached_comes_along(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest children[2], index = make_index(w, children);
+	struct image_want want = {
+		.seed = "sbom", .layers = 1, .artifact_type = "application/spdx"
+	};
+	struct digest on_child, on_that, signature;
+	char tag[REF_TAG_MAX + 1];
+	struct lock l;
+
+	want.subject = &children[0];
+	on_child = image_make(w->source, NULL, &want);
+	want.seed = "signature of the sbom";
+	want.subject = &on_child;
+	on_that = image_make(w->source, NULL, &want);
+	want.seed = "cosign";
+	want.subject = NULL;
+	signature = image_make(w->source, NULL, &want);
+	ref_fallback_tag(&index, ".sig", tag);
+	entry(w, "one", MEDIA_OCI_INDEX, &index);
+	entry(w, "", MEDIA_OCI_MANIFEST, &on_child);
+	entry(w, "", MEDIA_OCI_MANIFEST, &on_that);
+	entry(w, tag, MEDIA_OCI_MANIFEST, &signature);
+	write_index(w);
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	read_lock(w, &l);
+	assert_int_equal(l.pins[0].attached_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct lock_attachment *a = &l.pins[0].attached[i];
+
+		assert_string_equal(a->tag, digest_eq(&a->digest, &signature) ? tag : "");
+		assert_string_equal(a->artifact_type, "application/spdx");
+	}
+	lock_release(&l);
+	assert_int_equal(moat(w, "pull", NULL), EXIT_OK);
+	assert_true(held(w, &on_child));
+	assert_true(held(w, &on_that));
+	assert_true(held(w, &signature));
+}
+
+static void pin__reports_drift_and_changes_nothing(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	AUTO(buf_release) struct buf unused = BUF_INIT;
+	struct digest one = make(w, "one", NULL), two = make(w, "two", NULL);
+	struct lock l;
+
+	entry(w, "one", MEDIA_OCI_MANIFEST, &one);
+	write_index(w);
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_non_null(strstr(w->out, "nothing has changed"));
+	buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+	entry(w, "one", MEDIA_OCI_MANIFEST, &two);
+	write_index(w);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
+	assert_non_null(strstr(w->out, "moved      " REPO ":1\n"));
+	read_lock(w, &l);
+	assert_true(digest_eq(&l.pins[0].digest, &one));
+	lock_release(&l);
+	assert_int_equal(moat(w, "pull", NULL), EXIT_OK); /* the old one is still in the layout */
+	assert_int_equal(moat(w, "pin", "--update"), EXIT_OK);
+	read_lock(w, &l);
+	assert_true(digest_eq(&l.pins[0].digest, &two));
+	lock_release(&l);
+	buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+	entry(w, "another", MEDIA_OCI_MANIFEST, &two);
+	write_index(w);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
+	assert_non_null(strstr(w->out, "vanished   " REPO ":1\n"));
+	assert_int_equal(moat(w, "pin", "--update"), EXIT_FAILED);
+}
+
+static void pin__refuses_an_image_for_another_platform(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest arm = make(w, "arm", "linux/arm64");
+
+	entry(w, "one", MEDIA_OCI_MANIFEST, &arm);
+	write_index(w);
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_INCOMPLETE);
+	assert_false(sandbox_exists(sandbox_path(w->sb, "moat.lock")));
+}
+
+static void pull__failed_items_can_be_retried_alone(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest good = make(w, "good", NULL), bad = make(w, "bad", NULL);
+	AUTO(buf_release) struct buf layer = BUF_INIT;
+	char hex[DIGEST_HEX_SIZE], path[200];
+	struct digest lost;
+
+	entry(w, "one", MEDIA_OCI_MANIFEST, &good);
+	entry(w, "two", MEDIA_OCI_MANIFEST, &bad);
+	write_index(w);
+	write_list(w, ITEM "- {name: " REPO ":2, from: \"oci:layout:two\"}\n");
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	image_bytes(&layer, "bad/1", 1000);
+	digest_of(&lost, DIGEST_SHA256, buf_span(&layer));
+	snprintf(path, sizeof(path), "layout/blobs/sha256/%s", digest_hex(&lost, hex));
+	assert_int_equal(unlink(sandbox_path(w->sb, path)), 0);
+	assert_int_equal(moat(w, "pull", "--json"), EXIT_INCOMPLETE);
+	assert_non_null(strstr(w->out, "\"pins\":1,"));
+	assert_non_null(strstr(w->out, "\"failed\":[{\"ref\":\"" REPO ":2\""));
+	assert_true(held(w, &good));
+	assert_int_equal(moat(w, "pull", "--only=" REPO ":1"), EXIT_OK);
+	assert_int_equal(moat(w, "pull", "--only=" REPO ":3"), EXIT_FAILED);
+	sandbox_write(sandbox_path(w->sb, path), layer.data, layer.len);
+	assert_int_equal(moat(w, "pull", "--only=" REPO ":2"), EXIT_OK);
+}
+
+static void pull__foreign_layers_are_skipped_and_told(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest config = image_text(w->source, "{}"), layer = image_text(w->source, "here");
+	char one[DIGEST_TEXT_SIZE], other[DIGEST_TEXT_SIZE];
+	AUTO(mem_free) char *text = NULL;
+	struct digest d;
+
+	text = mem_printf(
+		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"%s\","
+		"\"size\":2},\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":4},"
+		"{\"mediaType\":\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\","
+		"\"digest\":\"sha256:%064d\",\"size\":9,\"urls\":[\"https://h/x\"]}]}",
+		digest_text(&config, one), digest_text(&layer, other), 7);
+	d = image_text(w->source, text);
+	entry(w, "one", MEDIA_OCI_MANIFEST, &d);
+	write_index(w);
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_int_equal(moat(w, "pull", "--json"), EXIT_OK);
+	assert_non_null(strstr(w->out, "\"foreign\":[\"" REPO ":1 sha256:0000"));
+	assert_true(held(w, &layer));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(pin_pull__sparse_index_keeps_its_bytes),
+		TEST(pin_pull__what_is_attached_comes_along),
+		TEST(pin__reports_drift_and_changes_nothing),
+		TEST(pin__refuses_an_image_for_another_platform),
+		TEST(pull__failed_items_can_be_retried_alone),
+		TEST(pull__foreign_layers_are_skipped_and_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

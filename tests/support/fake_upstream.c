@@ -2,6 +2,7 @@
 #include "tests/support/fake_upstream.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -111,8 +112,8 @@ static bool read_request(struct conn *c, struct fake_request *r)
 	struct span rest;
 
 	while (!(end = strstr(c->in.data, "\r\n\r\n"))) {
-		if (c->in.len > HEAD_MAX || !read_more(c))
-			return false;
+		if (c->in.len > HEAD_MAX || !read_more(c) || !isupper((unsigned char)c->in.data[0]))
+			return false; /* TLS, perhaps */
 	}
 	head = (size_t)(end - c->in.data) + 4;
 	rest = (struct span){ c->in.data, head - 2 };

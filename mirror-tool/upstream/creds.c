@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "mirror-tool/upstream/helper.h"
+#include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -67,44 +68,11 @@ static void credential_copy(struct credential *to, const struct credential *from
 	to->identity = from->identity ? mem_strdup(from->identity) : NULL;
 }
 
-static int base64_digit(char c)
-{
-	static const char set[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(set, c) : NULL;
-
-	return at ? (int)(at - set) : -1;
-}
-
-/* False when it is not base64 (padding may be missing) or holds a NUL. */
-static bool base64_decode(const char *text, struct buf *out)
-{
-	size_t len = strlen(text);
-	uint32_t bits = 0;
-	unsigned have = 0;
-
-	while (len && text[len - 1] == '=')
-		len--;
-	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)digit;
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		buf_char(out, (char)(bits >> have & 0xff));
-	}
-	return strlen(out->data) == out->len;
-}
-
 /* What goes into a header must not end it. */
-static bool is_clean(const char *text)
+static bool is_clean(const struct buf *b)
 {
-	for (; *text; text++) {
-		if (iscntrl((unsigned char)*text))
+	for (size_t i = 0; i < b->len; i++) {
+		if (iscntrl((unsigned char)b->data[i]))
 			return false;
 	}
 	return true;
@@ -175,8 +143,8 @@ static int read_auth(const struct doc *d, const struct node *map, struct entry *
 	}
 	if (!*auth)
 		return 0;
-	if (!base64_decode(auth, &plain) || !(colon = strchr(plain.data, ':')) ||
-		!is_clean(plain.data))
+	if (base64_decode(&plain, span_of(auth), e) < 0 || !(colon = strchr(plain.data, ':')) ||
+		!is_clean(&plain))
 		return node_err(d, map, e, "\"auth\" is not base64 of user:password");
 	into->cred.user = mem_strndup(plain.data, (size_t)(colon - plain.data));
 	into->cred.password = mem_strdup(colon + 1);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "storage/base/base64.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -96,31 +97,12 @@ int token_parse(struct span body, char **value, int64_t *seconds, struct err *e)
 	return 0;
 }
 
-static void base64_encode(struct buf *out, const char *bytes, size_t len)
-{
-	static const char set[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t v = (uint32_t)(uint8_t)bytes[i] << 16;
-
-		if (i + 1 < len)
-			v |= (uint32_t)(uint8_t)bytes[i + 1] << 8;
-		if (i + 2 < len)
-			v |= (uint8_t)bytes[i + 2];
-		buf_char(out, set[v >> 18]);
-		buf_char(out, set[v >> 12 & 63]);
-		buf_char(out, i + 1 < len ? set[v >> 6 & 63] : '=');
-		buf_char(out, i + 2 < len ? set[v & 63] : '=');
-	}
-}
-
 void basic_header(struct buf *out, const struct credential *c)
 {
 	AUTO(buf_release) struct buf plain = BUF_INIT;
 
 	buf_printf(&plain, "%s:%s", c->user, c->password);
 	buf_str(out, "Basic ");
-	base64_encode(out, plain.data, plain.len);
+	base64_encode(out, buf_span(&plain));
 	explicit_bzero(plain.data, plain.len);
 }

@@ -14,7 +14,8 @@ static void tags(void *ctx, const struct fake_request *r, struct fake_reply *out
 
 	sscanf(r->target, "/v2/%*[a-z]/tags/list?page=%u", &page);
 	fake_text(out, 200, "");
-	buf_printf(&out->body, "{\"name\":\"x\",\"tags\":[\"p%u\",\"not a tag\",\"v1.%u\"]}", page, page);
+	buf_printf(&out->body, "{\"name\":\"x\",\"tags\":[\"p%u\",\"not a tag\",\"v1.%u\"]}", page,
+		page);
 	if (strstr(r->target, "/plain/"))
 		return;
 	if (strstr(r->target, "/null/"))
@@ -28,7 +29,8 @@ static void tags(void *ctx, const struct fake_request *r, struct fake_reply *out
 	else if (strstr(r->target, "/refused/"))
 		fake_text(out, 200, "{\"tags\":[\"a\",\"refuse-me\"]}");
 	else if (strstr(r->target, "/foreign/"))
-		fake_header(out, "Link: <http://%s/v2/x/tags/list?page=1>; rel=\"next\"", w->b_host);
+		fake_header(
+			out, "Link: <http://%s/v2/x/tags/list?page=1>; rel=\"next\"", w->b_host);
 	else if (strstr(r->target, "/same/"))
 		fake_header(out, "Link: <%s>; rel=next", r->target);
 	else if (strstr(r->target, "/gone/")) {
@@ -36,9 +38,9 @@ static void tags(void *ctx, const struct fake_request *r, struct fake_reply *out
 		if (page == 1)
 			out->status = 404;
 	} else if (strstr(r->target, "/endless/") || page < 3)
-		fake_header(out, "Link: </other>; rel=last, </v2/%s/tags/list?page=%u>; rel=\"next\"",
-			strstr(r->target, "/endless/") ? "endless" : "paged",
-			page + 1);
+		fake_header(out,
+			"Link: </other>; rel=last, </v2/%s/tags/list?page=%u>; rel=\"next\"",
+			strstr(r->target, "/endless/") ? "endless" : "paged", page + 1);
 }
 
 static void tags__pages_are_followed(void **state)
@@ -214,8 +216,8 @@ static void files(void *ctx, const struct fake_request *r, struct fake_reply *ou
 	fake_text(out, 200, "0123456789");
 	if (strstr(r->target, "range")) {
 		out->status = head ? 403 : 206;
-		fake_header(out, "Content-Range: bytes 0-0/%s",
-			strstr(r->target, "star") ? "*" : "10");
+		fake_header(
+			out, "Content-Range: bytes 0-0/%s", strstr(r->target, "star") ? "*" : "10");
 		buf_cut(&out->body, 1);
 	} else if (strstr(r->target, "chunked")) {
 		out->chunked = true;

@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -234,7 +234,7 @@ static void *accept_all(void *arg)
 	struct fake *f = arg;
 
 	for (;;) {
-		int fd = accept(f->listener, NULL, NULL);
+		int fd = accept(f->listener, NULL, NULL), yes = 1;
 		struct conn *c;
 
 		pthread_mutex_lock(&f->lock);
@@ -244,6 +244,7 @@ static void *accept_all(void *arg)
 				close(fd);
 			return NULL;
 		}
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		c = mem_alloc(sizeof(*c));
 		c->fake = f;
 		c->fd = fd;

@@ -58,7 +58,7 @@ void tool_warn(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-int tool_usage(struct err *e, const char *fmt, ...)
+int(tool_usage)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -90,7 +90,7 @@ _show_logs() {
 # Functions called from a test report the test's line, not their own.
 _fail() {
 	local i=0
-	while [[ ${BASH_SOURCE[i]} == "$SUPPORT"/* ]]; do i=$((i + 1)); done
+	while [[ ${BASH_SOURCE[i]} == */support/*.sh ]]; do i=$((i + 1)); done
 	echo "${BASH_SOURCE[i]}:${BASH_LINENO[i - 1]}: $*"
 	exit 1
 }

@@ -9,12 +9,13 @@ static const struct command *const commands[] = {
 	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
 	&cmd_pin,
 	&cmd_pull,
-	&cmd_export,
-	&cmd_verify,
-	&cmd_import,
 	&cmd_key_new,
 	&cmd_key_show,
 	&cmd_seal,
+	&cmd_export,
+	&cmd_verify,
+	&cmd_import,
+	&cmd_node_config,
 };
 
 int main(int argc, char **argv)

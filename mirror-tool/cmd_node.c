@@ -1,0 +1,244 @@
+/*
+ * `moat node config`: print what a runtime has to be told, or merge it into a root directory. All
+ * files are judged before the first one is written.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "mirror-tool/node.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/store.h"
+#include "storage/base/banned.h"
+
+#define BACKUP ".before-moat"
+
+struct node_options {
+	const char *runtime, *server, *ca, *write;
+};
+
+static const struct option_def options[] = {
+	{ "runtime", OPTION_TEXT, offsetof(struct node_options, runtime), "NAME", NULL,
+		"containerd, crio, podman, docker or k3s" },
+	{ "server", OPTION_TEXT, offsetof(struct node_options, server), "URL", NULL,
+		"where moatd is, as the nodes see it: https://HOST[:PORT]" },
+	{ "ca", OPTION_TEXT, offsetof(struct node_options, ca), "FILE", NULL,
+		"PEM of the CA that signed the server's certificate" },
+	{ "write", OPTION_TEXT, offsetof(struct node_options, write), "ROOT", NULL,
+		"merge the files into this root (\"/\" on the node itself) instead of printing" },
+};
+
+/* --- what is wanted ---------------------------------------------------------------------------- */
+
+struct hosts {
+	char **names;
+	size_t count;
+};
+
+static void hosts_free(struct hosts *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		free(h->names[i]);
+	free(h->names);
+}
+
+static int add_host(void *ctx, const char *name, struct err *e)
+{
+	struct hosts *h = ctx;
+
+	(void)e;
+	h->names = mem_grow(h->names, h->count + 1, sizeof(*h->names));
+	h->names[h->count++] = mem_strdup(name);
+	return 0;
+}
+
+static int read_hosts(const struct tool *t, struct hosts *h, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (store_open(&s, t->store, STORE_READ, e) < 0 || list_hosts(s, add_host, h, e) < 0)
+		return -1;
+	if (h->count == 0)
+		tool_warn("%s: no active set names an upstream host", t->store);
+	return 0;
+}
+
+static int read_ca(const struct node_settings *s, const char *path, struct buf *ca, struct err *e)
+{
+	int rc = fs_read_file(AT_FDCWD, path, NODE_FILE_MAX, ca, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s: no such file", path);
+	if (!strstr(ca->data, "-----BEGIN CERTIFICATE-----"))
+		return err_set(e, ERR_INPUT, "%s: no CERTIFICATE in it", path);
+	if (s->plain_http)
+		return err_set(
+			e, ERR_INPUT, "--ca with %s: there is no certificate to check", s->server);
+	return 0;
+}
+
+/* --- printing ---------------------------------------------------------------------------------- */
+
+static void print_notes(FILE *out, const struct buf *notes)
+{
+	struct span rest = buf_span(notes);
+
+	while (rest.len) {
+		struct span line = span_until(&rest, '\n');
+
+		fprintf(out, "# %.*s\n", (int)line.len, line.data);
+	}
+}
+
+static int print_files(const struct tool *t, const struct node_files *files, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(buf_release) struct buf json = BUF_INIT;
+
+	for (size_t i = 0; i < files->count; i++) {
+		const struct node_file *f = &files->items[i];
+
+		if (node_file_merge(f, (struct span){ NULL, 0 }, &text, e) < 0)
+			return -1;
+		if (!t->json)
+			fprintf(t->out, "### %s\n%s\n", f->path, text.data);
+		buf_str(&json, i ? ",\n{\"path\":" : "{\"path\":");
+		json_quote(&json, f->path, false);
+		buf_str(&json, ",\"text\":");
+		json_quote(&json, text.data, false);
+		buf_str(&json, "}");
+	}
+	if (t->json)
+		fprintf(t->out, "[%s]\n", json.data);
+	else
+		print_notes(t->out, &files->notes);
+	return 0;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+/* A file on its way to the disk. */
+struct change {
+	char *path;
+	struct buf text, have;
+	bool needed, keep; /* keep: a backup of what is there */
+};
+
+struct changes {
+	struct change *items;
+	size_t count;
+};
+
+static void changes_free(struct changes *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		free(c->items[i].path);
+		buf_release(&c->items[i].text);
+		buf_release(&c->items[i].have);
+	}
+	free(c->items);
+}
+
+static int judge(const struct node_file *f, const char *root, struct change *c, struct err *e)
+{
+	struct span have = { NULL, 0 };
+	int rc;
+
+	*c = (struct change){ .text = BUF_INIT, .have = BUF_INIT };
+	c->path = mem_printf("%s%s", strcmp(root, "/") == 0 ? "" : root, f->path);
+	rc = fs_read_file(AT_FDCWD, c->path, NODE_FILE_MAX, &c->have, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 1)
+		have = buf_span(&c->have);
+	c->keep = rc == 1 && f->kind != NODE_OURS;
+	rc = node_file_merge(f, have, &c->text, e);
+	c->needed = rc == 1;
+	return rc < 0 ? err_ctx(e, "%s", root) : 0;
+}
+
+/* The first one that was there before us; it is never overwritten. */
+static int keep_backup(const struct change *c, struct err *e)
+{
+	AUTO(mem_free) char *path = mem_printf("%s%s", c->path, BACKUP);
+	AUTO(fd_close) int fd = -1;
+	uint64_t size;
+	int rc = fs_open_file(AT_FDCWD, path, &fd, &size, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return fs_replace_file(AT_FDCWD, path, buf_span(&c->have), 0600, e);
+}
+
+static int apply(const struct tool *t, const struct change *c, struct err *e)
+{
+	AUTO(mem_free) char *folder = mem_strdup(c->path);
+
+	if (!c->needed) {
+		tool_note(t, "%s: unchanged", c->path);
+		return 0;
+	}
+	*strrchr(folder, '/') = '\0';
+	if (fs_make_dirs(folder, 0755, e) < 0 || (c->keep && keep_backup(c, e) < 0) ||
+		fs_replace_file(AT_FDCWD, c->path, buf_span(&c->text), 0644, e) < 0)
+		return -1;
+	tool_note(t, "%s: %s%s", c->path, c->keep ? "merged; before: " BACKUP : "written",
+		c->keep ? " beside it" : "");
+	return 0;
+}
+
+static int write_files(
+	const struct tool *t, const struct node_files *files, const char *root, struct err *e)
+{
+	AUTO(changes_free) struct changes all = { NULL, 0 };
+
+	all.items = mem_alloc(files->count * sizeof(*all.items));
+	for (; all.count < files->count; all.count++)
+		if (judge(&files->items[all.count], root, &all.items[all.count], e) < 0) {
+			all.count++;
+			return -1;
+		}
+	for (size_t i = 0; i < all.count; i++)
+		if (apply(t, &all.items[i], e) < 0)
+			return -1;
+	if (!t->quiet)
+		print_notes(stderr, &files->notes);
+	return 0;
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	const struct node_options *o = given;
+	AUTO(hosts_free) struct hosts hosts = { NULL, 0 };
+	AUTO(node_files_release) struct node_files files = NODE_FILES_INIT;
+	AUTO(buf_release) struct buf ca = BUF_INIT;
+	struct node_settings s = { .plain_http = false };
+
+	if (args->count)
+		return tool_usage(e, "node config takes no arguments");
+	if (!o->runtime || !o->server)
+		return tool_usage(e, "--runtime and --server are needed");
+	if (node_runtime_parse(o->runtime, &s.runtime, e) < 0 ||
+		node_server_parse(&s, o->server, e) < 0)
+		return TOOL_USAGE;
+	if ((o->ca && read_ca(&s, o->ca, &ca, e) < 0) || read_hosts(t, &hosts, e) < 0)
+		return -1;
+	s.hosts = (const char *const *)hosts.names;
+	s.host_count = hosts.count;
+	s.ca = buf_span(&ca);
+	node_files_make(&files, &s);
+	return o->write ? write_files(t, &files, o->write, e) : print_files(t, &files, e);
+}
+
+const struct command cmd_node_config = {
+	.name = "node config",
+	.args = "--runtime NAME --server URL [--ca FILE] [--write ROOT]",
+	.summary = "what a container runtime needs to find us",
+	.about = "Sends every upstream host of the active sets to the server and cuts off the real "
+		 "one.\nPrints the files, or merges them into ROOT; what others wrote is kept.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct node_options),
+	.run = run,
+};

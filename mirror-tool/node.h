@@ -1,0 +1,73 @@
+/*
+ * What a node's container runtime has to be told so that every name in the active sets comes from
+ * our registry, and nothing from upstream. Pure: settings and what is there now, to bytes.
+ *
+ * Names stay as they are. containerd and k3s send the upstream's name as `ns=`; podman and CRI-O are
+ * sent to a path prefix by rewriting the location (a mirror would be tried *before* the real
+ * upstream, and `blocked` forbids the mirror too); docker knows mirrors for docker.io only.
+ */
+#ifndef MOAT_NODE_H
+#define MOAT_NODE_H
+
+#include "storage/base/buf.h"
+#include "storage/base/err.h"
+
+#define NODE_FILE_MAX (1u << 20) /* bytes of a file that is merged into */
+
+enum node_runtime { NODE_CONTAINERD, NODE_CRIO, NODE_PODMAN, NODE_DOCKER, NODE_K3S };
+
+/* ERR_INPUT names those there are. */
+MUST int node_runtime_parse(const char *name, enum node_runtime *out, struct err *e);
+
+struct node_settings {
+	enum node_runtime runtime;
+	const char *const *hosts; /* upstream hosts, sorted: "docker.io", "localhost:5001" */
+	size_t host_count;
+	bool plain_http;
+	char server[300]; /* "https://moat.corp:5000": no path, no final slash */
+	struct span ca; /* PEM of the server's CA; empty: none */
+};
+
+/* Read --server into its two fields; ERR_INPUT: not http(s)://HOST[:PORT]. */
+MUST int node_server_parse(struct node_settings *s, const char *url, struct err *e);
+
+const char *node_authority(const struct node_settings *s); /* "moat.corp:5000", borrowed */
+
+enum node_file_kind {
+	NODE_OURS, /* begins with our header line; somebody else's file is not touched */
+	NODE_JSON, /* merged key by key, a backup is kept */
+	NODE_YAML,
+	NODE_COPY /* a certificate: replaced, a backup is kept */
+};
+
+struct node_file {
+	char *path; /* from the root: "/etc/..." */
+	enum node_file_kind kind;
+	struct buf text; /* what is wanted; NODE_YAML: as JSON */
+};
+
+struct node_files {
+	struct node_file *items;
+	size_t count;
+	struct buf notes; /* what a person has to do besides, lines of text */
+};
+#define NODE_FILES_INIT                                                                            \
+	{                                                                                          \
+		.notes = BUF_INIT                                                                  \
+	}
+void node_files_release(struct node_files *f); /* for AUTO */
+
+/* The files of a runtime. */
+void node_files_make(struct node_files *out, const struct node_settings *s);
+
+/*
+ * The bytes that a file shall have.
+ *
+ * have:    what is there now; data NULL: nothing.
+ * Returns: 1 with `out`; 0: what is there is right already; -1 with ERR_INPUT: somebody else wrote
+ *          it and it cannot be merged.
+ */
+MUST int node_file_merge(
+	const struct node_file *f, struct span have, struct buf *out, struct err *e);
+
+#endif

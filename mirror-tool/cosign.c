@@ -13,6 +13,7 @@
 #define INTOTO_TYPE "application/vnd.in-toto+json"
 #define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
 #define PREDICATE_TYPE "https://sigstore.dev/cosign/sign/v1"
+#define PUBLIC_KEY_KEY "vnd.moat.public-key" /* for people with openssl; nobody trusts it */
 
 void cosign_signature_release(struct cosign_signature *s)
 {
@@ -62,8 +63,20 @@ static void write_legacy_config(struct buf *out, const char *payload_digest)
 		payload_digest);
 }
 
-static void write_legacy_manifest(
-	struct cosign_signature *s, const char *payload_digest, const char *signature)
+/* "vnd.moat.public-key":"PEM", so that a medium can offer moat.pub. */
+static int write_public_key(const struct sign_key *k, struct buf *out, struct err *e)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+
+	if (sign_key_write_public(k, &pem, e) < 0)
+		return -1;
+	buf_str(out, "\"" PUBLIC_KEY_KEY "\":");
+	json_quote(out, pem.data, false);
+	return 0;
+}
+
+static int write_legacy_manifest(struct cosign_signature *s, const struct sign_key *k,
+	const char *payload_digest, const char *signature, struct err *e)
 {
 	char config_digest[DIGEST_TEXT_SIZE];
 
@@ -71,9 +84,13 @@ static void write_legacy_manifest(
 	buf_printf(&s->manifest,
 		"{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":{\"mediaType\":\"%s\","
 		"\"size\":%zu,\"digest\":\"%s\"},\"layers\":[{\"mediaType\":\"%s\",\"size\":%zu,"
-		"\"digest\":\"%s\",\"annotations\":{\"%s\":\"%s\"}}]}",
+		"\"digest\":\"%s\",\"annotations\":{\"%s\":\"%s\"}}],\"annotations\":{",
 		MEDIA_OCI_MANIFEST, MEDIA_OCI_CONFIG, s->config.len, config_digest,
 		MEDIA_COSIGN_PAYLOAD, s->blob.len, payload_digest, SIGNATURE_KEY, signature);
+	if (write_public_key(k, &s->manifest, e) < 0)
+		return -1;
+	buf_str(&s->manifest, "}}");
+	return 0;
 }
 
 int cosign_sign_legacy(const struct sign_key *k, const struct cosign_claim *claim,
@@ -87,8 +104,7 @@ int cosign_sign_legacy(const struct sign_key *k, const struct cosign_claim *clai
 		return -1;
 	sha256_text(buf_span(&out->blob), payload_digest);
 	write_legacy_config(&out->config, payload_digest);
-	write_legacy_manifest(out, payload_digest, signature.data);
-	return 0;
+	return write_legacy_manifest(out, k, payload_digest, signature.data, e);
 }
 
 static void write_statement(struct buf *out, const struct digest *d)
@@ -150,11 +166,14 @@ int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim *clai
 		"\"subject\":{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%llu},"
 		"\"annotations\":{\"org.opencontainers.image.created\":\"%s\","
 		"\"dev.sigstore.bundle.content\":\"dsse-envelope\","
-		"\"dev.sigstore.bundle.predicateType\":\"%s\"}}",
+		"\"dev.sigstore.bundle.predicateType\":\"%s\",",
 		MEDIA_OCI_MANIFEST, MEDIA_SIGSTORE_BUNDLE, MEDIA_OCI_EMPTY,
 		digest_text(&digest_empty_json, empty), MEDIA_SIGSTORE_BUNDLE, blob, out->blob.len,
 		MEDIA_OCI_INDEX, digest_text(&claim->digest, subject),
 		(unsigned long long)subject_size, created, PREDICATE_TYPE);
+	if (write_public_key(k, &out->manifest, e) < 0)
+		return -1;
+	buf_str(&out->manifest, "}}");
 	return 0;
 }
 

@@ -140,6 +140,8 @@ struct meta_ops {
 		struct manifest_info *out, struct err *e);
 	int (*manifest_by_digest)(struct meta *m, const char *repo, const struct digest *d,
 		struct manifest_info *out, struct err *e);
+	int (*index_of)(struct meta *m, const char *repo, const struct digest *d,
+		struct manifest_info *out, struct err *e);
 	int (*referrers)(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,
 		void *ctx, struct err *e);
 

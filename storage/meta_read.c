@@ -86,6 +86,20 @@ int meta_manifest_by_digest(struct meta *m, const char *repo, const struct diges
 	return 1;
 }
 
+int meta_index_of(struct meta *m, const char *repo, const struct digest *d,
+	struct manifest_info *out, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_INDEX_OF);
+	int rc;
+
+	query_text(&q, repo);
+	query_digest(&q, d);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	return query_get_info(&q, 0, out, e) < 0 ? -1 : 1;
+}
+
 /* --- lists ---------------------------------------------------------------------------------- */
 
 int meta_referrers(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,

@@ -196,6 +196,7 @@ static const struct meta_ops ops = {
 	.edge_add = meta_edge_add,
 	.manifest_by_tag = meta_manifest_by_tag,
 	.manifest_by_digest = meta_manifest_by_digest,
+	.index_of = meta_index_of,
 	.referrers = meta_referrers,
 	.tag_put = meta_tag_put,
 	.repo_has = meta_repo_has,

@@ -31,6 +31,8 @@ int meta_repo_blob(
 int meta_repo_has(struct meta *m, const char *repo, struct err *e);
 int meta_manifest_by_tag(struct meta *m, const char *repo, const char *tag,
 	struct manifest_info *out, struct err *e);
+int meta_index_of(struct meta *m, const char *repo, const struct digest *d,
+	struct manifest_info *out, struct err *e);
 int meta_manifest_by_digest(struct meta *m, const char *repo, const struct digest *d,
 	struct manifest_info *out, struct err *e);
 int meta_referrers(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,

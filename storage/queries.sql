@@ -61,6 +61,16 @@ JOIN manifest m ON m.id = b.id
 JOIN repo r ON r.name = ?1
 JOIN link l ON l.repo = r.id AND l.blob = b.id
 WHERE b.digest = ?2 AND b.live
+-- name: INDEX_OF
+SELECT b.digest, b.size, m.media_type
+FROM blob c
+CROSS JOIN edge x ON x.blob = c.id AND x.role = 3
+JOIN blob b ON b.id = x.manifest
+JOIN manifest m ON m.id = b.id
+JOIN repo r ON r.name = ?1
+JOIN link l ON l.repo = r.id AND l.blob = b.id
+WHERE c.digest = ?2 AND b.live
+LIMIT 1
 -- name: REFERRERS
 SELECT b.digest, b.size, m.media_type, m.artifact_type
 FROM blob s

@@ -32,6 +32,12 @@ int manifest_by_digest(struct store *s, const char *repo, const struct digest *d
 	return META(s, manifest_by_digest, repo, d, out, e);
 }
 
+int index_of(struct store *s, const char *repo, const struct digest *d, struct manifest_info *out,
+	struct err *e)
+{
+	return META(s, index_of, repo, d, out, e);
+}
+
 int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,
 	void *ctx, struct err *e)
 {

@@ -25,6 +25,7 @@ CREATE TABLE edge (
 	role     INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4),  -- 1 config, 2 layer, 3 child, 4 foreign
 	PRIMARY KEY (manifest, blob, role)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_child ON edge (blob) WHERE role = 3;
 
 CREATE TABLE repo (
 	id   INTEGER PRIMARY KEY,

@@ -224,6 +224,11 @@ META_CALL(manifest_by_digest,
 		  struct err *e),
 	  (rm(m), repo, d, out, e), need_repo(repo, call);
 	  need_digest(d, call))
+META_CALL(index_of,
+	  (struct meta * m, const char *repo, const struct digest *d, struct manifest_info *out,
+		  struct err *e),
+	  (rm(m), repo, d, out, e), need_repo(repo, call);
+	  need_digest(d, call))
 META_CALL(referrers,
 	  (struct meta * m, const char *repo, const struct digest *d, referrer_fn *fn, void *ctx,
 		  struct err *e),
@@ -317,6 +322,7 @@ static const struct meta_ops meta_table = {
 	.edge_add = m_edge_add,
 	.manifest_by_tag = m_manifest_by_tag,
 	.manifest_by_digest = m_manifest_by_digest,
+	.index_of = m_index_of,
 	.referrers = m_referrers,
 	.tag_put = m_tag_put,
 	.repo_has = m_repo_has,

@@ -1,4 +1,6 @@
 /* Manifests: GET and HEAD, by tag or digest. The stored bytes, never converted (S7). */
+#include <stdio.h>
+
 #include "registry/site.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -45,10 +47,69 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 	return rc;
 }
 
-static int unknown(const struct route *route, struct reply *r)
-{
-	char text[DIGEST_TEXT_SIZE];
+/* --- what is not here ------------------------------------------------------------------------ */
 
+static const struct descriptor *child_of(const struct manifest *index, const struct digest *d)
+{
+	for (size_t i = 0; i < index->count; i++)
+		if (digest_eq(&index->items[i].digest, d))
+			return &index->items[i];
+	return NULL;
+}
+
+/* The platform that the index gives for this child, or "this manifest". */
+static int name_platform(struct site *s, const struct manifest_info *info, const struct digest *d,
+	char text[PLATFORM_TEXT_SIZE], struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(manifest_release) struct manifest index = MANIFEST_INIT;
+	const struct descriptor *child;
+
+	snprintf(text, PLATFORM_TEXT_SIZE, "this manifest");
+	if (info->size > CACHE_CONTENT_MAX)
+		return 0; /* nobody waits for a large index to be read to word a refusal */
+	if (blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e) < 0 ||
+		manifest_parse(&index, "index", info->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	child = child_of(&index, d);
+	if (child && child->has_platform)
+		platform_text(&child->platform, text);
+	return 0;
+}
+
+/* Left out on purpose, as a platform of an index that is here? 1 and the reply is filled. */
+static int left_out(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	char platform[PLATFORM_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
+	const struct route *route = q->route;
+	struct manifest_info info;
+	struct candidates names;
+
+	names_find(s->names, route->name, route->ns, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		int rc = index_of(s->store, names.name[i], &route->digest, &info, e);
+
+		if (rc < 0 || (rc > 0 && name_platform(s, &info, &route->digest, platform, e) < 0))
+			return -1;
+		if (rc == 0)
+			continue;
+		reply_error(r, 404, "MANIFEST_UNKNOWN",
+			"%s: %s was not mirrored: the index lists it as %s, and the set that was "
+			"brought here holds other platforms only",
+			names.name[i], platform, digest_text(&route->digest, text));
+		return 1;
+	}
+	return 0;
+}
+
+static int unknown(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	const struct route *route = q->route;
+	char text[DIGEST_TEXT_SIZE];
+	int rc = *route->tag ? 0 : left_out(s, q, r, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	if (*route->tag)
 		return reply_error(r, 404, "MANIFEST_UNKNOWN", "%s:%s is not mirrored here",
 			route->name, route->tag);
@@ -61,10 +122,9 @@ int get_manifest(struct site *s, const struct request *q, struct reply *r, struc
 	AUTO(content_unref) struct content *c = NULL;
 	int rc = site_find(s, q, find, &c, e);
 
-	if (rc < 0)
-		return err_ctx(e, "manifest");
 	if (rc == 0)
-		return unknown(q->route, r);
-	reply_content(r, q, c);
-	return 0;
+		rc = unknown(s, q, r, e);
+	else if (rc > 0)
+		reply_content(r, q, c);
+	return rc < 0 ? err_ctx(e, "manifest") : 0;
 }

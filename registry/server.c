@@ -385,6 +385,18 @@ static enum MHD_Result refuse(struct conn *c, unsigned status, const char *why)
 	return rc;
 }
 
+static void log_failure(const struct conn *c, const struct err *e)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+
+	buf_printf(
+		&line, "event=request.failed id=%s method=%s uri=", c->request.id, c->method_text);
+	log_value(&line, c->uri.data);
+	buf_str(&line, " error=");
+	log_value(&line, e->text);
+	log_event(LOG_LINE_ERROR, "%s", line.data);
+}
+
 static enum MHD_Result answer(struct conn *c)
 {
 	struct reply r;
@@ -394,9 +406,7 @@ static enum MHD_Result answer(struct conn *c)
 	reply_init(&r);
 	site_answer(&c->loop->site, &c->request, &r, &e);
 	if (e.code != ERR_OK)
-		log_event(LOG_LINE_ERROR,
-			"event=request.failed id=%s method=%s uri=%s error=\"%s\"", c->request.id,
-			c->method_text, c->uri.data, e.text);
+		log_failure(c, &e);
 	rc = send_reply(c, &r);
 	reply_release(&r);
 	return rc;

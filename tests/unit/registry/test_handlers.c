@@ -182,6 +182,26 @@ static void get_manifest__never_the_new_and_then_the_old(void **state)
 	assert_string_equal(header(f, "Docker-Content-Digest"), digest_text(&next, text));
 }
 
+static void get_manifest__a_platform_that_was_left_out(void **state)
+{
+	static const char *const platforms[] = { "linux/amd64", "linux/arm64" };
+	struct fixture *f = *state;
+	struct digest children[2] = { f->nginx }, index;
+	char text[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+
+	digest_of(&children[1], DIGEST_SHA256, span_of("absent"));
+	index = image_index(f->writer, children, platforms, NULL, 2);
+	assert_ok(image_put(f->writer, NGINX, "multi", &index, MEDIA_OCI_INDEX, &e));
+	assert_int_equal(ask(f, "/v2/library/nginx/manifests/multi"), 200);
+	digest_text(&children[1], text);
+	assert_int_equal(ask(f, "/v2/library/nginx/manifests/%s?ns=docker.io", text), 404);
+	assert_true(body_has(f, "\"code\":\"MANIFEST_UNKNOWN\""));
+	assert_true(body_has(f, NGINX ": linux/arm64 was not mirrored"));
+	assert_int_equal(ask(f, "/v2/other/manifests/%s", text), 404);
+	assert_false(body_has(f, "arm64"));
+}
+
 static void get_manifest__if_none_match(void **state)
 {
 	static const struct {
@@ -455,6 +475,7 @@ int main(void)
 		TEST(get_manifest__absent),
 		TEST(get_manifest__a_moved_tag_is_seen_at_once),
 		TEST(get_manifest__never_the_new_and_then_the_old),
+		TEST(get_manifest__a_platform_that_was_left_out),
 		TEST(get_manifest__if_none_match),
 		TEST(get_manifest__ignores_a_range),
 		TEST(get_blob__whole),

@@ -87,7 +87,7 @@ static int left_out(struct site *s, const struct request *q, struct reply *r, st
 
 	names_find(s->names, route->name, route->ns, &names);
 	for (size_t i = 0; i < names.count; i++) {
-		int rc = index_of(s->store, names.name[i], &route->digest, &info, e);
+		int rc = manifest_index_of(s->store, names.name[i], &route->digest, &info, e);
 
 		if (rc < 0 || (rc > 0 && name_platform(s, &info, &route->digest, platform, e) < 0))
 			return -1;

@@ -32,8 +32,8 @@ int manifest_by_digest(struct store *s, const char *repo, const struct digest *d
 	return META(s, manifest_by_digest, repo, d, out, e);
 }
 
-int index_of(struct store *s, const char *repo, const struct digest *d, struct manifest_info *out,
-	struct err *e)
+int manifest_index_of(struct store *s, const char *repo, const struct digest *d,
+	struct manifest_info *out, struct err *e)
 {
 	return META(s, index_of, repo, d, out, e);
 }

@@ -71,7 +71,7 @@ MUST int manifest_by_digest(struct store *s, const char *repo, const struct dige
 
 /* An index of the repository that names this manifest as a child, whether or not the child is held:
  * what tells a platform that was left out on purpose from a digest that nobody knows. */
-MUST int index_of(struct store *s, const char *repo, const struct digest *d,
+MUST int manifest_index_of(struct store *s, const char *repo, const struct digest *d,
 	struct manifest_info *out, struct err *e);
 
 /* --- pages: at most `max` names behind `after` (NULL: from the start), bytewise order ------- */

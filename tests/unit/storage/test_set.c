@@ -260,11 +260,11 @@ static void set_accept__a_sparse_index_stays_sparse(void **state)
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[0], &info, &e), 1);
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[1], &info, &e), 0);
 	/* But it is known whose child it would be, and only in its repository. */
-	assert_int_equal(index_of(s, NGINX, &children[1], &info, &e), 1);
+	assert_int_equal(manifest_index_of(s, NGINX, &children[1], &info, &e), 1);
 	assert_true(digest_eq(&info.digest, &index));
 	assert_string_equal(info.media_type, MEDIA_OCI_INDEX);
-	assert_int_equal(index_of(s, APP, &children[1], &info, &e), 0);
-	assert_int_equal(index_of(s, NGINX, &index, &info, &e), 0);
+	assert_int_equal(manifest_index_of(s, APP, &children[1], &info, &e), 0);
+	assert_int_equal(manifest_index_of(s, NGINX, &index, &info, &e), 0);
 	/* What the inventory leaves out stays out, even when it happens to be live. */
 	children[1] = image_make(s, NULL, &arm);
 	assert_ok(set_accept(s, &set, NULL, 0, &e));

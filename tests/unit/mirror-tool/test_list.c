@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mirror-tool/list.h"
+#include "storage/base/fs.h"
 
 #define HEX "9b2c000000000000000000000000000000000000000000000000000000000000"
 #define FILE_HEAD "set: s\nfiles:\n- {sha256: " HEX ", "
@@ -70,6 +73,21 @@ static void list_parse__reads_everything(void **state)
 	assert_int_equal(hub->stop_below, 20);
 	assert_string_equal(hub->realms.items[0], "auth.docker.io");
 	assert_true(registry_conf_find(&l.registries, "localhost:5001")->plain_http);
+	list_release(&l);
+}
+
+/* The list that is installed as an example. */
+static void list_parse__reads_the_example(void **state)
+{
+	AUTO(mem_free) char *path = mem_printf("%s/conf/moat.yaml", getenv("MOAT_SOURCE_DIR"));
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct list l;
+
+	(void)state;
+	assert_int_equal(fs_read_file(AT_FDCWD, path, LIST_BYTES_MAX, &text, &e), 1);
+	if (list_parse(&l, path, buf_span(&text), &e) < 0)
+		fail_msg("%s", e.text);
 	list_release(&l);
 }
 
@@ -218,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list_parse__reads_everything),
+		cmocka_unit_test(list_parse__reads_the_example),
 		cmocka_unit_test(list_parse__takes_a_tag_from_the_source),
 		cmocka_unit_test(list_parse__refuses),
 		cmocka_unit_test(file_title_check__allows_plain_names_only),

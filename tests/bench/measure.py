@@ -33,8 +33,12 @@ class Tools:
         self.log.flush()
         r = self.load("spent", "--", *command)
         if r.pop("status"):
-            raise Failed(f"{' '.join(command)[:300]}: failed, see {self.work}/programs.log")
+            raise Failed(f"{' '.join(command)[:300]}: failed: {self.last_words()}")
         return r
+
+    def last_words(self):
+        with open(self.log.name, "rb") as f:
+            return f.read().decode(errors="replace").strip().splitlines()[-1]
 
 
 def children(pid):

@@ -288,8 +288,10 @@ int schedule_run(struct upstream *up, struct err *e)
 		send_all(up, now);
 		if (up->options.stop && *up->options.stop)
 			return err_set(e, ERR_BUSY, "interrupted");
-		if (!up->count.active && !up->count.waiting && !up->timers)
+		if (!up->count.active && !up->count.waiting && !up->timers) {
+			tell_progress(up, up->progress_ms); /* the last word, due or not */
 			return 0;
+		}
 		if (up->abandoned)
 			break;
 		if (http_step(up->http, wait_ms(up, now), e) < 0)

@@ -369,6 +369,31 @@ static void blob_bytes__are_checked(void **state)
 	assert_failed(&longer, ERR_INPUT, "larger than 6 bytes");
 }
 
+static void count_bytes(void *ctx, const struct upstream_progress *p)
+{
+	struct world *w = ctx;
+
+	w->ours = (int)p->bytes;
+}
+
+/* However short the run: the last thing that progress says is the whole. */
+static void run__ends_with_all_that_was_received(void **state)
+{
+	AUTO(world_end) struct world w;
+
+	(void)state;
+	world_init(&w, server, NULL);
+	w.body = "content";
+	w.o.progress = count_bytes;
+	for (int i = 1; i <= 2; i++) {
+		AUTO(result_release) struct result r = RESULT_INIT;
+
+		w.ours = HONEST;
+		get_manifest(&w, "app:v1", false, &r);
+		assert_int_equal(w.ours, 7 * i);
+	}
+}
+
 #define BOXED(test) cmocka_unit_test_setup_teardown(test, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -380,6 +405,7 @@ int main(void)
 		BOXED(blob__goes_on_in_another_process),
 		BOXED(blob__same_digest_twice_is_got_once_and_a_second_place_is_tried),
 		BOXED(blob__batch_makes_it_durable_at_its_flush),
+		cmocka_unit_test(run__ends_with_all_that_was_received),
 		BOXED(blob__waits_for_another_writer_without_holding_up_others),
 		BOXED(blob_bytes__are_checked),
 	};

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# moatd as a service: what it refuses to start with, TLS and a new certificate, sockets and readiness
+# from the service manager, log rotation, stopping in the middle of a download.
+. "$(dirname "$0")/../support/lib.sh"
+
+fixture layered
+write_list platform "{name: \"docker.io/library/layered:1\", from: \"oci:$FIXTURES/layered:layered\"}"
+pin
+pull
+NAME=docker.io/library/layered
+
+step 'plain HTTP stays on this machine unless somebody says otherwise'
+must_fail 1 timeout 20 moatd --store "$OUT" --listen 0.0.0.0:0
+err_has 'allow-plain-http'
+must_fail 1 timeout 20 moatd --store "$T/nothing" --listen 127.0.0.1:0
+err_has 'nothing'
+must_fail 2 moatd --lisen 127.0.0.1:0
+err_has 'no such option'
+must_fail 2 moatd --tls-cert x
+err_has 'together'
+
+step 'TLS: bytes, ranges, and a certificate that is exchanged while serving'
+self_signed one "$IP"
+self_signed two "$IP"
+cp "$T/one.crt" "$T/tls.crt"
+cp "$T/one.key" "$T/tls.key"
+must_fail 1 timeout 20 moatd --store "$OUT" --listen "$IP:6443" --tls-cert "$T/one.crt" \
+	--tls-key "$T/two.key"
+err_has 'another certificate'
+start tls moatd --store "$OUT" --listen "$IP:6443" --tls-cert "$T/tls.crt" --tls-key "$T/tls.key"
+TLS_PID=$STARTED_PID
+secure() { curl -sf --cacert "$T/$1.crt" "https://$IP:6443/v2/$2" "${@:3}"; }
+wait_until 20 secure one ''
+secure one "$NAME/manifests/1" >"$T/manifest"
+same_file "$T/manifest" "$OUT/blobs/sha256/$(sha256 "$T/manifest")"
+layer=$(jq -r '.layers[0].digest' "$T/manifest")
+secure one "$NAME/blobs/$layer" >"$T/layer"
+same "sha256:$(sha256 "$T/layer")" "$layer"
+secure one "$NAME/blobs/$layer" -r 100-299 >"$T/slice"
+dd if="$T/layer" of="$T/slice.want" bs=1 skip=100 count=200 status=none
+same_file "$T/slice" "$T/slice.want"
+secure one "$NAME/blobs/$layer" -r 0-9,20-29 >"$T/parts"
+grep -aq 'Content-Range: bytes 20-29/' "$T/parts"
+must_fail 60 secure two ''
+cp "$T/two.crt" "$T/tls.crt"
+cp "$T/two.key" "$T/tls.key"
+kill -HUP "$TLS_PID"
+wait_until 10 secure two ''
+must_fail 60 secure one ''
+echo broken >"$T/tls.crt"
+kill -HUP "$TLS_PID"
+wait_until 10 grep -q 'event=reload.failed' "$T/tls.log"
+secure two '' >"$T/ping"
+stop "$TLS_PID"
+
+step 'the service manager opens the socket and is told when moatd is ready and when it stops'
+python3 - "$T/notify" >"$T/states" 2>&1 <<'END' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(60)
+while True:
+    state = s.recv(1000).decode()
+    print(state, flush=True)
+    if state == "STOPPING=1":
+        break
+END
+STARTED+=("$!")
+wait_until 10 test -S "$T/notify"
+start activated env NOTIFY_SOCKET="$T/notify" systemd-socket-activate --listen "$IP:6100" \
+	-E NOTIFY_SOCKET moatd --store "$OUT" --listen 0.0.0.0:1 --access-log "$T/access.log"
+ACTIVATED_PID=$STARTED_PID
+wait_until 10 answers "http://$IP:6100/v2/"
+wait_until 10 grep -qx 'READY=1' "$T/states"
+same "$(curl -s "http://$IP:6100/readyz")" ready
+
+step 'the access log is opened again'
+mv "$T/access.log" "$T/access.log.1"
+kill -HUP "$ACTIVATED_PID"
+wait_until 10 test -e "$T/access.log"
+curl -s -o /dev/null -H 'X-Request-Id: after-1' "http://$IP:6100/v2/$NAME/manifests/1"
+wait_until 10 grep -q 'event=request .* status=200 .* id=after-1$' "$T/access.log"
+has_line "$T/access.log.1" 'uri=/readyz status=200'
+has_line "$T/states" 'RELOADING=1'
+
+step 'a download that is under way when moatd is stopped arrives whole'
+fifo=$T/slow
+mkfifo "$fifo"
+digest=$(jq -r '[.layers[]] | max_by(.size) | .digest' "$T/manifest")
+curl -sf -o "$fifo" "http://$IP:6100/v2/$NAME/blobs/$digest" &
+STARTED+=("$!")
+exec 7<"$fifo"
+head -c 1 <&7 >"$T/got"
+kill -TERM "$ACTIVATED_PID"
+cat <&7 >>"$T/got"
+exec 7<&-
+same "sha256:$(sha256 "$T/got")" "$digest"
+wait_until 20 gone "$ACTIVATED_PID"
+has_line "$T/states" 'STOPPING=1'

@@ -6,6 +6,7 @@
 
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 #define SIGNATURE_KEY "dev.cosignproject.cosign/signature"
@@ -242,6 +243,22 @@ static int check_optional(const struct doc *d, struct err *e)
 		       : 0;
 }
 
+/* cosign signs images as host/repository, with a tag or without; Docker Hub has several hosts. */
+static int expect_repository(
+	const struct doc *d, const struct node *identity, const char *repository, struct err *e)
+{
+	char name[REF_TEXT_SIZE];
+	const char *have = NULL;
+	struct ref r;
+
+	if (node_string(d, identity, "docker-reference", REQUIRED, &have, e) < 0)
+		return -1;
+	if (ref_parse(&r, span_of(have), e) == 0 && strcmp(ref_name(&r, name), repository) == 0)
+		return 0;
+	return node_err(d, node_get(identity, "docker-reference"), e,
+		"docker-reference is %.200s, not in %s", have, repository);
+}
+
 static int check_critical(const struct doc *d, const struct cosign_claim *claim, struct err *e)
 {
 	static const char *const critical_keys[] = { "identity", "image", "type", NULL };
@@ -261,7 +278,9 @@ static int check_critical(const struct doc *d, const struct cosign_claim *claim,
 		expect(d, image, "docker-manifest-digest", digest_text(&claim->digest, digest), e) <
 			0)
 		return -1;
-	return expect(d, identity, "docker-reference", claim->reference, e);
+	if (claim->reference)
+		return expect(d, identity, "docker-reference", claim->reference, e);
+	return expect_repository(d, identity, claim->repository, e);
 }
 
 static int check_payload(struct span payload, const struct cosign_claim *claim, struct err *e)

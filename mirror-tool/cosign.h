@@ -25,7 +25,8 @@
 /* What must have been signed. */
 struct cosign_claim {
 	struct digest digest; /* of the set index (sha256) */
-	const char *reference; /* moat.local/set/NAME:VERSION, exactly */
+	const char *reference; /* moat.local/set/NAME:VERSION, exactly; or NULL: */
+	const char *repository; /* host/repository that a payload's reference must be in */
 	struct span bytes; /* the set index itself; only for bundles that sign a message */
 };
 

@@ -56,7 +56,7 @@ struct list_file {
 /* Signatures that upstream must have made: images whose name matches need one by one of the keys. */
 struct list_verify {
 	struct pattern images; /* over host/repository */
-	char **keys; /* files, relative to the list */
+	char **keys; /* files, relative to the folder of the list */
 	size_t key_count;
 	uint32_t line;
 };

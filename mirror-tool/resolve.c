@@ -10,6 +10,7 @@
 #include "mirror-tool/files.h"
 #include "mirror-tool/resolve_task.h"
 #include "mirror-tool/selection.h"
+#include "mirror-tool/signed.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -23,6 +24,7 @@ struct resolver {
 	struct failures *failures;
 	struct task **tasks; /* sorted by reference once all are there */
 	size_t count;
+	struct signed_rules rules;
 };
 
 /* --- tasks ------------------------------------------------------------------------------- */
@@ -31,6 +33,8 @@ static void task_free(struct task *t)
 {
 	lock_pin_release(&t->pin);
 	platforms_release(&t->wanted);
+	buf_release(&t->root);
+	evidence_free(&t->evidence);
 	free(t->visited);
 	free(t);
 }
@@ -52,6 +56,10 @@ static void task_end(struct task *t)
 	struct resolver *r = t->resolver;
 	char text[REF_TEXT_SIZE];
 
+	if (!t->failed && t->evidence && signed_judge(&r->rules, t, t->evidence, &t->e) < 0)
+		t->failed = true;
+	evidence_free(&t->evidence);
+	buf_release(&t->root);
 	if (t->failed)
 		failures_add(r->failures, ref_text(&t->ref, text), &t->e);
 	else
@@ -60,10 +68,18 @@ static void task_end(struct task *t)
 	progress_show(&r->session->progress, &r->session->state);
 }
 
+/* When everything attached is known, the signatures among it are fetched where a rule asks. */
 void task_drop(struct task *t)
 {
-	if (--t->pending == 0)
-		task_end(t);
+	if (--t->pending)
+		return;
+	if (!t->failed && !t->evidence && signed_rules_apply(&t->resolver->rules, &t->ref)) {
+		task_hold(t);
+		t->evidence = signed_fetch(t, buf_span(&t->root));
+		task_drop(t);
+		return;
+	}
+	task_end(t);
 }
 
 static void replace(char **field, const char *text)
@@ -159,6 +175,8 @@ static int take_root(struct task *t, const struct upstream_manifest *m, struct e
 		t->pin.digest = m->digest;
 		t->pin.size = m->bytes.len;
 		replace(&t->pin.media_type, parsed.media_type);
+		if (signed_rules_apply(&t->resolver->rules, &t->ref))
+			buf_add(&t->root, m->bytes.data, m->bytes.len);
 		attach_scan(t, &m->digest);
 		if (parsed.kind == MEDIA_INDEX) {
 			rc = take_index(t, &parsed, e);
@@ -240,6 +258,7 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 	struct task *t = mem_alloc(sizeof(*t));
 
 	t->resolver = r;
+	t->root = (struct buf)BUF_INIT;
 	t->ref = image->ref;
 	t->from = &image->from;
 	if (*tag)
@@ -482,18 +501,16 @@ int resolve_list(struct session *s, const struct list *list, struct lock *lock,
 	struct failures *failures, struct err *e)
 {
 	struct resolver r = { .session = s, .list = list, .lock = lock, .failures = failures };
-	int rc;
+	int rc = signed_rules_load(&r.rules, list, s->origins.base, e);
 
-	if (list->verify_count)
-		return err_set(e, ERR_UNSUPPORTED,
-			"line %u: \"verify\" is not enforced by this version, so it is not "
-			"accepted",
-			list->verify[0].line);
+	if (rc < 0)
+		return -1;
 	rc = first_round(&r, e);
 	if (rc == 0)
 		rc = second_round(&r, e);
 	for (size_t i = 0; i < r.count; i++)
 		task_free(r.tasks[i]);
 	free(r.tasks);
+	signed_rules_release(&r.rules);
 	return rc;
 }

@@ -14,6 +14,8 @@ struct task {
 	struct lock_pin pin; /* grows */
 	struct digest *visited; /* whose attachments were asked for */
 	size_t visited_count;
+	struct buf root; /* the pin's manifest, while its signatures are wanted */
+	struct evidence *evidence;
 	unsigned pending; /* requests without an answer; 0: done */
 	bool failed;
 	struct err e; /* the first failure */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mirror-tool/cosign.h"
 #include "mirror-tool/lock.h"
 #include "mirror-tool/tool.h"
 #include "tests/support/cm.h"
@@ -295,6 +296,95 @@ static void pull__foreign_layers_are_skipped_and_told(void **state)
 	assert_true(held(w, &layer));
 }
 
+/* --- verify: --------------------------------------------------------------------------------- */
+
+static struct sign_key *key_new(struct world *w, const char *public_half)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct sign_key *k = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(sign_key_new(&k, &e));
+	assert_ok(sign_key_write_public(k, &pem, &e));
+	sandbox_write(sandbox_path(w->sb, public_half), pem.data, pem.len);
+	return k;
+}
+
+static struct digest put(struct world *w, const struct buf *bytes)
+{
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	assert_ok(blob_put(w->source, NULL, buf_span(bytes), &d, &e));
+	return d;
+}
+
+/* Sign an image of the layout as `reference`, in one form or the other. */
+static void sign_image(struct world *w, const struct sign_key *k, const struct digest *d,
+	const char *reference, bool bundle)
+{
+	AUTO(cosign_signature_release) struct cosign_signature s = COSIGN_SIGNATURE_INIT;
+	struct cosign_claim claim = { .digest = *d, .reference = reference };
+	char tag[REF_TAG_MAX + 1];
+	struct err e = ERR_INIT;
+	struct digest manifest;
+	uint64_t size = 0;
+
+	assert_int_equal(blob_stat(w->source, d, &size, &e), 1);
+	if (bundle)
+		assert_ok(cosign_sign_bundle(k, &claim, size, "2026-11-23T23:00:00Z", &s, &e));
+	else
+		assert_ok(cosign_sign_legacy(k, &claim, &s, &e));
+	put(w, &s.blob);
+	put(w, &s.config);
+	manifest = put(w, &s.manifest);
+	ref_fallback_tag(d, ".sig", tag);
+	entry(w, bundle ? "" : tag, MEDIA_OCI_MANIFEST, &manifest);
+}
+
+static const struct {
+	const char *name, *key, *reference;
+	bool sign, bundle;
+	int status;
+} verify_cases[] = {
+	{ "tag form", "good.pub", REPO, true, false, EXIT_OK },
+	{ "tag form, with a tag", "good.pub", REPO ":1", true, false, EXIT_OK },
+	{ "bundle", "good.pub", REPO, true, true, EXIT_OK },
+	{ "unsigned", "good.pub", "", false, false, EXIT_VERIFY },
+	{ "another key", "other.pub", REPO, true, false, EXIT_VERIFY },
+	{ "another key, bundle", "other.pub", REPO, true, true, EXIT_VERIFY },
+	{ "another image", "good.pub", "example.test/else", true, false, EXIT_VERIFY },
+	{ "no such key", "none.pub", REPO, true, false, EXIT_FAILED },
+};
+
+static void pin__upstream_signatures_must_hold_where_the_list_says_so(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest one = make(w, "one", NULL);
+	AUTO(sign_key_free) struct sign_key *good = key_new(w, "good.pub");
+	AUTO(sign_key_free) struct sign_key *other = key_new(w, "other.pub");
+
+	for (size_t i = 0; i < ARRAY_SIZE(verify_cases); i++) {
+		AUTO(mem_free)
+		char *list =
+			mem_printf(ITEM "verify:\n- {images: \"example.test/*\", keys: [%s]}\n",
+				verify_cases[i].key);
+
+		sandbox_remove(sandbox_path(w->sb, "moat.lock"));
+		buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+		entry(w, "one", MEDIA_OCI_MANIFEST, &one);
+		if (verify_cases[i].sign)
+			sign_image(
+				w, good, &one, verify_cases[i].reference, verify_cases[i].bundle);
+		write_index(w);
+		write_list(w, list);
+		if (moat(w, "pin", NULL) != verify_cases[i].status)
+			fail_msg("%s", verify_cases[i].name);
+	}
+	write_list(w, ITEM "verify:\n- {images: \"elsewhere/*\", keys: [other.pub]}\n");
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -305,6 +395,7 @@ int main(void)
 		TEST(pin__reports_drift_and_changes_nothing),
 		TEST(pin__refuses_an_image_for_another_platform),
 		TEST(pull__failed_items_can_be_retried_alone),
+		TEST(pin__upstream_signatures_must_hold_where_the_list_says_so),
 		TEST(pull__foreign_layers_are_skipped_and_told),
 	};
 

@@ -87,17 +87,6 @@ static void print_medium(const struct tool *t, const struct medium *m)
 	fwrite(out.data, 1, out.len, t->out);
 }
 
-static int check_complete(const struct medium *m, struct err *e)
-{
-	AUTO(buf_release) struct buf missing = BUF_INIT;
-
-	if (!medium_missing(m, &missing))
-		return 0;
-	return err_set(e, ERR_INCOMPLETE, "set %s %s is not complete: missing volume%s %s of %u",
-		m->head.set.name, m->head.set.version, strpbrk(missing.data, ",-") ? "s" : "",
-		missing.data, m->volumes);
-}
-
 static int verify_medium(
 	struct tool *t, const struct trust *trust, const struct texts *paths, struct err *e)
 {
@@ -114,7 +103,7 @@ static int verify_medium(
 		*e = c.first;
 		return -1;
 	}
-	if (check_complete(&m, e) < 0)
+	if (medium_check_complete(&m, "", e) < 0)
 		return -1;
 	print_medium(t, &m);
 	return 0;

@@ -23,6 +23,8 @@ struct import {
 	struct piece piece; /* at hand; of the writer */
 	uint64_t skip; /* bytes of it that the stage has already */
 	bool between; /* a part is over, and its blob wants more */
+	bool resumed; /* bytes of an earlier attempt are in the writer's stage */
+	bool stage_was_bad; /* and they were not what they should be: a power cut */
 };
 
 static void import_release(struct import *im)
@@ -169,6 +171,7 @@ static int piece(void *ctx, const struct piece *p, struct err *e)
 		rc = blob_begin(im->store, &p->digest, p->size, flags, &im->writer, e);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0; /* another process has brought it */
+		im->resumed = blob_offset(im->writer) > 0;
 	}
 	im->piece = *p;
 	im->between = false;
@@ -203,7 +206,10 @@ static int end(void *ctx, struct err *e)
 		return 0;
 	if (fault("import.blob", e) < 0)
 		return -1;
-	return blob_commit(&im->writer, im->batch, NULL, e) < 0 ? -1 : 1;
+	if (blob_commit(&im->writer, im->batch, NULL, e) == 0)
+		return 1;
+	im->stage_was_bad = im->resumed && e->code == ERR_CORRUPT;
+	return -1;
 }
 
 static const struct volume_sink import_sink = { piece, bytes, end };
@@ -234,19 +240,19 @@ static int accept_set(struct import *im, const struct medium *m, struct err *e)
 	return set_accept(im->store, &m->head.digest, held, count, e);
 }
 
-static int check_complete(const struct medium *m, struct err *e)
+static int read_all(struct import *im, const struct trust *trust, const char *const *paths,
+	size_t count, struct medium *m, struct err *e)
 {
-	AUTO(buf_release) struct buf missing = BUF_INIT;
-	bool one;
+	static const struct medium_events events = { begin, volume, NULL };
 
-	if (!medium_missing(m, &missing))
+	*m = (struct medium){ .trust = trust, .sink = &import_sink, .ctx = im };
+	if (time_floor(im->store, &m->now, e) < 0)
+		return -1;
+	if (medium_read(m, paths, count, &events, e) == 0)
 		return 0;
-	one = !strpbrk(missing.data, ",-");
-	return err_set(e, ERR_INCOMPLETE,
-		"set %s %s is not complete: volume%s %s of %u %s missing; what came is kept, and "
-		"nothing was made visible",
-		m->head.set.name, m->head.set.version, one ? "" : "s", missing.data, m->volumes,
-		one ? "is" : "are");
+	if (im->between && e->code == ERR_CORRUPT)
+		blob_discard(&im->writer); /* the part may be what is damaged */
+	return -1;
 }
 
 int import_medium(struct store *s, const char *store_dir, const struct trust *trust,
@@ -257,17 +263,17 @@ int import_medium(struct store *s, const char *store_dir, const struct trust *tr
 	struct import im = {
 		.store = s, .store_dir = store_dir, .events = events, .batch = batch_new(s)
 	};
-	static const struct medium_events medium_events = { begin, volume, NULL };
+	int rc = read_all(&im, trust, paths, count, m, e);
 
-	*m = (struct medium){ .trust = trust, .sink = &import_sink, .ctx = &im };
-	if (time_floor(s, &m->now, e) < 0)
-		return -1;
-	if (medium_read(m, paths, count, &medium_events, e) < 0) {
-		if (im.between && e->code == ERR_CORRUPT)
-			blob_discard(&im.writer); /* the part may be what is damaged */
-		return -1;
+	/* The medium is not to blame for what an earlier attempt left; that is gone now. */
+	if (rc < 0 && im.stage_was_bad && strcmp(paths[0], "-") != 0) {
+		medium_release(m);
+		err_clear(e);
+		rc = read_all(&im, trust, paths, count, m, e);
 	}
-	if (check_complete(m, e) < 0 || batch_flush(im.batch, e) < 0)
+	if (rc < 0 ||
+		medium_check_complete(m, "; what came is kept, nothing was made visible", e) < 0 ||
+		batch_flush(im.batch, e) < 0)
 		return -1;
 	return accept_set(&im, m, e);
 }

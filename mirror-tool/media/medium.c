@@ -227,21 +227,65 @@ int medium_read_head(struct medium *m, const char *const *paths, size_t count, s
 	return open_volume(&o, m, found.items[0], &volume, e);
 }
 
-bool medium_missing(const struct medium *m, struct buf *out)
-{
-	AUTO(mem_free) bool *needed = mem_alloc((m->volumes + 2) * sizeof(*needed));
-	bool any = false;
+/* --- what is missing --------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < m->head.inventory.count; i++)
-		for (uint32_t n = m->map.lines[i].first; n <= m->map.lines[i].last; n++)
-			needed[n] |= !m->arrived[i];
-	for (uint32_t n = 1, last; n <= m->volumes; n = last + 1) {
-		for (last = n; needed[n] && needed[last + 1]; last++)
-			;
-		if (!needed[n])
-			continue;
-		buf_printf(out, last > n ? "%s%u-%u" : "%s%u", any ? ", " : "", n, last);
-		any = true;
+enum lack { LACK_NOTHING, LACK_AGAIN, LACK_VOLUME };
+
+/* What each volume is needed for, from 1; room for one more behind the last. */
+static void find_lacks(const struct medium *m, uint8_t *lacks)
+{
+	for (size_t i = 0; i < m->head.inventory.count; i++) {
+		struct volume_range r = m->map.lines[i];
+		uint32_t n = m->reached[i] ? m->reached[i] + 1u : r.first;
+
+		for (; !m->arrived[i] && n <= r.last; n++) {
+			uint8_t lack = m->seen[n] ? LACK_AGAIN : LACK_VOLUME;
+
+			lacks[n] = lack > lacks[n] ? lack : lacks[n];
+		}
 	}
-	return any;
+}
+
+/* "volume 2" or "volumes 2, 4-6"; false when there is none. */
+static bool list_volumes(
+	const struct medium *m, const uint8_t *lacks, enum lack which, struct buf *out)
+{
+	size_t start = out->len;
+	bool several = false;
+
+	for (uint32_t n = 1, last; n <= m->volumes; n = last + 1) {
+		for (last = n; lacks[n] == which && lacks[last + 1] == which; last++)
+			;
+		if (lacks[n] != which)
+			continue;
+		several |= last > n || out->len > start;
+		buf_printf(
+			out, last > n ? "%s%u-%u" : "%s%u", out->len > start ? ", " : "", n, last);
+	}
+	if (out->len == start)
+		return false;
+	AUTO(mem_free) char *list = mem_strdup(out->data + start);
+	buf_cut(out, start);
+	buf_printf(out, "volume%s %s", several ? "s" : "", list);
+	return true;
+}
+
+int medium_check_complete(const struct medium *m, const char *then, struct err *e)
+{
+	AUTO(mem_free) uint8_t *lacks = mem_alloc(m->volumes + 2);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	bool missing;
+
+	find_lacks(m, lacks);
+	missing = list_volumes(m, lacks, LACK_VOLUME, &text);
+	if (missing)
+		buf_printf(&text, " of %u missing", m->volumes);
+	buf_str(&text, missing && memchr(lacks, LACK_AGAIN, m->volumes + 1) ? "; " : "");
+	if (list_volumes(m, lacks, LACK_AGAIN, &text))
+		buf_str(&text,
+			missing ? " to be read again after that" : " to be read again, in order");
+	if (text.len == 0)
+		return 0;
+	return err_set(e, ERR_INCOMPLETE, "set %s %s is not complete: %s%s", m->head.set.name,
+		m->head.set.version, text.data, then);
 }

@@ -31,14 +31,15 @@ void medium_paths_release(struct medium_paths *p); /* for AUTO */
  *
  * paths:   "-" alone is stdin, read once from front to back. Files are read in the order of their
  *          volumes; the heads of all of them before the blobs of the first.
- * Returns: 0 when everything given is sound; whether it is everything, medium_missing() knows.
+ * Returns: 0 when everything given is sound; whether it is everything, medium_check_complete() says.
  *          Else -1: see volume_read.h; ERR_ABSENT no volume there.
  */
 MUST int medium_read(struct medium *m, const char *const *paths, size_t count,
 	const struct medium_events *events, struct err *e);
 
-/* Which volumes hold what has not arrived: appends "2, 4-6" to out; false when nothing lacks. */
-bool medium_missing(const struct medium *m, struct buf *out);
+/* Has everything arrived? ERR_INCOMPLETE with the volumes that are missing, those that have to be
+ * read again after them (they hold later parts of cut blobs), and `then` at the end. */
+MUST int medium_check_complete(const struct medium *m, const char *then, struct err *e);
 
 /* Just the head, for showing what a medium is: of the first of the paths that has one. */
 MUST int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e);

@@ -60,8 +60,10 @@ void medium_release(struct medium *m)
 	volume_map_release(&m->map);
 	buf_release(&m->map_text);
 	free(m->arrived);
+	free(m->reached);
 	free(m->seen);
 	m->arrived = m->seen = NULL;
+	m->reached = NULL;
 	m->trusted = false;
 	errno = saved;
 }
@@ -383,6 +385,7 @@ static int read_head(struct volume_reader *v, struct err *e)
 static void trust_medium(struct medium *m)
 {
 	m->arrived = mem_alloc(m->head.inventory.count * sizeof(*m->arrived));
+	m->reached = mem_alloc(m->head.inventory.count * sizeof(*m->reached));
 	m->seen = mem_alloc((m->volumes + 1) * sizeof(*m->seen));
 	m->trusted = true;
 	for (size_t i = 0; i < m->head.count; i++) {
@@ -504,6 +507,8 @@ static int read_piece(
 	rc = m->sink->end(m->ctx, e);
 	if (rc > 0)
 		m->arrived[p->line] = true;
+	else if (rc == 0)
+		m->reached[p->line] = (uint16_t)v->index.number.volume;
 	return rc < 0 ? -1 : 0;
 }
 

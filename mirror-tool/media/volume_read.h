@@ -45,6 +45,7 @@ struct medium {
 	struct volume_map map;
 	struct buf map_text;
 	bool *arrived; /* by inventory line: whole and safe with the sink */
+	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
 	bool *seen; /* by volume, from 1: read to its end */
 };
 void medium_release(struct medium *m);

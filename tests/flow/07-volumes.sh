@@ -21,7 +21,7 @@ tar -tf "${volumes[1]}" >"$T/entries"
 same "$(head -n 2 "$T/entries" | paste -sd ' ')" 'oci-layout index.json'
 same "$(tail -n 1 "$T/entries")" moat/toc.json
 for volume in "${volumes[@]}"; do tar -tf "$volume"; done | sort | uniq -c | sort -rn >"$T/all"
-has_line "$T/all" ' parts/sha256/[0-9a-f]{64}/0001$'
+has_line "$T/all" ' parts/sha256/[0-9a-f]{64}/0{15}$'
 
 step 'each blob is carried once'
 moat list --images --json "$MEDIUM" >/dev/null

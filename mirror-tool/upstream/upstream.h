@@ -62,7 +62,7 @@ struct upstream_options {
 	unsigned retry_ms; /* longest pause before the second attempt; 0: 1000 */
 	const volatile sig_atomic_t *stop; /* non-zero ends the run; may be NULL */
 	/* Both may be NULL. A note is one sentence: a retry, a pause. Progress comes at most ten
-	 * times a second. */
+	 * times a second, and once at the end of a run. */
 	void (*note)(void *ctx, const char *text);
 	void (*progress)(void *ctx, const struct upstream_progress *p);
 	void *ctx;

@@ -1,4 +1,6 @@
 /* Manifests by tag and digest, from a registry that lies. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/cm.h"
@@ -189,6 +191,41 @@ static void manifest__host_without_plain_http_is_asked_by_https_only(void **stat
 	assert_int_equal(fake_count(w.a, ""), 0);
 }
 
+/* As a proxy sees it: the whole URL is the target. */
+static void proxy(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	(void)ctx;
+	fake_text(out, strncmp(r->target, "http://registry.example/v2/app/", 31) ? 400 : 200, BODY);
+}
+
+static void manifest__goes_through_the_proxy_of_the_environment(void **state)
+{
+	AUTO(world_end) struct world w;
+	AUTO(result_release) struct result r = RESULT_INIT;
+	AUTO(result_release) struct result direct = RESULT_INIT;
+	struct err e = ERR_INIT;
+	char url[64];
+	struct ref ref;
+
+	(void)state;
+	world_init(&w, honest, proxy);
+	w.hosts[1] = (struct upstream_host){ .host = "registry.example", .plain_http = true };
+	snprintf(url, sizeof(url), "http://%s", w.b_host);
+	setenv("http_proxy", url, 1);
+	setenv("no_proxy", "localhost", 1);
+	world_open(&w);
+	assert_ok(ref_parse(&ref, span_of("registry.example/app:v1"), &e));
+	upstream_manifest(w.up, &ref, false, on_manifest, &r);
+	world_run(&w);
+	get_manifest(&w, "app:v1", false, &direct);
+	unsetenv("http_proxy");
+	unsetenv("no_proxy");
+	assert_found(&r);
+	assert_found(&direct);
+	assert_int_equal(fake_count(w.a, "GET "), 1);
+	assert_int_equal(fake_count(w.b, "GET "), 1);
+}
+
 static void run__stops_when_told(void **state)
 {
 	AUTO(world_end) struct world w;
@@ -217,6 +254,7 @@ int main(void)
 		cmocka_unit_test(manifest__requests_share_few_connections),
 		cmocka_unit_test(manifest__lies_are_refused),
 		cmocka_unit_test(manifest__host_without_plain_http_is_asked_by_https_only),
+		cmocka_unit_test(manifest__goes_through_the_proxy_of_the_environment),
 		cmocka_unit_test(run__stops_when_told),
 	};
 

@@ -1,4 +1,5 @@
 /* The pure parts: challenges, header values, URLs, realms, tokens. Tables. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "mirror-tool/upstream/challenge.h"
@@ -232,6 +233,38 @@ static void url__parts_and_privacy(void **state)
 	}
 }
 
+static void address__no_foreign_name_leads_to_this_machine(void **state)
+{
+	static const struct {
+		const char *text;
+		bool local;
+	} cases[] = {
+		{ "127.0.0.1", true },
+		{ "169.254.169.254", true },
+		{ "0.0.0.0", true },
+		{ "10.0.0.1", false },
+		{ "8.8.8.8", false },
+		{ "::1", true },
+		{ "fe80::1", true },
+		{ "::ffff:127.0.0.1", true },
+		{ "fd00::1", false },
+		{ "2606:4700::1111", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sockaddr_in v4 = { .sin_family = AF_INET };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+		bool is4 = inet_pton(AF_INET, cases[i].text, &v4.sin_addr) == 1;
+
+		if (!is4)
+			assert_int_equal(inet_pton(AF_INET6, cases[i].text, &v6.sin6_addr), 1);
+		if (address_is_local(is4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6) !=
+			cases[i].local)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
 static void url__relative_and_refused(void **state)
 {
 	static const struct {
@@ -386,6 +419,7 @@ int main(void)
 		cmocka_unit_test(link__table),
 		cmocka_unit_test(content_type__is_lowered_and_cut),
 		cmocka_unit_test(url__parts_and_privacy),
+		cmocka_unit_test(address__no_foreign_name_leads_to_this_machine),
 		cmocka_unit_test(url__relative_and_refused),
 		cmocka_unit_test(url__domains),
 		cmocka_unit_test(url__secrets_are_not_shown),

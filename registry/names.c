@@ -53,19 +53,15 @@ void names_release(struct names *n)
 
 static void add(struct candidates *c, const char *host, const char *path)
 {
-	char *name = c->name[c->count];
-	int len;
+	char name[NAME_MAX_BYTES + 1];
+	int len = snprintf(name, sizeof(name), "%s%s%s", host, *host ? "/" : "", path);
 
-	if (c->count == CANDIDATES_MAX)
-		return;
-	len = *host ? snprintf(name, sizeof(c->name[0]), "%s/%s", host, path)
-		    : snprintf(name, sizeof(c->name[0]), "%s", path);
-	if (len < 0 || (size_t)len >= sizeof(c->name[0]))
+	if (c->count == CANDIDATES_MAX || len < 0 || (size_t)len >= sizeof(name))
 		return;
 	for (size_t i = 0; i < c->count; i++)
 		if (strcmp(c->name[i], name) == 0)
 			return;
-	c->count++;
+	memcpy(c->name[c->count++], name, (size_t)len + 1);
 }
 
 /* host/path, and what docker makes of a Hub name of one component. */

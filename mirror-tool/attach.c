@@ -13,6 +13,7 @@ static const char *const suffixes[] = { ".sig", ".att", ".sbom" };
 
 /* One question about one subject. */
 struct probe {
+	struct probe *next; /* of the task's that are without an answer */
 	struct task *task;
 	struct digest subject;
 	struct ref ref; /* the tag that is looked at, or the subject */
@@ -23,6 +24,8 @@ static struct probe *probe_new(struct task *t, const struct digest *subject)
 	struct probe *p = mem_alloc(sizeof(*p));
 
 	task_hold(t);
+	p->next = t->probes;
+	t->probes = p;
 	p->task = t;
 	p->subject = *subject;
 	p->ref = t->ref;
@@ -34,9 +37,22 @@ static struct probe *probe_new(struct task *t, const struct digest *subject)
 static void probe_end(struct probe *p)
 {
 	struct task *t = p->task;
+	struct probe **at = &t->probes;
 
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
 	free(p);
 	task_drop(t);
+}
+
+void attach_release(struct task *t)
+{
+	for (struct probe *p = t->probes, *next; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+	t->probes = NULL;
 }
 
 static void probe_fail(struct probe *p, struct err *e, const char *what)

@@ -25,7 +25,8 @@ struct put {
 struct job {
 	struct puller *puller;
 	const struct lock_pin *pin;
-	struct origin origin;
+	struct origin origin; /* once something has to be fetched */
+	bool has_origin;
 	struct put *puts; /* the pin, then its attachments */
 	size_t put_count;
 	unsigned pending; /* requests without an answer; 0: done */
@@ -103,6 +104,17 @@ static void job_ref(const struct job *j, struct ref *ref, const struct digest *d
 	ref->digest = *d;
 }
 
+/* A local source need not be there any more when the store has all of it. */
+static int need_origin(struct job *j, struct err *e)
+{
+	if (j->has_origin)
+		return 0;
+	if (origin_of(&j->puller->session->origins, &j->pin->from, &j->origin, e) < 0)
+		return -1;
+	j->has_origin = true;
+	return 0;
+}
+
 static void add_put(struct job *j, const struct digest *d, const char *media_type, const char *tag)
 {
 	j->puts = mem_grow(j->puts, j->put_count + 1, sizeof(*j->puts));
@@ -138,10 +150,15 @@ static bool is_held(struct job *j, const struct digest *d)
 static void want_blob(struct job *j, const struct descriptor *d)
 {
 	struct puller *p = j->puller;
+	struct err e = ERR_INIT;
 	struct ref ref;
 
 	if (is_held(j, &d->digest))
 		return;
+	if (need_origin(j, &e) < 0) {
+		job_fail(j, &e);
+		return;
+	}
 	job_ref(j, &ref, &d->digest);
 	job_hold(j);
 	origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
@@ -228,8 +245,13 @@ static void fetch(struct walk *w)
 {
 	struct puller *p = w->job->puller;
 	struct fetch *f = p->fetches;
+	struct err e = ERR_INIT;
 	struct ref ref;
 
+	if (need_origin(w->job, &e) < 0) {
+		walk_fail(w, &e);
+		return;
+	}
 	while (f && !digest_eq(&f->digest, &w->digest))
 		f = f->next;
 	if (f) {
@@ -354,12 +376,10 @@ static int start_files(struct job *j, struct err *e)
 	return 0;
 }
 
-static int start_image(struct job *j, struct err *e)
+static void start_image(struct job *j)
 {
 	const struct lock_pin *pin = j->pin;
 
-	if (origin_of(&j->puller->session->origins, &pin->from, &j->origin, e) < 0)
-		return -1;
 	walk_start(j, &pin->digest, pin->size, 0);
 	for (size_t i = 0; i < pin->attached_count; i++) {
 		const struct lock_attachment *a = &pin->attached[i];
@@ -367,19 +387,18 @@ static int start_image(struct job *j, struct err *e)
 		add_put(j, &a->digest, a->media_type, a->tag[0] ? a->tag : NULL);
 		walk_start(j, &a->digest, a->size, 0);
 	}
-	return 0;
 }
 
 static void job_start(struct job *j)
 {
 	const struct lock_pin *pin = j->pin;
 	struct err e = ERR_INIT;
-	int rc;
 
 	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
-	rc = pin->file_count ? start_files(j, &e) : start_image(j, &e);
-	if (rc < 0)
+	if (!pin->file_count)
+		start_image(j);
+	else if (start_files(j, &e) < 0)
 		job_fail(j, &e);
 	job_drop(j);
 }
@@ -432,8 +451,22 @@ static int finish(struct puller *p, struct err *e)
 	return 0;
 }
 
+/* Those that a run which could not go on left without an answer. */
+static void fetches_free(struct puller *p)
+{
+	for (struct fetch *f = p->fetches, *next; f; f = next) {
+		next = f->next;
+		for (struct walk *w = f->waiting, *behind; w; w = behind) {
+			behind = w->next;
+			free(w);
+		}
+		free(f);
+	}
+}
+
 static void puller_release(struct puller *p)
 {
+	fetches_free(p);
 	for (size_t i = 0; i < p->count; i++) {
 		for (size_t k = 0; k < p->jobs[i].put_count; k++)
 			free(p->jobs[i].puts[k].media_type);
@@ -466,8 +499,13 @@ int pull_pins(struct session *s, struct store *store, const struct lock_pin *con
 	add_jobs(&p, pins, count);
 	s->state.total = count;
 	start_jobs(&p);
-	if (session_run(s, e) < 0)
+	if (session_run(s, e) < 0) {
+		struct err ignored = ERR_INIT;
+
+		/* What is whole is kept for the next run. */
+		(void)!batch_flush(p.batch, &ignored);
 		return -1;
+	}
 	return finish(&p, e);
 }
 

@@ -25,12 +25,14 @@ struct resolver {
 	struct task **tasks; /* sorted by reference once all are there */
 	size_t count;
 	struct signed_rules rules;
+	struct tag_list *tag_lists;
 };
 
 /* --- tasks ------------------------------------------------------------------------------- */
 
 static void task_free(struct task *t)
 {
+	attach_release(t);
 	lock_pin_release(&t->pin);
 	platforms_release(&t->wanted);
 	buf_release(&t->root);
@@ -314,6 +316,7 @@ static void unite_all(struct resolver *r)
 /* --- tag lists ----------------------------------------------------------------------------- */
 
 struct tag_list {
+	struct tag_list *next; /* of those without an answer */
 	struct resolver *resolver;
 	const struct list_image *image;
 	size_t *hits; /* a pattern */
@@ -348,6 +351,17 @@ static void fail_image(struct tag_list *l, const char *pattern, const struct err
 	failures_add(l->resolver->failures, item, e);
 }
 
+static void tag_list_free(struct tag_list *l)
+{
+	struct tag_list **at = &l->resolver->tag_lists;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	free(l->hits);
+	free(l);
+}
+
 static void tags_done(void *ctx, int rc, struct err *e)
 {
 	struct tag_list *l = ctx;
@@ -363,14 +377,15 @@ static void tags_done(void *ctx, int rc, struct err *e)
 		err_set(e, ERR_ABSENT, "no tag matches");
 		fail_image(l, image->patterns[i].text, e);
 	}
-	free(l->hits);
-	free(l);
+	tag_list_free(l);
 }
 
 static void ask_for_tags(struct resolver *r, const struct list_image *image)
 {
 	struct tag_list *l = mem_alloc(sizeof(*l));
 
+	l->next = r->tag_lists;
+	r->tag_lists = l;
 	l->resolver = r;
 	l->image = image;
 	l->hits = mem_alloc(image->pattern_count * sizeof(*l->hits));
@@ -508,6 +523,8 @@ int resolve_list(struct session *s, const struct list *list, struct lock *lock,
 	rc = first_round(&r, e);
 	if (rc == 0)
 		rc = second_round(&r, e);
+	while (r.tag_lists)
+		tag_list_free(r.tag_lists);
 	for (size_t i = 0; i < r.count; i++)
 		task_free(r.tasks[i]);
 	free(r.tasks);

@@ -14,6 +14,7 @@ struct task {
 	struct lock_pin pin; /* grows */
 	struct digest *visited; /* whose attachments were asked for */
 	size_t visited_count;
+	struct probe *probes; /* attach.c: without an answer yet */
 	struct buf root; /* the pin's manifest, while its signatures are wanted */
 	struct evidence *evidence;
 	unsigned pending; /* requests without an answer; 0: done */
@@ -29,5 +30,7 @@ void task_fail(struct task *t, const struct err *e);
 
 /* attach.c: find what is attached to `subject` and, in turn, to that. */
 void attach_scan(struct task *t, const struct digest *subject);
+/* Forget what a run that could not go on left without an answer. */
+void attach_release(struct task *t);
 
 #endif

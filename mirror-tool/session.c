@@ -98,6 +98,8 @@ int session_run(struct session *s, struct err *e)
 	int rc = upstream_run(s->upstream, e);
 
 	progress_end(&s->progress);
+	if (rc < 0 && stop) /* not the store's doing, as its code would say */
+		return err_set(e, ERR_IO, "interrupted; the same command goes on from here");
 	return rc;
 }
 

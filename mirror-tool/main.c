@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&cmd_export,
 	&cmd_verify,
 	&cmd_import,
+	&cmd_list,
 	&cmd_node_config,
 };
 

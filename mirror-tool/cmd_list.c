@@ -1,0 +1,318 @@
+/* `moat list`: sets, images and files of a store or of a medium that nobody imported. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "mirror-tool/look.h"
+#include "mirror-tool/table.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+struct list_options {
+	bool sets, images, files;
+};
+
+static const struct option_def options[] = {
+	{ "sets", OPTION_FLAG, offsetof(struct list_options, sets), NULL, NULL, "only the sets" },
+	{ "images", OPTION_FLAG, offsetof(struct list_options, images), NULL, NULL,
+		"only the images of the active sets" },
+	{ "files", OPTION_FLAG, offsetof(struct list_options, files), NULL, NULL,
+		"only the files of the active sets" },
+};
+
+/* One list: a table for people, or the inside of a JSON array. */
+struct listing {
+	bool json;
+	struct table table;
+	struct buf text;
+	size_t count;
+};
+
+static void listing_release(struct listing *l)
+{
+	table_release(&l->table);
+	buf_release(&l->text);
+}
+
+static void json_pair(struct buf *out, const char *key, const char *value)
+{
+	buf_str(out, out->data[out->len - 1] == '{' ? "" : ",");
+	json_quote(out, key, false);
+	buf_char(out, ':');
+	json_quote(out, value, false);
+}
+
+static void json_number(struct buf *out, const char *key, uint64_t value)
+{
+	buf_printf(out, ",\"%s\":%" PRIu64, key, value);
+}
+
+static void row_begin(struct listing *l)
+{
+	buf_str(&l->text, l->count++ ? ",\n{" : "{");
+}
+
+static void short_digest(const struct digest *d, char text[DIGEST_TEXT_SIZE])
+{
+	digest_text(d, text);
+	text[strlen(digest_alg_name(d->alg)) + 1 + 12] = '\0';
+}
+
+/* --- sets -------------------------------------------------------------------------------------- */
+
+static void list_set(struct listing *l, const struct look_set *s)
+{
+	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE], pins[24], when[32] = "-";
+	time_t accepted = (time_t)s->info.accepted;
+	struct tm tm;
+
+	if (accepted && gmtime_r(&accepted, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	if (!l->json) {
+		short_digest(&s->info.digest, digest);
+		snprintf(pins, sizeof(pins), "%" PRIu64, s->info.pins);
+		table_row(&l->table, s->info.name, s->info.version, digest,
+			size_text(s->info.bytes, size), pins, when, s->info.active ? "active" : "-");
+		return;
+	}
+	row_begin(l);
+	json_pair(&l->text, "set", s->info.name);
+	json_pair(&l->text, "version", s->info.version);
+	json_pair(&l->text, "digest", digest_text(&s->info.digest, digest));
+	json_number(&l->text, "bytes", s->info.bytes);
+	json_number(&l->text, "pins", s->info.pins);
+	json_number(&l->text, "accepted", (uint64_t)s->info.accepted);
+	json_number(&l->text, "generation", s->info.generation);
+	buf_printf(&l->text, ",\"active\":%s}", s->info.active ? "true" : "false");
+}
+
+static int list_sets_of(struct look *look, struct listing *l, struct err *e)
+{
+	(void)e;
+	l->table.columns = 7;
+	table_row(&l->table, "SET", "VERSION", "DIGEST", "SIZE", "PINS", "ACCEPTED", "STATE");
+	for (size_t i = 0; i < look->count; i++)
+		list_set(l, &look->sets[i]);
+	return 0;
+}
+
+/* --- images and files --------------------------------------------------------------------------- */
+
+/* "linux/amd64 linux/arm64": of the children that are held, or of those that are not. */
+static void platforms(const struct look_image *image, bool held, struct buf *out)
+{
+	for (size_t i = 0; i < image->count; i++) {
+		const struct look_child *c = &image->children[i];
+
+		if (c->held != held || c->attestation || !*c->platform)
+			continue;
+		buf_str(out, out->len ? " " : "");
+		buf_str(out, c->platform);
+	}
+}
+
+static void json_platforms(struct buf *out, const char *key, const struct buf *words)
+{
+	struct span rest = buf_span(words);
+	bool first = true;
+
+	buf_printf(out, ",\"%s\":[", key);
+	while (rest.len) {
+		struct span word = span_until(&rest, ' ');
+		AUTO(mem_free) char *text = mem_strndup(word.data, word.len);
+
+		buf_str(out, first ? "" : ",");
+		json_quote(out, text, false);
+		first = false;
+	}
+	buf_char(out, ']');
+}
+
+static void image_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+	const struct look_image *image)
+{
+	AUTO(buf_release) struct buf held = BUF_INIT;
+	AUTO(buf_release) struct buf absent = BUF_INIT;
+	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+
+	platforms(image, true, &held);
+	platforms(image, false, &absent);
+	look_reference(entry, reference);
+	if (!l->json) {
+		short_digest(&entry->digest, digest);
+		table_row(&l->table, reference, digest,
+			image->known ? size_text(image->bytes, size) : "?",
+			held.len ? held.data : "-", absent.len ? absent.data : "-");
+		return;
+	}
+	row_begin(l);
+	json_pair(&l->text, "reference", reference);
+	json_pair(&l->text, "digest", digest_text(&entry->digest, digest));
+	json_pair(&l->text, "mediaType", entry->media_type);
+	json_pair(&l->text, "set", s->info.name);
+	json_pair(&l->text, "version", s->info.version);
+	json_number(&l->text, "bytes", image->bytes);
+	json_platforms(&l->text, "held", &held);
+	json_platforms(&l->text, "absent", &absent);
+	buf_char(&l->text, '}');
+}
+
+static void file_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+	const struct look_child *child, const struct look_layer *layer)
+{
+	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+
+	look_reference(entry, reference);
+	if (!l->json) {
+		short_digest(&layer->digest, digest);
+		table_row(&l->table, layer->title, size_text(layer->size, size), digest,
+			*child->platform ? child->platform : "-", reference);
+		return;
+	}
+	row_begin(l);
+	json_pair(&l->text, "file", layer->title);
+	json_pair(&l->text, "digest", digest_text(&layer->digest, digest));
+	json_pair(&l->text, "mediaType", layer->media_type);
+	json_pair(&l->text, "platform", child->platform);
+	json_pair(&l->text, "reference", reference);
+	json_pair(&l->text, "set", s->info.name);
+	json_number(&l->text, "size", layer->size);
+	buf_char(&l->text, '}');
+}
+
+static void file_rows(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+	const struct look_image *image)
+{
+	for (size_t i = 0; i < image->count; i++)
+		for (size_t j = 0; j < image->children[i].layer_count; j++)
+			if (*image->children[i].layers[j].title)
+				file_row(l, s, entry, &image->children[i],
+					&image->children[i].layers[j]);
+}
+
+static int list_entries(struct look *look, struct listing *l, struct look_set *s,
+	enum look_kind kind, struct err *e)
+{
+	if (look_load(look, s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->set.count; i++) {
+		const struct set_entry *entry = &s->set.entries[i];
+		AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+
+		if (look_kind_of(entry) != kind)
+			continue;
+		if (look_image(look, &s->held, &entry->digest, entry->size, entry->media_type,
+			    &image, e) < 0)
+			return -1;
+		if (kind == LOOK_FILE)
+			file_rows(l, s, entry, &image);
+		else
+			image_row(l, s, entry, &image);
+	}
+	return 0;
+}
+
+/* Of a store the active sets count; a medium has no active ones, so all of it does. */
+static int list_active(struct look *look, struct listing *l, enum look_kind kind, struct err *e)
+{
+	for (size_t i = 0; i < look->count; i++)
+		if (!look->store || look->sets[i].info.active)
+			if (list_entries(look, l, &look->sets[i], kind, e) < 0)
+				return -1;
+	return 0;
+}
+
+static int list_images_of(struct look *look, struct listing *l, struct err *e)
+{
+	l->table.columns = 5;
+	table_row(&l->table, "IMAGE", "DIGEST", "SIZE", "HELD", "NOT HELD");
+	return list_active(look, l, LOOK_IMAGE, e);
+}
+
+static int list_files_of(struct look *look, struct listing *l, struct err *e)
+{
+	l->table.columns = 5;
+	table_row(&l->table, "FILE", "SIZE", "DIGEST", "PLATFORM", "REFERENCE");
+	return list_active(look, l, LOOK_FILE, e);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int (*list)(struct look *, struct listing *, struct err *);
+} lists[] = {
+	{ "sets", list_sets_of },
+	{ "images", list_images_of },
+	{ "files", list_files_of },
+};
+
+/* With all three a table that is empty is left out; one that was asked for has its heading. */
+static int print_list(const struct tool *t, struct look *look, size_t which, bool alone, bool first,
+	struct err *e)
+{
+	AUTO(listing_release) struct listing l = { .json = t->json, .text = BUF_INIT };
+
+	if (lists[which].list(look, &l, e) < 0)
+		return -1;
+	if (t->json && alone)
+		fprintf(t->out, "[%s]\n", l.text.data);
+	else if (t->json)
+		fprintf(t->out, "%s\"%s\":[%s]", first ? "{" : ",\n", lists[which].name,
+			l.text.data);
+	else if (alone || l.table.count > l.table.columns) {
+		fputs(first ? "" : "\n", t->out);
+		table_print(&l.table, t->out);
+	}
+	return 0;
+}
+
+static int print_lists(
+	const struct tool *t, struct look *look, const struct list_options *o, struct err *e)
+{
+	bool asked[] = { o->sets, o->images, o->files };
+	int count = o->sets + o->images + o->files;
+	bool first = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (count && !asked[i])
+			continue;
+		if (print_list(t, look, i, count == 1, first, e) < 0)
+			return -1;
+		first = false;
+	}
+	if (t->json && count != 1)
+		fputs("}\n", t->out);
+	return 0;
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(look_release) struct look look = LOOK_INIT;
+	int rc;
+
+	if (args->count && t->store_given)
+		return tool_usage(e, "--store or a medium: one of them");
+	if (args->count) {
+		rc = look_medium(&look, args->items, args->count, e);
+	} else {
+		rc = store_open(&s, t->store, STORE_READ, e);
+		if (rc == 0)
+			rc = look_store(&look, s, e);
+	}
+	return rc < 0 ? -1 : print_lists(t, &look, given, e);
+}
+
+const struct command cmd_list = {
+	.name = "list",
+	.args = "[--store DIR | MEDIUM...] [--sets] [--images] [--files]",
+	.summary = "sets, images and files of a store or a medium",
+	.about = "MEDIUM is a folder or volume files. It is not imported and nothing of it is "
+		 "verified:\n`moat verify` does that.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct list_options),
+	.run = run,
+};

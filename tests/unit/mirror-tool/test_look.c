@@ -1,0 +1,143 @@
+/* Looking at stores: sets, what of an image is here, what kind of thing an entry is. */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mirror-tool/look.h"
+#include "mirror-tool/shelf.h"
+#include "mirror-tool/table.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+
+/* A set with a two-platform index of which one is held, and an artifact with a file. */
+static struct digest make_set(struct store *s, struct digest *index)
+{
+	const char *platforms[] = { "linux/amd64", "linux/arm64" };
+	struct digest children[2], set;
+	uint64_t sizes[2] = { 0, 999 };
+	struct image_pin pins[1];
+	struct err e = ERR_INIT;
+
+	children[0] = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 2 });
+	digest_of(&children[1], DIGEST_SHA256, span_of("elsewhere"));
+	assert_int_equal(blob_stat(s, &children[0], &sizes[0], &e), 1);
+	*index = image_index(s, children, platforms, sizes, 2);
+	pins[0] = (struct image_pin){
+		.repo = "quay.io/a/b", .tag = "1", .digest = *index, .media_type = MEDIA_OCI_INDEX
+	};
+	set = image_set(s, "platform", "1.0", pins, 1);
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	return set;
+}
+
+static void look__tells_what_is_held(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(look_release) struct look look = LOOK_INIT;
+	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	struct look_set *set;
+	struct digest index;
+	struct err e = ERR_INIT;
+
+	make_set(s, &index);
+	assert_ok(look_store(&look, s, &e));
+	assert_int_equal(look.count, 1);
+	assert_ptr_equal(look_find(&look, "platform"), &look.sets[0]);
+	assert_ptr_equal(look_find(&look, "platform:1.0"), &look.sets[0]);
+	assert_null(look_find(&look, "platform:2.0"));
+	set = &look.sets[0];
+	assert_ok(look_load(&look, set, &e));
+	assert_ok(look_image(&look, &set->held, &index, 1, MEDIA_OCI_INDEX, &image, &e));
+	assert_true(image.known && image.is_index);
+	assert_int_equal(image.count, 2);
+	assert_true(image.children[0].held);
+	assert_string_equal(image.children[0].platform, "linux/amd64");
+	assert_int_equal(image.children[0].layer_count, 2);
+	assert_true(image.children[0].bytes > 2000);
+	assert_false(image.children[1].held);
+	assert_string_equal(image.children[1].platform, "linux/arm64");
+	assert_true(image.bytes > image.children[0].bytes);
+}
+
+static void look_kind_of__every_entry(void **state)
+{
+	static const char signature[] =
+		"sha256-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.sig";
+	static const struct {
+		struct set_entry entry;
+		enum look_kind kind;
+	} cases[] = {
+		{ { .role = SET_PIN, .tag = "1", .artifact_type = "" }, LOOK_IMAGE },
+		{ { .role = SET_PIN, .tag = "", .artifact_type = "" }, LOOK_IMAGE },
+		{ { .role = SET_PIN, .tag = "1", .artifact_type = "application/x" }, LOOK_FILE },
+		{ { .role = SET_PIN, .tag = signature, .artifact_type = "" }, LOOK_ATTACHED },
+		{ { .role = SET_PIN, .tag = "sha256-short", .artifact_type = "" }, LOOK_IMAGE },
+		{ { .role = SET_ATTACHED, .tag = "", .artifact_type = "x" }, LOOK_ATTACHED },
+		{ { .role = SET_LOCK, .tag = "", .artifact_type = "x" }, LOOK_OWN },
+		{ { .role = SET_INVENTORY, .tag = "", .artifact_type = "x" }, LOOK_OWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (look_kind_of(&cases[i].entry) != cases[i].kind)
+			fail_msg("case %zu", i);
+}
+
+static void shelf__keeps_what_was_asked_for(void **state)
+{
+	AUTO(shelf_free) struct shelf *s = shelf_new();
+	struct digest d[3000];
+	char text[32];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
+		snprintf(text, sizeof(text), "blob %u", i);
+		digest_of(&d[i], DIGEST_SHA256, span_of(text));
+		assert_null(shelf_find(s, &d[i]));
+		shelf_want(s, &d[i], strlen(text));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
+		struct shelf_item *item = shelf_find(s, &d[i]);
+
+		snprintf(text, sizeof(text), "blob %u", i);
+		assert_int_equal(shelf_add(item, (struct span){ text, 3 }), 0);
+		assert_int_equal(shelf_add(item, span_of(text + 3)), 1);
+		assert_true(item->whole);
+		assert_int_equal(shelf_add(item, span_of("x")), -1);
+	}
+	digest_of(&d[0], DIGEST_SHA256, span_of("other"));
+	shelf_want(s, &d[0], 5);
+	assert_int_equal(shelf_add(shelf_find(s, &d[0]), span_of("wrong")), -1);
+	assert_false(shelf_find(s, &d[0])->whole);
+}
+
+static void table_print__aligns(void **state)
+{
+	AUTO(table_release) struct table t = { .columns = 2 };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	table_row(&t, "A", "B");
+	table_row(&t, "long\x1b[1m", "x");
+	table_print(&t, out);
+	fclose(out);
+	assert_string_equal(text, "A         B\nlong?[1m  x\n");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			look__tells_what_is_held, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test(look_kind_of__every_entry),
+		cmocka_unit_test(shelf__keeps_what_was_asked_for),
+		cmocka_unit_test(table_print__aligns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

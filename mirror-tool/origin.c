@@ -252,6 +252,7 @@ static int copy_blob(const struct layout *l, const struct digest *d, uint64_t si
 	struct blob_batch *batch, struct err *e)
 {
 	struct layout_blob blob = { .fd = -1 };
+	char text[DIGEST_TEXT_SIZE];
 	bool resumed = false;
 	int rc;
 
@@ -274,12 +275,11 @@ static int copy_blob(const struct layout *l, const struct digest *d, uint64_t si
 static void layout_copy(const struct layout *l, const struct digest *d, uint64_t size,
 	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
 {
-	char text[DIGEST_TEXT_SIZE];
 	struct err e = ERR_INIT;
 	int rc = copy_blob(l, d, size, s, batch, &e);
 
-	if (rc < 0)
-		err_ctx(&e, "%s: blob %s", layout_path(l), digest_text(d, text));
+	if (rc < 0 && e.code != ERR_ABSENT)
+		err_ctx(&e, "%s", layout_path(l));
 	done(ctx, rc, &e);
 }
 

@@ -262,7 +262,8 @@ static int copy_blob(const struct layout *l, const struct digest *d, uint64_t si
 	if (rc <= 0)
 		return rc < 0 ? -1 : absent_err(l, d, e);
 	if (blob.size != size)
-		rc = err_set(e, ERR_CORRUPT, "%llu bytes, not %llu", (unsigned long long)blob.size,
+		rc = err_set(e, ERR_CORRUPT, "blob %s has %llu bytes, not %llu",
+			digest_text(d, text), (unsigned long long)blob.size,
 			(unsigned long long)size);
 	else
 		rc = copy_once(l, d, &blob, s, batch, &resumed, e);

@@ -160,6 +160,20 @@ static int exec(struct db *db, const char *sql, struct err *e)
 	return rc == SQLITE_OK ? 0 : db_err(db, rc, "set up", e);
 }
 
+/* The first switch to WAL needs the file alone for a moment, and SQLite does not wait for that. */
+static int use_wal(struct db *db, struct err *e)
+{
+	int rc;
+
+	for (unsigned waited_ms = 0;; waited_ms += 10) {
+		rc = sqlite3_exec(db->conn, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+		if ((rc & 0xff) != SQLITE_BUSY || waited_ms >= STORE_BUSY_MS)
+			break;
+		usleep(10000);
+	}
+	return rc == SQLITE_OK ? 0 : db_err(db, rc, "set up", e);
+}
+
 static int schema_version(struct db *db, int *version, struct err *e)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -211,13 +225,12 @@ static int open_connection(struct db *db, bool write, struct err *e)
 	if (rc != SQLITE_OK)
 		return db_err(db, rc, "open", e);
 	sqlite3_busy_timeout(db->conn, STORE_BUSY_MS);
-	if (write && exec(db,
-			     "PRAGMA journal_mode = WAL;"
-			     "PRAGMA synchronous = FULL;"
-			     "PRAGMA foreign_keys = ON;"
-			     "PRAGMA cache_size = -16384;"
-			     "PRAGMA wal_autocheckpoint = 4000",
-			     e) < 0)
+	if (write && (use_wal(db, e) < 0 || exec(db,
+						    "PRAGMA synchronous = FULL;"
+						    "PRAGMA foreign_keys = ON;"
+						    "PRAGMA cache_size = -16384;"
+						    "PRAGMA wal_autocheckpoint = 4000",
+						    e) < 0))
 		return -1;
 	if (exec(db, "PRAGMA mmap_size = 1073741824; PRAGMA trusted_schema = OFF", e) < 0)
 		return -1;

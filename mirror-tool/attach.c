@@ -64,12 +64,6 @@ static void probe_fail(struct probe *p, struct err *e, const char *what)
 	probe_end(p);
 }
 
-static void replace(char **field, const char *text)
-{
-	free(*field);
-	*field = mem_strdup(text ? text : "");
-}
-
 /* Record an attachment once a tag; one that was found without a tag gets the tag. */
 static struct lock_attachment *slot_of(
 	struct lock_pin *pin, const struct digest *d, const char *tag)
@@ -97,8 +91,8 @@ static void record(struct task *t, const struct descriptor *d, const char *artif
 	a->digest = d->digest;
 	a->size = d->size;
 	a->subject = *subject;
-	replace(&a->media_type, d->media_type);
-	replace(&a->artifact_type, artifact_type);
+	text_replace(&a->media_type, d->media_type);
+	text_replace(&a->artifact_type, artifact_type);
 	snprintf(a->tag, sizeof(a->tag), "%s", tag);
 }
 

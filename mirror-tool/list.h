@@ -10,6 +10,7 @@
 
 #include "mirror-tool/files.h"
 #include "mirror-tool/pattern.h"
+#include "mirror-tool/platforms.h"
 #include "mirror-tool/registry_conf.h"
 #include "mirror-tool/source.h"
 #include "storage/oci/set.h"
@@ -18,17 +19,6 @@
 #define LIST_ENTRIES_MAX 20000
 #define LIST_FILES_MAX 2000
 #define FILE_URL_MAX 2000
-
-/* Platforms that are wanted; none: all that there are. */
-struct platforms {
-	struct platform *items;
-	size_t count;
-	bool by_default; /* said for the whole list, not for this entry */
-};
-
-void platforms_add(struct platforms *p, const struct platform *platform); /* once each */
-bool platforms_want(const struct platforms *p, const struct platform *have);
-void platforms_release(struct platforms *p);
 
 struct list_image {
 	struct ref ref; /* a tag, a digest, both; or neither when there are patterns */

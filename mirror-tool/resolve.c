@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-#include "mirror-tool/files.h"
 #include "mirror-tool/resolve_task.h"
 #include "mirror-tool/selection.h"
 #include "mirror-tool/signed.h"
@@ -84,10 +83,10 @@ void task_drop(struct task *t)
 	task_end(t);
 }
 
-static void replace(char **field, const char *text)
+void text_replace(char **field, const char *text)
 {
 	free(*field);
-	*field = mem_strdup(text);
+	*field = mem_strdup(text ? text : "");
 }
 
 /* --- a single image: what is it for? ------------------------------------------------------- */
@@ -176,7 +175,7 @@ static int take_root(struct task *t, const struct upstream_manifest *m, struct e
 	if (rc == 0) {
 		t->pin.digest = m->digest;
 		t->pin.size = m->bytes.len;
-		replace(&t->pin.media_type, parsed.media_type);
+		text_replace(&t->pin.media_type, parsed.media_type);
 		if (signed_rules_apply(&t->resolver->rules, &t->ref))
 			buf_add(&t->root, m->bytes.data, m->bytes.len);
 		attach_scan(t, &m->digest);
@@ -240,7 +239,7 @@ static void task_start(struct task *t)
 
 /* --- which tasks --------------------------------------------------------------------------- */
 
-static bool same_ref(const struct ref *a, const struct ref *b)
+bool ref_same(const struct ref *a, const struct ref *b)
 {
 	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
 
@@ -302,7 +301,7 @@ static void unite_all(struct resolver *r)
 		struct task *last = kept ? r->tasks[kept - 1] : NULL;
 		struct err e = ERR_INIT;
 
-		if (!last || !same_ref(&last->ref, &r->tasks[i]->ref)) {
+		if (!last || !ref_same(&last->ref, &r->tasks[i]->ref)) {
 			r->tasks[kept++] = r->tasks[i];
 			continue;
 		}
@@ -392,87 +391,6 @@ static void ask_for_tags(struct resolver *r, const struct list_image *image)
 	upstream_tags(r->session->upstream, &image->ref, on_tag, tags_done, l);
 }
 
-/* --- files --------------------------------------------------------------------------------- */
-
-struct file_size {
-	struct resolver *resolver;
-	const struct list_file *file;
-	uint64_t size;
-	bool known;
-};
-
-static void got_size(void *ctx, int rc, uint64_t size, struct err *e)
-{
-	struct file_size *f = ctx;
-
-	if (rc == 0)
-		rc = err_set(e, ERR_ABSENT, "is not there");
-	if (rc < 0)
-		failures_add(f->resolver->failures, f->file->url, e);
-	f->size = size;
-	f->known = rc > 0;
-}
-
-static void ask_for_sizes(struct resolver *r, struct file_size *sizes)
-{
-	for (size_t i = 0; i < r->list->file_count; i++) {
-		const struct list_file *f = &r->list->files[i];
-
-		sizes[i] = (struct file_size){ r, f, f->size, f->has_size };
-		if (!f->has_size)
-			upstream_url_size(r->session->upstream, f->url, got_size, &sizes[i]);
-	}
-}
-
-static void add_file(struct lock_pin *pin, const struct list_file *from, uint64_t size)
-{
-	struct lock_file *f = lock_add_file(pin);
-	char text[PLATFORM_TEXT_SIZE];
-
-	replace(&f->url, from->url);
-	replace(&f->media_type, from->media_type);
-	replace(&f->title, from->title);
-	f->digest = from->digest;
-	f->size = size;
-	f->has_platform = from->has_platform;
-	f->platform = from->platform;
-	if (f->has_platform)
-		platform_texts_add(&pin->platforms, platform_text(&f->platform, text));
-}
-
-/* The pin of a name, from its first file on; all of its files must be known. */
-static void pin_files(struct resolver *r, const struct file_size *sizes, size_t first)
-{
-	const struct list_file *file = sizes[first].file;
-	struct file_manifests built;
-	struct lock_pin pin;
-	bool whole = true;
-
-	lock_pin_init(&pin);
-	pin.ref = file->ref;
-	replace(&pin.artifact_type, file->artifact_type);
-	for (size_t i = 0; i < r->list->file_count; i++) {
-		if (i < first && same_ref(&sizes[i].file->ref, &file->ref)) {
-			lock_pin_release(&pin); /* was done from there */
-			return;
-		}
-		if (!same_ref(&sizes[i].file->ref, &file->ref))
-			continue;
-		whole &= sizes[i].known;
-		add_file(&pin, sizes[i].file, sizes[i].size);
-	}
-	lock_pin_sort(&pin);
-	files_build(&built, &pin);
-	pin.digest = built.items[built.count - 1].digest;
-	pin.size = built.items[built.count - 1].bytes.len;
-	replace(&pin.media_type, built.items[built.count - 1].media_type);
-	files_release(&built);
-	if (whole)
-		lock_move(r->lock, &pin);
-	else
-		lock_pin_release(&pin);
-}
-
 /* --- the whole ----------------------------------------------------------------------------- */
 
 static int first_round(struct resolver *r, struct err *e)
@@ -495,7 +413,7 @@ static int second_round(struct resolver *r, struct err *e)
 
 	unite_all(r);
 	r->session->state.total = r->count;
-	ask_for_sizes(r, sizes);
+	files_ask(r->session, r->list, sizes, r->failures);
 	for (size_t i = 0; i < r->count; i++) {
 		struct task *t = r->tasks[i];
 
@@ -507,8 +425,7 @@ static int second_round(struct resolver *r, struct err *e)
 	}
 	if (session_run(r->session, e) < 0)
 		return -1;
-	for (size_t i = 0; i < r->list->file_count; i++)
-		pin_files(r, sizes, i);
+	files_pin(r->list, sizes, r->lock);
 	return 0;
 }
 

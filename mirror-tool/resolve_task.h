@@ -1,4 +1,4 @@
-/* One reference on its way to a pin; shared by resolve.c and attach.c only. */
+/* References on their way to pins; for resolve*.c, attach.c and signed.c only. */
 #ifndef MOAT_RESOLVE_TASK_H
 #define MOAT_RESOLVE_TASK_H
 
@@ -32,5 +32,24 @@ void task_fail(struct task *t, const struct err *e);
 void attach_scan(struct task *t, const struct digest *subject);
 /* Forget what a run that could not go on left without an answer. */
 void attach_release(struct task *t);
+
+/* --- resolve_files.c ------------------------------------------------------------------------- */
+
+struct file_size {
+	struct failures *failures;
+	const struct list_file *file;
+	uint64_t size;
+	bool known;
+};
+
+/* sizes: one a file of the list; they must live until the session has run. */
+void files_ask(struct session *s, const struct list *list, struct file_size sizes[],
+	struct failures *failures);
+void files_pin(const struct list *list, const struct file_size sizes[], struct lock *lock);
+
+/* --- small words ----------------------------------------------------------------------------- */
+
+bool ref_same(const struct ref *a, const struct ref *b); /* with tag and digest */
+void text_replace(char **field, const char *text); /* a heap string by a copy; NULL: "" */
 
 #endif

@@ -144,22 +144,36 @@ static int open_unnamed(struct stage *st, struct err *e)
 	return st->fd >= 0 ? 0 : err_sys(e, "stage %s", st->name);
 }
 
-/* Space for the whole, so that a full disk is found out before the bytes travel. */
+/* Bytes that the stage has on disk already, from an earlier attempt, and those that are free. */
+static int available(const struct stage *st, uint64_t *bytes, struct err *e)
+{
+	struct stat now;
+
+	if (fstat(st->fd, &now) < 0)
+		return err_sys(e, "stage");
+	if (fs_free_bytes(st->fd, bytes, e) < 0)
+		return -1;
+	*bytes += (uint64_t)now.st_blocks * 512;
+	return 0;
+}
+
+/* Space for the whole, so that a full disk is found out before the bytes travel. Asked first:
+ * fallocate takes all there is before it says that there is not enough, from everybody else. */
 static int reserve(struct stage *st, uint64_t size, struct err *e)
 {
 	uint64_t there = 0;
 
 	if (size == BLOB_SIZE_UNKNOWN || size < RESERVE_MIN)
 		return 0;
-	if (fallocate(st->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0)
-		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
-		return err_sys(e, "reserve %llu bytes", (unsigned long long)size);
-	if (fs_free_bytes(st->fd, &there, e) < 0)
+	if (available(st, &there, e) < 0)
 		return -1;
-	return there >= size ? 0
-			     : err_set(e, ERR_FULL, "%llu bytes wanted, %llu are free",
-				       (unsigned long long)size, (unsigned long long)there);
+	if (there < size)
+		return err_set(e, ERR_FULL, "%llu bytes wanted, %llu are free",
+			(unsigned long long)size, (unsigned long long)there);
+	if (fallocate(st->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 || errno == EOPNOTSUPP ||
+		errno == ENOSYS)
+		return 0;
+	return err_sys(e, "reserve %llu bytes", (unsigned long long)size);
 }
 
 static void stage_close(struct stage **stp, bool keep)

@@ -198,7 +198,8 @@ static void blob_begin__full_disk_is_told_before_the_bytes(void **state)
 	struct digest d = sha("hello");
 	struct err e = ERR_INIT;
 
-	assert_err(blob_begin(s, &d, (uint64_t)1 << 43, BLOB_RESUME, &w, &e), ERR_FULL, "");
+	assert_err(blob_begin(s, &d, (uint64_t)1 << 43, BLOB_RESUME, &w, &e), ERR_FULL,
+		"8796093022208 bytes wanted");
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
 }
 

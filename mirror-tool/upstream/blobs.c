@@ -124,18 +124,26 @@ static unsigned begin_flags(const struct fetch *f)
 	return f->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME | BLOB_TRY : 0;
 }
 
+/* Another process writes it. Our batch holds back what that one may be waiting for: let go of it
+ * first, or both wait for ever. */
+static enum verdict wait_for_other(struct fetch *f, struct err *e)
+{
+	if (!f->waiting)
+		upstream_note(f->up, "%s", e->text);
+	f->waiting = true;
+	if (f->batch && batch_flush(f->batch, e) < 0)
+		return FAIL;
+	return LATER;
+}
+
 static enum verdict writer_begin(struct fetch *f, struct err *e)
 {
 	int rc = blob_begin(f->store, &f->digest, f->size, begin_flags(f), &f->writer, e);
 
 	if (rc > 0)
 		return AGAIN;
-	if (rc < 0 && e->code == ERR_BUSY) {
-		if (!f->waiting)
-			upstream_note(f->up, "%s", e->text);
-		f->waiting = true;
-		return LATER;
-	}
+	if (rc < 0 && e->code == ERR_BUSY)
+		return wait_for_other(f, e);
 	if (rc < 0)
 		return FAIL;
 	f->best = blob_offset(f->writer);

@@ -457,11 +457,11 @@ static int make_layout(struct blobs_fs *fs, struct err *e)
 	static const char *const dirs[] = { "blobs", "blobs/sha256", "stage", "meta" };
 	struct span layout = span_of(OCI_LAYOUT);
 
-	if (faccessat(fs->root, "oci-layout", F_OK, 0) == 0)
-		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (fs_make_dir_at(fs->root, dirs[i], 0755, e) < 0)
 			return -1;
+	if (faccessat(fs->root, "oci-layout", F_OK, 0) == 0)
+		return 0;
 	fs->blobs = fs_open_dir_at(fs->root, "blobs", e);
 	if (fs->blobs < 0 || fs_sync(fs->blobs, "blobs", e) < 0)
 		return -1;

@@ -92,6 +92,7 @@ struct blob_row {
 struct set_row {
 	int64_t id;
 	struct set_info info;
+	int64_t activation; /* order of activation over all channels; 0 when not active */
 };
 
 /* What index.json lists beside the sets. */
@@ -163,8 +164,10 @@ struct meta_ops {
 		const struct set_signature *sig, struct err *e);
 	int (*signatures)(struct meta *m, const struct digest *set, struct set_signature **sigs,
 		size_t *count, struct err *e);
-	/* A new generation of the channel `name`, unless the set is its current one. */
-	int (*activate)(struct meta *m, const char *name, int64_t set, struct err *e);
+	/* A new generation of the channel `name`, unless the set is its current one. number 0: the
+	 * next one. */
+	int (*activate)(
+		struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e);
 	/* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
 	int (*set_get)(struct meta *m, const struct digest *d, const char *name,
 		const char *version, struct set_row *out, struct err *e);
@@ -172,7 +175,8 @@ struct meta_ops {
 	int (*hosts)(struct meta *m, name_fn *fn, void *ctx, struct err *e);
 	int (*totals)(struct meta *m, struct store_totals *out, struct err *e);
 
-	/* index.json. names_stale: 1 when sets, pins or tags changed since names_written. */
+	/* index.json. names_stale: 1 when sets, pins or tags changed since names_written, 2 when it
+	 * was never called: the metadata is new. */
 	int (*names_stale)(struct meta *m, struct err *e);
 	int (*names_written)(struct meta *m, struct err *e);
 	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
@@ -188,6 +192,8 @@ struct engine {
 	/* Both open what store_open() was given, making it when mode is STORE_WRITE. */
 	int (*open_blobs)(struct blobs **b, const char *where, enum store_mode mode, struct err *e);
 	int (*open_meta)(struct meta **m, const char *where, enum store_mode mode, struct err *e);
+	/* Take the metadata out of use, keeping it for people; the next opening makes a new one. */
+	int (*drop_meta)(const char *where, struct err *e);
 };
 
 extern const struct engine engine_local; /* files and SQLite */

@@ -8,4 +8,5 @@ const struct engine engine_local = {
 	.name = "local files and SQLite",
 	.open_blobs = blobs_fs_open,
 	.open_meta = meta_sqlite_open,
+	.drop_meta = meta_sqlite_drop,
 };

@@ -20,7 +20,7 @@ struct listing {
 	struct store *store;
 	struct buf *out;
 	size_t count;
-	char last[REF_TEXT_SIZE]; /* reference of the last name: a tag under a pin stays hidden */
+	char last[REF_TEXT_SIZE]; /* the last reference: what comes under the same one is hidden */
 };
 
 /* A descriptor with few annotations. */
@@ -80,18 +80,21 @@ static int list_set(void *ctx, const struct set_row *row, struct err *e)
 				     .media_type = MEDIA_OCI_INDEX,
 				     .artifact_type = MEDIA_MOAT_SET } };
 	AUTO(mem_free) char *ref = mem_printf("%s/set/%s:%s", SET_HOST, info->name, info->version);
-	char accepted[24], generation[24];
+	char accepted[24], generation[24], activation[24];
 
 	if (blob_stat(l->store, &info->digest, &item.d.size, e) < 0)
 		return -1;
 	snprintf(accepted, sizeof(accepted), "%" PRId64, info->accepted);
 	snprintf(generation, sizeof(generation), "%" PRIu64, info->generation);
+	snprintf(activation, sizeof(activation), "%" PRId64, row->activation);
 	note(&item, NOTE_REF, ref);
 	note(&item, NOTE_SET_NAME, info->name);
 	note(&item, NOTE_SET_VERSION, info->version);
 	note(&item, NOTE_ACCEPTED, accepted);
-	if (info->active)
+	if (info->active) {
 		note(&item, NOTE_GENERATION, generation);
+		note(&item, NOTE_ACTIVATION, activation);
+	}
 	add(l, &item);
 	return list_signatures(l, info, e);
 }
@@ -107,11 +110,11 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 	AUTO(mem_free) char *ref = mem_printf("%s:%s", row->repo, row->tag);
 
 	(void)e;
-	if (!row->tag[0]) {
-		note(&item, NOTE_REPOSITORY, row->repo);
-	} else if (strcmp(ref, l->last) != 0) {
+	if (row->tag[0] && strcmp(ref, l->last) != 0) {
 		note(&item, NOTE_REF, ref);
 		note(&item, NOTE_CONTAINERD, ref);
+	} else {
+		note(&item, NOTE_REPOSITORY, row->repo);
 	}
 	if (!row->pin)
 		note(&item, NOTE_TAG, ref);

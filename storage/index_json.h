@@ -10,8 +10,10 @@
 #define NOTE_SET_VERSION "vnd.moat.set.version"
 #define NOTE_ACCEPTED "vnd.moat.set.accepted" /* seconds since the epoch */
 #define NOTE_GENERATION "vnd.moat.set.generation" /* number in its channel, when active */
+#define NOTE_ACTIVATION "vnd.moat.set.activation" /* order over all channels, when active */
 #define NOTE_TAG "vnd.moat.tag" /* a tag that was put, by its full reference */
 
 #define INDEX_JSON_MAX (256u << 20) /* bytes */
+#define INDEX_JSON_ITEMS 500000
 
 #endif

@@ -18,8 +18,9 @@ int meta_names_changed(struct meta *m, struct err *e)
 int meta_names_stale(struct meta *m, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STALE);
+	int rc = query_step(&q, e);
 
-	return query_step(&q, e);
+	return rc > 0 ? (int)query_get_int(&q, 0) : rc;
 }
 
 int meta_names_written(struct meta *m, struct err *e)
@@ -120,7 +121,7 @@ int meta_signatures(struct meta *m, const struct digest *set, struct set_signatu
 
 /* --- channels ------------------------------------------------------------------------------- */
 
-/* 1 and the set and number of the channel's current generation, 0 when it has none. */
+/* 1 and the set of the channel's current generation, 0 when it has none. */
 static int current(struct meta *m, const char *name, int64_t *set, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_GET);
@@ -144,15 +145,17 @@ static int last_number(struct meta *m, const char *name, int64_t *number, struct
 	return rc < 0 ? -1 : 0;
 }
 
-static int new_generation(struct meta *m, const char *name, int64_t set, int64_t *id, struct err *e)
+/* number 0: the next one. */
+static int new_generation(
+	struct meta *m, const char *name, int64_t set, int64_t number, int64_t *id, struct err *e)
 {
-	int64_t number = 0;
+	int64_t last = 0;
 
-	if (last_number(m, name, &number, e) < 0)
+	if (last_number(m, name, &last, e) < 0)
 		return -1;
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_ADD);
 	query_text(&q, name);
-	query_int(&q, number + 1);
+	query_int(&q, number ? number : last + 1);
 	query_int(&q, set);
 	query_int(&q, time(NULL));
 	if (query_step(&q, e) < 0)
@@ -161,14 +164,14 @@ static int new_generation(struct meta *m, const char *name, int64_t set, int64_t
 	return query_run(&q, e);
 }
 
-int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e)
+int meta_activate(struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e)
 {
 	int64_t now = 0, generation = 0;
 	int rc = current(m, name, &now, e);
 
 	if (rc < 0 || (rc > 0 && now == set))
 		return rc < 0 ? -1 : 0;
-	if (new_generation(m, name, set, &generation, e) < 0)
+	if (new_generation(m, name, set, (int64_t)number, &generation, e) < 0)
 		return -1;
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_SET);
 	query_text(&q, name);
@@ -191,7 +194,8 @@ static int get_set(const struct query *q, struct set_row *out, struct err *e)
 	info->bytes = (uint64_t)query_get_int(q, 4);
 	info->pins = (uint64_t)query_get_int(q, 5);
 	info->accepted = query_get_int(q, 6);
-	info->active = !query_is_null(q, 7);
+	out->activation = query_get_int(q, 7);
+	info->active = out->activation != 0;
 	info->generation = (uint64_t)query_get_int(q, 8);
 	return query_get_digest(q, 3, &info->digest, e);
 }

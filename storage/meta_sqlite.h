@@ -5,6 +5,7 @@
 #include "storage/db.h"
 #include "storage/engine.h"
 
+MUST int meta_sqlite_drop(const char *where, struct err *e);
 MUST int meta_sqlite_open(struct meta **m, const char *where, enum store_mode mode, struct err *e);
 
 struct meta_sqlite {
@@ -54,7 +55,7 @@ int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);
 int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e);
-int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e);
+int meta_activate(struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e);
 int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e);
 int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);

@@ -115,9 +115,7 @@ JOIN manifest m ON m.id = g.manifest
 WHERE sb.digest = ?1
 ORDER BY g.tag, b.digest
 -- name: CHANNEL_GET
-SELECT c.held_set, g.number FROM channel c
-JOIN generation g ON g.id = c.generation
-WHERE c.name = ?1
+SELECT held_set FROM channel WHERE name = ?1
 -- name: GENERATION_LAST
 SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
 -- name: GENERATION_ADD
@@ -128,21 +126,21 @@ INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
 ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
 
 -- name: SET_BY_DIGEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
 FROM blob b
 JOIN held_set s ON s.blob = b.id
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE b.digest = ?1
 -- name: SET_BY_VERSION
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1 AND s.version = ?2
 -- name: SET_BY_NAME
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -150,14 +148,14 @@ LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS_NEWEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.held_set, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -180,13 +178,13 @@ SELECT (SELECT count(*) FROM blob WHERE live),
 -- name: NAMES_CHANGED
 UPDATE names SET changed = changed + 1
 -- name: NAMES_STALE
-SELECT 1 FROM names WHERE changed <> written
+SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> written
 -- name: NAMES_WRITTEN
 UPDATE names SET written = changed
 -- name: ALL_NAMES
-SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.pin
+SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0
 FROM (
-	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, 1 AS pin
+	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, c.generation AS rank
 	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
 	UNION ALL
 	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
@@ -195,7 +193,7 @@ JOIN repo r ON r.id = x.repo
 JOIN manifest m ON m.id = x.manifest
 JOIN blob b ON b.id = x.manifest
 WHERE r.name NOT GLOB 'moat.local/set/*'
-ORDER BY r.name, x.tag, x.pin DESC, b.digest
+ORDER BY r.name, x.tag, x.rank DESC, b.digest
 
 -- name: ALL_BROKEN_IMAGES
 SELECT 'S3', 'manifest ' || lower(hex(substr(mb.digest, 2))) || ' needs '

@@ -20,6 +20,7 @@ struct accept {
 	int64_t repo; /* the set's own */
 	int64_t blob; /* the set index */
 	int64_t id; /* its row, 0 until it is made */
+	int64_t when; /* accepted; seconds since the epoch */
 };
 
 static void accept_release(struct accept *a)
@@ -136,7 +137,7 @@ static int own_rows(struct accept *a, struct err *e)
 static int add_set(struct accept *a, struct err *e)
 {
 	struct store *s = a->store;
-	struct set_info info = { .bytes = a->set.bytes, .accepted = time(NULL) };
+	struct set_info info = { .bytes = a->set.bytes, .accepted = a->when };
 
 	snprintf(info.name, sizeof(info.name), "%s", a->set.name);
 	snprintf(info.version, sizeof(info.version), "%s", a->set.version);
@@ -189,7 +190,6 @@ static int add_signature(struct accept *a, const struct set_signature *sig, stru
 static int accept_tx(
 	struct accept *a, const struct set_signature *signatures, size_t count, struct err *e)
 {
-	struct store *s = a->store;
 	int rc = known(a, e);
 
 	if (rc < 0 || own_rows(a, e) < 0 || (rc == 0 && add_all(a, e) < 0))
@@ -197,23 +197,49 @@ static int accept_tx(
 	for (size_t i = 0; i < count; i++)
 		if (add_signature(a, &signatures[i], e) < 0)
 			return -1;
+	return 0;
+}
+
+static int switch_to(struct accept *a, uint64_t number, struct err *e)
+{
+	struct store *s = a->store;
+
 	if (fault("set.activate", e) < 0)
 		return -1;
-	return META(s, activate, a->set.name, a->id, e);
+	return META(s, activate, a->set.name, a->id, number, e);
+}
+
+int set_restore(struct store *s, const struct set_row *row, const struct set_signature *signatures,
+	size_t count, bool activate, struct err *e)
+{
+	AUTO(accept_release) struct accept a = { .store = s,
+		.digest = &row->info.digest,
+		.set = SET_INIT,
+		.held = INVENTORY_INIT,
+		.when = row->info.accepted };
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (read_set(&a, e) < 0 || tx_begin(s, &tx, e) < 0 ||
+		accept_tx(&a, signatures, count, e) < 0 ||
+		(activate && switch_to(&a, row->info.generation, e) < 0))
+		return -1;
+	return tx_commit(&tx, e);
 }
 
 int set_accept(struct store *s, const struct digest *set, const struct set_signature *signatures,
 	size_t count, struct err *e)
 {
-	AUTO(accept_release) struct accept a = {
-		.store = s, .digest = set, .set = SET_INIT, .held = INVENTORY_INIT
-	};
+	AUTO(accept_release) struct accept a = { .store = s,
+		.digest = set,
+		.set = SET_INIT,
+		.held = INVENTORY_INIT,
+		.when = time(NULL) };
 	AUTO(tx_abort) struct store *tx = NULL;
 
 	if (read_set(&a, e) < 0)
 		return err_ctx(e, "accept a set");
 	if (tx_begin(s, &tx, e) < 0 || accept_tx(&a, signatures, count, e) < 0 ||
-		tx_commit(&tx, e) < 0)
+		switch_to(&a, 0, e) < 0 || tx_commit(&tx, e) < 0)
 		return err_ctx(e, "set %s:%s", a.set.name, a.set.version);
 	return index_json_write(s, e);
 }

@@ -22,8 +22,8 @@ int store_open_engine(struct store **out, const struct engine *engine, const cha
 	if (engine->open_blobs(&s->blobs, where, mode, e) < 0 ||
 		engine->open_meta(&s->meta, where, mode, e) < 0)
 		return -1;
-	/* Somebody died between a commit and index.json. */
-	if (mode == STORE_WRITE && index_json_write(s, e) < 0)
+	/* The metadata was lost; or somebody died between a commit and index.json. */
+	if (mode == STORE_WRITE && (rebuild_if_new(s, e) < 0 || index_json_write(s, e) < 0))
 		return err_ctx(e, "open store %s", where);
 	*out = STEAL(s);
 	return 0;

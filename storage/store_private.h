@@ -45,6 +45,13 @@ MUST int repo_check(const char *repo, struct err *e);
 MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
 	const struct inventory *held, int64_t *id, struct err *e);
 
+/* set.c: accept a set again as it was; activate it too, under its old number. */
+MUST int set_restore(struct store *s, const struct set_row *row,
+	const struct set_signature *signatures, size_t count, bool activate, struct err *e);
+
+/* rebuild.c: fill new metadata from the blobs and what index.json lists, if it lists anything. */
+MUST int rebuild_if_new(struct store *s, struct err *e);
+
 /* index_json.c */
 MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
 MUST int index_json_text(struct store *s, struct buf *out, struct err *e); /* as it should be */

@@ -81,7 +81,7 @@ static int open_blobs(struct blobs **b, const char *where, enum store_mode mode,
 	return engine_local.open_blobs(b, where, mode, e);
 }
 
-static const struct engine engine_watched = { "watched", open_blobs, open_meta };
+static const struct engine engine_watched = { "watched", open_blobs, open_meta, NULL };
 
 /* --- orders --------------------------------------------------------------------------------- */
 

@@ -320,6 +320,45 @@ static void sweep__set_accept(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- the lost database ---------------------------------------------------------------------- */
+
+static void prepare_rebuild(const struct sandbox *sb, const char *dir)
+{
+	char meta[100];
+
+	prepare_accept(sb, dir);
+	snprintf(meta, sizeof(meta), "%s/meta", dir);
+	sandbox_remove(sandbox_path(sb, meta));
+}
+
+/* Opening was all of it. */
+static int run_open(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	struct manifest_info info;
+
+	(void)sb;
+	return manifest_by_tag(s, REPO, "1", &info, e) > 0 ? 0 : -1;
+}
+
+static void verify_rebuild(const struct sandbox *sb, struct store *s)
+{
+	struct set_info info;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(set_find(s, "platform", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &old_set));
+	assert_true(info.active);
+}
+
+static void sweep__rebuild(void **state)
+{
+	static const struct sweep sweep = { "rebuild", prepare_rebuild, run_open, verify_rebuild,
+		12 };
+
+	sweep_run(*state, &sweep);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -332,6 +371,7 @@ int main(void)
 		T(sweep__tag_put),
 		T(sweep__set_accept),
 		T(sweep__set_import),
+		T(sweep__rebuild),
 	};
 
 	/* Dying is not losing power: memory will do, and every sync is free. */

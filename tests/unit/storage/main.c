@@ -3,5 +3,5 @@
 
 int main(void)
 {
-	return test_blob() + test_check() + test_image() + test_set();
+	return test_blob() + test_check() + test_image() + test_rebuild() + test_set();
 }

@@ -300,8 +300,9 @@ META_CALL(signature_add,
 	(struct meta * m, int64_t set, int64_t manifest, const struct set_signature *sig,
 		struct err *e),
 	(rm(m), set, manifest, sig, e), need_tx(m, call))
-META_CALL(activate, (struct meta * m, const char *name, int64_t set, struct err *e),
-	(rm(m), name, set, e), need_tx(m, call))
+META_CALL(activate,
+	(struct meta * m, const char *name, int64_t set, uint64_t number, struct err *e),
+	(rm(m), name, set, number, e), need_tx(m, call))
 META_CALL(names_written, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
 
 static const struct meta_ops meta_table = {
@@ -372,7 +373,12 @@ static int spy_meta(struct meta **m, const char *where, enum store_mode mode, st
 	return 0;
 }
 
-static const struct engine spy = { "spy", spy_blobs, spy_meta };
+static int spy_drop(const char *where, struct err *e)
+{
+	return engine_local.drop_meta(where, e);
+}
+
+static const struct engine spy = { "spy", spy_blobs, spy_meta, spy_drop };
 
 static void seam__every_function_was_called(void **state)
 {
@@ -392,6 +398,6 @@ int main(void)
 	int failed;
 
 	sandbox_engine = &spy;
-	failed = test_blob() + test_check() + test_image() + test_set();
+	failed = test_blob() + test_check() + test_image() + test_rebuild() + test_set();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,226 @@
+/*
+ * The database made again (S6): a row for every file in blobs/, by its name and length without
+ * hashing; then the sets that index.json lists, as they were accepted and in the order in which they
+ * were activated; then the tags. Idempotent: index.json counts as written only at the end, so whoever
+ * died in the middle starts over. Must never write index.json of a layout that is not moat's.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/index_json.h"
+#include "storage/base/banned.h"
+
+#define ROWS_A_TRANSACTION 20000
+
+struct rebuild {
+	struct store *store;
+	struct store *tx;
+	size_t rows; /* in the transaction */
+	struct manifest index; /* index.json */
+	struct set_row *sets; /* to accept, in order */
+	size_t count;
+};
+
+static void rebuild_release(struct rebuild *r)
+{
+	tx_abort(&r->tx);
+	manifest_release(&r->index);
+	free(r->sets);
+}
+
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+static int add_blob(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct rebuild *r = ctx;
+	struct store *s = r->store;
+
+	if (!r->tx && tx_begin(s, &r->tx, e) < 0)
+		return -1;
+	if (META(s, blob_live, d, size, e) < 0)
+		return -1;
+	if (++r->rows % ROWS_A_TRANSACTION == 0)
+		return tx_commit(&r->tx, e);
+	return 0;
+}
+
+static int skip_stray(void *ctx, const char *what, struct err *e)
+{
+	(void)ctx;
+	(void)what;
+	(void)e;
+	return 0; /* store_check() tells of it */
+}
+
+static int add_blobs(struct rebuild *r, struct err *e)
+{
+	struct store *s = r->store;
+
+	if (BLOBS(s, scan, add_blob, skip_stray, r, e) < 0)
+		return -1;
+	return r->tx ? tx_commit(&r->tx, e) : 0;
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+static const char *note(const struct descriptor *d, const char *key)
+{
+	return annotation_get(&d->annotations, key);
+}
+
+static int64_t number(const struct descriptor *d, const char *key)
+{
+	const char *text = note(d, key);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static void find_sets(struct rebuild *r)
+{
+	r->sets = mem_grow(NULL, r->index.count + 1, sizeof(*r->sets));
+	for (size_t i = r->index.count; i-- > 0;) { /* of a name, the newest is listed first */
+		const struct descriptor *d = &r->index.items[i];
+
+		if (!note(d, NOTE_SET_NAME))
+			continue;
+		r->sets[r->count++] = (struct set_row){ .id = (int64_t)r->count,
+			.activation = number(d, NOTE_ACTIVATION),
+			.info = { .digest = d->digest,
+				.accepted = number(d, NOTE_ACCEPTED),
+				.active = note(d, NOTE_GENERATION) != NULL,
+				.generation = (uint64_t)number(d, NOTE_GENERATION) } };
+	}
+}
+
+/* Row numbers tell the order of acceptance, so sets are accepted in it ... */
+static int by_acceptance(const void *a, const void *b)
+{
+	const struct set_row *x = a, *y = b;
+
+	if (x->info.accepted != y->info.accepted)
+		return x->info.accepted < y->info.accepted ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* ... and then those that are active are activated in theirs. */
+static int by_activation(const void *a, const void *b)
+{
+	const struct set_row *x = a, *y = b;
+
+	return x->activation < y->activation ? -1 : x->activation > y->activation;
+}
+
+/* The signatures that index.json lists for this set. */
+static int restore_set(struct rebuild *r, const struct set_row *row, bool activate, struct err *e)
+{
+	AUTO(mem_free)
+	struct set_signature *sigs = mem_grow(NULL, r->index.count + 1, sizeof(*sigs));
+	char text[DIGEST_TEXT_SIZE];
+	size_t count = 0;
+
+	digest_text(&row->info.digest, text);
+	for (size_t i = 0; i < r->index.count; i++) {
+		const struct descriptor *d = &r->index.items[i];
+		const char *subject = note(d, NOTE_SUBJECT), *ref = note(d, NOTE_REF);
+		struct set_signature *sig = &sigs[count];
+		struct ref name = { .tag = "" };
+
+		if (!subject || strcmp(subject, text) != 0)
+			continue;
+		if (ref && ref_parse(&name, span_of(ref), e) < 0)
+			return -1;
+		sig->digest = d->digest;
+		snprintf(sig->media_type, sizeof(sig->media_type), "%s", d->media_type);
+		snprintf(sig->tag, sizeof(sig->tag), "%s", name.tag);
+		count++;
+	}
+	return set_restore(r->store, row, sigs, count, activate, e);
+}
+
+static int add_sets(struct rebuild *r, struct err *e)
+{
+	find_sets(r);
+	qsort(r->sets, r->count, sizeof(*r->sets), by_acceptance);
+	for (size_t i = 0; i < r->count; i++)
+		if (restore_set(r, &r->sets[i], false, e) < 0)
+			return -1;
+	qsort(r->sets, r->count, sizeof(*r->sets), by_activation);
+	for (size_t i = 0; i < r->count; i++)
+		if (r->sets[i].info.active && restore_set(r, &r->sets[i], true, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- tags ----------------------------------------------------------------------------------- */
+
+static int add_tags(struct rebuild *r, struct err *e)
+{
+	for (size_t i = 0; i < r->index.count; i++) {
+		const struct descriptor *d = &r->index.items[i];
+		const char *text = note(d, NOTE_TAG);
+		char repo[REF_TEXT_SIZE];
+		struct ref ref;
+
+		if (!text)
+			continue;
+		if (ref_parse(&ref, span_of(text), e) < 0 ||
+			image_put(r->store, ref_name(&ref, repo), ref.tag, &d->digest,
+				d->media_type, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
+/* What moat lists carries a name of moat's kind; another tool's layout is not ours to take over. */
+static int check_ours(const struct manifest *index, struct err *e)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		const struct descriptor *d = &index->items[i];
+		char text[DIGEST_TEXT_SIZE];
+
+		if (!note(d, NOTE_CONTAINERD) && !note(d, NOTE_REPOSITORY) && !note(d, NOTE_TAG) &&
+			!note(d, NOTE_SET_NAME) && !note(d, NOTE_SUBJECT))
+			return err_set(e, ERR_INPUT,
+				"an OCI layout of another tool (index.json lists %s without a name "
+				"of moat's): give the store a directory of its own",
+				digest_text(&d->digest, text));
+	}
+	return 0;
+}
+
+int rebuild_if_new(struct store *s, struct err *e)
+{
+	static const struct manifest_limits limits = { INDEX_JSON_MAX, INDEX_JSON_ITEMS };
+	AUTO(rebuild_release) struct rebuild r = { .store = s, .index = MANIFEST_INIT };
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	int rc = META(s, names_stale, e);
+
+	if (rc < 0 || rc < 2)
+		return rc < 0 ? -1 : 0;
+	rc = BLOBS(s, index_get, INDEX_JSON_MAX, &text, e);
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse_limited(
+		    &r.index, "index.json", MEDIA_OCI_INDEX, buf_span(&text), &limits, e) < 0 ||
+		check_ours(&r.index, e) < 0)
+		return -1;
+	if (r.index.count == 0)
+		return 0;
+	if (add_blobs(&r, e) < 0 || add_sets(&r, e) < 0 || add_tags(&r, e) < 0)
+		return err_ctx(e, "rebuild the index");
+	return 0;
+}
+
+int store_rebuild(const char *dir, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (engine_local.drop_meta(dir, e) < 0)
+		return err_ctx(e, "rebuild %s", dir);
+	return store_open(&s, dir, STORE_WRITE, e);
+}

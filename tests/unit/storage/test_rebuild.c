@@ -1,0 +1,175 @@
+/* S6: the database is lost, and the next writer makes it again from the files. */
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "storage/base/fs.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+#include "tests/unit/storage/suite.h"
+
+#define REPO "docker.io/library/nginx"
+
+static struct digest one(struct store *s, const char *name, const char *version, const char *seed)
+{
+	struct image_want want = { .seed = seed, .layers = 1 };
+	struct image_pin pin = { .repo = REPO, .tag = "1", .digest = image_make(s, NULL, &want) };
+
+	return image_set(s, name, version, &pin, 1);
+}
+
+static void print_problem(void *ctx, const char *invariant, const char *text)
+{
+	(void)ctx;
+	print_message("%s: %s\n", invariant, text);
+}
+
+static int describe_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	(void)e;
+	buf_printf(ctx, "%s:%s %s bytes=%llu pins=%llu accepted=%lld active=%d generation=%llu\n",
+		info->name, info->version, digest_text(&info->digest, text),
+		(unsigned long long)info->bytes, (unsigned long long)info->pins,
+		(long long)info->accepted, info->active, (unsigned long long)info->generation);
+	return 0;
+}
+
+static int describe_name(void *ctx, const char *name, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s\n", name);
+	return 0;
+}
+
+static void describe_tag(struct store *s, struct buf *out, const char *repo, const char *tag)
+{
+	struct manifest_info info;
+	char text[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+	int rc = manifest_by_tag(s, repo, tag, &info, &e);
+
+	assert_ok(rc);
+	buf_printf(out, "%s:%s %s\n", repo, tag, rc ? digest_text(&info.digest, text) : "-");
+}
+
+/* Everything that a reader can see. */
+static void describe(struct store *s, struct buf *out)
+{
+	struct err e = ERR_INIT;
+	bool more;
+
+	assert_ok(list_sets(s, describe_set, out, &e));
+	assert_ok(list_hosts(s, describe_name, out, &e));
+	assert_ok(page_repos(s, NULL, 100, describe_name, out, &more, &e));
+	assert_ok(page_tags(s, REPO, NULL, 100, describe_name, out, &more, &e));
+	assert_ok(page_tags(s, "moat.local/set/a", NULL, 100, describe_name, out, &more, &e));
+	describe_tag(s, out, REPO, "1");
+	describe_tag(s, out, REPO, "put");
+	describe_tag(s, out, "moat.local/set/a", "1");
+}
+
+static void fill(struct store *s)
+{
+	static const struct image_want cosign = { .seed = "cosign", .layers = 1 };
+	struct set_signature sig = { .media_type = MEDIA_OCI_MANIFEST };
+	struct digest a1 = one(s, "a", "1", "n1"), a2 = one(s, "a", "2", "n2");
+	struct digest b1 = one(s, "b", "1", "n3");
+	struct err e = ERR_INIT;
+
+	sig.digest = image_make(s, NULL, &cosign);
+	ref_fallback_tag(&a1, ".sig", sig.tag);
+	assert_ok(set_accept(s, &b1, NULL, 0, &e));
+	assert_ok(set_accept(s, &a1, &sig, 1, &e));
+	assert_ok(set_accept(s, &a2, NULL, 0, &e));
+	assert_ok(set_accept(s, &a1, NULL, 0, &e)); /* back to it: generation 3 */
+	image_add(s, REPO, "put", "tagged", 2);
+	image_add(s, REPO, "1", "tagged", 2); /* under the pin */
+}
+
+static void rebuild__everything_is_seen_again(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf before = BUF_INIT, after = BUF_INIT, again = BUF_INIT;
+	AUTO(mem_free) struct set_signature *sigs = NULL;
+	struct check_report report;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	size_t count = 0;
+
+	fill(s);
+	describe(s, &before);
+	store_close(&s);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	describe(s, &after);
+	assert_string_equal(after.data, before.data);
+	assert_int_equal(set_find(s, "a:1", &info, &e), 1);
+	assert_ok(set_signatures(s, &info.digest, &sigs, &count, &e));
+	assert_int_equal(count, 1);
+	assert_ok(store_check(s, true, print_problem, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+	store_close(&s);
+	assert_ok(store_rebuild(sandbox_path(*state, "s"), &e));
+	s = sandbox_store(*state, "s", STORE_READ);
+	describe(s, &again);
+	assert_string_equal(again.data, before.data);
+	assert_true(sandbox_count(sandbox_path(*state, "s/trash")) > 0);
+}
+
+static void rebuild__a_set_that_lost_a_blob_is_told(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest set = one(s, "a", "1", "n1"), layer = image_blob(s, "n1/0", 1000);
+	char name[200], hex[DIGEST_HEX_SIZE];
+	struct store *again = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	store_close(&s);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	snprintf(name, sizeof(name), "s/blobs/sha256/%s", digest_hex(&layer, hex));
+	sandbox_remove(sandbox_path(*state, name));
+	assert_err(store_open(&again, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_INCOMPLETE,
+		"1 of 6 blobs are not held");
+	assert_err(store_open(&again, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_INCOMPLETE,
+		"rebuild the index");
+}
+
+static void store_open__leaves_another_tools_layout_alone(void **state)
+{
+	static const char index[] =
+		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" MEDIA_OCI_MANIFEST
+		"\",\"digest\":\"sha256:"
+		"0000000000000000000000000000000000000000000000000000000000000000\","
+		"\"size\":2,\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"}}]}";
+	AUTO(buf_release) struct buf after = BUF_INIT;
+	AUTO(fd_close) int dir = -1;
+	struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(mkdir(sandbox_path(*state, "s"), 0755), 0);
+	sandbox_write(sandbox_path(*state, "s/oci-layout"), "{}", 2);
+	sandbox_write(sandbox_path(*state, "s/index.json"), index, strlen(index));
+	assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_INPUT,
+		"an OCI layout of another tool");
+	dir = fs_open_dir(sandbox_path(*state, "s"), &e);
+	assert_int_equal(fs_read_file(dir, "index.json", 1 << 20, &after, &e), 1);
+	assert_string_equal(after.data, index);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int test_rebuild(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(rebuild__everything_is_seen_again),
+		T(rebuild__a_set_that_lost_a_blob_is_told),
+		T(store_open__leaves_another_tools_layout_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -21,10 +21,9 @@ tar -tf "${volumes[1]}" >"$T/entries"
 same "$(head -n 2 "$T/entries" | paste -sd ' ')" 'oci-layout index.json'
 same "$(tail -n 1 "$T/entries")" moat/toc.json
 for volume in "${volumes[@]}"; do tar -tf "$volume"; done | sort | uniq -c | sort -rn >"$T/all"
-has_line "$T/all" ' parts/sha256/[0-9a-f]{64}/0{15}$'
+has_line "$T/all" ' parts/sha256/[0-9a-f]{64}/0+$'
 
 step 'each blob is carried once'
-moat list --images --json "$MEDIUM" >/dev/null
 ! grep -E '^ +[0-9]+ parts/' "$T/all" | grep -vqE '^ +1 ' || _fail 'a part is there twice'
 
 step 'volumes in any order'

@@ -43,13 +43,15 @@ show() {
 	on "$@" 2>&1 | sed 's/^/      /'
 }
 
-# leave_running SIDE NAME COMMAND...: in the background, beyond the end of this script
+# leave_running SIDE NAME COMMAND...: in the background, beyond the end of this script.  The command
+# writes its own number: ours would be that of the shell between.
 leave_running() {
 	local side=$1 name=$2
 	shift 2
 	printf '   %s%s$%s %s &\n' "$dim" "$side" "$plain" "$*"
-	on "$side" setsid "$@" >"$DEMO/$name.log" 2>&1 </dev/null &
-	echo $! >"$DEMO/$name.pid"
+	# shellcheck disable=SC2016 # the inner shell expands it
+	on "$side" setsid sh -c 'echo $$ >"$0" && exec "$@"' "$DEMO/$name.pid" "$@" \
+		>"$DEMO/$name.log" 2>&1 </dev/null &
 }
 
 wait_for() {

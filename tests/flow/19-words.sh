@@ -48,7 +48,7 @@ must moat key show "$PUB"
 out_has "$(openssl pkey -pubin -in "$PUB" -outform DER | sha256)"
 
 step 'a key with a passphrase'
-echo 'open sesame' >"$T/passphrase"
+echo 'open sesame' >"$T/passphrase" && chmod 600 "$T/passphrase"
 must moat key new --out "$T/locked.key" --passphrase-file "$T/passphrase"
 must openssl pkey -in "$T/locked.key" -passin "file:$T/passphrase" -noout
 must moat seal --lock "$LOCK" --store "$OUT" --key "$T/locked.key" \

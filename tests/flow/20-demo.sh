@@ -11,6 +11,6 @@ out_has 'byte by byte'
 
 step 'what it left running answers, and stops'
 pid=$(cat "$MOAT_DEMO/moatd.pid")
-running "$pid" || _fail 'moatd is not running'
+same "$(cat "/proc/$pid/comm")" moatd 'what runs under the number that --stop ends'
 must "$SOURCE/tests/demo.sh" --stop
 wait_until 10 gone "$pid"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mirror-tool/json_out.h"
 #include "mirror-tool/look.h"
 #include "mirror-tool/table.h"
 #include "mirror-tool/tool.h"
@@ -35,19 +36,6 @@ static void listing_release(struct listing *l)
 	buf_release(&l->text);
 }
 
-static void json_pair(struct buf *out, const char *key, const char *value)
-{
-	buf_str(out, out->data[out->len - 1] == '{' ? "" : ",");
-	json_quote(out, key, false);
-	buf_char(out, ':');
-	json_quote(out, value, false);
-}
-
-static void json_number(struct buf *out, const char *key, uint64_t value)
-{
-	buf_printf(out, ",\"%s\":%" PRIu64, key, value);
-}
-
 static void row_begin(struct listing *l)
 {
 	buf_str(&l->text, l->count++ ? ",\n{" : "{");
@@ -73,7 +61,8 @@ static void list_set(struct listing *l, const struct look_set *s)
 		short_digest(&s->info.digest, digest);
 		snprintf(pins, sizeof(pins), "%" PRIu64, s->info.pins);
 		table_row(&l->table, s->info.name, s->info.version, digest,
-			size_text(s->info.bytes, size), pins, when, s->info.active ? "active" : "-");
+			size_text(s->info.bytes, size), pins, when,
+			s->info.active ? "active" : "-");
 		return;
 	}
 	row_begin(l);
@@ -84,7 +73,8 @@ static void list_set(struct listing *l, const struct look_set *s)
 	json_number(&l->text, "pins", s->info.pins);
 	json_number(&l->text, "accepted", (uint64_t)s->info.accepted);
 	json_number(&l->text, "generation", s->info.generation);
-	buf_printf(&l->text, ",\"active\":%s}", s->info.active ? "true" : "false");
+	json_flag(&l->text, "active", s->info.active);
+	buf_char(&l->text, '}');
 }
 
 static int list_sets_of(struct look *look, struct listing *l, struct err *e)

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&cmd_verify,
 	&cmd_import,
 	&cmd_list,
+	&cmd_show,
 	&cmd_node_config,
 };
 

@@ -48,3 +48,19 @@ rm -r "$T/upstream/docker/registry/v2/blobs/sha256/${blob:0:2}/$blob"
 must_fail '[1-9]' moat pull --lock "$LOCK" --store "$OUT"
 err_has 'apps/signed'
 must_fail 4 moat seal --lock "$LOCK" --store "$OUT" --key "$KEY"
+
+step 'show tells platforms, layers and what is attached, from the store and from the medium'
+for where in "--store $IN" "--from $MEDIUM"; do
+	# shellcheck disable=SC2086 # two words
+	must moat show $where --json "$UPSTREAM/apps/signed:1.0"
+	cp "$T/out" "$T/shown"
+	same "$(jq -r '.digest' "$T/shown")" "$index"
+	same "$(jq -r --arg d "$child" '.manifests[] | select(.digest == $d).held' "$T/shown")" true
+	for digest in "$sbom" "$on_index" "$on_child"; do
+		must jq -e --arg d "$digest" '.attached | any(.digest == $d)' "$T/shown"
+	done
+done
+must moat show --store "$IN" platform
+out_has "key $(openssl pkey -pubin -in "$PUB" -outform DER | sha256 | sed 's/^sha256://')"
+must_fail '[1-9]' moat show --store "$IN" "$UPSTREAM/apps/nothing:1.0"
+err_has 'neither a set nor a reference'

@@ -1,0 +1,408 @@
+/*
+ * `moat show`: everything about one set or one reference, of a store or of a medium that nobody
+ * imported. Proves nothing: keys are named as the signatures name them.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "mirror-tool/json_out.h"
+#include "mirror-tool/look.h"
+#include "mirror-tool/sign.h"
+#include "mirror-tool/table.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define PUBLIC_KEY "vnd.moat.public-key"
+
+struct show_options {
+	struct texts from;
+};
+
+static const struct option_def options[] = {
+	{ "from", OPTION_TEXTS, offsetof(struct show_options, from), "MEDIUM", NULL,
+		"a folder or volume file instead of the store; may be repeated" },
+};
+
+/* What is said: lines for people, or one JSON object. */
+struct page {
+	struct look *look;
+	bool json;
+	struct buf text;
+};
+
+static void page_release(struct page *p)
+{
+	buf_release(&p->text);
+}
+
+/* A line "label  value", or a member. Nothing when there is no value. */
+static void fact(struct page *p, const char *label, const char *value)
+{
+	if (!*value)
+		return;
+	if (p->json)
+		json_pair(&p->text, label, value);
+	else
+		buf_printf(&p->text, "%-12s%s\n", label, value);
+}
+
+static void fact_digest(struct page *p, const char *label, const struct digest *d)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (d->alg != DIGEST_NONE)
+		fact(p, label, digest_text(d, text));
+}
+
+static void fact_bytes(struct page *p, const char *label, uint64_t bytes)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (p->json)
+		json_number(&p->text, label, bytes);
+	else
+		buf_printf(&p->text, "%-12s%s (%" PRIu64 " bytes)\n", label, size_text(bytes, size),
+			bytes);
+}
+
+/* A list of things: its heading and what closes it. */
+static void list_begin(struct page *p, const char *label)
+{
+	if (p->json) {
+		json_key(&p->text, label);
+		buf_char(&p->text, '[');
+	} else {
+		buf_printf(&p->text, "\n%s\n", label);
+	}
+}
+
+static void list_end(struct page *p)
+{
+	if (p->json)
+		buf_char(&p->text, ']');
+}
+
+static void item_begin(struct page *p)
+{
+	if (!p->json)
+		return;
+	json_comma(&p->text);
+	buf_char(&p->text, '{');
+}
+
+static void item_end(struct page *p)
+{
+	if (p->json)
+		buf_char(&p->text, '}');
+}
+
+/* --- a set --------------------------------------------------------------------------------------- */
+
+/* The fingerprint of the key that a signature says it is by: 1, 0 it says nothing, -1. */
+static int key_of(
+	struct look *l, const struct set_signature *sig, char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(trust_release) struct trust keys = TRUST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	const char *pem;
+	int rc = look_blob(l, &sig->digest, MANIFEST_MAX, &bytes, e);
+
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse(&m, "signature", sig->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	pem = annotation_get(&m.annotations, PUBLIC_KEY);
+	if (!pem)
+		return 0;
+	if (trust_add(&keys, "signature", span_of(pem), e) < 0)
+		return -1;
+	digest_hex(verify_key_id(keys.keys[0]), hex);
+	return 1;
+}
+
+static int show_signature(struct page *p, const struct set_signature *sig, struct err *e)
+{
+	char digest[DIGEST_TEXT_SIZE], hex[DIGEST_HEX_SIZE] = "";
+	const char *form = *sig->tag ? "cosign" : "bundle";
+
+	if (key_of(p->look, sig, hex, e) < 0)
+		return err_ctx(e, "signature %s", digest_text(&sig->digest, digest));
+	digest_text(&sig->digest, digest);
+	item_begin(p);
+	if (p->json) {
+		json_pair(&p->text, "form", form);
+		json_pair(&p->text, "digest", digest);
+		json_pair(&p->text, "key", hex);
+	} else {
+		buf_printf(&p->text, "  %s  %s  key %s\n", form, digest, *hex ? hex : "unnamed");
+	}
+	item_end(p);
+	return 0;
+}
+
+static void show_entry(struct page *p, const struct set_entry *entry)
+{
+	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+
+	item_begin(p);
+	if (p->json) {
+		json_pair(&p->text, "reference", look_reference(entry, reference));
+		json_pair(&p->text, "digest", digest_text(&entry->digest, digest));
+		json_pair(&p->text, "mediaType", entry->media_type);
+	} else {
+		buf_printf(&p->text, "  %s  %s\n", digest_text(&entry->digest, digest),
+			look_reference(entry, reference));
+	}
+	item_end(p);
+}
+
+static void show_entries(
+	struct page *p, const struct set *s, enum look_kind kind, const char *label)
+{
+	bool any = p->json;
+
+	for (size_t i = 0; i < s->count && !any; i++)
+		any = look_kind_of(&s->entries[i]) == kind;
+	if (!any)
+		return;
+	list_begin(p, label);
+	for (size_t i = 0; i < s->count; i++)
+		if (look_kind_of(&s->entries[i]) == kind)
+			show_entry(p, &s->entries[i]);
+	list_end(p);
+}
+
+static void show_state(struct page *p, const struct set_info *info)
+{
+	if (p->json) {
+		json_flag(&p->text, "active", info->active);
+		json_number(&p->text, "generation", info->generation);
+	} else if (info->active) {
+		buf_printf(&p->text, "%-12sactive, generation %" PRIu64 "\n", "state",
+			info->generation);
+	} else {
+		fact(p, "state", p->look->store ? "accepted, not active" : "on a medium");
+	}
+}
+
+static int show_set(struct page *p, struct look_set *s, struct err *e)
+{
+	if (look_load(p->look, s, e) < 0)
+		return -1;
+	fact(p, "set", s->set.name);
+	fact(p, "version", s->set.version);
+	fact_digest(p, "digest", &s->info.digest);
+	fact(p, "created", s->set.created);
+	fact(p, "expires", s->set.expires);
+	fact_digest(p, "previous", &s->set.previous);
+	fact_bytes(p, "size", s->set.bytes);
+	show_state(p, &s->info);
+	list_begin(p, "signatures");
+	for (size_t i = 0; i < s->signature_count; i++)
+		if (show_signature(p, &s->signatures[i], e) < 0)
+			return -1;
+	list_end(p);
+	show_entries(p, &s->set, LOOK_IMAGE, "images");
+	show_entries(p, &s->set, LOOK_FILE, "files");
+	show_entries(p, &s->set, LOOK_ATTACHED, "attached");
+	return 0;
+}
+
+/* --- a reference ---------------------------------------------------------------------------------- */
+
+static void show_layer(struct page *p, const struct look_layer *layer)
+{
+	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+
+	item_begin(p);
+	if (p->json) {
+		json_pair(&p->text, "digest", digest_text(&layer->digest, digest));
+		json_number(&p->text, "size", layer->size);
+		json_pair(&p->text, "mediaType", layer->media_type);
+		json_pair(&p->text, "title", layer->title);
+		json_flag(&p->text, "held", layer->held);
+	} else {
+		buf_printf(&p->text, "    %s  %10s  %s%s%s\n", digest_text(&layer->digest, digest),
+			size_text(layer->size, size), layer->media_type, *layer->title ? "  " : "",
+			layer->title);
+	}
+	item_end(p);
+}
+
+static void child_heading(struct page *p, const struct look_child *c)
+{
+	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+	const char *what = c->attestation ? "attestation" : *c->platform ? c->platform : "-";
+
+	if (p->json) {
+		json_pair(&p->text, "platform", c->platform);
+		json_pair(&p->text, "digest", digest_text(&c->digest, digest));
+		json_flag(&p->text, "attestation", c->attestation);
+		json_flag(&p->text, "held", c->held);
+		json_number(&p->text, "bytes", c->bytes);
+		return;
+	}
+	buf_printf(&p->text, "  %-14s%s  %s\n", what, digest_text(&c->digest, digest),
+		c->held ? size_text(c->bytes, size) : "not held");
+}
+
+static void show_child(struct page *p, const struct look_child *c)
+{
+	item_begin(p);
+	child_heading(p, c);
+	if (p->json) {
+		json_key(&p->text, "layers");
+		buf_char(&p->text, '[');
+	}
+	for (size_t i = 0; i < c->layer_count; i++)
+		show_layer(p, &c->layers[i]);
+	list_end(p);
+	item_end(p);
+}
+
+/* Signatures, attestations and other referrers of the image and of its held children. */
+static void show_attached(struct page *p, const struct look_set *s, const struct set_entry *entry,
+	const struct look_image *image)
+{
+	list_begin(p, "attached");
+	for (size_t i = 0; i < s->set.count; i++) {
+		const struct set_entry *other = &s->set.entries[i];
+		bool about = digest_eq(&other->subject, &entry->digest);
+		char tag[REF_TAG_MAX + 1];
+
+		if (look_kind_of(other) != LOOK_ATTACHED || strcmp(other->name, entry->name) != 0)
+			continue;
+		ref_fallback_tag(&entry->digest, "", tag);
+		about = about || strncmp(other->tag, tag, strlen(tag)) == 0;
+		for (size_t j = 0; j < image->count && !about; j++) {
+			ref_fallback_tag(&image->children[j].digest, "", tag);
+			about = strncmp(other->tag, tag, strlen(tag)) == 0 ||
+				digest_eq(&other->subject, &image->children[j].digest);
+		}
+		if (about)
+			show_entry(p, other);
+	}
+	list_end(p);
+}
+
+static int show_reference(
+	struct page *p, struct look_set *s, const struct set_entry *entry, struct err *e)
+{
+	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(mem_free) char *set = mem_printf("%s:%s", s->info.name, s->info.version);
+	char reference[REF_TEXT_SIZE];
+
+	if (look_image(p->look, &s->held, &entry->digest, entry->size, entry->media_type, &image,
+		    e) < 0)
+		return -1;
+	fact(p, "reference", look_reference(entry, reference));
+	fact_digest(p, "digest", &entry->digest);
+	fact(p, "mediaType", entry->media_type);
+	fact(p, "artifactType", entry->artifact_type);
+	fact(p, "set", set);
+	show_state(p, &s->info);
+	fact_bytes(p, "held", image.bytes);
+	list_begin(p, "manifests");
+	for (size_t i = 0; i < image.count; i++)
+		show_child(p, &image.children[i]);
+	list_end(p);
+	show_attached(p, s, entry, &image);
+	return 0;
+}
+
+static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
+{
+	char name[REF_TEXT_SIZE];
+
+	if (strcmp(entry->name, ref_name(wanted, name)) != 0)
+		return false;
+	if (wanted->digest.alg != DIGEST_NONE)
+		return digest_eq(&entry->digest, &wanted->digest);
+	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
+}
+
+/* In the active sets first, then in those that are only held. 1 shown, 0 in none, -1. */
+static int find_reference(struct page *p, const struct ref *wanted, bool active, struct err *e)
+{
+	for (size_t i = 0; i < p->look->count; i++) {
+		struct look_set *s = &p->look->sets[i];
+
+		if (s->info.active != active)
+			continue;
+		if (look_load(p->look, s, e) < 0)
+			return -1;
+		for (size_t j = 0; j < s->set.count; j++)
+			if (is_meant(&s->set.entries[j], wanted))
+				return show_reference(p, s, &s->set.entries[j], e) < 0 ? -1 : 1;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------- */
+
+static int show(struct page *p, const char *which, struct err *e)
+{
+	struct look_set *s = look_find(p->look, which);
+	struct ref wanted;
+	int rc;
+
+	if (s)
+		return show_set(p, s, e);
+	if (ref_parse(&wanted, span_of(which), e) < 0)
+		return -1;
+	rc = find_reference(p, &wanted, true, e);
+	if (rc == 0)
+		rc = find_reference(p, &wanted, false, e);
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
+	return rc < 0 ? -1 : 0;
+}
+
+static int open_look(struct tool *t, const struct show_options *o, struct look *look,
+	struct store **s, struct err *e)
+{
+	if (o->from.count)
+		return look_medium(look, o->from.items, o->from.count, e);
+	if (store_open(s, t->store, STORE_READ, e) < 0)
+		return -1;
+	return look_store(look, *s, e);
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	const struct show_options *o = given;
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(look_release) struct look look = LOOK_INIT;
+	AUTO(page_release) struct page page = { .look = &look, .json = t->json, .text = BUF_INIT };
+
+	if (args->count != 1)
+		return tool_usage(e, "show takes one set or reference");
+	if (o->from.count && t->store_given)
+		return tool_usage(e, "--store or --from: one of them");
+	if (open_look(t, o, &look, &s, e) < 0)
+		return -1;
+	if (page.json)
+		buf_char(&page.text, '{');
+	if (show(&page, args->items[0], e) < 0)
+		return -1;
+	fputs(page.text.data, t->out);
+	fputs(page.json ? "}\n" : "", t->out);
+	return 0;
+}
+
+const struct command cmd_show = {
+	.name = "show",
+	.args = "[--store DIR | --from MEDIUM...] SET|REF",
+	.summary = "everything about one set or one reference",
+	.about = "SET is NAME, NAME:VERSION or a digest. Of a reference: its platforms, held or "
+		 "not,\n"
+		 "layers, and what is attached to it. Nothing is proven by looking: `moat verify` "
+		 "does\n"
+		 "that.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct show_options),
+	.run = run,
+};

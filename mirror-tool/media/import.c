@@ -170,18 +170,18 @@ static int piece(void *ctx, const struct piece *p, struct err *e)
 		blob_abort(&im->writer);
 		rc = blob_begin(im->store, &p->digest, p->size, flags, &im->writer, e);
 		if (rc != 0)
-			return rc < 0 ? -1 : 0; /* another process has brought it */
+			return rc < 0 ? -1 : PIECE_HELD;
 		im->resumed = blob_offset(im->writer) > 0;
 	}
 	im->piece = *p;
 	im->between = false;
 	staged = blob_offset(im->writer);
-	if (staged < p->at) { /* the part before this one did not come yet */
+	if (staged < p->at) {
 		blob_abort(&im->writer);
-		return 0;
+		return PIECE_EARLY;
 	}
 	im->skip = staged - p->at < p->len ? staged - p->at : p->len;
-	return 1;
+	return PIECE_TAKE;
 }
 
 static int bytes(void *ctx, struct span data, struct err *e)

@@ -14,12 +14,12 @@ static int piece(void *ctx, const struct piece *p, struct err *e)
 
 	(void)e;
 	if (p->at && (s->cut.line != p->line || s->cut.at != p->at))
-		return 0; /* the part before it did not come */
+		return PIECE_EARLY;
 	if (p->at == 0)
 		hasher_init(&s->hasher, p->digest.alg);
 	s->piece = *p;
 	s->cut.at = 0;
-	return 1;
+	return PIECE_TAKE;
 }
 
 static int bytes(void *ctx, struct span data, struct err *e)

@@ -491,13 +491,13 @@ static int read_piece(
 	struct volume_reader *v, const struct piece *p, enum volume_entry kind, struct err *e)
 {
 	struct medium *m = v->m;
-	bool part = kind == VOLUME_PART;
-	int wanted = 0, rc;
+	bool part = kind == VOLUME_PART, wanted;
+	int rc = m->arrived[p->line] ? PIECE_HELD : m->sink->piece(m->ctx, p, e);
 
-	if (!m->arrived[p->line])
-		wanted = m->sink->piece(m->ctx, p, e);
-	if (wanted < 0)
+	if (rc < 0)
 		return -1;
+	wanted = rc == PIECE_TAKE;
+	m->arrived[p->line] = rc == PIECE_HELD;
 	if (part)
 		hasher_init(&v->hasher, DIGEST_SHA256);
 	if ((wanted || part) && read_data(v, wanted, part, e) < 0)

@@ -22,8 +22,15 @@ struct piece {
 	uint64_t at, len; /* the part; 0 and size when it is whole */
 };
 
+/* What a sink says of a piece. */
+enum volume_piece {
+	PIECE_EARLY = 0, /* no use for it now: a part before it did not come */
+	PIECE_TAKE = 1, /* give me its bytes */
+	PIECE_HELD = 2, /* the whole blob is here: somebody else brought it */
+};
+
 struct volume_sink {
-	/* 1: give me its bytes; 0: no use for it now; -1. Not asked for blobs that arrived. */
+	/* One of the above, or -1. Not asked for blobs that arrived. */
 	int (*piece)(void *ctx, const struct piece *p, struct err *e);
 	int (*bytes)(void *ctx, struct span bytes, struct err *e);
 	/* The piece is over. 1: the blob is whole and is what its digest says; 0: more parts are to

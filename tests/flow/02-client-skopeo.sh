@@ -42,7 +42,7 @@ blob=http://$INSIDE/v2/$UPSTREAM/apps/layered/blobs/$layer
 inside curl -sf "$blob" -o "$T/whole"
 same "sha256:$(sha256 "$T/whole")" "$layer"
 inside curl -sf -r 1000-1999 "$blob" -o "$T/part"
-tail -c +1001 "$T/whole" | head -c 1000 >"$T/expected"
+dd if="$T/whole" of="$T/expected" bs=1 skip=1000 count=1000 status=none
 same_file "$T/expected" "$T/part"
 size=$(inside curl -sfI "$blob" | tr -d '\r' | sed -n 's/^[Cc]ontent-[Ll]ength: //p')
 same "$size" "$(stat -c %s "$T/whole")"

@@ -119,8 +119,12 @@ push() {
 		"oci:$FIXTURES/$name:$name" "docker://$UPSTREAM/$to"
 }
 
-# get_manifest HOST:PORT REPO REFERENCE: its bytes
-get_manifest() { inside curl -sf -H "Accept: $ACCEPT" "http://$1/v2/$2/manifests/$3"; }
+# get_manifest HOST:PORT REPO REFERENCE: its bytes.  Upstream is never on the island.
+get_manifest() {
+	local side=env
+	[ "$1" != "${INSIDE:-}" ] || side=inside
+	"$side" curl -sf -H "Accept: $ACCEPT" "http://$1/v2/$2/manifests/$3"
+}
 
 # digest_of HOST:PORT REPO REFERENCE
 digest_of() { echo "sha256:$(get_manifest "$@" | sha256)"; }

@@ -350,7 +350,7 @@ static void fail_image(struct tag_list *l, const char *pattern, const struct err
 	failures_add(l->resolver->failures, item, e);
 }
 
-static void tag_list_free(struct tag_list *l)
+static void tag_list_end(struct tag_list *l)
 {
 	struct tag_list **at = &l->resolver->tag_lists;
 
@@ -359,6 +359,16 @@ static void tag_list_free(struct tag_list *l)
 	*at = l->next;
 	free(l->hits);
 	free(l);
+}
+
+/* Those that a run which could not go on left without an answer. */
+static void tag_lists_free(struct resolver *r)
+{
+	for (struct tag_list *l = r->tag_lists, *next; l; l = next) {
+		next = l->next;
+		free(l->hits);
+		free(l);
+	}
 }
 
 static void tags_done(void *ctx, int rc, struct err *e)
@@ -376,7 +386,7 @@ static void tags_done(void *ctx, int rc, struct err *e)
 		err_set(e, ERR_ABSENT, "no tag matches");
 		fail_image(l, image->patterns[i].text, e);
 	}
-	tag_list_free(l);
+	tag_list_end(l);
 }
 
 static void ask_for_tags(struct resolver *r, const struct list_image *image)
@@ -440,8 +450,7 @@ int resolve_list(struct session *s, const struct list *list, struct lock *lock,
 	rc = first_round(&r, e);
 	if (rc == 0)
 		rc = second_round(&r, e);
-	while (r.tag_lists)
-		tag_list_free(r.tag_lists);
+	tag_lists_free(&r);
 	for (size_t i = 0; i < r.count; i++)
 		task_free(r.tasks[i]);
 	free(r.tasks);

@@ -86,12 +86,13 @@ static void find_sets(struct rebuild *r)
 
 		if (!note(d, NOTE_SET_NAME))
 			continue;
-		r->sets[r->count++] = (struct set_row){ .id = (int64_t)r->count,
+		r->sets[r->count] = (struct set_row){ .id = (int64_t)r->count + 1,
 			.activation = number(d, NOTE_ACTIVATION),
 			.info = { .digest = d->digest,
 				.accepted = number(d, NOTE_ACCEPTED),
 				.active = note(d, NOTE_GENERATION) != NULL,
 				.generation = (uint64_t)number(d, NOTE_GENERATION) } };
+		r->count++;
 	}
 }
 
@@ -200,7 +201,7 @@ int rebuild_if_new(struct store *s, struct err *e)
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	int rc = META(s, names_stale, e);
 
-	if (rc < 0 || rc < 2)
+	if (rc < 2)
 		return rc < 0 ? -1 : 0;
 	rc = BLOBS(s, index_get, INDEX_JSON_MAX, &text, e);
 	if (rc <= 0)

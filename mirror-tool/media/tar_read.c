@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -207,11 +208,10 @@ static bool name_is_plain(const char *name)
 /* Text from the archive for a message: what does not print is a '?'. */
 static const char *shown(const char *name, char out[80])
 {
-	size_t i = 0;
-
-	for (; name[i] && i < 79; i++)
-		out[i] = name[i] >= 0x20 && name[i] <= 0x7e ? name[i] : '?';
-	out[i] = '\0';
+	snprintf(out, 80, "%s", name);
+	for (char *p = out; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
 	return out;
 }
 

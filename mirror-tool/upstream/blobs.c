@@ -263,13 +263,14 @@ static void start_fetch(struct fetch *f);
 static void try_next_place(struct fetch *f)
 {
 	struct fetch *next = mem_alloc(sizeof(*next));
+	struct want *wants = STEAL(f->wants);
 
 	*next = (struct fetch){ .up = f->up,
 		.digest = f->digest,
 		.size = f->size,
 		.store = f->store,
 		.batch = f->batch,
-		.wants = STEAL(f->wants),
+		.wants = wants,
 		.pending = BUF_INIT };
 	start_fetch(next);
 }

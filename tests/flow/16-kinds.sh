@@ -57,7 +57,7 @@ for where in "--store $IN" "--from $MEDIUM"; do
 	same "$(jq -r '.digest' "$T/shown")" "$index"
 	same "$(jq -r --arg d "$child" '.manifests[] | select(.digest == $d).held' "$T/shown")" true
 	for digest in "$sbom" "$on_index" "$on_child"; do
-		must jq -e --arg d "$digest" '.attached | any(.digest == $d)' "$T/shown"
+		must jq -e ".attached | any(.digest == \"$digest\")" "$T/shown"
 	done
 done
 must moat show --store "$IN" platform

@@ -256,7 +256,7 @@ static void writer_free(struct blob_writer **wp, bool keep)
 
 void blob_abort(struct blob_writer **w)
 {
-	writer_free(w, *w && (*w)->flags & (BLOB_RESUME | BLOB_PIECES));
+	writer_free(w, *w && (*w)->flags & BLOB_RESUME);
 }
 
 void blob_discard(struct blob_writer **w)
@@ -267,7 +267,7 @@ void blob_discard(struct blob_writer **w)
 static bool written_here(const struct store *s, const struct digest *d, unsigned flags)
 {
 	for (const struct blob_writer *w = s->writers; w; w = w->next)
-		if (digest_eq(&w->expect, d) && w->flags & flags & (BLOB_RESUME | BLOB_PIECES))
+		if (digest_eq(&w->expect, d) && w->flags & flags & BLOB_RESUME)
 			return true;
 	return false;
 }
@@ -283,10 +283,8 @@ static int flush_all(struct store *s, struct err *e)
 /* Our own batches hold locks too: whoever waits gives them up first. */
 static int open_stage(struct blob_writer *w, uint64_t *have, struct err *e)
 {
-	bool named = w->flags & (BLOB_RESUME | BLOB_PIECES);
 	struct stage_want want = {
-		.name = named ? &w->expect : NULL,
-		.pieces = w->flags & BLOB_PIECES,
+		.name = w->flags & BLOB_RESUME ? &w->expect : NULL,
 		.size = w->size,
 	};
 
@@ -338,7 +336,7 @@ static int begin(struct blob_writer **wp, struct err *e)
 
 	if (open_stage(w, &have, e) < 0)
 		return -1;
-	if (w->flags & (BLOB_RESUME | BLOB_PIECES)) {
+	if (w->flags & BLOB_RESUME) {
 		/* Whoever held the stage before us may have finished. */
 		rc = already_there(w->store, &w->expect, w->size, e);
 		if (rc != 0) {
@@ -405,8 +403,6 @@ static bool room_for(struct blob_writer *w, uint64_t at, size_t len)
 
 void blob_write(struct blob_writer *w, const void *data, size_t len)
 {
-	if (w->flags & BLOB_PIECES)
-		BUG("blob_write() to a blob of pieces");
 	if (!room_for(w, w->at, len))
 		return;
 	if (BLOBS_STAGE(w->store, stage_write, w->stage, w->at, data, len, &w->err) < 0) {
@@ -417,25 +413,11 @@ void blob_write(struct blob_writer *w, const void *data, size_t len)
 	w->at += len;
 }
 
-void blob_write_at(struct blob_writer *w, uint64_t at, const void *data, size_t len)
-{
-	if (!(w->flags & BLOB_PIECES) || w->size == BLOB_SIZE_UNKNOWN)
-		BUG("blob_write_at() without BLOB_PIECES and a size");
-	if (room_for(w, at, len) &&
-		BLOBS_STAGE(w->store, stage_write, w->stage, at, data, len, &w->err) < 0)
-		w->failed = true;
-}
-
 /* Size and digest as announced? The computed digest is in w->digest afterwards. */
 static int verify(struct blob_writer *w, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 
-	if (w->flags & BLOB_PIECES) {
-		if (hash_stage(w, w->size, e) < 0)
-			return -1;
-		w->at = w->size;
-	}
 	if (w->size != BLOB_SIZE_UNKNOWN && w->at != w->size)
 		return err_set(e, ERR_CORRUPT, "%llu bytes announced, %llu arrived", ull(w->size),
 			ull(w->at));

@@ -194,12 +194,11 @@ static void stage_drop(struct stage **st)
 	stage_close(st, false);
 }
 
-static void name_stage(struct stage *st, const struct digest *d, bool pieces)
+static void name_stage(struct stage *st, const struct digest *d)
 {
 	char hex[DIGEST_HEX_SIZE];
 
-	snprintf(st->name, sizeof(st->name), "%s-%s%s", digest_alg_name(d->alg), digest_hex(d, hex),
-		pieces ? ".pieces" : "");
+	snprintf(st->name, sizeof(st->name), "%s-%s", digest_alg_name(d->alg), digest_hex(d, hex));
 }
 
 static int stage_open(struct blobs *b, const struct stage_want *want, struct stage **out,
@@ -211,7 +210,7 @@ static int stage_open(struct blobs *b, const struct stage_want *want, struct sta
 	st->fs = fs_of(b);
 	st->fd = -1;
 	if (want->name)
-		name_stage(st, want->name, want->pieces);
+		name_stage(st, want->name);
 	if ((want->name ? open_named(st, want->wait_ms, e) : open_unnamed(st, e)) < 0) {
 		st->name[0] = '\0'; /* somebody else's */
 		return -1;
@@ -220,7 +219,7 @@ static int stage_open(struct blobs *b, const struct stage_want *want, struct sta
 		return -1;
 	if (fstat(st->fd, &info) < 0)
 		return err_sys(e, "stage");
-	*have = want->pieces ? 0 : (uint64_t)info.st_size;
+	*have = (uint64_t)info.st_size;
 	*out = STEAL(st);
 	return 0;
 }

@@ -27,7 +27,6 @@ struct stage; /* bytes on their way in: private, invisible */
 struct stage_want {
 	const struct digest
 		*name; /* what the bytes will be; NULL: not known, gone with the writer */
-	bool pieces; /* written out of order: another stage than the one written from the start */
 	uint64_t size; /* reserved when known; BLOB_SIZE_UNKNOWN */
 	unsigned wait_ms; /* for another writer of the same name, then ERR_BUSY */
 };
@@ -39,7 +38,7 @@ struct blob_ops {
 	void (*close)(struct blobs *b);
 
 	/* A named stage outlives its writer and has one writer at a time; *have: bytes of an earlier
-	 * attempt (0 for pieces). ERR_FULL when the space cannot be reserved. */
+	 * attempt. ERR_FULL when the space cannot be reserved. */
 	int (*stage_open)(struct blobs *b, const struct stage_want *want, struct stage **st,
 		uint64_t *have, struct err *e);
 	int (*stage_write)(

@@ -19,7 +19,6 @@ struct blob_batch;
 
 enum {
 	BLOB_RESUME = 1, /* keep the stage on abort or death, and go on from it at the next begin */
-	BLOB_PIECES = 4, /* blob_write_at() in any order; a stage of its own, kept like RESUME's */
 	BLOB_TRY = 2, /* ERR_BUSY at once when another writes the same stage */
 };
 
@@ -38,7 +37,7 @@ enum {
  * Another process or handle that writes the same stage is waited for up to STORE_BUSY_MS (this
  * handle's batches are flushed first, so two that wait for each other's batches cannot happen),
  * then 1 is the usual answer. Who has several writers open at once and begins another takes
- * BLOB_TRY and comes back later, or two such processes may wait for each other. The same handle
+ * BLOB_TRY, flushes its batch and comes back later, or two such processes wait for each other. The same handle
  * beginning the same stage twice is ERR_BUSY at once.
  */
 MUST int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
@@ -50,11 +49,6 @@ uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
  * announced size are a failure at once. */
 void blob_write(struct blob_writer *w, const void *data, size_t len);
 bool blob_failed(const struct blob_writer *w);
-
-/* Write out of order (BLOB_PIECES; size and digest must have been announced); the commit hashes
- * the whole. What an earlier attempt wrote is still there: which pieces, is the caller's knowledge,
- * and writing them again does no harm. */
-void blob_write_at(struct blob_writer *w, uint64_t at, const void *data, size_t len);
 
 /*
  * Publish under its digest and forget the writer (*w becomes NULL whatever happens).

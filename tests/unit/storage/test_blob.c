@@ -292,39 +292,6 @@ static void blob_begin__one_writer_a_stage(void **state)
 	assert_content(a, &d, "hello");
 }
 
-static void blob_write_at__in_any_order(void **state)
-{
-	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
-	AUTO(blob_abort) struct blob_writer *w = begin(s, "hello", BLOB_PIECES);
-	struct digest d = sha("hello");
-	struct err e = ERR_INIT;
-
-	blob_write_at(w, 3, "lo", 2);
-	blob_abort(&w);
-	w = begin(s, "hello", BLOB_PIECES);
-	assert_int_equal(blob_offset(w), 0);
-	blob_write_at(w, 0, "hel", 3);
-	assert_ok(blob_commit(&w, NULL, NULL, &e));
-	assert_content(s, &d, "hello");
-	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
-}
-
-static void blob_write_at__a_missing_piece_is_no_blob(void **state)
-{
-	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
-	AUTO(blob_abort) struct blob_writer *w = begin(s, "hello", BLOB_PIECES);
-	struct err e = ERR_INIT;
-
-	blob_write_at(w, 3, "lo", 2);
-	assert_err(blob_commit(&w, NULL, NULL, &e), ERR_CORRUPT, "the bytes that arrived");
-	w = begin(s, "hello", BLOB_PIECES);
-	blob_write_at(w, 0, "hel", 3);
-	assert_err(blob_commit(&w, NULL, NULL, &e), ERR_CORRUPT, "ends at byte 3");
-	w = begin(s, "hello", BLOB_PIECES);
-	blob_write_at(w, 4, "lo", 2);
-	assert_true(blob_failed(w));
-}
-
 /* --- batches -------------------------------------------------------------------------------- */
 
 static void batch_flush__makes_all_visible(void **state)
@@ -462,8 +429,6 @@ int test_blob(void)
 		T(blob_begin__a_stage_that_is_too_long_starts_over),
 		T(blob_discard__forgets_the_stage),
 		T(blob_begin__one_writer_a_stage),
-		T(blob_write_at__in_any_order),
-		T(blob_write_at__a_missing_piece_is_no_blob),
 		T(batch_flush__makes_all_visible),
 		T(batch__flushes_by_itself_when_full),
 		T(batch_free__what_was_not_flushed_is_gone),

@@ -138,6 +138,8 @@ static void put_node(
 {
 	const struct node *kind = want ? want : have;
 
+	if (!kind)
+		BUG("neither theirs nor ours");
 	if (kind->kind == NODE_MAP)
 		put_map(w, have, want, depth);
 	else if (kind->kind == NODE_LIST)

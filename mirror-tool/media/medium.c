@@ -224,6 +224,8 @@ int medium_read_head(struct medium *m, const char *const *paths, size_t count, s
 
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;
+	if (found.count == 0)
+		BUG("no path to look for volumes in");
 	return open_volume(&o, m, found.items[0], &volume, e);
 }
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/media/export.h"
-#include "mirror-tool/sign.h"
+#include "mirror-tool/sign/sign.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "mirror-tool/passphrase.h"
+#include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "mirror-tool/json_out.h"
-#include "mirror-tool/look.h"
+#include "mirror-tool/look/look.h"
 #include "mirror-tool/table.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "mirror-tool/node.h"
+#include "mirror-tool/node/node.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "mirror-tool/drift.h"
-#include "mirror-tool/resolve.h"
+#include "mirror-tool/pin/drift.h"
+#include "mirror-tool/pin/resolve.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"

@@ -2,7 +2,7 @@
  * moat pull: lock -> store. Everything that is missing is fetched, what failed is listed; the same
  * command again goes on from there.
  */
-#include "mirror-tool/pull.h"
+#include "mirror-tool/pin/pull.h"
 
 #include <stdlib.h>
 

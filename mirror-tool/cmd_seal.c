@@ -1,8 +1,8 @@
 /* `moat seal`: what a lock pins and the store holds becomes a signed set. */
 #include <inttypes.h>
 
-#include "mirror-tool/passphrase.h"
-#include "mirror-tool/seal.h"
+#include "mirror-tool/sign/passphrase.h"
+#include "mirror-tool/seal/seal.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "mirror-tool/json_out.h"
-#include "mirror-tool/look.h"
-#include "mirror-tool/sign.h"
+#include "mirror-tool/look/look.h"
+#include "mirror-tool/sign/sign.h"
 #include "mirror-tool/table.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"

@@ -1,7 +1,7 @@
 /* What a person does to check a medium by hand, with this set's names filled in. Pure. */
 #include "mirror-tool/media/verify_text.h"
 
-#include "mirror-tool/cosign.h"
+#include "mirror-tool/sign/cosign.h"
 #include "storage/base/banned.h"
 
 #define SIGNATURE "dev.cosignproject.cosign/signature"

@@ -8,7 +8,7 @@
 #ifndef MOAT_VOLUME_READ_H
 #define MOAT_VOLUME_READ_H
 
-#include "mirror-tool/cosign.h"
+#include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/media/toc.h"
 #include "mirror-tool/media/volume_index.h"

@@ -67,6 +67,6 @@ home yaml.h 'storage/base/yaml\.c'
 home microhttpd.h 'registry/server\.c'
 home curl/ 'mirror-tool/upstream/http\.c'
 home archive 'mirror-tool/media/.*'
-home openssl/ 'storage/oci/digest\.c|mirror-tool/sign\.c'
+home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c'
 home systemd/ 'registry/.*'
 exit "$status"

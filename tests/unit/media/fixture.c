@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mirror-tool/cosign.h"
+#include "mirror-tool/sign/cosign.h"
 
 static struct image_pin pins[8];
 static struct digest subject;

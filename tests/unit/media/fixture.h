@@ -6,7 +6,7 @@
 
 #include "mirror-tool/media/export.h"
 #include "mirror-tool/media/import.h"
-#include "mirror-tool/sign.h"
+#include "mirror-tool/sign/sign.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"

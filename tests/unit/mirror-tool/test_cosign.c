@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/cosign.h"
+#include "mirror-tool/sign/cosign.h"
 #include "storage/base/base64.h"
 #include "storage/base/fs.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/drift.h"
+#include "mirror-tool/pin/drift.h"
 
 #define REF "a.io/x:1"
 

@@ -1,5 +1,5 @@
 /* Layouts in folders and archives: what is read, and what is refused. */
-#include "mirror-tool/source.h"
+#include "mirror-tool/pin/source.h"
 
 #include <stdlib.h>
 #include <string.h>

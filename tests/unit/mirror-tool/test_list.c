@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/list.h"
+#include "mirror-tool/pin/list.h"
 #include "storage/base/fs.h"
 
 #define HEX "9b2c000000000000000000000000000000000000000000000000000000000000"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/lock.h"
+#include "mirror-tool/pin/lock.h"
 
 #define HEX "000000000000000000000000000000000000000000000000000000000000000"
 #define A "sha256:a" HEX

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/look.h"
-#include "mirror-tool/shelf.h"
+#include "mirror-tool/look/look.h"
+#include "mirror-tool/look/shelf.h"
 #include "mirror-tool/table.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"

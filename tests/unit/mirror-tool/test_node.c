@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/node.h"
+#include "mirror-tool/node/node.h"
 
 #define OURS "# Written by `moat node config`, which will write it again: do not edit.\n"
 

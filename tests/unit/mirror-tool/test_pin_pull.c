@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mirror-tool/cosign.h"
-#include "mirror-tool/lock.h"
+#include "mirror-tool/sign/cosign.h"
+#include "mirror-tool/pin/lock.h"
 #include "mirror-tool/tool.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/cosign.h"
-#include "mirror-tool/seal.h"
+#include "mirror-tool/sign/cosign.h"
+#include "mirror-tool/seal/seal.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mirror-tool/selection.h"
+#include "mirror-tool/pin/selection.h"
 
 #define CHILD_MAX 8
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mirror-tool/sign.h"
+#include "mirror-tool/sign/sign.h"
 #include "storage/base/fs.h"
 
 static char dir[] = "/tmp/moat-test-sign-XXXXXX";

@@ -1,0 +1,207 @@
+/*
+ * The manifests of a medium, by one pass over its volumes in which everything else is skipped. A
+ * volume lists a manifest before what it names, so whatever is needed has been asked for when it
+ * comes. Trusts nothing and checks digests only.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mirror-tool/sign/cosign.h"
+#include "mirror-tool/look/look.h"
+#include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/tar_read.h"
+#include "mirror-tool/look/shelf.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+struct scan {
+	struct look *look;
+	uint64_t kept; /* bytes asked for */
+};
+
+static int want(
+	struct scan *s, const struct digest *d, uint64_t size, uint64_t limit, struct err *e)
+{
+	if (size > limit)
+		return 0; /* no manifest of anybody's */
+	if (size > LOOK_KEPT_MAX - s->kept)
+		return err_set(
+			e, ERR_CORRUPT, "its manifests are more than %u MiB", LOOK_KEPT_MAX >> 20);
+	s->kept += size;
+	shelf_want(s->look->shelf, d, size);
+	return 0;
+}
+
+/* --- what a blob that came asks for ------------------------------------------------------------ */
+
+static int want_entries(struct scan *s, const struct look_set *set, struct err *e)
+{
+	for (size_t i = 0; i < set->set.count; i++) {
+		const struct set_entry *entry = &set->set.entries[i];
+
+		if (want(s, &entry->digest, entry->size, MANIFEST_MAX, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static struct look_set *set_by_digest(struct look *l, const struct digest *d)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (digest_eq(&l->sets[i].info.digest, d))
+			return &l->sets[i];
+	return NULL;
+}
+
+static bool is_small_kind(const char *media_type)
+{
+	return strcmp(media_type, MEDIA_MOAT_INVENTORY) == 0 ||
+	       strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 ||
+	       strcmp(media_type, MEDIA_SIGSTORE_BUNDLE) == 0;
+}
+
+static int want_parts(struct scan *s, const struct manifest *m, struct err *e)
+{
+	if (m->kind == MEDIA_IMAGE &&
+		want(s, &m->config.digest, m->config.size, LOOK_CONFIG_MAX, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct descriptor *d = &m->items[i];
+
+		if (m->kind == MEDIA_INDEX && want(s, &d->digest, d->size, MANIFEST_MAX, e) < 0)
+			return -1;
+		if (m->kind == MEDIA_IMAGE && is_small_kind(d->media_type) &&
+			want(s, &d->digest, d->size, INVENTORY_BYTES_MAX, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int came(struct scan *s, const struct shelf_item *item, struct err *e)
+{
+	struct look_set *set = set_by_digest(s->look, &item->digest);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (set && set_parse(&set->set, "set", buf_span(&item->bytes), e) < 0)
+		return -1;
+	if (set)
+		return want_entries(s, set, e);
+	/* Payloads and inventories are no manifests; nothing follows from them. */
+	if (manifest_parse(&m, "blob", NULL, buf_span(&item->bytes), &ignored) < 0)
+		return 0;
+	return want_parts(s, &m, e);
+}
+
+/* --- volumes ----------------------------------------------------------------------------------- */
+
+static void add_medium_set(struct look *l, const struct volume_index *v)
+{
+	struct look_set *set = set_by_digest(l, &v->set);
+
+	if (set)
+		return;
+	l->sets = mem_grow(l->sets, l->count + 1, sizeof(*l->sets));
+	set = &l->sets[l->count++];
+	*set = (struct look_set){ .info = { .digest = v->set } };
+	set->signature_count = v->signature_count;
+	set->signatures = mem_alloc(v->signature_count * sizeof(*set->signatures));
+	for (size_t i = 0; i < v->signature_count; i++)
+		set->signatures[i] = v->signatures[i];
+}
+
+static int read_index(struct scan *s, struct tar_reader *tar, struct err *e)
+{
+	AUTO(volume_index_release) struct volume_index v = VOLUME_INDEX_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+
+	if (tar_data_all(tar, VOLUME_INDEX_MAX, &bytes, e) < 0 ||
+		volume_index_parse(&v, VOLUME_INDEX, buf_span(&bytes), e) < 0)
+		return -1;
+	add_medium_set(s->look, &v);
+	if (want(s, &v.set, v.set_size, SET_BYTES_MAX, e) < 0)
+		return -1;
+	for (size_t i = 0; i < v.signature_count; i++)
+		if (want(s, &v.signatures[i].digest, v.signature_sizes[i], MANIFEST_MAX, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_wanted(struct scan *s, struct tar_reader *tar, struct shelf_item *item,
+	const struct tar_entry *entry, struct err *e)
+{
+	struct span bytes;
+	int rc, whole = 0;
+
+	while ((rc = tar_data(tar, &bytes, e)) == 1) {
+		whole = shelf_add(item, bytes);
+		if (whole < 0)
+			return err_set(e, ERR_CORRUPT, "%s: not what its name says", entry->name);
+	}
+	if (rc < 0 || !whole)
+		return rc;
+	return came(s, item, e);
+}
+
+static int read_entry(
+	struct scan *s, struct tar_reader *tar, const struct tar_entry *entry, struct err *e)
+{
+	struct shelf_item *item;
+	struct digest d;
+	uint64_t at;
+
+	if (strcmp(entry->name, VOLUME_INDEX) == 0)
+		return read_index(s, tar, e);
+	if (volume_name_parse(entry->name, &d, &at) == VOLUME_OTHER)
+		return 0;
+	item = shelf_find(s->look->shelf, &d);
+	if (!item || item->whole)
+		return 0;
+	return read_wanted(s, tar, item, entry, e);
+}
+
+static int read_volume(struct scan *s, const char *path, struct err *e)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(tar_close) struct tar_reader *tar = NULL;
+	struct tar_entry entry;
+	int rc;
+
+	if (fd < 0)
+		return err_sys(e, "%s", path);
+	if (tar_open(&tar, fd, path, 0, e) < 0)
+		return -1;
+	while ((rc = tar_next(tar, &entry, e)) == 1)
+		if (read_entry(s, tar, &entry, e) < 0)
+			return err_ctx(e, "%s", path);
+	return rc;
+}
+
+/* The set was parsed on the way, to know what to keep; loading does it again, with its inventory. */
+static int load_sets(struct look *l, struct err *e)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		set_release(&l->sets[i].set);
+		if (look_load(l, &l->sets[i], e) < 0)
+			return -1;
+		for (size_t j = 0; j < l->sets[i].set.count; j++)
+			if (look_kind_of(&l->sets[i].set.entries[j]) != LOOK_OWN)
+				l->sets[i].info.pins++;
+	}
+	return 0;
+}
+
+int look_medium(struct look *l, const char *const *paths, size_t count, struct err *e)
+{
+	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
+	struct scan s = { l, 0 };
+
+	if (medium_paths_find(&found, paths, count, e) < 0)
+		return -1;
+	l->shelf = shelf_new();
+	for (size_t i = 0; i < found.count; i++)
+		if (read_volume(&s, found.items[i], e) < 0)
+			return -1;
+	return load_sets(l, e);
+}

@@ -1,0 +1,323 @@
+/* Registry or layout behind one set of calls. Must add nothing to what upstream.h promises. */
+#include "mirror-tool/pin/origin.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define COPY_BYTES (256u << 10)
+#define REF_NAME "org.opencontainers.image.ref.name"
+
+/* --- which one --------------------------------------------------------------------------- */
+
+void origins_init(struct origins *all, struct upstream *up, const char *base)
+{
+	*all = (struct origins){ .upstream = up, .base = mem_strdup(base) };
+}
+
+void origins_release(struct origins *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		layout_close(&all->layouts[i]);
+		free(all->paths[i]);
+	}
+	free(all->layouts);
+	free(all->paths);
+	free(all->base);
+	*all = (struct origins){ .count = 0 };
+}
+
+int origin_of(struct origins *all, const struct source_ref *from, struct origin *o, struct err *e)
+{
+	AUTO(mem_free) char *path = NULL;
+	struct layout *l = NULL;
+
+	*o = (struct origin){ .upstream = all->upstream };
+	if (from->kind == SOURCE_REGISTRY)
+		return 0;
+	path = from->path[0] == '/' ? mem_strdup(from->path)
+				    : mem_printf("%s/%s", all->base, from->path);
+	for (size_t i = 0; i < all->count; i++) {
+		if (strcmp(all->paths[i], path) == 0) {
+			o->layout = all->layouts[i];
+			return 0;
+		}
+	}
+	if (layout_open(&l, from->kind, path, e) < 0)
+		return -1;
+	all->layouts = mem_grow(all->layouts, all->count + 1, sizeof(struct layout *));
+	all->paths = mem_grow(all->paths, all->count + 1, sizeof(*all->paths));
+	all->layouts[all->count] = o->layout = l;
+	all->paths[all->count++] = STEAL(path);
+	return 0;
+}
+
+/* --- layouts ----------------------------------------------------------------------------- */
+
+/* The entry of index.json that has this tag, as a bare name or at the end of a reference. */
+static const struct descriptor *entry_by_tag(const struct layout *l, const char *tag)
+{
+	const struct manifest *index = layout_index(l);
+
+	for (size_t i = 0; i < index->count; i++) {
+		const char *name = annotation_get(&index->items[i].annotations, REF_NAME);
+		const char *colon = name ? strrchr(name, ':') : NULL;
+
+		if (name && (strcmp(name, tag) == 0 || (colon && strcmp(colon + 1, tag) == 0)))
+			return &index->items[i];
+	}
+	return NULL;
+}
+
+static const char *type_in_index(const struct layout *l, const struct digest *d)
+{
+	const struct manifest *index = layout_index(l);
+
+	for (size_t i = 0; i < index->count; i++)
+		if (digest_eq(&index->items[i].digest, d))
+			return index->items[i].media_type;
+	return "";
+}
+
+static void layout_manifest(
+	const struct layout *l, const struct ref *ref, upstream_manifest_fn *done, void *ctx)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	const struct descriptor *entry = entry_by_tag(l, ref->tag);
+	struct upstream_manifest m = { .digest = ref->digest };
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	if (!ref->digest.alg && entry)
+		m.digest = entry->digest;
+	if (m.digest.alg)
+		rc = layout_read(l, &m.digest, MANIFEST_MAX, &bytes, &e);
+	m.media_type = type_in_index(l, &m.digest);
+	m.bytes = buf_span(&bytes);
+	m.size = bytes.len;
+	done(ctx, rc, rc > 0 ? &m : NULL, &e);
+}
+
+struct found {
+	struct descriptor *items;
+	struct manifest *keep; /* own the strings of items */
+	size_t count, kept;
+};
+
+static void found_release(struct found *f)
+{
+	for (size_t i = 0; i < f->kept; i++)
+		manifest_release(&f->keep[i]);
+	free(f->keep);
+	free(f->items);
+}
+
+static void found_add(struct found *f, const struct descriptor *d)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (digest_eq(&f->items[i].digest, &d->digest))
+			return;
+	f->items = mem_grow(f->items, f->count + 1, sizeof(*f->items));
+	f->items[f->count++] = *d;
+}
+
+static int read_manifest(
+	const struct layout *l, const struct descriptor *d, struct manifest *m, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	int rc = layout_read(l, &d->digest, MANIFEST_MAX, &bytes, e);
+
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse(m, layout_path(l), d->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	return 1;
+}
+
+/* An entry of index.json whose manifest names the subject. */
+static int look_at_entry(const struct layout *l, const struct descriptor *entry,
+	const struct digest *subject, struct found *f, struct err *e)
+{
+	struct manifest m = MANIFEST_INIT;
+	struct descriptor d = *entry;
+	int rc;
+
+	if (media_kind_of(entry->media_type) == MEDIA_OTHER)
+		return 0;
+	rc = read_manifest(l, entry, &m, e);
+	if (rc > 0 && m.has_subject && digest_eq(&m.subject.digest, subject)) {
+		f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
+		f->keep[f->kept++] = m;
+		d.artifact_type = manifest_artifact_type(&m);
+		found_add(f, &d);
+		return 0;
+	}
+	manifest_release(&m);
+	return rc < 0 ? -1 : 0;
+}
+
+/* The list under the fallback tag, as tools write it where registries lack the API. */
+static int look_at_fallback(
+	const struct layout *l, const struct digest *subject, struct found *f, struct err *e)
+{
+	char tag[REF_TAG_MAX + 1];
+	const struct descriptor *entry;
+	struct manifest m = MANIFEST_INIT;
+	int rc;
+
+	ref_fallback_tag(subject, "", tag);
+	entry = entry_by_tag(l, tag);
+	if (!entry || media_kind_of(entry->media_type) != MEDIA_INDEX)
+		return 0;
+	rc = read_manifest(l, entry, &m, e);
+	if (rc <= 0)
+		return rc;
+	f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
+	f->keep[f->kept++] = m;
+	for (size_t i = 0; i < m.count; i++)
+		found_add(f, &m.items[i]);
+	return 0;
+}
+
+static void layout_referrers(
+	const struct layout *l, const struct ref *ref, upstream_referrers_fn *done, void *ctx)
+{
+	const struct manifest *index = layout_index(l);
+	AUTO(found_release) struct found f = { .count = 0 };
+	struct upstream_referrers result = { .via_tag = false };
+	struct err e = ERR_INIT;
+	int rc = look_at_fallback(l, &ref->digest, &f, &e);
+
+	for (size_t i = 0; rc == 0 && i < index->count; i++)
+		rc = look_at_entry(l, &index->items[i], &ref->digest, &f, &e);
+	result.items = f.items;
+	result.count = f.count;
+	done(ctx, rc < 0 ? -1 : 1, rc < 0 ? NULL : &result, &e);
+}
+
+static int absent_err(const struct layout *l, const struct digest *d, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return err_set(e, ERR_ABSENT, "%s has no blob %s", layout_path(l), digest_text(d, text));
+}
+
+static void layout_blob_bytes(
+	const struct layout *l, const struct digest *d, upstream_bytes_fn *done, void *ctx)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+	int rc = layout_read(l, d, UPSTREAM_BYTES_MAX, &bytes, &e);
+
+	if (rc == 0)
+		rc = absent_err(l, d, &e);
+	done(ctx, rc, buf_span(&bytes), &e);
+}
+
+static int copy_bytes(
+	struct blob_writer *w, const struct layout_blob *blob, const char *name, struct err *e)
+{
+	AUTO(mem_free) char *chunk = mem_alloc(COPY_BYTES);
+
+	for (uint64_t at = blob_offset(w); at < blob->size && !blob_failed(w);) {
+		uint64_t len = blob->size - at < COPY_BYTES ? blob->size - at : COPY_BYTES;
+
+		if (fs_pread_all(blob->fd, chunk, len, blob->offset + at, name, e) < 0)
+			return -1;
+		blob_write(w, chunk, len);
+		at += len;
+	}
+	return 0;
+}
+
+static int copy_once(const struct layout *l, const struct digest *d, const struct layout_blob *blob,
+	struct store *s, struct blob_batch *batch, bool *resumed, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	unsigned flags = blob->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME : 0;
+	int rc = blob_begin(s, d, blob->size, flags, &w, e);
+
+	if (rc)
+		return rc;
+	*resumed = blob_offset(w) > 0;
+	if (copy_bytes(w, blob, layout_path(l), e) < 0)
+		return -1;
+	return blob_commit(&w, batch, NULL, e) < 0 ? -1 : 1;
+}
+
+/* What a power cut left of an earlier attempt may be bad; then once more, from the start. */
+static int copy_blob(const struct layout *l, const struct digest *d, uint64_t size, struct store *s,
+	struct blob_batch *batch, struct err *e)
+{
+	struct layout_blob blob = { .fd = -1 };
+	char text[DIGEST_TEXT_SIZE];
+	bool resumed = false;
+	int rc;
+
+	if (batch_has(batch, d))
+		return 1;
+	rc = layout_blob(l, d, &blob, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : absent_err(l, d, e);
+	if (blob.size != size)
+		rc = err_set(e, ERR_CORRUPT, "blob %s has %llu bytes, not %llu",
+			digest_text(d, text), (unsigned long long)blob.size,
+			(unsigned long long)size);
+	else
+		rc = copy_once(l, d, &blob, s, batch, &resumed, e);
+	if (rc < 0 && e->code == ERR_CORRUPT && resumed)
+		rc = copy_once(l, d, &blob, s, batch, &resumed, e);
+	fd_close(&blob.fd);
+	return rc;
+}
+
+static void layout_copy(const struct layout *l, const struct digest *d, uint64_t size,
+	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
+{
+	struct err e = ERR_INIT;
+	int rc = copy_blob(l, d, size, s, batch, &e);
+
+	if (rc < 0 && e.code != ERR_ABSENT)
+		err_ctx(&e, "%s", layout_path(l));
+	done(ctx, rc, &e);
+}
+
+/* --- both -------------------------------------------------------------------------------- */
+
+void origin_manifest(const struct origin *o, const struct ref *ref, bool head,
+	upstream_manifest_fn *done, void *ctx)
+{
+	if (o->layout)
+		layout_manifest(o->layout, ref, done, ctx);
+	else
+		upstream_manifest(o->upstream, ref, head, done, ctx);
+}
+
+void origin_referrers(
+	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx)
+{
+	if (o->layout)
+		layout_referrers(o->layout, ref, done, ctx);
+	else
+		upstream_referrers(o->upstream, ref, done, ctx);
+}
+
+void origin_blob_bytes(const struct origin *o, const struct ref *ref, const struct digest *d,
+	uint64_t size, upstream_bytes_fn *done, void *ctx)
+{
+	if (o->layout)
+		layout_blob_bytes(o->layout, d, done, ctx);
+	else
+		upstream_blob_bytes(o->upstream, ref, d, size, done, ctx);
+}
+
+void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,
+	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
+{
+	if (o->layout)
+		layout_copy(o->layout, d, size, s, batch, done, ctx);
+	else
+		upstream_blob(o->upstream, ref, d, size, s, batch, done, ctx);
+}

@@ -1,0 +1,46 @@
+/*
+ * One way to ask for manifests, attachments and blobs, whether they are in a registry or in a local
+ * layout.
+ *
+ * The calls and results are those of upstream.h, with one difference: for a layout the callback
+ * comes from inside the call. So a caller counts what it asked for before it asks.
+ */
+#ifndef MOAT_ORIGIN_H
+#define MOAT_ORIGIN_H
+
+#include "mirror-tool/pin/source.h"
+#include "mirror-tool/upstream/upstream.h"
+
+struct origin {
+	struct upstream *upstream; /* borrowed; used when layout is NULL */
+	struct layout *layout; /* borrowed */
+};
+
+/* ref->digest, else the name ref->tag: of a layout an entry of index.json that has this tag. */
+void origin_manifest(const struct origin *o, const struct ref *ref, bool head,
+	upstream_manifest_fn *done, void *ctx);
+void origin_referrers(
+	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx);
+void origin_blob_bytes(const struct origin *o, const struct ref *ref, const struct digest *d,
+	uint64_t size, upstream_bytes_fn *done, void *ctx);
+void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,
+	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done,
+	void *ctx);
+
+/* The layouts that are open, each once. Paths are relative to `base` (a folder). */
+struct origins {
+	struct upstream *upstream;
+	char *base;
+	struct layout **layouts;
+	char **paths; /* as opened */
+	size_t count;
+};
+
+void origins_init(struct origins *all, struct upstream *up, const char *base);
+void origins_release(struct origins *all); /* closes layouts, not the upstream */
+
+/* from: of a list or lock. On success *o borrows from `all`. */
+MUST int origin_of(
+	struct origins *all, const struct source_ref *from, struct origin *o, struct err *e);
+
+#endif

@@ -1,0 +1,518 @@
+/*
+ * Walk each pin from its digest down: manifest, children that are held, config, layers; then its
+ * attachments in the same way. Blobs and manifests go into one batch; images are put when all is
+ * durable. Must never put an image of which something failed, and never ask the network for what
+ * the store has.
+ */
+#include "mirror-tool/pin/pull.h"
+
+#include <stdlib.h>
+
+#include "mirror-tool/pin/files.h"
+#include "mirror-tool/pin/selection.h"
+#include "storage/base/banned.h"
+
+#define JOBS_MAX 128 /* pins under way: bounds the requests that wait in memory */
+#define DEPTH_MAX 8 /* indexes in indexes */
+
+/* A manifest to be put once everything is durable. */
+struct put {
+	struct digest digest;
+	char *media_type;
+	const char *tag; /* borrowed from the lock; NULL none */
+};
+
+struct job {
+	struct puller *puller;
+	const struct lock_pin *pin;
+	struct origin origin; /* once something has to be fetched */
+	bool has_origin;
+	struct put *puts; /* the pin, then its attachments */
+	size_t put_count;
+	unsigned pending; /* requests without an answer; 0: done */
+	bool failed;
+	struct err e; /* the first failure */
+};
+
+/* A manifest that was asked for, and who waits for it: tags often share a digest. */
+struct fetch {
+	struct fetch *next;
+	struct puller *puller;
+	struct digest digest;
+	struct walk *waiting;
+};
+
+/* One manifest of one job. */
+struct walk {
+	struct walk *next;
+	struct job *job;
+	struct digest digest;
+	uint64_t size;
+	unsigned depth;
+};
+
+struct puller {
+	struct session *session;
+	struct store *store;
+	struct blob_batch *batch;
+	struct pull_report *report;
+	struct failures *failures;
+	struct job *jobs;
+	size_t count, started, running;
+	struct fetch *fetches;
+};
+
+static void start_jobs(struct puller *p);
+static void walk_bytes(struct walk *w, const char *media_type, struct span bytes);
+
+/* --- jobs ---------------------------------------------------------------------------------- */
+
+/* A store that is full or broken fails everything that would come behind, so it ends the run. What
+ * the lock names and nobody has is missing. */
+static void job_fail(struct job *j, const struct err *e)
+{
+	if (!j->failed)
+		j->e = *e;
+	j->failed = true;
+	if (j->e.code == ERR_ABSENT)
+		j->e.code = ERR_INCOMPLETE;
+	if (e->code == ERR_FULL || e->code == ERR_IO)
+		upstream_abandon(j->puller->session->upstream, e);
+}
+
+static void job_hold(struct job *j)
+{
+	j->pending++;
+}
+
+static void job_drop(struct job *j)
+{
+	struct puller *p = j->puller;
+
+	if (--j->pending)
+		return;
+	p->running--;
+	p->session->state.done++;
+	progress_show(&p->session->progress, &p->session->state);
+	start_jobs(p);
+}
+
+static void job_ref(const struct job *j, struct ref *ref, const struct digest *d)
+{
+	*ref = j->pin->ref;
+	ref->tag[0] = '\0';
+	ref->digest = *d;
+}
+
+/* A local source need not be there any more when the store has all of it. */
+static int need_origin(struct job *j, struct err *e)
+{
+	if (j->has_origin)
+		return 0;
+	if (origin_of(&j->puller->session->origins, &j->pin->from, &j->origin, e) < 0)
+		return -1;
+	j->has_origin = true;
+	return 0;
+}
+
+static void add_put(struct job *j, const struct digest *d, const char *media_type, const char *tag)
+{
+	j->puts = mem_grow(j->puts, j->put_count + 1, sizeof(*j->puts));
+	j->puts[j->put_count++] = (struct put){ *d, mem_strdup(media_type), tag };
+}
+
+/* --- blobs --------------------------------------------------------------------------------- */
+
+static void got_blob(void *ctx, int rc, struct err *e)
+{
+	struct job *j = ctx;
+
+	if (rc < 0)
+		job_fail(j, e);
+	job_drop(j);
+}
+
+/* Does the store have it, now or at the next flush? Failing is the job's business. */
+static bool is_held(struct job *j, const struct digest *d)
+{
+	struct err e = ERR_INIT;
+	uint64_t size;
+	int rc;
+
+	if (batch_has(j->puller->batch, d))
+		return true;
+	rc = blob_stat(j->puller->store, d, &size, &e);
+	if (rc < 0)
+		job_fail(j, &e);
+	return rc != 0;
+}
+
+static void want_blob(struct job *j, const struct descriptor *d)
+{
+	struct puller *p = j->puller;
+	struct err e = ERR_INIT;
+	struct ref ref;
+
+	if (is_held(j, &d->digest))
+		return;
+	if (need_origin(j, &e) < 0) {
+		job_fail(j, &e);
+		return;
+	}
+	job_ref(j, &ref, &d->digest);
+	job_hold(j);
+	origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
+}
+
+static void skip_foreign(struct job *j, const struct descriptor *d)
+{
+	struct pull_report *r = j->puller->report;
+	char ref[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+
+	r->foreign = mem_grow(r->foreign, r->foreign_count + 1, sizeof(*r->foreign));
+	r->foreign[r->foreign_count++] =
+		mem_printf("%s %s", ref_text(&j->pin->ref, ref), digest_text(&d->digest, digest));
+}
+
+/* Put bytes under their digest; they are what was asked for, or the commit says so. */
+static int keep(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	int rc = blob_begin(p->store, d, bytes.len, 0, &w, e);
+
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	blob_write(w, bytes.data, bytes.len);
+	return blob_commit(&w, p->batch, NULL, e);
+}
+
+/* --- manifests ------------------------------------------------------------------------------- */
+
+static void walk_end(struct walk *w)
+{
+	struct job *j = w->job;
+
+	free(w);
+	job_drop(j);
+}
+
+static void walk_fail(struct walk *w, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	err_ctx(e, "manifest %s", digest_text(&w->digest, text));
+	job_fail(w->job, e);
+	walk_end(w);
+}
+
+/* Hand a manifest, or the failure to get it, to everybody who waits. */
+static void fetch_end(
+	struct fetch *f, int rc, const char *media_type, struct span bytes, const struct err *e)
+{
+	struct fetch **at = &f->puller->fetches;
+	struct walk *w = f->waiting, *next;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	free(f);
+	for (; w; w = next) {
+		struct err own = *e;
+
+		next = w->next;
+		if (rc < 0)
+			walk_fail(w, &own);
+		else
+			walk_bytes(w, media_type, bytes);
+	}
+}
+
+static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
+{
+	struct fetch *f = ctx;
+	struct span bytes = { "", 0 };
+
+	if (rc == 0)
+		rc = err_set(e, ERR_ABSENT, "upstream does not have it any more");
+	if (rc > 0) {
+		bytes = m->bytes;
+		rc = keep(f->puller, &f->digest, bytes, e);
+	}
+	fetch_end(f, rc, rc < 0 ? "" : m->media_type, bytes, e);
+}
+
+static void fetch(struct walk *w)
+{
+	struct puller *p = w->job->puller;
+	struct fetch *f = p->fetches;
+	struct err e = ERR_INIT;
+	struct ref ref;
+
+	if (need_origin(w->job, &e) < 0) {
+		walk_fail(w, &e);
+		return;
+	}
+	while (f && !digest_eq(&f->digest, &w->digest))
+		f = f->next;
+	if (f) {
+		w->next = f->waiting;
+		f->waiting = w;
+		return;
+	}
+	f = mem_alloc(sizeof(*f));
+	*f = (struct fetch){ p->fetches, p, w->digest, w };
+	p->fetches = f;
+	job_ref(w->job, &ref, &w->digest);
+	origin_manifest(&w->job->origin, &ref, false, got_manifest, f);
+}
+
+/* A manifest that is in the store, or in the batch and flushed for it: 1, 0, -1. */
+static int read_held(struct puller *p, const struct digest *d, struct buf *bytes, struct err *e)
+{
+	int rc = blob_read(p->store, d, MANIFEST_MAX, bytes, e);
+
+	if (rc || !batch_has(p->batch, d))
+		return rc;
+	if (batch_flush(p->batch, e) < 0)
+		return -1;
+	return blob_read(p->store, d, MANIFEST_MAX, bytes, e);
+}
+
+static void walk_start(struct job *j, const struct digest *d, uint64_t size, unsigned depth)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct walk *w = mem_alloc(sizeof(*w));
+	struct err e = ERR_INIT;
+	int rc;
+
+	*w = (struct walk){ .job = j, .digest = *d, .size = size, .depth = depth };
+	job_hold(j);
+	rc = read_held(j->puller, d, &bytes, &e);
+	if (rc < 0)
+		walk_fail(w, &e);
+	else if (rc > 0)
+		walk_bytes(w, NULL, buf_span(&bytes));
+	else
+		fetch(w);
+}
+
+static int walk_index(struct walk *w, const struct manifest *m, struct err *e)
+{
+	AUTO(mem_free) bool *held = mem_alloc(m->count * sizeof(*held));
+
+	if (w->depth >= DEPTH_MAX)
+		return err_set(e, ERR_INPUT, "indexes nested deeper than %d", DEPTH_MAX);
+	select_held(m, &w->job->pin->absent, held);
+	for (size_t i = 0; i < m->count; i++)
+		if (held[i])
+			walk_start(w->job, &m->items[i].digest, m->items[i].size, w->depth + 1);
+	return 0;
+}
+
+static void walk_image(struct walk *w, const struct manifest *m)
+{
+	want_blob(w->job, &m->config);
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->items[i].has_urls || media_is_foreign(m->items[i].media_type))
+			skip_foreign(w->job, &m->items[i]);
+		else
+			want_blob(w->job, &m->items[i]);
+	}
+}
+
+/* media_type NULL: as the bytes say. */
+static void walk_bytes(struct walk *w, const char *media_type, struct span bytes)
+{
+	struct manifest m = MANIFEST_INIT;
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	if (bytes.len != w->size)
+		rc = err_set(&e, ERR_CORRUPT, "%zu bytes, not the %llu that were announced",
+			bytes.len, (unsigned long long)w->size);
+	if (rc == 0)
+		rc = manifest_parse(&m, "manifest", media_type, bytes, &e);
+	if (rc == 0 && m.kind == MEDIA_INDEX)
+		rc = walk_index(w, &m, &e);
+	else if (rc == 0)
+		walk_image(w, &m);
+	manifest_release(&m);
+	if (rc < 0)
+		walk_fail(w, &e);
+	else
+		walk_end(w);
+}
+
+/* --- pins ---------------------------------------------------------------------------------- */
+
+static void want_file(struct job *j, const struct lock_file *f)
+{
+	struct puller *p = j->puller;
+
+	if (is_held(j, &f->digest))
+		return;
+	job_hold(j);
+	upstream_url(
+		p->session->upstream, f->url, &f->digest, f->size, p->store, p->batch, got_blob, j);
+}
+
+/* The manifests follow from the lock; the digest that it states must be theirs. */
+static int start_files(struct job *j, struct err *e)
+{
+	AUTO(files_release) struct file_manifests built = { NULL, 0 };
+	const struct file_manifest *last;
+
+	files_build(&built, j->pin);
+	last = &built.items[built.count - 1];
+	if (!digest_eq(&last->digest, &j->pin->digest))
+		return err_set(e, ERR_CORRUPT, "the lock's digest is not that of its files");
+	for (size_t i = 0; i < built.count; i++)
+		if (keep(j->puller, &built.items[i].digest, buf_span(&built.items[i].bytes), e) < 0)
+			return -1;
+	if (keep(j->puller, &digest_empty_json, span_of("{}"), e) < 0)
+		return -1;
+	for (size_t i = 0; i < j->pin->file_count; i++)
+		want_file(j, &j->pin->files[i]);
+	return 0;
+}
+
+static void start_image(struct job *j)
+{
+	const struct lock_pin *pin = j->pin;
+
+	walk_start(j, &pin->digest, pin->size, 0);
+	for (size_t i = 0; i < pin->attached_count; i++) {
+		const struct lock_attachment *a = &pin->attached[i];
+
+		add_put(j, &a->digest, a->media_type, a->tag[0] ? a->tag : NULL);
+		walk_start(j, &a->digest, a->size, 0);
+	}
+}
+
+static void job_start(struct job *j)
+{
+	const struct lock_pin *pin = j->pin;
+	struct err e = ERR_INIT;
+
+	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
+	job_hold(j);
+	if (!pin->file_count)
+		start_image(j);
+	else if (start_files(j, &e) < 0)
+		job_fail(j, &e);
+	job_drop(j);
+}
+
+/* Called again from inside of job_start when a job ends at once: only the outermost goes on. */
+static void start_jobs(struct puller *p)
+{
+	static bool inside;
+
+	if (inside)
+		return;
+	inside = true;
+	while (p->started < p->count && p->running < JOBS_MAX) {
+		p->running++;
+		job_start(&p->jobs[p->started++]);
+	}
+	inside = false;
+}
+
+/* --- the end: images ------------------------------------------------------------------------- */
+
+static int put_images(struct job *j, struct err *e)
+{
+	char repo[REF_TEXT_SIZE];
+
+	ref_name(&j->pin->ref, repo);
+	for (size_t i = 0; i < j->put_count; i++)
+		if (image_put(j->puller->store, repo, j->puts[i].tag, &j->puts[i].digest,
+			    j->puts[i].media_type, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int finish(struct puller *p, struct err *e)
+{
+	char ref[REF_TEXT_SIZE];
+
+	if (batch_flush(p->batch, e) < 0)
+		return -1;
+	for (size_t i = 0; i < p->count; i++) {
+		struct job *j = &p->jobs[i];
+
+		if (!j->failed && put_images(j, &j->e) < 0)
+			j->failed = true;
+		if (j->failed)
+			failures_add(p->failures, ref_text(&j->pin->ref, ref), &j->e);
+		else
+			p->report->pins++;
+	}
+	return 0;
+}
+
+/* Those that a run which could not go on left without an answer. */
+static void fetches_free(struct puller *p)
+{
+	for (struct fetch *f = p->fetches, *next; f; f = next) {
+		next = f->next;
+		for (struct walk *w = f->waiting, *behind; w; w = behind) {
+			behind = w->next;
+			free(w);
+		}
+		free(f);
+	}
+}
+
+static void puller_release(struct puller *p)
+{
+	fetches_free(p);
+	for (size_t i = 0; i < p->count; i++) {
+		for (size_t k = 0; k < p->jobs[i].put_count; k++)
+			free(p->jobs[i].puts[k].media_type);
+		free(p->jobs[i].puts);
+	}
+	free(p->jobs);
+	batch_free(&p->batch);
+}
+
+/* Local sources are copied at once, so they come before the network has anything in flight. */
+static void add_jobs(struct puller *p, const struct lock_pin *const pins[], size_t count)
+{
+	p->jobs = mem_alloc(count * sizeof(*p->jobs));
+	for (int local = 1; local >= 0; local--)
+		for (size_t i = 0; i < count; i++)
+			if ((pins[i]->from.kind != SOURCE_REGISTRY) == local)
+				p->jobs[p->count++] = (struct job){ .puller = p, .pin = pins[i] };
+}
+
+int pull_pins(struct session *s, struct store *store, const struct lock_pin *const pins[],
+	size_t count, struct pull_report *report, struct failures *failures, struct err *e)
+{
+	AUTO(puller_release)
+	struct puller p = { .session = s,
+		.store = store,
+		.batch = batch_new(store),
+		.report = report,
+		.failures = failures };
+
+	add_jobs(&p, pins, count);
+	s->state.total = count;
+	start_jobs(&p);
+	if (session_run(s, e) < 0) {
+		struct err ignored = ERR_INIT;
+
+		/* What is whole is kept for the next run. */
+		(void)!batch_flush(p.batch, &ignored);
+		return -1;
+	}
+	return finish(&p, e);
+}
+
+void pull_report_release(struct pull_report *r)
+{
+	for (size_t i = 0; i < r->foreign_count; i++)
+		free(r->foreign[i]);
+	free(r->foreign);
+	*r = (struct pull_report){ .pins = 0 };
+}

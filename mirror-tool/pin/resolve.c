@@ -1,0 +1,459 @@
+/*
+ * From a list to a lock, in two rounds: tag lists first, because several entries may want the same
+ * tag; then every reference at once. Must never leave half a pin: a task that failed anywhere adds
+ * nothing to the lock.
+ */
+#include "mirror-tool/pin/resolve.h"
+
+#include <stdlib.h>
+
+#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/selection.h"
+#include "mirror-tool/pin/signed.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define CONFIG_MAX (4u << 20)
+#define DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+
+struct resolver {
+	struct session *session;
+	const struct list *list;
+	struct lock *lock;
+	struct failures *failures;
+	struct task **tasks; /* sorted by reference once all are there */
+	size_t count;
+	struct signed_rules rules;
+	struct tag_list *tag_lists;
+};
+
+/* --- tasks ------------------------------------------------------------------------------- */
+
+static void task_free(struct task *t)
+{
+	attach_release(t);
+	lock_pin_release(&t->pin);
+	platforms_release(&t->wanted);
+	buf_release(&t->root);
+	evidence_free(&t->evidence);
+	free(t->visited);
+	free(t);
+}
+
+void task_hold(struct task *t)
+{
+	t->pending++;
+}
+
+void task_fail(struct task *t, const struct err *e)
+{
+	if (!t->failed)
+		t->e = *e;
+	t->failed = true;
+}
+
+static void task_end(struct task *t)
+{
+	struct resolver *r = t->resolver;
+	char text[REF_TEXT_SIZE];
+
+	if (!t->failed && t->evidence && signed_judge(&r->rules, t, t->evidence, &t->e) < 0)
+		t->failed = true;
+	evidence_free(&t->evidence);
+	buf_release(&t->root);
+	if (t->failed)
+		failures_add(r->failures, ref_text(&t->ref, text), &t->e);
+	else
+		lock_move(r->lock, &t->pin);
+	r->session->state.done++;
+	progress_show(&r->session->progress, &r->session->state);
+}
+
+/* When everything attached is known, the signatures among it are fetched where a rule asks. */
+void task_drop(struct task *t)
+{
+	if (--t->pending)
+		return;
+	if (!t->failed && !t->evidence && signed_rules_apply(&t->resolver->rules, &t->ref)) {
+		task_hold(t);
+		t->evidence = signed_fetch(t, buf_span(&t->root));
+		task_drop(t);
+		return;
+	}
+	task_end(t);
+}
+
+void text_replace(char **field, const char *text)
+{
+	free(*field);
+	*field = mem_strdup(text ? text : "");
+}
+
+/* --- a single image: what is it for? ------------------------------------------------------- */
+
+static int check_single(struct task *t, const struct platform *p, struct err *e)
+{
+	char text[PLATFORM_TEXT_SIZE];
+
+	platform_text(p, text);
+	if (!platforms_want(&t->wanted, p))
+		return err_set(e, ERR_INCOMPLETE, "is for %s only, which is not wanted", text);
+	platform_texts_add(&t->pin.platforms, text);
+	return 0;
+}
+
+/* os and architecture of an image's config; a config that does not say, or is no strict JSON (labels
+ * may differ in case only), says nothing. */
+static bool config_platform(struct span bytes, struct platform *p)
+{
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	AUTO(mem_free) char *text = NULL;
+	const char *os = NULL, *arch = NULL, *variant = "";
+	struct err e;
+
+	if (json_parse(&d, "config", bytes, CONFIG_MAX, &e) < 0 ||
+		node_string(&d, d.root, "os", OPTIONAL, &os, &e) <= 0 ||
+		node_string(&d, d.root, "architecture", OPTIONAL, &arch, &e) <= 0 ||
+		node_string(&d, d.root, "variant", OPTIONAL, &variant, &e) < 0)
+		return false;
+	text = mem_printf("%s/%s%s%s", os, arch, *variant ? "/" : "", variant);
+	return platform_parse(p, span_of(text), &e) == 0;
+}
+
+static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
+{
+	struct task *t = ctx;
+	struct platform p;
+
+	if (rc < 0)
+		err_ctx(e, "config");
+	else if (config_platform(bytes, &p))
+		rc = check_single(t, &p, e);
+	if (rc < 0)
+		task_fail(t, e);
+	task_drop(t);
+}
+
+static bool is_image_config(const struct descriptor *config)
+{
+	return (strcmp(config->media_type, MEDIA_OCI_CONFIG) == 0 ||
+		       strcmp(config->media_type, DOCKER_CONFIG) == 0) &&
+	       config->size <= CONFIG_MAX;
+}
+
+/* --- the root ------------------------------------------------------------------------------ */
+
+static int take_index(struct task *t, const struct manifest *m, struct err *e)
+{
+	AUTO(mem_free) bool *held = mem_alloc(m->count * sizeof(*held));
+
+	if (select_wanted(m, &t->wanted, held, &t->pin, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->count; i++)
+		if (held[i])
+			attach_scan(t, &m->items[i].digest);
+	return 0;
+}
+
+static int check_expected(struct task *t, const struct digest *have, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE], wanted[DIGEST_TEXT_SIZE];
+
+	if (!t->expect.alg || digest_eq(&t->expect, have))
+		return 0;
+	return err_set(e, ERR_INPUT, "the tag is %s upstream, the list says %s",
+		digest_text(have, text), digest_text(&t->expect, wanted));
+}
+
+static int take_root(struct task *t, const struct upstream_manifest *m, struct err *e)
+{
+	struct manifest parsed = MANIFEST_INIT;
+	int rc = check_expected(t, &m->digest, e);
+
+	if (rc == 0)
+		rc = manifest_parse(&parsed, "manifest", m->media_type, m->bytes, e);
+	if (rc == 0) {
+		t->pin.digest = m->digest;
+		t->pin.size = m->bytes.len;
+		text_replace(&t->pin.media_type, parsed.media_type);
+		if (signed_rules_apply(&t->resolver->rules, &t->ref))
+			buf_add(&t->root, m->bytes.data, m->bytes.len);
+		attach_scan(t, &m->digest);
+		if (parsed.kind == MEDIA_INDEX) {
+			rc = take_index(t, &parsed, e);
+		} else if (is_image_config(&parsed.config)) {
+			task_hold(t);
+			origin_blob_bytes(&t->origin, &t->ref, &parsed.config.digest,
+				parsed.config.size, got_config, t);
+		}
+	}
+	manifest_release(&parsed);
+	return rc;
+}
+
+static void got_root(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
+{
+	struct task *t = ctx;
+
+	if (rc == 0)
+		rc = err_set(
+			e, ERR_ABSENT, "upstream has no such %s", t->ref.tag[0] ? "tag" : "digest");
+	if (rc > 0)
+		rc = take_root(t, m, e);
+	if (rc < 0)
+		task_fail(t, e);
+	task_drop(t);
+}
+
+/* What is asked of a layout is the name in it, not the name that it gets here. */
+static int layout_ref(struct task *t, struct ref *ref, struct err *e)
+{
+	const struct descriptor *entry;
+	int rc = layout_find(t->origin.layout, t->from->name, &entry, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s has no \"%s\"", layout_path(t->origin.layout),
+			t->from->name);
+	if (rc > 0)
+		ref->digest = entry->digest;
+	return rc;
+}
+
+static void task_start(struct task *t)
+{
+	struct resolver *r = t->resolver;
+	struct err e = ERR_INIT;
+	struct ref ref = t->ref;
+	int rc = origin_of(&r->session->origins, t->from, &t->origin, &e);
+
+	task_hold(t);
+	if (rc == 0 && t->origin.layout)
+		rc = layout_ref(t, &ref, &e);
+	if (rc >= 0) {
+		origin_manifest(&t->origin, &ref, false, got_root, t);
+		return;
+	}
+	task_fail(t, &e);
+	task_drop(t);
+}
+
+/* --- which tasks --------------------------------------------------------------------------- */
+
+bool ref_same(const struct ref *a, const struct ref *b)
+{
+	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
+
+	return strcmp(ref_text(a, left), ref_text(b, right)) == 0;
+}
+
+static int task_cmp(const void *a, const void *b)
+{
+	const struct task *left = *(struct task *const *)a, *right = *(struct task *const *)b;
+	char left_text[REF_TEXT_SIZE], right_text[REF_TEXT_SIZE];
+
+	return strcmp(ref_text(&left->ref, left_text), ref_text(&right->ref, right_text));
+}
+
+static void want(struct resolver *r, const struct list_image *image, const char *tag)
+{
+	struct task *t = mem_alloc(sizeof(*t));
+
+	t->resolver = r;
+	t->root = (struct buf)BUF_INIT;
+	t->ref = image->ref;
+	t->from = &image->from;
+	if (*tag)
+		memcpy(t->ref.tag, tag, strlen(tag) + 1);
+	if (t->ref.tag[0]) {
+		t->expect = t->ref.digest;
+		t->ref.digest = (struct digest){ .alg = DIGEST_NONE };
+	}
+	for (size_t i = 0; i < image->platforms.count; i++)
+		platforms_add(&t->wanted, &image->platforms.items[i]);
+	if ((r->count & (r->count - 1)) == 0)
+		r->tasks = mem_grow(r->tasks, r->count ? r->count * 2 : 1, sizeof(struct task *));
+	r->tasks[r->count++] = t;
+}
+
+/* Two entries want the same reference: what both want is held. */
+static int unite(struct task *t, const struct task *other, struct err *e)
+{
+	if (t->from->kind != SOURCE_REGISTRY || other->from->kind != SOURCE_REGISTRY)
+		return err_set(
+			e, ERR_INPUT, "is wanted twice, and one of them is not from the registry");
+	if (other->expect.alg)
+		t->expect = other->expect;
+	if (!t->wanted.count || !other->wanted.count)
+		platforms_release(&t->wanted);
+	else
+		for (size_t i = 0; i < other->wanted.count; i++)
+			platforms_add(&t->wanted, &other->wanted.items[i]);
+	return 0;
+}
+
+static void unite_all(struct resolver *r)
+{
+	size_t kept = 0;
+
+	if (r->count)
+		qsort(r->tasks, r->count, sizeof(struct task *), task_cmp);
+	for (size_t i = 0; i < r->count; i++) {
+		struct task *last = kept ? r->tasks[kept - 1] : NULL;
+		struct err e = ERR_INIT;
+
+		if (!last || !ref_same(&last->ref, &r->tasks[i]->ref)) {
+			r->tasks[kept++] = r->tasks[i];
+			continue;
+		}
+		if (unite(last, r->tasks[i], &e) < 0)
+			task_fail(last, &e);
+		task_free(r->tasks[i]);
+	}
+	r->count = kept;
+}
+
+/* --- tag lists ----------------------------------------------------------------------------- */
+
+struct tag_list {
+	struct tag_list *next; /* of those without an answer */
+	struct resolver *resolver;
+	const struct list_image *image;
+	size_t *hits; /* a pattern */
+	size_t wanted;
+};
+
+static int on_tag(void *ctx, const char *tag, struct err *e)
+{
+	struct tag_list *l = ctx;
+	bool match = false;
+
+	for (size_t i = 0; i < l->image->pattern_count; i++) {
+		if (!pattern_match(&l->image->patterns[i], tag))
+			continue;
+		l->hits[i]++;
+		match = true;
+	}
+	if (!match)
+		return 0;
+	if (l->resolver->count >= LOCK_PINS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d tags are wanted", LOCK_PINS_MAX);
+	want(l->resolver, l->image, tag);
+	return 0;
+}
+
+static void fail_image(struct tag_list *l, const char *pattern, const struct err *e)
+{
+	char name[REF_TEXT_SIZE];
+	AUTO(mem_free)
+	char *item = mem_printf("%s %s", ref_name(&l->image->ref, name), pattern);
+
+	failures_add(l->resolver->failures, item, e);
+}
+
+static void tag_list_end(struct tag_list *l)
+{
+	struct tag_list **at = &l->resolver->tag_lists;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	free(l->hits);
+	free(l);
+}
+
+/* Those that a run which could not go on left without an answer. */
+static void tag_lists_free(struct resolver *r)
+{
+	for (struct tag_list *l = r->tag_lists, *next; l; l = next) {
+		next = l->next;
+		free(l->hits);
+		free(l);
+	}
+}
+
+static void tags_done(void *ctx, int rc, struct err *e)
+{
+	struct tag_list *l = ctx;
+	const struct list_image *image = l->image;
+
+	if (rc == 0)
+		rc = err_set(e, ERR_ABSENT, "upstream has no such repository");
+	if (rc < 0)
+		fail_image(l, image->patterns[0].text, e);
+	for (size_t i = 0; rc > 0 && i < image->pattern_count; i++) {
+		if (l->hits[i])
+			continue;
+		err_set(e, ERR_ABSENT, "no tag matches");
+		fail_image(l, image->patterns[i].text, e);
+	}
+	tag_list_end(l);
+}
+
+static void ask_for_tags(struct resolver *r, const struct list_image *image)
+{
+	struct tag_list *l = mem_alloc(sizeof(*l));
+
+	l->next = r->tag_lists;
+	r->tag_lists = l;
+	l->resolver = r;
+	l->image = image;
+	l->hits = mem_alloc(image->pattern_count * sizeof(*l->hits));
+	upstream_tags(r->session->upstream, &image->ref, on_tag, tags_done, l);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static int first_round(struct resolver *r, struct err *e)
+{
+	for (size_t i = 0; i < r->list->image_count; i++) {
+		const struct list_image *image = &r->list->images[i];
+
+		if (image->pattern_count)
+			ask_for_tags(r, image);
+		else
+			want(r, image, "");
+	}
+	return session_run(r->session, e);
+}
+
+static int second_round(struct resolver *r, struct err *e)
+{
+	AUTO(mem_free)
+	struct file_size *sizes = mem_alloc(r->list->file_count * sizeof(*sizes));
+
+	unite_all(r);
+	r->session->state.total = r->count;
+	files_ask(r->session, r->list, sizes, r->failures);
+	for (size_t i = 0; i < r->count; i++) {
+		struct task *t = r->tasks[i];
+
+		lock_pin_init(&t->pin);
+		t->pin.ref = t->ref;
+		if (t->from->kind != SOURCE_REGISTRY)
+			source_ref_copy(&t->pin.from, t->from);
+		task_start(t);
+	}
+	if (session_run(r->session, e) < 0)
+		return -1;
+	files_pin(r->list, sizes, r->lock);
+	return 0;
+}
+
+int resolve_list(struct session *s, const struct list *list, struct lock *lock,
+	struct failures *failures, struct err *e)
+{
+	struct resolver r = { .session = s, .list = list, .lock = lock, .failures = failures };
+	int rc = signed_rules_load(&r.rules, list, s->origins.base, e);
+
+	if (rc < 0)
+		return -1;
+	rc = first_round(&r, e);
+	if (rc == 0)
+		rc = second_round(&r, e);
+	tag_lists_free(&r);
+	for (size_t i = 0; i < r.count; i++)
+		task_free(r.tasks[i]);
+	free(r.tasks);
+	signed_rules_release(&r.rules);
+	return rc;
+}

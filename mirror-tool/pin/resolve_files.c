@@ -1,0 +1,87 @@
+/*
+ * `files:` of a list become pins: sizes are asked for where the list has none, the artifacts follow
+ * from the rest. Must never pin a name of which a file is not known.
+ */
+#include "mirror-tool/pin/files.h"
+#include "mirror-tool/pin/resolve_task.h"
+#include "storage/base/banned.h"
+
+static void got_size(void *ctx, int rc, uint64_t size, struct err *e)
+{
+	struct file_size *f = ctx;
+
+	if (rc == 0)
+		rc = err_set(e, ERR_ABSENT, "is not there");
+	if (rc < 0)
+		failures_add(f->failures, f->file->url, e);
+	f->size = size;
+	f->known = rc > 0;
+}
+
+void files_ask(struct session *s, const struct list *list, struct file_size sizes[],
+	struct failures *failures)
+{
+	for (size_t i = 0; i < list->file_count; i++) {
+		const struct list_file *f = &list->files[i];
+
+		sizes[i] = (struct file_size){ failures, f, f->size, f->has_size };
+		if (!f->has_size)
+			upstream_url_size(s->upstream, f->url, got_size, &sizes[i]);
+	}
+}
+
+static void add_file(struct lock_pin *pin, const struct list_file *from, uint64_t size)
+{
+	struct lock_file *f = lock_add_file(pin);
+	char text[PLATFORM_TEXT_SIZE];
+
+	text_replace(&f->url, from->url);
+	text_replace(&f->media_type, from->media_type);
+	text_replace(&f->title, from->title);
+	f->digest = from->digest;
+	f->size = size;
+	f->has_platform = from->has_platform;
+	f->platform = from->platform;
+	if (f->has_platform)
+		platform_texts_add(&pin->platforms, platform_text(&f->platform, text));
+}
+
+/* The pin of a name, from its first file on; all of its files must be known. */
+static void pin_files(
+	const struct list *list, const struct file_size sizes[], size_t first, struct lock *lock)
+{
+	const struct list_file *file = sizes[first].file;
+	struct file_manifests built;
+	struct lock_pin pin;
+	bool whole = true;
+
+	lock_pin_init(&pin);
+	pin.ref = file->ref;
+	text_replace(&pin.artifact_type, file->artifact_type);
+	for (size_t i = 0; i < list->file_count; i++) {
+		if (i < first && ref_same(&sizes[i].file->ref, &file->ref)) {
+			lock_pin_release(&pin); /* was done from there */
+			return;
+		}
+		if (!ref_same(&sizes[i].file->ref, &file->ref))
+			continue;
+		whole &= sizes[i].known;
+		add_file(&pin, sizes[i].file, sizes[i].size);
+	}
+	lock_pin_sort(&pin);
+	files_build(&built, &pin);
+	pin.digest = built.items[built.count - 1].digest;
+	pin.size = built.items[built.count - 1].bytes.len;
+	text_replace(&pin.media_type, built.items[built.count - 1].media_type);
+	files_release(&built);
+	if (whole)
+		lock_move(lock, &pin);
+	else
+		lock_pin_release(&pin);
+}
+
+void files_pin(const struct list *list, const struct file_size sizes[], struct lock *lock)
+{
+	for (size_t i = 0; i < list->file_count; i++)
+		pin_files(list, sizes, i, lock);
+}

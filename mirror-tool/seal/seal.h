@@ -1,0 +1,85 @@
+/*
+ * Sealing: a lock and a store become a set, and a key signs it.
+ *
+ * The set follows from the lock alone: the same lock, terms and predecessor give the same digest on
+ * any machine. The store only has to hold all of it. When nothing changed since the newest set of
+ * that name, apart from version and predecessor, sealing finds that set instead of making another.
+ */
+#ifndef MOAT_SEAL_H
+#define MOAT_SEAL_H
+
+#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/sign/sign.h"
+#include "storage/oci/set.h"
+#include "storage/store_write.h"
+
+#define SEAL_DEPTH_MAX 8 /* indexes within indexes */
+
+struct seal_terms {
+	const char *version; /* NULL: the lock's, else from the time of its last change */
+	const char *expires; /* NULL: never; YYYY-MM-DD (its last second, UTC), or 90d: that many
+				days after the lock's last change, so that the digest stays */
+};
+
+/* An artifact of moat's own that travels in the set. */
+struct seal_artifact {
+	struct buf blob, manifest;
+};
+
+struct seal {
+	struct set set;
+	struct buf index; /* the set's bytes */
+	struct digest digest; /* of the index */
+	struct inventory inventory;
+	struct seal_artifact lock, list, contents; /* contents: the inventory */
+	bool again; /* the newest set of this name is this one */
+};
+#define SEAL_INIT                                                                                  \
+	{                                                                                          \
+		.set = SET_INIT, .index = BUF_INIT, .lock = { BUF_INIT, BUF_INIT },                \
+		.list = { BUF_INIT, BUF_INIT }, .contents = {                                      \
+			BUF_INIT,                                                                  \
+			BUF_INIT                                                                   \
+		}                                                                                  \
+	}
+void seal_release(struct seal *s); /* for AUTO */
+
+/* Called for each thing that is not in the store: of which reference, what it is. */
+typedef void seal_missing_fn(
+	void *ctx, const char *reference, const struct digest *d, const char *what);
+
+/*
+ * Make the set of a lock (which gets sorted). Nothing is written.
+ *
+ * Fails: ERR_INCOMPLETE after `missing` was called for everything that is not held; ERR_INPUT
+ *        version not newer than the newest set's, or not a tag, expiry unreadable or not after the
+ *        lock's change; ERR_CORRUPT a size in a manifest is not the blob's.
+ */
+MUST int seal_build(struct seal *out, struct store *s, struct lock *lock,
+	const struct seal_terms *terms, seal_missing_fn *missing, void *ctx, struct err *e);
+
+/*
+ * Write it into the store, sign it in both forms and activate it. A set that was sealed before and
+ * carries this key's signature is only activated.
+ *
+ * signed_now: false when the key's signature was there already.
+ * Durable:    on 0.
+ */
+MUST int seal_commit(struct seal *s, struct store *store, const struct sign_key *k,
+	bool *signed_now, struct err *e);
+
+/* --- seal_walk.c ----------------------------------------------------------------------------- */
+
+struct seal_walk {
+	struct store *store;
+	struct inventory *inventory;
+	seal_missing_fn *missing;
+	void *ctx;
+	uint64_t missing_count;
+};
+
+/* Add a manifest and everything that a pin holds of it to the inventory. pin NULL: everything. */
+MUST int seal_walk(struct seal_walk *w, const struct lock_pin *pin, const char *reference,
+	const struct digest *d, uint64_t size, const char *media_type, struct err *e);
+
+#endif

@@ -139,7 +139,7 @@ static void put_node(
 	const struct node *kind = want ? want : have;
 
 	if (!kind)
-		BUG("neither theirs nor ours");
+		return; /* neither has it */
 	if (kind->kind == NODE_MAP)
 		put_map(w, have, want, depth);
 	else if (kind->kind == NODE_LIST)

@@ -228,6 +228,34 @@ static void import__a_cut_blob_goes_on_with_the_next_volume(void **state)
 	assert_imported(&f, "in");
 }
 
+/* M2: whatever byte of a medium is another, it is refused, by name. */
+static void verify__notices_a_changed_byte_anywhere_in_a_volume(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf good = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 1000);
+	fixture_export(&f, 0);
+	read_file(fixture_volume(&f, 1, 1), &good);
+	AUTO(fd_close) int fd = open(fixture_volume(&f, 1, 1), O_RDWR | O_CLOEXEC);
+	for (size_t at = 0; at < good.len; at += 211) {
+		char other = (char)(good.data[at] ^ 0x04);
+
+		assert_int_equal(pwrite(fd, &other, 1, (off_t)at), 1);
+		if (verify(&f, NULL, 0, &e) != -1 ||
+			(e.code != ERR_CORRUPT && e.code != ERR_UNTRUSTED) ||
+			!strstr(e.text, "platform-1.0.001-of-001.tar"))
+			fail_msg("byte %zu: code %d: %s", at, (int)e.code, e.text);
+		assert_int_equal(pwrite(fd, good.data + at, 1, (off_t)at), 1);
+	}
+	assert_int_equal(ftruncate(fd, (off_t)good.len - 512), 0);
+	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+	assert_int_equal(pwrite(fd, good.data, good.len, 0), good.len);
+	assert_int_equal(pwrite(fd, "", 1, (off_t)good.len), 1);
+	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+}
+
 /* --- streams ----------------------------------------------------------------------------------- */
 
 static void stream__of_volumes_is_read_from_stdin(void **state)
@@ -391,6 +419,7 @@ int main(void)
 		TEST(import__takes_volumes_in_any_order_and_twice),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
+		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),
 		TEST(stream__of_volumes_is_read_from_stdin),
 		TEST(export__again_keeps_whole_volumes_and_continues_cut_ones),
 		TEST(export__a_damaged_volume_is_made_again),

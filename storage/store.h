@@ -34,8 +34,8 @@ enum store_mode {
 MUST int store_open(struct store **s, const char *dir, enum store_mode mode, struct err *e);
 void store_close(struct store **s);
 
-/* A number that differs after any commit of another process or thread to this store. Costs a
- * microsecond: caches of tags compare it once a batch of requests. */
+/* A number that differs after any commit of another process or thread to this store. Costs some
+ * microseconds (two record locks): caches of tags compare it once a millisecond. */
 MUST int store_change(struct store *s, uint64_t *number, struct err *e);
 
 /* --- blobs (manifests are blobs too) ------------------------------------------------------- */

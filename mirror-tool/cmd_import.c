@@ -84,7 +84,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	if (trust_load(&trust, o->keys.items, o->keys.count, e) < 0 ||
 		store_open(&s, t->store, STORE_WRITE, e) < 0)
 		return -1;
-	if (import_medium(s, t->store, &trust, args->items, args->count, &events, &m, e) < 0)
+	if (import_medium(s, &trust, args->items, args->count, &events, &m, e) < 0)
 		return -1;
 	print(&p, &m.head);
 	return 0;

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "storage/base/fault.h"
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define RESUME_MIN (8u << 20) /* bytes: smaller blobs are copied again after a stop */
@@ -16,7 +15,6 @@
 
 struct import {
 	struct store *store;
-	const char *store_dir;
 	const struct import_events *events;
 	struct blob_batch *batch;
 	struct blob_writer *writer; /* of the blob at hand, or of the cut blob that goes on */
@@ -101,15 +99,14 @@ static int look_around(struct import *im, struct medium *m, struct import_report
 
 static int check_space(struct import *im, uint64_t bytes, struct err *e)
 {
-	AUTO(fd_close) int dir = fs_open_dir(im->store_dir, e);
 	uint64_t available;
 
-	if (dir < 0 || fs_free_bytes(dir, &available, e) < 0)
+	if (store_free_bytes(im->store, &available, e) < 0)
 		return -1;
 	if (bytes == 0 || available >= bytes + SPACE_MARGIN)
 		return 0;
 	return err_set(e, ERR_FULL,
-		"%s: %llu bytes are needed and %llu are free; nothing was written", im->store_dir,
+		"the store: %llu bytes are needed and %llu are free; nothing was written",
 		(unsigned long long)(bytes + SPACE_MARGIN), (unsigned long long)available);
 }
 
@@ -255,14 +252,11 @@ static int read_all(struct import *im, const struct trust *trust, const char *co
 	return -1;
 }
 
-int import_medium(struct store *s, const char *store_dir, const struct trust *trust,
-	const char *const *paths, size_t count, const struct import_events *events,
-	struct medium *m, struct err *e)
+int import_medium(struct store *s, const struct trust *trust, const char *const *paths,
+	size_t count, const struct import_events *events, struct medium *m, struct err *e)
 {
 	AUTO(import_release)
-	struct import im = {
-		.store = s, .store_dir = store_dir, .events = events, .batch = batch_new(s)
-	};
+	struct import im = { .store = s, .events = events, .batch = batch_new(s) };
 	int rc = read_all(&im, trust, paths, count, m, e);
 
 	/* The medium is not to blame for what an earlier attempt left; that is gone now. */

@@ -32,8 +32,7 @@ struct import_events {
  *          with other contents; ERR_FULL before anything is written; ERR_INCOMPLETE naming the
  *          volumes that are still needed: what came is kept, nothing is visible.
  */
-MUST int import_medium(struct store *s, const char *store_dir, const struct trust *trust,
-	const char *const *paths, size_t count, const struct import_events *events,
-	struct medium *m, struct err *e);
+MUST int import_medium(struct store *s, const struct trust *trust, const char *const *paths,
+	size_t count, const struct import_events *events, struct medium *m, struct err *e);
 
 #endif

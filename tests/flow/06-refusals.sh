@@ -111,3 +111,11 @@ step 'after all this the undamaged medium is accepted'
 rm -rf "$IN"
 import
 clean
+
+step 'a store without room is told before anything is written'
+mkdir "$T/small"
+must mount -t tmpfs -o size=6m moat-test "$T/small"
+at_exit "umount '$T/small'"
+must_fail 6 moat import --store "$T/small/store" --key "$PUB" "$MEDIUM"
+err_has 'are free; nothing was written'
+same "$(find "$T/small/store/blobs" -type f | wc -l)" 0

@@ -151,8 +151,8 @@ int fixture_import(
 	static const struct import_events none;
 
 	err_clear(e);
-	return import_medium(s, sandbox_path(f->sb, name), &f->trust, paths ? paths : &folder,
-		paths ? count : 1, &none, &m, e);
+	return import_medium(
+		s, &f->trust, paths ? paths : &folder, paths ? count : 1, &none, &m, e);
 }
 
 const char *fixture_volume(const struct fixture *f, unsigned n, unsigned of)

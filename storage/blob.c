@@ -24,7 +24,14 @@ struct blob_writer {
 	struct hasher hash;
 	bool failed;
 	struct err err; /* when failed */
-	struct digest digest; /* of the bytes, once committed to a batch */
+	struct digest digest; /* of the bytes, once committed to a batch or sealed */
+	bool listed; /* among the handle's open ones */
+	bool sealed; /* verified, and its bytes durable */
+	struct {
+		uint64_t at;
+		struct hasher hash;
+		bool set;
+	} mark;
 };
 
 struct blob_batch {
@@ -192,6 +199,13 @@ static int link_one(struct store *s, struct blob_writer *w, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
+{
+	if (fault("blob.row", e) < 0 || META(s, blob_live, &w->digest, w->at, e) < 0)
+		return blob_ctx(&w->digest, e);
+	return 0;
+}
+
 static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
@@ -199,32 +213,49 @@ static int record(struct store *s, struct blob_writer *const items[], size_t cou
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (fault("blob.row", e) < 0 ||
-			META(s, blob_live, &items[i]->digest, items[i]->at, e) < 0)
-			return blob_ctx(&items[i]->digest, e);
+		if (writer_record(s, items[i], e) < 0)
+			return -1;
 	return tx_commit(&tx, e);
 }
 
+/* Those that were sealed are durable already. */
 static int sync_stages(
 	struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
 	struct stage *stages[BATCH_BLOBS_MAX];
+	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++)
-		stages[i] = items[i]->stage;
-	return BLOBS(s, stage_sync, stages, count, e);
+		if (!items[i]->sealed)
+			stages[n++] = items[i]->stage;
+	return n ? BLOBS(s, stage_sync, stages, n, e) : 0;
+}
+
+/* Does one before it bring the same bytes? Then they have their name. */
+static bool is_repeated(struct blob_writer *const items[], size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (digest_eq(&items[k]->digest, &items[i]->digest))
+			return true;
+	return false;
+}
+
+int writers_publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	if (fault("blob.sync", e) < 0 || sync_stages(s, items, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!is_repeated(items, i) && link_one(s, items[i], e) < 0)
+			return blob_ctx(&items[i]->digest, e);
+	if (fault("blob.names", e) < 0)
+		return -1;
+	return BLOBS(s, publish_sync, e);
 }
 
 /* S2, for one blob or for many: bytes, names, directories, rows. The stages' own names go last. */
 static int publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
-	if (fault("blob.sync", e) < 0 || sync_stages(s, items, count, e) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (link_one(s, items[i], e) < 0)
-			return blob_ctx(&items[i]->digest, e);
-	if (fault("blob.names", e) < 0 || BLOBS(s, publish_sync, e) < 0 ||
-		record(s, items, count, e) < 0)
+	if (writers_publish(s, items, count, e) < 0 || record(s, items, count, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (fault("blob.unstage", e) < 0)
@@ -243,13 +274,15 @@ static void writer_free(struct blob_writer **wp, bool keep)
 
 	if (!w)
 		return;
-	for (link = &w->store->writers; *link && *link != w; link = &(*link)->next)
-		;
-	if (*link)
+	if (w->listed) {
+		for (link = &w->store->writers; *link != w; link = &(*link)->next)
+			;
 		*link = w->next;
+	}
 	if (w->stage)
 		BLOBS_STAGE(w->store, stage_close, &w->stage, keep);
 	hasher_release(&w->hash);
+	hasher_release(&w->mark.hash);
 	free(w);
 	*wp = NULL;
 }
@@ -373,8 +406,29 @@ int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsi
 	}
 	if (rc != 0)
 		return rc < 0 && expect ? blob_ctx(expect, e) : rc;
+	w->listed = true;
 	w->next = s->writers;
 	s->writers = w;
+	*out = STEAL(w);
+	return 0;
+}
+
+/* Touches nothing of the handle but its engine and mode, which do not change. */
+int blob_begin_unnamed(
+	struct store *s, enum digest_alg alg, struct blob_writer **out, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	uint64_t have = 0;
+
+	*out = NULL;
+	if (store_may_write(s, e) < 0)
+		return -1;
+	w = mem_alloc(sizeof(*w));
+	w->store = s;
+	w->size = BLOB_SIZE_UNKNOWN;
+	if (open_stage(w, &have, e) < 0)
+		return err_ctx(e, "new blob");
+	hasher_init(&w->hash, alg);
 	*out = STEAL(w);
 	return 0;
 }
@@ -387,6 +441,33 @@ uint64_t blob_offset(const struct blob_writer *w)
 bool blob_failed(const struct blob_writer *w)
 {
 	return w->failed;
+}
+
+int blob_error(const struct blob_writer *w, struct err *e)
+{
+	if (!w->failed)
+		return 0;
+	*e = w->err;
+	return -1;
+}
+
+void blob_mark(struct blob_writer *w)
+{
+	w->mark.at = w->at;
+	hasher_copy(&w->mark.hash, &w->hash);
+	w->mark.set = true;
+}
+
+int blob_rewind(struct blob_writer *w, struct err *e)
+{
+	if (!w->mark.set)
+		BUG("a blob is rewound that was never marked");
+	if (BLOBS_STAGE(w->store, stage_cut, w->stage, w->mark.at, e) < 0)
+		return -1;
+	hasher_copy(&w->hash, &w->mark.hash);
+	w->at = w->mark.at;
+	w->failed = false;
+	return 0;
 }
 
 /* May `len` bytes come at `at`? */
@@ -426,6 +507,36 @@ static int verify(struct blob_writer *w, struct err *e)
 		return err_set(e, ERR_CORRUPT, "the bytes that arrived are %s",
 			digest_text(&w->digest, text));
 	return 0;
+}
+
+/* The digest of the whole by another algorithm than the one that ran along. */
+static int hash_again(struct blob_writer *w, enum digest_alg alg, struct err *e)
+{
+	w->expect.alg = alg;
+	return hash_stage(w, w->at, e);
+}
+
+int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
+{
+	struct digest wanted = *expect;
+
+	if (w->failed) {
+		*e = w->err;
+		return -1;
+	}
+	if (w->hash.alg != wanted.alg && hash_again(w, wanted.alg, e) < 0)
+		return -1;
+	w->expect = wanted;
+	if (verify(w, e) < 0 || fault("blob.seal", e) < 0 ||
+		BLOBS(w->store, stage_sync, &w->stage, 1, e) < 0)
+		return blob_ctx(&wanted, e);
+	w->sealed = true;
+	return 0;
+}
+
+int writer_end(struct blob_writer *w, struct err *e)
+{
+	return w->sealed ? 0 : verify(w, e);
 }
 
 static int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)

@@ -28,7 +28,7 @@ struct blobs_fs {
 	int root, blobs, stage;
 	int alg[ALGS]; /* blobs/<alg>, -1 until needed */
 	bool unsynced[ALGS]; /* a name was added to blobs/<alg> */
-	unsigned temp; /* number of the last temporary name */
+	_Atomic(unsigned) temp; /* number of the last temporary name */
 };
 
 #define NAME_SIZE (DIGEST_TEXT_SIZE + 24)
@@ -241,6 +241,15 @@ static int stage_read(struct stage *st, uint64_t at, void *data, size_t len, str
 	return fs_pread_all(st->fd, data, len, at, st->name[0] ? st->name : "stage", e);
 }
 
+static int stage_cut(struct stage *st, uint64_t len, struct err *e)
+{
+	if (ftruncate(st->fd, (off_t)len) < 0)
+		return err_sys(e, "cut %s", st->name[0] ? st->name : "stage");
+	if (st->started > len)
+		st->started = len;
+	return 0;
+}
+
 static int stage_sync(struct blobs *b, struct stage *const stages[], size_t count, struct err *e)
 {
 	if (count > SYNC_FILES_MAX)
@@ -401,6 +410,7 @@ static const struct blob_ops ops = {
 	.stage_open = stage_open,
 	.stage_write = stage_write,
 	.stage_read = stage_read,
+	.stage_cut = stage_cut,
 	.stage_sync = stage_sync,
 	.stage_publish = stage_publish,
 	.publish_sync = publish_sync,

@@ -16,9 +16,10 @@
 
 #include "storage/store_write.h"
 #include "storage/schema.inc"
+#include "storage/upgrade.inc"
 #include "storage/base/banned.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 struct db {
 	sqlite3 *conn;
@@ -192,7 +193,8 @@ static int migrate(struct db *db, struct err *e)
 
 	if (db_begin(db, e) < 0)
 		return -1;
-	if (schema_version(db, &version, e) < 0 || (version == 0 && exec(db, schema_sql, e) < 0)) {
+	if (schema_version(db, &version, e) < 0 || (version == 0 && exec(db, schema_sql, e) < 0) ||
+		(version == 1 && exec(db, upgrade_sql, e) < 0)) {
 		db_rollback(db);
 		return -1;
 	}
@@ -211,8 +213,13 @@ static int check_schema(struct db *db, bool write, struct err *e)
 			version, SCHEMA_VERSION);
 	if (version == SCHEMA_VERSION)
 		return 0;
-	if (!write)
+	if (!write && version == 0)
 		return err_set(e, ERR_ABSENT, "%s: no store yet", db->path);
+	if (!write)
+		return err_set(e, ERR_UNSUPPORTED,
+			"%s: made by an older moat (schema %d, this one needs %d): whatever "
+			"writes to the store next, as moat import, brings it up to date",
+			db->path, version, SCHEMA_VERSION);
 	return migrate(db, e);
 }
 

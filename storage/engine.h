@@ -34,6 +34,8 @@ struct stage_want {
 typedef int scan_fn(void *ctx, const struct digest *d, uint64_t size, struct err *e);
 typedef int stray_fn(void *ctx, const char *what, struct err *e);
 
+/* Stages without a name may be opened, written, cut, synced and closed by any thread, each by one at
+ * a time, while another thread uses the rest. */
 struct blob_ops {
 	void (*close)(struct blobs *b);
 
@@ -44,6 +46,8 @@ struct blob_ops {
 	int (*stage_write)(
 		struct stage *st, uint64_t at, const void *data, size_t len, struct err *e);
 	int (*stage_read)(struct stage *st, uint64_t at, void *data, size_t len, struct err *e);
+	/* Drop what is behind `len`. */
+	int (*stage_cut)(struct stage *st, uint64_t len, struct err *e);
 	/* Make the bytes of all of them durable. */
 	int (*stage_sync)(
 		struct blobs *b, struct stage *const stages[], size_t count, struct err *e);
@@ -86,6 +90,7 @@ struct blob_row {
 	uint64_t size;
 	bool live; /* false: known from a descriptor, not held */
 	char media_type[MEDIA_TYPE_MAX + 1]; /* of its manifest row; "": it has none */
+	bool whole; /* of its manifest row: config and layers are live (S3) */
 };
 
 struct set_row {
@@ -99,7 +104,9 @@ struct name_row {
 	const char *repo, *tag; /* borrowed; tag "" for a pin by digest */
 	struct manifest_info info;
 	const char *artifact_type;
-	bool pin; /* of an active set; else a tag that was put */
+	bool pin; /* of an active set; else a tag that was put, or with tag "" a manifest that nothing
+		     * else names */
+	bool sparse; /* not all that it names is linked to the repository */
 };
 typedef int name_row_fn(void *ctx, const struct name_row *row, struct err *e);
 typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
@@ -114,6 +121,10 @@ struct meta_ops {
 	int (*begin)(struct meta *m, struct err *e);
 	int (*commit)(struct meta *m, struct err *e);
 	void (*abort)(struct meta *m);
+	/* Within it, one at a time, a part that can be undone by itself. */
+	int (*part_begin)(struct meta *m, struct err *e);
+	int (*part_end)(struct meta *m, struct err *e);
+	int (*part_undo)(struct meta *m, struct err *e);
 
 	/* Blobs. want: the row, made absent when there is none. live: held from now on. */
 	int (*blob_get)(
@@ -128,12 +139,17 @@ struct meta_ops {
 	int (*repo_blob)(struct meta *m, const char *repo, const struct digest *d, uint64_t *size,
 		struct err *e);
 	int (*link_add)(struct meta *m, int64_t repo, int64_t blob, struct err *e);
+	/* Out of the repository, with the tags on it. */
+	int (*link_drop)(struct meta *m, const char *repo, int64_t blob, struct err *e);
+	/* Every repository that links it, bytewise, until fn returns something else than 0. */
+	int (*repos_with)(
+		struct meta *m, const struct digest *d, name_fn *fn, void *ctx, struct err *e);
 	/* An image's manifest, config and layers. */
 	int (*link_image)(struct meta *m, int64_t repo, int64_t manifest, struct err *e);
 
-	/* Manifests. subject 0: none. */
+	/* Manifests. subject 0: none. whole: once it is, it stays so. */
 	int (*manifest_add)(struct meta *m, int64_t blob, const char *media_type,
-		const char *artifact_type, int64_t subject, struct err *e);
+		const char *artifact_type, int64_t subject, bool whole, struct err *e);
 	int (*edge_add)(
 		struct meta *m, int64_t manifest, int64_t blob, enum edge_role role, struct err *e);
 	int (*manifest_by_tag)(struct meta *m, const char *repo, const char *tag,
@@ -145,9 +161,22 @@ struct meta_ops {
 	int (*referrers)(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,
 		void *ctx, struct err *e);
 
+	/* A manifest linked to the repository that names the blob as config or layer: 1, 0. */
+	int (*needed_by)(struct meta *m, const char *repo, int64_t blob, struct digest *manifest,
+		struct err *e);
+	/* A set, active or not, that pins in the repository and holds the blob: 1, 0. */
+	int (*set_holding)(struct meta *m, const char *repo, int64_t blob, struct set_info *set,
+		struct err *e);
+
 	/* Tags and pages. */
 	int (*tag_put)(
 		struct meta *m, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+	int (*tag_drop)(
+		struct meta *m, const char *repo, const char *tag, struct err *e); /* 1, 0 */
+	/* The active set that pins it, and what to: name, version and digest of *set (of the set's
+	 * own digest nothing is said), *manifest. 1, 0. */
+	int (*tag_pinned)(struct meta *m, const char *repo, const char *tag, struct set_info *set,
+		struct digest *manifest, struct err *e);
 	int (*repo_has)(struct meta *m, const char *repo, struct err *e);
 	int (*tags_after)(struct meta *m, const char *repo, const char *after, unsigned max,
 		name_fn *fn, void *ctx, struct err *e);
@@ -177,6 +206,7 @@ struct meta_ops {
 	/* index.json. names_stale: 1 when sets, pins or tags changed since names_written, 2 when it
 	 * was never called: the metadata is new. */
 	int (*names_stale)(struct meta *m, struct err *e);
+	int (*names_changed)(struct meta *m, struct err *e);
 	int (*names_written)(struct meta *m, struct err *e);
 	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
 

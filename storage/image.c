@@ -85,15 +85,16 @@ static int need_all(
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
-static int add_manifest(struct put *p, const struct manifest *m, int64_t id, struct err *e)
+static int add_manifest(
+	struct store *s, const struct manifest *m, int64_t id, bool whole, struct err *e)
 {
-	struct store *s = p->store;
 	struct blob_row subject = { .id = 0 };
 
 	if (m->has_subject &&
 		META(s, blob_want, &m->subject.digest, m->subject.size, &subject, e) < 0)
 		return -1;
-	return META(s, manifest_add, id, m->media_type, manifest_artifact_type(m), subject.id, e);
+	return META(s, manifest_add, id, m->media_type, manifest_artifact_type(m), subject.id,
+		whole, e);
 }
 
 static int put_image(struct put *p, const struct manifest *m, int64_t id, struct err *e)
@@ -105,7 +106,7 @@ static int put_image(struct put *p, const struct manifest *m, int64_t id, struct
 
 	if (rc <= 0)
 		return rc;
-	if (fault("image.manifest", e) < 0 || add_manifest(p, m, id, e) < 0)
+	if (fault("image.manifest", e) < 0 || add_manifest(s, m, id, true, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (META(s, edge_add, id, needs[i].id, needs[i].role, e) < 0)
@@ -157,7 +158,7 @@ static int put_index(struct put *p, const struct manifest *m, int64_t id, struct
 	struct err first = ERR_INIT;
 	size_t whole = 0;
 
-	if (fault("image.index", e) < 0 || add_manifest(p, m, id, e) < 0)
+	if (fault("image.index", e) < 0 || add_manifest(s, m, id, true, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->count; i++) {
 		int64_t child = 0;
@@ -211,7 +212,7 @@ static int put_any(
 	if (rc == 0 || !row.live)
 		return missing("manifest", d, e);
 	*id = row.id;
-	if (media_type && media_kind_of(media_type) == MEDIA_IMAGE &&
+	if (row.whole && media_type && media_kind_of(media_type) == MEDIA_IMAGE &&
 		strcmp(media_type, row.media_type) == 0)
 		return META(s, link_image, p->repo, row.id, e) < 0 ? -1 : 1;
 	return put_bytes(p, d, media_type, row.id, e);
@@ -223,6 +224,82 @@ int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const ch
 	struct put p = { .store = s, .repo = repo, .held = held };
 
 	return put_any(&p, d, media_type, id, e);
+}
+
+/* --- pushed ones ----------------------------------------------------------------------------- */
+
+struct push {
+	struct store *store;
+	const char *repo;
+	int64_t manifest;
+	bool strict;
+	bool whole; /* so far, all that must be there is */
+};
+
+/* One thing that a pushed manifest names. What is not linked to the repository is as good as absent,
+ * so nothing is said about it that the repository does not hold. */
+static int push_edge(struct push *p, const struct descriptor *d, enum edge_role role, struct err *e)
+{
+	struct store *s = p->store;
+	struct blob_row row;
+	uint64_t size;
+	int linked = META(s, repo_blob, p->repo, &d->digest, &size, e);
+
+	if (linked < 0 || META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+		return -1;
+	if (linked > 0 && same_size(d, &row, e) < 0)
+		return -1;
+	if (!linked && p->strict && role != EDGE_FOREIGN) {
+		missing(role == EDGE_CHILD    ? "manifest"
+			: role == EDGE_CONFIG ? "config"
+					      : "layer",
+			&d->digest, e);
+		return -1;
+	}
+	if (!linked && (role == EDGE_CONFIG || role == EDGE_LAYER))
+		p->whole = false;
+	return META(s, edge_add, p->manifest, row.id, role, e);
+}
+
+static int push_edges(struct push *p, const struct manifest *m, struct err *e)
+{
+	if (m->has_config && push_edge(p, &m->config, EDGE_CONFIG, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct descriptor *d = &m->items[i];
+		bool foreign = d->has_urls || media_is_foreign(d->media_type);
+		enum edge_role role = m->kind == MEDIA_INDEX ? EDGE_CHILD
+				      : foreign              ? EDGE_FOREIGN
+							     : EDGE_LAYER;
+
+		if (push_edge(p, d, role, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const struct manifest *m,
+	const struct blob_row *row, const struct digest *d, bool strict, struct err *e)
+{
+	struct push p = {
+		.store = s, .repo = repo, .manifest = row->id, .strict = strict, .whole = true
+	};
+	uint64_t size;
+	int linked = META(s, repo_blob, repo, d, &size, e);
+
+	if (linked < 0)
+		return -1;
+	if (linked > 0 && row->whole && strcmp(row->media_type, m->media_type) == 0)
+		return 0;
+	/* The row comes first, as edges refer to it; whole only when all were seen. */
+	if (fault("push.manifest", e) < 0 || add_manifest(s, m, row->id, false, e) < 0 ||
+		push_edges(&p, m, e) < 0)
+		return -1;
+	if (p.whole && add_manifest(s, m, row->id, true, e) < 0)
+		return -1;
+	if (fault("push.link", e) < 0 || META(s, link_add, repo_id, row->id, e) < 0)
+		return -1;
+	return META(s, names_changed, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,

@@ -118,6 +118,8 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 	}
 	if (!row->pin)
 		note(&item, NOTE_TAG, ref);
+	if (!row->pin && row->sparse)
+		note(&item, NOTE_SPARSE, "true");
 	snprintf(l->last, sizeof(l->last), "%s", ref);
 	add(l, &item);
 	return 0;

@@ -11,7 +11,9 @@
 #define NOTE_ACCEPTED "vnd.moat.set.accepted" /* seconds since the epoch */
 #define NOTE_GENERATION "vnd.moat.set.generation" /* number in its channel, when active */
 #define NOTE_ACTIVATION "vnd.moat.set.activation" /* order over all channels, when active */
-#define NOTE_TAG "vnd.moat.tag" /* a tag that was put, by its full reference */
+#define NOTE_TAG                                                                                   \
+	"vnd.moat.tag" /* a tag that was put: REPOSITORY:TAG as the store has it; or no TAG */
+#define NOTE_SPARSE "vnd.moat.sparse" /* "true": not all that it names is in that repository */
 
 #define INDEX_JSON_MAX (256u << 20) /* bytes */
 #define INDEX_JSON_ITEMS 500000

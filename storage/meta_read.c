@@ -30,6 +30,7 @@ int meta_blob_get(struct meta *m, const struct digest *d, struct blob_row *out, 
 	out->size = (uint64_t)query_get_int(&q, 1);
 	out->live = query_get_int(&q, 2) != 0;
 	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(&q, 3));
+	out->whole = query_get_int(&q, 4) != 0;
 	return 1;
 }
 
@@ -100,6 +101,55 @@ int meta_index_of(struct meta *m, const char *repo, const struct digest *d,
 	return query_get_info(&q, 0, out, e) < 0 ? -1 : 1;
 }
 
+int meta_needed_by(
+	struct meta *m, const char *repo, int64_t blob, struct digest *manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NEEDED_BY);
+	int rc;
+
+	query_text(&q, repo);
+	query_int(&q, blob);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	return query_get_digest(&q, 0, manifest, e) < 0 ? -1 : 1;
+}
+
+static void get_set_name(const struct query *q, struct set_info *set)
+{
+	snprintf(set->name, sizeof(set->name), "%s", query_get_text(q, 0));
+	snprintf(set->version, sizeof(set->version), "%s", query_get_text(q, 1));
+}
+
+int meta_set_holding(
+	struct meta *m, const char *repo, int64_t blob, struct set_info *set, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SET_HOLDING);
+	int rc;
+
+	query_text(&q, repo);
+	query_int(&q, blob);
+	rc = query_step(&q, e);
+	if (rc > 0)
+		get_set_name(&q, set);
+	return rc;
+}
+
+int meta_tag_pinned(struct meta *m, const char *repo, const char *tag, struct set_info *set,
+	struct digest *manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_TAG_PINNED);
+	int rc;
+
+	query_text(&q, repo);
+	query_text(&q, tag);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	get_set_name(&q, set);
+	return query_get_digest(&q, 2, manifest, e) < 0 ? -1 : 1;
+}
+
 /* --- lists ---------------------------------------------------------------------------------- */
 
 int meta_referrers(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,
@@ -117,6 +167,20 @@ int meta_referrers(struct meta *m, const char *repo, const struct digest *d, ref
 		snprintf(r.artifact_type, sizeof(r.artifact_type), "%s", query_get_text(&q, 3));
 		rc = fn(ctx, &r, e);
 		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int meta_repos_with(struct meta *m, const struct digest *d, name_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_REPOS_WITH);
+	int rc;
+
+	query_digest(&q, d);
+	while ((rc = query_step(&q, e)) > 0) {
+		rc = fn(ctx, query_get_text(&q, 0), e);
+		if (rc != 0)
 			return rc;
 	}
 	return rc;

@@ -68,6 +68,31 @@ static void meta_abort(struct meta *m)
 	db_rollback(db_of(m));
 }
 
+static int run_plain(struct meta *m, enum query_name name, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), name);
+
+	return query_run(&q, e);
+}
+
+static int meta_part_begin(struct meta *m, struct err *e)
+{
+	return run_plain(m, Q_PART_BEGIN, e);
+}
+
+static int meta_part_end(struct meta *m, struct err *e)
+{
+	return run_plain(m, Q_PART_END, e);
+}
+
+/* Back to its beginning, and out of it. */
+static int meta_part_undo(struct meta *m, struct err *e)
+{
+	if (run_plain(m, Q_PART_UNDO, e) < 0)
+		return -1;
+	return run_plain(m, Q_PART_END, e);
+}
+
 /* --- writing -------------------------------------------------------------------------------- */
 
 /* An INSERT ... RETURNING id. */
@@ -139,8 +164,26 @@ static int meta_link_image(struct meta *m, int64_t repo, int64_t manifest, struc
 	return run_ids(m, Q_LINK_ADD, repo, manifest, e);
 }
 
+static int run_repo_blob(
+	struct meta *m, enum query_name name, const char *repo, int64_t blob, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), name);
+
+	query_text(&q, repo);
+	query_int(&q, blob);
+	return query_run(&q, e);
+}
+
+static int meta_link_drop(struct meta *m, const char *repo, int64_t blob, struct err *e)
+{
+	if (run_repo_blob(m, Q_TAGS_DROP, repo, blob, e) < 0 ||
+		run_repo_blob(m, Q_LINK_DROP, repo, blob, e) < 0)
+		return -1;
+	return meta_names_changed(m, e);
+}
+
 static int meta_manifest_add(struct meta *m, int64_t blob, const char *media_type,
-	const char *artifact_type, int64_t subject, struct err *e)
+	const char *artifact_type, int64_t subject, bool whole, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_MANIFEST_ADD);
 
@@ -151,6 +194,7 @@ static int meta_manifest_add(struct meta *m, int64_t blob, const char *media_typ
 		query_int(&q, subject);
 	else
 		query_text(&q, NULL);
+	query_int(&q, whole);
 	return query_run(&q, e);
 }
 
@@ -178,6 +222,19 @@ static int meta_tag_put(
 	return query_changes(&q) ? meta_names_changed(m, e) : 0;
 }
 
+static int meta_tag_drop(struct meta *m, const char *repo, const char *tag, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_TAG_DROP);
+
+	query_text(&q, repo);
+	query_text(&q, tag);
+	if (query_run(&q, e) < 0)
+		return -1;
+	if (!query_changes(&q))
+		return 0;
+	return meta_names_changed(m, e) < 0 ? -1 : 1;
+}
+
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct meta_ops ops = {
@@ -186,6 +243,9 @@ static const struct meta_ops ops = {
 	.begin = meta_begin,
 	.commit = meta_commit,
 	.abort = meta_abort,
+	.part_begin = meta_part_begin,
+	.part_end = meta_part_end,
+	.part_undo = meta_part_undo,
 	.blob_get = meta_blob_get,
 	.blob_want = meta_blob_want,
 	.blob_live = meta_blob_live,
@@ -193,6 +253,8 @@ static const struct meta_ops ops = {
 	.repo_make = meta_repo_make,
 	.repo_blob = meta_repo_blob,
 	.link_add = meta_link_add,
+	.link_drop = meta_link_drop,
+	.repos_with = meta_repos_with,
 	.link_image = meta_link_image,
 	.manifest_add = meta_manifest_add,
 	.edge_add = meta_edge_add,
@@ -200,7 +262,11 @@ static const struct meta_ops ops = {
 	.manifest_by_digest = meta_manifest_by_digest,
 	.index_of = meta_index_of,
 	.referrers = meta_referrers,
+	.needed_by = meta_needed_by,
+	.set_holding = meta_set_holding,
 	.tag_put = meta_tag_put,
+	.tag_drop = meta_tag_drop,
+	.tag_pinned = meta_tag_pinned,
 	.repo_has = meta_repo_has,
 	.tags_after = meta_tags_after,
 	.repos_after = meta_repos_after,
@@ -214,6 +280,7 @@ static const struct meta_ops ops = {
 	.hosts = meta_hosts,
 	.totals = meta_totals,
 	.names_stale = meta_names_stale,
+	.names_changed = meta_names_changed,
 	.names_written = meta_names_written,
 	.names_each = meta_names_each,
 	.broken = meta_broken,

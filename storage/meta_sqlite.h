@@ -29,6 +29,13 @@ int meta_blob_get(struct meta *m, const struct digest *d, struct blob_row *out, 
 int meta_blob_each(struct meta *m, scan_fn *fn, void *ctx, struct err *e);
 int meta_repo_blob(
 	struct meta *m, const char *repo, const struct digest *d, uint64_t *size, struct err *e);
+int meta_repos_with(struct meta *m, const struct digest *d, name_fn *fn, void *ctx, struct err *e);
+int meta_needed_by(
+	struct meta *m, const char *repo, int64_t blob, struct digest *manifest, struct err *e);
+int meta_set_holding(
+	struct meta *m, const char *repo, int64_t blob, struct set_info *set, struct err *e);
+int meta_tag_pinned(struct meta *m, const char *repo, const char *tag, struct set_info *set,
+	struct digest *manifest, struct err *e);
 int meta_repo_has(struct meta *m, const char *repo, struct err *e);
 int meta_manifest_by_tag(struct meta *m, const char *repo, const char *tag,
 	struct manifest_info *out, struct err *e);

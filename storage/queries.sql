@@ -10,9 +10,15 @@ BEGIN IMMEDIATE
 COMMIT
 -- name: ROLLBACK
 ROLLBACK
+-- name: PART_BEGIN
+SAVEPOINT part
+-- name: PART_END
+RELEASE part
+-- name: PART_UNDO
+ROLLBACK TO part
 
 -- name: BLOB_GET
-SELECT b.id, b.size, b.live, m.media_type
+SELECT b.id, b.size, b.live, m.media_type, m.whole
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
 -- name: BLOB_WANT
@@ -38,8 +44,39 @@ INSERT OR IGNORE INTO link (repo, blob) VALUES (?1, ?2)
 INSERT OR IGNORE INTO link (repo, blob)
 SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
 
+-- name: LINK_DROP
+DELETE FROM link WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND blob = ?2
+-- name: TAGS_DROP
+DELETE FROM tag WHERE manifest = ?2 AND repo = (SELECT id FROM repo WHERE name = ?1)
+-- name: REPOS_WITH
+SELECT r.name FROM blob b
+CROSS JOIN link l ON l.blob = b.id
+JOIN repo r ON r.id = l.repo
+WHERE b.digest = ?1 AND b.live
+ORDER BY r.name
+-- name: NEEDED_BY
+SELECT b.digest FROM edge e
+CROSS JOIN link l ON l.repo = (SELECT id FROM repo WHERE name = ?1) AND l.blob = e.manifest
+JOIN blob b ON b.id = e.manifest
+WHERE e.blob = ?2 AND e.role IN (1, 2)
+LIMIT 1
+-- name: SET_HOLDING
+WITH RECURSIVE up (id) AS (
+	SELECT ?2
+	UNION
+	SELECT e.manifest FROM up CROSS JOIN edge e ON e.blob = up.id
+)
+SELECT s.name, s.version FROM up
+CROSS JOIN held_set s ON s.blob = up.id
+WHERE EXISTS (
+	SELECT 1 FROM pin p
+	WHERE p.held_set = s.id AND p.repo = (SELECT id FROM repo WHERE name = ?1)
+)
+LIMIT 1
+
 -- name: MANIFEST_ADD
-INSERT OR IGNORE INTO manifest (id, media_type, artifact_type, subject) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO manifest (id, media_type, artifact_type, subject, whole) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (id) DO UPDATE SET whole = 1 WHERE excluded.whole AND NOT whole
 -- name: EDGE_ADD
 INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
 -- name: MANIFEST_BY_TAG
@@ -85,6 +122,16 @@ ORDER BY b.digest
 INSERT INTO tag (repo, name, manifest) VALUES (?1, ?2, ?3)
 ON CONFLICT (repo, name) DO UPDATE SET manifest = excluded.manifest
 WHERE manifest <> excluded.manifest
+-- name: TAG_DROP
+DELETE FROM tag WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND name = ?2
+-- name: TAG_PINNED
+SELECT s.name, s.version, b.digest FROM repo r
+CROSS JOIN pin p ON p.repo = r.id AND p.tag = ?2
+JOIN channel c ON c.held_set = p.held_set
+JOIN held_set s ON s.id = p.held_set
+JOIN blob b ON b.id = p.manifest
+WHERE r.name = ?1
+ORDER BY c.generation DESC LIMIT 1
 -- name: TAGS_AFTER
 SELECT p.tag FROM repo r
 JOIN pin p ON p.repo = r.id AND p.tag > ?2
@@ -166,7 +213,7 @@ SELECT DISTINCT substr(r.name, 1, instr(r.name, '/') - 1) AS host
 FROM channel c
 CROSS JOIN pin p ON p.held_set = c.held_set
 JOIN repo r ON r.id = p.repo
-WHERE host <> 'moat.local'
+WHERE host NOT IN ('moat.local', '')
 ORDER BY host
 -- name: ALL_TOTALS
 SELECT (SELECT count(*) FROM blob WHERE live),
@@ -182,12 +229,21 @@ SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> writt
 -- name: NAMES_WRITTEN
 UPDATE names SET written = changed
 -- name: ALL_NAMES
-SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0
+SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0,
+	EXISTS (
+		SELECT 1 FROM edge e WHERE e.manifest = x.manifest AND e.role < 4
+		AND NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = x.repo AND l.blob = e.blob)
+	)
 FROM (
 	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, c.generation AS rank
 	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
 	UNION ALL
 	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
+	UNION ALL
+	SELECT l.repo, '', o.id, 0 FROM manifest o
+	CROSS JOIN link l ON l.blob = o.id
+	WHERE NOT EXISTS (SELECT 1 FROM edge e WHERE e.blob = o.id AND e.role = 3)
+	AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = o.id AND t.repo = l.repo)
 ) AS x
 JOIN repo r ON r.id = x.repo
 JOIN manifest m ON m.id = x.manifest
@@ -199,9 +255,10 @@ ORDER BY r.name, x.tag, x.rank DESC, b.digest
 SELECT 'S3', 'manifest ' || lower(hex(substr(mb.digest, 2))) || ' needs '
 	|| lower(hex(substr(b.digest, 2))) || ', which is not held'
 FROM edge e
+JOIN manifest m ON m.id = e.manifest
 JOIN blob b ON b.id = e.blob
 JOIN blob mb ON mb.id = e.manifest
-WHERE e.role IN (1, 2) AND NOT b.live
+WHERE e.role IN (1, 2) AND NOT b.live AND m.whole
 UNION ALL
 SELECT 'S3', 'manifest ' || lower(hex(substr(b.digest, 2))) || ' is not held itself'
 FROM manifest m JOIN blob b ON b.id = m.id WHERE NOT b.live

@@ -157,19 +157,65 @@ static int add_sets(struct rebuild *r, struct err *e)
 
 /* --- tags ----------------------------------------------------------------------------------- */
 
+/* REPOSITORY:TAG as the store wrote it: no short names, no defaults. */
+static int split_tag(const char *text, char repo[REF_TEXT_SIZE], const char **tag, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+
+	if (!colon || (size_t)(colon - text) >= REF_TEXT_SIZE ||
+		(colon[1] && ref_check_tag(span_of(colon + 1), e) < 0))
+		return err_set(e, ERR_INPUT, "index.json: \"%.200s\" is not REPOSITORY:TAG", text);
+	memcpy(repo, text, (size_t)(colon - text));
+	repo[colon - text] = '\0';
+	*tag = colon[1] ? colon + 1 : NULL;
+	return 0;
+}
+
+/* A manifest that was pushed without all that it names: what it lacks stays unlinked. */
+static int add_sparse(struct store *s, const char *repo, const char *tag,
+	const struct descriptor *d, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct change change = { .kind = CHANGE_MANIFEST,
+		.repo = repo,
+		.digest = d->digest,
+		.manifest = &m,
+		.tags = &tag,
+		.tag_count = tag != NULL };
+	struct change *changes[] = { &change };
+	int rc = blob_read(s, &d->digest, MANIFEST_MAX, &bytes, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_INCOMPLETE, "a manifest of %s is not held", repo);
+	if (rc < 0 || manifest_parse(&m, repo, d->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	change.text = buf_span(&bytes);
+	return store_apply(s, changes, 1, e) < 0 || change.rc < 0 ? (*e = change.err, -1) : 0;
+}
+
+static int add_tag(struct rebuild *r, const struct descriptor *d, const char *text, struct err *e)
+{
+	bool sparse = note(d, NOTE_SPARSE) != NULL;
+	char repo[REF_TEXT_SIZE];
+	const char *tag = NULL;
+
+	if (split_tag(text, repo, &tag, e) < 0)
+		return -1;
+	if (sparse && media_kind_of(d->media_type) == MEDIA_IMAGE)
+		return add_sparse(r->store, repo, tag, d, e);
+	if (image_put(r->store, repo, tag, &d->digest, d->media_type, e) == 0)
+		return 0;
+	return sparse && e->code == ERR_INCOMPLETE ? add_sparse(r->store, repo, tag, d, e) : -1;
+}
+
 static int add_tags(struct rebuild *r, struct err *e)
 {
 	for (size_t i = 0; i < r->index.count; i++) {
 		const struct descriptor *d = &r->index.items[i];
 		const char *text = note(d, NOTE_TAG);
-		char repo[REF_TEXT_SIZE];
-		struct ref ref;
 
-		if (!text)
-			continue;
-		if (ref_parse(&ref, span_of(text), e) < 0 ||
-			image_put(r->store, ref_name(&ref, repo), ref.tag, &d->digest,
-				d->media_type, e) < 0)
+		if (text && add_tag(r, d, text, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -9,6 +9,8 @@ int repo_check(const char *repo, struct err *e)
 	struct span rest = span_of(repo);
 	struct span host = span_until(&rest, '/');
 
+	if (ref_is_repo(span_of(repo)))
+		return 0; /* pushed here under a bare name, or host/name without a port */
 	if (ref_check_host(host, e) < 0 || ref_check_repo(rest, e) < 0)
 		return err_ctx(e, "repository \"%s\"", repo);
 	return 0;
@@ -18,6 +20,24 @@ int repo_has_blob(
 	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e)
 {
 	return META(s, repo_blob, repo, d, size, e);
+}
+
+int repo_exists(struct store *s, const char *repo, struct err *e)
+{
+	return META(s, repo_has, repo, e);
+}
+
+int repos_with_blob(struct store *s, const struct digest *d, name_fn *fn, void *ctx, struct err *e)
+{
+	return META(s, repos_with, d, fn, ctx, e);
+}
+
+int set_of_tag(
+	struct store *s, const char *repo, const char *tag, struct set_info *out, struct err *e)
+{
+	struct digest manifest;
+
+	return META(s, tag_pinned, repo, tag, out, &manifest, e);
 }
 
 int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,

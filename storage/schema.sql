@@ -1,4 +1,4 @@
--- The metadata of a local store, version 1 (PRAGMA user_version). An index over the files: it can be
+-- The metadata of a local store, version 2 (PRAGMA user_version). An index over the files: it can be
 -- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
 -- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
 -- since the epoch.
@@ -14,18 +14,19 @@ CREATE TABLE manifest (
 	id            INTEGER PRIMARY KEY REFERENCES blob (id),
 	media_type    TEXT NOT NULL,
 	artifact_type TEXT NOT NULL,                    -- as the referrers API lists it; '' when none
-	subject       INTEGER REFERENCES blob (id)      -- NULL: none
+	subject       INTEGER REFERENCES blob (id),     -- NULL: none
+	whole         INTEGER NOT NULL DEFAULT 1        -- 0: pushed while config or layers were not there
 ) STRICT;
 CREATE INDEX manifest_subject ON manifest (subject) WHERE subject IS NOT NULL;
 
--- What a manifest names. S3: config and layer are live; child and foreign may be absent.
+-- What a manifest names. S3: config and layer of a whole one are live; child and foreign may be absent.
 CREATE TABLE edge (
 	manifest INTEGER NOT NULL REFERENCES manifest (id),
 	blob     INTEGER NOT NULL REFERENCES blob (id),
 	role     INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4),  -- 1 config, 2 layer, 3 child, 4 foreign
 	PRIMARY KEY (manifest, blob, role)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX edge_child ON edge (blob) WHERE role = 3;
+CREATE INDEX edge_blob ON edge (blob);
 
 CREATE TABLE repo (
 	id   INTEGER PRIMARY KEY,
@@ -38,6 +39,7 @@ CREATE TABLE link (
 	blob INTEGER NOT NULL REFERENCES blob (id),
 	PRIMARY KEY (repo, blob)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX link_blob ON link (blob);
 
 -- Tags that were put one by one; pins of active sets come before them.
 CREATE TABLE tag (
@@ -46,6 +48,7 @@ CREATE TABLE tag (
 	manifest INTEGER NOT NULL REFERENCES manifest (id),
 	PRIMARY KEY (repo, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_manifest ON tag (manifest);
 
 CREATE TABLE held_set (
 	id       INTEGER PRIMARY KEY,
@@ -100,4 +103,4 @@ CREATE TABLE names (
 ) STRICT;
 INSERT INTO names VALUES (1, 1, 0);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -144,7 +144,7 @@ static int add_set(struct accept *a, struct err *e)
 	for (size_t i = 0; i < a->set.count; i++)
 		info.pins += a->set.entries[i].role == SET_PIN;
 	if (fault("set.row", e) < 0 ||
-		META(s, manifest_add, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, e) < 0 ||
+		META(s, manifest_add, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, true, e) < 0 ||
 		META(s, link_add, a->repo, a->blob, e) < 0 ||
 		META(s, tag_put, a->repo, a->set.version, a->blob, e) < 0)
 		return -1;

@@ -5,7 +5,8 @@
  * (storage/README.md: layout on disk, invariants S1-S7). Content is truth: bytes are served as they
  * were received (S7), the index can be made again from the files (S6).
  *
- * Repositories are named `host/name`, as upstream names them: "docker.io/library/nginx". Every read
+ * Repositories are named `host/name`, as upstream names them ("docker.io/library/nginx"), or bare as
+ * they were pushed here ("team/app"). Every read
  * is scoped to a repository: a blob that is here but not linked to the repository is absent.
  * A tag is looked up in the pins of the active sets first, then among the tags that were put.
  *
@@ -56,6 +57,14 @@ MUST int blob_read(
 MUST int repo_has_blob(
 	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e);
 
+/* Every repository that links it, bytewise, until fn returns something else than 0, which is then the
+ * result. */
+typedef int name_fn(void *ctx, const char *name, struct err *e);
+MUST int repos_with_blob(
+	struct store *s, const struct digest *d, name_fn *fn, void *ctx, struct err *e);
+
+MUST int repo_exists(struct store *s, const char *repo, struct err *e);
+
 /* --- manifests ------------------------------------------------------------------------------ */
 
 struct manifest_info {
@@ -76,10 +85,8 @@ MUST int manifest_index_of(struct store *s, const char *repo, const struct diges
 
 /* --- pages: at most `max` names behind `after` (NULL: from the start), bytewise order ------- */
 
-/* Called for each; a negative result ends the page and is returned. Text is borrowed. */
-typedef int name_fn(void *ctx, const char *name, struct err *e);
-
-/* 1 when the repository exists (even when the page is empty), 0 when not. *more: names remain. */
+/* Called for each; a negative result ends the page and is returned. Text is borrowed.
+ * 1 when the repository exists (even when the page is empty), 0 when not. *more: names remain. */
 MUST int page_tags(struct store *s, const char *repo, const char *after, unsigned max, name_fn *fn,
 	void *ctx, bool *more, struct err *e);
 MUST int page_repos(struct store *s, const char *after, unsigned max, name_fn *fn, void *ctx,
@@ -115,6 +122,10 @@ MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
 /* "" = the only or most recently accepted set; NAME = the most recently accepted of that name;
  * NAME:VERSION; or a digest. ERR_ABSENT does not happen: 0 is the answer. */
 MUST int set_find(struct store *s, const char *which, struct set_info *out, struct err *e);
+
+/* The active set that pins the tag: its name and version are filled, nothing else. */
+MUST int set_of_tag(
+	struct store *s, const char *repo, const char *tag, struct set_info *out, struct err *e);
 
 /* Each repository's host that the active sets pin ("docker.io"), sorted, moat.local left out. */
 MUST int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e);

@@ -34,6 +34,14 @@ void tx_abort(struct store **tx);
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
 
+/* blob.c: writers of changes. End one that was not sealed: its digest is computed and compared. */
+MUST int writer_end(struct blob_writer *w, struct err *e);
+/* S2 up to the rows: bytes, names, directories, for those that are ended or sealed. */
+MUST int writers_publish(
+	struct store *s, struct blob_writer *const items[], size_t count, struct err *e);
+/* Its row, within a transaction. */
+MUST int writer_record(struct store *s, const struct blob_writer *w, struct err *e);
+
 /* Does the open file have the bytes that the digest says? 1 yes, 0 no, -1. */
 MUST int blob_rehash(const struct digest *d, int fd, uint64_t size, struct err *e);
 
@@ -44,6 +52,13 @@ MUST int repo_check(const char *repo, struct err *e);
  * 1 put, 0 something it needs is not held (e says what), -1. */
 MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
 	const struct inventory *held, int64_t *id, struct err *e);
+
+/* image.c: a pushed manifest, within a transaction: its row, edges and link. Nothing that it names is
+ * linked: who pushes it could else read what others have by knowing its digest. strict: what it names
+ * must be linked to the repository already (ERR_INCOMPLETE). Again: changes nothing. */
+MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
+	const struct manifest *m, const struct blob_row *row, const struct digest *d, bool strict,
+	struct err *e);
 
 /* set.c: accept a set again as it was; activate it too, under its old number. */
 MUST int set_restore(struct store *s, const struct set_row *row,

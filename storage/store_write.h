@@ -43,12 +43,31 @@ enum {
 MUST int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
 	struct blob_writer **w, struct err *e);
 
+/*
+ * Begin to write a blob whose digest only its end will tell, as an upload: gone with the writer.
+ * alg: what to hash with meanwhile. Such a writer belongs to nobody's thread: any may use it, one at
+ * a time, while others use the handle; so may blob_mark(), blob_rewind(), blob_seal() and blob_abort().
+ * It ends by store_apply().
+ */
+MUST int blob_begin_unnamed(
+	struct store *s, enum digest_alg alg, struct blob_writer **w, struct err *e);
+
 uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
 
 /* Sticky: after the first failure bytes are dropped and the commit tells. Bytes beyond the
  * announced size are a failure at once. */
 void blob_write(struct blob_writer *w, const void *data, size_t len);
 bool blob_failed(const struct blob_writer *w);
+MUST int blob_error(const struct blob_writer *w, struct err *e); /* 0, or -1 and the failure */
+
+/* Remember here; drop what came since, a failure too. */
+void blob_mark(struct blob_writer *w);
+MUST int blob_rewind(struct blob_writer *w, struct err *e);
+
+/* No more bytes: they are `expect`, and durable in the stage. What takes long of a commit is done
+ * here; store_apply() links and records. With another algorithm than the one that ran along, the
+ * bytes are read again. ERR_CORRUPT: they are another blob; ERR_FULL, ERR_IO. */
+MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e);
 
 /*
  * Publish under its digest and forget the writer (*w becomes NULL whatever happens).
@@ -98,6 +117,57 @@ MUST int image_put(struct store *s, const char *repo, const char *tag, const str
 /* Move a tag to a manifest of the repository, atomically (S4). */
 MUST int tag_put(
 	struct store *s, const char *repo, const char *tag, const struct digest *d, struct err *e);
+
+/* --- changes: what clients of a registry do, one by one or many at once ---------------------- */
+
+enum change_kind {
+	CHANGE_BLOB, /* a sealed writer becomes a blob of the repository */
+	CHANGE_MOUNT, /* a blob of another repository is linked to this one too */
+	CHANGE_MANIFEST, /* and its tags, all or none */
+	CHANGE_UNTAG,
+	CHANGE_DELETE_MANIFEST, /* and every tag on it; its bytes stay until they are collected */
+	CHANGE_DELETE_BLOB
+};
+
+struct change {
+	enum change_kind kind;
+	const char *repo; /* BLOB, MOUNT and MANIFEST make it */
+	struct digest digest; /* of the blob or manifest; nothing for UNTAG */
+	struct blob_writer *writer; /* BLOB: sealed; taken over, NULL afterwards whatever happens */
+	const char *from; /* MOUNT: the repository that has it */
+	struct span text; /* MANIFEST: its bytes, held already or not; borrowed */
+	const struct manifest *manifest; /* MANIFEST: the same, read; borrowed */
+	const char *const *tags; /* MANIFEST: to move to it; UNTAG: the one */
+	size_t tag_count;
+	/* MANIFEST: other stored names by which clients may mean this repository. */
+	const char *const *aliases;
+	size_t alias_count;
+	/* MANIFEST: what it names must be linked to the repository (its subject may be absent);
+	 * otherwise it is recorded as sparse. */
+	bool strict;
+
+	int rc; /* what came of it: 0, or -1 and err */
+	struct err err;
+};
+
+#define APPLY_MAX BATCH_BLOBS_MAX
+
+/*
+ * Apply changes, each by itself: one that fails leaves the others. All of them become durable by one
+ * commit (group commit), and each is visible at once when this returns.
+ *
+ * count: 1 to APPLY_MAX.
+ * err:   ERR_DENIED: a tag that an active set pins would move or go (here or under an alias); a
+ *        manifest or blob that a set, active or not, holds in this repository would go; a blob
+ *        that a manifest of the repository names would go. ERR_ABSENT: not in the repository.
+ *        ERR_INCOMPLETE: strict, names what is missing. ERR_INPUT: a size that is not the blob's.
+ *        ERR_FULL, ERR_BUSY, ERR_IO.
+ * Returns 0, or -1 with e when nothing was applied (each change says so too).
+ */
+MUST int store_apply(struct store *s, struct change *const changes[], size_t count, struct err *e);
+
+/* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. */
+MUST int store_settle(struct store *s, struct err *e);
 
 /* A signature of a set: manifest digest in the store; tag "" for a bundle found as referrer. */
 struct set_signature {

@@ -159,6 +159,13 @@ void hasher_end(struct hasher *h, struct digest *out)
 		BUG("cannot end %s", algs[h->alg].name);
 }
 
+void hasher_copy(struct hasher *to, const struct hasher *from)
+{
+	hasher_init(to, from->alg);
+	if (!EVP_MD_CTX_copy_ex(to->ctx, from->ctx))
+		BUG("cannot copy a state of %s", algs[from->alg].name);
+}
+
 void hasher_release(struct hasher *h)
 {
 	int saved = errno;

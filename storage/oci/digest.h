@@ -51,6 +51,8 @@ struct hasher {
 void hasher_init(struct hasher *h, enum digest_alg alg);
 void hasher_add(struct hasher *h, const void *data, size_t len);
 void hasher_end(struct hasher *h, struct digest *out);
+/* `to` goes on from where `from` is. */
+void hasher_copy(struct hasher *to, const struct hasher *from);
 void hasher_release(struct hasher *h);
 
 /* Of bytes in memory. */

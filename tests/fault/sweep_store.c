@@ -320,6 +320,108 @@ static void sweep__set_accept(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- pushes ---------------------------------------------------------------------------------- */
+
+#define PUSHED "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}"
+
+static int apply_one(struct store *s, struct change *c, struct err *e)
+{
+	struct change *changes[] = { c };
+
+	if (store_apply(s, changes, 1, e) < 0)
+		return -1;
+	if (c->rc < 0)
+		*e = c->err;
+	return c->rc;
+}
+
+/* A blob, then a manifest under two tags: as a client does. */
+static int run_push(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	static const char *const tags[] = { "1", "2" };
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct change blob = { .kind = CHANGE_BLOB, .repo = "team/app" };
+	struct change put = { .kind = CHANGE_MANIFEST,
+		.repo = "team/app",
+		.text = span_of(PUSHED),
+		.manifest = &m,
+		.tags = tags,
+		.tag_count = 2 };
+
+	(void)sb;
+	digest_of(&blob.digest, DIGEST_SHA256, span_of(TEXT));
+	digest_of(&put.digest, DIGEST_SHA256, put.text);
+	if (blob_begin_unnamed(s, DIGEST_SHA256, &w, e) < 0)
+		return -1;
+	blob_write(w, TEXT, strlen(TEXT));
+	if (blob_seal(w, &blob.digest, e) < 0)
+		return -1;
+	blob.writer = STEAL(w);
+	if (apply_one(s, &blob, e) < 0 || manifest_parse(&m, "pushed", NULL, put.text, e) < 0)
+		return -1;
+	return apply_one(s, &put, e);
+}
+
+static void verify_push(const struct sandbox *sb, struct store *s)
+{
+	struct err e = ERR_INIT;
+	struct digest d;
+	uint64_t size;
+
+	(void)sb;
+	digest_of(&d, DIGEST_SHA256, span_of(TEXT));
+	assert_int_equal(repo_has_blob(s, "team/app", &d, &size, &e), 1);
+	digest_of(&d, DIGEST_SHA256, span_of(PUSHED));
+	assert_tag(s, "team/app", "1", &d);
+	assert_tag(s, "team/app", "2", &d);
+}
+
+static void sweep__push(void **state)
+{
+	static const struct sweep sweep = { "push", empty_store, run_push, verify_push, 18 };
+
+	sweep_run(*state, &sweep);
+}
+
+static void prepare_delete(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	struct err e = ERR_INIT;
+
+	assert_ok(run_push(sb, s, &e));
+}
+
+/* Deleted before is as good as deleted now: the sweep does it again. */
+static int run_delete(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	struct change c = { .kind = CHANGE_DELETE_MANIFEST, .repo = "team/app" };
+
+	(void)sb;
+	digest_of(&c.digest, DIGEST_SHA256, span_of(PUSHED));
+	if (apply_one(s, &c, e) < 0 && e->code != ERR_ABSENT)
+		return -1;
+	return 0;
+}
+
+static void verify_delete(const struct sandbox *sb, struct store *s)
+{
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(manifest_by_tag(s, "team/app", "1", &info, &e), 0);
+	assert_int_equal(manifest_by_tag(s, "team/app", "2", &info, &e), 0);
+}
+
+static void sweep__delete(void **state)
+{
+	static const struct sweep sweep = { "delete", prepare_delete, run_delete, verify_delete,
+		4 };
+
+	sweep_run(*state, &sweep);
+}
+
 /* --- the lost database ---------------------------------------------------------------------- */
 
 static void prepare_rebuild(const struct sandbox *sb, const char *dir)
@@ -371,6 +473,8 @@ int main(void)
 		T(sweep__tag_put),
 		T(sweep__set_accept),
 		T(sweep__set_import),
+		T(sweep__push),
+		T(sweep__delete),
 		T(sweep__rebuild),
 	};
 

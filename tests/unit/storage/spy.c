@@ -26,13 +26,16 @@ static void need_digest(const struct digest *d, const char *call)
 	need(d && (d->alg == DIGEST_SHA256 || d->alg == DIGEST_SHA512), call, "no digest");
 }
 
-/* host/name, as the grammar says: a path would have a '/' in front, or dots for a name. */
+/* host/name or a bare name, as the grammar says: a path would have a '/' in front, or dots for a
+ * name. */
 static void need_repo(const char *repo, const char *call)
 {
 	struct span rest = span_of(repo);
 	struct span host = span_until(&rest, '/');
 	struct err e = ERR_INIT;
 
+	if (ref_is_repo(span_of(repo)))
+		return;
 	need(ref_check_host(host, &e) == 0 && ref_check_repo(rest, &e) == 0, call, repo);
 }
 
@@ -117,6 +120,7 @@ BLOB_CALL(stage_write,
 	(st, at, data, len, e), )
 BLOB_CALL(stage_read, (struct stage * st, uint64_t at, void *data, size_t len, struct err *e),
 	(st, at, data, len, e), )
+BLOB_CALL(stage_cut, (struct stage * st, uint64_t len, struct err *e), (st, len, e), )
 BLOB_CALL(stage_sync, (struct blobs * b, struct stage *const stages[], size_t n, struct err *e),
 	(rb(b), stages, n, e), need(n > 0 && n <= BATCH_BLOBS_MAX, call, "how many?"))
 BLOB_CALL(stage_publish, (struct stage * st, const struct digest *d, struct err *e), (st, d, e),
@@ -153,6 +157,7 @@ static const struct blob_ops blob_table = {
 	.stage_open = b_stage_open,
 	.stage_write = b_stage_write,
 	.stage_read = b_stage_read,
+	.stage_cut = b_stage_cut,
 	.stage_sync = b_stage_sync,
 	.stage_publish = b_stage_publish,
 	.publish_sync = b_publish_sync,
@@ -214,6 +219,20 @@ META_CALL(
 	(struct meta * m, const char *repo, const struct digest *d, uint64_t *size, struct err *e),
 	(rm(m), repo, d, size, e), need_repo(repo, call);
 	need_digest(d, call))
+META_CALL(repos_with,
+	(struct meta * m, const struct digest *d, name_fn *fn, void *ctx, struct err *e),
+	(rm(m), d, fn, ctx, e), need_digest(d, call))
+META_CALL(needed_by,
+	(struct meta * m, const char *repo, int64_t blob, struct digest *manifest, struct err *e),
+	(rm(m), repo, blob, manifest, e), need_repo(repo, call))
+META_CALL(set_holding,
+	(struct meta * m, const char *repo, int64_t blob, struct set_info *set, struct err *e),
+	(rm(m), repo, blob, set, e), need_repo(repo, call))
+META_CALL(tag_pinned,
+	  (struct meta * m, const char *repo, const char *tag, struct set_info *set,
+		  struct digest *manifest, struct err *e),
+	  (rm(m), repo, tag, set, manifest, e), need_repo(repo, call);
+	  need_tag(tag, call))
 META_CALL(manifest_by_tag,
 	  (struct meta * m, const char *repo, const char *tag, struct manifest_info *out,
 		  struct err *e),
@@ -275,12 +294,22 @@ META_CALL(repo_make, (struct meta * m, const char *repo, int64_t *id, struct err
 	  need_repo(repo, call))
 META_CALL(link_add, (struct meta * m, int64_t repo, int64_t blob, struct err *e),
 	(rm(m), repo, blob, e), need_tx(m, call))
+META_CALL(part_begin, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(part_end, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(part_undo, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(link_drop, (struct meta * m, const char *repo, int64_t blob, struct err *e),
+	  (rm(m), repo, blob, e), need_tx(m, call);
+	  need_repo(repo, call))
+META_CALL(tag_drop, (struct meta * m, const char *repo, const char *tag, struct err *e),
+	  (rm(m), repo, tag, e), need_tx(m, call);
+	  need_repo(repo, call); need_tag(tag, call))
+META_CALL(names_changed, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
 META_CALL(link_image, (struct meta * m, int64_t repo, int64_t manifest, struct err *e),
 	(rm(m), repo, manifest, e), need_tx(m, call))
 META_CALL(manifest_add,
 	(struct meta * m, int64_t blob, const char *media_type, const char *artifact_type,
-		int64_t subject, struct err *e),
-	(rm(m), blob, media_type, artifact_type, subject, e), need_tx(m, call))
+		int64_t subject, bool whole, struct err *e),
+	(rm(m), blob, media_type, artifact_type, subject, whole, e), need_tx(m, call))
 META_CALL(edge_add,
 	(struct meta * m, int64_t manifest, int64_t blob, enum edge_role role, struct err *e),
 	(rm(m), manifest, blob, role, e), need_tx(m, call))
@@ -311,6 +340,9 @@ static const struct meta_ops meta_table = {
 	.begin = m_begin,
 	.commit = m_commit,
 	.abort = m_abort,
+	.part_begin = m_part_begin,
+	.part_end = m_part_end,
+	.part_undo = m_part_undo,
 	.blob_get = m_blob_get,
 	.blob_want = m_blob_want,
 	.blob_live = m_blob_live,
@@ -318,6 +350,8 @@ static const struct meta_ops meta_table = {
 	.repo_make = m_repo_make,
 	.repo_blob = m_repo_blob,
 	.link_add = m_link_add,
+	.link_drop = m_link_drop,
+	.repos_with = m_repos_with,
 	.link_image = m_link_image,
 	.manifest_add = m_manifest_add,
 	.edge_add = m_edge_add,
@@ -325,7 +359,11 @@ static const struct meta_ops meta_table = {
 	.manifest_by_digest = m_manifest_by_digest,
 	.index_of = m_index_of,
 	.referrers = m_referrers,
+	.needed_by = m_needed_by,
+	.set_holding = m_set_holding,
 	.tag_put = m_tag_put,
+	.tag_drop = m_tag_drop,
+	.tag_pinned = m_tag_pinned,
 	.repo_has = m_repo_has,
 	.tags_after = m_tags_after,
 	.repos_after = m_repos_after,
@@ -339,6 +377,7 @@ static const struct meta_ops meta_table = {
 	.hosts = m_hosts,
 	.totals = m_totals,
 	.names_stale = m_names_stale,
+	.names_changed = m_names_changed,
 	.names_written = m_names_written,
 	.names_each = m_names_each,
 	.broken = m_broken,
@@ -398,6 +437,7 @@ int main(void)
 	int failed;
 
 	sandbox_engine = &spy;
-	failed = test_blob() + test_check() + test_image() + test_rebuild() + test_set();
+	failed = test_blob() + test_change() + test_check() + test_image() + test_rebuild() +
+		 test_set();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

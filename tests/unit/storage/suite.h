@@ -4,6 +4,7 @@
 #define MOAT_TEST_STORAGE_SUITE_H
 
 int test_blob(void);
+int test_change(void);
 int test_check(void);
 int test_image(void);
 int test_rebuild(void);

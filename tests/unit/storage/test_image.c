@@ -100,7 +100,7 @@ static void image_put__refuses_what_is_not_whole(void **state)
 		{ "config missing", REPO, "x", MEDIA_OCI_MANIFEST,
 			"config sha256:", ERR_INCOMPLETE },
 		{ "other type", REPO, "x", MEDIA_OCI_INDEX, "", ERR_INPUT },
-		{ "bad repository", "nginx", "x", MEDIA_OCI_MANIFEST, "repository \"nginx\"",
+		{ "bad repository", "Nginx/x", "x", MEDIA_OCI_MANIFEST, "repository \"Nginx/x\"",
 			ERR_INPUT },
 		{ "bad tag", REPO, "a b", MEDIA_OCI_MANIFEST, "", ERR_INPUT },
 	};

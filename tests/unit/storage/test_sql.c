@@ -25,7 +25,7 @@ static sqlite3 *open_db(const struct sandbox *sb)
 static bool small(const char *detail)
 {
 	static const char *const allowed[] = { "SCAN names", "SCAN c", "SCAN channel",
-		"SCAN CONSTANT ROW" };
+		"SCAN CONSTANT ROW", "SCAN up", "SCAN part" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
 		size_t len = strlen(allowed[i]);
@@ -83,9 +83,57 @@ static void schema__is_wal_and_full(void **state)
 		SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "wal");
-	assert_int_equal(sqlite3_column_int(stmt, 1), 1);
+	assert_int_equal(sqlite3_column_int(stmt, 1), 2);
 	sqlite3_finalize(stmt);
 	sqlite3_close(conn);
+}
+
+/* What a store of version 1 looked like, as far as version 2 changes it. */
+static const char downgrade[] =
+	"ALTER TABLE manifest DROP COLUMN whole;"
+	"DROP INDEX edge_blob; DROP INDEX link_blob; DROP INDEX tag_manifest;"
+	"CREATE INDEX edge_child ON edge (blob) WHERE role = 3;"
+	"PRAGMA user_version = 1";
+
+static char *schema_of(sqlite3 *conn)
+{
+	struct buf out = BUF_INIT;
+	sqlite3_stmt *stmt = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(conn,
+				 "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' "
+				 "UNION ALL SELECT 'manifest.' || name FROM "
+				 "pragma_table_info('manifest') ORDER BY 1",
+				 -1, &stmt, NULL),
+		SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		buf_printf(&out, "%s\n", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	return buf_detach(&out);
+}
+
+static void db_open__brings_an_older_schema_up_to_date(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d = image_add(s, "docker.io/a/b", "1", "old", 2);
+	sqlite3 *conn = open_db(*state);
+	AUTO(mem_free) char *before = schema_of(conn), *after = NULL;
+	struct manifest_info info;
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	store_close(&s);
+	assert_int_equal(sqlite3_exec(conn, downgrade, NULL, NULL, NULL), SQLITE_OK);
+	assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_READ, &e), ERR_UNSUPPORTED,
+		"made by an older moat (schema 1");
+	assert_ok(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e));
+	after = schema_of(conn);
+	assert_string_equal(before, after);
+	sqlite3_close(conn);
+	assert_int_equal(manifest_by_tag(s, "docker.io/a/b", "1", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &d));
+	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
 }
 
 static void db_open__refuses_a_newer_schema(void **state)
@@ -170,6 +218,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(queries__read_no_whole_table),
 		T(schema__is_wal_and_full),
+		T(db_open__brings_an_older_schema_up_to_date),
 		T(db_open__refuses_a_newer_schema),
 		T(store_check__finds_broken_rows),
 	};

@@ -1,0 +1,296 @@
+/*
+ * Changes of many clients made durable by one commit. Files first, for all (S2); then one transaction
+ * in which each change is a part of its own; then the answers. Must never let one client's change
+ * undo another's, and never link to a repository what its client did not bring or may not read.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <stdio.h>
+
+#include "storage/base/fault.h"
+#include "storage/base/banned.h"
+
+struct group {
+	struct store *store;
+	struct change *const *changes;
+	size_t count;
+	struct blob_writer *writers[APPLY_MAX]; /* of each change; NULL: no new bytes */
+};
+
+static void group_release(struct group **g)
+{
+	for (size_t i = 0; i < (*g)->count; i++)
+		blob_discard(&(*g)->writers[i]);
+}
+
+static void fail(struct change *c, const struct err *e)
+{
+	c->rc = -1;
+	c->err = *e;
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
+
+/* A manifest's bytes into a stage of their own, unless they are held. */
+static int stage_text(struct group *g, size_t i, struct err *e)
+{
+	struct change *c = g->changes[i];
+	AUTO(blob_discard) struct blob_writer *w = NULL;
+	int rc = blob_begin(g->store, &c->digest, c->text.len, 0, &w, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	blob_write(w, c->text.data, c->text.len);
+	if (blob_error(w, e) < 0 || writer_end(w, e) < 0)
+		return -1;
+	g->writers[i] = STEAL(w);
+	return 0;
+}
+
+static void gather(struct group *g)
+{
+	struct err e;
+
+	for (size_t i = 0; i < g->count; i++) {
+		struct change *c = g->changes[i];
+
+		c->rc = 0;
+		if (c->kind == CHANGE_BLOB)
+			g->writers[i] = STEAL(c->writer);
+		else if (c->kind == CHANGE_MANIFEST && stage_text(g, i, &e) < 0)
+			fail(c, &e);
+	}
+}
+
+static int publish(struct group *g, struct err *e)
+{
+	struct blob_writer *items[APPLY_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		if (g->writers[i])
+			items[n++] = g->writers[i];
+	return n ? writers_publish(g->store, items, n, e) : 0;
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static int absent(const char *what, const struct digest *d, const char *repo, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return err_set(e, ERR_ABSENT, "%s %s is not in %s", what, digest_text(d, text), repo);
+}
+
+static int link_blob(struct store *s, const struct change *c, struct err *e)
+{
+	struct blob_row row;
+	int64_t repo = 0;
+
+	if (repo_check(c->repo, e) < 0 || META(s, repo_make, c->repo, &repo, e) < 0 ||
+		META(s, blob_get, &c->digest, &row, e) < 0)
+		return -1;
+	return fault("change.link", e) < 0 ? -1 : META(s, link_add, repo, row.id, e);
+}
+
+static int apply_mount(struct store *s, const struct change *c, struct err *e)
+{
+	uint64_t size;
+	int rc = META(s, repo_blob, c->from, &c->digest, &size, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : absent("blob", &c->digest, c->from, e);
+	return link_blob(s, c, e);
+}
+
+/* A tag that an active set pins in this repository must stay what it is; `to` NULL: it would go. */
+static int check_pin(
+	struct store *s, const char *repo, const char *tag, const struct digest *to, struct err *e)
+{
+	struct set_info set;
+	struct digest now;
+	int rc = META(s, tag_pinned, repo, tag, &set, &now, e);
+
+	if (rc <= 0 || (to && digest_eq(to, &now)))
+		return rc < 0 ? -1 : 0;
+	return err_set(e, ERR_DENIED, "tag %s of %s belongs to set %s:%s", tag, repo, set.name,
+		set.version);
+}
+
+static int check_pins(struct store *s, const struct change *c, const char *tag, struct err *e)
+{
+	if (check_pin(s, c->repo, tag, &c->digest, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->alias_count; i++)
+		if (check_pin(s, c->aliases[i], tag, &c->digest, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int put_tags(
+	struct store *s, const struct change *c, int64_t repo, int64_t manifest, struct err *e)
+{
+	for (size_t i = 0; i < c->tag_count; i++)
+		if (ref_check_tag(span_of(c->tags[i]), e) < 0 ||
+			check_pins(s, c, c->tags[i], e) < 0 || fault("change.tag", e) < 0 ||
+			META(s, tag_put, repo, c->tags[i], manifest, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int apply_manifest(struct store *s, const struct change *c, struct err *e)
+{
+	struct blob_row row;
+	int64_t repo = 0;
+
+	if (repo_check(c->repo, e) < 0 || META(s, repo_make, c->repo, &repo, e) < 0 ||
+		META(s, blob_get, &c->digest, &row, e) < 0 ||
+		manifest_put_tx(s, c->repo, repo, c->manifest, &row, &c->digest, c->strict, e) < 0)
+		return -1;
+	return put_tags(s, c, repo, row.id, e);
+}
+
+static int apply_untag(struct store *s, const struct change *c, struct err *e)
+{
+	int rc;
+
+	if (check_pin(s, c->repo, c->tags[0], NULL, e) < 0)
+		return -1;
+	rc = META(s, tag_drop, c->repo, c->tags[0], e);
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "no tag %s in %s", c->tags[0], c->repo);
+	return rc < 0 ? -1 : 0;
+}
+
+/* S5: what a set holds in this repository stays. */
+static int check_sets(struct store *s, const struct change *c, int64_t blob, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct set_info set;
+	int rc = META(s, set_holding, c->repo, blob, &set, e);
+
+	if (rc <= 0)
+		return rc;
+	return err_set(e, ERR_DENIED, "%s belongs to set %s:%s", digest_text(&c->digest, text),
+		set.name, set.version);
+}
+
+static int drop_link(struct store *s, const struct change *c, int64_t blob, struct err *e)
+{
+	if (check_sets(s, c, blob, e) < 0 || fault("change.drop", e) < 0)
+		return -1;
+	return META(s, link_drop, c->repo, blob, e);
+}
+
+static int apply_delete_manifest(struct store *s, const struct change *c, struct err *e)
+{
+	struct manifest_info info;
+	struct blob_row row;
+	int rc = META(s, manifest_by_digest, c->repo, &c->digest, &info, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : absent("manifest", &c->digest, c->repo, e);
+	if (META(s, blob_get, &c->digest, &row, e) < 0)
+		return -1;
+	return drop_link(s, c, row.id, e);
+}
+
+static int check_need(struct store *s, const struct change *c, int64_t blob, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE], by[DIGEST_TEXT_SIZE];
+	struct digest manifest;
+	int rc = META(s, needed_by, c->repo, blob, &manifest, e);
+
+	if (rc <= 0)
+		return rc;
+	return err_set(e, ERR_DENIED, "%s is needed by manifest %s: delete that first",
+		digest_text(&c->digest, text), digest_text(&manifest, by));
+}
+
+static int apply_delete_blob(struct store *s, const struct change *c, struct err *e)
+{
+	struct blob_row row;
+	uint64_t size;
+	int rc = META(s, repo_blob, c->repo, &c->digest, &size, e);
+
+	if (rc < 0 || META(s, blob_get, &c->digest, &row, e) < 0)
+		return -1;
+	if (rc == 0 || *row.media_type)
+		return absent("blob", &c->digest, c->repo, e);
+	if (check_need(s, c, row.id, e) < 0)
+		return -1;
+	return drop_link(s, c, row.id, e);
+}
+
+static int apply_one(struct group *g, size_t i, struct err *e)
+{
+	struct change *c = g->changes[i];
+	struct store *s = g->store;
+
+	if (g->writers[i] && writer_record(s, g->writers[i], e) < 0)
+		return -1;
+	switch (c->kind) {
+	case CHANGE_BLOB:
+		return link_blob(s, c, e);
+	case CHANGE_MOUNT:
+		return apply_mount(s, c, e);
+	case CHANGE_MANIFEST:
+		return apply_manifest(s, c, e);
+	case CHANGE_UNTAG:
+		return apply_untag(s, c, e);
+	case CHANGE_DELETE_MANIFEST:
+		return apply_delete_manifest(s, c, e);
+	case CHANGE_DELETE_BLOB:
+		return apply_delete_blob(s, c, e);
+	}
+	BUG("change %d", (int)c->kind);
+}
+
+/* One change as a part of the transaction. -1: the transaction itself is in doubt. */
+static int apply_part(struct group *g, size_t i, struct err *e)
+{
+	struct store *s = g->store;
+	struct err why = ERR_INIT;
+
+	if (META(s, part_begin, e) < 0)
+		return -1;
+	if (apply_one(g, i, &why) == 0)
+		return META(s, part_end, e);
+	fail(g->changes[i], &why);
+	return META(s, part_undo, e);
+}
+
+static int record(struct group *g, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct store *s = g->store;
+
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->changes[i]->rc == 0 && apply_part(g, i, e) < 0)
+			return -1;
+	s->names_changed = true;
+	return tx_commit(&tx, e);
+}
+
+int store_apply(struct store *s, struct change *const changes[], size_t count, struct err *e)
+{
+	struct group group = { .store = s, .changes = changes, .count = count };
+	AUTO(group_release) struct group *g = &group;
+
+	if (count == 0 || count > APPLY_MAX)
+		BUG("%zu changes at once", count);
+	gather(g);
+	if (publish(g, e) == 0 && record(g, e) == 0)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		fail(changes[i], e);
+	return -1;
+}
+
+int store_settle(struct store *s, struct err *e)
+{
+	return index_json_write(s, e);
+}

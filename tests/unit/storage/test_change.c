@@ -1,0 +1,777 @@
+/* Changes: what clients of a registry do, alone and in groups. */
+#include "tests/support/cm.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/base/fs.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+#include "tests/unit/storage/suite.h"
+
+#define APP "team/app"
+#define OTHER "team/other"
+#define NGINX "docker.io/library/nginx"
+
+/* --- words ---------------------------------------------------------------------------------- */
+
+static int apply(struct store *s, struct change *c, struct err *e)
+{
+	struct change *changes[] = { c };
+
+	if (store_apply(s, changes, 1, e) < 0)
+		return -1;
+	if (c->rc < 0)
+		*e = c->err;
+	return c->rc;
+}
+
+static struct blob_writer *sealed(
+	struct store *s, struct span bytes, struct digest *d, enum digest_alg alg)
+{
+	struct blob_writer *w = NULL;
+	struct err e = ERR_INIT;
+
+	digest_of(d, alg, bytes);
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &w, &e));
+	blob_write(w, bytes.data, bytes.len);
+	assert_ok(blob_seal(w, d, &e));
+	return w;
+}
+
+static int push_blob(
+	struct store *s, const char *repo, struct span bytes, struct digest *d, struct err *e)
+{
+	struct change c = { .kind = CHANGE_BLOB, .repo = repo };
+
+	c.writer = sealed(s, bytes, d, DIGEST_SHA256);
+	c.digest = *d;
+	return apply(s, &c, e);
+}
+
+/* A manifest as a client holds it. */
+struct pushed {
+	struct buf text;
+	struct manifest manifest;
+	struct digest digest;
+	struct digest layer, config;
+};
+
+static void pushed_release(struct pushed *p)
+{
+	buf_release(&p->text);
+	manifest_release(&p->manifest);
+}
+
+/* Made in a store of its own, where the client built it. */
+static void build(const struct sandbox *sb, struct pushed *p, const struct image_want *want)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, "client", STORE_WRITE);
+	struct err e = ERR_INIT;
+
+	*p = (struct pushed){ .text = BUF_INIT, .manifest = MANIFEST_INIT };
+	p->digest = image_make(s, NULL, want);
+	assert_int_equal(blob_read(s, &p->digest, MANIFEST_MAX, &p->text, &e), 1);
+	assert_ok(manifest_parse(&p->manifest, "m", NULL, buf_span(&p->text), &e));
+	p->config = p->manifest.config.digest;
+	if (p->manifest.count)
+		p->layer = p->manifest.items[0].digest;
+}
+
+/* Its blobs, as uploads. */
+static void push_blobs(
+	const struct sandbox *sb, struct store *s, const char *repo, const struct pushed *p)
+{
+	AUTO(store_close) struct store *client = sandbox_store(sb, "client", STORE_READ);
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i <= p->manifest.count; i++) {
+		const struct digest *d =
+			i ? &p->manifest.items[i - 1].digest : &p->manifest.config.digest;
+		AUTO(buf_release) struct buf bytes = BUF_INIT;
+		struct digest got;
+
+		assert_int_equal(blob_read(client, d, 1 << 20, &bytes, &e), 1);
+		assert_ok(push_blob(s, repo, buf_span(&bytes), &got, &e));
+		assert_true(digest_eq(&got, d));
+	}
+}
+
+static struct change manifest_change(
+	const struct pushed *p, const char *repo, const char *const *tags, size_t count)
+{
+	return (struct change){ .kind = CHANGE_MANIFEST,
+		.repo = repo,
+		.digest = p->digest,
+		.text = buf_span(&p->text),
+		.manifest = &p->manifest,
+		.tags = tags,
+		.tag_count = count };
+}
+
+static int push_manifest(
+	struct store *s, const char *repo, const char *tag, const struct pushed *p, struct err *e)
+{
+	struct change c = manifest_change(p, repo, &tag, tag != NULL);
+
+	return apply(s, &c, e);
+}
+
+static bool has_tag(struct store *s, const char *repo, const char *tag, const struct digest *d)
+{
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+
+	return manifest_by_tag(s, repo, tag, &info, &e) == 1 && digest_eq(&info.digest, d);
+}
+
+static bool has_manifest(struct store *s, const char *repo, const struct digest *d)
+{
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+
+	return manifest_by_digest(s, repo, d, &info, &e) == 1;
+}
+
+static bool has_blob(struct store *s, const char *repo, const struct digest *d)
+{
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	return repo_has_blob(s, repo, d, &size, &e) == 1;
+}
+
+static void print_problem(void *ctx, const char *invariant, const char *text)
+{
+	(void)ctx;
+	print_message("%s: %s\n", invariant, text);
+}
+
+static void assert_sound(struct store *s)
+{
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	assert_ok(store_check(s, true, print_problem, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+}
+
+static const struct image_want image = { .seed = "app", .layers = 2 };
+
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+static void change_blob__is_there_at_once(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(store_close) struct store *r = sandbox_store(*state, "s", STORE_READ);
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	assert_ok(push_blob(s, APP, span_of("hello"), &d, &e));
+	assert_true(has_blob(r, APP, &d));
+	assert_false(has_blob(r, OTHER, &d));
+	assert_ok(push_blob(s, APP, span_of("hello"), &d, &e)); /* again */
+	assert_ok(push_blob(s, OTHER, span_of("hello"), &d, &e)); /* by somebody else */
+	assert_true(has_blob(r, OTHER, &d));
+	assert_sound(s);
+}
+
+static void change_blob__of_no_bytes(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	assert_ok(push_blob(s, APP, (struct span){ "", 0 }, &d, &e));
+	assert_true(has_blob(s, APP, &d));
+}
+
+static void blob_seal__by_the_other_algorithm(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf bytes = BUF_INIT, got = BUF_INIT;
+	struct change c = { .kind = CHANGE_BLOB, .repo = APP };
+	struct err e = ERR_INIT;
+
+	image_bytes(&bytes, "big", 1 << 20);
+	c.writer = sealed(s, buf_span(&bytes), &c.digest, DIGEST_SHA512);
+	assert_ok(apply(s, &c, &e));
+	assert_int_equal(blob_read(s, &c.digest, 2 << 20, &got, &e), 1);
+	assert_int_equal(got.len, bytes.len);
+	assert_memory_equal(got.data, bytes.data, bytes.len);
+}
+
+static void blob_seal__refuses_other_bytes(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	digest_of(&d, DIGEST_SHA256, span_of("hello"));
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &w, &e));
+	blob_write(w, "help!", 5);
+	assert_err(blob_seal(w, &d, &e), ERR_CORRUPT, "the bytes that arrived are sha256:");
+	blob_abort(&w);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/blobs/sha256")), 0);
+}
+
+static void blob_rewind__goes_back_to_the_mark(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change c = { .kind = CHANGE_BLOB, .repo = APP };
+	struct err e = ERR_INIT;
+
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &c.writer, &e));
+	blob_write(c.writer, "good ", 5);
+	blob_mark(c.writer);
+	for (int i = 0; i < 3; i++) {
+		blob_write(c.writer, "half of something that broke", 20);
+		assert_ok(blob_rewind(c.writer, &e));
+		assert_int_equal(blob_offset(c.writer), 5);
+	}
+	blob_write(c.writer, "bytes", 5);
+	digest_of(&c.digest, DIGEST_SHA256, span_of("good bytes"));
+	assert_ok(blob_seal(c.writer, &c.digest, &e));
+	assert_ok(apply(s, &c, &e));
+	assert_true(has_blob(s, APP, &c.digest));
+	assert_sound(s);
+}
+
+static int count_names(void *ctx, const char *name, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s ", name);
+	return 0;
+}
+
+static void change_mount__from_who_has_it(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf names = BUF_INIT;
+	struct change c = { .kind = CHANGE_MOUNT, .repo = OTHER, .from = APP };
+	struct err e = ERR_INIT;
+
+	digest_of(&c.digest, DIGEST_SHA256, span_of("hello"));
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "is not in team/app");
+	assert_ok(push_blob(s, APP, span_of("hello"), &c.digest, &e));
+	c.from = "team/third";
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "is not in team/third");
+	assert_int_equal(repo_exists(s, OTHER, &e), 0); /* a refusal leaves nothing behind */
+	c.from = APP;
+	assert_ok(apply(s, &c, &e));
+	assert_true(has_blob(s, OTHER, &c.digest));
+	assert_ok(repos_with_blob(s, &c.digest, count_names, &names, &e));
+	assert_string_equal(names.data, "team/app team/other ");
+}
+
+/* --- manifests ------------------------------------------------------------------------------ */
+
+static void change_manifest__with_its_tags(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	static const char *const tags[] = { "1", "1.2", "latest" };
+	struct change c;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	c = manifest_change(&p, APP, tags, 3);
+	c.strict = true;
+	assert_ok(apply(s, &c, &e));
+	for (size_t i = 0; i < 3; i++)
+		assert_true(has_tag(s, APP, tags[i], &p.digest));
+	assert_true(has_manifest(s, APP, &p.digest));
+	assert_ok(apply(s, &c, &e)); /* again */
+	assert_sound(s);
+}
+
+static void change_manifest__sparse_then_whole(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	const char *tag = "1";
+	struct change c;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	c = manifest_change(&p, APP, &tag, 1);
+	c.strict = true;
+	assert_err(apply(s, &c, &e), ERR_INCOMPLETE, "config sha256:");
+	assert_false(has_manifest(s, APP, &p.digest));
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_true(has_tag(s, APP, "1", &p.digest));
+	assert_sound(s);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(apply(s, &c, &e));
+	assert_sound(s);
+	/* An import of the same image counts on rows that are whole. */
+	assert_ok(image_put(s, NGINX, "1", &p.digest, MEDIA_OCI_MANIFEST, &e));
+	assert_true(has_blob(s, NGINX, &p.layer));
+}
+
+/* What was pushed sparse does not stand in the way of an import that brings all of it. */
+static void image_put__makes_a_sparse_one_whole(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_err(image_put(s, NGINX, "1", &p.digest, MEDIA_OCI_MANIFEST, &e), ERR_INCOMPLETE,
+		"config");
+	(void)image_make(s, NULL, &image);
+	assert_ok(image_put(s, NGINX, "1", &p.digest, MEDIA_OCI_MANIFEST, &e));
+	assert_true(has_blob(s, NGINX, &p.layer));
+	assert_false(has_blob(s, APP, &p.layer));
+	assert_sound(s);
+}
+
+/* Knowing a digest is not having its bytes. */
+static void change_manifest__gives_nobody_the_blobs_of_others(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+	assert_true(has_tag(s, OTHER, "1", &p.digest));
+	assert_false(has_blob(s, OTHER, &p.layer));
+	assert_false(has_blob(s, OTHER, &p.config));
+	store_close(&s);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	s = sandbox_store(*state, "s", STORE_WRITE); /* and a rebuild does not either (S6) */
+	assert_true(has_tag(s, OTHER, "1", &p.digest));
+	assert_true(has_blob(s, APP, &p.layer));
+	assert_false(has_blob(s, OTHER, &p.layer));
+}
+
+static int remember_subject(void *ctx, const struct referrer *r, struct err *e)
+{
+	(void)e;
+	*(struct digest *)ctx = r->info.digest;
+	return 0;
+}
+
+static void change_manifest__with_a_subject_that_is_not_here(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct digest subject, found = { .alg = DIGEST_NONE };
+	struct image_want signature = { .seed = "sig",
+		.layers = 1,
+		.artifact_type = "application/x.sig",
+		.subject = &subject };
+	struct err e = ERR_INIT;
+
+	digest_of(&subject, DIGEST_SHA256, span_of("nobody has it"));
+	build(*state, &p, &signature);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, NULL, &p, &e));
+	assert_ok(list_referrers(s, APP, &subject, remember_subject, &found, &e));
+	assert_true(digest_eq(&found, &p.digest));
+	assert_ok(store_settle(s, &e));
+	store_close(&s);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	s = sandbox_store(*state, "s", STORE_WRITE); /* S6, though no tag names it */
+	found.alg = DIGEST_NONE;
+	assert_ok(list_referrers(s, APP, &subject, remember_subject, &found, &e));
+	assert_true(digest_eq(&found, &p.digest));
+	assert_sound(s);
+}
+
+static void change_manifest__under_sha512(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	digest_of(&p.digest, DIGEST_SHA512, buf_span(&p.text));
+	assert_ok(push_manifest(s, APP, "big", &p, &e));
+	assert_true(has_tag(s, APP, "big", &p.digest));
+}
+
+static void change_manifest__refuses_a_wrong_size(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	p.manifest.items[0].size += 1;
+	assert_err(push_manifest(s, APP, "1", &p, &e), ERR_INPUT, "bytes, it has");
+	assert_false(has_manifest(s, APP, &p.digest));
+	/* Of what another repository holds nothing is said. */
+	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+}
+
+static void change_manifest__refuses_bad_names(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	assert_err(push_manifest(s, "Team/App", "1", &p, &e), ERR_INPUT, "repository");
+	assert_err(push_manifest(s, "../etc", "1", &p, &e), ERR_INPUT, "repository");
+	assert_err(push_manifest(s, APP, "a b", &p, &e), ERR_INPUT, "tag");
+	assert_false(has_manifest(s, APP, &p.digest));
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+static struct digest pin_nginx(struct store *s)
+{
+	struct image_want want = { .seed = "pinned", .layers = 1 };
+	struct image_pin pin = {
+		.repo = NGINX, .tag = "1.27", .digest = image_make(s, NULL, &want)
+	};
+	struct digest set = image_set(s, "platform", "2026.11", &pin, 1);
+	struct err e = ERR_INIT;
+
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	return pin.digest;
+}
+
+static void change_manifest__leaves_pinned_tags_alone(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest pinned = pin_nginx(s);
+	AUTO(pushed_release) struct pushed p;
+	static const char *const tags[] = { "free", "1.27" };
+	static const char *const aliases[] = { NGINX };
+	struct change c;
+	struct set_info set;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	assert_err(push_manifest(s, NGINX, "1.27", &p, &e), ERR_DENIED,
+		"tag 1.27 of docker.io/library/nginx belongs to set platform:2026.11");
+	c = manifest_change(&p, NGINX, tags, 2);
+	assert_err(apply(s, &c, &e), ERR_DENIED, "platform:2026.11");
+	assert_false(has_tag(s, NGINX, "free", &p.digest)); /* all or none */
+	/* Under another stored name that clients take for the same. */
+	c = manifest_change(&p, "library/nginx", tags, 2);
+	c.aliases = aliases;
+	c.alias_count = 1;
+	assert_err(apply(s, &c, &e), ERR_DENIED, "platform:2026.11");
+	/* Beside it. */
+	assert_ok(push_manifest(s, NGINX, "mine", &p, &e));
+	assert_true(has_tag(s, NGINX, "mine", &p.digest));
+	assert_true(has_tag(s, NGINX, "1.27", &pinned));
+	assert_int_equal(set_of_tag(s, NGINX, "1.27", &set, &e), 1);
+	assert_string_equal(set.version, "2026.11");
+	assert_int_equal(set_of_tag(s, NGINX, "mine", &set, &e), 0);
+	assert_sound(s);
+}
+
+static void change_manifest__may_name_what_is_pinned_already(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct image_want want = { .seed = "pinned", .layers = 1 };
+	struct digest pinned = pin_nginx(s);
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &want);
+	assert_true(digest_eq(&p.digest, &pinned));
+	assert_ok(push_manifest(s, NGINX, "1.27", &p, &e));
+}
+
+static void deletes__leave_what_sets_hold(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest pinned = pin_nginx(s), layer;
+	const char *tag = "1.27";
+	struct change c = { .kind = CHANGE_UNTAG, .repo = NGINX, .tags = &tag, .tag_count = 1 };
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_err(apply(s, &c, &e), ERR_DENIED, "belongs to set platform:2026.11");
+	c = (struct change){ .kind = CHANGE_DELETE_MANIFEST, .repo = NGINX, .digest = pinned };
+	assert_err(apply(s, &c, &e), ERR_DENIED, "belongs to set platform:2026.11");
+	image_bytes(&bytes, "pinned/0", 1000);
+	digest_of(&layer, DIGEST_SHA256, buf_span(&bytes));
+	assert_true(has_blob(s, NGINX, &layer));
+	c = (struct change){ .kind = CHANGE_DELETE_BLOB, .repo = NGINX, .digest = layer };
+	assert_err(apply(s, &c, &e), ERR_DENIED, "");
+	/* The same bytes pushed elsewhere are whoever's pushed them. */
+	c = (struct change){ .kind = CHANGE_MOUNT, .repo = OTHER, .from = NGINX, .digest = layer };
+	assert_ok(apply(s, &c, &e));
+	c.kind = CHANGE_DELETE_BLOB;
+	assert_ok(apply(s, &c, &e));
+	assert_false(has_blob(s, OTHER, &layer));
+	assert_true(has_blob(s, NGINX, &layer));
+	assert_sound(s);
+}
+
+/* --- deletes -------------------------------------------------------------------------------- */
+
+static void change_untag__only_the_tag(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	const char *tag = "1";
+	struct change c = { .kind = CHANGE_UNTAG, .repo = APP, .tags = &tag, .tag_count = 1 };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(push_manifest(s, APP, "2", &p, &e));
+	assert_ok(apply(s, &c, &e));
+	assert_false(has_tag(s, APP, "1", &p.digest));
+	assert_true(has_tag(s, APP, "2", &p.digest));
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "no tag 1 in team/app");
+	assert_sound(s);
+}
+
+static void change_delete_manifest__and_its_tags(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct change c = { .kind = CHANGE_DELETE_MANIFEST, .repo = APP };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	c.digest = p.digest;
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "manifest sha256:");
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(push_manifest(s, APP, "2", &p, &e));
+	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+	assert_ok(apply(s, &c, &e));
+	assert_false(has_manifest(s, APP, &p.digest));
+	assert_false(has_tag(s, APP, "2", &p.digest));
+	assert_true(has_tag(s, OTHER, "1", &p.digest));
+	assert_true(has_blob(s, APP, &p.layer));
+	assert_sound(s);
+}
+
+static void change_delete_blob__unless_it_is_needed(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct change c = { .kind = CHANGE_DELETE_BLOB, .repo = APP };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	c.digest = p.layer;
+	assert_err(apply(s, &c, &e), ERR_DENIED, "is needed by manifest sha256:");
+	c.digest = p.digest; /* a manifest is no blob to be deleted */
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "blob");
+	c.kind = CHANGE_DELETE_MANIFEST;
+	assert_ok(apply(s, &c, &e));
+	c.kind = CHANGE_DELETE_BLOB;
+	c.digest = p.layer;
+	assert_ok(apply(s, &c, &e));
+	assert_false(has_blob(s, APP, &p.layer));
+	assert_err(apply(s, &c, &e), ERR_ABSENT, "blob");
+}
+
+/* --- groups --------------------------------------------------------------------------------- */
+
+static void store_apply__one_that_fails_leaves_the_others(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	const char *good = "good", *none = "none", *bad = "b d";
+	struct change a, b, c, d;
+	struct change *changes[] = { &a, &b, &c, &d };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	a = manifest_change(&p, APP, &good, 1);
+	b = (struct change){ .kind = CHANGE_UNTAG, .repo = APP, .tags = &none, .tag_count = 1 };
+	c = manifest_change(&p, OTHER, &bad, 1);
+	d = (struct change){ .kind = CHANGE_BLOB, .repo = "team/new" };
+	d.writer = sealed(s, span_of("hello"), &d.digest, DIGEST_SHA256);
+	assert_ok(store_apply(s, changes, 4, &e));
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(b.rc, -1);
+	assert_int_equal(b.err.code, ERR_ABSENT);
+	assert_int_equal(c.rc, -1);
+	assert_int_equal(d.rc, 0);
+	assert_null(d.writer);
+	assert_true(has_tag(s, APP, "good", &p.digest));
+	assert_int_equal(repo_exists(s, OTHER, &e), 0);
+	assert_true(has_blob(s, "team/new", &d.digest));
+	assert_sound(s);
+}
+
+/* Two clients bring the same bytes at the same moment. */
+static void store_apply__the_same_blob_many_times(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change items[APPLY_MAX], *changes[APPLY_MAX];
+	char repos[APPLY_MAX][24];
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < APPLY_MAX; i++) {
+		snprintf(repos[i], sizeof(repos[i]), "team/r%zu", i);
+		items[i] = (struct change){ .kind = CHANGE_BLOB, .repo = repos[i] };
+		items[i].writer = sealed(s, span_of("same"), &items[i].digest, DIGEST_SHA256);
+		changes[i] = &items[i];
+	}
+	assert_ok(store_apply(s, changes, APPLY_MAX, &e));
+	for (size_t i = 0; i < APPLY_MAX; i++) {
+		assert_int_equal(items[i].rc, 0);
+		assert_true(has_blob(s, repos[i], &items[i].digest));
+	}
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
+	assert_sound(s);
+}
+
+struct uploader {
+	struct store *store;
+	struct blob_writer *writer;
+	struct digest digest;
+	unsigned number;
+};
+
+static void *upload(void *cls)
+{
+	struct uploader *u = cls;
+	char piece[4096];
+	struct err e = ERR_INIT;
+	AUTO(buf_release) struct buf all = BUF_INIT;
+
+	if (blob_begin_unnamed(u->store, DIGEST_SHA256, &u->writer, &e) < 0)
+		return NULL;
+	for (int i = 0; i < 200; i++) {
+		memset(piece, (int)(u->number * 7 + (unsigned)i) & 0xff, sizeof(piece));
+		blob_write(u->writer, piece, sizeof(piece));
+		buf_add(&all, piece, sizeof(piece));
+		if (i % 50 == 20) {
+			blob_mark(u->writer);
+			blob_write(u->writer, "junk", 4);
+			if (blob_rewind(u->writer, &e) < 0)
+				return NULL;
+		}
+	}
+	digest_of(&u->digest, DIGEST_SHA256, buf_span(&all));
+	return blob_seal(u->writer, &u->digest, &e) == 0 ? u : NULL;
+}
+
+/* Writers without a name belong to no thread: many upload while one commits. */
+static void uploads__from_many_threads(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct uploader uploads[8] = { { .number = 0 } };
+	pthread_t threads[ARRAY_SIZE(uploads)];
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(uploads); i++) {
+		uploads[i].store = s;
+		uploads[i].number = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, upload, &uploads[i]), 0);
+	}
+	for (int i = 0; i < 20; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "small %d", i);
+		assert_ok(push_blob(s, APP, span_of(text), &d, &e));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(uploads); i++) {
+		struct change c = { .kind = CHANGE_BLOB, .repo = APP };
+		void *done = NULL;
+
+		pthread_join(threads[i], &done);
+		assert_ptr_equal(done, &uploads[i]);
+		c.writer = uploads[i].writer;
+		c.digest = uploads[i].digest;
+		assert_ok(apply(s, &c, &e));
+	}
+	assert_sound(s);
+}
+
+/* --- S6 ------------------------------------------------------------------------------------- */
+
+static void store_settle__brings_index_json_up_to_date(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(pushed_release) struct pushed p;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(store_settle(s, &e));
+	assert_int_equal(
+		fs_read_file(AT_FDCWD, sandbox_path(*state, "s/index.json"), 1 << 20, &text, &e),
+		1);
+	assert_non_null(strstr(text.data, "\"vnd.moat.tag\":\"team/app:1\""));
+	assert_null(strstr(text.data, "vnd.moat.sparse"));
+}
+
+static void rebuild__of_pushed_content(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p, bare;
+	struct image_want other = { .seed = "sparse", .layers = 1 };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	build(*state, &bare, &other);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(push_manifest(s, APP, "sparse", &bare, &e));
+	assert_ok(push_manifest(s, "app", "x", &p, &e)); /* docker would say library/app */
+	store_close(&s);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_true(has_tag(s, APP, "1", &p.digest));
+	assert_true(has_tag(s, APP, "sparse", &bare.digest));
+	assert_true(has_tag(s, "app", "x", &p.digest));
+	assert_true(has_blob(s, APP, &p.layer));
+	assert_int_equal(repo_exists(s, "docker.io/library/app", &e), 0);
+	assert_sound(s);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int test_change(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(change_blob__is_there_at_once),
+		T(change_blob__of_no_bytes),
+		T(blob_seal__by_the_other_algorithm),
+		T(blob_seal__refuses_other_bytes),
+		T(blob_rewind__goes_back_to_the_mark),
+		T(change_mount__from_who_has_it),
+		T(change_manifest__with_its_tags),
+		T(change_manifest__sparse_then_whole),
+		T(image_put__makes_a_sparse_one_whole),
+		T(change_manifest__gives_nobody_the_blobs_of_others),
+		T(change_manifest__with_a_subject_that_is_not_here),
+		T(change_manifest__under_sha512),
+		T(change_manifest__refuses_a_wrong_size),
+		T(change_manifest__refuses_bad_names),
+		T(change_manifest__leaves_pinned_tags_alone),
+		T(change_manifest__may_name_what_is_pinned_already),
+		T(deletes__leave_what_sets_hold),
+		T(change_untag__only_the_tag),
+		T(change_delete_manifest__and_its_tags),
+		T(change_delete_blob__unless_it_is_needed),
+		T(store_apply__one_that_fails_leaves_the_others),
+		T(store_apply__the_same_blob_many_times),
+		T(uploads__from_many_threads),
+		T(store_settle__brings_index_json_up_to_date),
+		T(rebuild__of_pushed_content),
+	};
+
+	return cmocka_run_group_tests_name("storage/change", tests, NULL, NULL);
+}

@@ -67,6 +67,7 @@ home yaml.h 'storage/base/yaml\.c'
 home microhttpd.h 'registry/server\.c'
 home curl/ 'mirror-tool/upstream/http\.c'
 home archive 'mirror-tool/media/.*'
-home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c'
+home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c|registry/(auth|token)\.c'
+home crypt.h 'registry/htpasswd\.c'
 home systemd/ 'registry/.*'
 exit "$status"

@@ -1,118 +1,121 @@
-/* The access log. A failing write is dropped: serving goes before logging. */
+/* Lines of the logs. Must never let text from outside end a line or a value. */
 #include "registry/access_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "storage/base/fs.h"
 #include "storage/base/log.h"
+#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-struct access_log {
-	pthread_mutex_t lock; /* of fd, against a reopen */
-	int fd;
-	char *path; /* NULL: stderr */
+/* A line being written. */
+struct line {
+	struct buf *out;
+	enum log_format format;
+	bool any;
 };
 
-static int open_file(const char *path, struct err *e)
+static void key(struct line *l, const char *name)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-
-	return fd < 0 ? err_sys(e, "access-log: %s", path) : fd;
+	if (l->format == LOG_JSON)
+		buf_printf(l->out, "%c\"%s\":", l->any ? ',' : '{', name);
+	else
+		buf_printf(l->out, "%s%s=", l->any ? " " : "", name);
+	l->any = true;
 }
 
-int access_log_open(struct access_log **log, const char *target, struct err *e)
+/* JSON is text in UTF-8: other bytes become '?'. */
+static void add_json_text(struct buf *out, const char *text)
 {
-	bool is_file = strcmp(target, "-") != 0;
-	int fd = STDERR_FILENO;
+	AUTO(buf_release) struct buf clean = BUF_INIT;
 
-	*log = NULL;
-	if (strcmp(target, "off") == 0)
-		return 0;
-	if (is_file)
-		fd = open_file(target, e);
-	if (fd < 0)
-		return -1;
-	*log = mem_alloc(sizeof(**log));
-	pthread_mutex_init(&(*log)->lock, NULL);
-	(*log)->fd = fd;
-	(*log)->path = is_file ? mem_strdup(target) : NULL;
-	return 0;
+	for (const char *p = text; *p; p++)
+		buf_char(&clean, (unsigned char)*p < 0x80 ? *p : '?');
+	json_quote(out, clean.len ? clean.data : "", false);
 }
 
-void access_log_close(struct access_log **log)
+static void add_text(struct line *l, const char *name, const char *text)
 {
-	struct access_log *l = STEAL(*log);
-
-	if (!l)
-		return;
-	if (l->path)
-		fd_close(&l->fd);
-	pthread_mutex_destroy(&l->lock);
-	free(l->path);
-	free(l);
+	key(l, name);
+	if (l->format == LOG_JSON)
+		add_json_text(l->out, text);
+	else
+		log_value(l->out, *text ? text : "-");
 }
 
-int access_log_reopen(struct access_log *log, struct err *e)
+static void add_number(struct line *l, const char *name, uint64_t number)
 {
-	int fd, old;
-
-	if (!log || !log->path)
-		return 0;
-	fd = open_file(log->path, e);
-	if (fd < 0)
-		return -1;
-	pthread_mutex_lock(&log->lock);
-	old = log->fd;
-	log->fd = fd;
-	pthread_mutex_unlock(&log->lock);
-	fd_close(&old);
-	return 0;
+	key(l, name);
+	buf_printf(l->out, "%" PRIu64, number);
 }
 
-static void add_time(struct buf *lines)
+static void begin(struct line *l, const char *event)
 {
 	struct timespec now;
 	struct tm tm;
-	char text[32];
+	char text[32], time[48];
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_printf(lines, "time=%s.%03ldZ", text, now.tv_nsec / 1000000);
+	snprintf(time, sizeof(time), "%s.%03ldZ", text, now.tv_nsec / 1000000);
+	add_text(l, "time", time);
+	add_text(l, "event", event);
 }
 
-void access_log_add(struct buf *lines, const struct access_entry *entry)
+static void end(struct line *l)
 {
-	char peer[ADDRESS_TEXT_SIZE];
-
-	add_time(lines);
-	buf_printf(lines, " event=request peer=%s method=%s uri=", address_text(entry->peer, peer),
-		entry->method);
-	log_value(lines, entry->uri);
-	buf_printf(lines, " status=%u bytes=%llu ms=%.3f id=%s%s\n", entry->status,
-		(unsigned long long)entry->bytes, entry->ms, entry->id,
-		entry->aborted ? " aborted=yes" : "");
+	buf_str(l->out, l->format == LOG_JSON ? "}\n" : "\n");
 }
 
-void access_log_flush(struct access_log *log, struct buf *lines)
+static void add_peer(struct line *l, const struct address *peer)
 {
-	size_t at = 0;
+	char text[ADDRESS_TEXT_SIZE];
 
-	if (lines->len == 0)
-		return;
-	pthread_mutex_lock(&log->lock);
-	while (at < lines->len) {
-		ssize_t n = write(log->fd, lines->data + at, lines->len - at);
+	add_text(l, "peer", address_text(peer, text));
+}
 
-		if (n < 0 && errno != EINTR)
-			break;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	pthread_mutex_unlock(&log->lock);
-	buf_clear(lines);
+void access_log_add(struct buf *lines, enum log_format format, const struct access_entry *entry)
+{
+	struct line line = { lines, format, false }, *l = &line;
+
+	begin(l, "request");
+	add_peer(l, entry->peer);
+	add_text(l, "user", entry->user);
+	add_text(l, "method", entry->method);
+	add_text(l, "uri", entry->uri);
+	add_number(l, "status", entry->status);
+	add_number(l, "bytes", entry->bytes);
+	key(l, "ms");
+	buf_printf(lines, "%.3f", entry->ms);
+	add_text(l, "id", entry->id);
+	if (entry->aborted)
+		add_text(l, "aborted", "yes");
+	end(l);
+}
+
+static const char *result_of(unsigned status)
+{
+	if (status == 0)
+		return "aborted";
+	if (status == 401 || status == 403)
+		return "denied";
+	return status < 400 ? "allowed" : "failed";
+}
+
+void audit_add(struct buf *lines, enum log_format format, const struct audit_entry *entry)
+{
+	struct line line = { lines, format, false }, *l = &line;
+
+	begin(l, "audit");
+	add_text(l, "result", result_of(entry->status));
+	add_text(l, "user", entry->user);
+	add_peer(l, entry->peer);
+	add_text(l, "action", entry->action);
+	add_text(l, "repository", entry->repo);
+	add_text(l, "reference", entry->reference);
+	add_number(l, "status", entry->status);
+	add_text(l, "id", entry->id);
+	end(l);
 }

@@ -1,33 +1,37 @@
 /*
- * The access log: one `key=value` line a request, gathered by thread and written once a batch.
- * Costs nothing when it is off.
+ * What happened, one line an event: the access log (every request; gathered by thread and written once
+ * a batch) and the audit log (every request that writes or was denied; written at once). As key=value
+ * or as JSON, one object a line. Costs nothing when it is off.
  */
 #ifndef MOAT_ACCESS_LOG_H
 #define MOAT_ACCESS_LOG_H
 
+#include "registry/log_file.h"
 #include "registry/socket.h"
 
-struct access_log; /* shared by threads */
+enum log_format { LOG_TEXT, LOG_JSON };
 
 struct access_entry {
 	const struct address *peer;
 	const char *method, *uri, *id; /* text from outside is quoted */
+	const char *user; /* "" anyone */
 	unsigned status;
 	uint64_t bytes; /* of the body announced; a HEAD has none */
 	double ms; /* from the request line to the last byte sent */
 	bool aborted; /* the client left, or was too slow */
 };
 
-/* target: "off" (then *log is NULL), "-" for stderr, or a file that is appended to. */
-MUST int access_log_open(struct access_log **log, const char *target, struct err *e);
-void access_log_close(struct access_log **log);
+/* Append a line. */
+void access_log_add(struct buf *lines, enum log_format format, const struct access_entry *entry);
 
-/* After a rotation: the same name, opened again. On failure the old file stays in use. */
-MUST int access_log_reopen(struct access_log *log, struct err *e);
-
-/* Append a line to the thread's lines. */
-void access_log_add(struct buf *lines, const struct access_entry *entry);
-/* Write and forget them. */
-void access_log_flush(struct access_log *log, struct buf *lines);
+struct audit_entry {
+	const struct address *peer;
+	const char *id, *user;
+	const char *action; /* "pull", "push", "delete", "catalog", "login" */
+	const char *repo; /* as the request names it; "" none */
+	const char *reference; /* tag, digest or upload; "" none */
+	unsigned status; /* 0: the client left */
+};
+void audit_add(struct buf *lines, enum log_format format, const struct audit_entry *entry);
 
 #endif

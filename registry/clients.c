@@ -116,3 +116,13 @@ void clients_leave(struct clients *c, struct client **client)
 	}
 	pthread_mutex_unlock(&c->lock);
 }
+
+unsigned clients_count(struct clients *c)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&c->lock);
+	count = c->total;
+	pthread_mutex_unlock(&c->lock);
+	return count;
+}

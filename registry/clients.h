@@ -16,6 +16,7 @@ enum clients_answer { CLIENT_OK, CLIENT_TOO_MANY, CLIENTS_FULL };
 /* A connection came; on CLIENT_OK *client is to be given back when it goes. */
 MUST enum clients_answer clients_enter(
 	struct clients *c, const struct address *a, struct client **client);
+unsigned clients_count(struct clients *c); /* connections now */
 void clients_leave(struct clients *c, struct client **client);
 
 #endif

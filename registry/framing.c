@@ -130,6 +130,18 @@ static const char *note(struct framing *f, enum once once, struct span value)
 	case ONCE_REQUEST_ID:
 		f->request_id = request_id(value);
 		return NULL;
+	case ONCE_AUTHORIZATION:
+		f->authorization = value.data;
+		return NULL;
+	case ONCE_CONTENT_TYPE:
+		f->content_type = value.data;
+		return NULL;
+	case ONCE_CONTENT_RANGE:
+		f->content_range = value.data;
+		return NULL;
+	case ONCE_HOST:
+		f->host = value.data;
+		return NULL;
 	case ONCE_EXPECT:
 		f->expects = true;
 		return NULL;
@@ -175,20 +187,18 @@ const char *framing_end(struct framing *f, bool http_1_0)
 
 int framing_method(const char *text, enum method *out)
 {
-	static const char *const others[] = { "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-		"CONNECT" };
+	static const struct {
+		const char *name;
+		enum method method;
+	} methods[] = { { "GET", METHOD_GET }, { "HEAD", METHOD_HEAD }, { "POST", METHOD_POST },
+		{ "PUT", METHOD_PUT }, { "PATCH", METHOD_PATCH }, { "DELETE", METHOD_DELETE },
+		{ "OPTIONS", METHOD_OTHER }, { "TRACE", METHOD_OTHER },
+		{ "CONNECT", METHOD_OTHER } };
 
-	*out = METHOD_OTHER;
-	if (strcmp(text, "GET") == 0) {
-		*out = METHOD_GET;
-		return 0;
-	}
-	if (strcmp(text, "HEAD") == 0) {
-		*out = METHOD_HEAD;
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (strcmp(text, others[i]) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (strcmp(text, methods[i].name) == 0) {
+			*out = methods[i].method;
 			return 0;
+		}
 	return -1;
 }

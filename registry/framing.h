@@ -17,7 +17,9 @@ struct framing {
 	bool chunked;
 	bool expects; /* Expect: 100-continue */
 	uint64_t length; /* Content-Length; 0 when absent */
-	const char *range, *if_range, *if_none_match, *request_id; /* borrowed */
+	/* borrowed; NULL when absent */
+	const char *range, *if_range, *if_none_match, *request_id;
+	const char *authorization, *content_type, *content_range, *host;
 };
 
 void framing_init(struct framing *f);
@@ -28,7 +30,7 @@ void framing_header(struct framing *f, struct span name, struct span value);
 /* After the last one. http_1_0: no Host is needed then. NULL, or what is wrong. */
 const char *framing_end(struct framing *f, bool http_1_0);
 
-/* GET, HEAD, another known method, or -1: exact bytes, upper case. */
+/* One of the methods we serve, METHOD_OTHER for another known one, or -1: exact bytes, upper case. */
 MUST int framing_method(const char *text, enum method *out);
 
 #endif

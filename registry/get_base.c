@@ -19,9 +19,13 @@ static int plain(struct reply *r, unsigned status, const char *text)
 	return 0;
 }
 
+/* Where a login is of use, whoever has not logged in is told so here: many clients learn it from no
+ * other answer (protocol of docker and containers/image). */
 int get_base(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
-	(void)s, (void)q, (void)e;
+	(void)e;
+	if (s->auth && auth_wants_login(s->auth) && !*q->who->name && !q->who->by_token)
+		return site_deny(s, q, "", 0, r);
 	return json(r, "{}");
 }
 

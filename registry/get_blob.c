@@ -27,8 +27,7 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 	if (rc <= 0)
 		return rc;
 	posix_fadvise(fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED);
-	*out = content_file(
-		&route->digest, "application/octet-stream", STEAL_FD(fd), size, route->ns);
+	*out = content_file(&route->digest, MEDIA_BLOB, STEAL_FD(fd), size, route->ns);
 	(*out)->immutable = true;
 	return 1;
 }

@@ -83,11 +83,10 @@ static int left_out(struct site *s, const struct request *q, struct reply *r, st
 	char platform[PLATFORM_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
 	const struct route *route = q->route;
 	struct manifest_info info;
-	struct candidates names;
 
-	names_find(s->names, route->name, route->ns, &names);
-	for (size_t i = 0; i < names.count; i++) {
-		int rc = manifest_index_of(s->store, names.name[i], &route->digest, &info, e);
+	for (size_t i = 0; i < q->repos->count; i++) {
+		const char *repo = q->repos->name[i];
+		int rc = manifest_index_of(s->store, repo, &route->digest, &info, e);
 
 		if (rc < 0 || (rc > 0 && name_platform(s, &info, &route->digest, platform, e) < 0))
 			return -1;
@@ -96,7 +95,7 @@ static int left_out(struct site *s, const struct request *q, struct reply *r, st
 		reply_error(r, 404, "MANIFEST_UNKNOWN",
 			"%s: %s was not mirrored: the index lists it as %s, and the set that was "
 			"brought here holds other platforms only",
-			names.name[i], platform, digest_text(&route->digest, text));
+			repo, platform, digest_text(&route->digest, text));
 		return 1;
 	}
 	return 0;

@@ -1,4 +1,6 @@
 /* GET /v2/_catalog, in pages: every repository, named as the API can name it. */
+#include <stdio.h>
+
 #include "registry/page.h"
 
 #include "storage/base/banned.h"
@@ -28,23 +30,64 @@ static int stored_last(struct site *s, const char *last, char out[NAME_MAX_BYTES
 	return rc;
 }
 
+/* Names that who asks may read, until the page is full. */
+struct filter {
+	struct site *site;
+	const struct request *q;
+	struct page *page;
+	unsigned size, left; /* of the page */
+	char seen[NAME_MAX_BYTES + 1]; /* the last name that was looked at */
+	bool more; /* a name was left for the next page */
+};
+
+static int filter_add(void *ctx, const char *name, struct err *e)
+{
+	struct filter *f = ctx;
+	char served[REF_TEXT_SIZE];
+
+	snprintf(f->seen, sizeof(f->seen), "%s", name);
+	ref_api_name(name, served);
+	if (f->more || !site_may(f->site, f->q, served, name, ACTION_PULL))
+		return 0;
+	if (f->left == 0) {
+		f->more = true;
+		return 0;
+	}
+	f->left--;
+	return page_add(f->page, name, e);
+}
+
+static int read_page(struct filter *f, const char *after, struct err *e)
+{
+	bool more = true;
+
+	while (more && !f->more) {
+		if (page_repos(f->site->store, after, f->size + 1, filter_add, f, &more, e) < 0)
+			return -1;
+		after = f->seen;
+	}
+	return 0;
+}
+
 int list_catalog(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
 	struct page page = { .json = BUF_INIT };
 	AUTO(page_release) struct page *p = &page;
 	unsigned max = page_size(q->route, CATALOG_PAGE, CATALOG_PAGE_MAX);
+	struct filter filter = { .site = s, .q = q, .page = p, .size = max, .left = max };
 	char ported[NAME_MAX_BYTES + 1];
 	const char *after;
-	bool more = false;
 
 	if (!s->catalog)
 		return reply_error(r, 404, "UNSUPPORTED", "this registry does not list itself");
+	if (s->auth && !auth_may_list(s->auth, q->who))
+		return site_deny(s, q, "", ACTION_CATALOG, r);
 	if (stored_last(s, q->route->last, ported, &after, e) < 0 ||
-		page_repos(s->store, after, max, page_add, p, &more, e) < 0)
+		(max > 0 && read_page(&filter, after, e) < 0))
 		return err_ctx(e, "catalog");
 	buf_str(&r->bytes, "{\"repositories\":[");
 	page_end(p, r);
-	if (more && max > 0)
+	if (filter.more)
 		page_link(r, q->route, "/v2/_catalog", max, p->last);
 	return 0;
 }

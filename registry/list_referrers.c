@@ -1,22 +1,25 @@
 /*
  * GET NAME/referrers/DIGEST: always 200 for a valid digest, whatever is here, because clients take
- * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers").
+ * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers"). Pages are cut by
+ * bytes only: many clients read the first one and no further.
  */
-#include "registry/site.h"
+#include <stdlib.h>
+
+#include "registry/page.h"
 #include "storage/base/banned.h"
 
 #define REFERRERS_BYTES_MAX (4u << 20) /* what clients read at most, in one page */
 
+/* Every wanted referrer of every repository that the path may mean. */
 struct list {
-	struct site *site;
 	const struct route *route;
-	struct buf json;
-	bool cut; /* the answer would have been too large */
+	struct referrer *items;
+	size_t count;
 };
 
 static void list_release(struct list **l)
 {
-	buf_release(&(*l)->json);
+	free((*l)->items);
 }
 
 static bool is_wanted(const struct route *route, const char *type)
@@ -27,10 +30,33 @@ static bool is_wanted(const struct route *route, const char *type)
 	return route->types == 0;
 }
 
-/* The descriptor carries the manifest's annotations, so the manifest is read. */
-static int add(void *ctx, const struct referrer *referrer, struct err *e)
+static int gather(void *ctx, const struct referrer *referrer, struct err *e)
 {
 	struct list *l = ctx;
+	char text[DIGEST_TEXT_SIZE];
+
+	(void)e;
+	if (!is_wanted(l->route, referrer->artifact_type) ||
+		strcmp(digest_text(&referrer->info.digest, text), l->route->last) <= 0)
+		return 0;
+	if (l->count % 64 == 0)
+		l->items = mem_grow(l->items, l->count + 64, sizeof(*l->items));
+	l->items[l->count++] = *referrer;
+	return 0;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct referrer *x = a, *y = b;
+	char s[DIGEST_TEXT_SIZE], t[DIGEST_TEXT_SIZE];
+
+	return strcmp(digest_text(&x->info.digest, s), digest_text(&y->info.digest, t));
+}
+
+/* The descriptor carries the manifest's annotations, so the manifest is read. */
+static int write_one(
+	struct site *s, const struct referrer *referrer, struct buf *json, struct err *e)
+{
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	const struct manifest_info *info = &referrer->info;
@@ -38,10 +64,8 @@ static int add(void *ctx, const struct referrer *referrer, struct err *e)
 	struct descriptor d;
 	int rc;
 
-	if (!is_wanted(l->route, referrer->artifact_type) || l->cut)
-		return 0;
 	digest_text(&info->digest, text);
-	rc = blob_read(l->site->store, &info->digest, MANIFEST_MAX, &bytes, e);
+	rc = blob_read(s->store, &info->digest, MANIFEST_MAX, &bytes, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -53,33 +77,62 @@ static int add(void *ctx, const struct referrer *referrer, struct err *e)
 		.media_type = info->media_type,
 		.artifact_type = *referrer->artifact_type ? referrer->artifact_type : NULL,
 		.annotations = m.annotations };
-	rc = (int)(l->json.len > 0);
-	if (rc)
-		buf_char(&l->json, ',');
-	descriptor_write(&l->json, &d);
-	l->cut = l->json.len > REFERRERS_BYTES_MAX;
+	descriptor_write(json, &d);
+	return 0;
+}
+
+static void next_page(struct reply *r, const struct route *route, const struct referrer *last)
+{
+	char subject[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
+	AUTO(mem_free)
+	char *path = mem_printf(
+		"/v2/%s/referrers/%s", route->name, digest_text(&route->digest, subject));
+
+	page_link(r, route, path, 0, digest_text(&last->info.digest, text));
+}
+
+/* As many as fit into a page; one that fits into none is a page of its own. */
+static int write_page(
+	struct site *s, struct list *l, struct buf *json, struct reply *r, struct err *e)
+{
+	AUTO(buf_release) struct buf one = BUF_INIT;
+
+	qsort(l->items, l->count, sizeof(*l->items), by_digest);
+	for (size_t i = 0; i < l->count; i++) {
+		if (i > 0 && by_digest(&l->items[i], &l->items[i - 1]) == 0)
+			continue;
+		buf_clear(&one);
+		if (write_one(s, &l->items[i], &one, e) < 0)
+			return -1;
+		if (json->len > 0 && json->len + one.len > REFERRERS_BYTES_MAX) {
+			next_page(r, l->route, &l->items[i - 1]);
+			return 0;
+		}
+		if (json->len > 0)
+			buf_char(json, ',');
+		buf_add(json, one.data, one.len);
+	}
 	return 0;
 }
 
 int list_referrers_of(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
-	struct list list = { .site = s, .route = q->route, .json = BUF_INIT };
+	struct list list = { .route = q->route };
 	AUTO(list_release) struct list *l = &list;
-	struct candidates names;
+	AUTO(buf_release) struct buf json = BUF_INIT;
 
-	names_find(s->names, q->route->name, q->route->ns, &names);
-	for (size_t i = 0; i < names.count && l->json.len == 0; i++)
-		if (list_referrers(s->store, names.name[i], &q->route->digest, add, l, e) < 0)
-			return err_ctx(e, "referrers in %s", names.name[i]);
-	if (l->cut)
-		return err_set(
-			e, ERR_UNSUPPORTED, "more than %u bytes of referrers", REFERRERS_BYTES_MAX);
+	for (size_t i = 0; i < q->repos->count; i++)
+		if (list_referrers(s->store, q->repos->name[i], &q->route->digest, gather, l, e) <
+			0)
+			return err_ctx(e, "referrers in %s", q->repos->name[i]);
+	if (write_page(s, l, &json, r, e) < 0)
+		return err_ctx(e, "referrers");
 	reply_header(r, "Content-Type", MEDIA_OCI_INDEX);
 	if (q->route->types > 0)
 		reply_header(r, "OCI-Filters-Applied", "artifactType");
 	buf_str(&r->bytes,
 		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
-	buf_add(&r->bytes, l->json.data, l->json.len);
+	buf_add(&r->bytes, json.data, json.len);
 	buf_str(&r->bytes, "]}");
 	return 0;
 }

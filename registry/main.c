@@ -1,4 +1,4 @@
-/* moatd: start, signals, stop. Must never write to the store. */
+/* moatd: start, signals, stop. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,13 +6,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "registry/auth.h"
+#include "registry/metrics.h"
 #include "registry/notify.h"
 #include "registry/options.h"
+#include "registry/sandbox.h"
 #include "registry/server.h"
 #include "registry/socket.h"
 #include "registry/tls.h"
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
+#include "storage/store.h"
 #include "storage/base/banned.h"
 
 #define LISTENERS_MAX 64
@@ -24,7 +28,9 @@ struct daemon {
 	struct options options;
 	struct names names;
 	struct cache *cache;
-	struct access_log *log;
+	struct auth *auth;
+	struct metrics *metrics;
+	struct log_file *log, *audit;
 	int listeners[LISTENERS_MAX];
 	unsigned count;
 	struct server *server;
@@ -36,7 +42,10 @@ static void daemon_release(struct daemon *d)
 	for (unsigned i = 0; i < d->count; i++)
 		fd_close(&d->listeners[i]);
 	cache_free(&d->cache);
-	access_log_close(&d->log);
+	log_file_close(&d->log);
+	log_file_close(&d->audit);
+	auth_close(&d->auth);
+	metrics_free(&d->metrics);
 	tls_unload();
 	names_release(&d->names);
 	options_release(&d->options);
@@ -101,8 +110,45 @@ static int check_sockets(const struct daemon *d, struct err *e)
 				"%s can be reached by other machines: give tls-cert and tls-key, "
 				"or say allow-plain-http: on",
 				address_text(&a, text));
+		if (o->push && !d->auth && !address_is_local(&a))
+			return err_set(e, ERR_INPUT,
+				"%s can be reached by other machines: with push on, give users, "
+				"access or tls-client-ca",
+				address_text(&a, text));
 	}
 	return 0;
+}
+
+/* Without users, rules or client certificates anyone may do anything. */
+static int open_auth(struct daemon *d, struct err *e)
+{
+	const struct options *o = &d->options;
+
+	if (!o->users && !o->access && !o->tls_client_ca)
+		return 0;
+	return auth_open(&d->auth,
+		&(struct auth_config){ .users = o->users,
+			.access = o->access,
+			.certificates = o->tls_client_ca != NULL,
+			.basic = strcmp(o->auth, "basic") == 0,
+			.push = o->push,
+			.service = o->token_service,
+			.realm = o->token_realm,
+			.token_key = o->token_key,
+			.token_seconds = o->token_ttl },
+		e);
+}
+
+static struct push_config push_config(const struct options *o)
+{
+	return (struct push_config){ .on = o->push,
+		.strict = o->strict,
+		.deletes = o->deletes,
+		.upload_max = (uint64_t)o->upload_max,
+		.free_floor = (uint64_t)o->free_floor,
+		.uploads = { .total = (unsigned)o->uploads,
+			.each = (unsigned)o->uploads_each,
+			.expiry_seconds = (unsigned)o->upload_expiry } };
 }
 
 static void announce(const struct daemon *d)
@@ -129,6 +175,54 @@ static unsigned thread_count(const struct options *o)
 	return cores > 2 ? 2 * (unsigned)cores : 4;
 }
 
+/* The directory that a file is in: a file that is replaced by rename is another one. */
+static char *folder_of(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path || strcmp(path, "off") == 0 || strcmp(path, "-") == 0)
+		return NULL;
+	return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
+		     : mem_strdup(".");
+}
+
+#define READ_FILES 6
+
+/* What a reload reads, and the zone of this machine's clock, which libraries look at. */
+static int confine(const struct options *o, struct err *e)
+{
+	const char *files[READ_FILES] = { o->tls_cert, o->tls_key, o->users, o->access, NULL,
+		NULL };
+	const char *read[READ_FILES] = { NULL }, *write[3] = { o->store, NULL, NULL };
+	char *folders[READ_FILES + 2] = { NULL };
+	struct sandbox_state state;
+	int rc;
+
+	for (size_t i = 0; i < READ_FILES; i++)
+		read[i] = folders[i] = folder_of(files[i]);
+	read[4] = "/etc/localtime";
+	read[5] = "/proc/self";
+	write[1] = folders[READ_FILES] = folder_of(o->access_log);
+	write[2] = folders[READ_FILES + 1] = folder_of(o->audit_log);
+	rc = sandbox_enter(
+		&(struct sandbox_paths){ read, ARRAY_SIZE(read), write, ARRAY_SIZE(write) }, &state,
+		e);
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		free(folders[i]);
+	if (rc == 0)
+		log_event(LOG_LINE_INFO, "event=sandbox landlock=%d seccomp=%s", state.landlock,
+			state.seccomp ? "on" : "no");
+	return rc;
+}
+
+/* A store that is written is made, if need be, before it is the only place that may be. */
+static int prepare_store(const struct options *o, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	return o->push ? store_open(&s, o->store, STORE_WRITE, e) : 0;
+}
+
 static int start(struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
@@ -137,9 +231,15 @@ static int start(struct daemon *d, struct err *e)
 		return -1;
 	if (o->tls_cert && tls_load(o->tls_cert, o->tls_key, e) < 0)
 		return -1;
-	if (access_log_open(&d->log, o->access_log, e) < 0 || take_sockets(d, e) < 0 ||
-		check_sockets(d, e) < 0)
+	if (o->tls_client_ca && tls_load_client_ca(o->tls_client_ca, e) < 0)
 		return -1;
+	if (open_auth(d, e) < 0 || log_file_open(&d->log, "access-log", o->access_log, e) < 0 ||
+		log_file_open(&d->audit, "audit-log", o->audit_log, e) < 0 ||
+		take_sockets(d, e) < 0 || check_sockets(d, e) < 0)
+		return -1;
+	if (prepare_store(o, e) < 0 || (o->sandbox && confine(o, e) < 0))
+		return -1;
+	d->metrics = metrics_new(thread_count(o));
 	d->cache = cache_new((uint64_t)o->cache, (unsigned)o->cache_files);
 	return server_start(&d->server,
 		&(struct server_config){ .store = o->store,
@@ -152,24 +252,39 @@ static int start(struct daemon *d, struct err *e)
 			.header_seconds = (unsigned)o->header_timeout,
 			.idle_seconds = (unsigned)o->idle_timeout,
 			.least_rate = (unsigned)o->least_rate,
+			.bodies = (unsigned)o->bodies,
 			.catalog = o->catalog,
+			.push = push_config(o),
+			.auth = d->auth,
+			.metrics = d->metrics,
+			.serve_metrics = o->metrics,
 			.names = &d->names,
 			.cache = d->cache,
-			.log = d->log },
+			.log = d->log,
+			.audit = d->audit,
+			.format = strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT },
 		e);
 }
 
-/* SIGHUP: new certificate, new log file. What can not be read changes nothing. */
+static void complain(int rc, const struct err *e)
+{
+	if (rc < 0)
+		log_event(LOG_LINE_ERROR, "event=reload.failed error=\"%s\"", e->text);
+}
+
+/* SIGHUP: new certificate, users, rules and log files. What can not be read changes nothing. */
 static void reload(struct daemon *d)
 {
 	const struct options *o = &d->options;
 	struct err e;
 
 	notify_reloading();
-	if (o->tls_cert && tls_load(o->tls_cert, o->tls_key, &e) < 0)
-		log_event(LOG_LINE_ERROR, "event=reload.failed error=\"%s\"", e.text);
-	if (access_log_reopen(d->log, &e) < 0)
-		log_event(LOG_LINE_ERROR, "event=reload.failed error=\"%s\"", e.text);
+	if (o->tls_cert)
+		complain(tls_load(o->tls_cert, o->tls_key, &e), &e);
+	if (d->auth)
+		complain(auth_reload(d->auth, &e), &e);
+	complain(log_file_reopen(d->log, &e), &e);
+	complain(log_file_reopen(d->audit, &e), &e);
 	notify_ready();
 }
 
@@ -216,12 +331,13 @@ static int run(struct daemon *d)
 
 static int usage(void)
 {
-	printf("moatd: serve a moat store as an OCI registry, read-only\n\n"
+	printf("moatd: serve a moat store as an OCI registry\n\n"
 	       "  moatd --store DIR --listen ADDRESS:PORT [--config FILE] [--KEY VALUE]...\n"
 	       "  moatd --help-config    every key of the file; each is also a flag\n"
 	       "  moatd --version\n\n"
-	       "Signals: TERM finishes what is being sent, then ends; HUP reads the certificate\n"
-	       "and opens the access log again.\n");
+	       "Signals: TERM finishes what is being sent, then ends; HUP reads certificate, users "
+	       "and\n"
+	       "rules and opens the logs again.\n");
 	return EXIT_OK;
 }
 

@@ -26,9 +26,10 @@ static int add_map(struct names *n, const char *text, struct err *e)
 
 	n->maps = mem_grow(n->maps, n->count + 1, sizeof(*n->maps));
 	map = &n->maps[n->count++];
-	if (from.len == 0 || to.len == 0)
+	map->to[0] = '\0';
+	if (from.len == 0 || !strchr(text, '='))
 		return err_set(e, ERR_INPUT, "map: \"%s\" is not FROM=TO", text);
-	if (set_host(map->from, from, e) < 0 || set_host(map->to, to, e) < 0)
+	if (set_host(map->from, from, e) < 0 || (to.len > 0 && set_host(map->to, to, e) < 0))
 		return err_ctx(e, "map: \"%s\"", text);
 	return 0;
 }
@@ -102,13 +103,12 @@ bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
 	return true;
 }
 
-/* The path's first component as a host. */
+/* The path's first component as a host that is called otherwise in the store. */
 static void add_prefixed(const struct names *n, struct candidates *c, const char *path)
 {
 	char host[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
 	const char *slash = strchr(path, '/'), *known;
 
-	add(c, "", path);
 	if (!slash || (size_t)(slash - path) > REF_HOST_MAX)
 		return;
 	if (names_with_port(path, ported)) {
@@ -134,16 +134,50 @@ static bool begins_with_host(const char *path, const char *host)
 	return strncmp(path, api, n) == 0 && path[n] == '/';
 }
 
-void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
+/* Does the first component read as a host, as in docker's references? */
+static bool names_a_host(const char *path)
 {
-	out->count = 0;
-	if (*ns) {
-		add_host(out, stored_host(n, ns), path);
-		if (begins_with_host(path, ns))
-			add_prefixed(n, out, path);
-		return;
-	}
+	size_t len = strcspn(path, "/");
+
+	return path[len] == '/' &&
+	       (memchr(path, '.', len) || (len == 9 && memcmp(path, "localhost", 9) == 0));
+}
+
+/* What was mirrored comes before what was pushed under a bare name, so that a push can not put
+ * itself in front of an upstream's name that clients without `ns` ask for. */
+static void find_bare(const struct names *n, const char *path, struct candidates *out)
+{
+	bool host = names_a_host(path);
+
+	if (host)
+		add(out, "", path);
 	add_prefixed(n, out, path);
 	if (*n->fallback)
 		add_host(out, n->fallback, path);
+	if (!host)
+		add(out, "", path);
+}
+
+void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
+{
+	out->count = 0;
+	if (!*ns) {
+		find_bare(n, path, out);
+		return;
+	}
+	add_host(out, stored_host(n, ns), path);
+	if (begins_with_host(path, ns)) {
+		add(out, "", path);
+		add_prefixed(n, out, path);
+	}
+}
+
+void names_find_target(
+	const struct names *n, const char *path, const char *ns, struct candidates *out)
+{
+	bool mapped = false;
+
+	for (size_t i = 0; i < n->count; i++)
+		mapped = mapped || strcmp(n->maps[i].from, ns) == 0;
+	names_find(n, path, mapped ? ns : "", out);
 }

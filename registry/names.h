@@ -1,7 +1,8 @@
 /*
  * Which stored repository a request means.
  *
- * Stored names are `host/repo` ("docker.io/library/nginx", "localhost:5001/x"). A request says
+ * Stored names are `host/repo` ("docker.io/library/nginx", "localhost:5001/x"), or bare ("team/app")
+ * when they were pushed here. A request says
  * `library/nginx?ns=docker.io`, or has the host in its path (`docker.io/library/nginx`; a port
  * behind '-': `localhost-5001/x`), or says neither, as docker's registry-mirrors do. The candidates
  * are tried in order and the first that has the thing wins. Nothing here trusts `ns` further
@@ -18,7 +19,8 @@
 #define NAME_MAX_BYTES (REF_HOST_MAX + 1 + REF_REPO_MAX)
 #define CANDIDATES_MAX 6
 
-/* `FROM=TO`: requests for host FROM are answered from what is stored under host TO. */
+/* `FROM=TO`: requests for host FROM are answered from what is stored under host TO; TO empty: from
+ * what is stored without a host. */
 struct host_map {
 	char from[REF_HOST_MAX + 1], to[REF_HOST_MAX + 1];
 };
@@ -45,6 +47,12 @@ void names_release(struct names *n);
 
 /* path: a valid name of the API; ns: a valid host or "". Never empty. */
 void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out);
+
+/* The same for a write: clients add `ns` to pushes without meaning another repository, so it counts
+ * only where the administrator mapped it. The first one that exists is written to, else the path
+ * itself, which is always among them. */
+void names_find_target(
+	const struct names *n, const char *path, const char *ns, struct candidates *out);
 
 /* Where the host in `localhost-5001/x` may be `localhost:5001`: the name with ':', or false. */
 bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1]);

@@ -17,24 +17,73 @@ const struct config_key options_table[] = {
 		"Certificate chain (PEM) to serve TLS with; read again on SIGHUP." },
 	{ "tls-key", CONFIG_STRING, AT(tls_key), NULL, 0, 0, "",
 		"The certificate's private key (PEM)." },
+	{ "tls-client-ca", CONFIG_STRING, AT(tls_client_ca), NULL, 0, 0, "",
+		"Authorities (PEM) of client certificates; their common names are users." },
+	{ "push", CONFIG_BOOL, AT(push), "off", 0, 0, "",
+		"Take pushes and deletes, beside what sets brought. Without users only where no "
+		"other machine can reach it." },
+	{ "delete", CONFIG_BOOL, AT(deletes), "on", 0, 0, "",
+		"With push: tags, manifests and blobs may be deleted, but for what a set holds." },
+	{ "strict", CONFIG_BOOL, AT(strict), "off", 0, 0, "",
+		"With push: refuse a manifest whose config, layers or children are not there." },
+	{ "uploads", CONFIG_INT, AT(uploads), "256", 1, 65536, "uploads",
+		"Most uploads open at once; each may take 256 KB while it receives." },
+	{ "uploads-each", CONFIG_INT, AT(uploads_each), "128", 1, 65536, "uploads",
+		"Most uploads open at once of one user." },
+	{ "upload-max", CONFIG_INT, AT(upload_max), "107374182400", 1, INT64_MAX, "bytes",
+		"Most bytes of one blob." },
+	{ "upload-expiry", CONFIG_INT, AT(upload_expiry), "86400", 1, 31536000, "seconds",
+		"An upload that nothing is sent to is forgotten after that long." },
+	{ "free-floor", CONFIG_INT, AT(free_floor), "1073741824", 0, INT64_MAX, "bytes",
+		"Pushes are refused (507) when less than that would stay free on the store's "
+		"disk." },
+	{ "users", CONFIG_STRING, AT(users), NULL, 0, 0, "",
+		"File of NAME:HASH lines (htpasswd -B); read again on SIGHUP." },
+	{ "access", CONFIG_STRING, AT(access), NULL, 0, 0, "",
+		"File of rules, moat-access(5); read again on SIGHUP. Without it anyone pulls, and "
+		"whoever is logged in pushes and deletes." },
+	{ "auth", CONFIG_STRING, AT(auth), "bearer", 0, 0, "",
+		"What clients are told to log in with: bearer (tokens of this server; all clients "
+		"can mix anonymous pulls and logins) or basic." },
+	{ "token-service", CONFIG_STRING, AT(token_service), "moatd", 0, 0, "",
+		"Name of this service in tokens." },
+	{ "token-realm", CONFIG_STRING, AT(token_realm), NULL, 0, 0, "",
+		"URL of /token as clients reach it; by default what they call this server." },
+	{ "token-key", CONFIG_STRING, AT(token_key), NULL, 0, 0, "",
+		"File of 32 to 64 secret bytes that tokens are signed with; by default random, so "
+		"that tokens end with the process." },
+	{ "token-ttl", CONFIG_INT, AT(token_ttl), "300", 60, 86400, "seconds",
+		"Tokens are good for that long." },
 	{ "threads", CONFIG_INT, AT(threads), "0", 0, 256, "",
 		"Threads that serve; 0: two for each processor, at least four." },
 	{ "access-log", CONFIG_STRING, AT(access_log), "off", 0, 0, "",
 		"Where a line for each request goes: off, - (standard error), or a file, opened "
 		"again on SIGHUP." },
+	{ "audit-log", CONFIG_STRING, AT(audit_log), "off", 0, 0, "",
+		"Where a line for each request that writes or was denied goes, likewise." },
+	{ "log-format", CONFIG_STRING, AT(log_format), "text", 0, 0, "",
+		"Lines of both logs: text (key=value) or json." },
+	{ "metrics", CONFIG_BOOL, AT(metrics), "on", 0, 0, "", "Serve /metrics for Prometheus." },
+	{ "sandbox", CONFIG_BOOL, AT(sandbox), "on", 0, 0, "",
+		"Give up what serving does not need, before it begins: Landlock and seccomp, where "
+		"the kernel has them." },
 	{ "default-host", CONFIG_STRING, AT(default_host), "docker.io", 0, 0, "",
 		"The host of names that have none, as docker's registry-mirrors ask for them; "
 		"empty: none." },
 	{ "map", CONFIG_STRINGS, AT(map), NULL, 0, 0, "",
-		"FROM=TO: what is asked for under host FROM is what is stored under host TO." },
+		"FROM=TO: what is asked for under host FROM is what is stored under host TO; FROM= "
+		"is what was pushed here without a host." },
 	{ "catalog", CONFIG_BOOL, AT(catalog), "on", 0, 0, "",
 		"List the repositories under /v2/_catalog." },
 	{ "cache", CONFIG_INT, AT(cache), "8388608", 0, 1 << 30, "bytes",
 		"Memory for manifests that are asked for often." },
 	{ "cache-files", CONFIG_INT, AT(cache_files), "256", 0, 65536, "files",
 		"Blobs that are kept open because they are asked for often." },
-	{ "connections", CONFIG_INT, AT(connections), "4096", 1, 1 << 20, "connections",
-		"Most connections at once; each may take 33 KB." },
+	{ "bodies", CONFIG_INT, AT(bodies), "256", 1, 1 << 20, "bodies",
+		"Most blobs that are sent at once; other requests wait, client by client in "
+		"turn." },
+	{ "connections", CONFIG_INT, AT(connections), "16384", 1, 1 << 20, "connections",
+		"Most connections at once; each may take 27 KB." },
 	{ "connections-each", CONFIG_INT, AT(connections_each), "2048", 1, 1 << 20, "connections",
 		"Most connections at once from one address." },
 	{ "header-timeout", CONFIG_INT, AT(header_timeout), "10", 1, 3600, "seconds",
@@ -136,6 +185,12 @@ static int check(const struct options *o, struct err *e)
 		return err_set(e, ERR_INPUT, "store: a directory is needed");
 	if (o->listen.count == 0)
 		return err_set(e, ERR_INPUT, "listen: an address is needed");
+	if (strcmp(o->auth, "bearer") != 0 && strcmp(o->auth, "basic") != 0)
+		return err_set(e, ERR_INPUT, "auth: bearer or basic");
+	if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0)
+		return err_set(e, ERR_INPUT, "log-format: text or json");
+	if (o->tls_client_ca && !o->tls_cert)
+		return err_set(e, ERR_INPUT, "tls-client-ca: needs tls-cert");
 	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
 		return err_set(e, ERR_INPUT, "tls-cert and tls-key are needed together");
 	return 0;

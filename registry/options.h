@@ -10,12 +10,18 @@ struct options {
 	bool allow_plain_http;
 	char *tls_cert, *tls_key; /* NULL: plain */
 	int64_t threads; /* 0: by the machine */
-	char *access_log;
+	char *access_log, *audit_log, *log_format;
+	bool metrics, sandbox;
 	char *default_host;
 	struct config_strings map;
 	bool catalog;
 	int64_t cache, cache_files;
-	int64_t connections, connections_each;
+	int64_t connections, connections_each, bodies;
+	bool push, deletes, strict;
+	int64_t uploads, uploads_each, upload_max, upload_expiry, free_floor;
+	char *users, *access, *auth; /* files, NULL none; bearer or basic */
+	char *tls_client_ca, *token_service, *token_realm, *token_key; /* NULL none */
+	int64_t token_ttl;
 	int64_t header_timeout, idle_timeout, drain_timeout, least_rate;
 };
 

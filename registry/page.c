@@ -58,8 +58,15 @@ void page_link(
 {
 	AUTO(buf_release) struct buf link = BUF_INIT;
 
-	buf_printf(&link, "<%s?n=%u&last=", path, n);
+	buf_printf(&link, "<%s?", path);
+	if (n > 0)
+		buf_printf(&link, "n=%u&", n);
+	buf_str(&link, "last=");
 	encode(&link, last);
+	for (unsigned i = 0; i < route->types; i++) {
+		buf_str(&link, "&artifactType=");
+		encode(&link, route->type[i]);
+	}
 	if (*route->ns) {
 		buf_str(&link, "&ns=");
 		encode(&link, route->ns);

@@ -19,7 +19,7 @@ int page_add(void *ctx, const char *name, struct err *e);
 /* The array and the end of the body, and its type. */
 void page_end(struct page *p, struct reply *r);
 
-/* Link: <PATH?n=N&last=LAST[&ns=NS]>; rel="next" */
+/* Link: <PATH?[n=N&]last=LAST[&artifactType=T...][&ns=NS]>; rel="next". n 0: none. */
 void page_link(
 	struct reply *r, const struct route *route, const char *path, unsigned n, const char *last);
 

@@ -70,15 +70,28 @@ int reply_error(struct reply *r, unsigned status, const char *code, const char *
 	reply_header(r, "Content-Type", "application/json");
 	buf_printf(&r->bytes, "{\"errors\":[{\"code\":\"%s\",\"message\":", code);
 	json_quote(&r->bytes, message, false);
-	buf_str(&r->bytes, "}]}\n");
+	r->open_error = true;
 	return 0;
+}
+
+void reply_end(struct reply *r, const char *id)
+{
+	if (!r->open_error)
+		return;
+	buf_str(&r->bytes, ",\"detail\":{\"request\":");
+	json_quote(&r->bytes, id, false);
+	buf_str(&r->bytes, "}}]}\n");
+	reply_header(r, "X-Request-Id", id);
+	r->open_error = false;
 }
 
 void reply_failure(struct reply *r, const struct err *e)
 {
 	switch (e->code) {
-	case ERR_BUSY:
 	case ERR_FULL:
+		reply_error(r, 507, "UNKNOWN", "the registry's disk is full");
+		break;
+	case ERR_BUSY:
 		reply_error(r, 503, "UNKNOWN", "the registry is short of something; try again");
 		reply_header(r, "Retry-After", "1");
 		break;
@@ -107,6 +120,16 @@ void reply_fault(struct reply *r, enum route_fault fault, const struct route *ro
 	case ROUTE_BAD_TAG:
 		reply_error(
 			r, 404, "MANIFEST_UNKNOWN", "%s: not a tag that could exist", route->name);
+		break;
+	case ROUTE_BAD_ALGORITHM:
+		reply_error(r, 400, "DIGEST_INVALID", "digest-algorithm: sha256 or sha512");
+		break;
+	case ROUTE_BAD_TAG_PARAMETER:
+		reply_error(r, 400, "MANIFEST_INVALID", "a tag parameter is not a tag");
+		break;
+	case ROUTE_MANY_TAGS:
+		reply_error(
+			r, 414, "MANIFEST_INVALID", "more than %d tag parameters", ROUTE_TAGS_MAX);
 		break;
 	case ROUTE_BAD_QUERY:
 		reply_error(r, 400, "UNSUPPORTED", "a query parameter has no acceptable value");

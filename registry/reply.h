@@ -25,6 +25,7 @@ struct reply {
 	struct content *content; /* one reference */
 	uint64_t first, length;
 	struct parts parts;
+	bool open_error; /* bytes are an error's body that reply_end() has to end */
 };
 
 void reply_init(struct reply *r); /* 200, no bytes */
@@ -38,9 +39,13 @@ const char *reply_get(const struct reply *r, const char *name);
 /* The next (name, value) pair; start with *at = 0. False at the end. */
 bool reply_next(const struct reply *r, size_t *at, const char **name, const char **value);
 
-/* {"errors":[{"code":..,"message":..}]}; whatever was in the reply is dropped. Returns 0. */
+/* {"errors":[{"code":..,"message":..}]}; whatever was in the reply is dropped. Returns 0. The end is
+ * left for reply_end(). */
 int reply_error(struct reply *r, unsigned status, const char *code, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+
+/* When all is said: an error's body gets the request's id, by which the logs know it. */
+void reply_end(struct reply *r, const char *id);
 
 /* A failure of ours or of the store: 404, 500 or 503 by its code. The text stays in the log. */
 void reply_failure(struct reply *r, const struct err *e);

@@ -5,16 +5,46 @@
 #ifndef MOAT_REQUEST_H
 #define MOAT_REQUEST_H
 
+#include "registry/names.h"
 #include "registry/route.h"
+#include "registry/socket.h"
 
-enum method { METHOD_GET, METHOD_HEAD, METHOD_OTHER };
+struct who;
+
+enum method {
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_PATCH,
+	METHOD_DELETE,
+	METHOD_OTHER /* known to HTTP, of no use here */
+};
+
+#define LENGTH_UNKNOWN UINT64_MAX /* the body comes in chunks */
 
 struct request {
 	enum method method;
 	const char *uri; /* raw, as it came */
 	const struct route *route;
 	const char *range, *if_range, *if_none_match;
+	const char *authorization, *content_type, *content_range, *host;
+	uint64_t length; /* bytes of the body, 0 when there is none; or LENGTH_UNKNOWN */
 	const char *id; /* ours or the client's X-Request-Id, safe in a header and in a log line */
+	const struct address *peer; /* NULL in tests */
+	const struct who *who; /* who asks; NULL where nobody is asked (no auth) */
+
+	enum route_kind kind; /* set by site.c, for counting; ROUTE_NONE before */
+
+	/* Set by site.c for handlers: the stored repositories that the path may mean and that may be
+	 * read by who asks; whether none was left out. */
+	const struct candidates *repos;
+	bool repos_all;
 };
+
+static inline bool request_reads(const struct request *q)
+{
+	return q->method == METHOD_GET || q->method == METHOD_HEAD;
+}
 
 #endif

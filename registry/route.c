@@ -132,16 +132,33 @@ static enum route_fault named(struct route *r, enum route_kind kind, struct span
 	return set_name(r, name) ? ROUTE_OK : ROUTE_BAD_NAME;
 }
 
-/* NAME/blobs/uploads, with or without a session behind it. */
-static bool is_upload(struct span path, struct span *name)
+/* Only what could be one of ours is kept: whatever else stands there is a session nobody knows. */
+static void set_session(struct route *r, struct span id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (!(id.data[i] >= '0' && id.data[i] <= '9') &&
+			!(id.data[i] >= 'a' && id.data[i] <= 'f'))
+			return;
+	if (id.len != SESSION_ID_SIZE - 1)
+		return;
+	memcpy(r->session, id.data, id.len);
+	r->session[id.len] = '\0';
+}
+
+/* NAME/blobs/uploads, with or without a session behind it: its kind, or ROUTE_NONE. */
+static enum route_kind read_upload(struct route *r, struct span path, struct span *name)
 {
 	struct span kind, last, outer;
 
 	if (ends_with(path, "/blobs/uploads", name))
-		return name->len > 0;
-	if (!cut(path, &outer, &kind, &last) || !span_is(kind, "uploads"))
-		return false;
-	return ends_with(outer, "/blobs", name) && name->len > 0;
+		return name->len > 0 ? ROUTE_UPLOADS : ROUTE_NONE;
+	if (!cut(path, &outer, &kind, &last) || !span_is(kind, "uploads") ||
+		!ends_with(outer, "/blobs", name) || name->len == 0)
+		return ROUTE_NONE;
+	if (last.len == 0)
+		return ROUTE_UPLOADS;
+	set_session(r, last);
+	return ROUTE_UPLOAD;
 }
 
 /* What is behind "/v2/". */
@@ -149,6 +166,7 @@ static enum route_fault read_api(struct route *r, struct span path)
 {
 	struct span name, kind, last;
 	enum route_fault fault;
+	enum route_kind upload;
 
 	if (span_is(path, "_catalog"))
 		return r->kind = ROUTE_CATALOG, ROUTE_OK;
@@ -158,8 +176,9 @@ static enum route_fault read_api(struct route *r, struct span path)
 		return named(r, ROUTE_DISCOVER, name);
 	if (ends_with(path, "/tags/list", &name) && name.len > 0)
 		return named(r, ROUTE_TAGS, name);
-	if (is_upload(path, &name))
-		return named(r, ROUTE_UPLOADS, name);
+	upload = read_upload(r, path, &name);
+	if (upload != ROUTE_NONE)
+		return named(r, upload, name);
 	if (!cut(path, &name, &kind, &last) || last.len == 0)
 		return ROUTE_OK;
 	if (span_is(kind, "manifests"))
@@ -191,6 +210,10 @@ static enum route_fault read_path(struct route *r, struct span raw)
 		r->kind = ROUTE_HEALTH;
 	else if (span_is(path, "/readyz"))
 		r->kind = ROUTE_READY;
+	else if (span_is(path, "/metrics"))
+		r->kind = ROUTE_METRICS;
+	else if (span_is(path, "/token"))
+		r->kind = ROUTE_TOKEN;
 	else if (len > 4 && memcmp(text, "/v2/", 4) == 0)
 		return read_api(r, (struct span){ text + 4, (size_t)len - 4 });
 	return ROUTE_OK;
@@ -244,9 +267,76 @@ static enum route_fault read_type(struct route *r, struct span raw)
 	return ROUTE_OK;
 }
 
+/* A digest of a parameter; one that can not be read stays NONE, and its handler says so. */
+static void read_digest(struct digest *d, struct span raw)
+{
+	char text[DIGEST_TEXT_SIZE];
+	long len = decode(raw, text, sizeof(text), false);
+	struct err e;
+
+	if (len > 0 && digest_parse(d, (struct span){ text, (size_t)len }, &e) < 0)
+		d->alg = DIGEST_NONE;
+}
+
+/* A repository that nobody can have is one that is not here: the mount then fails as it should. */
+static void read_from(struct route *r, struct span raw)
+{
+	long len = decode(raw, r->from, sizeof(r->from), true);
+
+	if (len <= 0 || !ref_is_repo((struct span){ r->from, (size_t)len }))
+		r->from[0] = '\0';
+}
+
+static enum route_fault read_algorithm(struct route *r, struct span raw)
+{
+	if (span_is(raw, "sha256"))
+		r->alg = DIGEST_SHA256;
+	else if (span_is(raw, "sha512"))
+		r->alg = DIGEST_SHA512;
+	else
+		return ROUTE_BAD_ALGORITHM;
+	return ROUTE_OK;
+}
+
+static enum route_fault read_tag(struct route *r, struct span raw)
+{
+	char *tag;
+	long len;
+
+	if (r->tags == ROUTE_TAGS_MAX)
+		return ROUTE_MANY_TAGS;
+	tag = r->tag_list[r->tags];
+	len = decode(raw, tag, sizeof(r->tag_list[0]), false);
+	if (len < 0 || !ref_is_tag((struct span){ tag, (size_t)len }))
+		return ROUTE_BAD_TAG_PARAMETER;
+	r->tags++;
+	return ROUTE_OK;
+}
+
+/* Parameters of an upload; what it does not know it ignores. */
+static enum route_fault read_upload_parameter(struct route *r, struct span key, struct span raw)
+{
+	if (span_is(key, "digest")) {
+		r->has_digest = true;
+		read_digest(&r->digest, raw);
+	} else if (span_is(key, "mount")) {
+		read_digest(&r->mount, raw);
+	} else if (span_is(key, "from")) {
+		read_from(r, raw);
+	} else if (span_is(key, "digest-algorithm")) {
+		return read_algorithm(r, raw);
+	}
+	return ROUTE_OK;
+}
+
 static enum route_fault read_parameter(struct route *r, struct span key, struct span raw)
 {
 	char n[24];
+
+	if (r->kind == ROUTE_UPLOADS || r->kind == ROUTE_UPLOAD)
+		return span_is(key, "ns") ? read_ns(r, raw) : read_upload_parameter(r, key, raw);
+	if (r->kind == ROUTE_MANIFEST && span_is(key, "tag"))
+		return read_tag(r, raw);
 
 	if (span_is(key, "ns"))
 		return read_ns(r, raw);
@@ -281,7 +371,10 @@ enum route_fault route_parse(struct route *r, struct span uri)
 	r->name[0] = r->tag[0] = r->ns[0] = r->last[0] = '\0';
 	r->digest.alg = DIGEST_NONE;
 	r->n = PAGE_UNSET;
-	r->types = 0;
+	r->types = r->tags = 0;
+	r->session[0] = r->from[0] = '\0';
+	r->has_digest = false;
+	r->mount.alg = r->alg = DIGEST_NONE;
 	if (uri.len > URI_MAX)
 		return ROUTE_TOO_LONG;
 	for (size_t i = 0; i < uri.len; i++)
@@ -291,5 +384,8 @@ enum route_fault route_parse(struct route *r, struct span uri)
 	fault = read_path(r, path);
 	if (fault != ROUTE_OK || r->kind == ROUTE_NONE)
 		return fault;
+	r->query = uri;
+	if (r->kind == ROUTE_TOKEN)
+		return ROUTE_OK; /* its parameters are read where they are understood */
 	return read_query(r, uri);
 }

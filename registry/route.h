@@ -14,6 +14,8 @@
 
 #define URI_MAX 8192 /* bytes of path and query */
 #define ROUTE_TYPES_MAX 8 /* artifactType parameters that count; more are refused */
+#define ROUTE_TAGS_MAX 32 /* tag parameters of one manifest; more are answered 414 */
+#define SESSION_ID_SIZE 33 /* 128 random bits in lower-case hex, and NUL */
 #define LAST_MAX (REF_HOST_MAX + 1 + REF_REPO_MAX)
 
 enum route_kind {
@@ -25,9 +27,13 @@ enum route_kind {
 	ROUTE_MANIFEST,
 	ROUTE_BLOB,
 	ROUTE_REFERRERS,
-	ROUTE_UPLOADS, /* known, never served while push is off */
+	ROUTE_UPLOADS, /* NAME/blobs/uploads/: a session begins here */
+	ROUTE_UPLOAD, /* ... and goes on at this one */
+	ROUTE_TOKEN,
+	ROUTE_METRICS,
 	ROUTE_HEALTH,
-	ROUTE_READY
+	ROUTE_READY,
+	ROUTE_COUNT
 };
 
 #define PAGE_UNSET (-1)
@@ -36,12 +42,23 @@ struct route {
 	enum route_kind kind;
 	char name[REF_REPO_MAX + 1]; /* "" where the route has none */
 	char tag[REF_TAG_MAX + 1]; /* ROUTE_MANIFEST by tag; else "" */
-	struct digest digest; /* manifest by digest, blob, referrers; else DIGEST_NONE */
+	struct digest
+		digest; /* manifest by digest, blob, referrers, ?digest= of an upload; else NONE */
 	char ns[REF_HOST_MAX + 1]; /* ?ns=, a valid host; "" when absent */
 	int64_t n; /* ?n=, PAGE_UNSET when absent; never negative otherwise */
 	char last[LAST_MAX + 1]; /* ?last=, "" when absent */
 	unsigned types; /* artifactType parameters */
 	char type[ROUTE_TYPES_MAX][MEDIA_TYPE_MAX + 1];
+
+	/* Of requests that write. */
+	char session[SESSION_ID_SIZE]; /* ROUTE_UPLOAD; "" when it can not be one of ours */
+	bool has_digest; /* ?digest= was there, good or not */
+	struct digest mount; /* ?mount=, DIGEST_NONE when absent or not readable */
+	char from[REF_REPO_MAX + 1]; /* ?from=, "" when absent or no name */
+	enum digest_alg alg; /* ?digest-algorithm=, DIGEST_NONE when absent */
+	unsigned tags; /* ?tag= of a manifest */
+	char tag_list[ROUTE_TAGS_MAX][REF_TAG_MAX + 1];
+	struct span query; /* raw; borrowed from the target */
 };
 
 /* What is wrong with a target, as the error codes of the spec. */
@@ -52,7 +69,10 @@ enum route_fault {
 	ROUTE_BAD_NAME,
 	ROUTE_BAD_DIGEST,
 	ROUTE_BAD_TAG, /* can not exist: to be answered like an unknown manifest */
-	ROUTE_BAD_QUERY /* n, ns or artifactType */
+	ROUTE_BAD_QUERY, /* n, ns or artifactType */
+	ROUTE_BAD_ALGORITHM, /* digest-algorithm */
+	ROUTE_BAD_TAG_PARAMETER,
+	ROUTE_MANY_TAGS
 };
 
 /* Read `uri`. On a fault r->kind may be known (to choose the words of the answer), the rest is

@@ -1,21 +1,33 @@
 /*
- * The HTTP server: threads, connections, deadlines. The only user of libmicrohttpd.
+ * The HTTP server: threads, connections, deadlines. Its files (server.c loops, conn.c connections and
+ * requests, send.c answers) are the only users of libmicrohttpd.
  *
  * Every thread runs a loop of its own with its own connections, store handle and HTTP daemon, and
- * accepts from the shared listening sockets. What is the same for all (names, cache, limits) is
- * borrowed from the caller, who keeps it until server_stop().
+ * accepts from the shared listening sockets. What takes long is done by other threads (jobs.h,
+ * commit.h); a connection that has to wait is set aside meanwhile. What is the same for all (names,
+ * cache, users, limits) is borrowed from the caller, who keeps it until server_stop().
  */
 #ifndef MOAT_SERVER_H
 #define MOAT_SERVER_H
 
 #include "registry/access_log.h"
+#include "registry/auth.h"
 #include "registry/cache.h"
 #include "registry/clients.h"
+#include "registry/metrics.h"
 #include "registry/names.h"
+#include "registry/uploads.h"
 
 /* Bytes a connection: request line and headers, answer's headers. A Range of zstd:chunked (22.5 kB)
  * fits with a token beside it. All of it is touched, as the library clears it between requests. */
 #define REQUEST_POOL (26u << 10)
+
+struct push_config {
+	bool on;
+	bool strict, deletes;
+	uint64_t upload_max, free_floor; /* bytes */
+	struct uploads_limits uploads;
+};
 
 struct server_config {
 	const char *store; /* directory */
@@ -26,11 +38,18 @@ struct server_config {
 	unsigned connections, connections_each; /* in all, of one address */
 	unsigned header_seconds; /* a request must be whole after that long */
 	unsigned idle_seconds; /* between requests */
-	unsigned least_rate; /* bytes a second, over 30 s, that a client must take */
+	unsigned least_rate; /* bytes a second, over 30 s, that a client must take or send */
+	unsigned bodies; /* large answers that are sent at once; others wait for their turn */
 	bool catalog;
+	struct push_config push;
 	const struct names *names;
 	struct cache *cache;
-	struct access_log *log; /* NULL: off */
+	struct auth *auth; /* NULL: anyone may do anything */
+	struct metrics *metrics; /* NULL: not counted; else a shard for each thread */
+	bool serve_metrics;
+	struct log_file *log; /* the access log; NULL: off */
+	struct log_file *audit; /* NULL: off */
+	enum log_format format; /* of both */
 };
 
 struct server;
@@ -41,7 +60,7 @@ MUST int server_start(struct server **s, const struct server_config *config, str
  * when all are gone or after that many seconds. */
 void server_drain(struct server *s, unsigned seconds);
 
-/* Cut what is left and end the threads. */
+/* Cut what is left, finish what is being written, and end the threads. */
 void server_stop(struct server **s);
 
 #endif

@@ -162,6 +162,13 @@ int socket_inherited(int *first)
 	return count;
 }
 
+bool socket_is_over(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 uint64_t socket_acked(int fd)
 {
 	struct tcp_info info;

@@ -30,6 +30,9 @@ MUST int socket_address(int fd, struct address *a, struct err *e);
  * how many, 0 when not activated that way; the environment is cleaned. */
 int socket_inherited(int *first);
 
+/* Has the peer closed its side, and is all that it sent read? */
+bool socket_is_over(int fd);
+
 /* Bytes the peer has acknowledged since the connection began; UINT64_MAX when nobody knows. */
 uint64_t socket_acked(int fd);
 

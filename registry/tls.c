@@ -3,6 +3,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct credentials {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct credentials *current[KEPT]; /* [0] is in use, the rest retired */
 static gnutls_datum_t ticket_key;
+static char *client_ca; /* PEM */
 
 static void credentials_free(struct credentials **c)
 {
@@ -118,8 +120,55 @@ void tls_unload(void)
 {
 	for (unsigned i = 0; i < KEPT; i++)
 		credentials_free(&current[i]);
+	free(client_ca);
+	client_ca = NULL;
 	gnutls_free(ticket_key.data);
 	ticket_key.data = NULL;
+}
+
+int tls_load_client_ca(const char *path, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	gnutls_x509_crt_t *list = NULL;
+	unsigned count = 0;
+	gnutls_datum_t pem;
+	int rc;
+
+	if (read_pem(path, &text, &pem, e) < 0)
+		return err_ctx(e, "tls-client-ca");
+	rc = gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
+	if (rc < 0)
+		return err_set(e, ERR_INPUT, "tls-client-ca: %s: %s", path, gnutls_strerror(rc));
+	for (unsigned i = 0; i < count; i++)
+		gnutls_x509_crt_deinit(list[i]);
+	gnutls_free(list);
+	buf_char(&text, '\0');
+	client_ca = buf_detach(&text);
+	return 0;
+}
+
+const char *tls_client_ca(void)
+{
+	return client_ca;
+}
+
+bool tls_peer_name(void *session, char *name, size_t size)
+{
+	unsigned status = ~0u, count = 0;
+	const gnutls_datum_t *chain;
+	gnutls_x509_crt_t cert;
+	bool named;
+
+	if (!client_ca || gnutls_certificate_verify_peers2(session, &status) < 0 || status != 0)
+		return false;
+	chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&cert) < 0)
+		return false;
+	named = gnutls_x509_crt_import(cert, &chain[0], GNUTLS_X509_FMT_DER) == 0 &&
+		gnutls_x509_crt_get_dn_by_oid(
+			cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) == 0;
+	gnutls_x509_crt_deinit(cert);
+	return named;
 }
 
 static int retrieve(gnutls_session_t session, const gnutls_datum_t *ca, int ca_count,
@@ -142,6 +191,8 @@ tls_callback_fn *tls_callback(void)
 
 void tls_begin(void *session)
 {
+	if (client_ca)
+		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)
 		return; /* then it does full handshakes */
 }

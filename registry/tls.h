@@ -2,6 +2,9 @@
 #ifndef MOAT_TLS_H
 #define MOAT_TLS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "storage/base/err.h"
 
 /* No ChaCha20 (eight times slower here than AES-GCM with its instructions), nothing below 1.2. */
@@ -13,6 +16,14 @@
  * on failure the old ones stay. One server a process. */
 MUST int tls_load(const char *cert, const char *key, struct err *e);
 void tls_unload(void);
+
+/* Certificates of these authorities (PEM) are asked for from clients, and accepted as their names. */
+MUST int tls_load_client_ca(const char *path, struct err *e);
+const char *tls_client_ca(void); /* the PEM text, NULL none */
+
+/* The common name of the client's verified certificate: true and the name. A session without one, or
+ * with one that does not verify, has no name. */
+bool tls_peer_name(void *session, char *name, size_t size);
 
 /* A gnutls_certificate_retrieve_function2, for the HTTP library. */
 typedef void tls_callback_fn(void);

@@ -52,8 +52,8 @@ never 'storage does not know the programs' "$inc(registry|mirror-tool)" "${stora
 never 'the server does not know the tool' "${inc}mirror-tool" "${registry[@]}"
 never 'the tool does not know the server' "${inc}registry" "${tool[@]}"
 never 'store_private.h is for storage/' 'include.*store_private\.h' "${registry[@]}" "${tool[@]}"
-mapfile -t readers < <(files registry | grep -vE '/(put|delete|upload)_')
-never 'only put_, delete_ and upload_ handlers may write to the store' 'include.*store_write\.h' \
+mapfile -t readers < <(files registry | grep -vE '/(put_|delete_|upload|commit|writing)')
+never 'only what writes may write to the store (put_, delete_, upload, commit, writing)' 'include.*store_write\.h' \
 	"${readers[@]}"
 
 mapfile -t silent < <(files storage | grep -vE 'base/(log|fault|err)\.c')
@@ -64,7 +64,7 @@ never 'storage neither prints nor exits' \
 home sqlite3.h 'storage/db\.c'
 home jansson.h 'storage/base/json\.c'
 home yaml.h 'storage/base/yaml\.c'
-home microhttpd.h 'registry/server\.c'
+home microhttpd.h 'registry/server_private\.h'
 home curl/ 'mirror-tool/upstream/http\.c'
 home archive 'mirror-tool/media/.*'
 home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c|registry/(auth|token)\.c'

@@ -131,6 +131,14 @@ static void framing_method__exact_words_only(void **state)
 	assert_int_equal(framing_method("HEAD", &m), 0);
 	assert_int_equal(m, METHOD_HEAD);
 	assert_int_equal(framing_method("PUT", &m), 0);
+	assert_int_equal(m, METHOD_PUT);
+	assert_int_equal(framing_method("POST", &m), 0);
+	assert_int_equal(m, METHOD_POST);
+	assert_int_equal(framing_method("PATCH", &m), 0);
+	assert_int_equal(m, METHOD_PATCH);
+	assert_int_equal(framing_method("DELETE", &m), 0);
+	assert_int_equal(m, METHOD_DELETE);
+	assert_int_equal(framing_method("OPTIONS", &m), 0);
 	assert_int_equal(m, METHOD_OTHER);
 	assert_int_equal(framing_method("get", &m), -1);
 	assert_int_equal(framing_method("", &m), -1);

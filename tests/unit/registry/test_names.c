@@ -27,11 +27,14 @@ static const struct {
 		"index.docker.io/library/nginx docker.io/library/nginx "
 		"docker.io/index.docker.io/library/nginx" },
 	{ "quay.io/cilium/cilium", "", "quay.io/cilium/cilium docker.io/quay.io/cilium/cilium" },
-	{ "localhost-5001/x", "", "localhost-5001/x localhost:5001/x docker.io/localhost-5001/x" },
-	{ "reg-5000/a/b", "", "reg-5000/a/b reg:5000/a/b docker.io/reg-5000/a/b" },
-	/* neither: docker's registry-mirrors */
-	{ "library/nginx", "", "library/nginx docker.io/library/nginx" },
-	{ "nginx", "", "nginx docker.io/nginx docker.io/library/nginx" },
+	{ "localhost-5001/x", "", "localhost:5001/x docker.io/localhost-5001/x localhost-5001/x" },
+	{ "localhost/x", "", "localhost/x docker.io/localhost/x" },
+	{ "reg-5000/a/b", "", "reg:5000/a/b docker.io/reg-5000/a/b reg-5000/a/b" },
+	/* neither: docker's registry-mirrors, before what was pushed under the bare name */
+	{ "library/nginx", "", "docker.io/library/nginx library/nginx" },
+	{ "nginx", "", "docker.io/nginx docker.io/library/nginx nginx" },
+	/* our own name, as nodes know it */
+	{ "team/app", "registry.local", "team/app" },
 	/* configured */
 	{ "team/app", "mirror.corp", "ghcr.io/team/app" },
 	{ "mirror.corp/team/app", "",
@@ -42,8 +45,9 @@ static const struct {
 		"mirror.corp-5000/app quay.io/app docker.io/mirror.corp-5000/app" },
 };
 
-static char map_host[] = "mirror.corp=ghcr.io", map_port[] = "mirror.corp:5000=quay.io";
-static char *maps[] = { map_host, map_port };
+static char map_host[] = "mirror.corp=ghcr.io", map_port[] = "mirror.corp:5000=quay.io",
+	    map_bare[] = "registry.local=";
+static char *maps[] = { map_host, map_port, map_bare };
 
 static void names_find__candidates_in_order(void **state)
 {
@@ -62,6 +66,25 @@ static void names_find__candidates_in_order(void **state)
 			buf_printf(&got, "%s%s", j ? " " : "", c.name[j]);
 		assert_string_equal(got.data, cases[i].want);
 	}
+}
+
+/* Pushes carry `ns` without meaning it, unless it was mapped. */
+static void names_find_target__ns_counts_where_it_is_mapped(void **state)
+{
+	AUTO(names_release) struct names n = NAMES_INIT;
+	struct config_strings given = { maps, ARRAY_SIZE(maps) };
+	struct candidates c;
+	struct err e;
+
+	(void)state;
+	assert_ok(names_init(&n, &given, "docker.io", &e));
+	names_find_target(&n, "team/app", "quay.io", &c);
+	assert_int_equal(c.count, 2);
+	assert_string_equal(c.name[0], "docker.io/team/app");
+	assert_string_equal(c.name[1], "team/app");
+	names_find_target(&n, "team/app", "mirror.corp", &c);
+	assert_int_equal(c.count, 1);
+	assert_string_equal(c.name[0], "ghcr.io/team/app");
 }
 
 /* Whoever may fill `library/nginx` here must not get to answer for docker.io. */
@@ -99,7 +122,7 @@ static void names_find__a_name_too_long_is_left_out(void **state)
 
 static void names_init__refuses(void **state)
 {
-	static char bad[][8] = { "x", "=y", "x=", "a/b=c", "a=b/c", "a b=c" };
+	static char bad[][8] = { "x", "=y", "a/b=c", "a=b/c", "a b=c" };
 	struct err e;
 
 	(void)state;
@@ -142,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_find__candidates_in_order),
+		cmocka_unit_test(names_find_target__ns_counts_where_it_is_mapped),
 		cmocka_unit_test(names_find__ns_never_means_the_bare_name),
 		cmocka_unit_test(names_find__a_name_too_long_is_left_out),
 		cmocka_unit_test(names_init__refuses),

@@ -11,6 +11,8 @@
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+#define SESSION "0123456789abcdef0123456789abcdef"
+
 static const struct {
 	const char *uri;
 	enum route_kind kind;
@@ -35,7 +37,12 @@ static const struct {
 	{ "/v2/a/referrers/" D, ROUTE_REFERRERS, "a", "" },
 	{ "/v2/a/blobs/uploads/", ROUTE_UPLOADS, "a", "" },
 	{ "/v2/a/blobs/uploads", ROUTE_UPLOADS, "a", "" },
-	{ "/v2/a/blobs/uploads/8f3a", ROUTE_UPLOADS, "a", "" },
+	{ "/v2/a/blobs/uploads/8f3a", ROUTE_UPLOAD, "a", "" },
+	{ "/v2/a/blobs/uploads/" SESSION, ROUTE_UPLOAD, "a", "" },
+	{ "/v2/a/blobs/uploads/" SESSION "?digest=" D "&ns=docker.io", ROUTE_UPLOAD, "a", "" },
+	{ "/v2/a/blobs/uploads/uploads", ROUTE_UPLOAD, "a", "" },
+	{ "/token?service=x&scope=repository:a:pull", ROUTE_TOKEN, "", "" },
+	{ "/metrics", ROUTE_METRICS, "", "" },
 	/* names that look like routes */
 	{ "/v2/blobs/manifests/uploads", ROUTE_MANIFEST, "blobs", "uploads" },
 	{ "/v2/manifests/manifests/manifests", ROUTE_MANIFEST, "manifests", "manifests" },
@@ -49,7 +56,7 @@ static const struct {
 	{ "/v2/nginx/manifests/", ROUTE_NONE, "", "" },
 	{ "/v2/nginx/nothing/x", ROUTE_NONE, "", "" },
 	{ "/v2/tags/list", ROUTE_NONE, "", "" },
-	{ "/metrics", ROUTE_NONE, "", "" },
+	{ "/metrics/", ROUTE_NONE, "", "" },
 };
 
 static void route_parse__knows_the_api(void **state)

@@ -32,7 +32,7 @@ static struct {
 struct fixture {
 	struct names names;
 	struct cache *cache;
-	struct access_log *log;
+	struct log_file *log;
 	struct server *server;
 	int listener;
 	uint16_t port;
@@ -63,6 +63,7 @@ static const struct server_config usual = { .threads = 2,
 	.header_seconds = 60,
 	.idle_seconds = 60,
 	.least_rate = 1024,
+	.bodies = 64,
 	.catalog = true };
 
 static int make_store(void **state)
@@ -126,7 +127,7 @@ static int teardown(void **state)
 	server_stop(&f->server);
 	fd_close(&f->listener);
 	cache_free(&f->cache);
-	access_log_close(&f->log);
+	log_file_close(&f->log);
 	names_release(&f->names);
 	mem_free(&f);
 	return 0;
@@ -590,13 +591,13 @@ static void server__access_log_lines(void **state)
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	struct err e;
 
-	assert_ok(access_log_open(&f->log, path, &e));
+	assert_ok(log_file_open(&f->log, "access-log", path, &e));
 	start(f, usual);
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	ask(&w, "GET", MANIFEST, "X-Request-Id: abc-1\r\n", &a);
 	ask(&w, "HEAD", "/v2/x/manifests/1", "", &a);
 	assert_int_equal(rename(path, moved), 0);
-	assert_ok(access_log_reopen(f->log, &e));
+	assert_ok(log_file_reopen(f->log, &e));
 	ask(&w, "GET", "/nothing", "", &a);
 	assert_string_not_equal(answer_get(&a, "X-Request-Id"), "");
 	server_stop(&f->server);

@@ -1,0 +1,654 @@
+/*
+ * Connections and the requests on them: from the library's callbacks to the site, and back. A request
+ * is read, its sender found out, its body taken, its answer sent; where that would wait for another
+ * thread, the connection is set aside (paused) and woken. Must never block, and never look at the URI
+ * that the library decoded.
+ */
+#define MOAT_SERVER_PART
+#include "registry/server_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "registry/framing.h"
+#include "registry/tls.h"
+#include "storage/base/log.h"
+#include "storage/base/banned.h"
+
+#define BODY_SWALLOW                                                                               \
+	(64u << 10) /* of a request that needs none; a larger one ends the connection */
+#define DRAIN_MAX (64u << 20) /* of a refused body, so that the connection can go on */
+#define RATE_WINDOW_MS 30000
+#define LOG_LINES_MAX (32u << 10)
+#define TURN_LEAST (256u << 10) /* smaller answers do not wait for their turn */
+
+void conn_enter(struct conn *c, enum phase phase)
+{
+	c->phase = phase;
+	c->since_ms = c->loop->now_ms;
+}
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+	return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+/* Nothing happens on the connection until it is woken; only its own loop may pause it. */
+static void conn_pause(void *ctx)
+{
+	struct conn *c = ctx;
+
+	conn_enter(c, PHASE_WAITING);
+	MHD_suspend_connection(c->mhd);
+}
+
+static void conn_wake(void *ctx)
+{
+	struct conn *c = ctx;
+	int wake = c->loop->wake;
+	uint64_t one = 1;
+
+	MHD_resume_connection(c->mhd); /* and from here on c may be gone */
+	if (write(wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		BUG("eventfd: %s", strerror(errno));
+}
+
+static struct conn *of_turn(struct turn *t)
+{
+	return (struct conn *)(void *)((char *)t - offsetof(struct conn, turn));
+}
+
+static void turn_pause(struct turn *t)
+{
+	conn_pause(of_turn(t));
+}
+
+static void turn_go(struct turn *t)
+{
+	conn_wake(of_turn(t));
+}
+
+/* --- the headers ----------------------------------------------------------------------------- */
+
+/* The request line was read: the request begins. Called once a request, before the library cuts
+ * the target into pieces. */
+void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	struct conn *c = conn_of(mhd);
+	struct loop *l = c->loop;
+
+	(void)cls;
+	conn_enter(c, PHASE_HEADERS);
+	buf_clear(&c->uri);
+	buf_str(&c->uri, uri);
+	c->uri_at = uri;
+	c->framed = c->begun = c->ready = false;
+	c->body = 0;
+	c->swept_body = UINT64_MAX;
+	c->status = 0;
+	c->bytes = 0;
+	c->route = ROUTE_NONE;
+	c->serial = ++l->serial;
+	c->start_us = now_us();
+	return c;
+}
+
+static const char *request_id(struct conn *c, const char *theirs)
+{
+	if (theirs)
+		return theirs;
+	snprintf(c->id, sizeof(c->id), "%016" PRIx64, c->serial);
+	return c->id;
+}
+
+/* A value that a NUL cut short goes on behind its end, where a whole one has what is left of the
+ * line's end. (A line that ends in a bare LF looks the same, and is as doubtful.) */
+static bool is_whole(const char *value, size_t len)
+{
+	return strchr("\r\n\t ", value[len + 1]); /* or NUL */
+}
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+	size_t name_len, const char *value, size_t value_len)
+{
+	struct framing *f = cls;
+
+	(void)kind;
+	if (!value || !is_whole(value, value_len))
+		f->wrong = "a header line holds a NUL or has no proper end";
+	else
+		framing_header(
+			f, (struct span){ name, name_len }, (struct span){ value, value_len });
+	return MHD_YES;
+}
+
+/* Refuse and end the connection: what follows on it is in doubt. */
+static enum MHD_Result refuse(struct conn *c, unsigned status, const char *why)
+{
+	reply_error(&c->reply, status, "UNSUPPORTED", "%s", why);
+	return send_reply(c);
+}
+
+/* A NUL in the request line cuts the strings that we are given. The library keeps the line in one
+ * piece, with the version behind the target: then the distance is the length. */
+static bool is_cut(const struct conn *c, const char *version)
+{
+	uintptr_t from = (uintptr_t)c->uri_at, to = (uintptr_t)version;
+
+	return to > from && to - from < REQUEST_POOL && to - from != c->uri.len + 1;
+}
+
+static void fill_request(struct conn *c, const struct framing *f)
+{
+	c->expects = f->expects;
+	c->request = (struct request){ .method = c->request.method,
+		.uri = c->uri.data,
+		.range = f->range,
+		.if_range = f->if_range,
+		.if_none_match = f->if_none_match,
+		.authorization = f->authorization,
+		.content_type = f->content_type,
+		.content_range = f->content_range,
+		.host = f->host,
+		.length = f->chunked ? LENGTH_UNKNOWN : f->length,
+		.id = request_id(c, f->request_id),
+		.peer = &c->peer,
+		.who = &c->who };
+}
+
+/* NULL, or why the request can not be trusted to be one. */
+static const char *read_headers(struct conn *c, const char *method, const char *version)
+{
+	struct framing f;
+	const char *wrong;
+
+	framing_init(&f);
+	MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, on_header, &f);
+	wrong = framing_end(&f, strcmp(version, "HTTP/1.0") == 0);
+	c->framed = true;
+	c->method_text = method;
+	if (framing_method(method, &c->request.method) < 0) {
+		c->method_text = "?";
+		wrong = "not a method of HTTP";
+	}
+	fill_request(c, &f);
+	if (!wrong && (*c->uri.data != '/' || is_cut(c, version)))
+		wrong = "the request target is not a path";
+	return wrong;
+}
+
+/* --- who asks -------------------------------------------------------------------------------- */
+
+static void check_password(struct job *j)
+{
+	struct conn *c = (struct conn *)(void *)((char *)j - offsetof(struct conn, job));
+
+	auth_verify(c->loop->server->config.auth, c->request.authorization);
+	conn_wake(c);
+}
+
+static void unknown(struct conn *c, const char *why)
+{
+	AUTO(buf_release) struct buf challenge = BUF_INIT;
+	struct auth *auth = c->loop->server->config.auth;
+
+	auth_challenge(
+		auth, &c->who, c->request.host, c->loop->server->config.tls, "", 0, &challenge);
+	reply_error(&c->reply, 401, "UNAUTHORIZED", "%s", why);
+	reply_header(&c->reply, "WWW-Authenticate", challenge.data);
+	c->ready = true;
+}
+
+/* False: not known yet, a password is being checked. */
+static bool identify(struct conn *c)
+{
+	const struct server_config *config = &c->loop->server->config;
+	char name[AUTH_NAME_MAX + 1];
+	const char *why = "who are you?", *certificate = NULL;
+
+	if (!config->auth)
+		return true;
+	if (config->tls &&
+		tls_peer_name(MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+				      ->tls_session,
+			name, sizeof(name)))
+		certificate = name;
+	switch (auth_identify(config->auth, c->request.authorization, certificate, &c->who, &why)) {
+	case AUTH_OK:
+		return true;
+	case AUTH_LATER:
+		c->job.run = check_password;
+		conn_pause(c);
+		jobs_add(c->loop->server->passwords, &c->job);
+		return false;
+	default:
+		unknown(c, why);
+		return true;
+	}
+}
+
+/* --- the request ----------------------------------------------------------------------------- */
+
+static void log_failure(const struct conn *c, const struct err *e)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+
+	buf_printf(
+		&line, "event=request.failed id=%s method=%s uri=", c->request.id, c->method_text);
+	log_value(&line, c->uri.data);
+	buf_str(&line, " error=");
+	log_value(&line, e->text);
+	log_event(LOG_LINE_ERROR, "%s", line.data);
+}
+
+/* The reply that a writing has ready becomes ours. */
+static void take_reply(struct conn *c)
+{
+	if (c->writing->failed.code != ERR_OK)
+		log_failure(c, &c->writing->failed);
+	reply_release(&c->reply);
+	c->reply = c->writing->reply;
+	reply_init(&c->writing->reply);
+	c->ready = true;
+}
+
+static void begin_writing(struct conn *c)
+{
+	struct waker waker = { conn_pause, conn_wake, c };
+	struct err e;
+
+	site_write(&c->loop->site, &c->request, &waker, &c->writing, &c->reply, &e);
+	c->route = c->request.kind;
+	if (e.code != ERR_OK)
+		log_failure(c, &e);
+	if (!c->writing)
+		c->ready = true;
+	else if (writing_answered(c->writing))
+		take_reply(c);
+}
+
+static void enter_body(struct conn *c)
+{
+	conn_enter(c, PHASE_BODY);
+	c->window_ms = c->loop->now_ms;
+	c->window_bytes = c->body;
+}
+
+/* Who asks is known. A refusal that must end the connection is sent now; all else when the body is
+ * in, which keeps it. */
+static enum MHD_Result begin(struct conn *c)
+{
+	uint64_t length = c->request.length == LENGTH_UNKNOWN ? 0 : c->request.length;
+
+	if (!identify(c))
+		return MHD_YES;
+	c->begun = true;
+	if (request_reads(&c->request)) {
+		if (c->expects || length > BODY_SWALLOW)
+			return refuse(c, 413, "a body is not wanted");
+		return MHD_YES;
+	}
+	if (!c->ready)
+		begin_writing(c);
+	if (c->ready && (c->expects || length > DRAIN_MAX))
+		return send_reply(c);
+	if (c->request.length != 0)
+		enter_body(c);
+	return MHD_YES;
+}
+
+/* Did the client leave with its body half sent? The library is told of new bytes by the edge: when the
+ * end came together with the last of them, it does not look again. Behind TLS some may be decrypted
+ * and not yet ours, and of a body in chunks the last may be read already: those are left to the
+ * sweep. */
+static bool has_left(const struct conn *c)
+{
+	if (c->request.length == LENGTH_UNKNOWN || c->body >= c->request.length ||
+		c->loop->server->config.tls)
+		return false;
+	return socket_is_over(c->fd);
+}
+
+static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
+{
+	bool wanted = c->writing && !c->ready && c->writing->want != BODY_NONE;
+	size_t taken = wanted ? writing_take(c->writing, data, *size) : *size;
+	uint64_t most = request_reads(&c->request) ? BODY_SWALLOW : DRAIN_MAX;
+	bool paused = taken < *size;
+
+	c->body += taken;
+	*size -= taken;
+	if (paused)
+		return MHD_YES;
+	if (c->phase == PHASE_WAITING)
+		enter_body(c); /* it waited for us, and goes on */
+	if (has_left(c))
+		return MHD_NO;
+	if (wanted && !c->writing->too_large)
+		return MHD_YES;
+	return c->body > most ? MHD_NO : MHD_YES;
+}
+
+/* Large bodies are sent in turns. True: not yet. */
+static bool waits_for_turn(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	if (c->has_turn || send_length(c) < TURN_LEAST)
+		return false;
+	c->has_turn = true;
+	c->turn.go = turn_go;
+	return !turns_enter(l->server->turns, &c->turn, c->client, l->now_ms, turn_pause);
+}
+
+static void answer_reading(struct conn *c)
+{
+	struct err e;
+
+	site_answer(&c->loop->site, &c->request, &c->reply, &e);
+	c->route = c->request.kind;
+	if (e.code != ERR_OK)
+		log_failure(c, &e);
+	c->ready = true;
+}
+
+/* The request is whole. */
+static enum MHD_Result finish(struct conn *c)
+{
+	if (!c->ready && c->writing) {
+		if (!writing_answered(c->writing)) {
+			writing_end(c->writing);
+			return MHD_YES;
+		}
+		take_reply(c);
+	} else if (!c->ready) {
+		answer_reading(c);
+	}
+	if (waits_for_turn(c))
+		return MHD_YES;
+	return send_reply(c);
+}
+
+enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **req)
+{
+	struct conn *c = *req;
+
+	(void)cls, (void)mhd, (void)url;
+	if (!c->framed) {
+		const char *wrong = read_headers(c, method, version);
+
+		if (wrong)
+			return refuse(c, 400, wrong);
+	}
+	if (!c->begun)
+		return begin(c);
+	return *size > 0 ? take_body(c, data, size) : finish(c);
+}
+
+/* --- the end of a request -------------------------------------------------------------------- */
+
+static void log_request(struct conn *c, bool aborted, int64_t us)
+{
+	struct loop *l = c->loop;
+	struct access_entry entry = { .peer = &c->peer,
+		.method = c->method_text,
+		.uri = c->uri.data,
+		.id = c->request.id,
+		.user = c->who.name,
+		.status = c->status,
+		.bytes = c->bytes,
+		.ms = (double)us / 1000,
+		.aborted = aborted };
+
+	if (!l->server->config.log)
+		return;
+	access_log_add(&l->lines, l->server->config.format, &entry);
+	if (l->lines.len > LOG_LINES_MAX)
+		conn_flush_log(l);
+}
+
+void conn_flush_log(struct loop *l)
+{
+	if (l->lines.len == 0)
+		return;
+	log_file_write(l->server->config.log, buf_span(&l->lines));
+	buf_clear(&l->lines);
+}
+
+static const char *action_name(const struct request *q, const struct route *route)
+{
+	if (route->kind == ROUTE_CATALOG)
+		return "catalog";
+	if (route->kind == ROUTE_BASE || route->kind == ROUTE_TOKEN)
+		return "login";
+	if (request_reads(q) && route->kind != ROUTE_UPLOAD)
+		return "pull";
+	return q->method == METHOD_DELETE && route->kind != ROUTE_UPLOAD ? "delete" : "push";
+}
+
+/* Whatever writes or was denied. The answer to a client that has not logged in yet is no denial. */
+static void audit(struct conn *c)
+{
+	const struct server_config *config = &c->loop->server->config;
+	bool denied = c->status == 403 || (c->status == 401 && c->request.authorization);
+	AUTO(buf_release) struct buf line = BUF_INIT;
+	char digest[DIGEST_TEXT_SIZE] = "";
+	struct route route;
+	struct audit_entry entry = {
+		.peer = &c->peer, .id = c->request.id, .user = c->who.name, .status = c->status
+	};
+
+	if (!config->audit || (request_reads(&c->request) && !denied) ||
+		(c->status == 401 && !denied))
+		return;
+	if (route_parse(&route, span_of(c->uri.data)) != ROUTE_OK)
+		route.name[0] = '\0';
+	if (route.digest.alg)
+		digest_text(&route.digest, digest);
+	entry.action = action_name(&c->request, &route);
+	entry.repo = route.name;
+	entry.reference = *route.tag ? route.tag : *digest ? digest : route.session;
+	audit_add(&line, config->format, &entry);
+	log_file_write(config->audit, buf_span(&line));
+}
+
+void conn_completed(
+	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode code)
+{
+	struct conn *c = *req;
+	bool aborted = code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	int64_t us;
+
+	(void)cls, (void)mhd;
+	if (!c)
+		return;
+	us = now_us() - c->start_us;
+	if (c->framed) {
+		log_request(c, aborted, us);
+		audit(c);
+		if (c->loop->shard)
+			metrics_request(c->loop->shard, c->route, c->request.method, c->status,
+				c->bytes, c->body, us);
+	}
+	if (c->has_turn)
+		turns_leave(c->loop->server->turns);
+	c->has_turn = c->framed = c->begun = c->ready = false;
+	writing_free(&c->writing);
+	content_unref(&c->held);
+	reply_release(&c->reply);
+	reply_init(&c->reply);
+	who_release(&c->who);
+	conn_enter(c, PHASE_IDLE);
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void conn_begin(struct loop *l, struct MHD_Connection *mhd, struct conn *c)
+{
+	c->loop = l;
+	c->mhd = mhd;
+	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->next = l->conns;
+	if (c->next)
+		c->next->prev = c;
+	l->conns = c;
+	l->count++;
+	reply_init(&c->reply);
+	conn_enter(c, PHASE_FRESH);
+	if (l->server->config.tls)
+		tls_begin(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+				  ->tls_session);
+}
+
+static void conn_end(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		l->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	l->count--;
+	clients_leave(l->server->clients, &c->client);
+	buf_release(&c->uri);
+	reply_release(&c->reply);
+	free(c);
+}
+
+/* The connection that accept_one() hands over, as the library has no argument for it. */
+static _Thread_local struct conn *arriving;
+
+void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = arriving;
+		conn_begin(cls, mhd, STEAL(arriving));
+	} else if (*context) {
+		conn_end(*context);
+		*context = NULL;
+	}
+}
+
+/* At the limit, the connection that has been idle longest makes room. */
+static void make_room(struct loop *l)
+{
+	struct conn *oldest = NULL;
+
+	for (struct conn *c = l->conns; c; c = c->next)
+		if (c->phase == PHASE_IDLE && (!oldest || c->since_ms < oldest->since_ms))
+			oldest = c;
+	if (oldest) {
+		shutdown(oldest->fd, SHUT_RDWR);
+		conn_enter(oldest, PHASE_FRESH); /* not to be chosen twice */
+	}
+}
+
+static void conn_drop(struct server *s, struct conn **c)
+{
+	if (!*c)
+		return;
+	clients_leave(s->clients, &(*c)->client);
+	free(*c);
+	*c = NULL;
+}
+
+static void accept_one(struct loop *l, int fd, const struct address *peer)
+{
+	struct conn *c = mem_alloc(sizeof(*c));
+	enum clients_answer answer = clients_enter(l->server->clients, peer, &c->client);
+
+	if (answer == CLIENTS_FULL)
+		make_room(l);
+	if (answer != CLIENT_OK) {
+		if (l->shard)
+			metrics_refused(l->shard, answer == CLIENT_TOO_MANY);
+		close(fd);
+		free(c);
+		return;
+	}
+	c->peer = *peer;
+	c->uri = (struct buf)BUF_INIT;
+	arriving = c;
+	if (MHD_add_connection(l->mhd, fd, (const struct sockaddr *)&peer->sa, peer->len) !=
+		MHD_YES)
+		conn_drop(l->server, &arriving); /* the library closed fd */
+}
+
+/* One a turn. Going on until nobody is left costs a socket, made by the kernel before it looks and
+ * thrown away again, and takes from the other loops what they could be serving. */
+void conn_accept(struct loop *l, int listener)
+{
+	struct address peer = { .len = sizeof(peer.sa) };
+	int fd = accept4(
+		listener, (struct sockaddr *)&peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		accept_one(l, fd, &peer);
+	else if (errno == EMFILE || errno == ENFILE)
+		make_room(l);
+}
+
+/* --- deadlines ------------------------------------------------------------------------------- */
+
+/* Too slow in sending its body or taking its answer? Judged over windows; of an answer, by what the
+ * client's kernel acknowledged. */
+static bool is_stalled(struct conn *c, uint64_t moved)
+{
+	uint64_t before = c->window_bytes;
+	int64_t ms = c->loop->now_ms - c->window_ms;
+
+	if (ms < RATE_WINDOW_MS && before != UINT64_MAX)
+		return false;
+	c->window_bytes = moved;
+	c->window_ms = c->loop->now_ms;
+	if (moved == UINT64_MAX || before == UINT64_MAX)
+		return false;
+	return moved - before < c->loop->server->config.least_rate * (uint64_t)ms / 1000;
+}
+
+/* Its client has closed, and since the last sweep nothing came any more. */
+static bool is_abandoned(struct conn *c)
+{
+	bool moved = c->body != c->swept_body;
+
+	c->swept_body = c->body;
+	return !moved && socket_is_over(c->fd);
+}
+
+static bool is_late(struct conn *c)
+{
+	const struct server_config *config = &c->loop->server->config;
+	int64_t ms = c->loop->now_ms - c->since_ms;
+
+	switch (c->phase) {
+	case PHASE_FRESH:
+	case PHASE_HEADERS:
+		return ms > (int64_t)config->header_seconds * 1000;
+	case PHASE_IDLE:
+		return ms > (int64_t)config->idle_seconds * 1000 || c->loop->server->draining;
+	case PHASE_BODY:
+		return is_abandoned(c) || is_stalled(c, c->body);
+	case PHASE_SENDING:
+		return is_stalled(c, socket_acked(c->fd));
+	case PHASE_WAITING:
+		return false;
+	}
+	return false;
+}
+
+void conn_sweep(struct loop *l)
+{
+	for (struct conn *c = l->conns; c; c = c->next)
+		if (is_late(c))
+			shutdown(c->fd, SHUT_RDWR);
+}

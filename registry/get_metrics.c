@@ -1,0 +1,108 @@
+/* GET /metrics: what was counted, and how things stand now. */
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "registry/clients.h"
+#include "registry/turns.h"
+#include "registry/writing.h"
+#include "storage/base/banned.h"
+
+static void gauge(struct buf *out, const char *name, const char *help, double value)
+{
+	metrics_number(out, name, "gauge", help, value);
+}
+
+static void add_server(const struct site *s, struct buf *out)
+{
+	unsigned active = 0, waiting = 0;
+
+	gauge(out, "moat_http_connections", "Connections now.", clients_count(s->clients));
+	turns_count(s->turns, &active, &waiting);
+	gauge(out, "moat_pull_bodies_active", "Large bodies being sent.", active);
+	gauge(out, "moat_pull_queue_waiting", "Requests that wait for their turn.", waiting);
+}
+
+static void add_writers(const struct writers *w, struct buf *out)
+{
+	uint64_t groups = 0, changes = 0;
+
+	if (!w || !w->committer)
+		return;
+	committer_counts(w->committer, &groups, &changes);
+	gauge(out, "moat_uploads_open", "Upload sessions.", uploads_open(w->uploads));
+	metrics_number(
+		out, "moat_commit_groups_total", "counter", "Durable commits.", (double)groups);
+	metrics_number(
+		out, "moat_commit_changes_total", "counter", "Changes in them.", (double)changes);
+}
+
+static void add_process(struct buf *out)
+{
+	struct rusage use;
+	unsigned long long pages = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (statm) {
+		if (fscanf(statm, "%*u %llu", &pages) == 1)
+			gauge(out, "process_resident_memory_bytes", "Resident memory.",
+				(double)pages * (double)sysconf(_SC_PAGESIZE));
+		fclose(statm);
+	}
+	getrusage(RUSAGE_SELF, &use);
+	metrics_number(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
+		(double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+			(double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+}
+
+/* Active sets, as labels: there are few. */
+static int add_set(void *ctx, const struct set_info *set, struct err *e)
+{
+	(void)e;
+	if (set->active)
+		buf_printf(ctx,
+			"moat_set_generation{channel=\"%s\",version=\"%s\",digest=\"%s\"} %llu\n",
+			set->name, set->version,
+			digest_text(&set->digest, (char[DIGEST_TEXT_SIZE]){ "" }),
+			(unsigned long long)set->generation);
+	return 0;
+}
+
+/* Totals count rows, so they are asked for once a minute, whoever scrapes how often. */
+static int add_store(struct site *s, struct buf *out, struct err *e)
+{
+	struct store_totals t;
+	uint64_t left = 0;
+
+	if (metrics_totals(s->metrics, s->store, s->now_ms, &t, e) < 0 ||
+		store_free_bytes(s->store, &left, e) < 0)
+		return -1;
+	gauge(out, "moat_store_blobs", "Blobs held.", (double)t.blobs);
+	gauge(out, "moat_store_bytes", "Bytes of them.", (double)t.bytes);
+	gauge(out, "moat_store_manifests", "Manifests among them.", (double)t.manifests);
+	gauge(out, "moat_store_repositories", "Repositories.", (double)t.repos);
+	gauge(out, "moat_store_sets", "Sets held.", (double)t.sets);
+	gauge(out, "moat_store_free_bytes", "Space left for blobs.", (double)left);
+	buf_str(out, "# HELP moat_set_generation The active generation of each channel.\n"
+		     "# TYPE moat_set_generation gauge\n");
+	return list_sets(s->store, add_set, out, e);
+}
+
+int get_metrics(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	if (!s->metrics)
+		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
+	(void)q;
+	metrics_write(s->metrics, &r->bytes);
+	add_server(s, &r->bytes);
+	add_writers(s->writers, &r->bytes);
+	add_process(&r->bytes);
+	if (add_store(s, &r->bytes, e) < 0)
+		return -1;
+	buf_str(&r->bytes, "# HELP moat_build_info This program.\n# TYPE moat_build_info gauge\n"
+			   "moat_build_info{version=\"" MOAT_VERSION "\"} 1\n");
+	reply_header(r, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+	reply_header(r, "Cache-Control", "no-store");
+	return 0;
+}

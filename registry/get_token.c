@@ -1,0 +1,25 @@
+/*
+ * GET /token: the token service. Who asks was found out from the login, as for any request; without
+ * one it gives tokens for what anyone may do. Clients that would rather POST a form fall back to
+ * this when they are told 405.
+ */
+#include "registry/site.h"
+#include "storage/base/banned.h"
+
+int get_token(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	int rc;
+
+	if (!s->auth)
+		return reply_error(r, 404, "UNSUPPORTED", "no logins here");
+	rc = auth_token(s->auth, q->who, q->route->query, &r->bytes, e);
+	if (rc < 0 && e->code == ERR_INPUT) {
+		e->code = ERR_OK;
+		return reply_error(r, 400, "UNSUPPORTED", "the query can not be read");
+	}
+	if (rc < 0)
+		return -1;
+	reply_header(r, "Content-Type", "application/json");
+	reply_header(r, "Cache-Control", "no-store");
+	return 0;
+}

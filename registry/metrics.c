@@ -1,0 +1,222 @@
+/* Metrics. Must never have a label whose values a client can invent. */
+#include "registry/metrics.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define METHODS (METHOD_OTHER + 1)
+#define TOTALS_MS 60000
+#define LINE 64 /* bytes of a cache line */
+
+static const unsigned codes[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 413, 414,
+	416, 429, 500, 503, 507, 0 };
+#define CODES (sizeof(codes) / sizeof(codes[0])) /* the last one: any other, or none */
+
+static const unsigned bounds_us[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+	500000, 1000000, 2500000, 5000000, 10000000, 60000000 };
+#define BOUNDS (sizeof(bounds_us) / sizeof(bounds_us[0]))
+
+static const char *const routes[ROUTE_COUNT] = { "other", "base", "catalog", "discover", "tags",
+	"manifest", "blob", "referrers", "uploads", "upload", "token", "metrics", "health",
+	"ready" };
+static const char *const methods[METHODS] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
+	"other" };
+
+typedef _Atomic uint64_t counter;
+
+struct shard {
+	counter requests[ROUTE_COUNT][METHODS][CODES];
+	counter within[ROUTE_COUNT][BOUNDS + 1]; /* not cumulative; the last: longer */
+	counter microseconds[ROUTE_COUNT];
+	counter sent[ROUTE_COUNT], received;
+	counter refused[2];
+} __attribute__((aligned(LINE)));
+
+struct metrics {
+	unsigned count;
+	struct shard *shards;
+
+	pthread_mutex_t lock; /* of what follows */
+	struct store_totals totals;
+	int64_t counted_ms; /* 0: never */
+};
+
+struct metrics *metrics_new(unsigned shards)
+{
+	struct metrics *m = mem_alloc(sizeof(*m));
+
+	m->count = shards;
+	pthread_mutex_init(&m->lock, NULL);
+	if (posix_memalign((void **)&m->shards, LINE, shards * sizeof(*m->shards)) != 0)
+		BUG("out of memory");
+	memset(m->shards, 0, shards * sizeof(*m->shards));
+	return m;
+}
+
+void metrics_free(struct metrics **m)
+{
+	if (!*m)
+		return;
+	pthread_mutex_destroy(&(*m)->lock);
+	free((*m)->shards);
+	free(*m);
+	*m = NULL;
+}
+
+struct shard *metrics_shard(struct metrics *m, unsigned index)
+{
+	return &m->shards[index];
+}
+
+/* Only the shard's own thread adds to it. */
+static void add(counter *c, uint64_t n)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static unsigned code_index(unsigned status)
+{
+	unsigned i = 0;
+
+	while (i < CODES - 1 && codes[i] != status)
+		i++;
+	return i;
+}
+
+static unsigned bound_index(int64_t us)
+{
+	unsigned i = 0;
+
+	while (i < BOUNDS && us > (int64_t)bounds_us[i])
+		i++;
+	return i;
+}
+
+void metrics_request(struct shard *s, enum route_kind route, enum method method, unsigned status,
+	uint64_t sent, uint64_t received, int64_t us)
+{
+	add(&s->requests[route][method][code_index(status)], 1);
+	add(&s->within[route][bound_index(us)], 1);
+	add(&s->microseconds[route], us > 0 ? (uint64_t)us : 0);
+	add(&s->sent[route], sent);
+	add(&s->received, received);
+}
+
+void metrics_refused(struct shard *s, bool too_many_of_one)
+{
+	add(&s->refused[too_many_of_one], 1);
+}
+
+int metrics_totals(
+	struct metrics *m, struct store *s, int64_t now_ms, struct store_totals *out, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&m->lock);
+	if (!m->counted_ms || now_ms - m->counted_ms > TOTALS_MS) {
+		rc = store_totals(s, &m->totals, e);
+		m->counted_ms = rc == 0 ? now_ms : 0;
+	}
+	*out = m->totals;
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* The sum over all shards of the counter that stands at this place in the first one. */
+static uint64_t sum(const struct metrics *m, const counter *first)
+{
+	size_t offset = (size_t)((const char *)first - (const char *)m->shards);
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < m->count; i++) {
+		const counter *c =
+			(const counter *)(const void *)((const char *)&m->shards[i] + offset);
+
+		total += atomic_load_explicit(c, memory_order_relaxed);
+	}
+	return total;
+}
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metrics_number(
+	struct buf *out, const char *name, const char *type, const char *help, double value)
+{
+	head(out, name, type, help);
+	buf_printf(out, "%s %.15g\n", name, value);
+}
+
+static void write_requests(const struct metrics *m, struct buf *out)
+{
+	head(out, "moat_http_requests_total", "counter", "Requests answered.");
+	for (int r = 0; r < ROUTE_COUNT; r++)
+		for (int k = 0; k < METHODS; k++)
+			for (size_t c = 0; c < CODES; c++) {
+				uint64_t n = sum(m, &m->shards[0].requests[r][k][c]);
+				char code[16] = "other";
+
+				if (n == 0)
+					continue;
+				if (codes[c])
+					snprintf(code, sizeof(code), "%u", codes[c]);
+				buf_printf(out,
+					"moat_http_requests_total{route=\"%s\",method=\"%s\","
+					"code=\"%s\"} %" PRIu64 "\n",
+					routes[r], methods[k], code, n);
+			}
+}
+
+static void write_histogram(const struct metrics *m, int r, struct buf *out)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < BOUNDS; i++) {
+		count += sum(m, &m->shards[0].within[r][i]);
+		buf_printf(out,
+			"moat_http_request_duration_seconds_bucket{route=\"%s\",le=\"%g\"} %" PRIu64
+			"\n",
+			routes[r], bounds_us[i] / 1e6, count);
+	}
+	count += sum(m, &m->shards[0].within[r][BOUNDS]);
+	buf_printf(out,
+		"moat_http_request_duration_seconds_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n"
+		"moat_http_request_duration_seconds_sum{route=\"%s\"} %.6f\n"
+		"moat_http_request_duration_seconds_count{route=\"%s\"} %" PRIu64 "\n",
+		routes[r], count, routes[r], (double)sum(m, &m->shards[0].microseconds[r]) / 1e6,
+		routes[r], count);
+}
+
+static void write_sent(const struct metrics *m, struct buf *out)
+{
+	head(out, "moat_http_response_bytes_total", "counter", "Bytes of bodies announced.");
+	for (int r = 0; r < ROUTE_COUNT; r++)
+		buf_printf(out, "moat_http_response_bytes_total{route=\"%s\"} %" PRIu64 "\n",
+			routes[r], sum(m, &m->shards[0].sent[r]));
+}
+
+void metrics_write(const struct metrics *m, struct buf *out)
+{
+	write_requests(m, out);
+	head(out, "moat_http_request_duration_seconds", "histogram",
+		"From the request line to the last byte sent.");
+	for (int r = 0; r < ROUTE_COUNT; r++)
+		write_histogram(m, r, out);
+	write_sent(m, out);
+	metrics_number(out, "moat_http_request_bytes_total", "counter", "Bytes of bodies received.",
+		(double)sum(m, &m->shards[0].received));
+	head(out, "moat_http_connections_refused_total", "counter", "Connections turned away.");
+	for (int i = 0; i < 2; i++)
+		buf_printf(out, "moat_http_connections_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			i ? "address" : "total", sum(m, &m->shards[0].refused[i]));
+}

@@ -1,0 +1,35 @@
+/*
+ * Counters for Prometheus (text exposition format 0.0.4). Each loop counts into a shard of its own
+ * with relaxed atomics, so counting takes no lock and shares no cache line; a scrape adds them up.
+ */
+#ifndef MOAT_METRICS_H
+#define MOAT_METRICS_H
+
+#include "registry/request.h"
+#include "storage/store.h"
+
+struct metrics;
+struct shard;
+
+struct metrics *metrics_new(unsigned shards);
+void metrics_free(struct metrics **m);
+struct shard *metrics_shard(struct metrics *m, unsigned index);
+
+/* A request is over. status 0: it had no answer. sent, received: bytes of bodies. */
+void metrics_request(struct shard *s, enum route_kind route, enum method method, unsigned status,
+	uint64_t sent, uint64_t received, int64_t microseconds);
+/* A connection was turned away. */
+void metrics_refused(struct shard *s, bool too_many_of_one);
+
+/* Totals of the store, counted at most once a minute. Safe from any thread. */
+MUST int metrics_totals(struct metrics *m, struct store *s, int64_t now_ms,
+	struct store_totals *out, struct err *e);
+
+/* Append what was counted. */
+void metrics_write(const struct metrics *m, struct buf *out);
+
+/* One number with its help, in the same format. type: "gauge" or "counter". */
+void metrics_number(
+	struct buf *out, const char *name, const char *type, const char *help, double value);
+
+#endif

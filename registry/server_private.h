@@ -1,0 +1,115 @@
+/* What server.c, conn.c and send.c share. Nobody else may look inside. */
+#ifndef MOAT_SERVER_PART
+#error "server_private.h is for the files of the server only: include server.h"
+#endif
+#ifndef MOAT_SERVER_PRIVATE_H
+#define MOAT_SERVER_PRIVATE_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "registry/server.h"
+#include "registry/site.h"
+#include "registry/turns.h"
+#include "registry/writing.h"
+
+#define ID_SIZE 17
+
+enum phase {
+	PHASE_FRESH, /* connected, nothing came yet */
+	PHASE_IDLE, /* between requests */
+	PHASE_HEADERS,
+	PHASE_BODY,
+	PHASE_WAITING, /* for one of our threads, or its turn */
+	PHASE_SENDING
+};
+
+/* A connection, and the request that is on it. */
+struct conn {
+	struct conn *prev, *next; /* of the loop */
+	struct loop *loop;
+	struct MHD_Connection *mhd;
+	int fd;
+	struct client *client;
+	struct address peer;
+	enum phase phase;
+	int64_t since_ms; /* when the phase began */
+	int64_t window_ms; /* when the window of the least rate began */
+	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
+
+	/* The request. */
+	struct buf uri;
+	const char *uri_at; /* where the library has it */
+	bool framed; /* its headers were read */
+	bool begun; /* and who asks is known: the body may come */
+	bool expects; /* 100-continue */
+	const char *method_text;
+	struct request request;
+	struct who who;
+	uint64_t serial; /* its id */
+	char id[ID_SIZE];
+	uint64_t body; /* bytes of it that came */
+	uint64_t swept_body; /* ... at the last sweep */
+	struct writing *writing; /* NULL: it reads, or was refused */
+	struct job job; /* a password to be checked */
+	int64_t start_us;
+
+	/* The answer. */
+	struct reply reply;
+	bool ready; /* the reply is to be sent as soon as it can be */
+	struct turn turn;
+	bool has_turn; /* it counts among the bodies that are sent */
+	unsigned status;
+	uint64_t bytes;
+	enum route_kind route; /* for counting */
+	struct content *held; /* its bytes are being sent by a shared answer */
+};
+
+struct loop {
+	struct server *server;
+	pthread_t thread;
+	bool running;
+	struct MHD_Daemon *mhd;
+	int epoll, wake;
+	bool accepting;
+	struct site site;
+	struct shard *shard; /* of the metrics; NULL: not counted */
+	struct conn *conns;
+	unsigned count;
+	int64_t now_ms, swept_ms;
+	uint64_t serial;
+	struct buf lines; /* of the access log */
+};
+
+struct server {
+	struct server_config config;
+	struct clients *clients;
+	struct turns *turns;
+	struct writers writers;
+	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */
+	_Atomic(bool) draining, stopping;
+	unsigned count;
+	struct loop *loops;
+};
+
+int64_t now_us(void); /* monotonic */
+
+/* conn.c: the library's callbacks, and what loops do with connections. */
+enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **req);
+void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+void conn_completed(
+	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode code);
+void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
+	enum MHD_ConnectionNotificationCode code);
+void conn_accept(struct loop *l, int listener);
+void conn_sweep(struct loop *l); /* deadlines */
+void conn_flush_log(struct loop *l);
+void conn_enter(struct conn *c, enum phase phase);
+
+/* send.c: c->reply to the library; released then. MHD_NO ends the connection. */
+enum MHD_Result send_reply(struct conn *c);
+/* Bytes of the body that the reply would send. */
+uint64_t send_length(const struct conn *c);
+
+#endif

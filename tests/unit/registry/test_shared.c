@@ -1,0 +1,368 @@
+/* Turns, upload sessions, jobs, metrics and log lines: what the server's threads share. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/access_log.h"
+#include "registry/jobs.h"
+#include "registry/metrics.h"
+#include "registry/turns.h"
+#include "registry/uploads.h"
+#include "tests/support/cm.h"
+#include "tests/support/sandbox.h"
+
+/* --- turns ---------------------------------------------------------------------------------- */
+
+struct waiter {
+	struct turn turn;
+	char name;
+	bool paused;
+};
+
+static char order[64];
+
+static void went(struct turn *t)
+{
+	struct waiter *w = (struct waiter *)(void *)t;
+	size_t n = strlen(order);
+
+	assert_true(w->paused);
+	order[n] = w->name;
+	order[n + 1] = '\0';
+}
+
+static void paused(struct turn *t)
+{
+	((struct waiter *)(void *)t)->paused = true;
+}
+
+static bool enter(struct turns *t, struct waiter *w, char name, const void *client, int64_t now)
+{
+	*w = (struct waiter){ .turn.go = went, .name = name };
+	return turns_enter(t, &w->turn, client, now, paused);
+}
+
+/* Client 1 asks for much, 2 and 3 for little: each is served in turn. */
+static void turns__client_by_client(void **state)
+{
+	struct turns *t = turns_new(2);
+	struct waiter w[10];
+	unsigned active, waiting;
+	int one, two, three;
+
+	(void)state;
+	order[0] = '\0';
+	assert_true(enter(t, &w[0], 'a', &one, 0));
+	assert_true(enter(t, &w[1], 'b', &one, 0));
+	for (int i = 2; i < 6; i++)
+		assert_false(enter(t, &w[i], (char)('a' + i), &one, 0));
+	assert_false(enter(t, &w[6], 'X', &two, 0));
+	assert_false(enter(t, &w[7], 'Y', &three, 0));
+	assert_false(enter(t, &w[8], 'Z', &two, 0));
+	turns_count(t, &active, &waiting);
+	assert_int_equal(active, 2);
+	assert_int_equal(waiting, 7);
+	for (int i = 0; i < 9; i++)
+		turns_leave(t);
+	assert_string_equal(order, "cXYdZef");
+	turns_count(t, &active, &waiting);
+	assert_int_equal(active, 0);
+	assert_int_equal(waiting, 0);
+	assert_true(enter(t, &w[9], 'n', &one, 0));
+	turns_leave(t);
+	turns_free(&t);
+}
+
+static void turns__nobody_waits_for_ever(void **state)
+{
+	struct turns *t = turns_new(1);
+	struct waiter w[4];
+	unsigned active, waiting;
+	int one, two;
+
+	(void)state;
+	order[0] = '\0';
+	assert_true(enter(t, &w[0], 'a', &one, 100));
+	assert_false(enter(t, &w[1], 'b', &one, 100));
+	assert_false(enter(t, &w[2], 'c', &two, 200));
+	turns_expire(t, 50);
+	assert_string_equal(order, "");
+	turns_expire(t, 150);
+	assert_string_equal(order, "b");
+	turns_count(t, &active, &waiting);
+	assert_int_equal(active, 2);
+	turns_leave(t); /* still as many as there may be */
+	assert_string_equal(order, "b");
+	turns_leave(t);
+	assert_string_equal(order, "bc");
+	turns_leave(t);
+	turns_free(&t);
+}
+
+/* --- jobs ----------------------------------------------------------------------------------- */
+
+struct add {
+	struct job job;
+	_Atomic(int) *sum;
+};
+
+static void add_one(struct job *j)
+{
+	(*((struct add *)(void *)j)->sum)++;
+	free(j);
+}
+
+static void jobs__all_are_run(void **state)
+{
+	_Atomic(int) sum = 0;
+	struct jobs *jobs = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(jobs_new(&jobs, 4, &e));
+	for (int i = 0; i < 1000; i++) {
+		struct add *a = mem_alloc(sizeof(*a));
+
+		a->job.run = add_one;
+		a->sum = &sum;
+		if (i == 900) {
+			jobs_stop(jobs);
+			assert_int_equal(sum, 900);
+		}
+		jobs_add(jobs, &a->job);
+	}
+	assert_int_equal(sum, 1000);
+	jobs_free(&jobs);
+}
+
+/* --- upload sessions ------------------------------------------------------------------------ */
+
+static const struct uploads_limits limits = { .total = 4, .each = 3, .expiry_seconds = 10 };
+
+static void uploads__belong_to_who_began_them(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct upload *up = NULL, *again = NULL;
+	struct digest d;
+	char id[SESSION_ID_SIZE];
+
+	(void)state;
+	assert_int_equal(uploads_begin(u, "team/app", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
+	memcpy(id, up->id, sizeof(id));
+	assert_int_equal(uploads_take(u, id, "team/app", "alice", 0, &again, &d), UPLOADS_TAKEN);
+	uploads_give(u, &up, 0);
+	assert_null(up);
+	assert_int_equal(uploads_take(u, id, "team/app", "bob", 0, &up, &d), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, id, "team/app", "", 0, &up, &d), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, id, "team/other", "alice", 0, &up, &d), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, "", "team/app", "alice", 0, &up, &d), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, id, "team/app", "alice", 0, &up, &d), UPLOADS_OK);
+	uploads_give(u, &up, 0);
+}
+
+static void uploads__as_many_as_there_may_be(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct upload *up[5] = { NULL };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i]), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
+	assert_int_equal(uploads_begin(u, "a", "bob", DIGEST_SHA256, 0, &up[3]), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
+	assert_int_equal(uploads_open(u), 4);
+	uploads_drop(u, &up[0]);
+	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_OK);
+	for (int i = 1; i < 5; i++)
+		uploads_drop(u, &up[i]);
+	assert_int_equal(uploads_open(u), 0);
+}
+
+static void uploads__expire_when_idle(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct upload *idle = NULL, *busy = NULL, *list;
+	struct digest d;
+	char id[SESSION_ID_SIZE];
+
+	(void)state;
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &idle), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &busy), UPLOADS_OK);
+	memcpy(id, idle->id, sizeof(id));
+	uploads_give(u, &idle, 5000);
+	assert_null(uploads_expire(u, 15000));
+	assert_int_equal(uploads_take(u, id, "a", "", 15001, &idle, &d), UPLOADS_UNKNOWN);
+	list = uploads_expire(u, 15001);
+	assert_non_null(list);
+	assert_null(list->next);
+	uploads_free_list(list);
+	assert_int_equal(uploads_open(u), 1);
+	uploads_drop(u, &busy);
+}
+
+/* A PUT that is sent again because its answer was lost. */
+static void uploads__finished_ones_are_remembered(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct digest d, got = { .alg = DIGEST_NONE };
+	struct upload *up = NULL;
+	char first[SESSION_ID_SIZE], id[SESSION_ID_SIZE];
+
+	(void)state;
+	digest_of(&d, DIGEST_SHA256, span_of("x"));
+	for (int i = 0; i <= UPLOADS_ENDED_MAX; i++) {
+		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
+		memcpy(i ? id : first, up->id, sizeof(id));
+		uploads_end(u, &up, &d, 1000);
+	}
+	assert_int_equal(uploads_take(u, id, "a", "alice", 2000, &up, &got), UPLOADS_ENDED);
+	assert_true(digest_eq(&got, &d));
+	assert_int_equal(uploads_take(u, id, "a", "bob", 2000, &up, &got), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, id, "a", "alice", 2000000, &up, &got), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_take(u, first, "a", "alice", 2000, &up, &got), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_open(u), 0);
+}
+
+/* --- metrics -------------------------------------------------------------------------------- */
+
+struct counting {
+	struct shard *shard;
+};
+
+static void *count(void *cls)
+{
+	for (int i = 0; i < 10000; i++)
+		metrics_request(cls, ROUTE_BLOB, METHOD_GET, 200, 10, 1, i % 2 ? 400 : 70000000);
+	return NULL;
+}
+
+static bool has_line(const struct buf *text, const char *line)
+{
+	AUTO(mem_free) char *whole = mem_printf("\n%s\n", line);
+
+	return strstr(text->data, whole) != NULL;
+}
+
+static void metrics__exact_over_threads(void **state)
+{
+	struct metrics *m = metrics_new(3);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	pthread_t threads[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, count, metrics_shard(m, i)), 0);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	metrics_request(metrics_shard(m, 0), ROUTE_NONE, METHOD_OTHER, 418, 0, 0, 500);
+	metrics_refused(metrics_shard(m, 1), true);
+	metrics_write(m, &text);
+	assert_true(has_line(&text,
+		"moat_http_requests_total{route=\"blob\",method=\"GET\",code=\"200\"} 30000"));
+	assert_true(has_line(&text,
+		"moat_http_requests_total{route=\"other\",method=\"other\",code=\"other\"} 1"));
+	assert_true(has_line(&text,
+		"moat_http_request_duration_seconds_bucket{route=\"blob\",le=\"0.0005\"} 15000"));
+	assert_true(has_line(&text,
+		"moat_http_request_duration_seconds_bucket{route=\"blob\",le=\"60\"} 15000"));
+	assert_true(has_line(&text,
+		"moat_http_request_duration_seconds_bucket{route=\"blob\",le=\"+Inf\"} 30000"));
+	assert_true(
+		has_line(&text, "moat_http_request_duration_seconds_count{route=\"blob\"} 30000"));
+	assert_true(has_line(&text, "moat_http_response_bytes_total{route=\"blob\"} 300000"));
+	assert_true(has_line(&text, "moat_http_request_bytes_total 30000"));
+	assert_true(has_line(&text, "moat_http_connections_refused_total{reason=\"address\"} 1"));
+	metrics_free(&m);
+}
+
+/* --- log lines ------------------------------------------------------------------------------ */
+
+#define NASTY "/v2/a\"b\\c\n\x01 =\xff"
+
+static struct address loopback(void)
+{
+	struct address a;
+	struct err e;
+
+	assert_ok(address_parse(&a, "127.0.0.1:1", &e));
+	return a;
+}
+
+static void log_lines__nothing_from_outside_ends_them(void **state)
+{
+	struct address peer = loopback();
+	struct access_entry entry = { .peer = &peer,
+		.method = "GET",
+		.uri = NASTY,
+		.id = "id1",
+		.user = "",
+		.status = 200,
+		.bytes = 5,
+		.ms = 1.5 };
+	AUTO(buf_release) struct buf text = BUF_INIT, json = BUF_INIT;
+
+	(void)state;
+	access_log_add(&text, LOG_TEXT, &entry);
+	access_log_add(&json, LOG_JSON, &entry);
+	assert_ptr_equal(strchr(text.data, '\n'), text.data + text.len - 1);
+	assert_ptr_equal(strchr(json.data, '\n'), json.data + json.len - 1);
+	assert_non_null(strstr(text.data, " user=- method=GET uri=\""));
+	assert_non_null(strstr(text.data, " status=200 bytes=5 ms=1.500 id=id1\n"));
+	assert_non_null(strstr(json.data, "\"event\":\"request\",\"peer\":\"127.0.0.1:1\""));
+	assert_non_null(strstr(json.data, "\"uri\":\"/v2/a\\\"b\\\\c\\n\\u0001 =?\""));
+	assert_non_null(
+		strstr(json.data, "\"status\":200,\"bytes\":5,\"ms\":1.500,\"id\":\"id1\"}"));
+}
+
+static void audit_lines__say_what_came_of_it(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *result;
+	} cases[] = { { 201, "allowed" }, { 202, "allowed" }, { 401, "denied" }, { 403, "denied" },
+		{ 404, "failed" }, { 507, "failed" }, { 0, "aborted" } };
+	struct address peer = loopback();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct audit_entry entry = { .peer = &peer,
+			.id = "id1",
+			.user = "alice",
+			.action = "push",
+			.repo = "team/app",
+			.reference = "1",
+			.status = cases[i].status };
+		AUTO(buf_release) struct buf line = BUF_INIT;
+		AUTO(mem_free)
+		char *want =
+			mem_printf(" event=audit result=%s user=alice peer=127.0.0.1:1 "
+				   "action=push repository=team/app reference=1 status=%u id=id1\n",
+				cases[i].result, cases[i].status);
+
+		audit_add(&line, LOG_TEXT, &entry);
+		assert_non_null(strstr(line.data, want));
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(turns__client_by_client),
+		T(turns__nobody_waits_for_ever),
+		T(jobs__all_are_run),
+		T(uploads__belong_to_who_began_them),
+		T(uploads__as_many_as_there_may_be),
+		T(uploads__expire_when_idle),
+		T(uploads__finished_ones_are_remembered),
+		T(metrics__exact_over_threads),
+		T(log_lines__nothing_from_outside_ends_them),
+		T(audit_lines__say_what_came_of_it),
+	};
+
+	return cmocka_run_group_tests_name("registry/shared", tests, NULL, NULL);
+}

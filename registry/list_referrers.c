@@ -97,7 +97,8 @@ static int write_page(
 {
 	AUTO(buf_release) struct buf one = BUF_INIT;
 
-	qsort(l->items, l->count, sizeof(*l->items), by_digest);
+	if (l->count > 0)
+		qsort(l->items, l->count, sizeof(*l->items), by_digest);
 	for (size_t i = 0; i < l->count; i++) {
 		if (i > 0 && by_digest(&l->items[i], &l->items[i - 1]) == 0)
 			continue;

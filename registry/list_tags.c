@@ -43,7 +43,8 @@ static int page_of_heap(struct heap *h, unsigned max, struct page *p, bool *more
 {
 	unsigned left = max;
 
-	qsort(h->tags, h->count, sizeof(*h->tags), by_bytes);
+	if (h->count > 0)
+		qsort(h->tags, h->count, sizeof(*h->tags), by_bytes);
 	for (size_t i = 0; i < h->count; i++) {
 		if (i > 0 && strcmp(h->tags[i], h->tags[i - 1]) == 0)
 			continue;

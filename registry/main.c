@@ -62,7 +62,7 @@ static void tame_malloc(void)
 static void raise_files(const struct options *o)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(o->connections * 2 + o->cache_files + 256);
+	rlim_t wanted = (rlim_t)(o->connections * 2 + o->cache_files + o->uploads + 256);
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
 		return;

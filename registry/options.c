@@ -26,9 +26,11 @@ const struct config_key options_table[] = {
 		"With push: tags, manifests and blobs may be deleted, but for what a set holds." },
 	{ "strict", CONFIG_BOOL, AT(strict), "off", 0, 0, "",
 		"With push: refuse a manifest whose config, layers or children are not there." },
-	{ "uploads", CONFIG_INT, AT(uploads), "256", 1, 65536, "uploads",
-		"Most uploads open at once; each may take 256 KB while it receives." },
-	{ "uploads-each", CONFIG_INT, AT(uploads_each), "128", 1, 65536, "uploads",
+	{ "uploads", CONFIG_INT, AT(uploads), "1024", 1, 65536, "uploads",
+		"Most uploads open at once; each may take 256 KB while it receives. The one that "
+		"has "
+		"been idle longest, for a minute at least, makes room." },
+	{ "uploads-each", CONFIG_INT, AT(uploads_each), "512", 1, 65536, "uploads",
 		"Most uploads open at once of one user." },
 	{ "upload-max", CONFIG_INT, AT(upload_max), "107374182400", 1, INT64_MAX, "bytes",
 		"Most bytes of one blob." },

@@ -96,32 +96,13 @@ static void hear(struct loop *l)
 		BUG("eventfd: %s", strerror(errno));
 }
 
-/* Letting go of expired uploads takes a while: on a worker. */
-struct expired {
-	struct job job;
-	struct upload *list;
-};
-
-static void free_expired(struct job *j)
-{
-	struct expired *expired = (struct expired *)(void *)j;
-
-	uploads_free_list(expired->list);
-	free(expired);
-}
-
 static void expire_uploads(struct loop *l)
 {
 	struct writers *writers = &l->server->writers;
 	struct upload *list = writers->uploads ? uploads_expire(writers->uploads, l->now_ms) : NULL;
-	struct expired *expired;
 
-	if (!list)
-		return;
-	expired = mem_alloc(sizeof(*expired));
-	expired->job.run = free_expired;
-	expired->list = list;
-	jobs_add(writers->jobs, &expired->job);
+	if (list)
+		uploads_free_later(list, writers->jobs);
 }
 
 /* Once a second; what concerns all is done by the first loop. */

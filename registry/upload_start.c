@@ -70,6 +70,7 @@ static int open_session(struct site *s, struct writing *w, struct err *e)
 	const struct route *route = &w->route;
 	enum digest_alg alg = route->alg ? route->alg : DIGEST_SHA256;
 	uint64_t more = w->request.length == LENGTH_UNKNOWN ? 0 : w->request.length;
+	struct upload *gone = NULL;
 	int rc;
 
 	if (route->has_digest && route->digest.alg)
@@ -79,11 +80,13 @@ static int open_session(struct site *s, struct writing *w, struct err *e)
 	rc = writing_room(w, s->store, more, e);
 	if (rc <= 0)
 		return rc;
-	if (uploads_begin(w->shared->uploads, w->repo, w->who, alg, w->now_ms, &w->upload) !=
+	if (uploads_begin(w->shared->uploads, w->repo, w->who, alg, w->now_ms, &w->upload, &gone) !=
 		UPLOADS_OK) {
 		too_many(w);
 		return 0;
 	}
+	if (gone)
+		uploads_free_later(gone, w->shared->jobs);
 	snprintf(w->session, sizeof(w->session), "%s", w->upload->id);
 	return 1;
 }

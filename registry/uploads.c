@@ -54,6 +54,28 @@ void uploads_free_list(struct upload *list)
 	}
 }
 
+struct letting_go {
+	struct job job;
+	struct upload *list;
+};
+
+static void let_go(struct job *j)
+{
+	struct letting_go *l = (struct letting_go *)(void *)j;
+
+	uploads_free_list(l->list);
+	free(l);
+}
+
+void uploads_free_later(struct upload *list, struct jobs *jobs)
+{
+	struct letting_go *l = mem_alloc(sizeof(*l));
+
+	l->job.run = let_go;
+	l->list = list;
+	jobs_add(jobs, &l->job);
+}
+
 void uploads_free(struct uploads **out)
 {
 	struct uploads *u = STEAL(*out);
@@ -112,11 +134,51 @@ static void new_id(char id[SESSION_ID_SIZE])
 		snprintf(id + 2 * i, 3, "%02x", bits[i]);
 }
 
+/* Out of the table; the lock is held. */
+static void unlink_upload(struct uploads *u, struct upload *gone)
+{
+	struct upload **link;
+
+	for (link = bucket_of(u, gone->id); *link != gone; link = &(*link)->next)
+		;
+	*link = gone->next;
+	gone->next = NULL;
+	u->open--;
+}
+
+/* The one that has been idle longest, of `who` or (NULL) of all; NULL when none has been so for long. */
+static struct upload *idlest(struct uploads *u, const char *who, int64_t now_ms)
+{
+	struct upload *oldest = NULL;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct upload *up = u->buckets[i]; up; up = up->next)
+			if (!up->taken && now_ms - up->touched_ms >= UPLOADS_ROOM_MS &&
+				(!who || strcmp(up->who, who) == 0) &&
+				(!oldest || up->touched_ms < oldest->touched_ms))
+				oldest = up;
+	return oldest;
+}
+
+/* Is there room for one more of `who`? The lock is held. */
+static bool make_room(struct uploads *u, const char *who, int64_t now_ms, struct upload **gone)
+{
+	bool total = u->open >= u->limits.total, each = count_of(u, who) >= u->limits.each;
+
+	*gone = NULL;
+	if (!total && !each)
+		return true;
+	*gone = idlest(u, each ? who : NULL, now_ms);
+	if (*gone)
+		unlink_upload(u, *gone);
+	return *gone != NULL;
+}
+
 enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *who,
-	enum digest_alg alg, int64_t now_ms, struct upload **out)
+	enum digest_alg alg, int64_t now_ms, struct upload **out, struct upload **gone)
 {
 	struct upload *up = mem_alloc(sizeof(*up)), **bucket;
-	bool full;
+	bool room;
 
 	new_id(up->id);
 	snprintf(up->repo, sizeof(up->repo), "%s", repo);
@@ -125,19 +187,19 @@ enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const cha
 	up->taken = true;
 	up->touched_ms = now_ms;
 	pthread_mutex_lock(&u->lock);
-	full = u->open >= u->limits.total || count_of(u, who) >= u->limits.each;
-	if (!full) {
+	room = make_room(u, who, now_ms, gone);
+	if (room) {
 		bucket = bucket_of(u, up->id);
 		up->next = *bucket;
 		*bucket = up;
 		u->open++;
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (full)
-		free(up);
-	else
+	if (room)
 		*out = up;
-	return full ? UPLOADS_FULL : UPLOADS_OK;
+	else
+		free(up);
+	return room ? UPLOADS_OK : UPLOADS_FULL;
 }
 
 static bool is_over(const struct uploads *u, const struct upload *up, int64_t now_ms)
@@ -197,17 +259,6 @@ void uploads_give(struct uploads *u, struct upload **up, int64_t now_ms)
 	given->touched_ms = now_ms;
 	given->taken = false;
 	pthread_mutex_unlock(&u->lock);
-}
-
-/* Out of the table; the lock is held. */
-static void unlink_upload(struct uploads *u, struct upload *gone)
-{
-	struct upload **link;
-
-	for (link = bucket_of(u, gone->id); *link != gone; link = &(*link)->next)
-		;
-	*link = gone->next;
-	u->open--;
 }
 
 void uploads_end(struct uploads *u, struct upload **up, const struct digest *d, int64_t now_ms)

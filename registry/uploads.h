@@ -12,6 +12,7 @@
 #ifndef MOAT_UPLOADS_H
 #define MOAT_UPLOADS_H
 
+#include "registry/jobs.h"
 #include "registry/names.h"
 #include "registry/route.h"
 #include "storage/store_write.h"
@@ -52,9 +53,12 @@ enum uploads_answer {
 	UPLOADS_ENDED /* it became *digest; nothing is taken */
 };
 
-/* A new session, taken. */
+/* A new session, taken. When there are as many as there may be, the one that has been idle longest makes
+ * room, if that is UPLOADS_ROOM_MS at least: clients that left without a word must not keep others out.
+ * Its bytes go to *gone, for uploads_free_list() on a thread that may block; NULL otherwise. */
+#define UPLOADS_ROOM_MS 60000
 MUST enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *who,
-	enum digest_alg alg, int64_t now_ms, struct upload **out);
+	enum digest_alg alg, int64_t now_ms, struct upload **out, struct upload **gone);
 
 MUST enum uploads_answer uploads_take(struct uploads *u, const char *id, const char *repo,
 	const char *who, int64_t now_ms, struct upload **out, struct digest *digest);
@@ -69,6 +73,7 @@ void uploads_drop(struct uploads *u, struct upload **up);
  * block. NULL when there is none. */
 struct upload *uploads_expire(struct uploads *u, int64_t now_ms);
 void uploads_free_list(struct upload *list);
+void uploads_free_later(struct upload *list, struct jobs *jobs); /* by a worker */
 
 unsigned uploads_open(struct uploads *u); /* sessions that are not finished */
 

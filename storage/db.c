@@ -239,7 +239,12 @@ static int open_connection(struct db *db, bool write, struct err *e)
 						    "PRAGMA wal_autocheckpoint = 4000",
 						    e) < 0))
 		return -1;
-	if (exec(db, "PRAGMA mmap_size = 1073741824; PRAGMA trusted_schema = OFF", e) < 0)
+	/* temp_store: what savepoints and sorts put aside stays in memory, as a confined server has no
+	 * other place. */
+	if (exec(db,
+		    "PRAGMA mmap_size = 1073741824; PRAGMA trusted_schema = OFF;"
+		    "PRAGMA temp_store = MEMORY",
+		    e) < 0)
 		return -1;
 	return check_schema(db, write, e);
 }

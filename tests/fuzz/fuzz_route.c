@@ -14,10 +14,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(*r.name == '\0' || ref_is_repo(span_of(r.name)));
 	must(*r.tag == '\0' || ref_is_tag(span_of(r.tag)));
 	must(r.n >= 0 || r.n == PAGE_UNSET);
+	must(*r.from == '\0' || ref_is_repo(span_of(r.from)));
+	must(strlen(r.session) == 0 || strlen(r.session) == SESSION_ID_SIZE - 1);
+	must(r.tags <= ROUTE_TAGS_MAX);
+	for (unsigned i = 0; i < r.tags; i++)
+		must(ref_is_tag(span_of(r.tag_list[i])));
 	if (*r.name == '\0')
 		return 0;
 	memcpy(names.fallback, "docker.io", sizeof("docker.io"));
 	names_find(&names, r.name, r.ns, &found);
+	must(found.count >= 1 && found.count <= CANDIDATES_MAX);
+	names_find_target(&names, r.name, r.ns, &found);
 	must(found.count >= 1 && found.count <= CANDIDATES_MAX);
 	return 0;
 }

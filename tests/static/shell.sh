@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$1"
 {
 	git ls-files -z -- '*.sh'
-	printf '%s\0' bootstrap .ci/run
+	printf '%s\0' bootstrap .ci/run tests/conformance/run
 } | xargs -0 shellcheck --external-sources

@@ -55,6 +55,8 @@ _finish() {
 	done
 	if [ "$status" = 0 ]; then
 		echo "ok: $TEST"
+	elif [ "$status" = 77 ]; then
+		: # skipped, and why was said
 	else
 		echo "FAILED: $TEST, in step: ${STEP:-before the first}"
 		_show_logs

@@ -24,7 +24,7 @@ inside() {
 	fi
 }
 
-answers() { inside curl -s -o /dev/null --max-time 2 "$1"; }
+answers() { inside curl -sk -o /dev/null --max-time 2 "$1"; }
 is_alive() { running "$1" && answers "$2"; }
 
 # --- docker-registry --------------------------------------------------------------------------
@@ -91,14 +91,14 @@ self_signed() {
 
 # --- moatd ------------------------------------------------------------------------------------
 
-# moatd_start STORE [ARGS...]: at http://$INSIDE, on the island if there is one
+# moatd_start STORE [ARGS...]: at $MOATD_SCHEME://$INSIDE (http), on the island if there is one
 moatd_start() {
-	local store=$1 prefix=()
+	local store=$1 prefix=() url=${MOATD_SCHEME:-http}://$INSIDE/healthz
 	shift
 	[ -z "${ISLAND:-}" ] || prefix=(ip netns exec "$ISLAND")
 	start moatd "${prefix[@]}" moatd --store "$store" --listen "$INSIDE" "$@"
 	MOATD_PID=$STARTED_PID
-	wait_until 20 is_alive "$MOATD_PID" "http://$INSIDE/v2/" || _fail 'moatd did not start'
+	wait_until 20 is_alive "$MOATD_PID" "$url" || _fail 'moatd did not start'
 }
 
 # --- containerd -------------------------------------------------------------------------------

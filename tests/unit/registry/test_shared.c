@@ -138,6 +138,8 @@ static void jobs__all_are_run(void **state)
 
 /* --- upload sessions ------------------------------------------------------------------------ */
 
+static struct upload *gone;
+
 static const struct uploads_limits limits = { .total = 4, .each = 3, .expiry_seconds = 10 };
 
 static void uploads__belong_to_who_began_them(void **state)
@@ -148,7 +150,8 @@ static void uploads__belong_to_who_began_them(void **state)
 	char id[SESSION_ID_SIZE];
 
 	(void)state;
-	assert_int_equal(uploads_begin(u, "team/app", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
+	assert_int_equal(
+		uploads_begin(u, "team/app", "alice", DIGEST_SHA256, 0, &up, &gone), UPLOADS_OK);
 	memcpy(id, up->id, sizeof(id));
 	assert_int_equal(uploads_take(u, id, "team/app", "alice", 0, &again, &d), UPLOADS_TAKEN);
 	uploads_give(u, &up, 0);
@@ -168,17 +171,50 @@ static void uploads__as_many_as_there_may_be(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(
-			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i]), UPLOADS_OK);
-	assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
-	assert_int_equal(uploads_begin(u, "a", "bob", DIGEST_SHA256, 0, &up[3]), UPLOADS_OK);
-	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
+		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i], &gone),
+			UPLOADS_OK);
+	assert_int_equal(
+		uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_FULL);
+	assert_int_equal(uploads_begin(u, "a", "bob", DIGEST_SHA256, 0, &up[3], &gone), UPLOADS_OK);
+	assert_int_equal(
+		uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_FULL);
 	assert_int_equal(uploads_open(u), 4);
 	uploads_drop(u, &up[0]);
-	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_OK);
+	assert_int_equal(
+		uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_OK);
 	for (int i = 1; i < 5; i++)
 		uploads_drop(u, &up[i]);
 	assert_int_equal(uploads_open(u), 0);
+}
+
+/* Clients that left without a word do not keep others out. */
+static void uploads__the_idlest_makes_room(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct upload *up[4] = { NULL }, *more = NULL, *again = NULL;
+	char id[SESSION_ID_SIZE];
+	struct digest d;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i], &gone),
+			UPLOADS_OK);
+	memcpy(id, up[1]->id, sizeof(id));
+	uploads_give(u, &up[0], 200);
+	uploads_give(u, &up[1], 100);
+	assert_int_equal(
+		uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_ROOM_MS, &more, &gone),
+		UPLOADS_FULL);
+	assert_null(gone);
+	assert_int_equal(
+		uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_ROOM_MS + 100, &more, &gone),
+		UPLOADS_OK);
+	assert_string_equal(gone->id, id);
+	uploads_free_list(gone);
+	assert_int_equal(uploads_take(u, id, "a", "alice", 200, &again, &d), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_open(u), 3);
+	uploads_drop(u, &more);
+	uploads_drop(u, &up[2]);
 }
 
 static void uploads__expire_when_idle(void **state)
@@ -189,8 +225,8 @@ static void uploads__expire_when_idle(void **state)
 	char id[SESSION_ID_SIZE];
 
 	(void)state;
-	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &idle), UPLOADS_OK);
-	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &busy), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &idle, &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &busy, &gone), UPLOADS_OK);
 	memcpy(id, idle->id, sizeof(id));
 	uploads_give(u, &idle, 5000);
 	assert_null(uploads_expire(u, 15000));
@@ -214,7 +250,8 @@ static void uploads__finished_ones_are_remembered(void **state)
 	(void)state;
 	digest_of(&d, DIGEST_SHA256, span_of("x"));
 	for (int i = 0; i <= UPLOADS_ENDED_MAX; i++) {
-		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
+		assert_int_equal(
+			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up, &gone), UPLOADS_OK);
 		memcpy(i ? id : first, up->id, sizeof(id));
 		uploads_end(u, &up, &d, 1000);
 	}
@@ -357,6 +394,7 @@ int main(void)
 		T(jobs__all_are_run),
 		T(uploads__belong_to_who_began_them),
 		T(uploads__as_many_as_there_may_be),
+		T(uploads__the_idlest_makes_room),
 		T(uploads__expire_when_idle),
 		T(uploads__finished_ones_are_remembered),
 		T(metrics__exact_over_threads),

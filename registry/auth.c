@@ -450,7 +450,7 @@ static int hex(char c)
 static int form_value(struct span raw, struct buf *out)
 {
 	for (size_t i = 0; i < raw.len; i++) {
-		int c = raw.data[i];
+		int c = (unsigned char)raw.data[i];
 
 		if (c == '+')
 			c = ' ';

@@ -30,9 +30,9 @@ struct conn {
 	struct loop *loop;
 	struct MHD_Connection *mhd;
 	int fd;
+	enum phase phase;
 	struct client *client;
 	struct address peer;
-	enum phase phase;
 	int64_t since_ms; /* when the phase began */
 	int64_t window_ms; /* when the window of the least rate began */
 	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
@@ -40,14 +40,16 @@ struct conn {
 	/* The request. */
 	struct buf uri;
 	const char *uri_at; /* where the library has it */
-	bool framed; /* its headers were read */
-	bool begun; /* and who asks is known: the body may come */
-	bool expects; /* 100-continue */
 	const char *method_text;
 	struct request request;
 	struct who who;
 	uint64_t serial; /* its id */
 	char id[ID_SIZE];
+	bool framed; /* its headers were read */
+	bool begun; /* and who asks is known: the body may come */
+	bool expects; /* 100-continue */
+	bool ready; /* the reply is to be sent as soon as it can be */
+	bool has_turn; /* it counts among the bodies that are sent */
 	uint64_t body; /* bytes of it that came */
 	uint64_t swept_body; /* ... at the last sweep */
 	struct writing *writing; /* NULL: it reads, or was refused */
@@ -56,9 +58,7 @@ struct conn {
 
 	/* The answer. */
 	struct reply reply;
-	bool ready; /* the reply is to be sent as soon as it can be */
 	struct turn turn;
-	bool has_turn; /* it counts among the bodies that are sent */
 	unsigned status;
 	uint64_t bytes;
 	enum route_kind route; /* for counting */

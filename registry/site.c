@@ -179,14 +179,9 @@ static bool is_hidden(const struct site *s, const struct request *q)
 	       auth_login_helps(s->auth, q->who, q->route->name, ACTION_PULL);
 }
 
-static int answer_named(struct site *s, struct request *q, struct reply *r, struct err *e)
+static int answer_readable(struct site *s, struct request *q, struct reply *r, struct err *e)
 {
-	struct candidates repos;
-
-	names_find(s->names, q->route->name, q->route->ns, &repos);
-	q->repos_all = keep_readable(s, q, &repos);
-	q->repos = &repos;
-	if (repos.count == 0)
+	if (q->repos->count == 0)
 		return site_deny(s, q, q->route->name, ACTION_PULL, r);
 	if (!is_open(s) && q->repos_all) {
 		int rc = answer_cached(s, q, r, e);
@@ -198,6 +193,19 @@ static int answer_named(struct site *s, struct request *q, struct reply *r, stru
 		return -1;
 	return r->status == 404 && is_hidden(s, q) ? site_deny(s, q, q->route->name, ACTION_PULL, r)
 						   : 0;
+}
+
+static int answer_named(struct site *s, struct request *q, struct reply *r, struct err *e)
+{
+	struct candidates repos;
+	int rc;
+
+	names_find(s->names, q->route->name, q->route->ns, &repos);
+	q->repos_all = keep_readable(s, q, &repos);
+	q->repos = &repos;
+	rc = answer_readable(s, q, r, e);
+	q->repos = NULL;
+	return rc;
 }
 
 static int answer(
@@ -235,7 +243,6 @@ void site_answer(struct site *s, struct request *q, struct reply *r, struct err 
 	if (answer(s, q, &route, r, failed) < 0)
 		reply_failure(r, failed);
 	q->route = NULL;
-	q->repos = NULL;
 }
 
 /* --- writing --------------------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ static void write_claims(struct buf *out, const char *service, const char *user,
 	buf_str(out, ",\"sub\":");
 	json_quote(out, user, false);
 	buf_printf(out, ",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld,\"access\":[", (long long)now,
-		(long long)now, (long long)(now + seconds));
+		(long long)now, (long long)now + seconds);
 	for (size_t i = 0; grants && i < grants->count; i++) {
 		const struct grant *g = &grants->items[i];
 

@@ -85,10 +85,9 @@ int upload_seal(struct writing *w, enum writing_step *step, struct err *e)
 		e->code = ERR_OK;
 		return 0;
 	}
-	w->commit.change = (struct change){ .kind = CHANGE_BLOB,
-		.repo = w->repo,
-		.digest = *digest,
-		.writer = STEAL(w->upload->writer) };
+	w->commit.change =
+		(struct change){ .kind = CHANGE_BLOB, .repo = w->repo, .digest = *digest };
+	w->commit.change.writer = STEAL(w->upload->writer);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ reg tag ls "$INSIDE/reg/app" && ! grep -q '^2$' "$T/out"
 
 step 'oras: files, attachments, discovery'
 oras=$(go_tool oras)
-cd "$T"
+cd "$T" || exit
 must "$oras" push --plain-http "$INSIDE/oras/files:1" --artifact-type application/example.file sbom:text/plain
 must "$oras" attach --plain-http --artifact-type application/example.note "$INSIDE/oras/files:1" sbom:text/plain
 must "$oras" discover --plain-http --format json "$INSIDE/oras/files:1"

@@ -9,7 +9,8 @@ go_present() { PATH=$PATH:/usr/local/go/bin command -v go >/dev/null; }
 
 # go_tool NAME: its path; builds it when it is not there.  1 when it can not be built.
 go_tool() {
-	local name=$1 package binary=$GO_TOOLS/$1-$(cksum <"$GO_SOURCES/$1/go.sum" | tr ' ' -)
+	local name=$1 package binary
+	binary=$GO_TOOLS/$1-$(cksum <"$GO_SOURCES/$1/go.sum" | tr ' ' -)
 	if [ ! -x "$binary" ]; then
 		go_present || return 1
 		mkdir -p "$GO_TOOLS"

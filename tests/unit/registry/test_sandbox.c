@@ -95,7 +95,8 @@ static int not_write_what_is_to_be_read(const struct given *g)
 
 static int not_run_a_program(const struct given *g)
 {
-	char *const argv[] = { "true", NULL };
+	char name[] = "true";
+	char *const argv[] = { name, NULL };
 
 	return g->state.seccomp ? denied(execv("/bin/true", argv)) : 0;
 }

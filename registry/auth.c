@@ -585,6 +585,8 @@ int auth_token(
 	char issued[32];
 	struct tm tm;
 
+	if (w->by_token || w->bad_token)
+		return err_set(e, ERR_DENIED, "a token can not ask for another one: log in");
 	if (read_query(a, w, query, grants, e) < 0)
 		return -1;
 	token_make(&a->token_key, a->service, w->name, grants, now, a->token_seconds, &token);

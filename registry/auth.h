@@ -76,7 +76,11 @@ bool auth_may_list(struct auth *a, const struct who *w);
 void auth_challenge(struct auth *a, const struct who *w, const char *host, bool tls,
 	const char *path, unsigned actions, struct buf *value);
 
-/* The answer of the token service to a query, as JSON. ERR_INPUT: the query is none. */
+/*
+ * The answer of the token service to a query, as JSON. ERR_INPUT: the query is none; ERR_DENIED: who
+ * asks has shown a token. Tokens come from logins only, or the narrowest one would buy any other, and
+ * go on for ever.
+ */
 MUST int auth_token(
 	struct auth *a, const struct who *w, struct span query, struct buf *json, struct err *e);
 

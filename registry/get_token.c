@@ -6,6 +6,16 @@
 #include "registry/site.h"
 #include "storage/base/banned.h"
 
+static int deny(struct site *s, const struct request *q, struct reply *r, const char *why)
+{
+	AUTO(buf_release) struct buf challenge = BUF_INIT;
+
+	auth_challenge(s->auth, q->who, q->host, s->tls, NULL, 0, &challenge);
+	reply_error(r, 401, "UNAUTHORIZED", "%s", why);
+	reply_header(r, "WWW-Authenticate", challenge.data);
+	return 0;
+}
+
 int get_token(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
 	int rc;
@@ -13,6 +23,10 @@ int get_token(struct site *s, const struct request *q, struct reply *r, struct e
 	if (!s->auth)
 		return reply_error(r, 404, "UNSUPPORTED", "no logins here");
 	rc = auth_token(s->auth, q->who, q->route->query, &r->bytes, e);
+	if (rc < 0 && e->code == ERR_DENIED) {
+		e->code = ERR_OK;
+		return deny(s, q, r, e->text);
+	}
 	if (rc < 0 && e->code == ERR_INPUT) {
 		e->code = ERR_OK;
 		return reply_error(r, 400, "UNSUPPORTED", "the query can not be read");

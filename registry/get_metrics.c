@@ -1,8 +1,5 @@
 /* GET /metrics: what was counted, and how things stand now. */
-#include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "registry/clients.h"
 #include "registry/turns.h"
@@ -38,18 +35,13 @@ static void add_writers(const struct writers *w, struct buf *out)
 		out, "moat_commit_changes_total", "counter", "Changes in them.", (double)changes);
 }
 
-static void add_process(struct buf *out)
+static void add_process(const struct metrics *m, struct buf *out)
 {
+	uint64_t resident = metrics_resident(m);
 	struct rusage use;
-	unsigned long long pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
 
-	if (statm) {
-		if (fscanf(statm, "%*u %llu", &pages) == 1)
-			gauge(out, "process_resident_memory_bytes", "Resident memory.",
-				(double)pages * (double)sysconf(_SC_PAGESIZE));
-		fclose(statm);
-	}
+	if (resident)
+		gauge(out, "process_resident_memory_bytes", "Resident memory.", (double)resident);
 	getrusage(RUSAGE_SELF, &use);
 	metrics_number(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
 		(double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
@@ -97,7 +89,7 @@ int get_metrics(struct site *s, const struct request *q, struct reply *r, struct
 	metrics_write(s->metrics, &r->bytes);
 	add_server(s, &r->bytes);
 	add_writers(s->writers, &r->bytes);
-	add_process(&r->bytes);
+	add_process(s->metrics, &r->bytes);
 	if (add_store(s, &r->bytes, e) < 0)
 		return -1;
 	buf_str(&r->bytes, "# HELP moat_build_info This program.\n# TYPE moat_build_info gauge\n"

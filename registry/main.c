@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "registry/auth.h"
@@ -17,6 +18,7 @@
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
 #include "storage/store.h"
+#include "storage/oci/digest.h"
 #include "storage/base/banned.h"
 
 #define LISTENERS_MAX 64
@@ -175,44 +177,59 @@ static unsigned thread_count(const struct options *o)
 	return cores > 2 ? 2 * (unsigned)cores : 4;
 }
 
-/* The directory that a file is in: a file that is replaced by rename is another one. */
-static char *folder_of(const char *path)
+/* What libraries read once and could not read later: OpenSSL's configuration, with the providers it
+ * names, and the time zone. */
+static void prepare_libraries(void)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
+	struct digest ignored;
 
-	if (!path || strcmp(path, "off") == 0 || strcmp(path, "-") == 0)
-		return NULL;
-	return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-		     : mem_strdup(".");
+	digest_of(&ignored, DIGEST_SHA256, span_of(""));
+	digest_of(&ignored, DIGEST_SHA512, span_of(""));
+	tzset();
 }
 
-#define READ_FILES 6
+static const char *log_path(const char *target)
+{
+	return strcmp(target, "off") == 0 || strcmp(target, "-") == 0 ? NULL : target;
+}
 
-/* What a reload reads, and the zone of this machine's clock, which libraries look at. */
+static void announce_sandbox(const struct options *o, const struct sandbox_state *s)
+{
+	bool whole = s->landlock && s->seccomp;
+	const char *why = " reason=\"not all of it in this kernel\"";
+
+	if (!o->sandbox)
+		why = " reason=\"switched off\"";
+	else if (!sandbox_possible())
+		why = " reason=\"built with sanitizers\"";
+	log_event(whole ? LOG_LINE_INFO : LOG_LINE_WARNING,
+		"event=sandbox landlock=%d seccomp=%s%s", s->landlock, s->seccomp ? "on" : "off",
+		whole ? "" : why);
+}
+
+/* The store is read, or written with push; the database's shared memory is written by readers too. */
 static int confine(const struct options *o, struct err *e)
 {
-	const char *files[READ_FILES] = { o->tls_cert, o->tls_key, o->users, o->access, NULL,
-		NULL };
-	const char *read[READ_FILES] = { NULL }, *write[3] = { o->store, NULL, NULL };
-	char *folders[READ_FILES + 2] = { NULL };
-	struct sandbox_state state;
-	int rc;
+	AUTO(mem_free) char *meta = mem_printf("%s/meta", o->store);
+	const char *read[] = { o->store, "/dev/urandom" };
+	const char *write[] = { o->push ? o->store : meta };
+	const char *replaced[] = { o->tls_cert, o->tls_key, o->users, o->access };
+	const char *logs[] = { log_path(o->access_log), log_path(o->audit_log) };
+	struct sandbox_state state = { .landlock = 0 };
 
-	for (size_t i = 0; i < READ_FILES; i++)
-		read[i] = folders[i] = folder_of(files[i]);
-	read[4] = "/etc/localtime";
-	read[5] = "/proc/self";
-	write[1] = folders[READ_FILES] = folder_of(o->access_log);
-	write[2] = folders[READ_FILES + 1] = folder_of(o->audit_log);
-	rc = sandbox_enter(
-		&(struct sandbox_paths){ read, ARRAY_SIZE(read), write, ARRAY_SIZE(write) }, &state,
-		e);
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		free(folders[i]);
-	if (rc == 0)
-		log_event(LOG_LINE_INFO, "event=sandbox landlock=%d seccomp=%s", state.landlock,
-			state.seccomp ? "on" : "no");
-	return rc;
+	prepare_libraries();
+	if (o->sandbox && sandbox_enter(&(struct sandbox_paths){ .read = read,
+						.read_count = ARRAY_SIZE(read),
+						.write = write,
+						.write_count = ARRAY_SIZE(write),
+						.replaced = replaced,
+						.replaced_count = ARRAY_SIZE(replaced),
+						.logs = logs,
+						.log_count = ARRAY_SIZE(logs) },
+				  &state, e) < 0)
+		return -1;
+	announce_sandbox(o, &state);
+	return 0;
 }
 
 /* A store that is written is made, if need be, before it is the only place that may be. */
@@ -226,6 +243,7 @@ static int prepare_store(const struct options *o, struct err *e)
 static int start(struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
+	unsigned threads = thread_count(o); /* it looks into /sys, which is out of reach later */
 
 	if (names_init(&d->names, &o->map, o->default_host, e) < 0)
 		return -1;
@@ -237,16 +255,16 @@ static int start(struct daemon *d, struct err *e)
 		log_file_open(&d->audit, "audit-log", o->audit_log, e) < 0 ||
 		take_sockets(d, e) < 0 || check_sockets(d, e) < 0)
 		return -1;
-	if (prepare_store(o, e) < 0 || (o->sandbox && confine(o, e) < 0))
+	d->metrics = metrics_new(threads);
+	if (prepare_store(o, e) < 0 || confine(o, e) < 0)
 		return -1;
-	d->metrics = metrics_new(thread_count(o));
 	d->cache = cache_new((uint64_t)o->cache, (unsigned)o->cache_files);
 	return server_start(&d->server,
 		&(struct server_config){ .store = o->store,
 			.listeners = d->listeners,
 			.listener_count = d->count,
 			.tls = o->tls_cert != NULL,
-			.threads = thread_count(o),
+			.threads = threads,
 			.connections = (unsigned)o->connections,
 			.connections_each = (unsigned)o->connections_each,
 			.header_seconds = (unsigned)o->header_timeout,

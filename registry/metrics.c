@@ -1,12 +1,15 @@
 /* Metrics. Must never have a label whose values a client can invent. */
 #include "registry/metrics.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define METHODS (METHOD_OTHER + 1)
@@ -41,6 +44,7 @@ struct metrics {
 	unsigned count;
 	struct shard *shards;
 
+	int statm; /* /proc/self/statm, opened while it may be; -1 */
 	pthread_mutex_t lock; /* of what follows */
 	struct store_totals totals;
 	int64_t counted_ms; /* 0: never */
@@ -51,6 +55,7 @@ struct metrics *metrics_new(unsigned shards)
 	struct metrics *m = mem_alloc(sizeof(*m));
 
 	m->count = shards;
+	m->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_init(&m->lock, NULL);
 	if (posix_memalign((void **)&m->shards, LINE, shards * sizeof(*m->shards)) != 0)
 		BUG("out of memory");
@@ -62,6 +67,7 @@ void metrics_free(struct metrics **m)
 {
 	if (!*m)
 		return;
+	fd_close(&(*m)->statm);
 	pthread_mutex_destroy(&(*m)->lock);
 	free((*m)->shards);
 	free(*m);
@@ -111,6 +117,20 @@ void metrics_request(struct shard *s, enum route_kind route, enum method method,
 void metrics_refused(struct shard *s, bool too_many_of_one)
 {
 	add(&s->refused[too_many_of_one], 1);
+}
+
+uint64_t metrics_resident(const struct metrics *m)
+{
+	unsigned long long pages = 0;
+	char text[128];
+	ssize_t n = m->statm < 0 ? -1 : pread(m->statm, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %llu", &pages) != 1)
+		return 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 int metrics_totals(

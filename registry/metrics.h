@@ -21,6 +21,9 @@ void metrics_request(struct shard *s, enum route_kind route, enum method method,
 /* A connection was turned away. */
 void metrics_refused(struct shard *s, bool too_many_of_one);
 
+/* Resident bytes of this process; 0 when nobody knows. */
+uint64_t metrics_resident(const struct metrics *m);
+
 /* Totals of the store, counted at most once a minute. Safe from any thread. */
 MUST int metrics_totals(struct metrics *m, struct store *s, int64_t now_ms,
 	struct store_totals *out, struct err *e);

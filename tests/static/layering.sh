@@ -68,6 +68,7 @@ home microhttpd.h 'registry/server_private\.h'
 home curl/ 'mirror-tool/upstream/http\.c'
 home archive 'mirror-tool/media/.*'
 home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c|registry/(auth|token)\.c'
+home seccomp.h 'registry/sandbox\.c'
 home crypt.h 'registry/htpasswd\.c'
 home systemd/ 'registry/.*'
 exit "$status"

@@ -33,6 +33,16 @@ struct content *content_bytes(
 	return c;
 }
 
+struct content *content_list(struct span json, const char *link)
+{
+	struct digest none = { .alg = DIGEST_NONE };
+	struct content *c = content_new(CONTENT_BYTES, &none, MEDIA_JSON, json.len, "");
+
+	buf_add(&c->bytes, json.data, json.len);
+	c->link = link ? mem_strdup(link) : NULL;
+	return c;
+}
+
 struct content *content_file(
 	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns)
 {
@@ -61,5 +71,6 @@ void content_unref(struct content **c)
 		last->forget(rendered);
 	fd_close(&last->fd);
 	buf_release(&last->bytes);
+	free(last->link);
 	free(last);
 }

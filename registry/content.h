@@ -13,6 +13,8 @@
 
 #define MEDIA_BLOB "application/octet-stream" /* of every blob that is no manifest */
 
+#define MEDIA_JSON "application/json" /* of lists */
+
 enum content_kind { CONTENT_BYTES, CONTENT_FILE };
 
 struct content {
@@ -21,12 +23,13 @@ struct content {
 
 	enum content_kind kind;
 	bool immutable; /* found by digest: may be kept by whoever asks, for ever */
-	struct digest digest;
+	struct digest digest; /* NONE: a list that we made */
 	uint64_t size;
 	struct buf bytes; /* CONTENT_BYTES */
 	int fd; /* CONTENT_FILE; its position means nothing */
 	char media_type[MEDIA_TYPE_MAX + 1];
 	char ns[REF_HOST_MAX + 1]; /* the `ns` that chose it, or "" */
+	char *link; /* of a list: its Link header, NULL none */
 
 	/* The server's: its ready-made answer, and how to forget it. */
 	_Atomic(void *) rendered;
@@ -36,6 +39,7 @@ struct content {
 /* One reference, the caller's. fd is taken over. */
 struct content *content_bytes(
 	const struct digest *d, const char *media_type, struct buf *bytes, const char *ns);
+struct content *content_list(struct span json, const char *link); /* both are copied */
 struct content *content_file(
 	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns);
 

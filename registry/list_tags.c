@@ -53,7 +53,7 @@ static int page_of_heap(struct heap *h, unsigned max, struct page *p, bool *more
 			return 0;
 		}
 		left--;
-		if (page_add(p, h->tags[i], e) < 0)
+		if (page_add_tag(p, h->tags[i], e) < 0)
 			return -1;
 	}
 	return 0;
@@ -84,7 +84,7 @@ static int read_page(struct site *s, const char *const names[], int count, const
 	bool any = false;
 
 	if (count == 1)
-		return page_tags(s->store, names[0], after, max, page_add, p, more, e);
+		return page_tags(s->store, names[0], after, max, page_add_tag, p, more, e);
 	for (int i = 0; i < count; i++) {
 		if (page_tags(s->store, names[i], after, max, heap_add, h, more, e) < 0)
 			return -1;
@@ -100,6 +100,7 @@ int list_tags(struct site *s, const struct request *q, struct reply *r, struct e
 	AUTO(page_release) struct page *p = &page;
 	const char *names[CANDIDATES_MAX], *after = *q->route->last ? q->route->last : NULL;
 	unsigned max = page_size(q->route, TAGS_PAGE_MAX, TAGS_PAGE_MAX);
+	uint64_t epoch = cache_epoch(s->cache);
 	bool more = false;
 	int count = existing(s, q, names, e);
 
@@ -117,5 +118,6 @@ int list_tags(struct site *s, const struct request *q, struct reply *r, struct e
 
 		page_link(r, q->route, path, max, p->last);
 	}
+	site_keep_list(s, q, epoch, r);
 	return 0;
 }

@@ -33,6 +33,19 @@ int page_add(void *ctx, const char *name, struct err *e)
 	return 0;
 }
 
+int page_add_tag(void *ctx, const char *tag, struct err *e)
+{
+	struct page *p = ctx;
+	size_t len = strlen(tag);
+
+	(void)e;
+	buf_str(&p->json, p->json.len > 0 ? ",\"" : "\"");
+	buf_add(&p->json, tag, len);
+	buf_char(&p->json, '"');
+	memcpy(p->last, tag, len + 1);
+	return 0;
+}
+
 void page_end(struct page *p, struct reply *r)
 {
 	reply_header(r, "Content-Type", "application/json");

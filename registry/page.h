@@ -16,6 +16,8 @@ unsigned page_size(const struct route *route, unsigned usual, unsigned most);
 /* A name_fn of page_tags() and page_repos(): ctx is the page. */
 int page_add(void *ctx, const char *name, struct err *e);
 
+int page_add_tag(void *ctx, const char *tag, struct err *e); /* which needs no quoting */
+
 /* The array and the end of the body, and its type. */
 void page_end(struct page *p, struct reply *r);
 

@@ -150,8 +150,12 @@ void reply_content_headers(struct reply *r, const struct content *c)
 {
 	char text[DIGEST_TEXT_SIZE], etag[ETAG_SIZE];
 
-	etag_of(c, etag);
 	reply_header(r, "Content-Type", c->media_type);
+	if (c->link)
+		reply_header(r, "Link", c->link);
+	if (!c->digest.alg)
+		return;
+	etag_of(c, etag);
 	reply_header(r, "Docker-Content-Digest", digest_text(&c->digest, text));
 	reply_header(r, "ETag", etag);
 	if (c->immutable)
@@ -253,7 +257,7 @@ void reply_content(struct reply *r, const struct request *q, struct content *c)
 	AUTO(ranges_release) struct ranges ranges = RANGES_INIT;
 	char etag[ETAG_SIZE];
 
-	if (q->if_none_match) {
+	if (q->if_none_match && c->digest.alg) {
 		etag_of(c, etag);
 		if (etag_listed(q->if_none_match, etag)) {
 			not_modified(r, c);

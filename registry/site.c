@@ -95,6 +95,16 @@ int site_find(
 	return 0;
 }
 
+void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, const struct reply *r)
+{
+	AUTO(content_unref) struct content *c = NULL;
+
+	if (!q->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
+		return;
+	c = content_list(buf_span(&r->bytes), reply_get(r, "Link"));
+	cache_put(s->cache, span_of(q->uri), epoch, c);
+}
+
 static const struct {
 	handler_fn *get;
 	const struct write_handler *post, *put, *patch, *delete;
@@ -125,7 +135,9 @@ static bool cached(struct site *s, struct request *q, struct reply *r)
 
 	if (!c || !fresh)
 		return false;
-	q->kind = strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB : ROUTE_MANIFEST;
+	q->kind = !c->digest.alg                           ? ROUTE_TAGS
+		  : strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB
+							   : ROUTE_MANIFEST;
 	reply_content(r, q, c);
 	return true;
 }

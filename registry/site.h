@@ -71,6 +71,10 @@ typedef int find_fn(struct site *s, const struct route *route, const char *repo,
 MUST int site_find(struct site *s, const struct request *q, find_fn *find, struct content **out,
 	struct err *e);
 
+/* Keep a list that was made for this request, for whoever asks the same until something changes.
+ * epoch: of the cache, before the store was asked. */
+void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, const struct reply *r);
+
 /* May who asks do this to the stored repository `repo`, asked for as `path`? */
 bool site_may(const struct site *s, const struct request *q, const char *path, const char *repo,
 	enum action action);

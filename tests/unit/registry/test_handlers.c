@@ -105,7 +105,10 @@ static const char *header(struct fixture *f, const char *name)
 
 static bool body_has(struct fixture *f, const char *words)
 {
-	return strstr(f->reply.bytes.data, words) != NULL;
+	const struct buf *body =
+		f->reply.body == BODY_CONTENT ? &f->reply.content->bytes : &f->reply.bytes;
+
+	return strstr(body->data, words) != NULL;
 }
 
 static void get_manifest__by_every_name(void **state)

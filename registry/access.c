@@ -10,7 +10,7 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define ANYONE "anyone"
+#define ANYONE USER_ANYONE
 #define LOGGED_IN "*"
 
 struct words {

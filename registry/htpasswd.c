@@ -16,6 +16,7 @@
 struct user {
 	char name[USER_NAME_MAX + 1];
 	char hash[HASH_LEN + 1];
+	unsigned line; /* in the file */
 };
 
 struct users {
@@ -43,16 +44,22 @@ bool user_name_is_valid(const char *name)
 	return len > 0 && len <= USER_NAME_MAX;
 }
 
-/* $2y$10$ and 53 characters; the cost within its limit. */
+/* $2y$10$ and 53 characters of bcrypt's alphabet; the cost within its limit. */
 static bool is_bcrypt(struct span hash)
 {
+	static const char alphabet[] =
+		"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	const char *p = hash.data;
 	int cost;
 
-	if (hash.len != HASH_LEN || memcmp(hash.data, "$2", 2) != 0 ||
-		!strchr("aby", hash.data[2]) || hash.data[3] != '$' || hash.data[6] != '$')
+	if (hash.len != HASH_LEN || memcmp(p, "$2", 2) != 0 || !memchr("aby", p[2], 3) ||
+		p[3] != '$' || p[4] < '0' || p[4] > '9' || p[5] < '0' || p[5] > '9' || p[6] != '$')
 		return false;
-	cost = (hash.data[4] - '0') * 10 + hash.data[5] - '0';
-	return cost >= 4 && cost <= BCRYPT_COST_MAX;
+	for (size_t i = 7; i < HASH_LEN; i++)
+		if (!memchr(alphabet, p[i], sizeof(alphabet) - 1))
+			return false;
+	cost = (p[4] - '0') * 10 + p[5] - '0';
+	return cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX;
 }
 
 static int add_line(
@@ -66,18 +73,22 @@ static int add_line(
 		return err_set(e, ERR_INPUT, "%s: more than %d users", path, USERS_MAX);
 	u->items = mem_grow(u->items, u->count + 1, sizeof(*u->items));
 	user = &u->items[u->count++];
-	memset(user, 0, sizeof(*user));
-	if (name.len == line.len || name.len > USER_NAME_MAX)
+	*user = (struct user){ .line = number };
+	if (name.len == line.len || name.len > USER_NAME_MAX || memchr(name.data, 0, name.len))
 		return err_set(e, ERR_INPUT, "%s:%u: not NAME:HASH", path, number);
 	memcpy(user->name, name.data, name.len);
 	if (!user_name_is_valid(user->name))
 		return err_set(e, ERR_INPUT,
 			"%s:%u: a user's name has 1 to %d letters, digits and ._@-", path, number,
 			USER_NAME_MAX);
+	if (strcmp(user->name, USER_ANYONE) == 0)
+		return err_set(e, ERR_INPUT,
+			"%s:%u: " USER_ANYONE " is nobody's name: rules mean everybody by it", path,
+			number);
 	if (!is_bcrypt(hash))
 		return err_set(e, ERR_INPUT,
-			"%s:%u: not a bcrypt hash of cost 4 to %d: make it with htpasswd -B", path,
-			number, BCRYPT_COST_MAX);
+			"%s:%u: not a bcrypt hash of cost %d to %d: make it with htpasswd -B", path,
+			number, BCRYPT_COST_MIN, BCRYPT_COST_MAX);
 	memcpy(user->hash, hash.data, HASH_LEN);
 	return 0;
 }
@@ -102,6 +113,19 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct user *)a)->name, ((const struct user *)b)->name);
 }
 
+static int check_names(const struct users *u, const char *path, struct err *e)
+{
+	for (size_t i = 1; i < u->count; i++) {
+		const struct user *a = &u->items[i - 1], *b = &u->items[i];
+
+		if (by_name(a, b) == 0)
+			return err_set(e, ERR_INPUT, "%s:%u: %s is there twice, first in line %u",
+				path, a->line > b->line ? a->line : b->line, a->name,
+				a->line > b->line ? b->line : a->line);
+	}
+	return 0;
+}
+
 int users_read(struct users **out, const char *path, struct err *e)
 {
 	AUTO(users_free) struct users *u = mem_alloc(sizeof(*u));
@@ -114,10 +138,8 @@ int users_read(struct users **out, const char *path, struct err *e)
 		return err_ctx(e, "users");
 	if (u->count > 0)
 		qsort(u->items, u->count, sizeof(*u->items), by_name);
-	for (size_t i = 1; i < u->count; i++)
-		if (by_name(&u->items[i - 1], &u->items[i]) == 0)
-			return err_set(e, ERR_INPUT, "users: %s: %s is there twice", path,
-				u->items[i].name);
+	if (check_names(u, path, e) < 0)
+		return err_ctx(e, "users");
 	*out = STEAL(u);
 	return 0;
 }
@@ -146,10 +168,26 @@ static bool same(const char *a, const char *b)
 	return differ == 0;
 }
 
+/*
+ * Whose hash is computed for a name that nobody has: that of some user, always the same for one name.
+ * A hash of ours would have another cost than those of the file (htpasswd -B makes 5), and the time
+ * would tell who is a user.
+ */
+static const char *stand_in(const struct users *u, const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	if (u->count == 0)
+		return NOBODY;
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return u->items[h % u->count].hash;
+}
+
 bool users_check(const struct users *u, const char *name, const char *password)
 {
 	const struct user *user = find(u, name);
-	const char *hash = user ? user->hash : NOBODY;
+	const char *hash = user ? user->hash : stand_in(u, name);
 	struct crypt_data *data = mem_alloc(sizeof(*data));
 	const char *got = crypt_rn(password, hash, data, (int)sizeof(*data));
 	bool good = got && strlen(got) == HASH_LEN && same(got, hash) && user;

@@ -66,6 +66,7 @@ else
 	must "$helm" create "$T/demo"
 	must "$helm" package "$T/demo" --destination "$T" --version 1.0.0+build.1
 	must "$helm" push --plain-http "$T/demo-1.0.0+build.1.tgz" "oci://$INSIDE/charts"
+	mkdir "$T/helm"
 	must "$helm" pull --plain-http "oci://$INSIDE/charts/demo" --version 1.0.0+build.1 -d "$T/helm"
 	same_file "$T/demo-1.0.0+build.1.tgz" "$T/helm/demo-1.0.0+build.1.tgz"
 

@@ -1,34 +1,29 @@
 /*
- * Identities and decisions. Passwords that were right are remembered as a keyed hash, so that bcrypt
- * runs once in a while and never on a loop; wrong ones too, for a moment, so that a client that tries
- * again and again costs little. Must never keep a password, and never put one into a message.
+ * Identities and decisions. Users, rules and what is known of passwords are one state, which a reload
+ * exchanges for another; whoever asks holds the one that was current then, and nobody waits for
+ * anybody. Must never keep a password, and never put one into a message.
  */
 #include "registry/auth.h"
 
-#include <openssl/crypto.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
+#include "registry/passwords.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define REMEMBERED 1024 /* passwords */
-#define WAYS 4
-#define RIGHT_SECONDS 300
-#define WRONG_SECONDS 5
-#define MAC_SIZE 32
 #define LOGIN_MAX 1024 /* bytes of NAME:PASSWORD */
 #define QUERY_SCOPES_MAX GRANTS_MAX
 
-struct remembered {
-	unsigned char mac[MAC_SIZE];
-	int64_t until; /* seconds of the monotonic clock; 0 free */
-	bool right;
+struct state {
+	_Atomic(unsigned) holders;
+	struct users *users; /* NULL none */
+	struct access *access;
+	struct passwords *passwords;
 };
 
 struct auth {
@@ -36,15 +31,11 @@ struct auth {
 	bool certificates, basic, push;
 	int64_t token_seconds;
 	struct token_key token_key;
-	unsigned char memory_key[MAC_SIZE];
-
-	pthread_rwlock_t lock; /* of users and rules, against a reload */
-	struct users *users; /* NULL none */
-	struct access *access;
 	_Atomic(bool) open;
 
-	pthread_mutex_t memory_lock;
-	struct remembered memory[REMEMBERED];
+	pthread_mutex_t
+		lock; /* of the pointer, for as long as it takes to hold what it points to */
+	struct state *state;
 };
 
 void who_release(struct who *w)
@@ -63,42 +54,57 @@ static int64_t seconds(clockid_t clock)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static int read_files(struct auth *a, struct users **users, struct access **access, struct err *e)
+static void state_put(struct state **held)
 {
-	if (a->users_path && users_read(users, a->users_path, e) < 0)
+	struct state *s = STEAL(*held);
+
+	if (!s || atomic_fetch_sub(&s->holders, 1) > 1)
+		return;
+	users_free(&s->users);
+	access_free(&s->access);
+	passwords_free(&s->passwords);
+	free(s);
+}
+
+/* The current state, held; state_put() lets it go. */
+static struct state *state_get(struct auth *a)
+{
+	struct state *s;
+
+	pthread_mutex_lock(&a->lock);
+	s = a->state;
+	atomic_fetch_add(&s->holders, 1);
+	pthread_mutex_unlock(&a->lock);
+	return s;
+}
+
+static int state_read(const struct auth *a, struct state *s, struct err *e)
+{
+	if (passwords_new(&s->passwords, e) < 0 ||
+		(a->users_path && users_read(&s->users, a->users_path, e) < 0))
 		return -1;
 	if (a->access_path)
-		return access_read(access, a->access_path, e);
-	*access = access_default(a->users_path || a->certificates);
+		return access_read(&s->access, a->access_path, e);
+	s->access = access_default(a->users_path || a->certificates);
 	return 0;
 }
 
-/* What was revoked counts at once: nothing is remembered. */
-static void exchange(struct auth *a, struct users **users, struct access **access)
-{
-	struct users *old_users = a->users;
-	struct access *old_access = a->access;
-
-	pthread_rwlock_wrlock(&a->lock);
-	a->users = STEAL(*users);
-	a->access = STEAL(*access);
-	a->open = access_is_open(a->access);
-	pthread_rwlock_unlock(&a->lock);
-	users_free(&old_users);
-	access_free(&old_access);
-	pthread_mutex_lock(&a->memory_lock);
-	memset(a->memory, 0, sizeof(a->memory));
-	pthread_mutex_unlock(&a->memory_lock);
-}
-
+/* What was revoked counts at once: the new state remembers no password, and a check that began before
+ * tells the old one only. */
 int auth_reload(struct auth *a, struct err *e)
 {
-	AUTO(users_free) struct users *users = NULL;
-	AUTO(access_free) struct access *access = NULL;
+	AUTO(state_put) struct state *s = mem_alloc(sizeof(*s));
+	struct state *old;
 
-	if (read_files(a, &users, &access, e) < 0)
+	s->holders = 1;
+	if (state_read(a, s, e) < 0)
 		return -1;
-	exchange(a, &users, &access);
+	pthread_mutex_lock(&a->lock);
+	old = a->state;
+	a->open = access_is_open(s->access);
+	a->state = STEAL(s);
+	pthread_mutex_unlock(&a->lock);
+	state_put(&old);
 	return 0;
 }
 
@@ -111,8 +117,7 @@ int auth_open(struct auth **out, const struct auth_config *c, struct err *e)
 {
 	AUTO(auth_close) struct auth *a = mem_alloc(sizeof(*a));
 
-	pthread_rwlock_init(&a->lock, NULL);
-	pthread_mutex_init(&a->memory_lock, NULL);
+	pthread_mutex_init(&a->lock, NULL);
 	a->users_path = copy(c->users);
 	a->access_path = copy(c->access);
 	a->service = mem_strdup(c->service ? c->service : "moatd");
@@ -121,8 +126,6 @@ int auth_open(struct auth **out, const struct auth_config *c, struct err *e)
 	a->basic = c->basic;
 	a->push = c->push;
 	a->token_seconds = c->token_seconds;
-	if (RAND_bytes(a->memory_key, sizeof(a->memory_key)) != 1)
-		return err_set(e, ERR_IO, "no random bytes");
 	if (token_key_read(&a->token_key, c->token_key, e) < 0 || auth_reload(a, e) < 0)
 		return -1;
 	*out = STEAL(a);
@@ -135,10 +138,8 @@ void auth_close(struct auth **out)
 
 	if (!a)
 		return;
-	users_free(&a->users);
-	access_free(&a->access);
-	pthread_rwlock_destroy(&a->lock);
-	pthread_mutex_destroy(&a->memory_lock);
+	state_put(&a->state);
+	pthread_mutex_destroy(&a->lock);
 	free(a->users_path);
 	free(a->access_path);
 	free(a->service);
@@ -149,12 +150,7 @@ void auth_close(struct auth **out)
 
 bool auth_is_open(struct auth *a)
 {
-	_Atomic(bool) open;
-
-	pthread_rwlock_rdlock(&a->lock);
-	open = a->open;
-	pthread_rwlock_unlock(&a->lock);
-	return open;
+	return a->open;
 }
 
 bool auth_wants_login(struct auth *a)
@@ -170,8 +166,11 @@ static bool read_basic(const char *value, struct buf *login, char **name, char *
 	struct err e;
 	char *colon;
 
-	if (strlen(value) > 2 * LOGIN_MAX || base64_decode(login, span_of(value), &e) < 0 ||
-		login->len == 0 || login->len > LOGIN_MAX || memchr(login->data, 0, login->len))
+	if (strlen(value) > 2 * LOGIN_MAX)
+		return false;
+	buf_reserve(login, strlen(value)); /* it must not move: what it left could not be wiped */
+	if (base64_decode(login, span_of(value), &e) < 0 || login->len == 0 ||
+		login->len > LOGIN_MAX || memchr(login->data, 0, login->len))
 		return false;
 	buf_char(login, '\0');
 	colon = strchr(login->data, ':');
@@ -190,53 +189,6 @@ static void wipe(struct buf *b)
 	buf_release(b);
 }
 
-static void mac_of(struct auth *a, const char *value, unsigned char mac[MAC_SIZE])
-{
-	if (!HMAC(EVP_sha256(), a->memory_key, sizeof(a->memory_key), (const unsigned char *)value,
-		    strlen(value), mac, NULL))
-		BUG("no HMAC");
-}
-
-static struct remembered *set_of(struct auth *a, const unsigned char mac[MAC_SIZE])
-{
-	size_t set = ((size_t)mac[0] << 8 | mac[1]) % (REMEMBERED / WAYS);
-
-	return &a->memory[set * WAYS];
-}
-
-/* 1 right, 0 wrong, -1 not remembered. */
-static int recall(struct auth *a, const unsigned char mac[MAC_SIZE])
-{
-	struct remembered *set = set_of(a, mac);
-	int64_t now = seconds(CLOCK_MONOTONIC);
-	int found = -1;
-
-	pthread_mutex_lock(&a->memory_lock);
-	for (int i = 0; i < WAYS; i++)
-		if (set[i].until > now && CRYPTO_memcmp(set[i].mac, mac, MAC_SIZE) == 0)
-			found = set[i].right;
-	pthread_mutex_unlock(&a->memory_lock);
-	return found;
-}
-
-/* In the place of its like, or of what is forgotten first. */
-static void remember(struct auth *a, const unsigned char mac[MAC_SIZE], bool right)
-{
-	struct remembered *set = set_of(a, mac), *place = set;
-
-	pthread_mutex_lock(&a->memory_lock);
-	for (int i = 1; i < WAYS; i++)
-		if (set[i].until < place->until)
-			place = &set[i];
-	for (int i = 0; i < WAYS; i++)
-		if (memcmp(set[i].mac, mac, MAC_SIZE) == 0)
-			place = &set[i];
-	memcpy(place->mac, mac, MAC_SIZE);
-	place->until = seconds(CLOCK_MONOTONIC) + (right ? RIGHT_SECONDS : WRONG_SECONDS);
-	place->right = right;
-	pthread_mutex_unlock(&a->memory_lock);
-}
-
 /* The part of the header behind the scheme, when it is this one. */
 static const char *value_of(const char *authorization, const char *scheme)
 {
@@ -252,38 +204,25 @@ static const char *value_of(const char *authorization, const char *scheme)
 
 void auth_verify(struct auth *a, const char *authorization)
 {
+	AUTO(state_put) struct state *s = state_get(a);
 	const char *value = value_of(authorization, "Basic");
 	AUTO(wipe) struct buf login = BUF_INIT;
-	unsigned char mac[MAC_SIZE];
 	char *name, *password;
 	bool right;
 
 	if (!value || !read_basic(value, &login, &name, &password))
 		return;
-	pthread_rwlock_rdlock(&a->lock);
-	right = a->users && users_check(a->users, name, password);
-	pthread_rwlock_unlock(&a->lock);
-	mac_of(a, value, mac);
-	remember(a, mac, right);
+	right = s->users && users_check(s->users, name, password);
+	passwords_remember(s->passwords, value, right, seconds(CLOCK_MONOTONIC));
 }
 
 /* --- who asks -------------------------------------------------------------------------------- */
 
-static bool has_user(struct auth *a, const char *name)
-{
-	bool has;
-
-	pthread_rwlock_rdlock(&a->lock);
-	has = a->users && users_has(a->users, name);
-	pthread_rwlock_unlock(&a->lock);
-	return has;
-}
-
 static enum auth_answer by_password(
 	struct auth *a, const char *value, struct who *w, const char **why)
 {
+	AUTO(state_put) struct state *s = state_get(a);
 	AUTO(wipe) struct buf login = BUF_INIT;
-	unsigned char mac[MAC_SIZE];
 	char *name, *password;
 
 	*why = "the login can not be read";
@@ -292,10 +231,9 @@ static enum auth_answer by_password(
 	if (!*name && !*password)
 		return AUTH_OK;
 	*why = "wrong user or password";
-	if (!a->users_path || !user_name_is_valid(name))
+	if (!s->users || !user_name_is_valid(name))
 		return AUTH_REFUSED;
-	mac_of(a, value, mac);
-	switch (recall(a, mac)) {
+	switch (passwords_recall(s->passwords, value, seconds(CLOCK_MONOTONIC))) {
 	case 1:
 		break;
 	case 0:
@@ -307,23 +245,34 @@ static enum auth_answer by_password(
 	return AUTH_OK;
 }
 
-static enum auth_answer by_token(struct auth *a, const char *value, struct who *w, const char **why)
+/* A token is of a user that there still is: in the file, or as the certificate beside it says. */
+static bool has_user(struct auth *a, const char *name, const char *certificate)
 {
-	struct grants *grants;
+	AUTO(state_put) struct state *s = state_get(a);
+
+	if (s->users && users_has(s->users, name))
+		return true;
+	return certificate && a->certificates && strcmp(certificate, name) == 0;
+}
+
+static enum auth_answer by_token(
+	struct auth *a, const char *value, const char *certificate, struct who *w, const char **why)
+{
+	AUTO(mem_free) struct grants *grants = NULL;
+	char name[AUTH_NAME_MAX + 1] = "";
 
 	w->bad_token = true;
-	if (token_read(&a->token_key, a->service, span_of(value), seconds(CLOCK_REALTIME), w->name,
+	if (token_read(&a->token_key, a->service, span_of(value), seconds(CLOCK_REALTIME), name,
 		    &grants, why) < 0)
 		return AUTH_REFUSED;
-	if (*w->name && !has_user(a, w->name)) {
-		free(grants);
-		w->name[0] = '\0';
-		*why = "the token is of somebody who is no user any more";
+	*why = "the token is of somebody who is no user any more";
+	if (*name && !has_user(a, name, certificate))
 		return AUTH_REFUSED;
-	}
+	memcpy(w->name, name, sizeof(name));
 	w->bad_token = false;
 	w->by_token = true;
-	w->grants = grants;
+	w->grants = STEAL(grants);
+	*why = "";
 	return AUTH_OK;
 }
 
@@ -342,7 +291,7 @@ enum auth_answer auth_identify(struct auth *a, const char *authorization, const 
 	if ((value = value_of(authorization, "Basic")))
 		return by_password(a, value, w, why);
 	if ((value = value_of(authorization, "Bearer")))
-		return by_token(a, value, w, why);
+		return by_token(a, value, certificate, w, why);
 	*why = "neither Basic nor Bearer";
 	return AUTH_REFUSED;
 }
@@ -361,25 +310,23 @@ static bool granted(const struct who *w, const char *path, unsigned action)
 bool auth_may(
 	struct auth *a, const struct who *w, const char *path, const char *repo, enum action action)
 {
+	AUTO(state_put) struct state *s = state_get(a);
 	bool may;
 
-	pthread_rwlock_rdlock(&a->lock);
-	may = access_may(a->access, "", repo, action);
+	may = access_may(s->access, "", repo, action);
 	if (!may && *w->name && (!w->by_token || granted(w, path, action)))
-		may = access_may(a->access, w->name, repo, action);
-	pthread_rwlock_unlock(&a->lock);
+		may = access_may(s->access, w->name, repo, action);
 	return may;
 }
 
 bool auth_may_list(struct auth *a, const struct who *w)
 {
+	AUTO(state_put) struct state *s = state_get(a);
 	bool may;
 
-	pthread_rwlock_rdlock(&a->lock);
-	may = access_may(a->access, "", NULL, ACTION_CATALOG);
+	may = access_may(s->access, "", NULL, ACTION_CATALOG);
 	if (!may && *w->name && (!w->by_token || granted(w, "", ACTION_CATALOG)))
-		may = access_may(a->access, w->name, NULL, ACTION_CATALOG);
-	pthread_rwlock_unlock(&a->lock);
+		may = access_may(s->access, w->name, NULL, ACTION_CATALOG);
 	return may;
 }
 
@@ -491,27 +438,23 @@ static unsigned actions_of(struct span list)
 static unsigned allowed(struct auth *a, const struct who *w, const char *path, unsigned actions)
 {
 	static const enum action each[] = { ACTION_PULL, ACTION_PUSH, ACTION_DELETE };
+	AUTO(state_put) struct state *s = state_get(a);
 	unsigned good = 0;
 
-	pthread_rwlock_rdlock(&a->lock);
 	for (size_t i = 0; i < ARRAY_SIZE(each); i++)
-		if ((actions & each[i]) && access_may_somewhere(a->access, w->name, path, each[i]))
+		if ((actions & each[i]) && access_may_somewhere(s->access, w->name, path, each[i]))
 			good |= each[i];
-	pthread_rwlock_unlock(&a->lock);
 	return good;
 }
 
 static bool could(struct auth *a, const struct who *w, const char *path, unsigned actions)
 {
+	AUTO(state_put) struct state *s = state_get(a);
 	unsigned wanted = actions & (ACTION_PULL | ACTION_PUSH | ACTION_DELETE);
-	bool list;
 
 	if (!(actions & ACTION_CATALOG))
 		return allowed(a, w, path, wanted) == wanted;
-	pthread_rwlock_rdlock(&a->lock);
-	list = access_may(a->access, w->name, NULL, ACTION_CATALOG);
-	pthread_rwlock_unlock(&a->lock);
-	return list;
+	return access_may(s->access, w->name, NULL, ACTION_CATALOG);
 }
 
 bool auth_login_helps(struct auth *a, const struct who *w, const char *path, unsigned actions)

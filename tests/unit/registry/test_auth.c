@@ -1,9 +1,12 @@
 /* The facade: headers to people, people to answers. The hashes were made by Apache's htpasswd -B. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "registry/auth.h"
+#include "registry/passwords.h"
 #include "registry/site.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
@@ -116,6 +119,215 @@ static char *bearer(struct fixture *f, const char *query)
 	return mem_printf("Bearer %s", token);
 }
 
+/* --- headers -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *authorization, *certificate;
+	enum auth_answer answer;
+	const char *name; /* or, where refused, words of the reason */
+} headers[] = {
+	{ NULL, NULL, AUTH_OK, "" },
+	{ NULL, "carol", AUTH_OK, "carol" },
+	{ NULL, "Carol Smith", AUTH_OK, "" }, /* no name that rules could mean */
+	{ "Basic Og==", NULL, AUTH_OK, "" }, /* podman without a login */
+	{ "Basic YWxpY2U6c2VjcmV0", NULL, AUTH_OK, "alice" },
+	{ "basic YWxpY2U6c2VjcmV0", NULL, AUTH_OK, "alice" },
+	{ "Basic  YWxpY2U6c2VjcmV0", NULL, AUTH_OK, "alice" },
+	{ "Basic YWxpY2U6c2VjcmV0", "carol", AUTH_OK, "alice" },
+	{ "Basic YWxpY2U6d3Jvbmc=", NULL, AUTH_REFUSED, "wrong user or password" },
+	{ "Basic YWxpY2U6d3Jvbmc=", "carol", AUTH_REFUSED, "wrong user or password" },
+	{ "Basic bm9ib2R5OnNlY3JldA==", NULL, AUTH_REFUSED, "wrong user or password" },
+	{ "Basic OnNlY3JldA==", NULL, AUTH_REFUSED, "wrong user or password" }, /* :secret */
+	{ "Basic YWxpY2U6", NULL, AUTH_REFUSED, "wrong user or password" }, /* alice: */
+	{ "Basic YWxpY2U=", NULL, AUTH_REFUSED, "can not be read" }, /* no colon */
+	{ "Basic YWxpY2U6c2VjcmV0=", NULL, AUTH_REFUSED, "can not be read" },
+	{ "Basic YWxpY2U6c2VjcmV0 ", NULL, AUTH_REFUSED, "can not be read" },
+	{ "Basic YWxpY2U6c2VjcmV", NULL, AUTH_REFUSED, "can not be read" },
+	{ "Basic YWxpY2U6c2VjcmV0AA==", NULL, AUTH_REFUSED, "can not be read" }, /* a NUL */
+	{ "Basic YWxpY2U6c2VjcmV1\n", NULL, AUTH_REFUSED, "can not be read" },
+	{ "Basic ", NULL, AUTH_REFUSED, "can not be read" },
+	{ "Basic", NULL, AUTH_REFUSED, "neither" },
+	{ "", NULL, AUTH_REFUSED, "neither" },
+	{ "Negotiate abc", "carol", AUTH_REFUSED, "neither" },
+	{ "Digest username=alice", NULL, AUTH_REFUSED, "neither" },
+	{ "BasicYWxpY2U6c2VjcmV0", NULL, AUTH_REFUSED, "neither" },
+	{ "Bearer ", NULL, AUTH_REFUSED, "not one of ours" },
+	{ "Bearer a.b.c", "carol", AUTH_REFUSED, "not one of ours" },
+};
+
+static void auth_identify__table(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+		enum auth_answer got =
+			identify(f, headers[i].authorization, headers[i].certificate);
+
+		if (got != headers[i].answer)
+			fail_msg("\"%s\": %d, %s", headers[i].authorization, (int)got, f->why);
+		if (got == AUTH_OK)
+			assert_string_equal(f->who.name, headers[i].name);
+		else if (!strstr(f->why, headers[i].name) || *f->who.name)
+			fail_msg("\"%s\": %s", headers[i].authorization, f->why);
+	}
+}
+
+static void auth_identify__a_login_too_long(void **state)
+{
+	struct fixture *f = *state;
+	char login[2000] = "alice:";
+	AUTO(mem_free) char *header = NULL;
+
+	memset(login + 6, 'x', sizeof(login) - 7);
+	header = basic(login);
+	assert_int_equal(identify(f, header, NULL), AUTH_REFUSED);
+}
+
+/* bcrypt is for auth_verify() alone: a login that was not seen is answered later, for ever. */
+static void auth_identify__never_checks_a_password(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *right = basic("alice:secret"), *wrong = basic("alice:no");
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(auth_identify(f->auth, right, NULL, &f->who, &f->why), AUTH_LATER);
+	auth_verify(f->auth, wrong);
+	assert_int_equal(auth_identify(f->auth, right, NULL, &f->who, &f->why), AUTH_LATER);
+	assert_int_equal(auth_identify(f->auth, wrong, NULL, &f->who, &f->why), AUTH_REFUSED);
+	auth_verify(f->auth, right);
+	assert_int_equal(auth_identify(f->auth, right, NULL, &f->who, &f->why), AUTH_OK);
+}
+
+static void auth_identify__certificates_only_when_told(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+
+	auth_close(&f->auth);
+	assert_ok(auth_open(&f->auth, &(struct auth_config){ .service = "svc" }, &e));
+	assert_int_equal(identify(f, NULL, "carol"), AUTH_OK);
+	assert_string_equal(f->who.name, "");
+}
+
+/* --- passwords that are remembered ------------------------------------------------------------ */
+
+static void passwords__are_forgotten(void **state)
+{
+	AUTO(passwords_free) struct passwords *p = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(passwords_new(&p, &e));
+	assert_int_equal(passwords_recall(p, "a", 100), -1);
+	passwords_remember(p, "a", true, 100);
+	passwords_remember(p, "b", false, 100);
+	assert_int_equal(passwords_recall(p, "a", 100 + PASSWORD_RIGHT_SECONDS - 1), 1);
+	assert_int_equal(passwords_recall(p, "a", 100 + PASSWORD_RIGHT_SECONDS), -1);
+	assert_int_equal(passwords_recall(p, "b", 100 + PASSWORD_WRONG_SECONDS - 1), 0);
+	assert_int_equal(passwords_recall(p, "b", 100 + PASSWORD_WRONG_SECONDS), -1);
+	passwords_remember(p, "a", false, 101); /* in its own place */
+	assert_int_equal(passwords_recall(p, "a", 101), 0);
+}
+
+static void passwords__a_flood_of_wrong_ones_leaves_the_right(void **state)
+{
+	AUTO(passwords_free) struct passwords *p = NULL;
+	char login[16];
+	struct err e;
+
+	(void)state;
+	assert_ok(passwords_new(&p, &e));
+	passwords_remember(p, "right", true, 100);
+	for (int i = 0; i < 10 * PASSWORDS_MAX; i++) {
+		snprintf(login, sizeof(login), "%d", i);
+		passwords_remember(p, login, false, 101);
+	}
+	assert_int_equal(passwords_recall(p, "right", 102), 1);
+}
+
+/* --- reloading -------------------------------------------------------------------------------- */
+
+static void auth_reload__revokes_at_once(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *bob = basic("bob:hunter2"), *token = NULL;
+	struct err e;
+
+	log_in(f, "bob:hunter2");
+	token = bearer(f, "scope=repository:team/app:pull");
+	assert_int_equal(identify(f, token, NULL), AUTH_OK);
+	assert_true(auth_may(f->auth, &f->who, "team/app", "team/app", ACTION_PULL));
+	write_file(f, "rules", "- {repositories: [x], users: [\"*\"], actions: [pull]}\n");
+	assert_ok(auth_reload(f->auth, &e));
+	assert_int_equal(identify(f, token, NULL), AUTH_OK); /* still bob, who may nothing */
+	assert_false(auth_may(f->auth, &f->who, "team/app", "team/app", ACTION_PULL));
+	write_file(f, "users", NO_BOB);
+	assert_ok(auth_reload(f->auth, &e));
+	assert_int_equal(identify(f, token, NULL), AUTH_REFUSED);
+	assert_non_null(strstr(f->why, "no user any more"));
+	assert_int_equal(identify(f, bob, NULL), AUTH_REFUSED);
+}
+
+static void auth_reload__keeps_the_old_when_it_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+
+	write_file(f, "users", "alice:plain\n");
+	assert_err(auth_reload(f->auth, &e), ERR_INPUT, "users:1");
+	write_file(f, "users", USERS);
+	write_file(f, "rules", "- nonsense\n");
+	assert_err(auth_reload(f->auth, &e), ERR_INPUT, "rules:1");
+	log_in(f, "bob:hunter2");
+	assert_true(auth_may(f->auth, &f->who, "team/app", "team/app", ACTION_PULL));
+}
+
+struct race {
+	struct auth *auth;
+	const char *bob;
+	_Atomic(bool) over;
+};
+
+static void *keep_logging_in(void *arg)
+{
+	struct race *r = arg;
+	struct who w = { .name = "" };
+	const char *why;
+
+	while (!r->over) {
+		auth_verify(r->auth, r->bob);
+		(void)!auth_identify(r->auth, r->bob, NULL, &w, &why);
+		(void)auth_may(r->auth, &w, "team/app", "team/app", ACTION_PULL);
+		who_release(&w);
+	}
+	return NULL;
+}
+
+/* A check that began before the reload ends after it: what it found must not be believed then. */
+static void auth_reload__beats_checks_on_their_way(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *bob = basic("bob:hunter2");
+	struct race race = { .auth = f->auth, .bob = bob };
+	pthread_t threads[2];
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_logging_in, &race), 0);
+	for (int i = 0; i < 40; i++) {
+		write_file(f, "users", USERS);
+		assert_ok(auth_reload(f->auth, &e));
+		write_file(f, "users", NO_BOB);
+		assert_ok(auth_reload(f->auth, &e));
+		for (int k = 0; k < 200; k++)
+			if (auth_identify(f->auth, bob, NULL, &f->who, &f->why) == AUTH_OK)
+				fail_msg("bob is in, after reload %d", i);
+	}
+	race.over = true;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
 /* --- tokens and the token service ------------------------------------------------------------ */
 
 static void auth_token__does_not_buy_another(void **state)
@@ -164,12 +376,38 @@ static void get_token__answers_a_token_with_basic(void **state)
 	assert_null(strstr(r.bytes.data, "access_token"));
 }
 
+/* Whom only a certificate names has a token while it is shown beside it, and nobody else has. */
+static void auth_token__of_a_certificate(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *token = NULL;
+
+	assert_int_equal(identify(f, NULL, "carol"), AUTH_OK);
+	token = bearer(f, "scope=repository:team/app:pull,push");
+	assert_int_equal(identify(f, token, "carol"), AUTH_OK);
+	assert_string_equal(f->who.name, "carol");
+	assert_true(auth_may(f->auth, &f->who, "team/app", "team/app", ACTION_PUSH));
+	assert_int_equal(identify(f, token, NULL), AUTH_REFUSED);
+	assert_int_equal(identify(f, token, "dave"), AUTH_REFUSED);
+	assert_string_equal(f->who.name, "");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		T(auth_identify__table),
+		T(auth_identify__a_login_too_long),
+		T(auth_identify__never_checks_a_password),
+		T(auth_identify__certificates_only_when_told),
+		cmocka_unit_test(passwords__are_forgotten),
+		cmocka_unit_test(passwords__a_flood_of_wrong_ones_leaves_the_right),
+		T(auth_reload__revokes_at_once),
+		T(auth_reload__keeps_the_old_when_it_fails),
+		T(auth_reload__beats_checks_on_their_way),
 		T(auth_token__does_not_buy_another),
+		T(auth_token__of_a_certificate),
 		T(get_token__answers_a_token_with_basic),
 	};
 

@@ -2,12 +2,14 @@
 #include "registry/access.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "registry/htpasswd.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 #define ANYONE USER_ANYONE
@@ -26,6 +28,7 @@ struct rule {
 struct access {
 	struct rule *rules;
 	size_t count;
+	size_t words; /* of all rules */
 };
 
 static void words_release(struct words *w)
@@ -66,35 +69,89 @@ static void reach(struct places *p, const char *pattern, size_t i)
 	}
 }
 
-static void step(const struct places *from, struct places *to, const char *pattern, char c)
+static void step(struct places *p, const char *pattern, size_t len, char c)
 {
-	size_t len = strlen(pattern);
+	struct places to;
 
-	memset(to, 0, sizeof(*to));
+	memset(to.at, 0, len + 1);
 	for (size_t i = 0; i < len; i++) {
 		bool deep = pattern[i] == '*' && pattern[i + 1] == '*';
 
-		if (!from->at[i])
+		if (!p->at[i])
 			continue;
 		if (pattern[i] == '*' && (deep || c != '/'))
-			reach(to, pattern, i);
+			reach(&to, pattern, i);
 		else if (pattern[i] != '*' && pattern[i] == c)
-			reach(to, pattern, i + 1);
+			reach(&to, pattern, i + 1);
 	}
+	memcpy(p->at, to.at, len + 1);
 }
 
+static bool walk(struct places *p, const char *pattern, size_t len, const char *name)
+{
+	for (; *name; name++)
+		step(p, pattern, len, *name);
+	return p->at[len];
+}
+
+/* Most patterns are decided by their letters before the first star. */
 bool access_match(const char *pattern, const char *name)
 {
-	struct places a = { { false } }, b;
+	struct places p;
+	size_t len;
 
-	if (strlen(pattern) > PATTERN_MAX)
+	for (; *pattern && *pattern != '*'; pattern++, name++)
+		if (*pattern != *name)
+			return false;
+	if (!*pattern)
+		return !*name;
+	if (strcmp(pattern, "*") == 0)
+		return !strchr(name, '/');
+	if (strcmp(pattern, "**") == 0)
+		return true;
+	len = strlen(pattern);
+	if (len > PATTERN_MAX)
 		return false;
-	reach(&a, pattern, 0);
-	for (const char *p = name; *p; p++) {
-		step(&a, &b, pattern, *p);
-		a = b;
-	}
-	return a.at[strlen(pattern)];
+	memset(p.at, 0, len + 1);
+	reach(&p, pattern, 0);
+	return walk(&p, pattern, len, name);
+}
+
+/* Is there a host so that `HOST/name` matches? All positions that letters of a host can lead to. */
+static bool match_below_host(const char *pattern, const char *name)
+{
+	size_t len = strlen(pattern);
+	struct places p;
+
+	memset(p.at, 0, len + 1);
+	reach(&p, pattern, 0);
+	for (size_t i = 0; i < len; i++)
+		if (p.at[i] && pattern[i] != '*' && pattern[i] != '/')
+			reach(&p, pattern, i + 1);
+	step(&p, pattern, len, '/');
+	return walk(&p, pattern, len, name);
+}
+
+/* The path itself, below some host, and as docker's hub has names of one component. */
+static bool match_path(const char *pattern, const char *path)
+{
+	char library[REF_REPO_MAX + sizeof("library/")];
+
+	if (access_match(pattern, path) || match_below_host(pattern, path))
+		return true;
+	if (strchr(path, '/'))
+		return false;
+	snprintf(library, sizeof(library), "library/%.*s", REF_REPO_MAX, path);
+	return match_below_host(pattern, library);
+}
+
+/* The first component may be a host by another name (registry/names.h): with '-' before its port, an
+ * alias of docker's hub, or mapped. */
+static bool match_somewhere(const char *pattern, const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return match_path(pattern, path) || (slash && match_path(pattern, slash + 1));
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -118,8 +175,9 @@ static bool is_user(const char *text)
 	return strcmp(text, LOGGED_IN) == 0 || user_name_is_valid(text);
 }
 
-static int read_words(const struct doc *d, const struct node *rule, const char *key,
-	bool (*good)(const char *), const char *what, struct words *out, struct err *e)
+static int read_words(struct access *a, const struct doc *d, const struct node *rule,
+	const char *key, bool (*good)(const char *), const char *what, struct words *out,
+	struct err *e)
 {
 	const struct node *list = NULL;
 
@@ -127,6 +185,9 @@ static int read_words(const struct doc *d, const struct node *rule, const char *
 		return -1;
 	if (list->count == 0 || list->count > RULE_WORDS_MAX)
 		return node_err(d, list, e, "1 to %d entries", RULE_WORDS_MAX);
+	a->words += list->count;
+	if (a->words > WORDS_MAX)
+		return node_err(d, list, e, "more than %d words in all rules", WORDS_MAX);
 	node_each(n, list)
 	{
 		if ((n->kind == NODE_LIST || n->kind == NODE_MAP) || !good(n->text))
@@ -172,13 +233,13 @@ static int read_rule(struct access *a, const struct doc *d, const struct node *n
 	if (n->kind != NODE_MAP)
 		return node_err(d, n, e, "a rule has repositories, users and actions");
 	if (node_only(d, n, known, e) < 0 ||
-		read_words(d, n, "repositories", is_pattern,
+		read_words(a, d, n, "repositories", is_pattern,
 			"a pattern of repositories (a-z 0-9 . _ - / : * **)", &rule->repositories,
 			e) < 0 ||
-		read_words(d, n, "users", is_user, "a user, \"*\" or \"anyone\"", &rule->users, e) <
-			0)
+		read_words(a, d, n, "users", is_user, "a user, \"*\" or \"anyone\"", &rule->users,
+			e) < 0)
 		return -1;
-	rc = read_words(d, n, "actions", is_action, "pull, push, delete or catalog", &words, e);
+	rc = read_words(a, d, n, "actions", is_action, "pull, push, delete or catalog", &words, e);
 	for (size_t i = 0; i < words.count; i++)
 		rule->actions |= action_of(words.items[i]);
 	words_release(&words);
@@ -266,16 +327,6 @@ static bool may(const struct access *a, const char *user, const char *name, enum
 bool access_may(const struct access *a, const char *user, const char *repo, enum action action)
 {
 	return may(a, user, repo, action, access_match);
-}
-
-/* Some host in front of the name, or none. */
-static bool match_somewhere(const char *pattern, const char *name)
-{
-	const char *slash = strchr(pattern, '/');
-
-	if (access_match(pattern, name) || strncmp(pattern, "**", 2) == 0)
-		return true;
-	return slash && access_match(slash + 1, name);
 }
 
 bool access_may_somewhere(

@@ -15,6 +15,7 @@ enum action { ACTION_PULL = 1, ACTION_PUSH = 2, ACTION_DELETE = 4, ACTION_CATALO
 
 #define RULES_MAX 1000
 #define RULE_WORDS_MAX 1000 /* repositories or users of one rule */
+#define WORDS_MAX 10000 /* of all rules: each is looked at, at each request */
 #define PATTERN_MAX 255
 
 struct access;
@@ -29,7 +30,11 @@ void access_free(struct access **a); /* for AUTO */
 /* user "": nobody in particular. repo NULL: any repository would do. */
 bool access_may(const struct access *a, const char *user, const char *repo, enum action action);
 
-/* The same for a repository of any host: `HOST/path` for some HOST, or the path itself. */
+/*
+ * The same for whatever stored name the path of a request may come to mean: itself, `HOST/path` for some
+ * HOST, `HOST/library/path`, and these for what is behind its first component, which may be a host by
+ * another name. For promises only (a token): more than may be had, so access_may() is asked again.
+ */
 bool access_may_somewhere(
 	const struct access *a, const char *user, const char *path, enum action action);
 

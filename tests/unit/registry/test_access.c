@@ -31,6 +31,22 @@ static const struct {
 	{ "a*b*c", "aXbYc", true },
 	{ "a*b*c", "aXbY", false },
 	{ "localhost:5001/**", "localhost:5001/x", true },
+	{ "**", "", true },
+	{ "*", "", true },
+	{ "a**", "abc/d", true },
+	{ "a**/d", "abc/d", true },
+	{ "a**/d", "abc/x/d", true },
+	{ "a**/d", "d", false },
+	{ "*/*", "a/b", true },
+	{ "*/*", "a/b/c", false },
+	{ "*/**", "a/b/c", true },
+	{ "a*/b", "ac/b", true },
+	{ "a*/b", "a/c/b", false },
+	{ "**a", "x/ya", true },
+	{ "**a*", "x/yab", true },
+	{ "**a*", "x/ya/b", false },
+	{ "team", "team/app", false },
+	{ "team/app", "team", false },
 	{ "", "", true },
 	{ "", "a", false },
 	/* what would take a backtracking matcher for ever */
@@ -109,6 +125,107 @@ static void access_may__matrix(void **state)
 	assert_false(access_may_somewhere(a, "", "team-a/x", ACTION_PUSH));
 }
 
+/* What a rule for the stored name promises to the path that a request may have. */
+static const struct {
+	const char *pattern, *path;
+	bool may;
+} somewhere[] = {
+	{ "team/app", "team/app", true },
+	{ "docker.io/library/nginx", "library/nginx", true },
+	{ "docker.io/library/nginx", "nginx", true },
+	{ "docker.io/library/nginx", "docker.io/library/nginx", true },
+	{ "docker.io/library/nginx", "docker.io/nginx", true },
+	{ "docker.io/library/nginx", "index.docker.io/library/nginx", true },
+	{ "docker.io/library/*", "nginx", true },
+	{ "docker.io/**", "a/b/c", true },
+	{ "docker**", "a/b/c", true },
+	{ "localhost:5001/**", "localhost-5001/x", true },
+	{ "ghcr.io/team/*", "mirror.corp/team/app", true },
+	{ "*/team/app", "team/app", true },
+	{ "**/app", "team/app", true },
+	{ "**", "x", true },
+	{ "docker.io/library/nginx", "library/redis", false },
+	{ "docker.io/library/nginx", "other/nginx", true }, /* other.io/nginx, perhaps */
+	{ "docker.io/library/nginx", "a/b/nginx", false },
+	{ "docker.io/library/*", "team/x/app", false },
+	{ "team/app", "team/apps", false },
+	{ "docker.io/x", "x/y", false },
+	{ "x", "y", false },
+};
+
+static void access_may_somewhere__table(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(somewhere); i++) {
+		AUTO(mem_free)
+		char *text = mem_printf("- {repositories: [\"%s\"], users: [a], actions: [pull]}\n",
+			somewhere[i].pattern);
+		AUTO(access_free) struct access *a = rules(state, text);
+
+		if (access_may_somewhere(a, "a", somewhere[i].path, ACTION_PULL) !=
+			somewhere[i].may)
+			fail_msg("\"%s\" and \"%s\"", somewhere[i].pattern, somewhere[i].path);
+		assert_false(access_may_somewhere(a, "b", somewhere[i].path, ACTION_PULL));
+		assert_false(access_may_somewhere(a, "a", somewhere[i].path, ACTION_PUSH));
+	}
+}
+
+/* Slow and obvious, beside the one that is used: every pattern and name of a few letters. */
+static bool plainly(const char *p, const char *n)
+{
+	if (!*p)
+		return !*n;
+	if (p[0] == '*' && p[1] == '*')
+		return plainly(p + 2, n) || (*n && plainly(p, n + 1));
+	if (p[0] == '*')
+		return plainly(p + 1, n) || (*n && *n != '/' && plainly(p, n + 1));
+	return *p == *n && plainly(p + 1, n + 1);
+}
+
+static void spell(unsigned number, const char *letters, char out[8])
+{
+	unsigned base = (unsigned)strlen(letters);
+	size_t len = 0;
+
+	for (; number && len < 7; number /= base + 1)
+		if (number % (base + 1))
+			out[len++] = letters[number % (base + 1) - 1];
+	out[len] = '\0';
+}
+
+static void access_match__as_the_obvious_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4 * 4 * 4 * 4 * 4 * 4; i++) {
+		char pattern[8], name[8];
+
+		spell(i, "a/*", pattern);
+		for (unsigned k = 0; k < 3 * 3 * 3 * 3 * 3; k++) {
+			spell(k, "a/", name);
+			if (!strstr(pattern, "***") &&
+				access_match(pattern, name) != plainly(pattern, name))
+				fail_msg("\"%s\" and \"%s\"", pattern, name);
+		}
+	}
+}
+
+static void access_read__too_many_words(void **state)
+{
+	const char *path = sandbox_path(*state, "access.yaml");
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(access_free) struct access *a = NULL;
+	struct err e;
+
+	for (int i = 0; i < 11; i++) {
+		buf_str(&text, "- {users: [a], actions: [pull], repositories: [x");
+		for (int k = 1; k < 909; k++)
+			buf_str(&text, ",x");
+		buf_str(&text, "]}\n");
+	}
+	sandbox_write(path, text.data, text.len);
+	assert_err(
+		access_read(&a, path, &e), ERR_INPUT, "access.yaml:11: at [10].repositories: more");
+}
+
 static void access_default__by_logins(void **state)
 {
 	AUTO(access_free) struct access *with = access_default(true);
@@ -168,6 +285,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(access_match__table),
 		T(access_may__matrix),
+		T(access_may_somewhere__table),
+		T(access_match__as_the_obvious_one),
+		T(access_read__too_many_words),
 		T(access_default__by_logins),
 		T(access_read__no_rules_grant_nothing),
 		T(access_read__refuses),

@@ -17,6 +17,9 @@
 #include "storage/base/banned.h"
 
 #define LOGIN_MAX 1024 /* bytes of NAME:PASSWORD */
+#define SERVICE_MAX 128
+#define REALM_MAX 512
+#define TOKEN_SECONDS_MIN 60 /* clients take less for a mistake */
 #define QUERY_SCOPES_MAX GRANTS_MAX
 
 struct state {
@@ -113,11 +116,36 @@ static char *copy(const char *text)
 	return text ? mem_strdup(text) : NULL;
 }
 
+/* What goes into a quoted string of a header as it is. */
+static int check_text(const char *key, const char *text, size_t max, struct err *e)
+{
+	for (const char *p = text; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\')
+			return err_set(
+				e, ERR_INPUT, "%s: a blank, quote, backslash or control byte", key);
+	if (!*text || strlen(text) > max)
+		return err_set(e, ERR_INPUT, "%s: 1 to %zu bytes", key, max);
+	return 0;
+}
+
+static int check_config(const struct auth_config *c, struct err *e)
+{
+	if (c->service && check_text("token-service", c->service, SERVICE_MAX, e) < 0)
+		return -1;
+	if (!c->realm)
+		return 0;
+	if (strncmp(c->realm, "http://", 7) != 0 && strncmp(c->realm, "https://", 8) != 0)
+		return err_set(e, ERR_INPUT, "token-realm: not a URL");
+	return check_text("token-realm", c->realm, REALM_MAX, e);
+}
+
 int auth_open(struct auth **out, const struct auth_config *c, struct err *e)
 {
 	AUTO(auth_close) struct auth *a = mem_alloc(sizeof(*a));
 
 	pthread_mutex_init(&a->lock, NULL);
+	if (check_config(c, e) < 0)
+		return -1;
 	a->users_path = copy(c->users);
 	a->access_path = copy(c->access);
 	a->service = mem_strdup(c->service ? c->service : "moatd");
@@ -125,7 +153,8 @@ int auth_open(struct auth **out, const struct auth_config *c, struct err *e)
 	a->certificates = c->certificates;
 	a->basic = c->basic;
 	a->push = c->push;
-	a->token_seconds = c->token_seconds;
+	a->token_seconds =
+		c->token_seconds < TOKEN_SECONDS_MIN ? TOKEN_SECONDS_MIN : c->token_seconds;
 	if (token_key_read(&a->token_key, c->token_key, e) < 0 || auth_reload(a, e) < 0)
 		return -1;
 	*out = STEAL(a);
@@ -506,15 +535,31 @@ static int read_query(struct auth *a, const struct who *w, struct span query, st
 		AUTO(buf_release) struct buf text = BUF_INIT;
 		struct span scopes;
 
+		if (!span_is(key, "scope")) /* account, client_id and what else clients send */
+			continue;
 		if (form_value(value, &text) < 0)
 			return err_set(e, ERR_INPUT, "the query can not be read");
 		scopes = buf_span(&text);
-		if (!span_is(key, "scope"))
-			continue;
 		while (scopes.len > 0)
 			add_grant(a, w, span_until(&scopes, ' '), grants);
 	}
 	return 0;
+}
+
+/* What has no room is left out, as what may not be had is: a token that is too long would be refused. */
+static void make_token(const struct auth *a, const struct who *w, struct grants *grants,
+	int64_t now, struct buf *token)
+{
+	for (;;) {
+		buf_clear(token);
+		token_make(
+			&a->token_key, a->service, w->name, grants, now, a->token_seconds, token);
+		if (token->len <= TOKEN_MAX)
+			return;
+		if (grants->count == 0)
+			BUG("a token of %zu bytes without a scope", token->len);
+		grants->count--;
+	}
 }
 
 int auth_token(
@@ -532,8 +577,8 @@ int auth_token(
 		return err_set(e, ERR_DENIED, "a token can not ask for another one: log in");
 	if (read_query(a, w, query, grants, e) < 0)
 		return -1;
-	token_make(&a->token_key, a->service, w->name, grants, now, a->token_seconds, &token);
-	gmtime_r(&now, &tm);
+	make_token(a, w, grants, now, &token);
+	gmtime_r(&(time_t){ (time_t)now }, &tm);
 	strftime(issued, sizeof(issued), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	buf_printf(json,
 		"{\"token\":\"%s\",\"access_token\":\"%s\",\"expires_in\":%lld,\"issued_at\":\"%"

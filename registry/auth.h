@@ -31,10 +31,10 @@ struct auth_config {
 	const char *service; /* of tokens */
 	const char *realm; /* URL of the token service; NULL: what the client calls us, /token */
 	const char *token_key; /* file; NULL: random */
-	int64_t token_seconds;
+	int64_t token_seconds; /* less than 60 is 60 */
 };
 
-/* The strings are copied. */
+/* The strings are copied. ERR_INPUT: a service or realm that has no place in a header, a file. */
 MUST int auth_open(struct auth **a, const struct auth_config *c, struct err *e);
 /* Users and rules again; on failure the old ones stay. */
 MUST int auth_reload(struct auth *a, struct err *e);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "registry/auth.h"
 #include "registry/passwords.h"
@@ -392,6 +393,269 @@ static void auth_token__of_a_certificate(void **state)
 	assert_string_equal(f->who.name, "");
 }
 
+static const struct {
+	const char *login, *query;
+	const char *access; /* of the claims */
+} scopes[] = {
+	{ ":", "scope=repository:docker.io/x:pull,push", "docker.io/x:pull" },
+	{ ":", "scope=repository:x:pull", "x:pull" }, /* docker.io/x */
+	{ ":", "scope=repository:x:push", "" },
+	{ ":", "scope=registry:catalog:*", "" },
+	{ "alice:secret", "scope=registry:catalog:*", "catalog:*" },
+	{ "bob:hunter2", "scope=repository:team/app:pull,push,delete", "team/app:pull" },
+	{ "alice:secret", "scope=repository:team/app:*", "team/app:pull,push,delete" },
+	{ "alice:secret", "scope=repository:team/a:pull&scope=repository:team/b:push",
+		"team/a:pull team/b:push" },
+	{ "alice:secret", "scope=repository:team/a:pull+repository:team/b:push",
+		"team/a:pull team/b:push" },
+	{ "alice:secret", "scope=repository%3Ateam%2Fa%3Apull%2Cpush", "team/a:pull,push" },
+	{ "alice:secret", "scope=repository:team/a:pull,fly", "team/a:pull" },
+	/* what is none is left out */
+	{ "alice:secret", "scope=repository:Team/a:pull", "" },
+	{ "alice:secret", "scope=repository:../x:pull", "" },
+	{ "alice:secret", "scope=repository:team/a", "" },
+	{ "alice:secret", "scope=repository:team/a:", "" },
+	{ "alice:secret", "scope=plugin:team/a:pull", "" },
+	{ "alice:secret", "scope=::", "" },
+	{ "alice:secret", "scope=", "" },
+	{ "alice:secret", "scope", "" },
+	{ "alice:secret", "", "" },
+	{ "alice:secret",
+		"account=%C3%BC&client_id=%zz&offline_token=true&service=svc&"
+		"scope=repository:team/a:pull",
+		"team/a:pull" },
+};
+
+static void access_text(const struct who *w, struct buf *out)
+{
+	for (size_t i = 0; w->grants && i < w->grants->count; i++) {
+		const struct grant *g = &w->grants->items[i];
+
+		buf_printf(out, "%s%s:%s%s%s%s", i ? " " : "", *g->name ? g->name : "catalog",
+			g->actions & ACTION_CATALOG ? "*" : "",
+			g->actions & ACTION_PULL ? "pull," : "",
+			g->actions & ACTION_PUSH ? "push," : "",
+			g->actions & ACTION_DELETE ? "delete," : "");
+		if (out->data[out->len - 1] == ',')
+			buf_cut(out, out->len - 1);
+	}
+}
+
+static void auth_token__grants_what_may_be_had(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(scopes); i++) {
+		AUTO(buf_release) struct buf got = BUF_INIT;
+		AUTO(mem_free) char *token = NULL;
+
+		log_in(f, scopes[i].login);
+		token = bearer(f, scopes[i].query);
+		assert_int_equal(identify(f, token, NULL), AUTH_OK);
+		access_text(&f->who, &got);
+		if (strcmp(got.data, scopes[i].access) != 0)
+			fail_msg("%s: \"%s\"", scopes[i].query, got.data);
+	}
+}
+
+static void auth_token__refuses(void **state)
+{
+	static const char *const bad[] = { "scope=%", "scope=%4", "scope=%zz", "scope=a%00",
+		"scope=a%0a", "scope=%C3%BC" };
+	struct fixture *f = *state;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		AUTO(buf_release) struct buf json = BUF_INIT;
+
+		assert_err(auth_token(f->auth, &f->who, span_of(bad[i]), &json, &e), ERR_INPUT,
+			"can not be read");
+		assert_int_equal(json.len, 0);
+	}
+}
+
+static void auth_token__is_never_too_long_to_be_taken(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf query = BUF_INIT;
+	AUTO(mem_free) char *token = NULL;
+
+	for (int i = 0; i < 2 * GRANTS_MAX; i++)
+		buf_printf(&query, "scope=repository:team/%0240d:pull&", i);
+	log_in(f, "alice:secret");
+	token = bearer(f, query.data);
+	assert_int_equal(identify(f, token, NULL), AUTH_OK);
+	assert_true(f->who.grants->count > 10 && f->who.grants->count <= GRANTS_MAX);
+}
+
+/* As docker and containerd read it. */
+static void auth_token__reply(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf json = BUF_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	const char *token, *access_token, *issued;
+	int64_t seconds;
+	struct tm tm;
+	struct err e;
+
+	log_in(f, "alice:secret");
+	assert_ok(auth_token(f->auth, &f->who, span_of(""), &json, &e));
+	assert_ok(json_parse(&d, "reply", buf_span(&json), json.len, &e));
+	assert_ok(node_string(&d, d.root, "token", REQUIRED, &token, &e));
+	assert_ok(node_string(&d, d.root, "access_token", REQUIRED, &access_token, &e));
+	assert_ok(node_string(&d, d.root, "issued_at", REQUIRED, &issued, &e));
+	assert_ok(node_int(&d, d.root, "expires_in", REQUIRED, 60, 86400, &seconds, &e));
+	assert_string_equal(token, access_token);
+	assert_non_null(strptime(issued, "%Y-%m-%dT%H:%M:%SZ", &tm));
+}
+
+/* --- who may what ----------------------------------------------------------------------------- */
+
+static const struct {
+	const char *login, *repo;
+	unsigned may;
+} matrix[] = {
+	{ ":", "docker.io/library/nginx", ACTION_PULL },
+	{ ":", "team/app", 0 },
+	{ ":", "other", 0 },
+	{ "alice:secret", "docker.io/library/nginx", ACTION_PULL },
+	{ "alice:secret", "team/app", ACTION_PULL | ACTION_PUSH | ACTION_DELETE },
+	{ "alice:secret", "team/x/y", ACTION_PULL | ACTION_PUSH | ACTION_DELETE },
+	{ "alice:secret", "other", 0 },
+	{ "bob:hunter2", "docker.io/library/nginx", ACTION_PULL },
+	{ "bob:hunter2", "team/app", ACTION_PULL },
+	{ "bob:hunter2", "team/x/y", 0 },
+};
+
+/* By password, by a token of all, by a token of nothing (then it is as nobody), by one of another path. */
+static void auth_may__matrix(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(matrix); i++) {
+		AUTO(mem_free)
+		char *query = mem_printf("scope=repository:%s:*", matrix[i].repo);
+		AUTO(mem_free) char *all = NULL, *none = NULL, *other = NULL;
+		char *tokens[4] = { NULL };
+
+		log_in(f, matrix[i].login);
+		tokens[1] = all = bearer(f, query);
+		tokens[2] = none = bearer(f, "");
+		tokens[3] = other = bearer(f, "scope=repository:team/another:*");
+		for (unsigned how = 0; how < ARRAY_SIZE(tokens); how++) {
+			unsigned anyone = strncmp(matrix[i].repo, "docker.io/", 10) == 0;
+			unsigned want = how < 2 ? matrix[i].may : anyone * ACTION_PULL;
+
+			if (how > 0)
+				assert_int_equal(identify(f, tokens[how], NULL), AUTH_OK);
+			for (unsigned bit = ACTION_PULL; bit <= ACTION_DELETE; bit <<= 1)
+				if (auth_may(f->auth, &f->who, matrix[i].repo, matrix[i].repo,
+					    (enum action)bit) != ((want & bit) != 0))
+					fail_msg("%s %s by %u: action %u", matrix[i].login,
+						matrix[i].repo, how, bit);
+		}
+	}
+}
+
+/* The path that a token speaks of does not open a repository that the rules keep shut. */
+static void auth_may__rules_speak_of_the_stored_name(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *token = NULL;
+
+	log_in(f, "bob:hunter2");
+	token = bearer(f, "scope=repository:app:pull"); /* team/app, if team were a host */
+	assert_int_equal(identify(f, token, NULL), AUTH_OK);
+	assert_true(auth_may(f->auth, &f->who, "app", "team/app", ACTION_PULL));
+	assert_false(auth_may(f->auth, &f->who, "app", "app", ACTION_PULL));
+	assert_false(auth_may(f->auth, &f->who, "app", "team/secret", ACTION_PULL));
+}
+
+/* --- challenges ------------------------------------------------------------------------------- */
+
+#define REALM "Bearer realm=\"https://reg.corp:5000/token\",service=\"svc\""
+
+static const struct {
+	const char *host, *path;
+	unsigned actions;
+	const char *want;
+} challenges[] = {
+	{ "reg.corp:5000", "", 0, REALM },
+	{ "reg.corp:5000", "team/app", ACTION_PULL, REALM ",scope=\"repository:team/app:pull\"" },
+	{ "reg.corp:5000", "team/app", ACTION_PULL | ACTION_PUSH,
+		REALM ",scope=\"repository:team/app:pull,push\"" },
+	{ "reg.corp:5000", "team/app", ACTION_PULL | ACTION_DELETE,
+		REALM ",scope=\"repository:team/app:pull,delete\"" },
+	{ "reg.corp:5000", "", ACTION_CATALOG, REALM ",scope=\"registry:catalog:*\"" },
+	{ "[::1]:5000", "", 0, "Bearer realm=\"https://[::1]:5000/token\",service=\"svc\"" },
+	/* not a host: nothing of it comes back */
+	{ NULL, "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "", "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "a\",b=\"", "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "a/b", "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "a\r\nX: y", "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "user@a", "", 0, "Bearer realm=\"https://localhost/token\",service=\"svc\"" },
+	{ "reg.corp:5000", NULL, 0, "Basic realm=\"moat\"" },
+};
+
+static void challenge_is(
+	struct fixture *f, const char *host, const char *path, unsigned actions, const char *want)
+{
+	AUTO(buf_release) struct buf value = BUF_INIT;
+
+	auth_challenge(f->auth, &f->who, host, true, path, actions, &value);
+	assert_string_equal(value.data, want);
+}
+
+static void auth_challenge__table(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(challenges); i++)
+		challenge_is(f, challenges[i].host, challenges[i].path, challenges[i].actions,
+			challenges[i].want);
+}
+
+static void auth_challenge__says_what_was_wrong_with_a_token(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *token = NULL;
+
+	assert_int_equal(identify(f, "Bearer x", NULL), AUTH_REFUSED);
+	challenge_is(f, "reg.corp:5000", "", 0, REALM ",error=\"invalid_token\"");
+	log_in(f, "alice:secret");
+	token = bearer(f, "");
+	assert_int_equal(identify(f, token, NULL), AUTH_OK);
+	challenge_is(f, "reg.corp:5000", "a", ACTION_PULL,
+		REALM ",scope=\"repository:a:pull\",error=\"insufficient_scope\"");
+	open_with(f, USERS, RULES, true);
+	challenge_is(f, "reg.corp:5000", "a", ACTION_PULL, "Basic realm=\"moat\"");
+}
+
+static void auth_open__refuses(void **state)
+{
+	static const struct auth_config bad[] = {
+		{ .service = "" },
+		{ .service = "a b" },
+		{ .service = "a\"" },
+		{ .service = "a\\" },
+		{ .service = "a\n" },
+		{ .realm = "reg.corp/token" },
+		{ .realm = "https://reg.corp/token\",x=\"" },
+		{ .realm = "https://reg.corp/\r\nX: y" },
+	};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		AUTO(auth_close) struct auth *a = NULL;
+
+		assert_err(auth_open(&a, &bad[i], &e), ERR_INPUT,
+			bad[i].service ? "token-service: " : "token-realm: ");
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -408,6 +672,15 @@ int main(void)
 		T(auth_reload__beats_checks_on_their_way),
 		T(auth_token__does_not_buy_another),
 		T(auth_token__of_a_certificate),
+		T(auth_token__grants_what_may_be_had),
+		T(auth_token__refuses),
+		T(auth_token__is_never_too_long_to_be_taken),
+		T(auth_token__reply),
+		T(auth_may__matrix),
+		T(auth_may__rules_speak_of_the_stored_name),
+		T(auth_challenge__table),
+		T(auth_challenge__says_what_was_wrong_with_a_token),
+		T(auth_open__refuses),
 		T(get_token__answers_a_token_with_basic),
 	};
 

@@ -1,5 +1,6 @@
 /* Patterns and rules. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "registry/access.h"
@@ -208,6 +209,24 @@ static void access_match__as_the_obvious_one(void **state)
 	}
 }
 
+/* The example that is installed. */
+static void access_read__example(void **state)
+{
+	const char *source = getenv("MOAT_SOURCE_DIR");
+	AUTO(mem_free) char *path = mem_printf("%s/conf/access.yaml", source ? source : ".");
+	AUTO(access_free) struct access *a = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(access_read(&a, path, &e));
+	assert_true(access_may(a, "", "docker.io/library/nginx", ACTION_PULL));
+	assert_true(access_may(a, "ci-a", "team-a/app", ACTION_PUSH));
+	assert_false(access_may(a, "bob", "team-a/app", ACTION_PUSH));
+	assert_true(access_may(a, "bob", NULL, ACTION_CATALOG));
+	assert_false(access_may(a, "", NULL, ACTION_CATALOG));
+	assert_false(access_is_open(a));
+}
+
 static void access_read__too_many_words(void **state)
 {
 	const char *path = sandbox_path(*state, "access.yaml");
@@ -287,6 +306,7 @@ int main(void)
 		T(access_may__matrix),
 		T(access_may_somewhere__table),
 		T(access_match__as_the_obvious_one),
+		T(access_read__example),
 		T(access_read__too_many_words),
 		T(access_default__by_logins),
 		T(access_read__no_rules_grant_nothing),

@@ -8,8 +8,7 @@
 
 #include "registry/log_file.h"
 #include "registry/socket.h"
-
-enum log_format { LOG_TEXT, LOG_JSON };
+#include "storage/base/log.h"
 
 struct access_entry {
 	const struct address *peer;

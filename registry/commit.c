@@ -67,8 +67,8 @@ static void apply(struct committer *c, struct commit *group[], size_t count)
 	for (size_t i = 0; i < count; i++)
 		changes[i] = &group[i]->change;
 	if (store_apply(c->store, changes, count, &e) < 0)
-		log_event(LOG_LINE_ERROR, "event=commit.failed changes=%zu error=\"%s\"", count,
-			e.text);
+		log_fields(LOG_LINE_ERROR, "commit.failed", { "changes", NULL, count },
+			{ "error", e.text, 0 });
 	atomic_fetch_add(&c->groups, 1);
 	atomic_fetch_add(&c->changes, count);
 	cache_changed(c->cache);
@@ -82,7 +82,7 @@ static void settle(struct committer *c)
 	struct err e = ERR_INIT;
 
 	if (store_settle(c->store, &e) < 0)
-		log_event(LOG_LINE_ERROR, "event=settle.failed error=\"%s\"", e.text);
+		log_fields(LOG_LINE_ERROR, "settle.failed", { "error", e.text, 0 });
 	c->changed_ms = 0;
 	c->settled_ms = now_ms();
 }

@@ -1,10 +1,12 @@
 /*
- * Log lines for programs: one line an event on stderr, `key=value`, with a syslog priority prefix
+ * Log lines for programs: one line an event on stderr, `key=value` or JSON, with a syslog priority prefix
  * (`<6>`) when journald reads us. Only main, cmd_* and the server speak; libraries return errors.
  *
+ *	log_fields(LOG_LINE_INFO, "listen", { "addr", addr, 0 }, { "sockets", NULL, count });
  *	log_event(LOG_LINE_INFO, "event=listen addr=%s", addr);
  *
- * Values that come from outside go through log_value(), which quotes what could break a line.
+ * The first form quotes its values. With the second the caller does, by log_value(), where they come
+ * from outside; as JSON it is one string, `message`.
  */
 #ifndef MOAT_LOG_H
 #define MOAT_LOG_H
@@ -12,11 +14,38 @@
 #include "storage/base/buf.h"
 
 enum log_level { LOG_LINE_ERROR = 3, LOG_LINE_WARNING = 4, LOG_LINE_INFO = 6, LOG_LINE_DEBUG = 7 };
+enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_threshold(enum log_level least); /* what is less important is dropped; default INFO */
+void log_as(enum log_format format); /* default LOG_TEXT; before other threads speak */
 void log_event(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+struct log_field {
+	const char *key;
+	const char *text; /* NULL: the number */
+	uint64_t number;
+};
+void log_write(enum log_level level, const char *event, const struct log_field fields[]);
+#define log_fields(level, event, ...)                                                              \
+	log_write(level, event, (const struct log_field[]){ __VA_ARGS__, { NULL, NULL, 0 } })
 
 /* Append `text`, quoted when it holds a space, quote, '=', control or non-ASCII byte. */
 void log_value(struct buf *line, const char *text);
+
+/* --- lines of other logs --------------------------------------------------------------------- */
+
+/* One being written. No text can end its value or the line; what is empty is "-" as key=value. In
+ * JSON a byte outside of ASCII is the four characters \xNN, as it is in key=value. */
+struct log_line {
+	struct buf *out;
+	enum log_format format;
+	bool any; /* fields so far */
+};
+
+void log_begin(struct log_line *l, const char *event); /* with the time, UTC */
+void log_text(struct log_line *l, const char *key, const char *text);
+void log_number(struct log_line *l, const char *key, uint64_t number);
+void log_milliseconds(struct log_line *l, const char *key, double ms);
+void log_end(struct log_line *l);
 
 #endif

@@ -349,7 +349,7 @@ static void log_lines__nothing_from_outside_ends_them(void **state)
 	assert_non_null(strstr(text.data, " user=- method=GET uri=\""));
 	assert_non_null(strstr(text.data, " status=200 bytes=5 ms=1.500 id=id1\n"));
 	assert_non_null(strstr(json.data, "\"event\":\"request\",\"peer\":\"127.0.0.1:1\""));
-	assert_non_null(strstr(json.data, "\"uri\":\"/v2/a\\\"b\\\\c\\n\\u0001 =?\""));
+	assert_non_null(strstr(json.data, "\"uri\":\"/v2/a\\\"b\\\\c\\n\\u0001 =\\\\xff\""));
 	assert_non_null(
 		strstr(json.data, "\"status\":200,\"bytes\":5,\"ms\":1.500,\"id\":\"id1\"}"));
 }

@@ -19,7 +19,10 @@ struct log_file {
 	int fd;
 	const char *name;
 	char *path; /* NULL: stderr */
-	unsigned long long lost; /* writes, since somebody was told */
+	bool torn; /* the last write ended within a line */
+	uint64_t lost; /* lines */
+	uint64_t untold; /* of them, since somebody was told */
+	int error; /* of the last loss */
 	time_t told;
 };
 
@@ -52,19 +55,6 @@ int log_file_open(struct log_file **out, const char *name, const char *target, s
 	return 0;
 }
 
-void log_file_close(struct log_file **out)
-{
-	struct log_file *f = STEAL(*out);
-
-	if (!f)
-		return;
-	if (f->path)
-		fd_close(&f->fd);
-	pthread_mutex_destroy(&f->lock);
-	free(f->path);
-	free(f);
-}
-
 int log_file_reopen(struct log_file *f, struct err *e)
 {
 	AUTO(fd_close) int old = -1;
@@ -78,37 +68,100 @@ int log_file_reopen(struct log_file *f, struct err *e)
 	pthread_mutex_lock(&f->lock);
 	old = f->fd;
 	f->fd = fd;
+	f->torn = false;
 	pthread_mutex_unlock(&f->lock);
 	return 0;
 }
 
 /* The lock is held. */
-static void complain(struct log_file *f, int error)
+static void tell(struct log_file *f)
 {
-	time_t now = time(NULL);
+	log_fields(LOG_LINE_ERROR, "log.lost", { "log", f->name, 0 }, { "lines", NULL, f->untold },
+		{ "error", strerror(f->error), 0 });
+	f->untold = 0;
+	f->told = time(NULL);
+}
 
-	f->lost++;
-	if (now - f->told < COMPLAIN_SECONDS)
-		return;
-	log_event(LOG_LINE_ERROR, "event=log.lost log=%s writes=%llu error=\"%s\"", f->name,
-		f->lost, strerror(error));
-	f->lost = 0;
-	f->told = now;
+/* What is left of some lines can not be written; the lock is held. */
+static void lose(struct log_file *f, struct span rest, int error)
+{
+	uint64_t lines = 0;
+
+	while (rest.len > 0) {
+		span_until(&rest, '\n');
+		lines++;
+	}
+	f->lost += lines;
+	f->untold += lines;
+	f->error = error;
+}
+
+/* How much could be written. One write(2) unless it is cut short, so that lines of several processes
+ * do not mix. */
+static size_t write_some(int fd, struct span text)
+{
+	size_t at = 0;
+
+	while (at < text.len) {
+		ssize_t n = write(fd, text.data + at, text.len - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	return at;
+}
+
+/* The lock is held. A line that a full disk has cut must not swallow the next one. */
+static void write_lines(struct log_file *f, struct span lines)
+{
+	size_t at = 0;
+
+	errno = 0;
+	if (f->torn && write_some(f->fd, span_of("\n")) == 1)
+		f->torn = false;
+	if (!f->torn)
+		at = write_some(f->fd, lines);
+	if (at > 0)
+		f->torn = lines.data[at - 1] != '\n';
+	if (at < lines.len)
+		lose(f, (struct span){ lines.data + at, lines.len - at }, errno);
 }
 
 void log_file_write(struct log_file *f, struct span lines)
 {
-	size_t at = 0;
-
 	pthread_mutex_lock(&f->lock);
-	while (at < lines.len) {
-		ssize_t n = write(f->fd, lines.data + at, lines.len - at);
-
-		if (n < 0 && errno != EINTR) {
-			complain(f, errno);
-			break;
-		}
-		at += n > 0 ? (size_t)n : 0;
-	}
+	write_lines(f, lines);
+	if (f->untold > 0 && time(NULL) - f->told >= COMPLAIN_SECONDS)
+		tell(f);
 	pthread_mutex_unlock(&f->lock);
+}
+
+uint64_t log_file_lost(struct log_file *f)
+{
+	uint64_t lost;
+
+	if (!f)
+		return 0;
+	pthread_mutex_lock(&f->lock);
+	lost = f->lost;
+	pthread_mutex_unlock(&f->lock);
+	return lost;
+}
+
+void log_file_close(struct log_file **out)
+{
+	struct log_file *f = STEAL(*out);
+
+	if (!f)
+		return;
+	if (f->untold > 0)
+		tell(f);
+	if (f->path)
+		fd_close(&f->fd);
+	pthread_mutex_destroy(&f->lock);
+	free(f->path);
+	free(f);
 }

@@ -1,6 +1,6 @@
 /*
  * A file of lines that several threads append to and that can be rotated: opened again under its name
- * on request. A line is never torn: each write holds whole lines.
+ * on request. Each write holds whole lines.
  */
 #ifndef MOAT_LOG_FILE_H
 #define MOAT_LOG_FILE_H
@@ -18,8 +18,12 @@ void log_file_close(struct log_file **f); /* for AUTO */
 /* After a rotation. On failure the old file stays in use. NULL: nothing to do. */
 MUST int log_file_reopen(struct log_file *f, struct err *e);
 
-/* Whole lines. What can not be written is lost, counted, and told on stderr once a minute: serving goes
- * before logging. */
+/* Whole lines. What can not be written is lost and counted: serving goes before logging. It is told on
+ * stderr at once, then at most once a minute, and at the end. After a line that was cut short the next
+ * one begins on a line of its own. */
 void log_file_write(struct log_file *f, struct span lines);
+
+/* Lines lost so far, also in part. NULL: 0. */
+uint64_t log_file_lost(struct log_file *f);
 
 #endif

@@ -29,6 +29,7 @@ struct shard {
 	unsigned hand;
 	uint64_t bytes;
 	unsigned files;
+	uint64_t hits, puts; /* so far */
 };
 
 struct cache {
@@ -122,6 +123,7 @@ struct content *cache_get(struct cache *c, struct span uri, bool *fresh)
 			continue;
 		set[i].used = true;
 		*fresh = set[i].epoch == cache_epoch(c);
+		shard->hits += *fresh;
 		found = content_ref(set[i].content);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -174,6 +176,7 @@ void cache_put(struct cache *c, struct span uri, uint64_t epoch, struct content 
 
 	pthread_mutex_lock(&shard->lock);
 	s = choose(set_of(shard, hash), hash, uri);
+	shard->puts++;
 	old[count++] = take_out(shard, s);
 	*s = (struct slot){ hash, epoch, content_ref(content), mem_strndup(uri.data, uri.len),
 		uri.len, false };
@@ -206,6 +209,17 @@ void cache_sweep(struct cache *c)
 {
 	for (unsigned i = 0; i < SHARDS; i++)
 		sweep_shard(&c->shards[i], cache_epoch(c));
+}
+
+void cache_counts(struct cache *c, uint64_t *hits, uint64_t *puts)
+{
+	*hits = *puts = 0;
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_mutex_lock(&c->shards[i].lock);
+		*hits += c->shards[i].hits;
+		*puts += c->shards[i].puts;
+		pthread_mutex_unlock(&c->shards[i].lock);
+	}
 }
 
 void cache_free(struct cache **c)

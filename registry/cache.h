@@ -32,4 +32,7 @@ void cache_put(struct cache *c, struct span uri, uint64_t epoch, struct content 
 /* Let go of everything from earlier epochs: files that were deleted must not stay open. */
 void cache_sweep(struct cache *c);
 
+/* So far: how often something fresh was there, and how often something was put. */
+void cache_counts(struct cache *c, uint64_t *hits, uint64_t *puts);
+
 #endif

@@ -29,19 +29,36 @@ static void add_writers(const struct writers *w, struct buf *out)
 		return;
 	committer_counts(w->committer, &groups, &changes);
 	gauge(out, "moat_uploads_open", "Upload sessions.", uploads_open(w->uploads));
+	gauge(out, "moat_upload_bytes_staged", "Bytes of them, without requests on their way.",
+		(double)uploads_staged(w->uploads));
 	metrics_number(
 		out, "moat_commit_groups_total", "counter", "Durable commits.", (double)groups);
 	metrics_number(
 		out, "moat_commit_changes_total", "counter", "Changes in them.", (double)changes);
 }
 
-static void add_process(const struct metrics *m, struct buf *out)
+static void add_cache(struct cache *c, struct buf *out)
 {
-	uint64_t resident = metrics_resident(m);
+	uint64_t hits = 0, puts = 0;
+
+	cache_counts(c, &hits, &puts);
+	metrics_number(
+		out, "moat_cache_hits_total", "counter", "Answers from the cache.", (double)hits);
+	metrics_number(out, "moat_cache_misses_total", "counter",
+		"Found in the store instead, and put into the cache.", (double)puts);
+}
+
+static void add_process(struct metrics *m, struct buf *out)
+{
+	uint64_t resident = metrics_resident(m), files = metrics_files(m);
 	struct rusage use;
 
 	if (resident)
 		gauge(out, "process_resident_memory_bytes", "Resident memory.", (double)resident);
+	if (files)
+		gauge(out, "process_open_fds", "Open files.", (double)files);
+	gauge(out, "process_start_time_seconds", "When it began to count, since the epoch.",
+		metrics_started(m));
 	getrusage(RUSAGE_SELF, &use);
 	metrics_number(out, "process_cpu_seconds_total", "counter", "CPU time, user and system.",
 		(double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
@@ -81,17 +98,29 @@ static int add_store(struct site *s, struct buf *out, struct err *e)
 	return list_sets(s->store, add_set, out, e);
 }
 
+/* A store that fails must not take the counters with it: then they are wanted most. */
+static void add_store_or_not(struct site *s, struct buf *out)
+{
+	AUTO(buf_release) struct buf store = BUF_INIT;
+	struct err e;
+	bool up = add_store(s, &store, &e) == 0;
+
+	gauge(out, "moat_store_up", "1: the store answers; 0: what it would say is missing.", up);
+	if (up)
+		buf_add(out, store.data, store.len);
+}
+
 int get_metrics(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
 	if (!s->metrics)
 		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
-	(void)q;
+	(void)q, (void)e;
 	metrics_write(s->metrics, &r->bytes);
 	add_server(s, &r->bytes);
 	add_writers(s->writers, &r->bytes);
+	add_cache(s->cache, &r->bytes);
 	add_process(s->metrics, &r->bytes);
-	if (add_store(s, &r->bytes, e) < 0)
-		return -1;
+	add_store_or_not(s, &r->bytes);
 	buf_str(&r->bytes, "# HELP moat_build_info This program.\n# TYPE moat_build_info gauge\n"
 			   "moat_build_info{version=\"" MOAT_VERSION "\"} 1\n");
 	reply_header(r, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");

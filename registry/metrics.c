@@ -1,12 +1,15 @@
 /* Metrics. Must never have a label whose values a client can invent. */
 #include "registry/metrics.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "storage/base/fs.h"
@@ -44,10 +47,12 @@ struct metrics {
 	unsigned count;
 	struct shard *shards;
 
-	int statm; /* /proc/self/statm, opened while it may be; -1 */
+	int statm, files; /* /proc/self/statm and fd, opened while they may be; -1 */
+	struct timespec started;
 	pthread_mutex_t lock; /* of what follows */
 	struct store_totals totals;
 	int64_t counted_ms; /* 0: never */
+	bool counting; /* somebody is at it */
 };
 
 struct metrics *metrics_new(unsigned shards)
@@ -56,6 +61,8 @@ struct metrics *metrics_new(unsigned shards)
 
 	m->count = shards;
 	m->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	m->files = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_gettime(CLOCK_REALTIME, &m->started);
 	pthread_mutex_init(&m->lock, NULL);
 	if (posix_memalign((void **)&m->shards, LINE, shards * sizeof(*m->shards)) != 0)
 		BUG("out of memory");
@@ -68,6 +75,7 @@ void metrics_free(struct metrics **m)
 	if (!*m)
 		return;
 	fd_close(&(*m)->statm);
+	fd_close(&(*m)->files);
 	pthread_mutex_destroy(&(*m)->lock);
 	free((*m)->shards);
 	free(*m);
@@ -133,17 +141,72 @@ uint64_t metrics_resident(const struct metrics *m)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+double metrics_started(const struct metrics *m)
+{
+	return (double)m->started.tv_sec + (double)m->started.tv_nsec / 1e9;
+}
+
+/* The names in a folder, without itself and its parent. */
+static uint64_t count_names(int dir)
+{
+	int fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t count = 0;
+
+	if (!d) {
+		fd_close(&fd);
+		return 0;
+	}
+	rewinddir(d); /* the copy shares its position with the original */
+	for (const struct dirent *entry = readdir(d); entry; entry = readdir(d))
+		count += entry->d_name[0] != '.';
+	closedir(d);
+	return count > 0 ? count - 1 : 0; /* the copy is not there any more */
+}
+
+/* Linux 6.2 and later say the number as the folder's size. */
+uint64_t metrics_files(struct metrics *m)
+{
+	struct stat st;
+	uint64_t count;
+
+	if (m->files < 0 || fstat(m->files, &st) < 0)
+		return 0;
+	if (st.st_size > 0)
+		return (uint64_t)st.st_size;
+	pthread_mutex_lock(&m->lock);
+	count = count_names(m->files);
+	pthread_mutex_unlock(&m->lock);
+	return count;
+}
+
+/* Is it the caller who has to count? Otherwise *out is what was counted last. */
+static bool must_count(struct metrics *m, int64_t now_ms, struct store_totals *out)
+{
+	bool due, mine;
+
+	pthread_mutex_lock(&m->lock);
+	due = !m->counted_ms || now_ms - m->counted_ms > TOTALS_MS;
+	mine = due && (!m->counting || !m->counted_ms);
+	m->counting |= mine;
+	*out = m->totals;
+	pthread_mutex_unlock(&m->lock);
+	return mine;
+}
+
 int metrics_totals(
 	struct metrics *m, struct store *s, int64_t now_ms, struct store_totals *out, struct err *e)
 {
-	int rc = 0;
+	int rc;
 
+	if (!must_count(m, now_ms, out))
+		return 0;
+	rc = store_totals(s, out, e);
 	pthread_mutex_lock(&m->lock);
-	if (!m->counted_ms || now_ms - m->counted_ms > TOTALS_MS) {
-		rc = store_totals(s, &m->totals, e);
-		m->counted_ms = rc == 0 ? now_ms : 0;
-	}
-	*out = m->totals;
+	m->counting = false;
+	m->counted_ms = rc == 0 ? now_ms : 0;
+	if (rc == 0)
+		m->totals = *out;
 	pthread_mutex_unlock(&m->lock);
 	return rc;
 }

@@ -24,7 +24,13 @@ void metrics_refused(struct shard *s, bool too_many_of_one);
 /* Resident bytes of this process; 0 when nobody knows. */
 uint64_t metrics_resident(const struct metrics *m);
 
-/* Totals of the store, counted at most once a minute. Safe from any thread. */
+/* Open files; 0 when nobody knows. */
+uint64_t metrics_files(struct metrics *m);
+/* When metrics_new() was called, seconds since the epoch. */
+double metrics_started(const struct metrics *m);
+
+/* Totals of the store, counted at most once a minute: that reads every row. Others who ask meanwhile get
+ * the last ones. Safe from any thread. */
 MUST int metrics_totals(struct metrics *m, struct store *s, int64_t now_ms,
 	struct store_totals *out, struct err *e);
 

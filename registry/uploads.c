@@ -258,6 +258,7 @@ void uploads_give(struct uploads *u, struct upload **up, int64_t now_ms)
 	pthread_mutex_lock(&u->lock);
 	given->touched_ms = now_ms;
 	given->taken = false;
+	given->staged = given->offset;
 	pthread_mutex_unlock(&u->lock);
 }
 
@@ -318,4 +319,16 @@ unsigned uploads_open(struct uploads *u)
 	open = u->open;
 	pthread_mutex_unlock(&u->lock);
 	return open;
+}
+
+uint64_t uploads_staged(struct uploads *u)
+{
+	uint64_t staged = 0;
+
+	pthread_mutex_lock(&u->lock);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (const struct upload *up = u->buckets[i]; up; up = up->next)
+			staged += up->staged;
+	pthread_mutex_unlock(&u->lock);
+	return staged;
 }

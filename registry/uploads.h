@@ -34,6 +34,7 @@ struct upload {
 	struct upload *next;
 	bool taken;
 	int64_t touched_ms;
+	uint64_t staged; /* offset when it was given back */
 };
 
 struct uploads_limits {
@@ -76,5 +77,7 @@ void uploads_free_list(struct upload *list);
 void uploads_free_later(struct upload *list, struct jobs *jobs); /* by a worker */
 
 unsigned uploads_open(struct uploads *u); /* sessions that are not finished */
+/* Bytes of those sessions, without those of the requests that are at it. */
+uint64_t uploads_staged(struct uploads *u);
 
 #endif

@@ -263,6 +263,25 @@ static void uploads__finished_ones_are_remembered(void **state)
 	assert_int_equal(uploads_open(u), 0);
 }
 
+static void uploads__staged_bytes_are_those_given_back(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	struct upload *a, *b;
+
+	(void)state;
+	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &a, &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &b, &gone), UPLOADS_OK);
+	a->offset = 100;
+	b->offset = 20;
+	assert_int_equal(uploads_staged(u), 0);
+	uploads_give(u, &a, 1000);
+	assert_int_equal(uploads_staged(u), 100);
+	uploads_give(u, &b, 1000);
+	assert_int_equal(uploads_staged(u), 120);
+	uploads_free_list(uploads_expire(u, 1000000));
+	assert_int_equal(uploads_staged(u), 0);
+}
+
 /* --- metrics -------------------------------------------------------------------------------- */
 
 struct counting {
@@ -397,6 +416,7 @@ int main(void)
 		T(uploads__the_idlest_makes_room),
 		T(uploads__expire_when_idle),
 		T(uploads__finished_ones_are_remembered),
+		T(uploads__staged_bytes_are_those_given_back),
 		T(metrics__exact_over_threads),
 		T(log_lines__nothing_from_outside_ends_them),
 		T(audit_lines__say_what_came_of_it),

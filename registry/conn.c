@@ -237,14 +237,9 @@ static bool identify(struct conn *c)
 
 static void log_failure(const struct conn *c, const struct err *e)
 {
-	AUTO(buf_release) struct buf line = BUF_INIT;
-
-	buf_printf(
-		&line, "event=request.failed id=%s method=%s uri=", c->request.id, c->method_text);
-	log_value(&line, c->uri.data);
-	buf_str(&line, " error=");
-	log_value(&line, e->text);
-	log_event(LOG_LINE_ERROR, "%s", line.data);
+	log_fields(LOG_LINE_ERROR, "request.failed", { "id", c->request.id, 0 },
+		{ "method", c->method_text, 0 }, { "uri", c->uri.data, 0 },
+		{ "error", e->text, 0 });
 }
 
 /* The reply that a writing has ready becomes ours. */

@@ -53,6 +53,11 @@ static void daemon_release(struct daemon *d)
 	options_release(&d->options);
 }
 
+static enum log_format log_format(const struct options *o)
+{
+	return strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT;
+}
+
 /* Few arenas and no growing threshold: memory of a burst goes back to the machine. */
 static void tame_malloc(void)
 {
@@ -70,8 +75,7 @@ static void raise_files(const struct options *o)
 		return;
 	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_event(LOG_LINE_WARNING, "event=limit files=%llu",
-			(unsigned long long)limit.rlim_cur);
+		log_fields(LOG_LINE_WARNING, "limit", { "files", NULL, limit.rlim_cur });
 }
 
 static int take_sockets(struct daemon *d, struct err *e)
@@ -163,8 +167,9 @@ static void announce(const struct daemon *d)
 		struct address a;
 
 		if (socket_address(d->listeners[i], &a, &e) == 0)
-			log_event(LOG_LINE_INFO, "event=listen url=%s://%s store=%s", scheme,
-				address_text(&a, text), d->options.store);
+			log_fields(LOG_LINE_INFO, "listen", { "scheme", scheme, 0 },
+				{ "addr", address_text(&a, text), 0 },
+				{ "store", d->options.store, 0 });
 	}
 }
 
@@ -196,15 +201,15 @@ static const char *log_path(const char *target)
 static void announce_sandbox(const struct options *o, const struct sandbox_state *s)
 {
 	bool whole = s->landlock && s->seccomp;
-	const char *why = " reason=\"not all of it in this kernel\"";
+	const char *why = whole ? "" : "not all of it in this kernel";
 
 	if (!o->sandbox)
-		why = " reason=\"switched off\"";
+		why = "switched off";
 	else if (!sandbox_possible())
-		why = " reason=\"built with sanitizers\"";
-	log_event(whole ? LOG_LINE_INFO : LOG_LINE_WARNING,
-		"event=sandbox landlock=%d seccomp=%s%s", s->landlock, s->seccomp ? "on" : "off",
-		whole ? "" : why);
+		why = "built with sanitizers";
+	log_fields(whole ? LOG_LINE_INFO : LOG_LINE_WARNING, "sandbox",
+		{ "landlock", NULL, (uint64_t)s->landlock },
+		{ "seccomp", s->seccomp ? "on" : "off", 0 }, { "reason", why, 0 });
 }
 
 /* The store is read, or written with push; the database's shared memory is written by readers too. */
@@ -280,14 +285,14 @@ static int start(struct daemon *d, struct err *e)
 			.cache = d->cache,
 			.log = d->log,
 			.audit = d->audit,
-			.format = strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT },
+			.format = log_format(o) },
 		e);
 }
 
 static void complain(int rc, const struct err *e)
 {
 	if (rc < 0)
-		log_event(LOG_LINE_ERROR, "event=reload.failed error=\"%s\"", e->text);
+		log_fields(LOG_LINE_ERROR, "reload.failed", { "error", e->text, 0 });
 }
 
 /* SIGHUP: new certificate, users, rules and log files. What can not be read changes nothing. */
@@ -318,7 +323,7 @@ static int serve(struct daemon *d, const sigset_t *signals)
 		reload(d);
 	}
 	notify_stopping();
-	log_event(LOG_LINE_INFO, "event=stop signal=%d", signal);
+	log_fields(LOG_LINE_INFO, "stop", { "signal", NULL, (uint64_t)signal });
 	for (unsigned i = 0; i < d->count; i++)
 		shutdown(d->listeners[i], SHUT_RD);
 	server_drain(d->server, (unsigned)d->options.drain_timeout);
@@ -336,6 +341,7 @@ static int run(struct daemon *d)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	log_as(log_format(&d->options));
 	tame_malloc();
 	raise_files(&d->options);
 	if (start(d, &e) < 0) {

@@ -90,7 +90,7 @@ int mode_get(const struct options *o)
 
 	if (!l || !(l->conns = calloc(o->conns, sizeof(*l->conns))))
 		return 1;
-	l->target = http_target_open(o->port);
+	l->target = http_target_open(o->port, o->tls);
 	l->request = http_request_new(o->head ? "HEAD" : "GET", o->rest[0], o->port, o->close);
 	l->running = o->conns;
 	start = now_ns();

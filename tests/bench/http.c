@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 enum { SLICE = 1 << 20 }; /* most body bytes dropped by one call */
+enum { TLS_BUFFER = 64 << 10 }; /* ciphered bytes taken by one recv */
 
 uint64_t now_ns(void)
 {
@@ -48,12 +50,26 @@ struct http_request http_request_new(
 	return r;
 }
 
-struct http_target http_target_open(uint16_t port)
+static SSL_CTX *tls_new(void)
+{
+	SSL_CTX *t = SSL_CTX_new(TLS_client_method());
+
+	if (!t || SSL_CTX_set_min_proto_version(t, TLS1_3_VERSION) != 1 ||
+		SSL_CTX_set_ciphersuites(t, "TLS_AES_128_GCM_SHA256") != 1 ||
+		SSL_CTX_set1_groups_list(t, "X25519") != 1)
+		die("TLS");
+	SSL_CTX_set_default_read_buffer_len(t, TLS_BUFFER);
+	SSL_CTX_set_read_ahead(t, 1);
+	return t;
+}
+
+struct http_target http_target_open(uint16_t port, bool tls)
 {
 	struct http_target t = { .epoll = epoll_create1(EPOLL_CLOEXEC) };
 
 	if (t.epoll < 0)
 		die("epoll_create1");
+	t.tls = tls ? tls_new() : NULL;
 	t.address.sin_family = AF_INET;
 	t.address.sin_port = htons(port);
 	t.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -83,6 +99,16 @@ static void bind_source(struct http_conn *c)
 		die("bind");
 }
 
+static void tls_begin(struct http_conn *c)
+{
+	if (!c->target->tls)
+		return;
+	c->tls = SSL_new(c->target->tls);
+	if (!c->tls || SSL_set_fd(c->tls, c->fd) != 1)
+		die("TLS");
+	SSL_set_connect_state(c->tls);
+}
+
 static bool dial(struct http_conn *c)
 {
 	int one = 1;
@@ -94,6 +120,7 @@ static bool dial(struct http_conn *c)
 	c->target->connects++;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	bind_source(c);
+	tls_begin(c);
 	return connect(c->fd, (struct sockaddr *)&c->target->address, sizeof(c->target->address)) ==
 		       0 ||
 	       errno == EINPROGRESS;
@@ -101,6 +128,8 @@ static bool dial(struct http_conn *c)
 
 void http_close(struct http_conn *c)
 {
+	SSL_free(c->tls);
+	c->tls = NULL;
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
@@ -113,16 +142,59 @@ static enum http_state fail(struct http_conn *c)
 	return HTTP_FAILED;
 }
 
+/* What OpenSSL says, as a system call would: -1 with EAGAIN when the socket has to be waited for. */
+static ssize_t tls_result(struct http_conn *c, int n)
+{
+	int why = SSL_get_error(c->tls, n);
+
+	if (n > 0)
+		return n;
+	ERR_clear_error();
+	errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+	return why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t conn_send(struct http_conn *c, const char *text, size_t length)
+{
+	if (c->tls)
+		return tls_result(c, SSL_write(c->tls, text, (int)length));
+	return send(c->fd, text, length, MSG_NOSIGNAL);
+}
+
+static ssize_t conn_recv(struct http_conn *c, char *to, size_t most)
+{
+	ssize_t n =
+		c->tls ? tls_result(c, SSL_read(c->tls, to, (int)most)) : recv(c->fd, to, most, 0);
+
+	c->blocked = n < 0;
+	return n;
+}
+
+static ssize_t conn_drop(struct http_conn *c, size_t most)
+{
+	static char dropped[16 << 10]; /* one record */
+
+	if (c->tls)
+		return conn_recv(c, dropped, most < sizeof(dropped) ? most : sizeof(dropped));
+	return recv(c->fd, NULL, most, MSG_TRUNC);
+}
+
+/* In a handshake OpenSSL says what it waits for; a plain connection waits to write. */
+static uint32_t send_events(const struct http_conn *c)
+{
+	return c->tls && SSL_want_read(c->tls) ? EPOLLIN : EPOLLIN | EPOLLOUT;
+}
+
 static enum http_state send_request(struct http_conn *c)
 {
 	while (c->sent < c->request->length) {
-		ssize_t n = send(c->fd, c->request->text + c->sent, c->request->length - c->sent,
-			MSG_NOSIGNAL);
+		ssize_t n = conn_send(c, c->request->text + c->sent, c->request->length - c->sent);
 
-		if (n < 0 && errno != EAGAIN && errno != ENOTCONN)
+		if (n <= 0 && errno != EAGAIN && errno != ENOTCONN)
 			return fail(c);
-		if (n < 0) {
-			watch(c, EPOLLIN | EPOLLOUT);
+		if (n <= 0) {
+			watch(c, send_events(c));
+			c->blocked = true;
 			return HTTP_WAITING;
 		}
 		c->sent += (size_t)n;
@@ -169,7 +241,7 @@ static bool parse_head(struct http_conn *c, const char *end)
 
 static enum http_state read_head(struct http_conn *c)
 {
-	ssize_t n = recv(c->fd, c->headers + c->have, sizeof(c->headers) - 1 - c->have, 0);
+	ssize_t n = conn_recv(c, c->headers + c->have, sizeof(c->headers) - 1 - c->have);
 	size_t body;
 	char *end;
 
@@ -196,7 +268,7 @@ static enum http_state read_head(struct http_conn *c)
 static enum http_state drop_body(struct http_conn *c)
 {
 	size_t most = c->left < SLICE ? (size_t)c->left : SLICE;
-	ssize_t n = recv(c->fd, NULL, most, MSG_TRUNC);
+	ssize_t n = conn_drop(c, most);
 
 	if (n < 0 && errno == EAGAIN)
 		return HTTP_WAITING;
@@ -207,11 +279,23 @@ static enum http_state drop_body(struct http_conn *c)
 	return c->left ? HTTP_WAITING : finish(c);
 }
 
-enum http_state http_advance(struct http_conn *c)
+static enum http_state move_on(struct http_conn *c)
 {
-	if (!c->request)
-		return fail(c); /* the server closed an idle connection */
 	if (c->sent < c->request->length)
 		return send_request(c);
 	return c->in_body ? drop_body(c) : read_head(c);
+}
+
+/* What TLS has taken from the socket already, epoll will not tell of. */
+enum http_state http_advance(struct http_conn *c)
+{
+	enum http_state state;
+
+	if (!c->request)
+		return fail(c); /* the server closed an idle connection */
+	do {
+		c->blocked = false;
+		state = move_on(c);
+	} while (state == HTTP_WAITING && c->tls && !c->blocked && SSL_has_pending(c->tls));
+	return state;
 }

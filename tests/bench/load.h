@@ -7,9 +7,13 @@
 /* What the command line asks for; the modes print one line of JSON each and return the exit status. */
 struct options {
 	uint16_t port;
-	unsigned conns; /* get: connections; storm: nodes */
+	unsigned conns; /* get, tags: connections; storm: nodes */
 	unsigned width; /* storm: layers that a node fetches at once */
 	unsigned seconds; /* get: how long */
+	unsigned chunk_mib; /* push: size of a PATCH; 0: one PUT with the whole blob */
+	unsigned from; /* tags: the first number */
+	unsigned count; /* tags, list: how many */
+	bool tls; /* get, storm */
 	bool head;
 	bool close; /* one connection a request */
 	char **rest;
@@ -24,6 +28,25 @@ int mode_get(const struct options *o);
  * after it are shared by `width` connections of the node.
  */
 int mode_storm(const struct options *o);
+
+/* Push one blob: rest[] is a repository, a file and its digest. */
+int mode_push(const struct options *o);
+
+/*
+ * What a client with one kept-alive connection sends to push many images; rest[0] is a file of lines
+ *   blob REPOSITORY DIGEST FILE FROM       FROM: a repository to mount it from, or -
+ *   manifest REPOSITORY REFERENCE FILE MEDIA-TYPE
+ */
+int mode_plan(const struct options *o);
+
+/*
+ * Put a manifest under many tags: rest[] is a path, a media type and a file. Eight '@' in the path
+ * and in the file stand for the number, so that manifests may differ too.
+ */
+int mode_tags(const struct options *o);
+
+/* GET rest[0] over and over on one connection; chunked answers are understood. */
+int mode_list(const struct options *o);
 
 /* Start the command rest[], measure until GET /v2/ answers 200, stop it. */
 int mode_first(const struct options *o);

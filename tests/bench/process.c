@@ -69,7 +69,7 @@ static bool answers(const struct http_target *t)
 
 int mode_first(const struct options *o)
 {
-	struct http_target t = http_target_open(o->port);
+	struct http_target t = http_target_open(o->port, false);
 	struct timespec pause = { .tv_nsec = 100000 };
 	uint64_t began = now_ns(), took;
 	pid_t pid = start(o->rest);

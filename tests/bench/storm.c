@@ -157,7 +157,7 @@ int mode_storm(const struct options *o)
 
 	if (!s || !nodes || plan_read(&s->plan, o->rest[0], o->port, o->close) < 0)
 		return 1;
-	s->target = http_target_open(o->port);
+	s->target = http_target_open(o->port, o->tls);
 	s->width = o->width;
 	s->running = o->conns;
 	for (unsigned i = 0; i < o->conns; i++)

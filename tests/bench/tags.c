@@ -1,0 +1,139 @@
+/*
+ * Tags: many put at once on kept-alive connections, one thread each, and a list read over and over.
+ *
+ * Failures are counted, never repeated.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/bench/api.h"
+#include "tests/bench/hist.h"
+#include "tests/bench/http.h"
+#include "tests/bench/load.h"
+
+enum { MANIFEST_SIZE = 65536, PATH_SIZE = 1024, CONNS_MAX = 256 };
+
+static const char mark[] = "@@@@@@@@";
+
+struct puts {
+	const struct options *o;
+	char manifest[MANIFEST_SIZE];
+	char headers[512];
+	atomic_uint next, errors;
+	pthread_mutex_t lock; /* of took */
+	struct hist took;
+};
+
+/* The number in place of the mark; what has no mark stays as it is. */
+static void number_in(char *text, unsigned number)
+{
+	char *at = strstr(text, mark), digits[sizeof(mark)];
+
+	snprintf(digits, sizeof(digits), "%08u", number % 100000000);
+	if (at)
+		memcpy(at, digits, sizeof(mark) - 1);
+}
+
+static bool put(struct puts *p, struct api *a, unsigned number)
+{
+	char path[PATH_SIZE], manifest[MANIFEST_SIZE];
+	struct api_body body = { .bytes = manifest };
+
+	snprintf(path, sizeof(path), "%s", p->o->rest[0]);
+	snprintf(manifest, sizeof(manifest), "%s", p->manifest);
+	number_in(path, number);
+	number_in(manifest, number);
+	body.length = strlen(manifest);
+	return api_call(a, "PUT", path, p->headers, &body) == 0 && a->status == 201;
+}
+
+static void *worker(void *arg)
+{
+	struct puts *p = arg;
+	struct api a = api_new(p->o->port);
+	unsigned i;
+
+	while ((i = atomic_fetch_add(&p->next, 1)) < p->o->count) {
+		uint64_t began = now_ns();
+
+		if (!put(p, &a, p->o->from + i))
+			atomic_fetch_add(&p->errors, 1);
+		pthread_mutex_lock(&p->lock);
+		hist_add(&p->took, now_ns() - began);
+		pthread_mutex_unlock(&p->lock);
+	}
+	api_close(&a);
+	return NULL;
+}
+
+static int read_manifest(struct puts *p, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	if (!f)
+		return -1;
+	n = fread(p->manifest, 1, sizeof(p->manifest) - 1, f);
+	fclose(f);
+	return n ? 0 : -1;
+}
+
+static void print_result(const struct hist *took, uint64_t began, unsigned errors, uint64_t bytes)
+{
+	double wall = (double)(now_ns() - began) / 1e9;
+
+	printf("{\"wall_s\": %.4f, \"rps\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"errors\": "
+	       "%u, "
+	       "\"bytes\": %lu, \"client_cpu_s\": %.3f}\n",
+		wall, (double)took->count / wall, (double)hist_quantile(took, 0.5) / 1e3,
+		(double)hist_quantile(took, 0.99) / 1e3, errors, bytes,
+		(double)clock() / CLOCKS_PER_SEC);
+}
+
+int mode_tags(const struct options *o)
+{
+	struct puts *p = calloc(1, sizeof(*p));
+	pthread_t threads[CONNS_MAX];
+	uint64_t began;
+
+	if (!p || o->conns > CONNS_MAX || !o->rest[1] || !o->rest[2] ||
+		read_manifest(p, o->rest[2]) < 0)
+		return 2;
+	p->o = o;
+	pthread_mutex_init(&p->lock, NULL);
+	snprintf(p->headers, sizeof(p->headers), "Content-Type: %s\r\n", o->rest[1]);
+	began = now_ns();
+	for (unsigned i = 0; i < o->conns; i++)
+		if (pthread_create(&threads[i], NULL, worker, p) != 0)
+			return 1;
+	for (unsigned i = 0; i < o->conns; i++)
+		pthread_join(threads[i], NULL);
+	print_result(&p->took, began, p->errors, 0);
+	return p->errors ? 1 : 0;
+}
+
+int mode_list(const struct options *o)
+{
+	static const struct api_body nothing;
+	struct hist *took = calloc(1, sizeof(*took));
+	struct api a = api_new(o->port);
+	uint64_t began = now_ns(), bytes = 0;
+	unsigned errors = 0;
+
+	if (!took)
+		return 1;
+	for (unsigned i = 0; i < o->count; i++) {
+		uint64_t asked = now_ns();
+
+		if (api_call(&a, "GET", o->rest[0], "", &nothing) < 0 || a.status != 200)
+			errors++;
+		hist_add(took, now_ns() - asked);
+		bytes = a.bytes;
+	}
+	print_result(took, began, errors, bytes);
+	return errors ? 1 : 0;
+}

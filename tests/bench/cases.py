@@ -3,14 +3,17 @@ returns {metric: number}. Metrics end in their unit."""
 import os
 import shutil
 
-from measure import Failed, cpu_s, memory_mib
+from measure import Failed, available_mib, cpu_s, memory_mib
 from peers import DockerRegistry, images_of
+from sizes import FRESH, KEPT, TLS_FRESH, TLS_KEPT, blob, manifest
 
 GIB = 1 << 30
 
 
 class Case:
-    name = ""       # what --only selects
+    name = ""           # what --only selects
+    images = ()         # what it needs of the images that `images` makes
+    most_rounds = 99    # for what takes minutes and spreads little
 
     def __init__(self, lab):
         self.lab = lab
@@ -28,6 +31,7 @@ def fresh(path):
 class Pull(Case):
     """Images from an upstream into a store or a layout that is empty."""
     name = "pull"
+    images = ("debian", "multi", "big", "catalog")
 
     def groups(self):
         lab = self.lab
@@ -99,6 +103,7 @@ def fresh_file(path):
 class Inside(Case):
     """The catalog from the store outside to the server inside."""
     name = "inside"
+    images = ("catalog", "big")
 
     def groups(self):
         yield "catalog into the inside store", {"skopeo sync": self.skopeo, "moat": lambda: self.moat("catalog")}
@@ -136,47 +141,28 @@ class Reads(Case):
 
     def loop(self, server, path, conns, *flags):
         lab = self.lab
+        flags += ("--tls",) if server.tls else ()
         with server:
-            lab.tools.load("get", "--port", server.port, "--conns", conns, "--seconds", 1, *flags, path)
+            lab.tools.load("get", "--port", server.port, "--conns", conns, "--seconds", 1, *flags, path, strict=False)
             before = cpu_s(server.pid)
-            r = lab.tools.load("get", "--port", server.port, "--conns", conns, "--seconds", lab.seconds,
+            r = lab.tools.load("get", "--port", server.port, "--conns", conns, "--seconds", lab.size.seconds,
                                *flags, path, strict=False)
             r["server_cpu_s"] = cpu_s(server.pid) - before
             r["rss_mib"] = memory_mib(server.pid, "VmHWM")
         return r
 
-    def subjects(self, measure):
-        return {s.name: (lambda s=s: measure(s)) for s in self.lab.servers()}
+    def subjects(self, measure, servers=None):
+        return {s.name: (lambda s=s: measure(s)) for s in servers or self.lab.readers()}
 
     def image(self, name):
         return next(images_of(self.lab.layouts[name], name))
 
-
-class Manifest(Reads):
-    name = "manifest"
-
-    def groups(self):
-        for method, flags in (("GET", ()), ("HEAD", ("--head",))):
-            for how, more in (("kept alive", ()), ("new connection each", ("--close",))):
-                for conns in (1, 64, 512):
-                    yield (f"manifest {method}, {how}, {conns}",
-                           self.subjects(lambda s, c=conns, f=flags + more: self.manifest(s, c, f)))
 
     def manifest(self, server, conns, flags):
         r = self.loop(server, server.manifest_path(self.image("debian")), conns, *flags)
         cpu = r["server_cpu_s"] / max(r["requests"], 1) * 10000
         return {"rps": r["rps"], "p50_us": r["p50_us"], "p99_us": r["p99_us"], "errors": r["errors"],
                 "cpu_s_per_10k": cpu, "rss_mib": r["rss_mib"]}
-
-
-class Blob(Reads):
-    name = "blob"
-
-    def groups(self):
-        for conns, how, flags in ((1, "kept alive", ()), (64, "kept alive", ()), (512, "kept alive", ()),
-                                  (64, "new connection each", ("--close",))):
-            yield (f"blob GET of 256 MiB, {how}, {conns}",
-                   self.subjects(lambda s, c=conns, f=flags: self.blob(s, c, f)))
 
     def blob(self, server, conns, flags):
         image = self.image("big")
@@ -189,14 +175,51 @@ class Blob(Reads):
                 "cpu_s_per_gib": r["server_cpu_s"] / gib, "rss_mib": r["rss_mib"]}
 
 
-class Storm(Reads):
-    """200 nodes at once; the server is started for each storm, so its peak is this storm's."""
-    name = "storm"
+class Manifest(Reads):
+    name = "manifest"
+    images = ("debian",)
 
     def groups(self):
-        for image in ("debian", "many"):
-            yield (f"storm of {self.lab.nodes} nodes, {image}",
-                   self.subjects(lambda s, i=image: self.storm(s, i)))
+        for method, flags in (("GET", ()), ("HEAD", ("--head",))):
+            for how, more in ((KEPT, ()), (FRESH, ("--close",))):
+                for conns in (1, 64, 512):
+                    yield (manifest(method, how, conns),
+                           self.subjects(lambda s, c=conns, f=flags + more: self.manifest(s, c, f)))
+
+
+class Blob(Reads):
+    name = "blob"
+    images = ("big",)
+
+    def groups(self):
+        for conns, how, flags in ((1, KEPT, ()), (8, KEPT, ()), (64, KEPT, ()), (512, KEPT, ()),
+                                  (64, FRESH, ("--close",))):
+            yield blob(how, conns), self.subjects(lambda s, c=conns, f=flags: self.blob(s, c, f))
+
+
+class Tls(Reads):
+    """The same key, version, group and cipher for all; no server has kernel TLS."""
+    name = "tls"
+    images = ("debian", "big")
+
+    def groups(self):
+        servers = self.lab.tls_readers()
+        for conns in (1, 8, 64):
+            yield blob(TLS_KEPT, conns), self.subjects(lambda s, c=conns: self.blob(s, c, ()), servers)
+        for how, flags in ((TLS_KEPT, ()), (TLS_FRESH, ("--close",))):
+            yield manifest("GET", how, 64), self.subjects(lambda s, f=flags: self.manifest(s, 64, f), servers)
+
+
+class Storm(Reads):
+    """Many nodes at once; the server is started for each storm, so its peak is this storm's."""
+    name = "storm"
+    images = ("debian", "many", "catalog")
+    GO_NODE_MIB = 18        # what a registry in Go takes for the three streams of a node
+
+    def groups(self):
+        size = self.lab.size
+        for nodes, image in size.storms:
+            yield size.storm(nodes, image), self.subjects(lambda s, n=nodes, i=image: self.storm(s, n, i))
 
     def plan(self, server, image):
         path = f"{self.lab.work}/plan"
@@ -209,10 +232,12 @@ class Storm(Reads):
                 f.write(f"GET {server.blob_path(image, layer['digest'])}\n")
         return path
 
-    def storm(self, server, name):
+    def storm(self, server, nodes, name):
         lab = self.lab
+        if isinstance(server, DockerRegistry) and available_mib() < nodes * self.GO_NODE_MIB:
+            raise Failed(f"this machine has no memory for {server.name} and {nodes} nodes")
         with server:
-            r = lab.tools.load("storm", "--port", server.port, "--conns", lab.nodes,
+            r = lab.tools.load("storm", "--port", server.port, "--conns", nodes,
                                self.plan(server, self.image(name)), strict=False)
             cpu, peak = cpu_s(server.pid), memory_mib(server.pid, "VmHWM")
         return {"wall_s": r["wall_s"], "cpu_s": cpu, "peak_rss_mib": peak, "gib": r["bytes"] / GIB,
@@ -223,6 +248,7 @@ class Storm(Reads):
 class Idle(Reads):
     """A server with the catalog in its store, before anybody has asked for anything."""
     name = "idle"
+    images = ("catalog",)
 
     def groups(self):
         yield "idle, with the catalog in the store", self.subjects(self.idle)
@@ -238,4 +264,5 @@ class Idle(Reads):
                 "binary_mib": binary / (1 << 20)}
 
 
-CASES = [Pull, Inside, Manifest, Blob, Storm, Idle]
+READS = [Manifest, Blob, Tls, Storm, Idle]
+TOOL = [Pull, Inside]

@@ -73,3 +73,7 @@ def memory_mib(pid, key):
         name = "smaps_rollup" if key == "Pss" else "status"
         kib += int(re.search(rf"^{key}:\s+(\d+)", open(f"/proc/{p}/{name}").read(), re.M)[1])
     return kib / 1024
+
+
+def available_mib():
+    return int(re.search(r"^MemAvailable:\s+(\d+)", open("/proc/meminfo").read(), re.M)[1]) / 1024

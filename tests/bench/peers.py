@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
 from measure import Failed
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 REF = "org.opencontainers.image.ref.name"
 
 
@@ -59,8 +61,13 @@ class Server:
 
     query = ""      # what a node adds to a path
 
-    def __init__(self, name, work):
-        self.name, self.work, self.port, self.process = name, work, free_port(), None
+    def __init__(self, name, work, tls=None):
+        """tls: files of the certificate and of its key."""
+        self.name, self.work, self.tls, self.port, self.process = name, work, tls, free_port(), None
+        self.program = name
+
+    def present(self):
+        return self.program is not None and shutil.which(self.program) is not None
 
     def command(self):
         raise NotImplementedError
@@ -77,11 +84,18 @@ class Server:
 
     def answers(self):
         try:
-            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            c = self.connection()
             c.request("GET", "/v2/")
             return c.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def connection(self):
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=2, context=trusting)
 
     def stop(self):
         if self.process:
@@ -113,32 +127,59 @@ class Server:
 class DockerRegistry(Server):
     """Debian's docker-registry on a folder. One folder is filled once and kept; others are new."""
 
-    def __init__(self, work, data):
-        super().__init__("docker-registry", work)
+    def __init__(self, work, data, tls=None, name="docker-registry"):
+        super().__init__(name, work, tls)
         self.data = data
 
+    def config(self):
+        http = {"addr": f"127.0.0.1:{self.port}"}
+        if self.tls:
+            http["tls"] = {"certificate": self.tls[0], "key": self.tls[1]}
+        return {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}},
+                "storage": {"cache": {"blobdescriptor": "inmemory"},
+                            "filesystem": {"rootdirectory": self.data},
+                            "maintenance": {"uploadpurging": {"enabled": False}}},
+                "http": http}
+
     def command(self):
-        path = f"{self.work}/docker-registry-{self.port}.yml"
+        path = f"{self.work}/{self.name}-{self.port}.yml"
         with open(path, "w") as f:
-            json.dump({"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}},
-                       "storage": {"cache": {"blobdescriptor": "inmemory"},
-                                   "filesystem": {"rootdirectory": self.data},
-                                   "maintenance": {"uploadpurging": {"enabled": False}}},
-                       "http": {"addr": f"127.0.0.1:{self.port}"}}, f)
-        return ["docker-registry", "serve", path]
+            json.dump(self.config(), f)
+        return [self.program, "serve", path]
 
     def fill(self, layouts):
-        """Push all images through the API, once."""
-        if os.path.exists(self.data + "/.filled"):
+        """Push the images that are not there yet through the API."""
+        os.makedirs(self.data, exist_ok=True)
+        missing = [n for n in layouts if not os.path.exists(f"{self.data}/.filled-{n}")]
+        if not missing:
             return
-        shutil.rmtree(self.data, ignore_errors=True)
-        os.makedirs(self.data)
         with self:
             pushed = {}
-            for name, layout in layouts.items():
-                for image in images_of(layout, name):
+            for name in missing:
+                for image in images_of(layouts[name], name):
                     push(self.port, image, pushed)
-        open(self.data + "/.filled", "w").close()
+                open(f"{self.data}/.filled-{name}", "w").close()
+
+
+class Distribution(DockerRegistry):
+    """The current release of the same program, built from its pinned source where Go is present."""
+    built = None        # its path; "": it can not be built
+
+    def __init__(self, work, data, tls=None):
+        super().__init__(work, data, tls, "distribution")
+        if Distribution.built is None:
+            Distribution.built = self.build()
+        self.program = Distribution.built or None
+        os.environ["OTEL_TRACES_EXPORTER"] = "none"     # else it looks for a collector
+
+    @staticmethod
+    def build():
+        script = f"set -e; . '{HERE}/../support/go.sh'; go_tool distribution"
+        p = subprocess.run(["bash", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        return p.stdout.decode().strip() if p.returncode == 0 else ""
+
+    def config(self):
+        return {**super().config(), "tags": {"maxtags": 1000000}}     # it lists 1,000 by default
 
 
 def request(conn, method, path, body=b"", headers={}):
@@ -176,13 +217,13 @@ def push(port, image, pushed):
 class Nginx(Server):
     """A tree of files named as the URLs are: what a read-only registry can cost at least."""
 
-    def __init__(self, work, data):
-        super().__init__("nginx", work)
-        self.data = data
+    def __init__(self, work, data, tls=None):
+        super().__init__("nginx", work, tls)
+        self.data, self.headers = data, []
+        self.files = f"{work}/nginx{'-tls' if tls else ''}"
 
     def fill(self, layouts):
         shutil.rmtree(self.data, ignore_errors=True)
-        headers = []
         for name, layout in layouts.items():
             for image in images_of(layout, name):
                 base = f"{self.data}/v2/{image.repo}"
@@ -191,20 +232,22 @@ class Nginx(Server):
                 for desc, names, blobs in image.manifests():
                     for ref in names:
                         os.link(image.file(desc["digest"]), f"{base}/manifests/{ref}")
-                        headers.append((f"/v2/{image.repo}/manifests/{ref}", desc))
+                        self.headers.append((f"/v2/{image.repo}/manifests/{ref}", desc))
                     for digest in {b["digest"] for b in blobs}:
                         if not os.path.exists(f"{base}/blobs/{digest}"):
                             os.link(image.file(digest), f"{base}/blobs/{digest}")
-        self.write_config(headers)
+        self.write_config(self.headers)
 
     def write_config(self, headers):
         kinds = "".join(f'"{uri}" "{d["mediaType"]}";\n' for uri, d in headers)
         digests = "".join(f'"{uri}" "{d["digest"]}";\n' for uri, d in headers)
+        tls = "" if not self.tls else f"""ssl_certificate {self.tls[0]}; ssl_certificate_key {self.tls[1]};
+ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;"""
         temp = "".join(f"{x}_temp_path {self.work}/nginx-temp;\n"
                        for x in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        with open(f"{self.work}/nginx.conf", "w") as f:
+        with open(f"{self.files}.conf", "w") as f:
             f.write(f"""daemon off; user root; worker_processes 2; worker_rlimit_nofile 16384;
-pid {self.work}/nginx.pid; error_log {self.work}/nginx.err;
+pid {self.files}.pid; error_log {self.files}.err;
 events {{ worker_connections 8192; }}
 http {{
 {temp}
@@ -214,7 +257,7 @@ map_hash_max_size 65536; map_hash_bucket_size 256; types_hash_max_size 4096;
 map $uri $kind {{ default "application/octet-stream"; {kinds} }}
 map $uri $digest {{ default ""; {digests} }}
 server {{
-listen 127.0.0.1:{self.port} backlog=4096; root {self.data}; default_type "";
+listen 127.0.0.1:{self.port} {"ssl " if self.tls else ""}backlog=4096; {tls} root {self.data}; default_type "";
 location = /v2/ {{ default_type application/json; return 200 '{{}}'; }}
 location ~ /manifests/ {{ add_header Content-Type $kind; add_header Docker-Content-Digest $digest; }}
 location / {{ default_type application/octet-stream; }}
@@ -223,17 +266,19 @@ location / {{ default_type application/octet-stream; }}
 """)
 
     def command(self):
-        return ["nginx", "-p", self.work, "-c", f"{self.work}/nginx.conf"]
+        return ["nginx", "-p", self.work, "-c", f"{self.files}.conf"]
 
 
 class Moatd(Server):
+    """On a store that was imported, or with push on a folder that may be empty."""
     query = "?ns=docker.io"
 
-    def __init__(self, work, program, store):
-        super().__init__("moatd", work)
-        self.program, self.store = program, store
+    def __init__(self, work, program, store, tls=None, push=False):
+        super().__init__("moatd", work, tls)
+        self.program, self.store, self.data, self.push = program, store, store, push
 
     def command(self):
+        flags = ["--push"] if self.push else []
+        flags += ["--tls-cert", self.tls[0], "--tls-key", self.tls[1]] if self.tls else []
         return [self.program, "--store", self.store, "--listen", f"127.0.0.1:{self.port}",
-                "--access-log", "off"]
-
+                "--access-log", "off", *flags]

@@ -114,6 +114,17 @@ static bool is_whole(const char *value, size_t len)
 	return strchr("\r\n\t ", value[len + 1]); /* or NUL */
 }
 
+/* The library glues a line that goes on behind a fold to the name of its header, away from its value:
+ * else there is only space between both. */
+static bool is_folded(const char *name, size_t name_len, const char *value)
+{
+	const char *p = name + name_len + 1;
+
+	while ((uintptr_t)p < (uintptr_t)value && (*p == ' ' || *p == '\t'))
+		p++;
+	return p != value;
+}
+
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
 	size_t name_len, const char *value, size_t value_len)
 {
@@ -122,6 +133,8 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 	(void)kind;
 	if (!value || !is_whole(value, value_len))
 		f->wrong = "a header line holds a NUL or has no proper end";
+	else if (is_folded(name, name_len, value))
+		f->wrong = "a header is folded over lines";
 	else
 		framing_header(
 			f, (struct span){ name, name_len }, (struct span){ value, value_len });
@@ -276,10 +289,11 @@ static void enter_body(struct conn *c)
 }
 
 /* Who asks is known. A refusal that must end the connection is sent now; all else when the body is
- * in, which keeps it. */
+ * in, which keeps it. Chunks are not waited for in vain: the library burns a core over the line of one
+ * that its buffer does not hold, so they are read for whom may write only. */
 static enum MHD_Result begin(struct conn *c)
 {
-	uint64_t length = c->request.length == LENGTH_UNKNOWN ? 0 : c->request.length;
+	uint64_t length = c->request.length; /* LENGTH_UNKNOWN is more than any */
 
 	if (!identify(c))
 		return MHD_YES;
@@ -325,7 +339,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 		enter_body(c); /* it waited for us, and goes on */
 	if (has_left(c))
 		return MHD_NO;
-	if (wanted && !c->writing->too_large)
+	if (wanted && !c->writing->too_large && !c->writing->too_many)
 		return MHD_YES;
 	return c->body > most ? MHD_NO : MHD_YES;
 }

@@ -65,16 +65,16 @@ static void add(struct candidates *c, const char *host, const char *path)
 	memcpy(c->name[c->count++], name, (size_t)len + 1);
 }
 
-/* host/path, and what docker makes of a Hub name of one component. */
+/* What docker makes of a Hub name of one component, then host/path. */
 static void add_host(struct candidates *c, const char *host, const char *path)
 {
 	char library[REF_REPO_MAX + sizeof("library/")];
 
+	if (strcmp(host, HUB) == 0 && !strchr(path, '/')) {
+		snprintf(library, sizeof(library), "library/%s", path);
+		add(c, host, library);
+	}
 	add(c, host, path);
-	if (strcmp(host, HUB) != 0 || strchr(path, '/'))
-		return;
-	snprintf(library, sizeof(library), "library/%s", path);
-	add(c, host, library);
 }
 
 /* What the host is called in the store. */
@@ -143,15 +143,16 @@ static bool names_a_host(const char *path)
 	       (memchr(path, '.', len) || (len == 9 && memcmp(path, "localhost", 9) == 0));
 }
 
-/* What was mirrored comes before what was pushed under a bare name, so that a push can not put
- * itself in front of an upstream's name that clients without `ns` ask for. */
+/* What was mirrored comes before what may have been pushed under the path as it is, so that a push
+ * can not put itself in front of an upstream's name: sets are stored under the names that
+ * add_prefixed() and add_host() begin with. */
 static void find_bare(const struct names *n, const char *path, struct candidates *out)
 {
 	bool host = names_a_host(path);
 
+	add_prefixed(n, out, path);
 	if (host)
 		add(out, "", path);
-	add_prefixed(n, out, path);
 	if (*n->fallback)
 		add_host(out, n->fallback, path);
 	if (!host)
@@ -165,11 +166,11 @@ void names_find(const struct names *n, const char *path, const char *ns, struct 
 		find_bare(n, path, out);
 		return;
 	}
-	add_host(out, stored_host(n, ns), path);
 	if (begins_with_host(path, ns)) {
-		add(out, "", path);
 		add_prefixed(n, out, path);
+		add(out, "", path);
 	}
+	add_host(out, stored_host(n, ns), path);
 }
 
 void names_find_target(

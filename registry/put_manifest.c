@@ -12,6 +12,13 @@ static int too_large(struct writing *w)
 		MANIFEST_MAX);
 }
 
+static int too_many(struct writing *w)
+{
+	reply_error(&w->reply, 429, "TOOMANYREQUESTS", "too many manifests are being sent");
+	reply_header(&w->reply, "Retry-After", "10");
+	return 0;
+}
+
 static int begin(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
 	uint64_t more = w->request.length == LENGTH_UNKNOWN ? 0 : w->request.length;
@@ -95,6 +102,8 @@ static int run(struct writing *w, enum writing_step *step, struct err *e)
 	*step = WRITING_ANSWERED;
 	if (w->too_large)
 		return too_large(w);
+	if (w->too_many)
+		return too_many(w);
 	if (!compute_digest(w, &d) || !read_manifest(w, &d))
 		return 0;
 	describe(w, &d);

@@ -309,15 +309,16 @@ static int begin_write(struct site *s, struct request *q, const struct waker *wa
 	const struct write_handler *handler = handler_for(q);
 	const struct route *route = q->route;
 	char repo[NAME_MAX_BYTES + 1];
-	struct candidates names;
+	struct candidates names, readable;
 
 	if (!handler || !s->writers || !s->writers->committer) {
 		refuse_method(s, q, r);
 		return 0;
 	}
 	names_find_target(s->names, route->name, route->ns, &names);
-	keep_readable(s, q, &names);
-	if (choose_target(s, &names, route->name, repo, e) < 0)
+	readable = names;
+	keep_readable(s, q, &readable);
+	if (choose_target(s, &readable, route->name, repo, e) < 0)
 		return -1;
 	if (!site_may(s, q, route->name, repo, action_of(q)))
 		return site_deny(s, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);

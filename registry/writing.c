@@ -36,6 +36,7 @@ static void destroy(struct writing *w)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(w->pieces); i++)
 		free(w->pieces[i].data);
+	w->shared->held -= w->body.len;
 	buf_release(&w->body);
 	manifest_release(&w->manifest);
 	reply_release(&w->reply);
@@ -245,12 +246,14 @@ static size_t take_pieces(struct writing *w, const char *data, size_t len)
 
 static void take_memory(struct writing *w, const void *data, size_t len)
 {
-	if (w->too_large)
+	if (w->too_large || w->too_many)
 		return;
-	if (w->body.len + len > MANIFEST_MAX)
-		w->too_large = true;
-	else
-		buf_add(&w->body, data, len);
+	w->too_large = w->body.len + len > MANIFEST_MAX;
+	w->too_many = w->shared->held + len > BODIES_MAX;
+	if (w->too_large || w->too_many)
+		return;
+	w->shared->held += len;
+	buf_add(&w->body, data, len);
 }
 
 size_t writing_take(struct writing *w, const void *data, size_t len)

@@ -24,6 +24,7 @@
 #include "registry/site.h"
 #include "registry/uploads.h"
 
+#define BODIES_MAX (256u << 20) /* bytes of manifests that are being sent, of all clients */
 #define PIECE_SIZE (128u << 10) /* of a body, from a loop to a worker */
 
 enum body_want {
@@ -58,6 +59,7 @@ struct writers {
 	uint64_t free_floor; /* bytes that stay free in the store's file system */
 	bool strict; /* a manifest whose blobs are not there is refused */
 	bool deletes;
+	_Atomic uint64_t held; /* bytes of the bodies in memory */
 };
 
 /* How to stop and go on with the connection. pause() is called on the loop's thread only. */
@@ -90,6 +92,7 @@ struct writing {
 	char session[SESSION_ID_SIZE]; /* its id, also after it was given back */
 	uint64_t received; /* bytes of the body */
 	bool too_large; /* the body passed its limit; the rest is thrown away */
+	bool too_many; /* the bodies of all passed theirs; the same */
 	struct manifest manifest;
 	const char *tags[ROUTE_TAGS_MAX], *names[CANDIDATES_MAX]; /* of the change */
 	struct commit commit;

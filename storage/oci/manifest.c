@@ -309,11 +309,26 @@ int manifest_parse_limited(struct manifest *m, const char *name, const char *med
 	return 0;
 }
 
+/* Before anything is built of it. What separates values is counted in texts too: they have few. */
+static int limit_values(const char *name, struct span bytes, struct err *e)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		values += bytes.data[i] == ',' || bytes.data[i] == '[' || bytes.data[i] == '{';
+	if (values > MANIFEST_VALUES_MAX)
+		return err_set(e, ERR_INPUT, "%s: more than %d values", name, MANIFEST_VALUES_MAX);
+	return 0;
+}
+
 int manifest_parse(struct manifest *m, const char *name, const char *media_type, struct span bytes,
 	struct err *e)
 {
 	static const struct manifest_limits limits = { MANIFEST_MAX, DESCRIPTORS_MAX };
 
+	*m = (struct manifest)MANIFEST_INIT;
+	if (limit_values(name, bytes, e) < 0)
+		return -1;
 	return manifest_parse_limited(m, name, media_type, bytes, &limits, e);
 }
 

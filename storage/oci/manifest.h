@@ -12,6 +12,7 @@
 #include "storage/oci/media_type.h"
 
 #define MANIFEST_MAX (4u << 20) /* bytes; what clients accept at most */
+#define MANIFEST_VALUES_MAX 200000 /* about: each costs the parser some 300 bytes */
 #define DESCRIPTORS_MAX 10000 /* layers of an image, children of an index */
 #define ANNOTATIONS_MAX 1000 /* of one descriptor or manifest */
 

@@ -132,6 +132,12 @@ static void manifest_parse__refuses_too_much(void **state)
 	buf_str(&text, "]}");
 	assert_err(parse(&m, NULL, text.data, &e), ERR_INPUT, "limit of 10000");
 	buf_clear(&text);
+	buf_str(&text, IMAGE ",\"x\":[0");
+	for (int i = 0; i < MANIFEST_VALUES_MAX; i++)
+		buf_str(&text, ",0");
+	buf_str(&text, "]}");
+	assert_err(parse(&m, NULL, text.data, &e), ERR_INPUT, "more than 200000 values");
+	buf_clear(&text);
 	buf_reserve(&text, MANIFEST_MAX + 1);
 	memset(text.data, ' ', MANIFEST_MAX + 1);
 	text.len = MANIFEST_MAX + 1;

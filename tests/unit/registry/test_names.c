@@ -8,23 +8,23 @@ static const struct {
 	const char *want; /* the candidates, in order */
 } cases[] = {
 	{ "library/nginx", "docker.io", "docker.io/library/nginx" },
-	{ "nginx", "docker.io", "docker.io/nginx docker.io/library/nginx" },
+	{ "nginx", "docker.io", "docker.io/library/nginx docker.io/nginx" },
 	{ "library/nginx", "index.docker.io", "docker.io/library/nginx" },
 	{ "library/nginx", "registry-1.docker.io", "docker.io/library/nginx" },
 	{ "cilium/cilium", "quay.io", "quay.io/cilium/cilium" },
 	{ "x", "localhost:5001", "localhost:5001/x" },
 	/* override_path: host in the path and ns as well */
 	{ "docker.io/library/nginx", "docker.io",
-		"docker.io/docker.io/library/nginx docker.io/library/nginx" },
+		"docker.io/library/nginx docker.io/docker.io/library/nginx" },
 	{ "localhost-5001/x", "localhost:5001",
-		"localhost:5001/localhost-5001/x localhost-5001/x localhost:5001/x" },
+		"localhost:5001/x localhost-5001/x localhost:5001/localhost-5001/x" },
 	/* the host in the path */
 	{ "docker.io/library/nginx", "",
 		"docker.io/library/nginx docker.io/docker.io/library/nginx" },
 	{ "docker.io/nginx", "",
-		"docker.io/nginx docker.io/library/nginx docker.io/docker.io/nginx" },
+		"docker.io/library/nginx docker.io/nginx docker.io/docker.io/nginx" },
 	{ "index.docker.io/library/nginx", "",
-		"index.docker.io/library/nginx docker.io/library/nginx "
+		"docker.io/library/nginx index.docker.io/library/nginx "
 		"docker.io/index.docker.io/library/nginx" },
 	{ "quay.io/cilium/cilium", "", "quay.io/cilium/cilium docker.io/quay.io/cilium/cilium" },
 	{ "localhost-5001/x", "", "localhost:5001/x docker.io/localhost-5001/x localhost-5001/x" },
@@ -32,17 +32,17 @@ static const struct {
 	{ "reg-5000/a/b", "", "reg:5000/a/b docker.io/reg-5000/a/b reg-5000/a/b" },
 	/* neither: docker's registry-mirrors, before what was pushed under the bare name */
 	{ "library/nginx", "", "docker.io/library/nginx library/nginx" },
-	{ "nginx", "", "docker.io/nginx docker.io/library/nginx nginx" },
+	{ "nginx", "", "docker.io/library/nginx docker.io/nginx nginx" },
 	/* our own name, as nodes know it */
 	{ "team/app", "registry.local", "team/app" },
 	/* configured */
 	{ "team/app", "mirror.corp", "ghcr.io/team/app" },
 	{ "mirror.corp/team/app", "",
-		"mirror.corp/team/app ghcr.io/team/app "
+		"ghcr.io/team/app mirror.corp/team/app "
 		"docker.io/mirror.corp/team/app" },
 	{ "app", "mirror.corp:5000", "quay.io/app" },
 	{ "mirror.corp-5000/app", "",
-		"mirror.corp-5000/app quay.io/app docker.io/mirror.corp-5000/app" },
+		"quay.io/app mirror.corp-5000/app docker.io/mirror.corp-5000/app" },
 };
 
 static char map_host[] = "mirror.corp=ghcr.io", map_port[] = "mirror.corp:5000=quay.io",

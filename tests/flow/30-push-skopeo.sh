@@ -31,6 +31,12 @@ copy --format v2s2 "oci:$FIXTURES/layered:layered" "docker://$INSIDE/team/docker
 curl -sfI "http://$INSIDE/v2/team/docker/manifests/1" | tr -d '\r' >"$T/head"
 has_line "$T/head" '^Content-Type: application/vnd.docker.distribution.manifest.v2\+json$'
 
+step 'an index alone, without its platforms: taken, served, and they are not here'
+copy --multi-arch index-only "oci:$FIXTURES/multi:multi" "docker://$INSIDE/team/sparse:1"
+same "$(curl -sf -H "Accept: $ACCEPT" "http://$INSIDE/v2/team/sparse/manifests/1" | sha256)" "${multi#*:}"
+child=$(jq -r '.manifests[0].digest' "$T/index")
+same "$(curl -s -o /dev/null -w '%{http_code}' "http://$INSIDE/v2/team/sparse/manifests/$child")" 404
+
 step 'sync of every tag of a repository to a folder, and back under another name'
 must skopeo sync --src docker --dest dir --src-tls-verify=false "$INSIDE/team/app" "$T/synced"
 must skopeo sync --src dir --dest docker --dest-tls-verify=false "$T/synced" "$INSIDE/again"

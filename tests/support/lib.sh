@@ -29,6 +29,12 @@ IP=127.$(($$ >> 16 & 255 | 64)).$(($$ >> 8 & 255)).$(($$ & 255))
 # Base images are made once per machine; see images.sh.
 FIXTURES=${MOAT_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/moat-tests}/v1
 
+# Whoever builds a program from outside needs what the next lines take away; see go.sh.
+OUTSIDE=(HOME="${HOME:-/root}")
+for _name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+	[ -z "${!_name:-}" ] || OUTSIDE+=("$_name=${!_name}")
+done
+
 # Nothing of the user's own configuration may decide a test.
 export HOME=$T XDG_RUNTIME_DIR=$T/run TMPDIR=$T
 unset http_proxy https_proxy no_proxy all_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY

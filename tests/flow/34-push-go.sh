@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Clients that exist as Go modules: crane, regctl, oras, helm, cosign.  Each pushes, pulls and compares
-# digests.  The larger two are built only where MOAT_TEST_GO=all (their builds take minutes).
+# digests, first where anyone may do everything, then where anyone pulls and a login pushes.  The larger
+# two are built only where MOAT_TEST_GO=all (their builds take minutes).
 . "$(dirname "$0")/../support/lib.sh"
 . "$SUPPORT/go.sh"
 
@@ -21,6 +22,10 @@ must "$crane" digest --insecure "$INSIDE/crane/app:1" && out_has "^$want$"
 must "$crane" copy --insecure "$INSIDE/crane/app:1" "$INSIDE/crane/copy:1"
 must "$crane" digest --insecure "$INSIDE/crane/copy:1" && out_has "^$want$"
 must "$crane" pull --insecure --format oci "$INSIDE/crane/copy:1" "$T/crane"
+same "$(jq -r '.manifests[0].digest' "$T/crane/index.json")" "$want"
+must "$crane" copy --insecure "$INSIDE/crane/index:1" "$INSIDE/crane/copied:1"
+must "$crane" digest --insecure "$INSIDE/crane/copied:1"
+out_has "^$(digest_of "$INSIDE" crane/index 1)$"
 must "$crane" ls --insecure "$INSIDE/crane/copy" && out_has '^1$'
 must "$crane" catalog --insecure "$INSIDE" && out_has '^crane/app$'
 must "$crane" validate --insecure --remote "$INSIDE/crane/copy:1"
@@ -34,6 +39,8 @@ reg image copy "$INSIDE/reg/app:1" "$INSIDE/reg/copy:1"
 reg image digest "$INSIDE/reg/copy:1" && out_has "^$want$"
 reg image copy "ocidir://$FIXTURES/multi:multi" "$INSIDE/reg/multi:1"
 reg image digest "$INSIDE/reg/multi:1" && out_has "^$multi$"
+reg image copy "$INSIDE/reg/multi:1" "ocidir://$T/regctl:multi"
+same "$(jq -r '.manifests[0].digest' "$T/regctl/index.json")" "$multi"
 echo '{"bom": 1}' >"$T/sbom"
 reg artifact put --artifact-type application/example.sbom --subject "$INSIDE/reg/app:1" -f "$T/sbom"
 reg artifact list "$INSIDE/reg/app:1" --format '{{range .Descriptors}}{{.ArtifactType}}{{end}}'
@@ -50,9 +57,10 @@ must "$oras" push --plain-http "$INSIDE/oras/files:1" --artifact-type applicatio
 must "$oras" attach --plain-http --artifact-type application/example.note "$INSIDE/oras/files:1" sbom:text/plain
 must "$oras" discover --plain-http --format json "$INSIDE/oras/files:1"
 out_has 'application/example.note'
-mkdir -p "$T/oras"
+mkdir -p "$T/oras" "$T/helm-private"
 must "$oras" pull --plain-http -o "$T/oras" "$INSIDE/oras/files:1"
 same_file "$T/sbom" "$T/oras/sbom"
+must "$oras" resolve --plain-http "$INSIDE/reg/app:1" && out_has "^$want$"
 must "$oras" cp -r --from-plain-http --to-plain-http "$INSIDE/oras/files:1" "$INSIDE/oras/copy:1"
 must "$oras" repo ls --plain-http "$INSIDE" && out_has '^oras/copy$'
 must "$oras" manifest delete --plain-http --force "$INSIDE/oras/copy:1"
@@ -85,10 +93,80 @@ else
 		must "$cosign" verify-attestation --key cosign.pub --insecure-ignore-tlog=true --type custom \
 			--new-bundle-format=$form --allow-http-registry "$image"
 	done
+	bundles=$(curl -sf "http://$INSIDE/v2/reg/app/referrers/$want" |
+		grep -o '"artifactType":"application/vnd.dev.sigstore.bundle' | wc -l)
+	same "$bundles" 2 'referrers: a signature and an attestation'
+	for tag in sig att; do
+		get_manifest "$INSIDE" reg/app "${want/:/-}.$tag" >"$T/legacy" || _fail "no tag .$tag"
+	done
 	must "$cosign" save --dir "$T/saved" --allow-http-registry "$image"
 	must "$cosign" load --dir "$T/saved" --allow-http-registry "$INSIDE/loaded/app:1"
 	must "$cosign" verify --key cosign.pub --insecure-ignore-tlog=true \
 		--new-bundle-format=false --allow-http-registry "$INSIDE/loaded/app:1"
+fi
+stop "$MOATD_PID"
+must moat verify --store "$IN"
+
+# mixed NAME: anyone pulls, a login pushes; by the functions NAME_login PASSWORD, NAME_push TAG, NAME_pull
+mixed() {
+	step "$1 in the mixed policy"
+	export DOCKER_CONFIG=$T/docker-$1 # regctl and cosign read it too
+	mkdir -p "$DOCKER_CONFIG"
+	must "$1_pull"
+	must_fail '[1-9][0-9]*' "$1_push" anonymous
+	must_fail '[1-9][0-9]*' "$1_login" wrong
+	must "$1_login" secret
+	must "$1_push" "$1"
+	must "$1_pull"
+	same "$(digest_of "$INSIDE" reg/app "$1")" "$want"
+	must_fail 22 get_manifest "$INSIDE" reg/app anonymous
+}
+htpasswd alice secret >"$T/users"
+moatd_start "$IN" --push --users "$T/users" --auth bearer
+export REGCTL_CONFIG=$T/regctl.json ORAS=$T/oras.json
+
+# crane writes down what it is told and asks nobody; so a push shows whether it is right.
+crane_login() { "$crane" auth login -u alice -p "$1" "$INSIDE" && crane_push tried; }
+crane_push() { "$crane" copy --insecure "$INSIDE/reg/app:1" "$INSIDE/reg/app:$1"; }
+crane_pull() { "$crane" pull --insecure "$INSIDE/reg/app:1" "$T/crane.tar"; }
+mixed crane
+
+regctl_() { "$regctl" --host "reg=$INSIDE,tls=disabled" "$@"; }
+regctl_login() { regctl_ registry login -u alice -p "$1" "$INSIDE"; }
+regctl_push() { regctl_ image copy "ocidir://$FIXTURES/layered:layered" "$INSIDE/reg/app:$1"; }
+regctl_pull() { regctl_ image copy "$INSIDE/reg/app:1" "ocidir://$T/regctl-$RANDOM:x"; }
+mixed regctl
+
+oras_login() { "$oras" login --plain-http --registry-config "$ORAS" -u alice -p "$1" "$INSIDE"; }
+oras_push() {
+	"$oras" cp --from-oci-layout --to-plain-http --to-registry-config "$ORAS" "$FIXTURES/layered:layered" \
+		"$INSIDE/reg/app:$1"
+}
+oras_pull() {
+	"$oras" cp --from-plain-http --from-registry-config "$ORAS" --to-oci-layout "$INSIDE/reg/app:1" \
+		"$T/oras-$RANDOM:x"
+}
+mixed oras
+
+if [ "${MOAT_TEST_GO:-}" = all ]; then
+	step 'helm and cosign in the mixed policy'
+	chart=$T/demo-1.0.0+build.1.tgz
+	must_fail '[1-9][0-9]*' "$helm" push --plain-http "$chart" "oci://$INSIDE/private"
+	must_fail '[1-9][0-9]*' "$helm" registry login --plain-http -u alice -p wrong "$INSIDE"
+	must "$helm" registry login --plain-http -u alice -p secret "$INSIDE"
+	must "$helm" push --plain-http "$chart" "oci://$INSIDE/private"
+	must "$helm" registry logout "$INSIDE"
+	must "$helm" pull --plain-http "oci://$INSIDE/private/demo" --version 1.0.0+build.1 -d "$T/helm-private"
+	same_file "$chart" "$T/helm-private/demo-1.0.0+build.1.tgz"
+	sign() {
+		"$cosign" sign --yes --key cosign.key --tlog-upload=false --use-signing-config=false \
+			--allow-http-registry "$INSIDE/reg/app@$multi"
+	}
+	must regctl_ image copy "ocidir://$FIXTURES/multi:multi" "$INSIDE/reg/app:multi"
+	DOCKER_CONFIG=$T/nobody must_fail '[1-9][0-9]*' sign
+	DOCKER_CONFIG=$T/docker-crane must sign
+	DOCKER_CONFIG=$T/nobody must "$cosign" verify --key cosign.pub --insecure-ignore-tlog=true \
+		--allow-http-registry "$INSIDE/reg/app@$multi"
 fi
 stop "$MOATD_PID"
 must moat verify --store "$IN"

@@ -66,3 +66,15 @@ pull_by dead registry.local/team/app:1
 has_line "$T/access.log" 'uri="/v2/team/app/manifests/1\?ns=registry.local" status=200'
 stop "$MOATD_PID"
 must moat verify --store "$IN"
+
+step 'the mixed policy: containerd sends a login only when it is asked; pulls without one'
+htpasswd alice secret >"$T/users"
+moatd_start "$IN" --push --users "$T/users"
+name=$INSIDE/team/app:1
+login_push() { ctr_ images push --plain-http "$@" "$INSIDE/team/private:1" "$name"; }
+must_fail '[1-9][0-9]*' login_push
+must_fail '[1-9][0-9]*' login_push --user alice:wrong
+must login_push --user alice:secret
+must ctr_ images pull --plain-http --snapshotter native "$INSIDE/team/private:1"
+pulled "$INSIDE/team/private:1"
+must ctr_ images pull --plain-http --snapshotter native --user alice:secret "$INSIDE/team/private@$want"

@@ -99,6 +99,13 @@ struct set_row {
 	int64_t activation; /* order of activation over all channels; 0 when not active */
 };
 
+/* What of that which a manifest names is linked to a repository with it. */
+enum links {
+	LINKS_ALL, /* everything, and all that its children name */
+	LINKS_NEEDED, /* everything but foreign layers */
+	LINKS_ALONE, /* something is not: nothing is said of the rest */
+};
+
 /* What index.json lists beside the sets. */
 struct name_row {
 	const char *repo, *tag; /* borrowed; tag "" for a pin by digest */
@@ -106,7 +113,7 @@ struct name_row {
 	const char *artifact_type;
 	bool pin; /* of an active set; else a tag that was put, or with tag "" a manifest that nothing
 		     * else names */
-	bool sparse; /* not all that it names is linked to the repository */
+	enum links links; /* when not a pin */
 };
 typedef int name_row_fn(void *ctx, const struct name_row *row, struct err *e);
 typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
@@ -146,6 +153,8 @@ struct meta_ops {
 		struct meta *m, const struct digest *d, name_fn *fn, void *ctx, struct err *e);
 	/* An image's manifest, config and layers. */
 	int (*link_image)(struct meta *m, int64_t repo, int64_t manifest, struct err *e);
+	/* Its config and layers, but for foreign ones. */
+	int (*link_needed)(struct meta *m, int64_t repo, int64_t manifest, struct err *e);
 
 	/* Manifests. subject 0: none. whole: once it is, it stays so. */
 	int (*manifest_add)(struct meta *m, int64_t blob, const char *media_type,
@@ -203,10 +212,10 @@ struct meta_ops {
 	int (*hosts)(struct meta *m, name_fn *fn, void *ctx, struct err *e);
 	int (*totals)(struct meta *m, struct store_totals *out, struct err *e);
 
-	/* index.json. names_stale: 1 when sets, pins or tags changed since names_written, 2 when it
-	 * was never called: the metadata is new. */
+	/* index.json. names_stale: 1 when something that it shows changed since names_written (sets,
+	 * tags, manifests, links to what they name), 2 when it was never called: the metadata is
+	 * new. */
 	int (*names_stale)(struct meta *m, struct err *e);
-	int (*names_changed)(struct meta *m, struct err *e);
 	int (*names_written)(struct meta *m, struct err *e);
 	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
 

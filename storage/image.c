@@ -297,9 +297,50 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 		return -1;
 	if (p.whole && add_manifest(s, m, row->id, true, e) < 0)
 		return -1;
-	if (fault("push.link", e) < 0 || META(s, link_add, repo_id, row->id, e) < 0)
+	return fault("push.link", e) < 0 ? -1 : META(s, link_add, repo_id, row->id, e);
+}
+
+/* By its rows as a push makes them, so nothing is linked that was not. */
+static int restore(struct store *s, const char *repo, int64_t repo_id, const struct digest *d,
+	const char *media_type, enum links links, int64_t *id, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	char text[DIGEST_TEXT_SIZE];
+	struct blob_row row;
+	int rc = blob_read(s, d, MANIFEST_MAX, &bytes, e);
+
+	if (rc == 0)
+		(void)missing("manifest", d, e);
+	if (rc <= 0)
 		return -1;
-	return META(s, names_changed, e);
+	if (manifest_parse(&m, digest_text(d, text), media_type, buf_span(&bytes), e) < 0 ||
+		META(s, blob_get, d, &row, e) < 0 ||
+		manifest_put_tx(s, repo, repo_id, &m, &row, d, false, e) < 0)
+		return -1;
+	*id = row.id;
+	if (links == LINKS_ALONE)
+		return 0;
+	/* Its edges are known now; once they are linked it may be whole. */
+	if (META(s, link_needed, repo_id, row.id, e) < 0)
+		return -1;
+	return manifest_put_tx(s, repo, repo_id, &m, &row, d, false, e);
+}
+
+int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, enum links links, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+	int64_t repo_id = 0, id = 0;
+
+	if (links == LINKS_ALL)
+		return image_put(s, repo, tag, d, media_type, e);
+	if (repo_check(repo, e) < 0 || tx_begin(s, &tx, e) < 0 ||
+		META(s, repo_make, repo, &repo_id, e) < 0 ||
+		restore(s, repo, repo_id, d, media_type, links, &id, e) < 0 ||
+		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
+		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
+	return tx_commit(&tx, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
@@ -314,7 +355,6 @@ int image_put(struct store *s, const char *repo, const char *tag, const struct d
 	if (image_put_tx(s, repo_id, d, media_type, NULL, &id, e) <= 0 ||
 		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
-	if (tag)
-		s->names_changed = true;
+	s->names_changed = true;
 	return tx_commit(&tx, e);
 }

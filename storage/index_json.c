@@ -118,8 +118,9 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 	}
 	if (!row->pin)
 		note(&item, NOTE_TAG, ref);
-	if (!row->pin && row->sparse)
-		note(&item, NOTE_SPARSE, "true");
+	if (!row->pin && row->links != LINKS_ALL)
+		note(&item, NOTE_SPARSE,
+			row->links == LINKS_ALONE ? NOTE_SPARSE_ALONE : NOTE_SPARSE_FOREIGN);
 	snprintf(l->last, sizeof(l->last), "%s", ref);
 	add(l, &item);
 	return 0;

@@ -13,7 +13,9 @@
 #define NOTE_ACTIVATION "vnd.moat.set.activation" /* order over all channels, when active */
 #define NOTE_TAG                                                                                   \
 	"vnd.moat.tag" /* a tag that was put: REPOSITORY:TAG as the store has it; or no TAG */
-#define NOTE_SPARSE "vnd.moat.sparse" /* "true": not all that it names is in that repository */
+#define NOTE_SPARSE "vnd.moat.sparse" /* not all that it names is linked to that repository ... */
+#define NOTE_SPARSE_ALONE "true" /* ... a rebuild links nothing of it */
+#define NOTE_SPARSE_FOREIGN "foreign" /* ... but all except foreign layers is */
 
 #define INDEX_JSON_MAX (256u << 20) /* bytes */
 #define INDEX_JSON_ITEMS 500000

@@ -41,7 +41,7 @@ int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e)
 			.tag = query_get_text(&q, 1),
 			.artifact_type = query_get_text(&q, 5),
 			.pin = query_get_int(&q, 6) != 0,
-			.sparse = query_get_int(&q, 7) != 0 };
+			.links = (enum links)query_get_int(&q, 7) };
 		if (query_get_info(&q, 2, &row.info, e) < 0 || fn(ctx, &row, e) < 0)
 			return -1;
 	}

@@ -152,16 +152,40 @@ static int run_ids(struct meta *m, enum query_name name, int64_t a, int64_t b, s
 	return query_run(&q, e);
 }
 
+/* A new link changes what index.json shows when it is to a manifest, or to what one names. */
 static int meta_link_add(struct meta *m, int64_t repo, int64_t blob, struct err *e)
 {
-	return run_ids(m, Q_LINK_ADD, repo, blob, e);
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_LINK_ADD);
+
+	query_int(&q, repo);
+	query_int(&q, blob);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) ? run_ids(m, Q_NAMES_LINKED, repo, blob, e) : 0;
+}
+
+static int link_edges(
+	struct meta *m, enum query_name name, int64_t repo, int64_t manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), name);
+
+	query_int(&q, repo);
+	query_int(&q, manifest);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) ? meta_names_changed(m, e) : 0;
+}
+
+static int meta_link_needed(struct meta *m, int64_t repo, int64_t manifest, struct err *e)
+{
+	return link_edges(m, Q_LINK_NEEDED, repo, manifest, e);
 }
 
 static int meta_link_image(struct meta *m, int64_t repo, int64_t manifest, struct err *e)
 {
-	if (run_ids(m, Q_LINK_EDGES, repo, manifest, e) < 0)
+	if (link_edges(m, Q_LINK_EDGES, repo, manifest, e) < 0)
 		return -1;
-	return run_ids(m, Q_LINK_ADD, repo, manifest, e);
+	return meta_link_add(m, repo, manifest, e);
 }
 
 static int run_repo_blob(
@@ -195,7 +219,9 @@ static int meta_manifest_add(struct meta *m, int64_t blob, const char *media_typ
 	else
 		query_text(&q, NULL);
 	query_int(&q, whole);
-	return query_run(&q, e);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) ? meta_names_changed(m, e) : 0;
 }
 
 static int meta_edge_add(
@@ -256,6 +282,7 @@ static const struct meta_ops ops = {
 	.link_drop = meta_link_drop,
 	.repos_with = meta_repos_with,
 	.link_image = meta_link_image,
+	.link_needed = meta_link_needed,
 	.manifest_add = meta_manifest_add,
 	.edge_add = meta_edge_add,
 	.manifest_by_tag = meta_manifest_by_tag,
@@ -280,7 +307,6 @@ static const struct meta_ops ops = {
 	.hosts = meta_hosts,
 	.totals = meta_totals,
 	.names_stale = meta_names_stale,
-	.names_changed = meta_names_changed,
 	.names_written = meta_names_written,
 	.names_each = meta_names_each,
 	.broken = meta_broken,

@@ -44,6 +44,9 @@ INSERT OR IGNORE INTO link (repo, blob) VALUES (?1, ?2)
 INSERT OR IGNORE INTO link (repo, blob)
 SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
 
+-- name: LINK_NEEDED
+INSERT OR IGNORE INTO link (repo, blob)
+SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2)
 -- name: LINK_DROP
 DELETE FROM link WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND blob = ?2
 -- name: TAGS_DROP
@@ -224,16 +227,45 @@ SELECT (SELECT count(*) FROM blob WHERE live),
 
 -- name: NAMES_CHANGED
 UPDATE names SET changed = changed + 1
+-- name: NAMES_LINKED
+UPDATE names SET changed = changed + 1
+WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
+	SELECT 1 FROM edge e
+	CROSS JOIN link l ON l.repo = ?1 AND l.blob = e.manifest
+	WHERE e.blob = ?2
+)
 -- name: NAMES_STALE
 SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> written
 -- name: NAMES_WRITTEN
 UPDATE names SET written = changed
 -- name: ALL_NAMES
-SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0,
-	EXISTS (
-		SELECT 1 FROM edge e WHERE e.manifest = x.manifest AND e.role < 4
-		AND NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = x.repo AND l.blob = e.blob)
+WITH
+-- What is linked without all that it names, or that its children name: nothing may be concluded from it.
+alone (repo, manifest) AS NOT MATERIALIZED (
+	SELECT l.repo, e.manifest FROM link l
+	CROSS JOIN edge e ON e.manifest = l.blob
+	WHERE e.role < 4 AND (
+		NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
+		OR e.role = 3 AND EXISTS (
+			SELECT 1 FROM edge f WHERE f.manifest = e.blob AND (f.role = 3
+			OR NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = f.blob))
+		)
 	)
+),
+-- What a set that pins in the repository names: accepting the set puts it.
+kept (repo, manifest) AS NOT MATERIALIZED (
+	SELECT p.repo, e.blob FROM edge e
+	CROSS JOIN held_set s ON s.blob = e.manifest
+	CROSS JOIN pin p ON p.held_set = s.id
+	WHERE e.role = 3
+)
+SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0,
+	CASE WHEN x.rank > 0 THEN 0
+	WHEN EXISTS (SELECT 1 FROM alone a WHERE a.repo = x.repo AND a.manifest = x.manifest) THEN 2
+	ELSE EXISTS (
+		SELECT 1 FROM edge e WHERE e.manifest = x.manifest
+		AND NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = x.repo AND l.blob = e.blob)
+	) END
 FROM (
 	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, c.generation AS rank
 	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
@@ -242,8 +274,17 @@ FROM (
 	UNION ALL
 	SELECT l.repo, '', o.id, 0 FROM manifest o
 	CROSS JOIN link l ON l.blob = o.id
-	WHERE NOT EXISTS (SELECT 1 FROM edge e WHERE e.blob = o.id AND e.role = 3)
-	AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = o.id AND t.repo = l.repo)
+	WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = o.id AND t.repo = l.repo)
+	AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = o.id)
+	AND NOT EXISTS (
+		SELECT 1 FROM edge e WHERE e.blob = o.id AND e.role = 3 AND (
+			EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = e.manifest)
+			OR EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.manifest)
+			AND NOT EXISTS (
+				SELECT 1 FROM alone a WHERE a.repo = l.repo AND a.manifest = e.manifest
+			)
+		)
+	)
 ) AS x
 JOIN repo r ON r.id = x.repo
 JOIN manifest m ON m.id = x.manifest

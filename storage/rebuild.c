@@ -171,42 +171,23 @@ static int split_tag(const char *text, char repo[REF_TEXT_SIZE], const char **ta
 	return 0;
 }
 
-/* A manifest that was pushed without all that it names: what it lacks stays unlinked. */
-static int add_sparse(struct store *s, const char *repo, const char *tag,
-	const struct descriptor *d, struct err *e)
+static enum links links_of(const struct descriptor *d)
 {
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	struct change change = { .kind = CHANGE_MANIFEST,
-		.repo = repo,
-		.digest = d->digest,
-		.manifest = &m,
-		.tags = &tag,
-		.tag_count = tag != NULL };
-	struct change *changes[] = { &change };
-	int rc = blob_read(s, &d->digest, MANIFEST_MAX, &bytes, e);
+	const char *sparse = note(d, NOTE_SPARSE);
 
-	if (rc == 0)
-		return err_set(e, ERR_INCOMPLETE, "a manifest of %s is not held", repo);
-	if (rc < 0 || manifest_parse(&m, repo, d->media_type, buf_span(&bytes), e) < 0)
-		return -1;
-	change.text = buf_span(&bytes);
-	return store_apply(s, changes, 1, e) < 0 || change.rc < 0 ? (*e = change.err, -1) : 0;
+	if (!sparse)
+		return LINKS_ALL;
+	return strcmp(sparse, NOTE_SPARSE_FOREIGN) == 0 ? LINKS_NEEDED : LINKS_ALONE;
 }
 
 static int add_tag(struct rebuild *r, const struct descriptor *d, const char *text, struct err *e)
 {
-	bool sparse = note(d, NOTE_SPARSE) != NULL;
 	char repo[REF_TEXT_SIZE];
 	const char *tag = NULL;
 
 	if (split_tag(text, repo, &tag, e) < 0)
 		return -1;
-	if (sparse && media_kind_of(d->media_type) == MEDIA_IMAGE)
-		return add_sparse(r->store, repo, tag, d, e);
-	if (image_put(r->store, repo, tag, &d->digest, d->media_type, e) == 0)
-		return 0;
-	return sparse && e->code == ERR_INCOMPLETE ? add_sparse(r->store, repo, tag, d, e) : -1;
+	return image_restore(r->store, repo, tag, &d->digest, d->media_type, links_of(d), e);
 }
 
 static int add_tags(struct rebuild *r, struct err *e)

@@ -60,6 +60,10 @@ MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
 	const struct manifest *m, const struct blob_row *row, const struct digest *d, bool strict,
 	struct err *e);
 
+/* image.c: put a manifest as index.json lists it. tag NULL: none. Pins of sets are not asked. */
+MUST int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, enum links links, struct err *e);
+
 /* set.c: accept a set again as it was; activate it too, under its old number. */
 MUST int set_restore(struct store *s, const struct set_row *row,
 	const struct set_signature *signatures, size_t count, bool activate, struct err *e);

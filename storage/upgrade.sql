@@ -6,5 +6,6 @@ DROP INDEX edge_child;
 CREATE INDEX edge_blob ON edge (blob);
 CREATE INDEX link_blob ON link (blob);
 CREATE INDEX tag_manifest ON tag (manifest);
+UPDATE names SET changed = changed + 1;  -- index.json lists more than it did
 
 PRAGMA user_version = 2;

@@ -303,7 +303,8 @@ META_CALL(link_drop, (struct meta * m, const char *repo, int64_t blob, struct er
 META_CALL(tag_drop, (struct meta * m, const char *repo, const char *tag, struct err *e),
 	  (rm(m), repo, tag, e), need_tx(m, call);
 	  need_repo(repo, call); need_tag(tag, call))
-META_CALL(names_changed, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(link_needed, (struct meta * m, int64_t repo, int64_t manifest, struct err *e),
+	(rm(m), repo, manifest, e), need_tx(m, call))
 META_CALL(link_image, (struct meta * m, int64_t repo, int64_t manifest, struct err *e),
 	(rm(m), repo, manifest, e), need_tx(m, call))
 META_CALL(manifest_add,
@@ -353,6 +354,7 @@ static const struct meta_ops meta_table = {
 	.link_drop = m_link_drop,
 	.repos_with = m_repos_with,
 	.link_image = m_link_image,
+	.link_needed = m_link_needed,
 	.manifest_add = m_manifest_add,
 	.edge_add = m_edge_add,
 	.manifest_by_tag = m_manifest_by_tag,
@@ -377,7 +379,6 @@ static const struct meta_ops meta_table = {
 	.hosts = m_hosts,
 	.totals = m_totals,
 	.names_stale = m_names_stale,
-	.names_changed = m_names_changed,
 	.names_written = m_names_written,
 	.names_each = m_names_each,
 	.broken = m_broken,

@@ -240,32 +240,41 @@ SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> writt
 UPDATE names SET written = changed
 -- name: ALL_NAMES
 WITH
--- What is linked without all that it names, or that its children name: nothing may be concluded from it.
-alone (repo, manifest) AS NOT MATERIALIZED (
-	SELECT l.repo, e.manifest FROM link l
-	CROSS JOIN edge e ON e.manifest = l.blob
-	WHERE e.role < 4 AND (
-		NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
-		OR e.role = 3 AND EXISTS (
-			SELECT 1 FROM edge f WHERE f.manifest = e.blob AND (f.role = 3
-			OR NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = f.blob))
-		)
-	)
-),
 -- What a set that pins in the repository names: accepting the set puts it.
 kept (repo, manifest) AS NOT MATERIALIZED (
 	SELECT p.repo, e.blob FROM edge e
 	CROSS JOIN held_set s ON s.blob = e.manifest
 	CROSS JOIN pin p ON p.held_set = s.id
 	WHERE e.role = 3
+),
+-- Other indexes of which all children, and all that these name, are linked: they tell of their children.
+telling (repo, manifest) AS MATERIALIZED (
+	SELECT l.repo, l.blob FROM manifest m
+	CROSS JOIN link l ON l.blob = m.id
+	WHERE EXISTS (SELECT 1 FROM edge e WHERE e.manifest = m.id AND e.role = 3)
+	AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = m.id)
+	AND NOT EXISTS (
+		SELECT 1 FROM edge e WHERE e.manifest = m.id AND (
+			NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
+			OR EXISTS (
+				SELECT 1 FROM edge f WHERE f.manifest = e.blob AND (f.role = 3 OR NOT EXISTS (
+					SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = f.blob
+				))
+			)
+		)
+	)
 )
 SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0,
 	CASE WHEN x.rank > 0 THEN 0
-	WHEN EXISTS (SELECT 1 FROM alone a WHERE a.repo = x.repo AND a.manifest = x.manifest) THEN 2
-	ELSE EXISTS (
-		SELECT 1 FROM edge e WHERE e.manifest = x.manifest
+	WHEN EXISTS (SELECT 1 FROM edge e WHERE e.manifest = x.manifest AND e.role = 3) THEN
+		2 * NOT EXISTS (
+			SELECT 1 FROM telling t WHERE t.repo = x.repo AND t.manifest = x.manifest
+		)
+	ELSE coalesce((
+		SELECT max(CASE WHEN e.role = 4 THEN 1 ELSE 2 END) FROM edge e
+		WHERE e.manifest = x.manifest
 		AND NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = x.repo AND l.blob = e.blob)
-	) END
+	), 0) END
 FROM (
 	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, c.generation AS rank
 	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
@@ -279,10 +288,7 @@ FROM (
 	AND NOT EXISTS (
 		SELECT 1 FROM edge e WHERE e.blob = o.id AND e.role = 3 AND (
 			EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = e.manifest)
-			OR EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.manifest)
-			AND NOT EXISTS (
-				SELECT 1 FROM alone a WHERE a.repo = l.repo AND a.manifest = e.manifest
-			)
+			OR EXISTS (SELECT 1 FROM telling t WHERE t.repo = l.repo AND t.manifest = e.manifest)
 		)
 	)
 ) AS x

@@ -201,6 +201,16 @@ static int migrate(struct db *db, struct err *e)
 	return db_commit(db, e);
 }
 
+/* A reader cannot migrate, and nodes must not wait for a writer: version 1 is read as if it had what
+ * is new. Stays right when a writer migrates meanwhile. */
+static int read_version_1(struct db *db, struct err *e)
+{
+	return exec(db,
+		"CREATE TEMP VIEW manifest AS "
+		"SELECT id, media_type, artifact_type, subject, 1 AS whole FROM main.manifest",
+		e);
+}
+
 static int check_schema(struct db *db, bool write, struct err *e)
 {
 	int version = 0;
@@ -215,12 +225,7 @@ static int check_schema(struct db *db, bool write, struct err *e)
 		return 0;
 	if (!write && version == 0)
 		return err_set(e, ERR_ABSENT, "%s: no store yet", db->path);
-	if (!write)
-		return err_set(e, ERR_UNSUPPORTED,
-			"%s: made by an older moat (schema %d, this one needs %d): whatever "
-			"writes to the store next, as moat import, brings it up to date",
-			db->path, version, SCHEMA_VERSION);
-	return migrate(db, e);
+	return write ? migrate(db, e) : read_version_1(db, e);
 }
 
 static int open_connection(struct db *db, bool write, struct err *e)

@@ -95,6 +95,19 @@ static const char downgrade[] =
 	"CREATE INDEX edge_child ON edge (blob) WHERE role = 3;"
 	"PRAGMA user_version = 1";
 
+static int user_version(sqlite3 *conn)
+{
+	sqlite3_stmt *stmt = NULL;
+	int version;
+
+	assert_int_equal(
+		sqlite3_prepare_v2(conn, "PRAGMA user_version", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	version = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	return version;
+}
+
 static char *schema_of(sqlite3 *conn)
 {
 	struct buf out = BUF_INIT;
@@ -115,7 +128,9 @@ static char *schema_of(sqlite3 *conn)
 static void db_open__brings_an_older_schema_up_to_date(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(store_close) struct store *old = NULL;
 	struct digest d = image_add(s, "docker.io/a/b", "1", "old", 2);
+	struct digest unnamed = image_add(s, "docker.io/a/b", NULL, "unnamed", 1);
 	sqlite3 *conn = open_db(*state);
 	AUTO(mem_free) char *before = schema_of(conn), *after = NULL;
 	struct manifest_info info;
@@ -124,16 +139,26 @@ static void db_open__brings_an_older_schema_up_to_date(void **state)
 
 	store_close(&s);
 	assert_int_equal(sqlite3_exec(conn, downgrade, NULL, NULL, NULL), SQLITE_OK);
-	assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_READ, &e), ERR_UNSUPPORTED,
-		"made by an older moat (schema 1");
+	/* A reader serves it as it is ... */
+	assert_ok(store_open(&old, sandbox_path(*state, "s"), STORE_READ, &e));
+	assert_int_equal(manifest_by_tag(old, "docker.io/a/b", "1", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &d));
+	assert_int_equal(user_version(conn), 1);
+	/* ... a writer brings it up to date ... */
 	assert_ok(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e));
+	assert_int_equal(user_version(conn), 2);
 	after = schema_of(conn);
 	assert_string_equal(before, after);
 	sqlite3_close(conn);
-	assert_int_equal(manifest_by_tag(s, "docker.io/a/b", "1", &info, &e), 1);
-	assert_true(digest_eq(&info.digest, &d));
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
-	assert_int_equal(report.problems, 0);
+	/* ... under that reader, and all is there. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(manifest_by_tag(i ? s : old, "docker.io/a/b", "1", &info, &e), 1);
+		assert_true(digest_eq(&info.digest, &d));
+		assert_int_equal(
+			manifest_by_digest(i ? s : old, "docker.io/a/b", &unnamed, &info, &e), 1);
+		assert_ok(store_check(i ? s : old, true, NULL, NULL, &report, &e));
+		assert_int_equal(report.problems, 0);
+	}
 }
 
 static void db_open__refuses_a_newer_schema(void **state)

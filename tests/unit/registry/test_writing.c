@@ -526,6 +526,10 @@ static void manifest__refusals(void **state)
 				.method = METHOD_PUT, .body = buf_span(&big), .chunked = true },
 			"/v2/" APP "/manifests/1"),
 		413);
+	f->writers.held = BODIES_MAX;
+	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/" APP "/manifests/1"), 429);
+	assert_int_equal(f->writers.held, BODIES_MAX);
+	f->writers.held = 0;
 	digest(span_of(INDEX), DIGEST_SHA256, d);
 	buf_printf(&uri, "/v2/" APP "/manifests/%s?tag=0", d);
 	for (int i = 1; i <= ROUTE_TAGS_MAX; i++)
@@ -598,7 +602,7 @@ static void pin(struct fixture *f)
 static void pinned__tags_are_not_moved_by_any_name(void **state)
 {
 	static const char *const names[] = { NGINX, "library/nginx", "nginx",
-		"index.docker.io/library/nginx" };
+		"index.docker.io/library/nginx", "docker.io/nginx", "index.docker.io/nginx" };
 	struct fixture *f = *state;
 	char before[DIGEST_TEXT_SIZE], after[DIGEST_TEXT_SIZE];
 
@@ -624,12 +628,24 @@ static void pinned__tags_are_not_moved_by_any_name(void **state)
 /* What was pushed bare before a set came does not hide what the set brings. */
 static void pinned__comes_before_what_was_pushed_bare(void **state)
 {
+	static const char *const spelled[] = { "docker.io/nginx", "index.docker.io/library/nginx",
+		"docker.io/docker.io/library/nginx" };
 	struct fixture *f = *state;
 
+	for (size_t i = 0; i < ARRAY_SIZE(spelled); i++)
+		assert_int_equal(
+			ask(f, PUT(span_of(INDEX)), "/v2/%s/manifests/1.27", spelled[i]), 201);
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/library/nginx/manifests/1.27"), 201);
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/library/nginx/manifests/old"), 201);
 	pin(f);
 	assert_int_equal(ask(f, GET, "/v2/library/nginx/manifests/1.27"), 200);
+	assert_null(strstr(f->reply.content->bytes.data, "manifests\":[]"));
+	for (size_t i = 0; i < ARRAY_SIZE(spelled); i++) {
+		assert_int_equal(ask(f, GET, "/v2/%s/manifests/1.27", spelled[i]), 200);
+		if (i < 2) /* the last is another repository, unless ns says whose */
+			assert_null(strstr(f->reply.content->bytes.data, "manifests\":[]"));
+	}
+	assert_int_equal(ask(f, GET, "/v2/" NGINX "/manifests/1.27?ns=docker.io"), 200);
 	assert_null(strstr(f->reply.content->bytes.data, "manifests\":[]"));
 	assert_int_equal(ask(f, GET, "/v2/library/nginx/manifests/old"), 200);
 	assert_int_equal(ask(f, GET, "/v2/library/nginx/tags/list"), 200);

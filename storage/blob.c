@@ -453,6 +453,8 @@ int blob_error(const struct blob_writer *w, struct err *e)
 
 void blob_mark(struct blob_writer *w)
 {
+	if (w->failed)
+		return; /* where it was good is where to go back to */
 	w->mark.at = w->at;
 	hasher_copy(&w->mark.hash, &w->hash);
 	w->mark.set = true;
@@ -466,7 +468,7 @@ int blob_rewind(struct blob_writer *w, struct err *e)
 		return -1;
 	hasher_copy(&w->hash, &w->mark.hash);
 	w->at = w->mark.at;
-	w->failed = false;
+	w->failed = w->sealed = false;
 	return 0;
 }
 
@@ -494,15 +496,18 @@ void blob_write(struct blob_writer *w, const void *data, size_t len)
 	w->at += len;
 }
 
-/* Size and digest as announced? The computed digest is in w->digest afterwards. */
+/* Size and digest as announced? The computed digest is in w->digest afterwards. The state is ended as
+ * a copy: a client that named the wrong digest may go on. */
 static int verify(struct blob_writer *w, struct err *e)
 {
+	AUTO(hasher_release) struct hasher end = HASHER_INIT;
 	char text[DIGEST_TEXT_SIZE];
 
 	if (w->size != BLOB_SIZE_UNKNOWN && w->at != w->size)
 		return err_set(e, ERR_CORRUPT, "%llu bytes announced, %llu arrived", ull(w->size),
 			ull(w->at));
-	hasher_end(&w->hash, &w->digest);
+	hasher_copy(&end, &w->hash);
+	hasher_end(&end, &w->digest);
 	if (w->expect.alg && !digest_eq(&w->expect, &w->digest))
 		return err_set(e, ERR_CORRUPT, "the bytes that arrived are %s",
 			digest_text(&w->digest, text));
@@ -537,6 +542,11 @@ int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 int writer_end(struct blob_writer *w, struct err *e)
 {
 	return w->sealed ? 0 : verify(w, e);
+}
+
+bool writer_holds(const struct blob_writer *w, const struct digest *d)
+{
+	return w && w->sealed && digest_eq(&w->digest, d);
 }
 
 static int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)

@@ -37,8 +37,16 @@ static int stage_text(struct group *g, size_t i, struct err *e)
 {
 	struct change *c = g->changes[i];
 	AUTO(blob_discard) struct blob_writer *w = NULL;
-	int rc = blob_begin(g->store, &c->digest, c->text.len, 0, &w, e);
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d;
+	int rc;
 
+	/* Also of what is held: the rows are made from what was read of these bytes. */
+	digest_of(&d, c->digest.alg, c->text);
+	if (!digest_eq(&d, &c->digest))
+		return err_set(
+			e, ERR_CORRUPT, "the manifest's bytes are %s", digest_text(&d, text));
+	rc = blob_begin(g->store, &d, c->text.len, 0, &w, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	blob_write(w, c->text.data, c->text.len);
@@ -56,6 +64,8 @@ static void gather(struct group *g)
 		struct change *c = g->changes[i];
 
 		c->rc = 0;
+		if (c->kind == CHANGE_BLOB && !writer_holds(c->writer, &c->digest))
+			BUG("a blob that was not sealed");
 		if (c->kind == CHANGE_BLOB)
 			g->writers[i] = STEAL(c->writer);
 		else if (c->kind == CHANGE_MANIFEST && stage_text(g, i, &e) < 0)

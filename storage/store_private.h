@@ -36,6 +36,8 @@ MUST int store_may_write(const struct store *s, struct err *e);
 
 /* blob.c: writers of changes. End one that was not sealed: its digest is computed and compared. */
 MUST int writer_end(struct blob_writer *w, struct err *e);
+/* Was it sealed as this? */
+bool writer_holds(const struct blob_writer *w, const struct digest *d);
 /* S2 up to the rows: bytes, names, directories, for those that are ended or sealed. */
 MUST int writers_publish(
 	struct store *s, struct blob_writer *const items[], size_t count, struct err *e);

@@ -60,13 +60,14 @@ void blob_write(struct blob_writer *w, const void *data, size_t len);
 bool blob_failed(const struct blob_writer *w);
 MUST int blob_error(const struct blob_writer *w, struct err *e); /* 0, or -1 and the failure */
 
-/* Remember here; drop what came since, a failure too. */
+/* Remember here, unless it failed before; drop what came since, a failure too. */
 void blob_mark(struct blob_writer *w);
 MUST int blob_rewind(struct blob_writer *w, struct err *e);
 
 /* No more bytes: they are `expect`, and durable in the stage. What takes long of a commit is done
  * here; store_apply() links and records. With another algorithm than the one that ran along, the
- * bytes are read again. ERR_CORRUPT: they are another blob; ERR_FULL, ERR_IO. */
+ * bytes are read again. ERR_CORRUPT: they are another blob, and may be sealed as that or gone on with;
+ * ERR_FULL, ERR_IO. */
 MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e);
 
 /*

@@ -234,6 +234,28 @@ static void blob_seal__refuses_other_bytes(void **state)
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/blobs/sha256")), 0);
 }
 
+/* A client says the wrong digest first, goes on, and says the right one then. */
+static void blob_seal__may_be_tried_again(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	static const enum digest_alg algs[] = { DIGEST_SHA256, DIGEST_SHA512, DIGEST_SHA256 };
+	struct change c = { .kind = CHANGE_BLOB, .repo = APP };
+	struct err e = ERR_INIT;
+
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &c.writer, &e));
+	blob_write(c.writer, "he", 2);
+	for (size_t i = 0; i < ARRAY_SIZE(algs); i++) {
+		digest_of(&c.digest, algs[i], span_of("other"));
+		assert_err(blob_seal(c.writer, &c.digest, &e), ERR_CORRUPT, "the bytes that");
+	}
+	blob_write(c.writer, "llo", 3);
+	digest_of(&c.digest, DIGEST_SHA256, span_of("hello"));
+	assert_ok(blob_seal(c.writer, &c.digest, &e));
+	assert_ok(apply(s, &c, &e));
+	assert_true(has_blob(s, APP, &c.digest));
+	assert_sound(s);
+}
+
 static void blob_rewind__goes_back_to_the_mark(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -428,6 +450,27 @@ static void change_manifest__refuses_a_wrong_size(void **state)
 	assert_false(has_manifest(s, APP, &p.digest));
 	/* Of what another repository holds nothing is said. */
 	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+}
+
+/* Bytes that are held already are no excuse. */
+static void change_manifest__refuses_other_bytes(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p, q;
+	struct image_want other = { .seed = "other", .layers = 1 };
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	build(*state, &q, &other);
+	for (int i = 0; i < 2; i++) {
+		struct change c = manifest_change(&q, APP, NULL, 0);
+
+		c.digest = p.digest;
+		assert_err(apply(s, &c, &e), ERR_CORRUPT, "the manifest's bytes are sha256:");
+		assert_false(has_manifest(s, APP, &p.digest));
+		assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+	}
+	assert_sound(s);
 }
 
 static void change_manifest__refuses_bad_names(void **state)
@@ -919,6 +962,7 @@ int test_change(void)
 		T(change_blob__of_no_bytes),
 		T(blob_seal__by_the_other_algorithm),
 		T(blob_seal__refuses_other_bytes),
+		T(blob_seal__may_be_tried_again),
 		T(blob_rewind__goes_back_to_the_mark),
 		T(change_mount__from_who_has_it),
 		T(change_manifest__with_its_tags),
@@ -928,6 +972,7 @@ int test_change(void)
 		T(change_manifest__with_a_subject_that_is_not_here),
 		T(change_manifest__under_sha512),
 		T(change_manifest__refuses_a_wrong_size),
+		T(change_manifest__refuses_other_bytes),
 		T(change_manifest__refuses_bad_names),
 		T(change_manifest__leaves_pinned_tags_alone),
 		T(change_manifest__may_name_what_is_pinned_already),

@@ -233,12 +233,22 @@ static int apply_delete_blob(struct store *s, const struct change *c, struct err
 	return drop_link(s, c, row.id, e);
 }
 
+/* moat.local/set/NAME holds what imports verified, and no pin guards it. */
+static int check_owner(const struct change *c, struct err *e)
+{
+	static const char sets[] = SET_HOST "/set/";
+
+	if (strncmp(c->repo, sets, strlen(sets)) != 0)
+		return 0;
+	return err_set(e, ERR_DENIED, "%s belongs to its sets: they come by import", c->repo);
+}
+
 static int apply_one(struct group *g, size_t i, struct err *e)
 {
 	struct change *c = g->changes[i];
 	struct store *s = g->store;
 
-	if (g->writers[i] && writer_record(s, g->writers[i], e) < 0)
+	if (check_owner(c, e) < 0 || (g->writers[i] && writer_record(s, g->writers[i], e) < 0))
 		return -1;
 	switch (c->kind) {
 	case CHANGE_BLOB:

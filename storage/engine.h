@@ -170,7 +170,7 @@ struct meta_ops {
 	int (*referrers)(struct meta *m, const char *repo, const struct digest *d, referrer_fn *fn,
 		void *ctx, struct err *e);
 
-	/* A manifest linked to the repository that names the blob as config or layer: 1, 0. */
+	/* A manifest linked to the repository that names the blob, as whatever: 1, 0. */
 	int (*needed_by)(struct meta *m, const char *repo, int64_t blob, struct digest *manifest,
 		struct err *e);
 	/* A set, active or not, that pins in the repository and holds the blob: 1, 0. */

@@ -289,7 +289,8 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 
 	if (linked < 0)
 		return -1;
-	if (linked > 0 && row->whole && strcmp(row->media_type, m->media_type) == 0)
+	/* Whole may have been said of another repository, so strict looks again. */
+	if (linked > 0 && row->whole && !strict && strcmp(row->media_type, m->media_type) == 0)
 		return 0;
 	/* The row comes first, as edges refer to it; whole only when all were seen. */
 	if (fault("push.manifest", e) < 0 || add_manifest(s, m, row->id, false, e) < 0 ||

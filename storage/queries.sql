@@ -61,7 +61,7 @@ ORDER BY r.name
 SELECT b.digest FROM edge e
 CROSS JOIN link l ON l.repo = (SELECT id FROM repo WHERE name = ?1) AND l.blob = e.manifest
 JOIN blob b ON b.id = e.manifest
-WHERE e.blob = ?2 AND e.role IN (1, 2)
+WHERE e.blob = ?2
 LIMIT 1
 -- name: SET_HOLDING
 WITH RECURSIVE up (id) AS (

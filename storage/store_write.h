@@ -160,7 +160,7 @@ struct change {
  * count: 1 to APPLY_MAX.
  * err:   ERR_DENIED: a tag that an active set pins would move or go (here or under an alias); a
  *        manifest or blob that a set, active or not, holds in this repository would go; a blob
- *        that a manifest of the repository names would go. ERR_ABSENT: not in the repository.
+ *        that a manifest of the repository names would go; a set's own repository. ERR_ABSENT: not in the repository.
  *        ERR_INCOMPLETE: strict, names what is missing. ERR_INPUT: a size that is not the blob's.
  *        ERR_FULL, ERR_BUSY, ERR_IO.
  * Returns 0, or -1 with e when nothing was applied (each change says so too).

@@ -351,6 +351,25 @@ static void change_manifest__sparse_then_whole(void **state)
 	assert_true(has_blob(s, NGINX, &p.layer));
 }
 
+/* Whole elsewhere, or pushed before without what it names, is not whole here. */
+static void change_manifest__strict_looks_at_this_repository(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct change c;
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, APP, &p);
+	assert_ok(push_manifest(s, APP, "1", &p, &e));
+	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+	c = manifest_change(&p, OTHER, NULL, 0);
+	c.strict = true;
+	assert_err(apply(s, &c, &e), ERR_INCOMPLETE, "config sha256:");
+	push_blobs(*state, s, OTHER, &p);
+	assert_ok(apply(s, &c, &e));
+}
+
 /* What was pushed sparse does not stand in the way of an import that brings all of it. */
 static void image_put__makes_a_sparse_one_whole(void **state)
 {
@@ -533,6 +552,37 @@ static void change_manifest__leaves_pinned_tags_alone(void **state)
 	assert_sound(s);
 }
 
+/* The repositories of the sets themselves: what is there was verified by the import that brought it. */
+static void changes__leave_the_repositories_of_sets_alone(void **state)
+{
+	static const enum change_kind kinds[] = { CHANGE_BLOB, CHANGE_MOUNT, CHANGE_MANIFEST,
+		CHANGE_UNTAG, CHANGE_DELETE_MANIFEST, CHANGE_DELETE_BLOB };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	static const char repo[] = "moat.local/set/platform", tag[] = "2026.11";
+	const char *tags[] = { tag };
+	AUTO(pushed_release) struct pushed p;
+	struct manifest_info set;
+	struct err e = ERR_INIT;
+
+	(void)pin_nginx(s);
+	assert_int_equal(manifest_by_tag(s, repo, tag, &set, &e), 1);
+	build(*state, &p, &image);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct change c = manifest_change(&p, repo, tags, 1);
+
+		c.kind = kinds[i];
+		c.from = repo;
+		if (c.kind != CHANGE_MANIFEST)
+			c.digest = set.digest;
+		if (c.kind == CHANGE_BLOB)
+			c.writer = sealed(s, span_of("hello"), &c.digest, DIGEST_SHA256);
+		assert_err(apply(s, &c, &e), ERR_DENIED,
+			"moat.local/set/platform belongs to its sets");
+	}
+	assert_true(has_tag(s, repo, tag, &set.digest));
+	assert_sound(s);
+}
+
 static void change_manifest__may_name_what_is_pinned_already(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -636,6 +686,42 @@ static void change_delete_blob__unless_it_is_needed(void **state)
 	assert_ok(apply(s, &c, &e));
 	assert_false(has_blob(s, APP, &p.layer));
 	assert_err(apply(s, &c, &e), ERR_ABSENT, "blob");
+}
+
+/* A child of an index that is no manifest, and a layer that may be foreign, are named too. */
+static void change_delete_blob__that_anything_names(void **state)
+{
+	static const char *const texts[] = {
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+		"\",\"manifests\":[{\"mediaType\":\"text/plain\",\"digest\":\"%s\",\"size\":5}]}",
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+		"\",\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json\",\"digest\":"
+		"\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4f"
+		"c21fe77e8310c060f61caaff8a\",\"size\":2},"
+		"\"layers\":[{\"mediaType\":\"text/plain\",\"digest\":\"%s\",\"size\":5,"
+		"\"urls\":[\"http://x/\"]}]}",
+	};
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change c = { .kind = CHANGE_DELETE_BLOB };
+	char digest[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		AUTO(pushed_release) struct pushed p = { .text = BUF_INIT };
+		const char *before, *after = strchr(texts[i], '%');
+
+		before = texts[i];
+		c.repo = i ? APP : OTHER;
+		assert_ok(push_blob(s, c.repo, span_of("hello"), &c.digest, &e));
+		buf_add(&p.text, before, (size_t)(after - before));
+		buf_str(&p.text, digest_text(&c.digest, digest));
+		buf_str(&p.text, after + 2);
+		assert_ok(manifest_parse(&p.manifest, "m", NULL, buf_span(&p.text), &e));
+		digest_of(&p.digest, DIGEST_SHA256, buf_span(&p.text));
+		assert_ok(push_manifest(s, c.repo, NULL, &p, &e));
+		assert_err(apply(s, &c, &e), ERR_DENIED, "is needed by manifest sha256:");
+	}
+	assert_sound(s);
 }
 
 /* --- groups --------------------------------------------------------------------------------- */
@@ -967,6 +1053,7 @@ int test_change(void)
 		T(change_mount__from_who_has_it),
 		T(change_manifest__with_its_tags),
 		T(change_manifest__sparse_then_whole),
+		T(change_manifest__strict_looks_at_this_repository),
 		T(image_put__makes_a_sparse_one_whole),
 		T(change_manifest__gives_nobody_the_blobs_of_others),
 		T(change_manifest__with_a_subject_that_is_not_here),
@@ -975,11 +1062,13 @@ int test_change(void)
 		T(change_manifest__refuses_other_bytes),
 		T(change_manifest__refuses_bad_names),
 		T(change_manifest__leaves_pinned_tags_alone),
+		T(changes__leave_the_repositories_of_sets_alone),
 		T(change_manifest__may_name_what_is_pinned_already),
 		T(deletes__leave_what_sets_hold),
 		T(change_untag__only_the_tag),
 		T(change_delete_manifest__and_its_tags),
 		T(change_delete_blob__unless_it_is_needed),
+		T(change_delete_blob__that_anything_names),
 		T(store_apply__one_that_fails_leaves_the_others),
 		T(store_apply__the_same_blob_many_times),
 		T(uploads__from_many_threads),

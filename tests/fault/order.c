@@ -167,6 +167,43 @@ static void order__of_a_set(void **state)
 	assert_non_null(strstr(trace.data, "sync-file sync-dir commit "));
 }
 
+/* Many changes: what was sealed is durable already, the rest is synced at once, and one commit follows. */
+static void order__of_changes(void **state)
+{
+	static const char text[] =
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}";
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	const char *tags[] = { "1" };
+	struct change blob = { .kind = CHANGE_BLOB, .repo = "team/app" };
+	struct change put = { .kind = CHANGE_MANIFEST,
+		.repo = "team/app",
+		.text = span_of(text),
+		.manifest = &m,
+		.tags = tags,
+		.tag_count = 1 };
+	struct change again = put, *changes[] = { &blob, &put, &again };
+	struct err e = ERR_INIT;
+
+	assert_ok(manifest_parse(&m, "m", NULL, span_of(text), &e));
+	digest_of(&put.digest, DIGEST_SHA256, span_of(text));
+	again.digest = put.digest;
+	again.repo = "team/other";
+	digest_of(&blob.digest, DIGEST_SHA256, span_of("a"));
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &blob.writer, &e));
+	blob_write(blob.writer, "a", 1);
+	buf_clear(&trace);
+	assert_ok(blob_seal(blob.writer, &blob.digest, &e));
+	assert_string_equal(trace.data, "sync-file ");
+	buf_clear(&trace);
+	assert_ok(store_apply(s, changes, 3, &e));
+	assert_string_equal(trace.data, "sync-file sync-file link link sync-dir commit ");
+	buf_clear(&trace);
+	tags[0] = "2"; /* of what is held: rows only */
+	assert_ok(store_apply(s, &changes[1], 2, &e));
+	assert_string_equal(trace.data, "commit ");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -175,6 +212,7 @@ int main(void)
 		T(order__of_blobs),
 		T(order__of_an_adopted_file),
 		T(order__of_a_set),
+		T(order__of_changes),
 	};
 	int rc;
 

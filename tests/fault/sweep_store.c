@@ -422,6 +422,101 @@ static void sweep__delete(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* One of each kind by one commit; what fails alone is done by the next attempt. */
+#define LAYER "the bytes of a layer"
+
+static struct change group[6];
+static struct digest group_blob, group_text, group_old, group_doomed;
+
+static void prepare_group(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	struct change mount = { .kind = CHANGE_MOUNT, .repo = "team/old", .from = "team/app" };
+	struct err e = ERR_INIT;
+
+	group_old = image_add(s, "team/old", "1", "old", 1);
+	(void)image_add(s, "team/old", "2", "old", 1);
+	assert_ok(run_push(sb, s, &e)); /* a blob to mount, and one to go */
+	digest_of(&group_doomed, DIGEST_SHA256, span_of(TEXT));
+	mount.digest = group_doomed;
+	assert_ok(apply_one(s, &mount, &e));
+	digest_of(&group_blob, DIGEST_SHA256, span_of(LAYER));
+	digest_of(&group_text, DIGEST_SHA256, span_of(PUSHED));
+}
+
+static void fill_group(struct blob_writer *w, const struct manifest *m)
+{
+	static const char *const tags[] = { "1", "2" }, *const gone[] = { "2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
+		group[i] = (struct change){ .kind = (enum change_kind)i, .repo = "team/new" };
+	group[0].digest = group_blob;
+	group[0].writer = w;
+	digest_of(&group[1].digest, DIGEST_SHA256, span_of(TEXT));
+	group[1].from = "team/app";
+	group[2].digest = group_text;
+	group[2].text = span_of(PUSHED);
+	group[2].manifest = m;
+	group[2].tags = tags;
+	group[2].tag_count = 2;
+	group[3].repo = group[4].repo = "team/old";
+	group[3].tags = gone;
+	group[3].tag_count = 1;
+	group[4].digest = group_old;
+	group[5].repo = "team/old";
+	group[5].digest = group_doomed;
+}
+
+static int run_group(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	struct change *changes[ARRAY_SIZE(group)];
+
+	(void)sb;
+	if (manifest_parse(&m, "pushed", NULL, span_of(PUSHED), e) < 0 ||
+		blob_begin_unnamed(s, DIGEST_SHA256, &w, e) < 0)
+		return -1;
+	blob_write(w, LAYER, strlen(LAYER));
+	if (blob_seal(w, &group_blob, e) < 0)
+		return -1;
+	fill_group(STEAL(w), &m);
+	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
+		changes[i] = &group[i];
+	if (store_apply(s, changes, ARRAY_SIZE(group), e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
+		if (group[i].rc < 0 && (i < 3 || group[i].err.code != ERR_ABSENT)) {
+			*e = group[i].err;
+			return -1;
+		}
+	return 0;
+}
+
+static void verify_group(const struct sandbox *sb, struct store *s)
+{
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	(void)sb;
+	assert_int_equal(repo_has_blob(s, "team/new", &group_blob, &size, &e), 1);
+	assert_int_equal(repo_has_blob(s, "team/new", &group[1].digest, &size, &e), 1);
+	assert_tag(s, "team/new", "1", &group_text);
+	assert_tag(s, "team/new", "2", &group_text);
+	assert_int_equal(manifest_by_tag(s, "team/old", "1", &info, &e), 0);
+	assert_int_equal(manifest_by_tag(s, "team/old", "2", &info, &e), 0);
+	assert_int_equal(manifest_by_digest(s, "team/old", &group_old, &info, &e), 0);
+	assert_int_equal(repo_has_blob(s, "team/old", &group_doomed, &size, &e), 0);
+}
+
+static void sweep__group(void **state)
+{
+	static const struct sweep sweep = { "group", prepare_group, run_group, verify_group, 18 };
+
+	sweep_run(*state, &sweep);
+}
+
 /* --- the lost database ---------------------------------------------------------------------- */
 
 static void prepare_rebuild(const struct sandbox *sb, const char *dir)
@@ -475,6 +570,7 @@ int main(void)
 		T(sweep__set_import),
 		T(sweep__push),
 		T(sweep__delete),
+		T(sweep__group),
 		T(sweep__rebuild),
 	};
 

@@ -167,6 +167,136 @@ static void sets__switch_under_readers(void **state)
 	assert_int_equal(report.problems, 0);
 }
 
+/* --- changes -------------------------------------------------------------------------------- */
+
+#define GROUP 8
+#define WAITS_MAX 300000 /* of 200 us: the writer is gone */
+#define EMPTY "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}"
+
+static int apply_all(struct store *s, struct change *items, size_t count, struct err *e)
+{
+	struct change *changes[2 * GROUP];
+
+	for (size_t i = 0; i < count; i++)
+		changes[i] = &items[i];
+	if (store_apply(s, changes, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (items[i].rc < 0) {
+			*e = items[i].err;
+			return -1;
+		}
+	return 0;
+}
+
+/* Blobs and a tag a round, all of one number, so that readers can tell a half. */
+static int push_round(struct store *s, const struct manifest *m, unsigned round, struct err *e)
+{
+	char text[GROUP][20], name[16];
+	const char *tag = name;
+	struct change items[GROUP + 1];
+
+	for (unsigned i = 0; i < GROUP; i++) {
+		items[i] = (struct change){ .kind = CHANGE_BLOB, .repo = "team/app" };
+		snprintf(text[i], sizeof(text[i]), "%u-%u", round, i);
+		digest_of(&items[i].digest, DIGEST_SHA256, span_of(text[i]));
+		if (blob_begin_unnamed(s, DIGEST_SHA256, &items[i].writer, e) < 0)
+			return -1;
+		blob_write(items[i].writer, text[i], strlen(text[i]));
+		if (blob_seal(items[i].writer, &items[i].digest, e) < 0)
+			return -1;
+	}
+	snprintf(name, sizeof(name), "%u", round);
+	items[GROUP] = (struct change){ .kind = CHANGE_MANIFEST,
+		.repo = "team/app",
+		.text = span_of(EMPTY),
+		.manifest = m,
+		.tags = &tag,
+		.tag_count = 1 };
+	digest_of(&items[GROUP].digest, DIGEST_SHA256, span_of(EMPTY));
+	return apply_all(s, items, GROUP + 1, e);
+}
+
+static int push_rounds(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+
+	(void)number;
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0 ||
+		manifest_parse(&m, "m", NULL, span_of(EMPTY), e) < 0)
+		return -1;
+	for (unsigned round = 0; round < ROUNDS; round++)
+		if (push_round(s, &m, round, e) < 0 || (round % 5 == 4 && store_settle(s, e) < 0))
+			return -1;
+	return 0;
+}
+
+/* Whoever sees a round's tag sees its blobs: they were one commit. */
+static int read_rounds(const struct sandbox *sb, unsigned number, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	unsigned waits = 0;
+
+	(void)number;
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_READ, e) < 0)
+		return -1;
+	for (unsigned round = 0; round < ROUNDS;) {
+		char name[20];
+		struct manifest_info info;
+		struct digest d;
+		uint64_t size;
+		int rc;
+
+		snprintf(name, sizeof(name), "%u", round);
+		rc = manifest_by_tag(s, "team/app", name, &info, e);
+		if (rc < 0)
+			return -1;
+		if (rc == 0 && waits++ > WAITS_MAX)
+			return err_set(e, ERR_BUSY, "round %u never came", round);
+		if (rc == 0) {
+			usleep(200);
+			continue;
+		}
+		for (unsigned i = 0; i < GROUP; i++) {
+			snprintf(name, sizeof(name), "%u-%u", round, i);
+			digest_of(&d, DIGEST_SHA256, span_of(name));
+			if (repo_has_blob(s, "team/app", &d, &size, e) <= 0)
+				return err_ctx(e, "blob %s of a tag that is there", name);
+		}
+		round++;
+	}
+	return 0;
+}
+
+static void changes__under_readers_beside_an_import(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct check_report report;
+	struct err e = ERR_INIT;
+	pid_t pids[5];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct image_want want = { .seed = i ? "one" : "none", .layers = 1 };
+		struct image_pin pin = { .repo = REPO, .tag = "1" };
+
+		images[i] = pin.digest = image_make(s, NULL, &want);
+		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
+	}
+	assert_ok(set_accept(s, &sets[0], NULL, 0, &e));
+	pids[0] = start(*state, push_rounds, 0);
+	pids[1] = start(*state, switch_sets, 1);
+	pids[2] = start(*state, put_blobs, 0);
+	pids[3] = start(*state, read_rounds, 0);
+	pids[4] = start(*state, read_tags, 0);
+	for (unsigned i = 0; i < 5; i++)
+		join(pids[i]);
+	assert_ok(store_settle(s, &e));
+	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
+}
+
 /* --- making a store ------------------------------------------------------------------------- */
 
 static int make_store(const struct sandbox *sb, unsigned number, struct err *e)
@@ -202,6 +332,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(blobs__two_writers_of_the_same),
 		T(sets__switch_under_readers),
+		T(changes__under_readers_beside_an_import),
 		T(store_open__made_by_several_at_once),
 	};
 

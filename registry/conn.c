@@ -298,6 +298,8 @@ static enum MHD_Result begin(struct conn *c)
 	if (!identify(c))
 		return MHD_YES;
 	c->begun = true;
+	if (c->phase == PHASE_WAITING)
+		conn_enter(c, PHASE_HEADERS); /* a login was checked: what is left to come is due */
 	if (request_reads(&c->request)) {
 		if (c->expects || length > BODY_SWALLOW)
 			return refuse(c, 413, "a body is not wanted");

@@ -36,7 +36,7 @@ static void destroy(struct writing *w)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(w->pieces); i++)
 		free(w->pieces[i].data);
-	w->shared->held -= w->body.len;
+	w->shared->held -= w->held;
 	buf_release(&w->body);
 	manifest_release(&w->manifest);
 	reply_release(&w->reply);
@@ -253,6 +253,7 @@ static void take_memory(struct writing *w, const void *data, size_t len)
 	if (w->too_large || w->too_many)
 		return;
 	w->shared->held += len;
+	w->held += len;
 	buf_add(&w->body, data, len);
 }
 

@@ -88,6 +88,7 @@ struct writing {
 	/* The handler's. */
 	enum body_want want;
 	struct buf body;
+	size_t held; /* of shared->held */
 	struct upload *upload; /* taken */
 	char session[SESSION_ID_SIZE]; /* its id, also after it was given back */
 	uint64_t received; /* bytes of the body */

@@ -161,6 +161,7 @@ static unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)
 #define GET ((struct ask){ .method = METHOD_GET })
 #define HEAD ((struct ask){ .method = METHOD_HEAD })
 #define DELETE ((struct ask){ .method = METHOD_DELETE })
+#define EMPTY "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 #define POST(text) ((struct ask){ .method = METHOD_POST, .body = text })
 #define PATCH(text) ((struct ask){ .method = METHOD_PATCH, .body = text })
 #define PUT(text) ((struct ask){ .method = METHOD_PUT, .body = text })
@@ -530,6 +531,9 @@ static void manifest__refusals(void **state)
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/" APP "/manifests/1"), 429);
 	assert_int_equal(f->writers.held, BODIES_MAX);
 	f->writers.held = 0;
+	assert_int_equal(
+		ask(f, POST(NOTHING), "/v2/" APP "/blobs/uploads/?mount=" EMPTY "&from=a/b"), 202);
+	assert_int_equal(f->writers.held, 0);
 	digest(span_of(INDEX), DIGEST_SHA256, d);
 	buf_printf(&uri, "/v2/" APP "/manifests/%s?tag=0", d);
 	for (int i = 1; i <= ROUTE_TAGS_MAX; i++)

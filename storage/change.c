@@ -156,7 +156,8 @@ static int apply_manifest(struct store *s, const struct change *c, struct err *e
 
 	if (repo_check(c->repo, e) < 0 || META(s, repo_make, c->repo, &repo, e) < 0 ||
 		META(s, blob_get, &c->digest, &row, e) < 0 ||
-		manifest_put_tx(s, c->repo, repo, c->manifest, &row, &c->digest, c->strict, e) < 0)
+		manifest_put_tx(s, c->repo, repo, c->manifest, &row, &c->digest,
+			c->strict ? PUT_STRICT : PUT_SIZES, e) < 0)
 		return -1;
 	return put_tags(s, c, repo, row.id, e);
 }

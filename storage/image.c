@@ -232,7 +232,7 @@ struct push {
 	struct store *store;
 	const char *repo;
 	int64_t manifest;
-	bool strict;
+	enum put_check check;
 	bool whole; /* so far, all that must be there is */
 };
 
@@ -247,9 +247,9 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 
 	if (linked < 0 || META(s, blob_want, &d->digest, d->size, &row, e) < 0)
 		return -1;
-	if (linked > 0 && same_size(d, &row, e) < 0)
+	if (linked > 0 && p->check != PUT_AS_IT_IS && same_size(d, &row, e) < 0)
 		return -1;
-	if (!linked && p->strict && role != EDGE_FOREIGN) {
+	if (!linked && p->check == PUT_STRICT && role != EDGE_FOREIGN) {
 		missing(role == EDGE_CHILD    ? "manifest"
 			: role == EDGE_CONFIG ? "config"
 					      : "layer",
@@ -279,10 +279,10 @@ static int push_edges(struct push *p, const struct manifest *m, struct err *e)
 }
 
 int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const struct manifest *m,
-	const struct blob_row *row, const struct digest *d, bool strict, struct err *e)
+	const struct blob_row *row, const struct digest *d, enum put_check check, struct err *e)
 {
 	struct push p = {
-		.store = s, .repo = repo, .manifest = row->id, .strict = strict, .whole = true
+		.store = s, .repo = repo, .manifest = row->id, .check = check, .whole = true
 	};
 	uint64_t size;
 	int linked = META(s, repo_blob, repo, d, &size, e);
@@ -290,7 +290,8 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 	if (linked < 0)
 		return -1;
 	/* Whole may have been said of another repository, so strict looks again. */
-	if (linked > 0 && row->whole && !strict && strcmp(row->media_type, m->media_type) == 0)
+	if (linked > 0 && row->whole && check != PUT_STRICT &&
+		strcmp(row->media_type, m->media_type) == 0)
 		return 0;
 	/* The row comes first, as edges refer to it; whole only when all were seen. */
 	if (fault("push.manifest", e) < 0 || add_manifest(s, m, row->id, false, e) < 0 ||
@@ -317,7 +318,7 @@ static int restore(struct store *s, const char *repo, int64_t repo_id, const str
 		return -1;
 	if (manifest_parse(&m, digest_text(d, text), media_type, buf_span(&bytes), e) < 0 ||
 		META(s, blob_get, d, &row, e) < 0 ||
-		manifest_put_tx(s, repo, repo_id, &m, &row, d, false, e) < 0)
+		manifest_put_tx(s, repo, repo_id, &m, &row, d, PUT_AS_IT_IS, e) < 0)
 		return -1;
 	*id = row.id;
 	if (links == LINKS_ALONE)
@@ -325,23 +326,35 @@ static int restore(struct store *s, const char *repo, int64_t repo_id, const str
 	/* Its edges are known now; once they are linked it may be whole. */
 	if (META(s, link_needed, repo_id, row.id, e) < 0)
 		return -1;
-	return manifest_put_tx(s, repo, repo_id, &m, &row, d, false, e);
+	return manifest_put_tx(s, repo, repo_id, &m, &row, d, PUT_AS_IT_IS, e);
 }
 
-int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
-	const char *media_type, enum links links, struct err *e)
+static int image_restore_pushed(struct store *s, const char *repo, const char *tag,
+	const struct digest *d, const char *media_type, enum links links, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
 	int64_t repo_id = 0, id = 0;
 
-	if (links == LINKS_ALL)
-		return image_put(s, repo, tag, d, media_type, e);
 	if (repo_check(repo, e) < 0 || tx_begin(s, &tx, e) < 0 ||
 		META(s, repo_make, repo, &repo_id, e) < 0 ||
 		restore(s, repo, repo_id, d, media_type, links, &id, e) < 0 ||
 		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
 	return tx_commit(&tx, e);
+}
+
+/* A push may say of what it names what is not so (no manifest, another type or size): nobody noticed
+ * then, and it must not keep the store from opening now. */
+int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, enum links links, struct err *e)
+{
+	if (links != LINKS_ALL)
+		return image_restore_pushed(s, repo, tag, d, media_type, links, e);
+	if (image_put(s, repo, tag, d, media_type, e) == 0)
+		return 0;
+	if (e->code != ERR_INPUT)
+		return -1;
+	return image_restore_pushed(s, repo, tag, d, media_type, LINKS_NEEDED, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,

@@ -46,7 +46,7 @@ SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
 
 -- name: LINK_NEEDED
 INSERT OR IGNORE INTO link (repo, blob)
-SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2)
+SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 3)
 -- name: LINK_DROP
 DELETE FROM link WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND blob = ?2
 -- name: TAGS_DROP

@@ -56,11 +56,15 @@ MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, con
 	const struct inventory *held, int64_t *id, struct err *e);
 
 /* image.c: a pushed manifest, within a transaction: its row, edges and link. Nothing that it names is
- * linked: who pushes it could else read what others have by knowing its digest. strict: what it names
- * must be linked to the repository already (ERR_INCOMPLETE). Again: changes nothing. */
+ * linked: who pushes it could else read what others have by knowing its digest. Again: changes nothing. */
+enum put_check {
+	PUT_AS_IT_IS, /* it was taken before, whatever it says */
+	PUT_SIZES, /* of what is linked to the repository (ERR_INPUT) */
+	PUT_STRICT /* and all that it names must be linked (ERR_INCOMPLETE) */
+};
 MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
-	const struct manifest *m, const struct blob_row *row, const struct digest *d, bool strict,
-	struct err *e);
+	const struct manifest *m, const struct blob_row *row, const struct digest *d,
+	enum put_check check, struct err *e);
 
 /* image.c: put a manifest as index.json lists it. tag NULL: none. Pins of sets are not asked. */
 MUST int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,

@@ -95,6 +95,31 @@ static void build_index(const struct sandbox *sb, struct pushed *p, const struct
 	load(s, p, &d);
 }
 
+/* Of any text. */
+static void build_text(struct pushed *p, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	*p = (struct pushed){ .text = BUF_INIT, .manifest = MANIFEST_INIT };
+	buf_str(&p->text, text);
+	assert_ok(manifest_parse(&p->manifest, "m", NULL, buf_span(&p->text), &e));
+	digest_of(&p->digest, DIGEST_SHA256, buf_span(&p->text));
+}
+
+/* An index of one child that is said to be of this type and size. */
+static void build_index_saying(
+	struct pushed *p, const struct digest *child, const char *type, unsigned long long size)
+{
+	char text[DIGEST_TEXT_SIZE];
+	AUTO(mem_free)
+	char *json = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+				"\",\"manifests\":[{\"mediaType\":\"%s\",\"digest\":\"%s\","
+				"\"size\":%llu}]}",
+		type, digest_text(child, text), size);
+
+	build_text(p, json);
+}
+
 /* Its blobs, as uploads. */
 static void push_blobs(
 	const struct sandbox *sb, struct store *s, const char *repo, const struct pushed *p)
@@ -954,25 +979,83 @@ static void rebuild__of_foreign_layers(void **state)
 	static const char *const repos[] = { APP };
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	AUTO(pushed_release) struct pushed p = { .text = BUF_INIT };
+	AUTO(mem_free) char *json = NULL;
 	struct digest d[3];
 	char text[2][DIGEST_TEXT_SIZE];
 	struct err e = ERR_INIT;
 
 	assert_ok(push_blob(s, APP, span_of("{}"), &d[0], &e));
 	assert_ok(push_blob(s, OTHER, span_of("hello"), &d[1], &e));
-	buf_printf(&p.text,
-		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
-		"\",\"config\":{\"mediaType\":\"text/x\",\"digest\":\"%s\",\"size\":2},"
-		"\"layers\":[{\"mediaType\":\"text/x\",\"digest\":\"%s\",\"size\":5,"
-		"\"urls\":[\"http://x/\"]}]}",
+	json = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+			  "\",\"config\":{\"mediaType\":\"text/x\",\"digest\":\"%s\",\"size\":2},"
+			  "\"layers\":[{\"mediaType\":\"text/x\",\"digest\":\"%s\",\"size\":5,"
+			  "\"urls\":[\"http://x/\"]}]}",
 		digest_text(&d[0], text[0]), digest_text(&d[1], text[1]));
-	assert_ok(manifest_parse(&p.manifest, "m", NULL, buf_span(&p.text), &e));
-	digest_of(&p.digest, DIGEST_SHA256, buf_span(&p.text));
+	build_text(&p, json);
 	d[2] = p.digest;
 	assert_ok(push_manifest(s, APP, "1", &p, &e));
 	assert_rebuilt(*state, &s, repos, 1, d, 3);
 	assert_true(has_blob(s, APP, &d[0]));
 	assert_false(has_blob(s, APP, &d[1]));
+}
+
+/* Whatever a client could say of what it names, the store opens again, and all others are in it. */
+static void rebuild__of_indexes_that_lie(void **state)
+{
+	static const char *const repos[] = { APP, OTHER };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p, child, plain, type, size;
+	struct digest d[6];
+	struct err e = ERR_INIT;
+
+	build(*state, &p, &image);
+	push_blobs(*state, s, OTHER, &p);
+	assert_ok(push_manifest(s, OTHER, "1", &p, &e));
+	assert_ok(push_blob(s, APP, span_of("hello"), &d[0], &e));
+	build_index_saying(&plain, &d[0], MEDIA_OCI_MANIFEST, 5);
+	build_text(&child,
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}");
+	build_index_saying(&type, &child.digest, MEDIA_OCI_MANIFEST, child.text.len);
+	build_index_saying(&size, &child.digest, MEDIA_OCI_INDEX, child.text.len + 1);
+	assert_ok(push_manifest(s, APP, "plain", &plain, &e));
+	assert_ok(push_manifest(s, APP, "type", &type, &e));
+	assert_ok(push_manifest(s, APP, "size", &size, &e)); /* not yet known to be wrong */
+	assert_ok(push_manifest(s, APP, "child", &child, &e));
+	d[1] = plain.digest;
+	d[2] = child.digest;
+	d[3] = type.digest;
+	d[4] = size.digest;
+	d[5] = p.digest;
+	assert_rebuilt(*state, &s, repos, 2, d, 6);
+	assert_true(has_tag(s, APP, "plain", &plain.digest));
+	assert_true(has_tag(s, APP, "size", &size.digest));
+	assert_true(has_tag(s, OTHER, "1", &p.digest));
+}
+
+static void rebuild__of_indexes_of_indexes(void **state)
+{
+	static const char *const repos[] = { APP };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d[12];
+	unsigned long long size = 0; /* of the last one */
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(d); i++) {
+		AUTO(pushed_release) struct pushed p;
+
+		if (i == 0)
+			build(*state, &p, &image);
+		else
+			build_index_saying(
+				&p, &d[i - 1], i > 1 ? MEDIA_OCI_INDEX : MEDIA_OCI_MANIFEST, size);
+		if (i == 0)
+			push_blobs(*state, s, APP, &p);
+		assert_ok(push_manifest(s, APP, i == 11 ? "top" : NULL, &p, &e));
+		d[i] = p.digest;
+		size = p.text.len;
+	}
+	assert_rebuilt(*state, &s, repos, 1, d, ARRAY_SIZE(d));
+	assert_true(has_manifest(s, APP, &d[0]));
 }
 
 /* A tag that a set took over later stays put behind it, sparse as it is. */
@@ -1076,6 +1159,8 @@ int test_change(void)
 		T(index_json__follows_every_change),
 		T(rebuild__of_indexes),
 		T(rebuild__of_foreign_layers),
+		T(rebuild__of_indexes_that_lie),
+		T(rebuild__of_indexes_of_indexes),
 		T(rebuild__of_a_tag_behind_a_pin),
 		T(rebuild__of_a_sparse_mirror),
 		T(rebuild__of_pushed_content),

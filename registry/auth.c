@@ -20,7 +20,6 @@
 #define SERVICE_MAX 128
 #define REALM_MAX 512
 #define TOKEN_SECONDS_MIN 60 /* clients take less for a mistake */
-#define QUERY_SCOPES_MAX GRANTS_MAX
 
 struct state {
 	_Atomic(unsigned) holders;
@@ -507,7 +506,7 @@ static void add_grant(struct auth *a, const struct who *w, struct span scope, st
 	struct grant *g = &grants->items[grants->count];
 	struct span name, list;
 
-	if (!colon || grants->count == GRANTS_MAX)
+	if (!colon)
 		return;
 	name = (struct span){ rest.data, (size_t)(colon - rest.data) };
 	list = (struct span){ colon + 1, rest.len - name.len - 1 };
@@ -529,6 +528,8 @@ static void add_grant(struct auth *a, const struct who *w, struct span scope, st
 static int read_query(struct auth *a, const struct who *w, struct span query, struct grants *grants,
 	struct err *e)
 {
+	unsigned looked = 0; /* at scopes, granted or not: each is asked of all rules */
+
 	while (query.len > 0) {
 		struct span value = span_until(&query, '&');
 		struct span key = span_until(&value, '=');
@@ -540,7 +541,7 @@ static int read_query(struct auth *a, const struct who *w, struct span query, st
 		if (form_value(value, &text) < 0)
 			return err_set(e, ERR_INPUT, "the query can not be read");
 		scopes = buf_span(&text);
-		while (scopes.len > 0)
+		while (scopes.len > 0 && looked++ < GRANTS_MAX)
 			add_grant(a, w, span_until(&scopes, ' '), grants);
 	}
 	return 0;
@@ -566,8 +567,7 @@ int auth_token(
 	struct auth *a, const struct who *w, struct span query, struct buf *json, struct err *e)
 {
 	AUTO(mem_free)
-	struct grants *grants =
-		mem_alloc(sizeof(*grants) + QUERY_SCOPES_MAX * sizeof(grants->items[0]));
+	struct grants *grants = mem_alloc(sizeof(*grants) + GRANTS_MAX * sizeof(grants->items[0]));
 	AUTO(buf_release) struct buf token = BUF_INIT;
 	int64_t now = seconds(CLOCK_REALTIME);
 	char issued[32];

@@ -80,11 +80,12 @@ static void apply(struct committer *c, struct commit *group[], size_t count)
 static void settle(struct committer *c)
 {
 	struct err e = ERR_INIT;
+	bool failed = store_settle(c->store, &e) < 0;
 
-	if (store_settle(c->store, &e) < 0)
+	if (failed)
 		log_fields(LOG_LINE_ERROR, "settle.failed", { "error", e.text, 0 });
-	c->changed_ms = 0;
 	c->settled_ms = now_ms();
+	c->changed_ms = failed ? c->settled_ms : 0; /* it is tried again */
 }
 
 static bool is_due(const struct committer *c)

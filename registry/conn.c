@@ -89,7 +89,7 @@ void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	buf_str(&c->uri, uri);
 	c->uri_at = uri;
 	c->framed = c->begun = c->ready = false;
-	c->body = 0;
+	c->body = c->dropped = 0;
 	c->swept_body = UINT64_MAX;
 	c->status = 0;
 	c->bytes = 0;
@@ -202,7 +202,8 @@ static void check_password(struct job *j)
 {
 	struct conn *c = (struct conn *)(void *)((char *)j - offsetof(struct conn, job));
 
-	auth_verify(c->loop->server->config.auth, c->request.authorization);
+	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
+		auth_verify(c->loop->server->config.auth, c->request.authorization);
 	conn_wake(c);
 }
 
@@ -343,7 +344,8 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 		return MHD_NO;
 	if (wanted && !c->writing->too_large && !c->writing->too_many)
 		return MHD_YES;
-	return c->body > most ? MHD_NO : MHD_YES;
+	c->dropped += taken;
+	return c->dropped > most ? MHD_NO : MHD_YES;
 }
 
 /* Large bodies are sent in turns. True: not yet. */

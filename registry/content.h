@@ -12,15 +12,12 @@
 #include "storage/oci/ref.h"
 
 #define MEDIA_BLOB "application/octet-stream" /* of every blob that is no manifest */
-
 #define MEDIA_JSON "application/json" /* of lists */
 
 enum content_kind { CONTENT_BYTES, CONTENT_FILE };
 
 struct content {
 	atomic_uint refs;
-#define MEDIA_BLOB "application/octet-stream" /* of every blob that is no manifest */
-
 	enum content_kind kind;
 	bool immutable; /* found by digest: may be kept by whoever asks, for ever */
 	struct digest digest; /* NONE: a list that we made */

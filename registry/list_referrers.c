@@ -1,7 +1,7 @@
 /*
  * GET NAME/referrers/DIGEST: always 200 for a valid digest, whatever is here, because clients take
  * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers"). Pages are cut by
- * bytes only: many clients read the first one and no further.
+ * bytes only, of the answer and of what is read for it: many clients read the first one and no further.
  */
 #include <stdlib.h>
 
@@ -9,6 +9,7 @@
 #include "storage/base/banned.h"
 
 #define REFERRERS_BYTES_MAX (4u << 20) /* what clients read at most, in one page */
+#define REFERRERS_READ_MAX (16u << 20) /* of manifests, for one page: they are read on the loop */
 
 /* Every wanted referrer of every repository that the path may mean. */
 struct list {
@@ -96,6 +97,7 @@ static int write_page(
 	struct site *s, struct list *l, struct buf *json, struct reply *r, struct err *e)
 {
 	AUTO(buf_release) struct buf one = BUF_INIT;
+	uint64_t read = 0;
 
 	if (l->count > 0)
 		qsort(l->items, l->count, sizeof(*l->items), by_digest);
@@ -103,9 +105,11 @@ static int write_page(
 		if (i > 0 && by_digest(&l->items[i], &l->items[i - 1]) == 0)
 			continue;
 		buf_clear(&one);
-		if (write_one(s, &l->items[i], &one, e) < 0)
+		read += l->items[i].info.size;
+		if (read <= REFERRERS_READ_MAX && write_one(s, &l->items[i], &one, e) < 0)
 			return -1;
-		if (json->len > 0 && json->len + one.len > REFERRERS_BYTES_MAX) {
+		if (read > REFERRERS_READ_MAX ||
+			(json->len > 0 && json->len + one.len > REFERRERS_BYTES_MAX)) {
 			next_page(r, l->route, &l->items[i - 1]);
 			return 0;
 		}

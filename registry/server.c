@@ -105,15 +105,16 @@ static void expire_uploads(struct loop *l)
 		uploads_free_later(list, writers->jobs);
 }
 
-/* Once a second; what concerns all is done by the first loop. */
+/* Once a second where there are connections; what has time until there are some on the first loop is
+ * done there. */
 static void sweep(struct loop *l)
 {
 	l->swept_ms = l->now_ms;
 	conn_sweep(l);
+	turns_expire(l->server->turns, l->now_ms - TURN_MS);
 	if (!is_first(l))
 		return;
 	cache_sweep(l->server->config.cache);
-	turns_expire(l->server->turns, l->now_ms - TURN_MS);
 	expire_uploads(l);
 }
 

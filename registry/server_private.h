@@ -51,6 +51,7 @@ struct conn {
 	bool ready; /* the reply is to be sent as soon as it can be */
 	bool has_turn; /* it counts among the bodies that are sent */
 	uint64_t body; /* bytes of it that came */
+	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */
 	struct writing *writing; /* NULL: it reads, or was refused */
 	struct job job; /* a password to be checked */

@@ -154,12 +154,15 @@ const char *tls_client_ca(void)
 
 bool tls_peer_name(void *session, char *name, size_t size)
 {
+	unsigned char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
+	gnutls_typed_vdata_st ask = { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = purpose };
 	unsigned status = ~0u, count = 0;
 	const gnutls_datum_t *chain;
 	gnutls_x509_crt_t cert;
 	bool named;
 
-	if (!client_ca || gnutls_certificate_verify_peers2(session, &status) < 0 || status != 0)
+	if (!client_ca || gnutls_certificate_verify_peers(session, &ask, 1, &status) < 0 ||
+		status != 0)
 		return false;
 	chain = gnutls_certificate_get_peers(session, &count);
 	if (!chain || count == 0 || gnutls_x509_crt_init(&cert) < 0)

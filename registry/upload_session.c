@@ -223,7 +223,7 @@ static int run_patch(struct writing *w, enum writing_step *step, struct err *e)
 	*step = WRITING_ANSWERED;
 	if (!upload_check(w) || !check_count(w))
 		return 0;
-	offset = offset_of(w->upload);
+	offset = w->upload->offset = offset_of(w->upload);
 	writing_give_back(w);
 	w->reply.status = 202;
 	writing_session_headers(w, offset);

@@ -93,6 +93,7 @@ static int open_session(struct site *s, struct writing *w, struct err *e)
 
 static int accepted(struct writing *w)
 {
+	w->unknown = false;
 	writing_give_back(w);
 	w->reply.status = 202;
 	writing_session_headers(w, 0);
@@ -119,6 +120,7 @@ static int begin_whole(struct site *s, struct writing *w, enum writing_step *ste
 	if (rc <= 0)
 		*step = WRITING_ANSWERED;
 	w->want = BODY_UPLOAD;
+	w->unknown = true;
 	return rc < 0 ? -1 : 0;
 }
 

@@ -104,7 +104,7 @@ static void undo(struct writing *w)
 	if (w->upload && w->upload->writer && blob_rewind(w->upload->writer, &e) < 0)
 		uploads_drop(w->shared->uploads, &w->upload);
 	if (w->upload)
-		uploads_give(w->shared->uploads, &w->upload, clock_ms());
+		writing_give_back(w);
 	destroy(w);
 }
 
@@ -337,7 +337,10 @@ struct writing *writing_new(struct site *s, const struct request *q, const char 
 
 void writing_give_back(struct writing *w)
 {
-	uploads_give(w->shared->uploads, &w->upload, clock_ms());
+	if (w->unknown)
+		uploads_drop(w->shared->uploads, &w->upload);
+	else
+		uploads_give(w->shared->uploads, &w->upload, clock_ms());
 }
 
 void writing_session_headers(struct writing *w, uint64_t offset)

@@ -90,6 +90,7 @@ struct writing {
 	struct buf body;
 	size_t held; /* of shared->held */
 	struct upload *upload; /* taken */
+	bool unknown; /* nobody was told of that session: it ends with this request */
 	char session[SESSION_ID_SIZE]; /* its id, also after it was given back */
 	uint64_t received; /* bytes of the body */
 	bool too_large; /* the body passed its limit; the rest is thrown away */

@@ -289,6 +289,9 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 
 	if (linked < 0)
 		return -1;
+	if (check != PUT_AS_IT_IS && *row->media_type &&
+		strcmp(row->media_type, m->media_type) != 0)
+		return err_set(e, ERR_INPUT, "these bytes are held as %s already", row->media_type);
 	/* Whole may have been said of another repository, so strict looks again. */
 	if (linked > 0 && row->whole && check != PUT_STRICT &&
 		strcmp(row->media_type, m->media_type) == 0)

@@ -43,7 +43,7 @@ write_list platform "$UPSTREAM/apps/web:1.0" "$UPSTREAM/apps/web:2.0"
 pin --update
 pull
 rm -rf "$MEDIUM"
-seal
+seal --version 30000101T000000Z # also within the second of the first
 export_to
 import
 same "$(inside_digest 1.0)" "$(digest_of "$UPSTREAM" apps/web 1.0)"

@@ -59,14 +59,16 @@ err_has 'needs tls-cert'
 step 'a client certificate is a login'
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
 	-keyout "$T/ca.key" -out "$T/ca.crt" 2>/dev/null
-for who in alice mallory; do
+for who in alice server mallory; do
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$who" \
 		-keyout "$T/$who.key" -out "$T/$who.csr" 2>/dev/null
 done
 openssl x509 -req -in "$T/alice.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 2 \
 	-out "$T/alice.crt" 2>/dev/null
+openssl x509 -req -in "$T/server.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 2 \
+	-extfile <(echo 'extendedKeyUsage=serverAuth') -out "$T/server.crt" 2>/dev/null
 openssl x509 -req -in "$T/mallory.csr" -signkey "$T/mallory.key" -days 2 -out "$T/mallory.crt" 2>/dev/null
-echo '- {repositories: ["**"], users: [alice], actions: [pull, push]}' >"$T/etc/access.yaml"
+echo '- {repositories: ["**"], users: [alice, server], actions: [pull, push]}' >"$T/etc/access.yaml"
 start certs moatd --store "$T/store2" --listen "$IP:6444" --push --access "$T/etc/access.yaml" \
 	--tls-client-ca "$T/ca.crt" --tls-cert "$T/one.crt" --tls-key "$T/one.key"
 push_as() {
@@ -76,4 +78,5 @@ push_as() {
 wait_until 20 curl -sf --cacert "$T/one.crt" "https://$IP:6444/healthz"
 same "$(push_as --cert "$T/alice.crt" --key "$T/alice.key")" 201
 same "$(push_as --cert "$T/mallory.crt" --key "$T/mallory.key")" 403
+same "$(push_as --cert "$T/server.crt" --key "$T/server.key")" 403 # of a server, not of a client
 same "$(push_as)" 403

@@ -488,6 +488,22 @@ static void auth_token__is_never_too_long_to_be_taken(void **state)
 	assert_true(f->who.grants->count > 10 && f->who.grants->count <= GRANTS_MAX);
 }
 
+/* Also those that are not granted cost a walk through all rules. */
+static void auth_token__looks_at_so_many_scopes(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf query = BUF_INIT;
+	AUTO(mem_free) char *token = NULL;
+
+	for (int i = 0; i < GRANTS_MAX; i++)
+		buf_printf(&query, "scope=repository:nobody/%d:push&", i);
+	buf_str(&query, "scope=repository:team/app:pull");
+	log_in(f, "bob:hunter2");
+	token = bearer(f, query.data);
+	assert_int_equal(identify(f, token, NULL), AUTH_OK);
+	assert_true(!f->who.grants || f->who.grants->count == 0);
+}
+
 /* As docker and containerd read it. */
 static void auth_token__reply(void **state)
 {
@@ -675,6 +691,7 @@ int main(void)
 		T(auth_token__grants_what_may_be_had),
 		T(auth_token__refuses),
 		T(auth_token__is_never_too_long_to_be_taken),
+		T(auth_token__looks_at_so_many_scopes),
 		T(auth_token__reply),
 		T(auth_may__matrix),
 		T(auth_may__rules_speak_of_the_stored_name),

@@ -362,12 +362,11 @@ static void push__endless_bodies_are_cut_off(void **state)
 
 /* --- users ---------------------------------------------------------------------------------- */
 
-static void push__passwords_are_checked_by_other_threads(void **state)
+/* alice:secret */
+static void add_users(struct fixture *f)
 {
-	struct fixture *f = *state;
 	const char *users = sandbox_path(f->sb, "users");
 	struct crypt_data data = { .initialized = 0 };
-	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *line = NULL;
 	char salt[64];
 	struct err e;
@@ -377,6 +376,31 @@ static void push__passwords_are_checked_by_other_threads(void **state)
 	sandbox_write(users, line, strlen(line));
 	assert_ok(auth_open(&f->auth,
 		&(struct auth_config){ .users = users, .basic = true, .push = true }, &e));
+}
+
+/* Whoever waited for a login to be checked is due as before. */
+static void get__a_body_that_does_not_come_behind_a_login(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config impatient = usual;
+	struct timeval limit = { .tv_sec = 15 };
+	char byte;
+
+	impatient.header_seconds = 1;
+	add_users(f);
+	start(f, impatient);
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	head(&w, "GET", "/v2/", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\nContent-Length: 10\r\n");
+	assert_int_equal(recv(w.fd, &byte, 1, 0), 0);
+}
+
+static void push__passwords_are_checked_by_other_threads(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	add_users(f);
 	start(f, usual);
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	assert_int_equal(ask(&w, "GET", "/v2/", "", NOTHING, &a), 401);
@@ -513,6 +537,7 @@ int main(void)
 		RUNNING(push__a_gigabyte_refused_is_not_read),
 		RUNNING(push__expect_is_answered_by_what_comes),
 		RUNNING(push__endless_bodies_are_cut_off),
+		PREPARED(get__a_body_that_does_not_come_behind_a_login),
 		PREPARED(push__passwords_are_checked_by_other_threads),
 		PREPARED(pull__bodies_wait_for_their_turn),
 		PREPARED(server_stop__in_the_middle_of_everything),

@@ -6,9 +6,9 @@
 
 #include <stdarg.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 #define BAR_MS 100
@@ -17,14 +17,6 @@
 #define WIDTH_MIN 40
 #define WIDTH_MAX 400
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void progress_begin(struct progress *p, const struct tool *t, const char *verb, const char *things)
 {
 	*p = (struct progress){ .verb = verb, .things = things, .out = stderr };
@@ -32,7 +24,7 @@ void progress_begin(struct progress *p, const struct tool *t, const char *verb, 
 		p->mode = PROGRESS_OFF;
 	else
 		p->mode = isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
-	p->start_ms = p->drawn_ms = now_ms();
+	p->start_ms = p->drawn_ms = clock_ms();
 }
 
 void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,
@@ -110,7 +102,7 @@ void progress_show(struct progress *p, const struct progress_state *s)
 		p->started = true;
 		p->start_bytes = s->bytes;
 	}
-	now = now_ms();
+	now = clock_ms();
 	if (now - p->drawn_ms < (p->mode == PROGRESS_BAR ? BAR_MS : LINES_MS))
 		return;
 	p->drawn_ms = now;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/banned.h"
 
@@ -24,14 +25,6 @@ struct committer {
 	int64_t changed_ms, settled_ms; /* changed_ms 0: settled since */
 	_Atomic uint64_t groups, changes;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void wait_some(struct committer *c)
 {
@@ -72,7 +65,7 @@ static void apply(struct committer *c, struct commit *group[], size_t count)
 	atomic_fetch_add(&c->groups, 1);
 	atomic_fetch_add(&c->changes, count);
 	cache_changed(c->cache);
-	c->changed_ms = now_ms();
+	c->changed_ms = clock_ms();
 	for (size_t i = 0; i < count; i++)
 		group[i]->done(group[i]);
 }
@@ -84,13 +77,13 @@ static void settle(struct committer *c)
 
 	if (failed)
 		log_fields(LOG_LINE_ERROR, "settle.failed", { "error", e.text, 0 });
-	c->settled_ms = now_ms();
+	c->settled_ms = clock_ms();
 	c->changed_ms = failed ? c->settled_ms : 0; /* it is tried again */
 }
 
 static bool is_due(const struct committer *c)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	return c->changed_ms &&
 	       (now - c->changed_ms >= SETTLE_MS || now - c->settled_ms >= SETTLE_LATEST_MS);
@@ -130,7 +123,7 @@ int committer_new(struct committer **out, const char *store, struct cache *cache
 
 	c->cache = cache;
 	c->last = &c->first;
-	c->settled_ms = now_ms();
+	c->settled_ms = clock_ms();
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -16,6 +16,7 @@
 
 #include "registry/framing.h"
 #include "registry/tls.h"
+#include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/banned.h"
 
@@ -95,7 +96,7 @@ void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	c->bytes = 0;
 	c->route = ROUTE_NONE;
 	c->serial = ++l->serial;
-	c->start_us = now_us();
+	c->start_us = clock_us();
 	return c;
 }
 
@@ -482,7 +483,7 @@ void conn_completed(
 	(void)cls, (void)mhd;
 	if (!c)
 		return;
-	us = now_us() - c->start_us;
+	us = clock_us() - c->start_us;
 	if (c->framed) {
 		log_request(c, aborted, us);
 		audit(c);

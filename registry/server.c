@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "registry/tls.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -33,14 +34,6 @@
 #define TURN_MS 60000 /* nobody waits longer for a turn */
 #define WORKERS_MIN 4
 #define PASSWORD_THREADS 2
-
-int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* --- loops ----------------------------------------------------------------------------------- */
 
@@ -124,7 +117,7 @@ static void turn(struct loop *l)
 	struct epoll_event events[16];
 	int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), patience(l));
 
-	l->now_ms = now_us() / 1000;
+	l->now_ms = clock_ms();
 	site_refresh(&l->site, l->now_ms);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.fd == l->wake)
@@ -209,7 +202,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 	if (store_open(&l->site.store, config->store, STORE_READ, e) < 0)
 		return -1;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		random = (uint32_t)now_us();
+		random = (uint32_t)clock_us();
 	l->serial = (uint64_t)random << 32 | (uint64_t)index << 26;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -217,7 +210,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 		return err_sys(e, "epoll");
 	if (open_daemon(l, e) < 0)
 		return -1;
-	l->now_ms = l->swept_ms = now_us() / 1000;
+	l->now_ms = l->swept_ms = clock_ms();
 	l->accepting = true;
 	for (unsigned i = 0; i < config->listener_count; i++)
 		if (watch(l, config->listeners[i], EPOLLIN | EPOLLEXCLUSIVE, e) < 0)

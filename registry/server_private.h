@@ -93,8 +93,6 @@ struct server {
 	struct loop *loops;
 };
 
-int64_t now_us(void); /* monotonic */
-
 /* conn.c: the library's callbacks, and what loops do with connections. */
 enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
 	const char *method, const char *version, const char *data, size_t *size, void **req);

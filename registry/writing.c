@@ -8,19 +8,11 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 #define ROOM_EVERY (64u << 20) /* bytes after which the free space is looked at again */
-
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct writing *of_job(struct job *j)
 {

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "mirror-tool/upstream/token.h"
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 enum token_state { TOKEN_ABSENT, TOKEN_FETCHING, TOKEN_HELD };
@@ -147,7 +148,7 @@ static enum verdict token_finish(struct exchange *x, struct err *e)
 	token_forget(t);
 	if (token_parse(buf_span(&x->body), &t->value, &seconds, e) < 0)
 		return FAIL;
-	t->good_until_ms = now_ms() + seconds * 1000;
+	t->good_until_ms = clock_ms() + seconds * 1000;
 	t->serial = ++t->up->token_serial;
 	t->state = TOKEN_HELD;
 	return TAKE;
@@ -315,7 +316,7 @@ enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
 	}
 	if (!t)
 		return TAKE;
-	if (t->state == TOKEN_HELD && now_ms() >= t->good_until_ms)
+	if (t->state == TOKEN_HELD && clock_ms() >= t->good_until_ms)
 		token_forget(t);
 	if (t->state != TOKEN_HELD)
 		return await(x, t, e);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "mirror-tool/upstream/headers.h"
+#include "storage/base/clock.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -141,7 +142,7 @@ static uint64_t random_below(uint64_t n)
 	uint64_t r = 0;
 
 	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != (ssize_t)sizeof(r))
-		r = (uint64_t)now_ms() * 2654435761u;
+		r = (uint64_t)clock_ms() * 2654435761u;
 	return n ? r % n : 0;
 }
 
@@ -170,7 +171,7 @@ static void retry(struct exchange *x, int64_t wait_ms, struct err *e)
 		(long long)wait_ms);
 	x->denials = x->foreign_denials = 0;
 	schedule_leave(x);
-	schedule_at(x, now_ms() + wait_ms);
+	schedule_at(x, clock_ms() + wait_ms);
 }
 
 /* --- sending ----------------------------------------------------------------------------------- */
@@ -265,7 +266,7 @@ void exchange_start(struct exchange *x)
 		return;
 	case LATER:
 		schedule_leave(x);
-		schedule_at(x, now_ms() + BUSY_PAUSE_MS);
+		schedule_at(x, clock_ms() + BUSY_PAUSE_MS);
 		return;
 	default:
 		attempt(x);
@@ -362,7 +363,7 @@ static void busy(struct exchange *x)
 		return;
 	}
 	if (wait >= 0 && x->answer.status == 429 && !exchange_is_foreign(x)) {
-		x->site->pause_until_ms = now_ms() + wait * 1000;
+		x->site->pause_until_ms = clock_ms() + wait * 1000;
 		upstream_note(x->up, "%s asks to wait %lld s", x->site->host, (long long)wait);
 	}
 	retry(x, wait < 0 ? -1 : wait * 1000 + (int64_t)random_below(x->up->options.retry_ms), &e);

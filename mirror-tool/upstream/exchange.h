@@ -161,7 +161,6 @@ void schedule_at(struct exchange *x, int64_t due_ms);
 void schedule_enter(struct exchange *x);
 void schedule_leave(struct exchange *x); /* no longer counted against its site */
 MUST int schedule_run(struct upstream *up, struct err *e);
-int64_t now_ms(void); /* monotonic */
 void upstream_note(struct upstream *up, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Certificates of an authority, read once. */

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -30,14 +30,6 @@ bool helper_name_ok(const char *name)
 			return false;
 	}
 	return true;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* The child's stdin and stdout are one socket; its stderr is ours, for its own complaints. */
@@ -62,12 +54,12 @@ static int spawn(const char *program, int fd, pid_t *pid, struct err *e)
 
 static int read_answer(int fd, struct buf *out, struct err *e)
 {
-	int64_t deadline = now_ms() + HELPER_TIMEOUT_MS;
+	int64_t deadline = clock_ms() + HELPER_TIMEOUT_MS;
 	char chunk[4096];
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_ms();
 		ssize_t n;
 
 		if (left <= 0)

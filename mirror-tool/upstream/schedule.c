@@ -9,20 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 #define IDLE_MS 500 /* how often `stop` is looked at */
 #define PROGRESS_MS 100
-
-int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void upstream_note(struct upstream *up, const char *fmt, ...)
 {
@@ -282,7 +274,7 @@ static void tell_progress(struct upstream *up, int64_t now)
 int schedule_run(struct upstream *up, struct err *e)
 {
 	while (!up->abandoned) {
-		int64_t now = now_ms();
+		int64_t now = clock_ms();
 
 		fire_timers(up, now);
 		send_all(up, now);

@@ -3,6 +3,6 @@
 
 int main(void)
 {
-	return test_blob() + test_change() + test_check() + test_image() + test_rebuild() +
-	       test_set();
+	return test_blob() + test_change() + test_check() + test_image() + test_pushed_rebuild() +
+	       test_rebuild() + test_set();
 }

@@ -438,7 +438,7 @@ int main(void)
 	int failed;
 
 	sandbox_engine = &spy;
-	failed = test_blob() + test_change() + test_check() + test_image() + test_rebuild() +
-		 test_set();
+	failed = test_blob() + test_change() + test_check() + test_image() + test_pushed_rebuild() +
+		 test_rebuild() + test_set();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,12 +144,10 @@ static int read_tags(const struct sandbox *sb, unsigned number, struct err *e)
 	return 0;
 }
 
-static void sets__switch_under_readers(void **state)
+/* Two sets to switch between; the first is active. */
+static void make_sets(struct store *s)
 {
-	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
-	struct check_report report;
 	struct err e = ERR_INIT;
-	pid_t pids[4];
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct image_want want = { .seed = i ? "one" : "none", .layers = 1 };
@@ -159,6 +157,16 @@ static void sets__switch_under_readers(void **state)
 		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
 	}
 	assert_ok(set_accept(s, &sets[0], NULL, 0, &e));
+}
+
+static void sets__switch_under_readers(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct check_report report;
+	struct err e = ERR_INIT;
+	pid_t pids[4];
+
+	make_sets(s);
 	for (unsigned i = 0; i < 4; i++)
 		pids[i] = start(*state, i < 2 ? switch_sets : read_tags, i);
 	for (unsigned i = 0; i < 4; i++)
@@ -276,14 +284,7 @@ static void changes__under_readers_beside_an_import(void **state)
 	struct err e = ERR_INIT;
 	pid_t pids[5];
 
-	for (unsigned i = 0; i < 2; i++) {
-		struct image_want want = { .seed = i ? "one" : "none", .layers = 1 };
-		struct image_pin pin = { .repo = REPO, .tag = "1" };
-
-		images[i] = pin.digest = image_make(s, NULL, &want);
-		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
-	}
-	assert_ok(set_accept(s, &sets[0], NULL, 0, &e));
+	make_sets(s);
 	pids[0] = start(*state, push_rounds, 0);
 	pids[1] = start(*state, switch_sets, 1);
 	pids[2] = start(*state, put_blobs, 0);

@@ -5,6 +5,7 @@
  */
 #include "tests/support/cm.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,14 +82,19 @@ static struct call {
 	unsigned count;
 } calls[CALLS];
 
+static pthread_mutex_t calls_lock =
+	PTHREAD_MUTEX_INITIALIZER; /* stages are written by many threads */
+
 static void count(const char *name)
 {
 	size_t i = 0;
 
+	pthread_mutex_lock(&calls_lock);
 	while (calls[i].name && strcmp(calls[i].name, name) != 0)
 		i++;
 	calls[i].name = name;
 	calls[i].count++;
+	pthread_mutex_unlock(&calls_lock);
 }
 
 /* name, parameters, arguments for the real one, rules */

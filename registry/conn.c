@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "registry/framing.h"
-#include "registry/tls.h"
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/banned.h"
@@ -502,6 +502,38 @@ void conn_completed(
 	conn_enter(c, PHASE_IDLE);
 }
 
+/* --- handshakes ------------------------------------------------------------------------------ */
+
+/* Set aside, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
+static void starved(struct handshake *h)
+{
+	struct conn *c = (struct conn *)(void *)((char *)h - offsetof(struct conn, handshake));
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = c };
+
+	MHD_suspend_connection(c->mhd);
+	if (epoll_ctl(c->loop->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0)
+		c->starved = true;
+	else
+		MHD_resume_connection(c->mhd); /* it spins until its deadline */
+}
+
+void conn_feed(struct conn *c)
+{
+	if (!c->starved)
+		return;
+	c->starved = false;
+	epoll_ctl(c->loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	MHD_resume_connection(c->mhd);
+}
+
+static void begin_handshake(struct conn *c)
+{
+	c->handshake.fd = c->fd;
+	c->handshake.starved = starved;
+	tls_begin(&c->handshake,
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+}
+
 /* --- connections ----------------------------------------------------------------------------- */
 
 static void conn_begin(struct loop *l, struct MHD_Connection *mhd, struct conn *c)
@@ -517,8 +549,7 @@ static void conn_begin(struct loop *l, struct MHD_Connection *mhd, struct conn *
 	reply_init(&c->reply);
 	conn_enter(c, PHASE_FRESH);
 	if (l->server->config.tls)
-		tls_begin(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
-				  ->tls_session);
+		begin_handshake(c);
 }
 
 static void conn_end(struct conn *c)

@@ -23,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/tls.h"
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -37,9 +36,10 @@
 
 /* --- loops ----------------------------------------------------------------------------------- */
 
-static int watch(struct loop *l, int fd, uint32_t events, struct err *e)
+/* `what` tells whose event it is. */
+static int watch(struct loop *l, int fd, uint32_t events, void *what, struct err *e)
 {
-	struct epoll_event event = { .events = events, .data.fd = fd };
+	struct epoll_event event = { .events = events, .data.ptr = what };
 
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return err_sys(e, "epoll");
@@ -72,10 +72,10 @@ static int patience(struct loop *l)
 	return l->accepting ? SWEEP_MS : 20;
 }
 
-static bool is_listener(const struct server_config *config, int fd)
+static bool is_listener(const struct server_config *config, const int *what)
 {
 	for (unsigned i = 0; i < config->listener_count; i++)
-		if (config->listeners[i] == fd)
+		if (&config->listeners[i] == what)
 			return true;
 	return false;
 }
@@ -111,6 +111,17 @@ static void sweep(struct loop *l)
 	expire_uploads(l);
 }
 
+/* The library looks after its own. */
+static void serve(struct loop *l, void *what)
+{
+	if (what == &l->wake)
+		hear(l);
+	else if (!is_listener(&l->server->config, what) && what != l->mhd)
+		conn_feed(what);
+	else if (what != l->mhd && l->accepting)
+		conn_accept(l, *(int *)what);
+}
+
 /* One turn: wait, take new connections, serve whatever is ready. */
 static void turn(struct loop *l)
 {
@@ -120,10 +131,7 @@ static void turn(struct loop *l)
 	l->now_ms = clock_ms();
 	site_refresh(&l->site, l->now_ms);
 	for (int i = 0; i < n; i++)
-		if (events[i].data.fd == l->wake)
-			hear(l);
-		else if (l->accepting && is_listener(&l->server->config, events[i].data.fd))
-			conn_accept(l, events[i].data.fd);
+		serve(l, events[i].data.ptr);
 	MHD_run(l->mhd);
 	if (l->server->draining && l->accepting)
 		stop_accepting(l);
@@ -213,12 +221,13 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 	l->now_ms = l->swept_ms = clock_ms();
 	l->accepting = true;
 	for (unsigned i = 0; i < config->listener_count; i++)
-		if (watch(l, config->listeners[i], EPOLLIN | EPOLLEXCLUSIVE, e) < 0)
+		if (watch(l, config->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
+			    (void *)(uintptr_t)&config->listeners[i], e) < 0)
 			return -1;
-	if (watch(l, l->wake, EPOLLIN, e) < 0)
+	if (watch(l, l->wake, EPOLLIN, &l->wake, e) < 0)
 		return -1;
-	return watch(
-		l, MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN, e);
+	return watch(l, MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN,
+		l->mhd, e);
 }
 
 static int start_thread(struct loop *l, struct err *e)
@@ -319,6 +328,8 @@ static void join_loop(struct loop *l)
 
 static void close_loop(struct loop *l)
 {
+	for (struct conn *c = l->conns; c; c = c->next)
+		conn_feed(c);
 	if (l->mhd)
 		MHD_stop_daemon(l->mhd);
 	conn_flush_log(l);

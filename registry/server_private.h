@@ -10,6 +10,7 @@
 
 #include "registry/server.h"
 #include "registry/site.h"
+#include "registry/tls.h"
 #include "registry/turns.h"
 #include "registry/writing.h"
 
@@ -36,6 +37,8 @@ struct conn {
 	int64_t since_ms; /* when the phase began */
 	int64_t window_ms; /* when the window of the least rate began */
 	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
+	struct handshake handshake; /* with TLS */
+	bool starved; /* it is set aside until its client says more */
 
 	/* The request. */
 	struct buf uri;
@@ -102,6 +105,7 @@ void conn_completed(
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
 void conn_accept(struct loop *l, int listener);
+void conn_feed(struct conn *c); /* a starved handshake may go on */
 void conn_sweep(struct loop *l); /* deadlines */
 void conn_flush_log(struct loop *l);
 void conn_enter(struct conn *c, enum phase phase);

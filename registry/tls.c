@@ -4,9 +4,11 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -192,8 +194,28 @@ tls_callback_fn *tls_callback(void)
 	return (tls_callback_fn *)(void *)retrieve;
 }
 
-void tls_begin(void *session)
+/* What the session reads from. The client's Finished is the last that a server's handshake takes in. */
+static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 {
+	struct handshake *h = ptr;
+	ssize_t n = recv(h->fd, data, size, 0);
+
+	if (n < 0 && errno == EAGAIN &&
+		gnutls_handshake_get_last_in(h->session) != GNUTLS_HANDSHAKE_FINISHED) {
+		h->starved(h);
+		errno = EAGAIN;
+	}
+	return n;
+}
+
+void tls_begin(struct handshake *h, void *session)
+{
+	gnutls_transport_ptr_t from, to;
+
+	h->session = session;
+	gnutls_transport_get_ptr2(session, &from, &to);
+	gnutls_transport_set_ptr2(session, h, to);
+	gnutls_transport_set_pull_function(session, pull);
 	if (client_ca)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)

@@ -29,7 +29,16 @@ bool tls_peer_name(void *session, char *name, size_t size);
 typedef void tls_callback_fn(void);
 tls_callback_fn *tls_callback(void);
 
-/* A new session: let it resume by ticket (a full handshake costs four times as much). */
-void tls_begin(void *session);
+/* A handshake that waits for its client. The HTTP library takes no note of that and tries again at once,
+ * a core long; so it is told here, in the middle of a read, and whoever reads can be set aside. */
+struct handshake {
+	void *session;
+	int fd;
+	void (*starved)(struct handshake *h); /* nothing is there to read */
+};
+
+/* A new session: may it resume by ticket (a full handshake costs four times as much). `h`, with fd
+ * and starved set, lives as long as the session. */
+void tls_begin(struct handshake *h, void *session);
 
 #endif

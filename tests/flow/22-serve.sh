@@ -51,7 +51,64 @@ echo broken >"$T/tls.crt"
 kill -HUP "$TLS_PID"
 wait_until 10 grep -q 'event=reload.failed' "$T/tls.log"
 secure two '' >"$T/ping"
-stop "$TLS_PID"
+
+step 'handshakes that their clients leave half done cost nothing, may go on, and do not hold up the end'
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$TLS_PID/stat"; }
+python3 - "$IP" 6443 "$T" >"$T/handshakes" 2>&1 <<'END' &
+import os, socket, ssl, sys, time
+host, port, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+silent = [socket.create_connection((host, port)) for _ in range(4)]
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+halves = []
+for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3) * 2:
+    context.maximum_version = version
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(into, out, server_hostname=host)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    s = socket.create_connection((host, port))
+    s.sendall(out.read())
+    into.write(s.recv(16384))
+    halves.append((s, tls, into, out))
+print("waiting", flush=True)
+while not os.path.exists(folder + "/go-on"):
+    time.sleep(0.1)
+for s, tls, into, out in halves[:2]:
+    s.settimeout(10)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            s.sendall(out.read())
+            into.write(s.recv(16384))
+    tls.write(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    s.sendall(out.read())
+    while True:
+        try:
+            print(tls.read(12).decode(), tls.version(), flush=True)
+            break
+        except ssl.SSLWantReadError:
+            into.write(s.recv(16384))
+time.sleep(60)
+END
+HALF_PID=$!
+STARTED+=("$HALF_PID")
+wait_until 20 grep -q waiting "$T/handshakes"
+before=$(cpu_ticks)
+sleep 2
+spent=$(($(cpu_ticks) - before))
+[ "$spent" -lt 50 ] || _fail "eight waiting handshakes cost $spent ticks of CPU in two seconds"
+: >"$T/go-on"
+wait_until 20 grep -q 'TLSv1.3' "$T/handshakes"
+has_line "$T/handshakes" 'HTTP/1.1 200 TLSv1.2'
+has_line "$T/handshakes" 'HTTP/1.1 200 TLSv1.3'
+kill -TERM "$TLS_PID"
+wait_until 20 gone "$TLS_PID"
+stop "$HALF_PID"
 
 step 'the service manager opens the socket and is told when moatd is ready and when it stops'
 python3 - "$T/notify" >"$T/states" 2>&1 <<'END' &

@@ -5,6 +5,7 @@
 #include "storage/base/tree.h"
 
 #include <errno.h>
+#include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,24 +14,18 @@
 #include "storage/base/banned.h"
 
 #define ARENA_BLOCK (32u << 10)
-#define HASH_FROM 16 /* maps with more keys than this are checked for duplicates by hash */
+#define TREE_FROM 16 /* maps with more keys than this are checked for duplicates by a tree */
 
 struct arena {
 	struct arena_block *blocks;
 	size_t nodes;
-	struct key_slot *slots; /* open addressing; (parent, key ignoring case) of large maps */
-	size_t slot_count, slots_used;
+	void *keys; /* tsearch(3) of the nodes of large maps */
 };
 
 struct arena_block {
 	struct arena_block *next;
 	size_t used, size;
 	_Alignas(16) char bytes[];
-};
-
-struct key_slot {
-	const struct node *parent;
-	const char *key;
 };
 
 static void *arena_alloc(struct arena *a, size_t size)
@@ -59,16 +54,22 @@ static const char *arena_text(struct arena *a, struct span s)
 	return copy;
 }
 
+/* The nodes are the arena's. */
+static void forget(void *node)
+{
+	(void)node;
+}
+
 void doc_release(struct doc *d)
 {
 	int saved = errno;
 
 	if (d->arena) {
+		tdestroy(d->arena->keys, forget);
 		for (struct arena_block *b = d->arena->blocks, *next; b; b = next) {
 			next = b->next;
 			free(b);
 		}
-		free(d->arena->slots);
 		free(d->arena);
 	}
 	*d = (struct doc)DOC_INIT;
@@ -77,60 +78,37 @@ void doc_release(struct doc *d)
 
 /* --- duplicate keys ---------------------------------------------------------------------- */
 
-static size_t key_hash(const struct node *parent, const char *key)
+static int by_map_and_key(const void *a, const void *b)
 {
-	size_t h = (size_t)(uintptr_t)parent * 0x9E3779B97F4A7C15u;
+	const struct node *x = a, *y = b;
 
-	for (; *key; key++)
-		h = (h ^ ((unsigned char)*key | 0x20u)) * 0x100000001B3u;
-	return h ^ (h >> 29);
+	if (x->up != y->up)
+		return (uintptr_t)x->up < (uintptr_t)y->up ? -1 : 1;
+	return strcasecmp(x->key, y->key);
 }
 
-/* The slot of (parent, key), or the empty one where it belongs. */
-static struct key_slot *slot_find(struct arena *a, const struct node *parent, const char *key)
+static bool remember(struct arena *a, const struct node *n)
 {
-	size_t at = key_hash(parent, key) & (a->slot_count - 1);
+	const struct node *const *at = tsearch(n, &a->keys, by_map_and_key);
 
-	while (a->slots[at].parent &&
-		!(a->slots[at].parent == parent && strcasecmp(a->slots[at].key, key) == 0))
-		at = (at + 1) & (a->slot_count - 1);
-	return &a->slots[at];
+	if (!at)
+		BUG("out of memory");
+	return *at == n;
 }
 
-static void slots_grow(struct arena *a)
+/* Is its key there already? Small maps are searched; large ones are looked up in a balanced tree, which
+ * no choice of keys makes slow. */
+static bool key_taken(struct arena *a, const struct node *n)
 {
-	struct key_slot *old = a->slots;
-	size_t old_count = a->slot_count;
+	const struct node *parent = n->up;
 
-	a->slot_count = old_count ? old_count * 2 : 256;
-	a->slots = mem_alloc(a->slot_count * sizeof(*a->slots));
-	for (size_t i = 0; i < old_count; i++)
-		if (old[i].parent)
-			*slot_find(a, old[i].parent, old[i].key) = old[i];
-	free(old);
-}
-
-static void slot_insert(struct arena *a, const struct node *parent, const char *key)
-{
-	if (a->slots_used * 2 >= a->slot_count)
-		slots_grow(a);
-	*slot_find(a, parent, key) = (struct key_slot){ parent, key };
-	a->slots_used++;
-}
-
-/* Is the key there already? Small maps are searched, large ones looked up. */
-static bool key_taken(struct arena *a, struct node *parent, const char *key)
-{
-	if (parent->count < HASH_FROM) {
-		node_each(n, parent) if (strcasecmp(n->key, key) == 0) return true;
+	if (parent->count < TREE_FROM) {
+		node_each(other, parent) if (strcasecmp(other->key, n->key) == 0) return true;
 		return false;
 	}
-	if (parent->count == HASH_FROM)
-		node_each(n, parent) slot_insert(a, parent, n->key);
-	if (slot_find(a, parent, key)->parent)
-		return true;
-	slot_insert(a, parent, key);
-	return false;
+	if (parent->count == TREE_FROM)
+		node_each(other, parent) remember(a, other);
+	return !remember(a, n);
 }
 
 /* --- building ---------------------------------------------------------------------------- */
@@ -175,7 +153,7 @@ int node_add(struct doc *d, struct node *parent, struct span key, enum node_kind
 	n->text_len = text.len;
 	if (parent && parent->kind == NODE_MAP) {
 		n->key = arena_text(d->arena, key);
-		if (key_taken(d->arena, parent, n->key))
+		if (key_taken(d->arena, n))
 			return err_set(e, ERR_INPUT, "%s:%u: the key \"%s\" is there twice",
 				d->name, line, n->key);
 	}

@@ -99,6 +99,25 @@ static void json__duplicate_in_a_large_map_is_found(void **state)
 	assert_err(json_parse(&again, "f", buf_span(&text), LIMIT, &e), ERR_INPUT, "KEY77");
 }
 
+/* Keys that a hash which takes @ for a backtick can not tell apart: as many as a document may have. */
+static void json__no_choice_of_keys_is_slow(void **state)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_char(&text, '{');
+	for (int i = 0; i < DOC_NODES_MAX / 2; i++) {
+		buf_str(&text, i ? ",\"" : "\"");
+		for (int bit = 0; bit < 20; bit++)
+			buf_char(&text, i >> bit & 1 ? '@' : '`');
+		buf_str(&text, "\":0");
+	}
+	buf_char(&text, '}');
+	assert_ok(json_parse(&d, "f", buf_span(&text), text.len, &e));
+}
+
 static void yaml__reads_what_a_list_says(void **state)
 {
 	static const char text[] = "set: platform # name\n"
@@ -209,6 +228,7 @@ int main(void)
 		cmocka_unit_test(json__refuses),
 		cmocka_unit_test(json__refuses_deep_and_long),
 		cmocka_unit_test(json__duplicate_in_a_large_map_is_found),
+		cmocka_unit_test(json__no_choice_of_keys_is_slow),
 		cmocka_unit_test(yaml__reads_what_a_list_says),
 		cmocka_unit_test(yaml__refuses),
 		cmocka_unit_test(yaml__nothing_but_comments_is_null),

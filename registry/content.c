@@ -68,7 +68,7 @@ void content_unref(struct content **c)
 		return;
 	rendered = atomic_load(&last->rendered);
 	if (rendered)
-		last->forget(rendered);
+		atomic_load (&last->forget)(rendered);
 	fd_close(&last->fd);
 	buf_release(&last->bytes);
 	free(last->link);

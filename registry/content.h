@@ -14,12 +14,14 @@
 #define MEDIA_BLOB "application/octet-stream" /* of every blob that is no manifest */
 #define MEDIA_JSON "application/json" /* of lists */
 
+typedef void content_forget_fn(void *rendered);
+
 enum content_kind { CONTENT_BYTES, CONTENT_FILE };
 
 struct content {
 	atomic_uint refs;
 	enum content_kind kind;
-	bool immutable; /* found by digest: may be kept by whoever asks, for ever */
+	const char *keep; /* Cache-Control of what was found by digest; NULL: it may change */
 	struct digest digest; /* NONE: a list that we made */
 	uint64_t size;
 	struct buf bytes; /* CONTENT_BYTES */
@@ -30,7 +32,7 @@ struct content {
 
 	/* The server's: its ready-made answer, and how to forget it. */
 	_Atomic(void *) rendered;
-	void (*forget)(void *rendered);
+	_Atomic(content_forget_fn *) forget;
 };
 
 /* One reference, the caller's. fd is taken over. */

@@ -5,12 +5,8 @@
 #include "registry/writing.h"
 #include "storage/base/banned.h"
 
-static int begin(struct writing *w, enum change_kind kind, enum writing_step *step)
+static int begin(struct writing *w, enum change_kind kind)
 {
-	if (!w->shared->deletes) {
-		*step = WRITING_ANSWERED;
-		return reply_error(&w->reply, 405, "UNSUPPORTED", "deleting is switched off here");
-	}
 	w->commit.change = (struct change){ .kind = kind,
 		.repo = w->repo,
 		.digest = w->route.digest,
@@ -22,14 +18,14 @@ static int begin(struct writing *w, enum change_kind kind, enum writing_step *st
 
 static int begin_manifest(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
-	(void)s, (void)e;
-	return begin(w, *w->route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST, step);
+	(void)s, (void)step, (void)e;
+	return begin(w, *w->route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
 }
 
 static int begin_blob(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
-	(void)s, (void)e;
-	return begin(w, CHANGE_DELETE_BLOB, step);
+	(void)s, (void)step, (void)e;
+	return begin(w, CHANGE_DELETE_BLOB);
 }
 
 static int done(struct writing *w, const char *absent)

@@ -14,12 +14,14 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 	struct content **out, struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
+	const char *keep = site_keep(s);
 	uint64_t size;
 	int rc = repo_has_blob(s->store, repo, &route->digest, &size, e);
 
 	if (rc <= 0)
 		return rc;
-	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size) {
+	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size &&
+		hint->keep == keep) {
 		*out = content_ref(hint);
 		return 1;
 	}
@@ -28,7 +30,7 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 		return rc;
 	posix_fadvise(fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED);
 	*out = content_file(&route->digest, MEDIA_BLOB, STEAL_FD(fd), size, route->ns);
-	(*out)->immutable = true;
+	(*out)->keep = keep;
 	return 1;
 }
 

@@ -30,6 +30,7 @@ static int load(struct site *s, const struct route *route, const struct manifest
 static int find(struct site *s, const struct route *route, const char *repo, struct content *hint,
 	struct content **out, struct err *e)
 {
+	const char *keep = *route->tag ? NULL : site_keep(s);
 	struct manifest_info info;
 	int rc = *route->tag ? manifest_by_tag(s->store, repo, route->tag, &info, e)
 			     : manifest_by_digest(s->store, repo, &route->digest, &info, e);
@@ -37,13 +38,13 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 	if (rc <= 0)
 		return rc;
 	if (hint && digest_eq(&hint->digest, &info.digest) &&
-		strcmp(hint->media_type, info.media_type) == 0) {
+		strcmp(hint->media_type, info.media_type) == 0 && hint->keep == keep) {
 		*out = content_ref(hint);
 		return 1;
 	}
 	rc = load(s, route, &info, out, e);
 	if (rc > 0)
-		(*out)->immutable = !*route->tag;
+		(*out)->keep = keep;
 	return rc;
 }
 

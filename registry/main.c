@@ -306,6 +306,7 @@ static void reload(struct daemon *d)
 		complain(tls_load(o->tls_cert, o->tls_key, &e), &e);
 	if (d->auth)
 		complain(auth_reload(d->auth, &e), &e);
+	cache_changed(d->cache); /* what anybody could read may be private now */
 	complain(log_file_reopen(d->log, &e), &e);
 	complain(log_file_reopen(d->audit, &e), &e);
 	notify_ready();

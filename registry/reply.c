@@ -146,6 +146,12 @@ static void etag_of(const struct content *c, char etag[ETAG_SIZE])
 	snprintf(etag, ETAG_SIZE, "\"%s\"", digest_text(&c->digest, text));
 }
 
+/* Blobs only: manifests are read whole, the large ones that are files too. */
+static bool has_ranges(const struct content *c)
+{
+	return c->kind == CONTENT_FILE && strcmp(c->media_type, MEDIA_BLOB) == 0;
+}
+
 void reply_content_headers(struct reply *r, const struct content *c)
 {
 	char text[DIGEST_TEXT_SIZE], etag[ETAG_SIZE];
@@ -158,9 +164,9 @@ void reply_content_headers(struct reply *r, const struct content *c)
 	etag_of(c, etag);
 	reply_header(r, "Docker-Content-Digest", digest_text(&c->digest, text));
 	reply_header(r, "ETag", etag);
-	if (c->immutable)
-		reply_header(r, "Cache-Control", "public, max-age=31536000, immutable");
-	if (c->kind == CONTENT_FILE)
+	if (c->keep)
+		reply_header(r, "Cache-Control", c->keep);
+	if (has_ranges(c))
 		reply_header(r, "Accept-Ranges", "bytes");
 	if (*c->ns)
 		reply_header(r, "OCI-Namespace", c->ns);
@@ -237,14 +243,14 @@ static void many_ranges(struct reply *r, struct content *c, struct ranges *range
 		reply_header(r, "OCI-Namespace", c->ns);
 }
 
-/* A range of a file, unless If-Range names other bytes. */
+/* A range of a blob, unless If-Range names other bytes. Range means nothing with HEAD (RFC 9110, 14.2). */
 static enum range_answer wanted(
 	const struct request *q, const struct content *c, struct ranges *ranges)
 {
 	char etag[ETAG_SIZE];
 
 	*ranges = (struct ranges)RANGES_INIT;
-	if (!q->range || c->kind != CONTENT_FILE)
+	if (!q->range || q->method != METHOD_GET || !has_ranges(c))
 		return RANGE_WHOLE;
 	etag_of(c, etag);
 	if (q->if_range && strcmp(q->if_range, etag) != 0)

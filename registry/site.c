@@ -12,23 +12,19 @@
 
 void site_refresh(struct site *s, int64_t now_ms)
 {
-	s->checked = false;
 	s->now_ms = now_ms;
 }
 
-/* Has another process committed since we asked last? */
+/* Has another process committed since we asked last? Then every hit of the cache is stale. */
 static int check_change(struct site *s, struct err *e)
 {
 	uint64_t now;
 
-	if (s->checked)
-		return 0;
 	if (store_change(s->store, &now, e) < 0)
 		return -1;
 	if (now != s->change)
 		cache_changed(s->cache);
 	s->change = now;
-	s->checked = true;
 	s->checked_ms = s->now_ms;
 	return 0;
 }
@@ -38,6 +34,12 @@ static int check_change(struct site *s, struct err *e)
 static bool is_open(const struct site *s)
 {
 	return !s->auth || auth_is_open(s->auth);
+}
+
+const char *site_keep(const struct site *s)
+{
+	return is_open(s) ? "public, max-age=31536000, immutable"
+			  : "private, max-age=31536000, immutable";
 }
 
 bool site_may(const struct site *s, const struct request *q, const char *path, const char *repo,
@@ -142,30 +144,61 @@ static bool cached(struct site *s, struct request *q, struct reply *r)
 	return true;
 }
 
-/* From the cache: 1 answered, 0 the store has to be asked, and it was asked whether it changed. */
+/* From the cache: 1 answered, 0 the store has to be looked into. */
 static int answer_cached(struct site *s, struct request *q, struct reply *r, struct err *e)
 {
 	if (s->checked_ms != s->now_ms && check_change(s, e) < 0)
 		return -1;
-	if (cached(s, q, r))
-		return 1;
+	return cached(s, q, r);
+}
+
+/* What is found may be newer than the cache: nobody may get it before all hits are stale. */
+static int look_up(struct site *s, const struct request *q, struct reply *r, struct err *e)
+{
+	if (table[q->route->kind].get(s, q, r, e) < 0)
+		return -1;
 	return check_change(s, e);
+}
+
+static bool is_writable(const struct site *s)
+{
+	return s->writers && s->writers->committer;
+}
+
+static enum action action_of(const struct request *q)
+{
+	bool content = q->route->kind == ROUTE_MANIFEST || q->route->kind == ROUTE_BLOB;
+
+	return q->method == METHOD_DELETE && content ? ACTION_DELETE : ACTION_PUSH;
+}
+
+static void list_methods(const struct site *s, enum route_kind kind, struct buf *out)
+{
+	bool push = is_writable(s), upload = kind == ROUTE_UPLOAD;
+	const struct {
+		const char *name;
+		bool may;
+	} methods[] = { { "GET, HEAD", table[kind].get || (push && upload) },
+		{ "POST", push && table[kind].post }, { "PUT", push && table[kind].put },
+		{ "PATCH", push && table[kind].patch },
+		{ "DELETE", push && table[kind].delete &&(upload || s->writers->deletes) } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (methods[i].may)
+			buf_printf(out, "%s%s", out->len ? ", " : "", methods[i].name);
 }
 
 static void refuse_method(const struct site *s, const struct request *q, struct reply *r)
 {
-	bool push = s->writers && s->writers->committer;
-	enum route_kind kind = q->route->kind;
+	AUTO(buf_release) struct buf allow = BUF_INIT;
 
-	reply_error(
-		r, 405, "UNSUPPORTED", push ? "no such method here" : "this registry is read-only");
-	reply_header(r, "Allow",
-		!push                    ? "GET, HEAD"
-		: kind == ROUTE_MANIFEST ? "GET, HEAD, PUT, DELETE"
-		: kind == ROUTE_BLOB     ? "GET, HEAD, DELETE"
-		: kind == ROUTE_UPLOADS  ? "POST"
-		: kind == ROUTE_UPLOAD   ? "GET, PATCH, PUT, DELETE"
-					 : "GET, HEAD");
+	reply_error(r, 405, "UNSUPPORTED",
+		!is_writable(s)                 ? "this registry is read-only (push is off)"
+		: action_of(q) == ACTION_DELETE ? "deleting is switched off here"
+						: "no such method here");
+	list_methods(s, q->route->kind, &allow);
+	if (allow.len > 0)
+		reply_header(r, "Allow", allow.data);
 }
 
 /* The state of an upload: read, but of the table of uploads. */
@@ -201,7 +234,7 @@ static int answer_readable(struct site *s, struct request *q, struct reply *r, s
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}
-	if (table[q->route->kind].get(s, q, r, e) < 0)
+	if (look_up(s, q, r, e) < 0)
 		return -1;
 	return r->status == 404 && is_hidden(s, q) ? site_deny(s, q, q->route->name, ACTION_PULL, r)
 						   : 0;
@@ -224,7 +257,7 @@ static int answer(
 	struct site *s, struct request *q, struct route *route, struct reply *r, struct err *e)
 {
 	enum route_fault fault;
-	int rc = is_open(s) ? answer_cached(s, q, r, e) : check_change(s, e);
+	int rc = is_open(s) ? answer_cached(s, q, r, e) : 0;
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
@@ -243,8 +276,7 @@ static int answer(
 		refuse_method(s, q, r);
 		return 0;
 	}
-	return table[route->kind].named ? answer_named(s, q, r, e)
-					: table[route->kind].get(s, q, r, e);
+	return table[route->kind].named ? answer_named(s, q, r, e) : look_up(s, q, r, e);
 }
 
 void site_answer(struct site *s, struct request *q, struct reply *r, struct err *failed)
@@ -296,13 +328,6 @@ static int choose_target(struct site *s, const struct candidates *names, const c
 	return 0;
 }
 
-static enum action action_of(const struct request *q)
-{
-	bool content = q->route->kind == ROUTE_MANIFEST || q->route->kind == ROUTE_BLOB;
-
-	return q->method == METHOD_DELETE && content ? ACTION_DELETE : ACTION_PUSH;
-}
-
 static int begin_write(struct site *s, struct request *q, const struct waker *waker,
 	struct writing **w, struct reply *r, struct err *e)
 {
@@ -311,7 +336,8 @@ static int begin_write(struct site *s, struct request *q, const struct waker *wa
 	char repo[NAME_MAX_BYTES + 1];
 	struct candidates names, readable;
 
-	if (!handler || !s->writers || !s->writers->committer) {
+	if (!handler || !is_writable(s) ||
+		(action_of(q) == ACTION_DELETE && !s->writers->deletes)) {
 		refuse_method(s, q, r);
 		return 0;
 	}

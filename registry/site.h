@@ -38,7 +38,6 @@ struct site {
 
 	int64_t now_ms; /* when this batch of requests began */
 	int64_t checked_ms; /* when store_change() was asked last */
-	bool checked; /* in this batch */
 	uint64_t change; /* what it said last */
 };
 
@@ -51,8 +50,8 @@ handler_fn list_tags, list_catalog, list_referrers_of;
 /*
  * Begin a batch. What the cache holds is compared with the store again before it is used, at most
  * once a millisecond: a hit may be that much older than a commit of another process, until any
- * thread has noticed it. A look-up in the store always asks first, so nobody gets new and then old
- * (S4).
+ * thread has noticed it. Whoever looked into the store asks before the answer goes out, so nobody
+ * gets new and then old (S4).
  */
 void site_refresh(struct site *s, int64_t now_ms);
 
@@ -74,6 +73,10 @@ MUST int site_find(struct site *s, const struct request *q, find_fn *find, struc
 /* Keep a list that was made for this request, for whoever asks the same until something changes.
  * epoch: of the cache, before the store was asked. */
 void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, const struct reply *r);
+
+/* Cache-Control of what a digest names: for ever, by all caches where anybody may read, else by the
+ * client's own (RFC 9111, 3.5). */
+const char *site_keep(const struct site *s);
 
 /* May who asks do this to the stored repository `repo`, asked for as `path`? */
 bool site_may(const struct site *s, const struct request *q, const char *path, const char *repo,

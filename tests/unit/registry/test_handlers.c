@@ -186,6 +186,7 @@ static void get_manifest__never_the_new_and_then_the_old(void **state)
 	image_add(f->writer, NGINX, "other", "nginx-other", 1);
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
 	f->tick_ms = 0;
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/absent"), 404); /* looked up */
 	next = image_add(f->writer, NGINX, "1.27", "nginx-next", 1);
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/other"), 200); /* looked up */
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
@@ -248,6 +249,36 @@ static void get_manifest__ignores_a_range(void **state)
 	f->request.range = NULL;
 }
 
+/* Manifests that are too large to be kept in memory are files, and still no blobs; and of a HEAD a range
+ * means nothing. */
+static void get__ranges_are_of_blobs_that_are_got(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	char layer[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	buf_str(&text,
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]");
+	while (text.len < CACHE_CONTENT_MAX + 1)
+		buf_char(&text, ' ');
+	buf_char(&text, '}');
+	digest_of(&d, DIGEST_SHA256, buf_span(&text));
+	assert_ok(blob_put(f->writer, NULL, buf_span(&text), &d, &e));
+	assert_ok(image_put(f->writer, NGINX, "large", &d, MEDIA_OCI_INDEX, &e));
+	f->request.range = "bytes=0-1";
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/large"), 200);
+	assert_int_equal(f->reply.content->kind, CONTENT_FILE);
+	assert_string_equal(header(f, "Accept-Ranges"), "");
+	f->request.method = METHOD_HEAD;
+	assert_int_equal(ask(f, "/v2/" NGINX "/blobs/%s", digest_text(&f->layer, layer)), 200);
+	f->request.range = "bytes=99999-";
+	assert_int_equal(ask(f, "/v2/" NGINX "/blobs/%s", layer), 200);
+	f->request.method = METHOD_GET;
+	f->request.range = NULL;
+}
+
 static void get_blob__whole(void **state)
 {
 	struct fixture *f = *state;
@@ -261,6 +292,8 @@ static void get_blob__whole(void **state)
 		assert_string_equal(header(f, "Content-Type"), "application/octet-stream");
 		assert_string_equal(header(f, "Accept-Ranges"), "bytes");
 		assert_string_equal(header(f, "Docker-Content-Digest"), text);
+		assert_string_equal(
+			header(f, "Cache-Control"), "public, max-age=31536000, immutable");
 	}
 }
 
@@ -492,6 +525,7 @@ int main(void)
 		TEST(get_manifest__a_platform_that_was_left_out),
 		TEST(get_manifest__if_none_match),
 		TEST(get_manifest__ignores_a_range),
+		TEST(get__ranges_are_of_blobs_that_are_got),
 		TEST(get_blob__whole),
 		TEST(get_blob__only_in_its_repository),
 		TEST(get_blob__ranges),

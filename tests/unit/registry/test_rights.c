@@ -290,6 +290,23 @@ static void token__only_its_scope(void **state)
 	check(f, NEVER, GET, "/v2/team/x/manifests/1");
 }
 
+/* What not everybody may read is for no cache that serves everybody. */
+static void keep__is_private_where_a_login_is_needed(void **state)
+{
+	struct fixture *f = *state;
+	char d[DIGEST_TEXT_SIZE];
+
+	digest(span_of(INDEX), DIGEST_SHA256, d);
+	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/team/x/manifests/1"), 201);
+	assert_int_equal(ask(f, GET, "/v2/team/x/manifests/%s", d), 200);
+	assert_string_equal(header(f, "Cache-Control"), "public, max-age=31536000, immutable");
+	open_matrix(f, false);
+	become(f, "bob", NULL);
+	cache_changed(f->cache); /* as a reload does */
+	assert_int_equal(ask(f, GET, "/v2/team/x/manifests/%s", d), 200);
+	assert_string_equal(header(f, "Cache-Control"), "private, max-age=31536000, immutable");
+}
+
 /* A bare name may mean what anyone may pull and what only some may: nobody yet is told to log in, who
  * has done that that it is not there. */
 static void hidden__is_401_until_somebody_is_known(void **state)
@@ -418,6 +435,7 @@ int main(void)
 		TEST(matrix__by_password),
 		TEST(matrix__by_token),
 		TEST(token__only_its_scope),
+		TEST(keep__is_private_where_a_login_is_needed),
 		TEST(hidden__is_401_until_somebody_is_known),
 		TEST(catalog__shows_what_may_be_pulled),
 		TEST(mount__no_oracle),

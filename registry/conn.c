@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -62,7 +61,7 @@ static void conn_wake(void *ctx)
 
 static struct conn *of_turn(struct turn *t)
 {
-	return (struct conn *)(void *)((char *)t - offsetof(struct conn, turn));
+	return CONTAINER_OF(t, struct conn, turn);
 }
 
 static void turn_pause(struct turn *t)
@@ -201,7 +200,7 @@ static const char *read_headers(struct conn *c, const char *method, const char *
 
 static void check_password(struct job *j)
 {
-	struct conn *c = (struct conn *)(void *)((char *)j - offsetof(struct conn, job));
+	struct conn *c = CONTAINER_OF(j, struct conn, job);
 
 	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
 		auth_verify(c->loop->server->config.auth, c->request.authorization);
@@ -290,26 +289,32 @@ static void enter_body(struct conn *c)
 	c->window_bytes = c->body;
 }
 
+/* A refusal after which the body is not read, and the connection ends. Chunks are read for whom may
+ * write only: the library burns a core over the line of one that its buffer does not hold. */
+static bool refuses_body(const struct conn *c)
+{
+	if (c->expects)
+		return true;
+	return c->request.length == LENGTH_UNKNOWN ? !c->writing : c->request.length > DRAIN_MAX;
+}
+
 /* Who asks is known. A refusal that must end the connection is sent now; all else when the body is
- * in, which keeps it. Chunks are not waited for in vain: the library burns a core over the line of one
- * that its buffer does not hold, so they are read for whom may write only. */
+ * in, which keeps it. */
 static enum MHD_Result begin(struct conn *c)
 {
-	uint64_t length = c->request.length; /* LENGTH_UNKNOWN is more than any */
-
 	if (!identify(c))
 		return MHD_YES;
 	c->begun = true;
 	if (c->phase == PHASE_WAITING)
 		conn_enter(c, PHASE_HEADERS); /* a login was checked: what is left to come is due */
 	if (request_reads(&c->request)) {
-		if (c->expects || length > BODY_SWALLOW)
+		if (c->expects || c->request.length > BODY_SWALLOW) /* or it is not known */
 			return refuse(c, 413, "a body is not wanted");
 		return MHD_YES;
 	}
 	if (!c->ready)
 		begin_writing(c);
-	if (c->ready && (c->expects || length > DRAIN_MAX))
+	if (c->ready && refuses_body(c))
 		return send_reply(c);
 	if (c->request.length != 0)
 		enter_body(c);
@@ -507,7 +512,7 @@ void conn_completed(
 /* Set aside, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
 static void starved(struct handshake *h)
 {
-	struct conn *c = (struct conn *)(void *)((char *)h - offsetof(struct conn, handshake));
+	struct conn *c = CONTAINER_OF(h, struct conn, handshake);
 	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = c };
 
 	MHD_suspend_connection(c->mhd);
@@ -661,13 +666,18 @@ static bool is_stalled(struct conn *c, uint64_t moved)
 	return moved - before < c->loop->server->config.least_rate * (uint64_t)ms / 1000;
 }
 
-/* Its client has closed, and since the last sweep nothing came any more. */
+/* Since the last sweep nothing of the body came any more, though its client has closed; or, twice in
+ * a row, though bytes are there: the line of a chunk is longer than the library's buffer, and it reads
+ * no further and does not sleep. */
 static bool is_abandoned(struct conn *c)
 {
 	bool moved = c->body != c->swept_body;
+	bool stuck = !moved && c->request.length == LENGTH_UNKNOWN && socket_has_bytes(c->fd);
+	bool twice = stuck && c->stuck;
 
 	c->swept_body = c->body;
-	return !moved && socket_is_over(c->fd);
+	c->stuck = stuck;
+	return twice || (!moved && socket_is_over(c->fd));
 }
 
 static bool is_late(struct conn *c)

@@ -144,7 +144,7 @@ static struct MHD_Response *shared_response(struct reply *r)
 			MHD_destroy_response(m);
 		return NULL;
 	}
-	c->forget = forget_response;
+	atomic_store(&c->forget, forget_response);
 	if (atomic_compare_exchange_strong(&c->rendered, &expected, m))
 		return m;
 	MHD_destroy_response(m); /* another thread was faster */
@@ -197,6 +197,18 @@ uint64_t send_length(const struct conn *c)
 	}
 }
 
+/* Of files, say: then there was no descriptor for another one. */
+static struct MHD_Response *no_response(struct conn *c)
+{
+	struct err e = { .code = ERR_BUSY };
+
+	reply_failure(&c->reply, &e);
+	reply_end(&c->reply, c->request.id);
+	c->status = c->reply.status;
+	c->bytes = send_length(c);
+	return own_response(&c->reply, false);
+}
+
 /* A shared answer points into its content, so that is held until the request is over. */
 enum MHD_Result send_reply(struct conn *c)
 {
@@ -211,9 +223,11 @@ enum MHD_Result send_reply(struct conn *c)
 	c->bytes = send_length(c);
 	m = shared ? shared_response(r) : own_response(r, c->loop->server->config.tls);
 	if (!m)
+		m = no_response(c);
+	if (!m)
 		return MHD_NO;
 	rc = MHD_queue_response(c->mhd, r->status, m);
-	if (shared)
+	if (shared && r->content)
 		c->held = STEAL(r->content);
 	else
 		MHD_destroy_response(m);

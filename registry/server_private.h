@@ -56,6 +56,7 @@ struct conn {
 	uint64_t body; /* bytes of it that came */
 	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */
+	bool stuck; /* at the last sweep nothing had moved, and bytes were there */
 	struct writing *writing; /* NULL: it reads, or was refused */
 	struct job job; /* a password to be checked */
 	int64_t start_us;

@@ -169,6 +169,13 @@ bool socket_is_over(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+bool socket_has_bytes(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 uint64_t socket_acked(int fd)
 {
 	struct tcp_info info;

@@ -32,6 +32,8 @@ int socket_inherited(int *first);
 
 /* Has the peer closed its side, and is all that it sent read? */
 bool socket_is_over(int fd);
+/* Did bytes come that are not read yet? */
+bool socket_has_bytes(int fd);
 
 /* Bytes the peer has acknowledged since the connection began; UINT64_MAX when nobody knows. */
 uint64_t socket_acked(int fd);

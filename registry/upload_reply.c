@@ -26,17 +26,6 @@ static void full(struct writing *w)
 	reply_error(&w->reply, 507, "UNKNOWN", "the registry's disk is full");
 }
 
-/* Back to what the session was before this request. */
-static void rewind_session(struct writing *w)
-{
-	struct err e = ERR_INIT;
-
-	if (w->upload->writer && blob_rewind(w->upload->writer, &e) < 0)
-		uploads_drop(w->shared->uploads, &w->upload);
-	else
-		writing_give_back(w);
-}
-
 int upload_check(struct writing *w)
 {
 	struct err e = w->failed;
@@ -46,7 +35,7 @@ int upload_check(struct writing *w)
 	if (e.code == ERR_OK && !w->too_large)
 		return 1;
 	w->failed = (struct err)ERR_INIT;
-	rewind_session(w);
+	writing_rewind(w);
 	if (w->too_large) {
 		upload_too_large(w);
 	} else if (e.code == ERR_FULL) {

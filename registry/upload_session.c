@@ -107,7 +107,6 @@ static int wrong_offset(struct writing *w)
 
 static int wrong_length(struct writing *w)
 {
-	writing_give_back(w);
 	return reply_error(
 		&w->reply, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
 }
@@ -128,8 +127,10 @@ static int check_range(struct writing *w)
 	}
 	if (first != w->upload->offset)
 		return wrong_offset(w);
-	if (w->request.length != LENGTH_UNKNOWN && w->request.length != last - first + 1)
+	if (w->request.length != LENGTH_UNKNOWN && w->request.length != last - first + 1) {
+		writing_give_back(w);
 		return wrong_length(w);
+	}
 	return 1;
 }
 
@@ -164,6 +165,19 @@ static int begin_patch(struct site *s, struct writing *w, enum writing_step *ste
 	return rc < 0 ? -1 : 0;
 }
 
+/* The PUT that ended the session once more, as its answer was lost: 201, while the blob is there. */
+static int again(struct site *s, struct writing *w, struct err *e)
+{
+	uint64_t size;
+	int rc = repo_has_blob(s->store, w->repo, &w->route.digest, &size, e);
+
+	if (rc <= 0)
+		return rc;
+	reply_release(&w->reply);
+	reply_init(&w->reply);
+	return upload_created(w, &w->route.digest);
+}
+
 static int begin_put(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
 	struct digest ended;
@@ -178,9 +192,7 @@ static int begin_put(struct site *s, struct writing *w, enum writing_step *step,
 	answer = take(w, &ended);
 	if (answer == UPLOADS_ENDED && digest_eq(&ended, &w->route.digest)) {
 		*step = WRITING_ANSWERED;
-		reply_release(&w->reply);
-		reply_init(&w->reply);
-		return upload_created(w, &ended);
+		return again(s, w, e);
 	}
 	if (answer != UPLOADS_OK || !check_range(w)) {
 		*step = WRITING_ANSWERED;
@@ -205,14 +217,8 @@ static int check_count(struct writing *w)
 	if (!w->request.content_range || !read_range(w->request.content_range, &first, &last) ||
 		w->received == last - first + 1)
 		return 1;
-	w->failed = (struct err)ERR_INIT;
-	if (w->upload->writer && blob_rewind(w->upload->writer, &w->failed) < 0)
-		uploads_drop(w->shared->uploads, &w->upload);
-	else
-		writing_give_back(w);
-	reply_error(
-		&w->reply, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
-	return 0;
+	writing_rewind(w);
+	return wrong_length(w);
 }
 
 static int run_patch(struct writing *w, enum writing_step *step, struct err *e)

@@ -65,7 +65,7 @@ static void too_many(struct writing *w)
 }
 
 /* 1 with a session taken; 0 and the reply says why not. */
-static int open_session(struct site *s, struct writing *w, struct err *e)
+static int open_session(struct writing *w, struct store *s, struct err *e)
 {
 	const struct route *route = &w->route;
 	enum digest_alg alg = route->alg ? route->alg : DIGEST_SHA256;
@@ -77,7 +77,7 @@ static int open_session(struct site *s, struct writing *w, struct err *e)
 		alg = route->digest.alg;
 	if (more > w->shared->upload_max)
 		return upload_too_large(w);
-	rc = writing_room(w, s->store, more, e);
+	rc = writing_room(w, s, more, e);
 	if (rc <= 0)
 		return rc;
 	if (uploads_begin(w->shared->uploads, w->repo, w->who, alg, w->now_ms, &w->upload, &gone) !=
@@ -93,19 +93,24 @@ static int open_session(struct site *s, struct writing *w, struct err *e)
 
 static int accepted(struct writing *w)
 {
-	w->unknown = false;
+	w->unannounced = false;
 	writing_give_back(w);
 	w->reply.status = 202;
 	writing_session_headers(w, 0);
 	return 0;
 }
 
+static int answer_session(struct writing *w, struct store *s, struct err *e)
+{
+	int rc = open_session(w, s, e);
+
+	return rc <= 0 ? rc : accepted(w);
+}
+
 static int begin_session(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
-	int rc = open_session(s, w, e);
-
 	*step = WRITING_ANSWERED;
-	return rc <= 0 ? rc : accepted(w);
+	return answer_session(w, s->store, e);
 }
 
 static int begin_whole(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
@@ -116,28 +121,27 @@ static int begin_whole(struct site *s, struct writing *w, enum writing_step *ste
 		*step = WRITING_ANSWERED;
 		return reply_error(&w->reply, 400, "DIGEST_INVALID", "digest: not a digest");
 	}
-	rc = open_session(s, w, e);
+	rc = open_session(w, s->store, e);
 	if (rc <= 0)
 		*step = WRITING_ANSWERED;
 	w->want = BODY_UPLOAD;
-	w->unknown = true;
+	w->unannounced = true;
 	return rc < 0 ? -1 : 0;
 }
 
 static int begin_mount(struct site *s, struct writing *w, enum writing_step *step, struct err *e)
 {
-	AUTO(mem_free) char *repo = mem_alloc(NAME_MAX_BYTES + 1);
-	int rc = find_source(s, w, repo, e);
+	int rc;
 
+	w->from = mem_alloc(NAME_MAX_BYTES + 1);
+	rc = find_source(s, w, w->from, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
 		return begin_session(s, w, step, e);
-	buf_str(&w->body, repo);
-	w->commit.change = (struct change){ .kind = CHANGE_MOUNT,
-		.repo = w->repo,
-		.digest = w->route.mount,
-		.from = w->body.data };
+	w->commit.change = (struct change){
+		.kind = CHANGE_MOUNT, .repo = w->repo, .digest = w->route.mount, .from = w->from
+	};
 	return 0;
 }
 
@@ -161,7 +165,7 @@ static bool wants_session(const struct writing *w)
 
 static int run(struct writing *w, enum writing_step *step, struct err *e)
 {
-	if (w->commit.change.kind == CHANGE_MOUNT && w->commit.change.repo)
+	if (w->commit.change.kind == CHANGE_MOUNT)
 		return 0;
 	if (!upload_check(w)) {
 		*step = WRITING_ANSWERED;
@@ -178,15 +182,13 @@ static int done(struct writing *w, struct err *e)
 {
 	const struct change *change = &w->commit.change;
 
-	(void)e;
 	if (change->kind != CHANGE_MOUNT)
 		return upload_done(w);
 	if (change->rc == 0)
 		return upload_created(w, &change->digest);
-	if (change->err.code != ERR_ABSENT)
-		writing_refused(w, "BLOB_UNKNOWN", &change->err);
-	else /* deleted since we looked */
-		reply_error(&w->reply, 404, "BLOB_UNKNOWN", "the source has gone");
+	if (change->err.code == ERR_ABSENT) /* deleted since we looked */
+		return answer_session(w, committer_store(w->shared->committer), e);
+	writing_refused(w, "BLOB_UNKNOWN", &change->err);
 	return 0;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "registry/writing.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,12 +15,12 @@
 
 static struct writing *of_job(struct job *j)
 {
-	return (struct writing *)(void *)((char *)j - offsetof(struct writing, job));
+	return CONTAINER_OF(j, struct writing, job);
 }
 
 static struct writing *of_commit(struct commit *c)
 {
-	return (struct writing *)(void *)((char *)c - offsetof(struct writing, commit));
+	return CONTAINER_OF(c, struct writing, commit);
 }
 
 static void destroy(struct writing *w)
@@ -30,6 +29,7 @@ static void destroy(struct writing *w)
 		free(w->pieces[i].data);
 	w->shared->held -= w->held;
 	buf_release(&w->body);
+	free(w->from);
 	manifest_release(&w->manifest);
 	reply_release(&w->reply);
 	pthread_mutex_destroy(&w->lock);
@@ -91,12 +91,8 @@ static void finish(struct writing *w)
 /* The client left: its session is as it was before this request. */
 static void undo(struct writing *w)
 {
-	struct err e = ERR_INIT;
-
-	if (w->upload && w->upload->writer && blob_rewind(w->upload->writer, &e) < 0)
-		uploads_drop(w->shared->uploads, &w->upload);
 	if (w->upload)
-		writing_give_back(w);
+		writing_rewind(w);
 	destroy(w);
 }
 
@@ -267,8 +263,6 @@ size_t writing_take(struct writing *w, const void *data, size_t len)
 
 void writing_end(struct writing *w)
 {
-	if (w->answered)
-		return;
 	pthread_mutex_lock(&w->lock);
 	w->paused = true;
 	w->waker.pause(w->waker.ctx);
@@ -329,10 +323,20 @@ struct writing *writing_new(struct site *s, const struct request *q, const char 
 
 void writing_give_back(struct writing *w)
 {
-	if (w->unknown)
+	if (w->unannounced)
 		uploads_drop(w->shared->uploads, &w->upload);
 	else
 		uploads_give(w->shared->uploads, &w->upload, clock_ms());
+}
+
+void writing_rewind(struct writing *w)
+{
+	struct err e = ERR_INIT;
+
+	if (w->upload->writer && blob_rewind(w->upload->writer, &e) < 0)
+		uploads_drop(w->shared->uploads, &w->upload);
+	else
+		writing_give_back(w);
 }
 
 void writing_session_headers(struct writing *w, uint64_t offset)

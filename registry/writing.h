@@ -90,7 +90,8 @@ struct writing {
 	struct buf body;
 	size_t held; /* of shared->held */
 	struct upload *upload; /* taken */
-	bool unknown; /* nobody was told of that session: it ends with this request */
+	bool unannounced; /* nobody was told of that session: it ends with this request */
+	char *from; /* of a mount: the source, as the store names it */
 	char session[SESSION_ID_SIZE]; /* its id, also after it was given back */
 	uint64_t received; /* bytes of the body */
 	bool too_large; /* the body passed its limit; the rest is thrown away */
@@ -124,7 +125,7 @@ struct writing *writing_new(struct site *s, const struct request *q, const char 
 /* Some bytes of the body: how many were taken. Fewer than given: the connection was paused. */
 size_t writing_take(struct writing *w, const void *data, size_t len);
 
-/* The body is whole. The connection was paused, unless the answer is there already. */
+/* The body is whole, and the answer not there yet: the connection is paused until it is. */
 void writing_end(struct writing *w);
 
 bool writing_answered(struct writing *w);
@@ -135,8 +136,10 @@ void writing_free(struct writing **w);
 
 /* --- for handlers ---------------------------------------------------------------------------- */
 
-/* The session, sealed or not, back to the table; the reply's headers of a session. */
+/* The session, sealed or not, back to the table; the same without what this request brought; the reply's
+ * headers of a session. */
 void writing_give_back(struct writing *w);
+void writing_rewind(struct writing *w);
 void writing_session_headers(struct writing *w, uint64_t offset);
 
 /* Is there room for `more` bytes above the floor? 1; 0 and the reply is a 507. */

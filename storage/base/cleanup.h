@@ -11,6 +11,8 @@
 #ifndef MOAT_CLEANUP_H
 #define MOAT_CLEANUP_H
 
+#include <stddef.h>
+
 /* unused: an owner that only has to end is used enough, which clang does not see */
 #define AUTO(releaser) __attribute__((cleanup(releaser), unused))
 #define MUST __attribute__((warn_unused_result))
@@ -29,6 +31,9 @@
 		(fd) = -1;                                                                         \
 		stolen_fd_;                                                                        \
 	})
+
+/* The struct that has *ptr as its member. */
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -31,9 +31,10 @@ static enum err_code code_of_errno(int saved)
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
+		return ERR_FULL;
 	case EMFILE:
 	case ENFILE:
-		return ERR_FULL;
+		return ERR_BUSY;
 	default:
 		return ERR_IO;
 	}

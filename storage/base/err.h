@@ -28,8 +28,8 @@ enum err_code {
 	ERR_INCOMPLETE, /* something that must be held is missing */
 	ERR_DENIED, /* credentials refused, or not allowed */
 	ERR_NET, /* the network or a peer failed; trying again may help */
-	ERR_BUSY, /* somebody else holds it, and the deadline passed */
-	ERR_FULL, /* no space, or a limit of the machine */
+	ERR_BUSY, /* somebody else holds it, and the deadline passed; or too many files are open */
+	ERR_FULL, /* no space */
 	ERR_UNSUPPORTED,
 	ERR_IO, /* the machine failed us */
 };

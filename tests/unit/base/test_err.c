@@ -31,7 +31,7 @@ static void err_sys__the_code_follows_errno(void **state)
 	static const struct {
 		int number;
 		enum err_code code;
-	} cases[] = { { ENOENT, ERR_ABSENT }, { ENOSPC, ERR_FULL }, { EMFILE, ERR_FULL },
+	} cases[] = { { ENOENT, ERR_ABSENT }, { ENOSPC, ERR_FULL }, { EMFILE, ERR_BUSY },
 		{ EIO, ERR_IO }, { EACCES, ERR_IO } };
 	struct err e = ERR_INIT;
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "registry/server.h"
@@ -302,6 +303,69 @@ static void push__refused_bodies_keep_the_connection(void **state)
 	assert_true(wire_is_open(&w));
 }
 
+/* In chunks they come from docker, and from those who do not know how long theirs is. */
+static void push__refused_chunks_keep_the_connection(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	for (int i = 0; i < 3; i++) {
+		head(&w, "PATCH", "/v2/team/app/blobs/uploads/0123456789abcdef0123456789abcdef",
+			"Transfer-Encoding: chunked\r\n");
+		send_chunked(&w, (struct span){ f->layer.data, 5 << 20 }, 100000);
+		wire_read(&w, false, &a);
+		assert_int_equal(a.status, 404);
+		assert_string_equal(answer_get(&a, "Connection"), "");
+	}
+	assert_true(wire_is_open(&w));
+}
+
+/* The library reads no further than its buffer, and does not sleep. */
+static void push__the_line_of_a_chunk_has_an_end(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(mem_free) char *at = session(&w);
+	bool cut = false;
+
+	head(&w, "PATCH", at, "Transfer-Encoding: chunked\r\n");
+	wire_str(&w, "5;x=");
+	for (size_t sent = 0; sent < 100 << 20 && !cut; sent += LAYER)
+		for (size_t i = 0; i < LAYER && !cut; i += 4096) {
+			char same[4096];
+
+			memset(same, 'x', sizeof(same));
+			cut = send(w.fd, same, sizeof(same), MSG_NOSIGNAL) < 0;
+		}
+	assert_true(cut);
+}
+
+/* Too many files are open: the client is told to come again, whether the file was open or not. */
+static void pull__without_a_descriptor_left(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
+	AUTO(mem_free) char *put = mem_printf("/v2/team/app/blobs/uploads/?digest=%s", f->digest);
+	struct rlimit before, none = { 3, 0 };
+	unsigned status[2];
+
+	assert_int_equal(ask(&w, "POST", put, "", buf_span(&f->layer), &a), 201);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none.rlim_max = before.rlim_max;
+	for (int i = 0; i < 2; i++) {
+		setrlimit(RLIMIT_NOFILE, &none);
+		status[i] = ask(&w, "GET", path, "Range: bytes=0-9\r\n", NOTHING, &a);
+		setrlimit(RLIMIT_NOFILE, &before);
+		assert_string_equal(answer_get(&a, "Retry-After"), "1");
+		assert_int_equal(ask(&w, "GET", path, "Range: bytes=0-9\r\n", NOTHING, &a), 206);
+	}
+	assert_int_equal(status[0], 503);
+	assert_int_equal(status[1], 503);
+}
+
 static void push__a_gigabyte_refused_is_not_read(void **state)
 {
 	struct fixture *f = *state;
@@ -534,6 +598,9 @@ int main(void)
 		RUNNING(push__a_body_cut_in_half),
 		RUNNING(push__two_requests_on_one_session),
 		RUNNING(push__refused_bodies_keep_the_connection),
+		RUNNING(push__refused_chunks_keep_the_connection),
+		RUNNING(push__the_line_of_a_chunk_has_an_end),
+		RUNNING(pull__without_a_descriptor_left),
 		RUNNING(push__a_gigabyte_refused_is_not_read),
 		RUNNING(push__expect_is_answered_by_what_comes),
 		RUNNING(push__endless_bodies_are_cut_off),

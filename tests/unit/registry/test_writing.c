@@ -1,6 +1,7 @@
 /* What writes: uploads, mounts, manifests, deletes; and what of it is read again. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "asker.h"
 #include "tests/support/cm.h"
@@ -251,6 +252,28 @@ static void upload__limits(void **state)
 	assert_true(says(f, "\"errors\":["));
 }
 
+static void do_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+/* The answer was lost, and the client asks again: the same, while the blob is there. */
+static void upload__its_end_repeated(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(mem_free) char *at = session(f, APP);
+	char d[DIGEST_TEXT_SIZE];
+
+	digest(span_of("hello"), DIGEST_SHA256, d);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(f, PUT(span_of("hello")), "%s?digest=%s", at, d), 201);
+		assert_string_equal(header(f, "Docker-Content-Digest"), d);
+	}
+	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", d), 202);
+	assert_int_equal(ask(f, PUT(span_of("hello")), "%s?digest=%s", at, d), 404);
+	assert_true(says(f, "BLOB_UPLOAD_UNKNOWN"));
+}
+
 /* --- mounts --------------------------------------------------------------------------------- */
 
 static void mount__from_a_repository_or_any(void **state)
@@ -273,6 +296,33 @@ static void mount__from_a_repository_or_any(void **state)
 	assert_int_equal(ask(f, POST(NOTHING), "/v2/c/x/blobs/uploads/?mount=%s", d), 201);
 	assert_int_equal(ask(f, POST(NOTHING), "/v2/c/x/blobs/uploads/?mount=nonsense"), 202);
 	assert_int_equal(f->writers.held, 0);
+}
+
+/* Between the look and the commit the source is deleted: a session, as if it had never been there. */
+static void mount__of_what_has_just_gone(void **state)
+{
+	static const struct waker asleep = { do_nothing, do_nothing, NULL };
+	struct fixture *f = *state;
+	AUTO(writing_free) struct writing *w = NULL;
+	AUTO(mem_free) char *uri = NULL;
+	char d[DIGEST_TEXT_SIZE];
+	struct request q;
+	struct err e;
+
+	digest(span_of("hello"), DIGEST_SHA256, d);
+	assert_int_equal(
+		ask(f, POST(span_of("hello")), "/v2/" APP "/blobs/uploads/?digest=%s", d), 201);
+	uri = mem_printf("/v2/b/x/blobs/uploads/?mount=%s&from=" APP, d);
+	q = (struct request){ .method = METHOD_POST, .uri = uri, .id = "id", .who = &f->who };
+	site_write(&f->site, &q, &asleep, &w, &f->reply, &e);
+	assert_non_null(w);
+	assert_false(writing_answered(w));
+	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", d), 202);
+	writing_end(w);
+	while (!writing_answered(w))
+		usleep(1000);
+	assert_int_equal(w->reply.status, 202);
+	assert_string_not_equal(reply_get(&w->reply, "Location"), "");
 }
 
 /* --- manifests ------------------------------------------------------------------------------ */
@@ -402,6 +452,7 @@ static void deletes__tags_manifests_blobs(void **state)
 	assert_int_equal(ask(f, GET, "/v2/" APP "/blobs/%s", b), 404); /* no cache brings it back */
 	f->writers.deletes = false;
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/manifests/1"), 405);
+	assert_string_equal(header(f, "Allow"), "GET, HEAD, PUT");
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/manifests/%s", d), 405);
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", b), 405);
 }
@@ -467,6 +518,8 @@ int main(void)
 		TEST(upload__cancelled),
 		TEST(upload__limits),
 		TEST(mount__from_a_repository_or_any),
+		TEST(mount__of_what_has_just_gone),
+		TEST(upload__its_end_repeated),
 		TEST(manifest__by_tag_and_by_digest),
 		TEST(manifest__refusals),
 		TEST(deletes__tags_manifests_blobs),

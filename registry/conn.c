@@ -497,7 +497,7 @@ void conn_completed(
 				c->bytes, c->body, us);
 	}
 	if (c->has_turn)
-		turns_leave(c->loop->server->turns);
+		turns_leave(c->loop->server->turns, &c->turn);
 	c->has_turn = c->framed = c->begun = c->ready = false;
 	writing_free(&c->writing);
 	content_unref(&c->held);

@@ -1,7 +1,7 @@
 /*
  * GET NAME/referrers/DIGEST: always 200 for a valid digest, whatever is here, because clients take
- * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers"). Pages are cut by
- * bytes only, of the answer and of what is read for it: many clients read the first one and no further.
+ * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers"). Pages are cut late, by
+ * the bytes of the answer and of what is read for it: many clients read the first one and no further.
  */
 #include <stdlib.h>
 
@@ -9,13 +9,16 @@
 #include "storage/base/banned.h"
 
 #define REFERRERS_BYTES_MAX (4u << 20) /* what clients read at most, in one page */
-#define REFERRERS_READ_MAX (16u << 20) /* of manifests, for one page: they are read on the loop */
+#define REFERRERS_READ_MAX (2u << 20) /* of manifests, for one page: they are read on the loop */
+#define REFERRERS_MAX 4096 /* in one page */
 
-/* Every wanted referrer of every repository that the path may mean. */
+/* The first wanted referrers of every repository that the path may mean. */
 struct list {
 	const struct route *route;
 	struct referrer *items;
 	size_t count;
+	unsigned
+		left; /* of this repository: one more than a page shows tells that there are more */
 };
 
 static void list_release(struct list **l)
@@ -43,7 +46,7 @@ static int gather(void *ctx, const struct referrer *referrer, struct err *e)
 	if (l->count % 64 == 0)
 		l->items = mem_grow(l->items, l->count + 64, sizeof(*l->items));
 	l->items[l->count++] = *referrer;
-	return 0;
+	return --l->left == 0;
 }
 
 static int by_digest(const void *a, const void *b)
@@ -92,30 +95,39 @@ static void next_page(struct reply *r, const struct route *route, const struct r
 	page_link(r, route, path, 0, digest_text(&last->info.digest, text));
 }
 
-/* As many as fit into a page; one that fits into none is a page of its own. */
+/* Is this one for the next page? The first one never is, however large. */
+static bool is_over(unsigned count, uint64_t read, const struct buf *json, const struct buf *one)
+{
+	return count > 0 && (count == REFERRERS_MAX || read > REFERRERS_READ_MAX ||
+				    json->len + one->len > REFERRERS_BYTES_MAX);
+}
+
+/* As many as fit into a page; the same one may be in several repositories. */
 static int write_page(
 	struct site *s, struct list *l, struct buf *json, struct reply *r, struct err *e)
 {
 	AUTO(buf_release) struct buf one = BUF_INIT;
+	const struct referrer *last = NULL;
+	unsigned count = 0;
 	uint64_t read = 0;
 
 	if (l->count > 0)
 		qsort(l->items, l->count, sizeof(*l->items), by_digest);
-	for (size_t i = 0; i < l->count; i++) {
-		if (i > 0 && by_digest(&l->items[i], &l->items[i - 1]) == 0)
+	for (const struct referrer *item = l->items; item < l->items + l->count; item++) {
+		if (last && by_digest(item, last) == 0)
 			continue;
 		buf_clear(&one);
-		read += l->items[i].info.size;
-		if (read <= REFERRERS_READ_MAX && write_one(s, &l->items[i], &one, e) < 0)
+		read += item->info.size;
+		if (!is_over(count, read, json, &one) && write_one(s, item, &one, e) < 0)
 			return -1;
-		if (read > REFERRERS_READ_MAX ||
-			(json->len > 0 && json->len + one.len > REFERRERS_BYTES_MAX)) {
-			next_page(r, l->route, &l->items[i - 1]);
+		if (is_over(count, read, json, &one)) {
+			next_page(r, l->route, last);
 			return 0;
 		}
-		if (json->len > 0)
+		if (count++ > 0)
 			buf_char(json, ',');
 		buf_add(json, one.data, one.len);
+		last = item;
 	}
 	return 0;
 }
@@ -126,10 +138,12 @@ int list_referrers_of(struct site *s, const struct request *q, struct reply *r, 
 	AUTO(list_release) struct list *l = &list;
 	AUTO(buf_release) struct buf json = BUF_INIT;
 
-	for (size_t i = 0; i < q->repos->count; i++)
+	for (size_t i = 0; i < q->repos->count; i++) {
+		l->left = REFERRERS_MAX + 1;
 		if (list_referrers(s->store, q->repos->name[i], &q->route->digest, gather, l, e) <
 			0)
 			return err_ctx(e, "referrers in %s", q->repos->name[i]);
+	}
 	if (write_page(s, l, &json, r, e) < 0)
 		return err_ctx(e, "referrers");
 	reply_header(r, "Content-Type", MEDIA_OCI_INDEX);

@@ -31,7 +31,7 @@ static int begin(struct site *s, struct writing *w, enum writing_step *step, str
 	else if (more > MANIFEST_MAX)
 		rc = too_large(w);
 	else
-		rc = writing_room(w, s->store, more, e);
+		rc = writing_room(w, s->store, e);
 	if (rc <= 0)
 		*step = WRITING_ANSWERED;
 	return rc < 0 ? -1 : 0;
@@ -72,6 +72,15 @@ static int read_manifest(struct writing *w, const struct digest *d)
 	return reply_error(&w->reply, 400, "MANIFEST_INVALID", "%s", e.text);
 }
 
+/* What was read takes many times the room of its text until the change is made. */
+static bool is_too_much(struct writing *w)
+{
+	size_t size = manifest_memory(&w->manifest);
+
+	w->held += size;
+	return atomic_fetch_add(&w->shared->held, size) + size > BODIES_MAX;
+}
+
 static void describe(struct writing *w, const struct digest *d)
 {
 	size_t tags = 0;
@@ -106,6 +115,8 @@ static int run(struct writing *w, enum writing_step *step, struct err *e)
 		return too_many(w);
 	if (!compute_digest(w, &d) || !read_manifest(w, &d))
 		return 0;
+	if (is_too_much(w))
+		return too_many(w);
 	describe(w, &d);
 	*step = WRITING_GOES_ON;
 	return 0;

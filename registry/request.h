@@ -37,7 +37,7 @@ struct request {
 	enum route_kind kind; /* set by site.c, for counting; ROUTE_NONE before */
 
 	/* Set by site.c for handlers: the stored repositories that the path may mean and that may be
-	 * read by who asks; whether none was left out. */
+	 * read by who asks (NULL with what writes); whether none was left out. */
 	const struct candidates *repos;
 	bool repos_all;
 };

@@ -343,7 +343,7 @@ static int begin_write(struct site *s, struct request *q, const struct waker *wa
 	}
 	names_find_target(s->names, route->name, route->ns, &names);
 	readable = names;
-	keep_readable(s, q, &readable);
+	q->repos_all = keep_readable(s, q, &readable);
 	if (choose_target(s, &readable, route->name, repo, e) < 0)
 		return -1;
 	if (!site_may(s, q, route->name, repo, action_of(q)))

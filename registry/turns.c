@@ -1,4 +1,4 @@
-/* Turns: a ring of clients that wait, each with its queue. Must never call go() under the lock. */
+/* Turns: a ring of clients, each with its queue. Must never call go() under the lock. */
 #include "registry/turns.h"
 
 #include <pthread.h>
@@ -7,16 +7,17 @@
 #include "storage/base/buf.h"
 #include "storage/base/banned.h"
 
-/* One client's queue. */
+/* One client that has turns or waits for some. */
 struct lane {
 	struct lane *next; /* of the ring */
 	const void *client;
-	struct turn *first, **last;
+	struct turn *first, **last; /* its queue */
+	unsigned active;
 };
 
 struct turns {
 	pthread_mutex_t lock;
-	unsigned limit, active, waiting;
+	unsigned limit, each, active, waiting;
 	struct lane *ring; /* the lane that was served last; its next comes next */
 };
 
@@ -26,6 +27,7 @@ struct turns *turns_new(unsigned active)
 
 	pthread_mutex_init(&t->lock, NULL);
 	t->limit = active;
+	t->each = (active + 1) / 2;
 	return t;
 }
 
@@ -61,56 +63,91 @@ static struct lane *lane_of(struct turns *t, const void *client)
 	return lane;
 }
 
+static void wait_behind(struct turns *t, struct turn *turn, int64_t now_ms)
+{
+	turn->next = NULL;
+	turn->since_ms = now_ms;
+	*turn->lane->last = turn;
+	turn->lane->last = &turn->next;
+	t->waiting++;
+}
+
+/* Nobody waits who could go: so whoever finds room may have it. */
 bool turns_enter(struct turns *t, struct turn *turn, const void *client, int64_t now_ms,
 	void (*before)(struct turn *turn))
 {
-	struct lane *lane;
 	bool go;
 
 	pthread_mutex_lock(&t->lock);
-	go = t->active < t->limit && t->waiting == 0;
+	turn->lane = lane_of(t, client);
+	go = t->active < t->limit && turn->lane->active < t->each;
 	if (go) {
 		t->active++;
+		turn->lane->active++;
 	} else {
 		before(turn);
-		turn->next = NULL;
-		turn->since_ms = now_ms;
-		lane = lane_of(t, client);
-		*lane->last = turn;
-		lane->last = &turn->next;
-		t->waiting++;
+		wait_behind(t, turn, now_ms);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return go;
 }
 
-/* The first one of the lane behind `before`; the lane goes when it is empty. */
-static struct turn *take_from(struct turns *t, struct lane *before)
+/* The first one of a lane. */
+static struct turn *take_from(struct turns *t, struct lane *lane)
 {
-	struct lane *lane = before->next;
 	struct turn *turn = lane->first;
 
 	lane->first = turn->next;
-	if (lane->first) {
-		t->ring = lane;
-	} else {
-		before->next = lane->next;
-		t->ring = lane == before ? NULL : before;
-		free(lane);
-	}
+	if (!lane->first)
+		lane->last = &lane->first;
+	t->ring = lane;
 	t->waiting--;
 	t->active++;
+	lane->active++;
 	return turn;
 }
 
-void turns_leave(struct turns *t)
+/* The lane whose turn it is, or NULL. */
+static struct lane *find_next(struct turns *t)
+{
+	struct lane *lane = t->ring;
+
+	if (!lane || t->active >= t->limit)
+		return NULL;
+	do {
+		lane = lane->next;
+		if (lane->first && lane->active < t->each)
+			return lane;
+	} while (lane != t->ring);
+	return NULL;
+}
+
+static void forget_idle(struct turns *t, struct lane *lane)
+{
+	struct lane *before = t->ring;
+
+	if (lane->active > 0 || lane->first)
+		return;
+	while (before->next != lane)
+		before = before->next;
+	before->next = lane->next;
+	if (t->ring == lane)
+		t->ring = before == lane ? NULL : before;
+	free(lane);
+}
+
+void turns_leave(struct turns *t, struct turn *gone)
 {
 	struct turn *turn = NULL;
+	struct lane *next;
 
 	pthread_mutex_lock(&t->lock);
 	t->active--;
-	if (t->ring && t->active < t->limit)
-		turn = take_from(t, t->ring);
+	gone->lane->active--;
+	next = find_next(t);
+	if (next)
+		turn = take_from(t, next);
+	forget_idle(t, gone->lane);
 	pthread_mutex_unlock(&t->lock);
 	if (turn)
 		turn->go(turn);
@@ -124,9 +161,9 @@ static struct turn *take_old(struct turns *t, int64_t before_ms)
 	if (!lane)
 		return NULL;
 	do {
-		if (lane->next->first->since_ms < before_ms)
-			return take_from(t, lane);
 		lane = lane->next;
+		if (lane->first && lane->first->since_ms < before_ms)
+			return take_from(t, lane);
 	} while (lane != t->ring);
 	return NULL;
 }

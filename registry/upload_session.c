@@ -144,7 +144,7 @@ static int check_room(struct site *s, struct writing *w, struct err *e)
 		writing_give_back(w);
 		return upload_too_large(w);
 	}
-	rc = writing_room(w, s->store, more, e);
+	rc = writing_room(w, s->store, e);
 	if (rc == 0)
 		writing_give_back(w);
 	return rc;

@@ -35,8 +35,10 @@ static int find_source(
 	struct source src = { s, w, repo };
 	struct candidates names;
 	uint64_t size;
-	int rc = repo_has_blob(s->store, w->repo, &w->route.mount, &size, e);
+	int rc = 0;
 
+	if (site_may(s, &w->request, w->route.name, w->repo, ACTION_PULL))
+		rc = repo_has_blob(s->store, w->repo, &w->route.mount, &size, e);
 	if (rc != 0) {
 		snprintf(repo, NAME_MAX_BYTES + 1, "%s", w->repo);
 		return rc;
@@ -77,7 +79,7 @@ static int open_session(struct writing *w, struct store *s, struct err *e)
 		alg = route->digest.alg;
 	if (more > w->shared->upload_max)
 		return upload_too_large(w);
-	rc = writing_room(w, s, more, e);
+	rc = writing_room(w, s, e);
 	if (rc <= 0)
 		return rc;
 	if (uploads_begin(w->shared->uploads, w->repo, w->who, alg, w->now_ms, &w->upload, &gone) !=

@@ -11,7 +11,8 @@
 #include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
-#define ROOM_EVERY (64u << 20) /* bytes after which the free space is looked at again */
+#define ROOM_STEP                                                                                  \
+	(4u << 20) /* bytes that are made sure of at a time for a body of unknown length */
 
 static struct writing *of_job(struct job *j)
 {
@@ -28,6 +29,7 @@ static void destroy(struct writing *w)
 	for (size_t i = 0; i < ARRAY_SIZE(w->pieces); i++)
 		free(w->pieces[i].data);
 	w->shared->held -= w->held;
+	w->shared->coming -= w->coming;
 	buf_release(&w->body);
 	free(w->from);
 	manifest_release(&w->manifest);
@@ -124,12 +126,45 @@ void writing_free(struct writing **wp)
 
 /* --- pieces ---------------------------------------------------------------------------------- */
 
+/* 1 and the bytes are kept for this body, 0 there is no room, -1. */
+static int keep_room(
+	struct writing *w, struct store *s, uint64_t bytes, uint64_t *left, struct err *e)
+{
+	uint64_t floor = w->shared->free_floor, coming;
+
+	if (store_free_bytes(s, left, e) < 0)
+		return -1;
+	coming = atomic_fetch_add(&w->shared->coming, bytes) + bytes;
+	if (*left >= floor && *left - floor >= coming) {
+		w->coming += bytes;
+		return 1;
+	}
+	w->shared->coming -= bytes;
+	return 0;
+}
+
+/* Of a body whose length nobody told, room is kept as it comes. */
+static void need_room(struct writing *w, struct store *s, size_t len)
+{
+	uint64_t left = 0;
+
+	if (len > w->coming && keep_room(w, s, ROOM_STEP, &left, &w->failed) == 0)
+		err_set(&w->failed, ERR_FULL, "%llu bytes are left", (unsigned long long)left);
+}
+
+static void came(struct writing *w, size_t len)
+{
+	uint64_t n = len < w->coming ? len : w->coming;
+
+	w->coming -= n;
+	w->shared->coming -= n;
+}
+
 /* Bytes into the session's blob; what goes wrong stays with the blob until run() asks. */
 static void write_out(struct writing *w, struct piece *p)
 {
 	struct upload *up = w->upload;
 	struct store *s = committer_store(w->shared->committer);
-	struct err e = ERR_INIT;
 
 	if (!up || p->len == 0 || w->failed.code != ERR_OK) {
 		p->len = 0;
@@ -140,16 +175,10 @@ static void write_out(struct writing *w, struct piece *p)
 			return;
 		blob_mark(up->writer);
 	}
-	if (blob_offset(up->writer) / ROOM_EVERY !=
-		(blob_offset(up->writer) + p->len) / ROOM_EVERY) {
-		uint64_t left = 0;
-
-		if (store_free_bytes(s, &left, &e) == 0 && left < w->shared->free_floor)
-			err_set(&w->failed, ERR_FULL, "%llu bytes are left",
-				(unsigned long long)left);
-	}
+	need_room(w, s, p->len);
 	if (w->failed.code == ERR_OK)
 		blob_write(up->writer, p->data, p->len);
+	came(w, p->len);
 	p->len = 0;
 }
 
@@ -351,18 +380,16 @@ void writing_session_headers(struct writing *w, uint64_t offset)
 	reply_header(&w->reply, "Docker-Upload-UUID", w->session);
 }
 
-int writing_room(struct writing *w, struct store *s, uint64_t more, struct err *e)
+int writing_room(struct writing *w, struct store *s, struct err *e)
 {
-	uint64_t left = 0;
+	uint64_t length = w->request.length, left = 0;
+	int rc = keep_room(w, s, length == LENGTH_UNKNOWN ? ROOM_STEP : length, &left, e);
 
-	if (store_free_bytes(s, &left, e) < 0)
-		return -1;
-	if (left >= w->shared->free_floor && left - w->shared->free_floor >= more)
-		return 1;
-	reply_error(&w->reply, 507, "UNKNOWN",
+	if (rc != 0)
+		return rc;
+	return reply_error(&w->reply, 507, "UNKNOWN",
 		"the registry's disk is full: %llu bytes are left, and %llu stay free",
 		(unsigned long long)left, (unsigned long long)w->shared->free_floor);
-	return 0;
 }
 
 void writing_refused(struct writing *w, const char *absent_code, const struct err *e)
@@ -371,7 +398,9 @@ void writing_refused(struct writing *w, const char *absent_code, const struct er
 
 	switch (e->code) {
 	case ERR_DENIED:
-		reply_error(r, 403, "DENIED", "%s", e->text);
+		/* Whose set it is, is for those who may read there. */
+		reply_error(r, 403, "DENIED", "%s",
+			w->request.repos_all ? e->text : "it belongs to a set");
 		break;
 	case ERR_ABSENT:
 		reply_error(r, 404, absent_code, "%s", e->text);

@@ -24,7 +24,8 @@
 #include "registry/site.h"
 #include "registry/uploads.h"
 
-#define BODIES_MAX (256u << 20) /* bytes of manifests that are being sent, of all clients */
+#define BODIES_MAX                                                                                 \
+	(256u << 20) /* bytes of manifests that are being pushed, of all clients, read or not */
 #define PIECE_SIZE (128u << 10) /* of a body, from a loop to a worker */
 
 enum body_want {
@@ -60,6 +61,7 @@ struct writers {
 	bool strict; /* a manifest whose blobs are not there is refused */
 	bool deletes;
 	_Atomic uint64_t held; /* bytes of the bodies in memory */
+	_Atomic uint64_t coming; /* bytes that bodies have room for and that are not written yet */
 };
 
 /* How to stop and go on with the connection. pause() is called on the loop's thread only. */
@@ -89,6 +91,7 @@ struct writing {
 	enum body_want want;
 	struct buf body;
 	size_t held; /* of shared->held */
+	uint64_t coming; /* of shared->coming */
 	struct upload *upload; /* taken */
 	bool unannounced; /* nobody was told of that session: it ends with this request */
 	char *from; /* of a mount: the source, as the store names it */
@@ -142,8 +145,9 @@ void writing_give_back(struct writing *w);
 void writing_rewind(struct writing *w);
 void writing_session_headers(struct writing *w, uint64_t offset);
 
-/* Is there room for `more` bytes above the floor? 1; 0 and the reply is a 507. */
-MUST int writing_room(struct writing *w, struct store *s, uint64_t more, struct err *e);
+/* Is there room above the floor for the body, beside those of others that are still coming? 1, and it is
+ * kept for this one; 0 and the reply is a 507. */
+MUST int writing_room(struct writing *w, struct store *s, struct err *e);
 
 /* The committer refused or failed: the reply for what e says, by the codes of the spec. */
 void writing_refused(struct writing *w, const char *absent_code, const struct err *e);

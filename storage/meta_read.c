@@ -166,7 +166,7 @@ int meta_referrers(struct meta *m, const char *repo, const struct digest *d, ref
 			return -1;
 		snprintf(r.artifact_type, sizeof(r.artifact_type), "%s", query_get_text(&q, 3));
 		rc = fn(ctx, &r, e);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 	}
 	return rc;

@@ -98,7 +98,8 @@ struct referrer {
 };
 typedef int referrer_fn(void *ctx, const struct referrer *r, struct err *e);
 
-/* Manifests of the repository whose subject is d, sorted by digest. artifact_type NULL: all. */
+/* Manifests of the repository whose subject is d, sorted by digest. fn: 0 goes on; anything else ends it
+ * and is returned. */
 MUST int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,
 	void *ctx, struct err *e);
 

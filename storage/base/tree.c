@@ -18,7 +18,7 @@
 
 struct arena {
 	struct arena_block *blocks;
-	size_t nodes;
+	size_t nodes, bytes;
 	void *keys; /* tsearch(3) of the nodes of large maps */
 };
 
@@ -37,6 +37,7 @@ static void *arena_alloc(struct arena *a, size_t size)
 		size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
 
 		b = mem_alloc(sizeof(*b) + room);
+		a->bytes += sizeof(*b) + room;
 		b->size = room;
 		b->next = a->blocks;
 		a->blocks = b;
@@ -74,6 +75,11 @@ void doc_release(struct doc *d)
 	}
 	*d = (struct doc)DOC_INIT;
 	errno = saved;
+}
+
+size_t doc_memory(const struct doc *d)
+{
+	return d->arena ? d->arena->bytes : 0;
 }
 
 /* --- duplicate keys ---------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ MUST int json_parse(
 MUST int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e);
 
 void doc_release(struct doc *d);
+size_t doc_memory(const struct doc *d); /* bytes that it takes, up to 50 for each of the text */
 
 /* --- reading ----------------------------------------------------------------------------- */
 

@@ -51,6 +51,13 @@ void manifest_release(struct manifest *m)
 	errno = saved;
 }
 
+size_t manifest_memory(const struct manifest *m)
+{
+	const struct memory *mem = m->memory;
+
+	return mem ? doc_memory(&mem->doc) : 0;
+}
+
 static const struct doc *doc_of(const struct manifest *m)
 {
 	return &((struct memory *)m->memory)->doc;

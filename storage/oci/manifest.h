@@ -73,6 +73,7 @@ struct manifest {
 MUST int manifest_parse(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, struct err *e);
 void manifest_release(struct manifest *m);
+size_t manifest_memory(const struct manifest *m); /* bytes that it holds, near enough */
 
 /* The same with limits of the caller's: sets may be larger than what clients accept. */
 struct manifest_limits {

@@ -11,17 +11,22 @@
 
 /* --- beside what a set brought -------------------------------------------------------------- */
 
-static void pin(struct fixture *f)
+static void pin_in(struct fixture *f, const char *repo)
 {
 	AUTO(store_close) struct store *s = sandbox_store(f->sb, "store", STORE_WRITE);
 	struct image_want want = { .seed = "pinned", .layers = 1 };
 	struct image_pin pinned = {
-		.repo = NGINX, .tag = "1.27", .digest = image_make(s, NULL, &want)
+		.repo = repo, .tag = "1.27", .digest = image_make(s, NULL, &want)
 	};
 	struct digest set = image_set(s, "platform", "2026.11", &pinned, 1);
 	struct err e = ERR_INIT;
 
 	assert_ok(set_accept(s, &set, NULL, 0, &e));
+}
+
+static void pin(struct fixture *f)
+{
+	pin_in(f, NGINX);
 }
 
 static void pinned__tags_are_not_moved_by_any_name(void **state)
@@ -95,7 +100,8 @@ static void pinned__comes_before_what_was_pushed_bare(void **state)
 	"[pull]}\n"                                                                                \
 	"- {repositories: [\"team/**\", \"open/**\"], users: [alice], actions: [pull, push, "      \
 	"delete, catalog]}\n"                                                                      \
-	"- {repositories: [\"team/**\"], users: [bob], actions: [pull]}\n"
+	"- {repositories: [\"team/**\"], users: [bob], actions: [pull]}\n"                         \
+	"- {repositories: [\"drop/**\", \"quay.io/x/y\"], users: [carol], actions: [push]}\n"
 
 static void open_matrix(struct fixture *f, bool basic)
 {
@@ -290,6 +296,24 @@ static void token__only_its_scope(void **state)
 	check(f, NEVER, GET, "/v2/team/x/manifests/1");
 }
 
+/* Who may only push learns nothing of what is there. */
+static void push_only__tells_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char d[DIGEST_TEXT_SIZE];
+
+	digest(span_of("hello"), DIGEST_SHA256, d);
+	pin_in(f, "quay.io/x/y");
+	assert_int_equal(
+		ask(f, POST(span_of("hello")), "/v2/drop/x/blobs/uploads/?digest=%s", d), 201);
+	open_matrix(f, false);
+	become(f, "carol", NULL);
+	assert_int_equal(ask(f, POST(NOTHING), "/v2/drop/x/blobs/uploads/?mount=%s", d), 202);
+	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/quay.io/x/y/manifests/1.27"), 403);
+	assert_true(says(f, "it belongs to a set"));
+	assert_false(says(f, "platform"));
+}
+
 /* What not everybody may read is for no cache that serves everybody. */
 static void keep__is_private_where_a_login_is_needed(void **state)
 {
@@ -435,6 +459,7 @@ int main(void)
 		TEST(matrix__by_password),
 		TEST(matrix__by_token),
 		TEST(token__only_its_scope),
+		TEST(push_only__tells_nothing),
 		TEST(keep__is_private_where_a_login_is_needed),
 		TEST(hidden__is_401_until_somebody_is_known),
 		TEST(catalog__shows_what_may_be_pulled),

@@ -46,7 +46,7 @@ static bool enter(struct turns *t, struct waiter *w, char name, const void *clie
 /* Client 1 asks for much, 2 and 3 for little: each is served in turn. */
 static void turns__client_by_client(void **state)
 {
-	struct turns *t = turns_new(2);
+	struct turns *t = turns_new(4);
 	struct waiter w[10];
 	unsigned active, waiting;
 	int one, two, three;
@@ -57,20 +57,46 @@ static void turns__client_by_client(void **state)
 	assert_true(enter(t, &w[1], 'b', &one, 0));
 	for (int i = 2; i < 6; i++)
 		assert_false(enter(t, &w[i], (char)('a' + i), &one, 0));
-	assert_false(enter(t, &w[6], 'X', &two, 0));
-	assert_false(enter(t, &w[7], 'Y', &three, 0));
+	assert_true(enter(t, &w[6], 'X', &two, 0)); /* half of the turns are for others */
+	assert_true(enter(t, &w[7], 'Y', &three, 0));
 	assert_false(enter(t, &w[8], 'Z', &two, 0));
 	turns_count(t, &active, &waiting);
-	assert_int_equal(active, 2);
-	assert_int_equal(waiting, 7);
+	assert_int_equal(active, 4);
+	assert_int_equal(waiting, 5);
 	for (int i = 0; i < 9; i++)
-		turns_leave(t);
-	assert_string_equal(order, "cXYdZef");
+		turns_leave(t, &w[i].turn);
+	assert_string_equal(order, "cZdef");
 	turns_count(t, &active, &waiting);
 	assert_int_equal(active, 0);
 	assert_int_equal(waiting, 0);
 	assert_true(enter(t, &w[9], 'n', &one, 0));
-	turns_leave(t);
+	turns_leave(t, &w[9].turn);
+	turns_free(&t);
+}
+
+/* Client 1 reads slowly, and asks for more than there is. */
+static void turns__one_client_has_half(void **state)
+{
+	struct turns *t = turns_new(4);
+	struct waiter w[7];
+	unsigned active, waiting;
+	int one, two;
+
+	(void)state;
+	order[0] = '\0';
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(enter(t, &w[i], (char)('a' + i), &one, 0), i < 2);
+	for (int i = 4; i < 7; i++) {
+		assert_true(enter(t, &w[i], 'x', &two, 0));
+		turns_leave(t, &w[i].turn);
+	}
+	assert_string_equal(order, "");
+	turns_count(t, &active, &waiting);
+	assert_int_equal(active, 2);
+	assert_int_equal(waiting, 2);
+	for (int i = 0; i < 4; i++)
+		turns_leave(t, &w[i].turn);
+	assert_string_equal(order, "cd");
 	turns_free(&t);
 }
 
@@ -92,11 +118,11 @@ static void turns__nobody_waits_for_ever(void **state)
 	assert_string_equal(order, "b");
 	turns_count(t, &active, &waiting);
 	assert_int_equal(active, 2);
-	turns_leave(t); /* still as many as there may be */
+	turns_leave(t, &w[0].turn); /* still as many as there may be */
 	assert_string_equal(order, "b");
-	turns_leave(t);
+	turns_leave(t, &w[1].turn);
 	assert_string_equal(order, "bc");
-	turns_leave(t);
+	turns_leave(t, &w[2].turn);
 	turns_free(&t);
 }
 
@@ -409,6 +435,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(turns__client_by_client),
+		T(turns__one_client_has_half),
 		T(turns__nobody_waits_for_ever),
 		T(jobs__all_are_run),
 		T(uploads__belong_to_who_began_them),

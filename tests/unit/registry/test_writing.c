@@ -1,5 +1,6 @@
 /* What writes: uploads, mounts, manifests, deletes; and what of it is read again. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -274,6 +275,45 @@ static void upload__its_end_repeated(void **state)
 	assert_true(says(f, "BLOB_UPLOAD_UNKNOWN"));
 }
 
+/* Bodies that have begun do not share the room that each of them saw. */
+static void upload__room_is_kept_for_what_is_coming(void **state)
+{
+	static const struct waker asleep = { do_nothing, do_nothing, NULL };
+	struct fixture *f = *state;
+	AUTO(mem_free) char *at = session(f, APP);
+	AUTO(mem_free) char *other = session(f, APP);
+	AUTO(writing_free) struct writing *w = NULL;
+	struct request q = {
+		.method = METHOD_PATCH, .uri = at, .id = "id", .length = 1000000, .who = &f->who
+	};
+	struct err e;
+
+	site_write(&f->site, &q, &asleep, &w, &f->reply, &e);
+	assert_false(writing_answered(w));
+	assert_int_equal(f->writers.coming, 1000000);
+	assert_int_equal(ask(f, PATCH(span_of("hello")), "%s", other), 202);
+	assert_int_equal(f->writers.coming, 1000000);
+	f->writers.coming += (uint64_t)1 << 62;
+	assert_int_equal(ask(f, PATCH(span_of("hello")), "%s", other), 507);
+	assert_int_equal(
+		ask(f,
+			(struct ask){
+				.method = METHOD_PATCH, .body = span_of("hello"), .chunked = true },
+			"%s", other),
+		507);
+	f->writers.coming -= (uint64_t)1 << 62;
+	writing_free(&w);
+	while (f->writers.coming > 0)
+		usleep(1000); /* until a worker has undone it */
+	assert_int_equal(
+		ask(f,
+			(struct ask){
+				.method = METHOD_PATCH, .body = span_of("hello"), .chunked = true },
+			"%s", other),
+		202);
+	assert_int_equal(f->writers.coming, 0);
+}
+
 /* --- mounts --------------------------------------------------------------------------------- */
 
 static void mount__from_a_repository_or_any(void **state)
@@ -494,14 +534,34 @@ static void referrers__large_ones_take_pages(void **state)
 		buf_char(&text, '}');
 		assert_int_equal(ask(f, PUT(buf_span(&text)), "/v2/" APP "/manifests/%d", i), 201);
 	}
-	assert_int_equal(ask(f, GET, "/v2/" APP "/referrers/%s", d), 200);
-	assert_int_equal(count_of(f, "\"n\":"), 4);
-	next = mem_strdup(header(f, "Link") + 1);
-	assert_string_not_equal(next, "");
-	next[strcspn(next, ">")] = '\0';
-	assert_int_equal(ask(f, GET, "%s", next), 200);
-	assert_int_equal(count_of(f, "\"n\":"), 1);
+	next = mem_printf("/v2/" APP "/referrers/%s", d);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ask(f, GET, "%s", next), 200);
+		assert_int_equal(count_of(f, "\"n\":"), 1);
+		free(next);
+		next = mem_strdup(i < 4 ? header(f, "Link") + 1 : "");
+		next[strcspn(next, ">")] = '\0';
+	}
 	assert_string_equal(header(f, "Link"), "");
+}
+
+/* A hundred thousand values in half a megabyte: what is kept of it until it is stored counts too. */
+static void manifest__memory_is_counted_when_read(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	buf_str(&text, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+		       "\",\"manifests\":[],\"x\":[0");
+	for (int i = 0; i < 100000; i++)
+		buf_str(&text, ",0");
+	buf_str(&text, "]}");
+	f->writers.held = BODIES_MAX - 2 * text.len;
+	assert_int_equal(ask(f, PUT(buf_span(&text)), "/v2/" APP "/manifests/1"), 429);
+	assert_int_equal(f->writers.held, BODIES_MAX - 2 * text.len);
+	f->writers.held = 0;
+	assert_int_equal(ask(f, PUT(buf_span(&text)), "/v2/" APP "/manifests/1"), 201);
+	assert_int_equal(f->writers.held, 0);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, asker_setup, asker_teardown)
@@ -519,6 +579,8 @@ int main(void)
 		TEST(upload__limits),
 		TEST(mount__from_a_repository_or_any),
 		TEST(mount__of_what_has_just_gone),
+		TEST(upload__room_is_kept_for_what_is_coming),
+		TEST(manifest__memory_is_counted_when_read),
 		TEST(upload__its_end_repeated),
 		TEST(manifest__by_tag_and_by_digest),
 		TEST(manifest__refusals),

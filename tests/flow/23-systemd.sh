@@ -20,13 +20,9 @@ fi
 
 step 'systemd understands every line of the units'
 if has systemd-analyze; then
-	# The installation is under a prefix that the unit was not configured for.
-	mkdir "$T/verify"
-	sed "s|^ExecStart=[^ ]*|ExecStart=$MOAT_BIN/moatd|" "$UNIT" >"$T/verify/moatd.service"
-	cp "$UNITS/moatd.socket" "$T/verify/"
-	must systemd-analyze verify --man=no "$T/verify/moatd.service" "$T/verify/moatd.socket"
+	must systemd-analyze verify --man=no "$UNIT" "$UNITS/moatd.socket"
 	same "$(cat "$T/err")" '' 'what verify says'
-	sed 's/^PrivateUsers=/PrivateUser=/' "$T/verify/moatd.service" >"$T/moatd.service"
+	sed 's/^PrivateUsers=/PrivateUser=/' "$UNIT" >"$T/moatd.service"
 	systemd-analyze verify --man=no "$T/moatd.service" >"$T/out" 2>&1 || true
 	out_has 'Unknown key'
 fi

@@ -161,6 +161,11 @@ static int help(const struct line *l, const char *word, struct err *e)
 {
 	bool found = false;
 
+	if (word && strcmp(word, "moatd") == 0) {
+		fputs("moatd, a program of its own, serves the store: see `moatd --help`\n",
+			l->out);
+		return 0;
+	}
 	if (!word) {
 		print_summary(l);
 		return 0;

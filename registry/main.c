@@ -82,6 +82,10 @@ static int take_sockets(struct daemon *d, struct err *e)
 {
 	int first, inherited = socket_inherited(&first);
 
+	if (inherited && d->options.listen.given)
+		log_fields(LOG_LINE_WARNING, "listen",
+			{ "reason", "listen is ignored: sockets come from the service manager",
+				0 });
 	for (int i = 0; i < inherited; i++)
 		d->listeners[d->count++] = first + i;
 	for (size_t i = 0; i < d->options.listen.count && !inherited; i++) {
@@ -237,12 +241,19 @@ static int confine(const struct options *o, struct err *e)
 	return 0;
 }
 
-/* A store that is written is made, if need be, before it is the only place that may be. */
+/* A store that is written is made, if need be, before it is the only place that may be. One that is
+ * read must be there: the first thing that goes wrong on a new machine. */
 static int prepare_store(const struct options *o, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
 
-	return o->push ? store_open(&s, o->store, STORE_WRITE, e) : 0;
+	if (store_open(&s, o->store, o->push ? STORE_WRITE : STORE_READ, e) == 0)
+		return 0;
+	if (e->code == ERR_ABSENT && !o->push)
+		return err_ctx(e,
+			"%s: no store here yet: run moat import, or say push: on, which makes one",
+			o->store);
+	return -1;
 }
 
 static int start(struct daemon *d, struct err *e)
@@ -289,26 +300,37 @@ static int start(struct daemon *d, struct err *e)
 		e);
 }
 
-static void complain(int rc, const struct err *e)
+/* Log a failure; else add the name to what was read. */
+static void reloaded(struct buf *what, const char *name, int rc, const struct err *e)
 {
 	if (rc < 0)
 		log_fields(LOG_LINE_ERROR, "reload.failed", { "error", e->text, 0 });
+	else
+		buf_printf(what, "%s%s", what->len ? "," : "", name);
 }
 
 /* SIGHUP: new certificate, users, rules and log files. What can not be read changes nothing. */
 static void reload(struct daemon *d)
 {
 	const struct options *o = &d->options;
+	AUTO(buf_release) struct buf what = BUF_INIT;
 	struct err e;
 
 	notify_reloading();
 	if (o->tls_cert)
-		complain(tls_load(o->tls_cert, o->tls_key, &e), &e);
-	if (d->auth)
-		complain(auth_reload(d->auth, &e), &e);
+		reloaded(&what, "tls-cert,tls-key", tls_load(o->tls_cert, o->tls_key, &e), &e);
+	if (o->users || o->access)
+		reloaded(&what,
+			!o->access  ? "users"
+			: !o->users ? "access"
+				    : "users,access",
+			auth_reload(d->auth, &e), &e);
 	cache_changed(d->cache); /* what anybody could read may be private now */
-	complain(log_file_reopen(d->log, &e), &e);
-	complain(log_file_reopen(d->audit, &e), &e);
+	if (log_path(o->access_log))
+		reloaded(&what, "access-log", log_file_reopen(d->log, &e), &e);
+	if (log_path(o->audit_log))
+		reloaded(&what, "audit-log", log_file_reopen(d->audit, &e), &e);
+	log_fields(LOG_LINE_INFO, "reload", { "keys", what.len ? what.data : "", 0 });
 	notify_ready();
 }
 

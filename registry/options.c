@@ -10,7 +10,7 @@ const struct config_key options_table[] = {
 		"The store to serve: a directory that moat import or moat pull filled." },
 	{ "listen", CONFIG_STRINGS, AT(listen), "127.0.0.1:5000", 0, 0, "",
 		"ADDRESS:PORT to listen on, several as a list; [::1]:5000, and :5000 for every "
-		"address. Sockets from systemd come instead." },
+		"address. Sockets from systemd come instead, and moatd warns." },
 	{ "allow-plain-http", CONFIG_BOOL, AT(allow_plain_http), "off", 0, 0, "",
 		"Serve without TLS on addresses that other machines can reach." },
 	{ "tls-cert", CONFIG_STRING, AT(tls_cert), NULL, 0, 0, "",
@@ -18,7 +18,8 @@ const struct config_key options_table[] = {
 	{ "tls-key", CONFIG_STRING, AT(tls_key), NULL, 0, 0, "",
 		"The certificate's private key (PEM)." },
 	{ "tls-client-ca", CONFIG_STRING, AT(tls_client_ca), NULL, 0, 0, "",
-		"Authorities (PEM) of client certificates; their common names are users." },
+		"Authorities (PEM) of client certificates; their common names are users. Not read "
+		"again: a change needs a restart." },
 	{ "push", CONFIG_BOOL, AT(push), "off", 0, 0, "",
 		"Take pushes and deletes, beside what sets brought. Without users only where no "
 		"other machine can reach it." },
@@ -115,6 +116,8 @@ static int next_flag(int argc, char **argv, int *at, struct flag *f, struct err 
 	const char *arg = argv[(*at)++];
 	struct span rest;
 
+	if (strcmp(arg, "-h") == 0)
+		arg = "--help";
 	if (strncmp(arg, "--", 2) != 0)
 		return err_set(e, ERR_INPUT, "%s: not an option; try moatd --help", arg);
 	rest = span_of(arg + 2);

@@ -22,7 +22,7 @@ static void strings_release(struct config_strings *s)
 	for (size_t i = 0; i < s->count; i++)
 		free(s->items[i]);
 	free(s->items);
-	*s = (struct config_strings){ NULL, 0 };
+	*s = (struct config_strings){ .items = NULL };
 }
 
 static void strings_add(struct config_strings *s, const char *text)
@@ -82,6 +82,7 @@ int config_set(const struct config_key *key, void *config, const char *value, bo
 		if (!append)
 			strings_release(at);
 		strings_add(at, value);
+		((struct config_strings *)at)->given = true;
 		return 0;
 	case CONFIG_STRING:
 		free(*(char **)at);
@@ -99,12 +100,14 @@ void config_init(const struct config_key table[], size_t count, void *config)
 		void *at = field(&table[i], config);
 
 		if (table[i].type == CONFIG_STRINGS)
-			*(struct config_strings *)at = (struct config_strings){ NULL, 0 };
+			*(struct config_strings *)at = (struct config_strings){ .items = NULL };
 		else if (table[i].type == CONFIG_STRING)
 			*(char **)at = NULL;
 		if (table[i].initial &&
 			config_set(&table[i], config, table[i].initial, false, "default", &e) < 0)
 			BUG("%s", e.text);
+		if (table[i].type == CONFIG_STRINGS)
+			((struct config_strings *)at)->given = false;
 	}
 }
 

@@ -24,6 +24,7 @@ enum config_type {
 struct config_strings {
 	char **items;
 	size_t count;
+	bool given; /* not the default */
 };
 
 struct config_key {

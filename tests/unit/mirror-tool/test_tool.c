@@ -76,6 +76,7 @@ static void tool_main__finds_the_command(void **state)
 		{ { "moat", "version" }, 2, 0, "moat " MOAT_VERSION "\n" },
 		{ { "moat", "--version" }, 2, 0, "moat " MOAT_VERSION "\n" },
 		{ { "moat", "help", "nothing" }, 3, EXIT_USAGE, "" },
+		{ { "moat", "help", "moatd" }, 3, 0, NULL },
 	};
 
 	(void)state;

@@ -52,7 +52,7 @@ static char *maps[] = { map_host, map_port, map_bare };
 static void names_find__candidates_in_order(void **state)
 {
 	AUTO(names_release) struct names n = NAMES_INIT;
-	struct config_strings given = { maps, ARRAY_SIZE(maps) };
+	struct config_strings given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct err e;
 
 	(void)state;
@@ -72,7 +72,7 @@ static void names_find__candidates_in_order(void **state)
 static void names_find_target__ns_counts_where_it_is_mapped(void **state)
 {
 	AUTO(names_release) struct names n = NAMES_INIT;
-	struct config_strings given = { maps, ARRAY_SIZE(maps) };
+	struct config_strings given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct candidates c;
 	struct err e;
 
@@ -129,7 +129,7 @@ static void names_init__refuses(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		AUTO(names_release) struct names n = NAMES_INIT;
 		char *item = bad[i];
-		struct config_strings given = { &item, 1 };
+		struct config_strings given = { .items = &item, .count = 1 };
 
 		assert_err(names_init(&n, &given, "", &e), ERR_INPUT, "map");
 	}

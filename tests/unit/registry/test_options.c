@@ -31,6 +31,7 @@ static void options__defaults(void **state)
 	assert_string_equal(o.store, "/var/lib/moat");
 	assert_int_equal(o.listen.count, 1);
 	assert_string_equal(o.listen.items[0], "127.0.0.1:5000");
+	assert_false(o.listen.given);
 	assert_false(o.allow_plain_http);
 	assert_string_equal(o.access_log, "off");
 }
@@ -52,6 +53,8 @@ static void options__flags_over_file_over_defaults(void **state)
 	assert_int_equal(o.threads, 5);
 	assert_int_equal(o.listen.count, 2);
 	assert_string_equal(o.listen.items[1], "[::1]:4");
+	assert_true(o.listen.given);
+	assert_false(o.map.given);
 	assert_true(o.allow_plain_http);
 }
 

@@ -324,9 +324,21 @@ static bool may(const struct access *a, const char *user, const char *name, enum
 	return false;
 }
 
+static bool has_port(const char *repo)
+{
+	return repo[strcspn(repo, ":/")] == ':';
+}
+
 bool access_may(const struct access *a, const char *user, const char *repo, enum action action)
 {
-	return may(a, user, repo, action, access_match);
+	char api[REF_TEXT_SIZE];
+
+	if (may(a, user, repo, action, access_match))
+		return true;
+	if (!repo || !has_port(repo))
+		return false;
+	ref_api_name(repo, api);
+	return may(a, user, api, action, access_match);
 }
 
 bool access_may_somewhere(

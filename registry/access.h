@@ -27,7 +27,8 @@ MUST int access_read(struct access **a, const char *path, struct err *e);
 struct access *access_default(bool logins);
 void access_free(struct access **a); /* for AUTO */
 
-/* user "": nobody in particular. repo NULL: any repository would do. */
+/* user "": nobody in particular. repo: as the store names it, NULL: any would do. A host's port stands
+ * behind ':' or, as the API, its lists and the audit log have it, behind '-': a rule for either counts. */
 bool access_may(const struct access *a, const char *user, const char *repo, enum action action);
 
 /*

@@ -126,6 +126,37 @@ static void access_may__matrix(void **state)
 	assert_false(access_may_somewhere(a, "", "team-a/x", ACTION_PUSH));
 }
 
+/* A port may be written as the store has it, and as the catalog, URLs and the audit log do. */
+static const struct {
+	const char *pattern, *repo;
+	bool may;
+} ports[] = {
+	{ "localhost:5001/**", "localhost:5001/demo/app", true },
+	{ "localhost-5001/**", "localhost:5001/demo/app", true },
+	{ "localhost-5001/demo/app", "localhost:5001/demo/app", true },
+	{ "localhost-*/demo/*", "localhost:5001/demo/app", true },
+	{ "localhost-5002/**", "localhost:5001/demo/app", false },
+	{ "localhost-5001/**", "localhost-5001/pushed", true },
+	/* what was pushed under a bare name has no port */
+	{ "localhost:5001/**", "localhost-5001/pushed", false },
+	{ "team/a-1", "team/a:1", false },
+};
+
+static void access_may__either_spelling_of_a_port(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		AUTO(mem_free)
+		char *text = mem_printf("- {repositories: [\"%s\"], users: [a], actions: [push]}\n",
+			ports[i].pattern);
+		AUTO(access_free) struct access *a = rules(state, text);
+
+		if (access_may(a, "a", ports[i].repo, ACTION_PUSH) != ports[i].may)
+			fail_msg("\"%s\" and \"%s\"", ports[i].pattern, ports[i].repo);
+		assert_false(access_may(a, "a", ports[i].repo, ACTION_PULL));
+		assert_false(access_may(a, "b", ports[i].repo, ACTION_PUSH));
+	}
+}
+
 /* What a rule for the stored name promises to the path that a request may have. */
 static const struct {
 	const char *pattern, *path;
@@ -141,6 +172,8 @@ static const struct {
 	{ "docker.io/**", "a/b/c", true },
 	{ "docker**", "a/b/c", true },
 	{ "localhost:5001/**", "localhost-5001/x", true },
+	{ "localhost-5001/**", "localhost-5001/x", true },
+	{ "localhost-5001/**", "demo/app", true }, /* with ns=localhost:5001 */
 	{ "ghcr.io/team/*", "mirror.corp/team/app", true },
 	{ "*/team/app", "team/app", true },
 	{ "**/app", "team/app", true },
@@ -220,6 +253,9 @@ static void access_read__example(void **state)
 	(void)state;
 	assert_ok(access_read(&a, path, &e));
 	assert_true(access_may(a, "", "docker.io/library/nginx", ACTION_PULL));
+	assert_true(access_may(a, "", "ghcr.io/acme/app", ACTION_PULL));
+	assert_true(access_may(a, "", "moat.local/cni/plugins", ACTION_PULL));
+	assert_false(access_may(a, "", "moat.local/cni/plugins", ACTION_PUSH));
 	assert_true(access_may(a, "ci-a", "team-a/app", ACTION_PUSH));
 	assert_false(access_may(a, "bob", "team-a/app", ACTION_PUSH));
 	assert_true(access_may(a, "bob", NULL, ACTION_CATALOG));
@@ -304,6 +340,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(access_match__table),
 		T(access_may__matrix),
+		T(access_may__either_spelling_of_a_port),
 		T(access_may_somewhere__table),
 		T(access_match__as_the_obvious_one),
 		T(access_read__example),

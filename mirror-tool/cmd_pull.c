@@ -167,7 +167,7 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 	if (rc == 0)
 		return err_set(
 			e, ERR_ABSENT, "%s is not there; `moat pin` makes it", p.options->lock);
-	if (rc < 0 || choose(&p, e) < 0 || store_open(&p.store, t->store, STORE_WRITE, e) < 0)
+	if (rc < 0 || choose(&p, e) < 0 || tool_store_write(t, &p.store, e) < 0)
 		return -1;
 	return pull(&p, e);
 }

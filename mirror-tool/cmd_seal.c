@@ -99,7 +99,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--key is needed; `moat key new` makes one");
 	if (key_read_file(&k, o->key, &o->source, e) < 0)
 		return -1;
-	if (store_open(&s, t->store, STORE_WRITE, e) < 0)
+	if (tool_store_write(t, &s, e) < 0)
 		return -1;
 	if (build(&sealed, s, o, e) < 0 || seal_commit(&sealed, s, k, &signed_now, e) < 0)
 		return err_ctx(e, "seal");

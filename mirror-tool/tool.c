@@ -5,10 +5,14 @@
 #include "mirror-tool/tool.h"
 
 #include <stdarg.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "storage/base/buf.h"
+#include "storage/store.h"
 #include "storage/base/banned.h"
 
 struct globals {
@@ -92,6 +96,35 @@ int tool_exit_status(enum err_code code)
 		break;
 	}
 	return EXIT_FAILED;
+}
+
+/* --- the store ------------------------------------------------------------------------------- */
+
+/* Root may write anywhere, but the next one to open the store may be its owner, who may not. */
+static int check_owner(const struct tool *t, struct err *e)
+{
+	struct passwd *owner;
+	struct stat st;
+
+	if (geteuid() != 0 || stat(t->store, &st) < 0 || st.st_uid == 0)
+		return 0;
+	owner = getpwuid(st.st_uid);
+	if (!owner)
+		return err_set(e, ERR_INPUT,
+			"%s belongs to user %u, who could not use what root writes there: setpriv "
+			"--reuid %u --clear-groups moat %s ...",
+			t->store, st.st_uid, st.st_uid, t->verb);
+	return err_set(e, ERR_INPUT,
+		"%s belongs to %s, who could not use what root writes there: runuser -u %s -- moat "
+		"%s ...",
+		t->store, owner->pw_name, owner->pw_name, t->verb);
+}
+
+int tool_store_write(const struct tool *t, struct store **s, struct err *e)
+{
+	if (check_owner(t, e) < 0)
+		return -1;
+	return store_open(s, t->store, STORE_WRITE, e);
 }
 
 /* --- help ---------------------------------------------------------------------------------- */
@@ -238,7 +271,9 @@ static int call(const struct line *l, const struct command *c, const struct glob
 	const void *options, const struct texts *args, struct err *e)
 {
 	const char *env = getenv("MOAT_STORE");
-	struct tool t = { .store_given = g->store != NULL, .json = g->json, .quiet = g->quiet };
+	struct tool t = {
+		.verb = c->name, .store_given = g->store != NULL, .json = g->json, .quiet = g->quiet
+	};
 
 	t.store = g->store ? g->store : env && *env ? env : STORE_DEFAULT;
 	t.out = l->out;

@@ -30,6 +30,7 @@ enum exit_status {
 #define STORE_DEFAULT "/var/lib/moat"
 
 struct tool {
+	const char *verb; /* of the command that runs */
 	const char *store; /* --store, else $MOAT_STORE, else STORE_DEFAULT */
 	bool store_given; /* by flag */
 	bool json, quiet;
@@ -96,6 +97,13 @@ void tool_note(const struct tool *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void tool_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 int tool_exit_status(enum err_code code);
+
+/*
+ * For verbs that write: open t->store, which is made when it is not there. ERR_INPUT for root in a
+ * folder of somebody else: root's files in it would lock its owner, as whom moatd runs, out.
+ */
+struct store;
+MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e);
 
 /* --- options.c ------------------------------------------------------------------------------- */
 

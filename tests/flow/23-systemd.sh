@@ -99,7 +99,9 @@ step 'inside it: what is imported while it serves is served'
 write_list platform "{name: \"docker.io/library/layered:1\", from: \"oci:$FIXTURES/layered:layered\"}" \
 	"{name: \"docker.io/library/layered:2\", from: \"oci:$FIXTURES/layered:layered\"}"
 pin --update
-pull
+as_owner=()
+[ "$(id -u)" != 0 ] || as_owner=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+must "${as_owner[@]}" "$T/usr/bin/moat" pull --lock "$LOCK" --store "$OUT"
 secure one "$NAME/manifests/2" >"$T/manifest.2"
 same_file "$T/manifest.2" "$T/manifest"
 

@@ -69,3 +69,26 @@ wait_until 20 answers "http://$IP:6401/v2/"
 kill -HUP "$STARTED_PID"
 wait_until 10 grep -q '^event=reload keys=-$' "$T/plain.log"
 stop "$STARTED_PID"
+
+step 'root does not write into a store of somebody else, who could not open it any more'
+if [ "$(id -u)" = 0 ]; then
+	seal
+	export_to
+	chmod 711 "$T"
+	mkdir "$T/theirs"
+	chown nobody "$T/theirs"
+	for verb in "import --key $PUB $MEDIUM" "pull --lock $LOCK" "seal --lock $LOCK --key $KEY"; do
+		# shellcheck disable=SC2086 # words
+		must_fail 1 moat --store "$T/theirs" $verb
+		err_has "theirs belongs to nobody, .*: runuser -u nobody -- moat ${verb%% *}"
+		same "$(ls -A "$T/theirs")" '' "what $verb left"
+	done
+	cp "$MOAT_BIN/moat" "$T/" # to where nobody may go
+	must runuser -u nobody -- "$T/moat" import --store "$T/theirs" --key "$PUB" "$MEDIUM"
+	must moat list --store "$T/theirs"
+	chown -R 54321 "$T/theirs"
+	must_fail 1 moat import --store "$T/theirs" --key "$PUB" "$MEDIUM"
+	err_has 'setpriv --reuid 54321'
+else
+	echo 'not tested: only root can give a folder away'
+fi

@@ -394,6 +394,30 @@ static bool is_transient(CURLcode code)
 	return false;
 }
 
+/* What OpenSSL makes of an answer that is not TLS, which the next attempt would get again. libcurl has
+ * one code for this and for a handshake that was cut off, so the text decides. */
+static bool speaks_no_tls(const struct transfer *t, CURLcode code)
+{
+	return code == CURLE_SSL_CONNECT_ERROR &&
+	       (strstr(t->why, "wrong version number") || strstr(t->why, "packet length too long"));
+}
+
+/* How the list would name the server. */
+static int no_tls(const struct transfer *t, struct err *e)
+{
+	AUTO(buf_release) struct buf host = BUF_INIT;
+	const char *url = "", *at;
+
+	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, (char **)(void *)&url);
+	at = strstr(url, "://");
+	at = at ? at + 3 : url;
+	buf_add(&host, at, strcspn(at, "/?"));
+	return err_set(e, ERR_NET,
+		"it does not speak TLS (%s); if that is right, the list must say "
+		"registries: {\"%s\": {plain-http: true}}",
+		t->why, host.data);
+}
+
 static void transfer_end(struct transfer *t, CURLcode code)
 {
 	const struct http_handler *fn = t->fn;
@@ -409,6 +433,8 @@ static void transfer_end(struct transfer *t, CURLcode code)
 		rc = -1;
 	} else if (t->refused_address) {
 		rc = err_set(&e, ERR_INPUT, "leads to an address of this machine");
+	} else if (speaks_no_tls(t, code)) {
+		rc = no_tls(t, &e);
 	} else if (code != CURLE_OK) {
 		again = is_transient(code);
 		rc = err_set(&e, ERR_NET, "%s", t->why[0] ? t->why : curl_easy_strerror(code));

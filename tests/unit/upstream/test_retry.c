@@ -1,6 +1,7 @@
 /* Attempts, pauses and limits of a host. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/cm.h"
 #include "world.h"
@@ -61,6 +62,38 @@ static void retry__ends_after_the_last_attempt(void **state)
 	get_manifest(&w, "app:503", false, &r);
 	assert_failed(&r, ERR_NET, "after 4 attempts: HTTP 503");
 	assert_int_equal(fake_count(w.a, "GET "), 4);
+}
+
+/* A server of plain HTTP that somebody greets with TLS. */
+static void *answer_plainly(void *ctx, int fd)
+{
+	static const char text[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+	char hello[1024];
+
+	(void)ctx;
+	if (read(fd, hello, sizeof(hello)) > 0 && write(fd, text, sizeof(text) - 1) < 0)
+		perror("write");
+	return NULL;
+}
+
+static void retry__a_server_without_tls_is_not_tried_again(void **state)
+{
+	const struct fake_wire wire = { .open = answer_plainly };
+	AUTO(world_end) struct world w;
+	AUTO(result_release) struct result r = RESULT_INIT;
+	char words[100];
+
+	(void)state;
+	world_init(&w, failing, NULL);
+	fake_stop(&w.a);
+	w.a = fake_start(failing, &w, &wire);
+	w.hosts[0] = (struct upstream_host){ .host = fake_host(w.a) };
+	get_manifest(&w, "app:1", false, &r);
+	snprintf(words, sizeof(words), "registries: {\"%s\": {plain-http: true}}", fake_host(w.a));
+	assert_failed(&r, ERR_NET, words);
+	assert_non_null(strstr(r.e.text, "does not speak TLS"));
+	assert_int_equal(fake_connections(w.a), 1);
+	assert_int_equal(w.notes.len, 0);
 }
 
 static void retry__final_answers_are_not_tried_again(void **state)
@@ -223,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(retry__transient_failures_are_tried_again),
 		cmocka_unit_test(retry__ends_after_the_last_attempt),
+		cmocka_unit_test(retry__a_server_without_tls_is_not_tried_again),
 		cmocka_unit_test(retry__final_answers_are_not_tried_again),
 		cmocka_unit_test(retry__one_bad_item_does_not_touch_the_others),
 		cmocka_unit_test(retry__nobody_listens),

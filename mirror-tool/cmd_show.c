@@ -44,7 +44,7 @@ static void fact(struct page *p, const char *label, const char *value)
 	if (p->json)
 		json_pair(&p->text, label, value);
 	else
-		buf_printf(&p->text, "%-12s%s\n", label, value);
+		buf_printf(&p->text, "%-12s %s\n", label, value);
 }
 
 static void fact_digest(struct page *p, const char *label, const struct digest *d)
@@ -62,8 +62,8 @@ static void fact_bytes(struct page *p, const char *label, uint64_t bytes)
 	if (p->json)
 		json_number(&p->text, label, bytes);
 	else
-		buf_printf(&p->text, "%-12s%s (%" PRIu64 " bytes)\n", label, size_text(bytes, size),
-			bytes);
+		buf_printf(&p->text, "%-12s %s (%" PRIu64 " bytes)\n", label,
+			size_text(bytes, size), bytes);
 }
 
 /* A list of things: its heading and what closes it. */
@@ -180,7 +180,7 @@ static void show_state(struct page *p, const struct set_info *info)
 		json_flag(&p->text, "active", info->active);
 		json_number(&p->text, "generation", info->generation);
 	} else if (info->active) {
-		buf_printf(&p->text, "%-12sactive, generation %" PRIu64 "\n", "state",
+		buf_printf(&p->text, "%-12s active, generation %" PRIu64 "\n", "state",
 			info->generation);
 	} else {
 		fact(p, "state", p->look->store ? "accepted, not active" : "on a medium");
@@ -340,10 +340,26 @@ static int find_reference(struct page *p, const struct ref *wanted, bool active,
 	return 0;
 }
 
+static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e)
+{
+	int rc = find_reference(p, wanted, true, e);
+
+	return rc ? rc : find_reference(p, wanted, false, e);
+}
+
+/* Or was the host put before it? Then it may be a file's, which are written without theirs, too. */
+static bool begins_with_host(const char *which, const struct ref *wanted)
+{
+	size_t len = strlen(wanted->host);
+
+	return strncmp(which, wanted->host, len) == 0 && which[len] == '/';
+}
+
 /* -------------------------------------------------------------------------------------------------- */
 
 static int show(struct page *p, const char *which, struct err *e)
 {
+	AUTO(mem_free) char *file = mem_printf(SET_HOST "/%s", which);
 	struct look_set *s = look_find(p->look, which);
 	struct ref wanted;
 	int rc;
@@ -352,9 +368,10 @@ static int show(struct page *p, const char *which, struct err *e)
 		return show_set(p, s, e);
 	if (ref_parse(&wanted, span_of(which), e) < 0)
 		return -1;
-	rc = find_reference(p, &wanted, true, e);
-	if (rc == 0)
-		rc = find_reference(p, &wanted, false, e);
+	rc = find_anywhere(p, &wanted, e);
+	if (rc == 0 && !begins_with_host(which, &wanted) &&
+		ref_parse(&wanted, span_of(file), e) == 0)
+		rc = find_anywhere(p, &wanted, e);
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
 	return rc < 0 ? -1 : 0;

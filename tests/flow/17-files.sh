@@ -42,6 +42,16 @@ import
 clean
 must moat list --store "$IN" --files
 out_has 'cni/plugins'
+
+step 'show finds a file by the name that the list has, and parts what it says by blanks'
+for name in cni/plugins:v1.9.1 moat.local/cni/plugins:v1.9.1; do
+	must moat show --store "$IN" "$name"
+	out_has '^reference    moat\.local/cni/plugins:v1\.9\.1$'
+	out_has '^artifactType application/vnd\.moat\.cni\.plugins\.v1$'
+done
+must_fail 1 moat show --store "$IN" docker.io/cni/plugins:v1.9.1
+
+step 'nodes download them'
 moatd_start "$IN"
 get_manifest "$INSIDE" moat.local/cni/plugins v1.9.1 >"$T/index.json"
 for arch in amd64 arm64; do

@@ -26,7 +26,7 @@ static const struct option_def options[] = {
 	{ "ca", OPTION_TEXT, offsetof(struct node_options, ca), "FILE", NULL,
 		"PEM of the CA that signed the server's certificate" },
 	{ "write", OPTION_TEXT, offsetof(struct node_options, write), "ROOT", NULL,
-		"merge the files into this root (\"/\" on the node itself) instead of printing" },
+		"merge the files into this root, to be copied to nodes, instead of printing" },
 };
 
 /* --- what is wanted ---------------------------------------------------------------------------- */
@@ -236,7 +236,9 @@ const struct command cmd_node_config = {
 	.args = "--runtime NAME --server URL [--ca FILE] [--write ROOT]",
 	.summary = "what a container runtime needs to find us",
 	.about = "Sends every upstream host of the active sets to the server and cuts off the real "
-		 "one.\nPrints the files, or merges them into ROOT; what others wrote is kept.",
+		 "one.\nPrints the files, or merges them into ROOT; what others wrote is kept. "
+		 "Needs the\nstore: run it on the server, with URL as nodes reach it, and copy "
+		 "ROOT to them.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct node_options),

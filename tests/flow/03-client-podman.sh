@@ -34,3 +34,13 @@ done
 
 step 'a name that did not travel is not found, and quickly'
 must_fail '[1-9][0-9]*' timeout 60 podman_ pull docker.io/library/stranger:1
+
+step 'rules that want a login: auth.json has that of the server, as moat-node(1) has it'
+htpasswd node secret >"$T/users"
+echo '- {repositories: ["**"], users: [node], actions: [pull]}' >"$T/access.yaml"
+stop "$MOATD_PID"
+moatd_start "$IN" --users "$T/users" --access "$T/access.yaml"
+must podman_ rmi --all --force
+must_fail '[1-9][0-9]*' timeout 60 podman_ pull docker.io/library/multi:1.0
+must podman_ login --authfile "$T/auth.json" --tls-verify=false -u node -p secret "$INSIDE"
+must podman_ pull --authfile "$T/auth.json" docker.io/library/multi:1.0

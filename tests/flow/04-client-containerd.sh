@@ -28,3 +28,16 @@ done
 step 'a name that did not travel is not found, and upstream is not asked'
 must_fail '[1-9][0-9]*' timeout 60 ip netns exec "$ISLAND" ctr --address "$T/containerd/sock" \
 	images pull --hosts-dir "$hosts" docker.io/library/stranger:1
+
+step 'rules that want a login: a header in hosts.toml, as moat-node(1) has it'
+htpasswd node secret >"$T/users"
+echo '- {repositories: ["**"], users: [node], actions: [pull]}' >"$T/access.yaml"
+stop "$MOATD_PID"
+moatd_start "$IN" --users "$T/users" --access "$T/access.yaml"
+must_fail '[1-9][0-9]*' ctr_ images pull --snapshotter native --hosts-dir "$hosts" \
+	docker.io/library/debian:12
+cat >>"$hosts/docker.io/hosts.toml" <<END
+  [host."http://$INSIDE".header]
+    authorization = "Basic $(printf node:secret | base64)"
+END
+must ctr_ images pull --snapshotter native --hosts-dir "$hosts" docker.io/library/debian:12

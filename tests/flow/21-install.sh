@@ -39,6 +39,15 @@ same "$(find "$T/root" -name moatd.service -o -name moatd.socket -o -name moat.c
 # Where moat looks for keys is fixed, and so is the folder that is made for them.
 has_line "$T/root/usr/lib/tmpfiles.d/moat.conf" '^d /etc/moat/trust\.d '
 
+step 'the user and the folders, by the names that README has'
+if [ "$(id -u)" = 0 ] && command -v systemd-sysusers systemd-tmpfiles >/dev/null; then
+	must systemd-sysusers --root="$T/root" moat.conf
+	has_line "$T/root/etc/passwd" '^moat:'
+	must systemd-tmpfiles --root="$T/root" --create moat.conf
+	exists "$T/root/etc/moat/trust.d"
+	exists "$T/root/var/lib/moat"
+fi
+
 step 'for /usr/local, from the same build'
 DESTDIR=$T/local must cmake --install "$BUILD" --prefix /usr/local/
 unit_fits "$T/local" /usr/local /usr/local/etc

@@ -48,13 +48,27 @@ bool site_may(const struct site *s, const struct request *q, const char *path, c
 	return !s->auth || auth_may(s->auth, q->who, path, repo, action);
 }
 
+/* In the words of the request: whose rule it was, or whether anything is there, has no part in it. */
+static int refuse(const struct request *q, const char *path, unsigned actions, struct reply *r)
+{
+	const char *what = actions & ACTION_DELETE    ? "delete from"
+			   : actions & ACTION_PUSH    ? "push to"
+			   : actions & ACTION_PULL    ? "pull from"
+			   : actions & ACTION_CATALOG ? "list the repositories of"
+						      : "use";
+
+	return reply_error(r, 403, "DENIED", "%s may not %s %s",
+		*q->who->name ? q->who->name : "nobody without a login", what,
+		*path ? path : "this registry");
+}
+
 int site_deny(struct site *s, const struct request *q, const char *path, unsigned actions,
 	struct reply *r)
 {
 	AUTO(buf_release) struct buf challenge = BUF_INIT;
 
 	if (!auth_login_helps(s->auth, q->who, path, actions))
-		return reply_error(r, 403, "DENIED", "you may not do that here");
+		return refuse(q, path, actions, r);
 	auth_challenge(s->auth, q->who, q->host, s->tls, path, actions, &challenge);
 	reply_error(r, 401, "UNAUTHORIZED", "a login is needed for that");
 	reply_header(r, "WWW-Authenticate", challenge.data);

@@ -93,10 +93,10 @@ struct writing {
 	size_t held; /* of shared->held */
 	uint64_t coming; /* of shared->coming */
 	struct upload *upload; /* taken */
-	bool unannounced; /* nobody was told of that session: it ends with this request */
 	char *from; /* of a mount: the source, as the store names it */
 	char session[SESSION_ID_SIZE]; /* its id, also after it was given back */
 	uint64_t received; /* bytes of the body */
+	bool unannounced; /* nobody was told of that session: it ends with this request */
 	bool too_large; /* the body passed its limit; the rest is thrown away */
 	bool too_many; /* the bodies of all passed theirs; the same */
 	struct manifest manifest;

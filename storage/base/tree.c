@@ -97,9 +97,9 @@ static bool remember(struct arena *a, const struct node *n)
 {
 	const struct node *const *at = tsearch(n, &a->keys, by_map_and_key);
 
-	if (!at)
-		BUG("out of memory");
-	return *at == n;
+	if (at)
+		return *at == n;
+	BUG("out of memory");
 }
 
 /* Is its key there already? Small maps are searched; large ones are looked up in a balanced tree, which

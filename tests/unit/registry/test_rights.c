@@ -312,6 +312,13 @@ static void push_only__tells_nothing(void **state)
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/quay.io/x/y/manifests/1.27"), 403);
 	assert_true(says(f, "it belongs to a set"));
 	assert_false(says(f, "platform"));
+	check(f, NEVER, GET, "/v2/team/x/manifests/1");
+	assert_true(says(f, "carol may not pull from team/x"));
+	become(f, "bob", NULL);
+	check(f, NEVER, PUT(span_of(INDEX)), "/v2/team/x/manifests/1");
+	assert_true(says(f, "bob may not push to team/x"));
+	check(f, NEVER, GET, "/v2/_catalog");
+	assert_true(says(f, "bob may not list the repositories of this registry"));
 }
 
 /* What not everybody may read is for no cache that serves everybody. */

@@ -56,13 +56,14 @@ def push_blob(conn, repo, data, chunks):
     return d
 
 
-def push_image(conn, repo, rng, tag):
+def push_image(conn, repo, rng, tag, before=lambda manifest_digest: None):
     layer = rng.randbytes(rng.choice([100, 5000, 200000, 1500000]))
     config = push_blob(conn, repo, EMPTY, 0)
     d = push_blob(conn, repo, layer, rng.choice([0, 0, 1, 3]))
     manifest = json.dumps({"schemaVersion": 2, "mediaType": TYPE,
                            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
                            "layers": [{"mediaType": "application/octet-stream", "digest": d, "size": len(layer)}]}).encode()
+    before(digest(manifest))
     status, h, body = ask(conn, "PUT", f"/v2/{repo}/manifests/{tag}", manifest, {"Content-Type": TYPE})
     need(status, 201, f"PUT manifest {body}")
     return digest(manifest), manifest, d, layer
@@ -136,4 +137,5 @@ def main():
     sys.exit(bool(failures) or not counts.get("read"))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@
 #define BODY_SWALLOW                                                                               \
 	(64u << 10) /* of a request that needs none; a larger one ends the connection */
 #define DRAIN_MAX (64u << 20) /* of a refused body, so that the connection can go on */
-#define RATE_WINDOW_MS 30000
+#define RATE_WINDOW_MS 30000 /* unless the configuration has another */
 #define LOG_LINES_MAX (32u << 10)
 #define TURN_LEAST (256u << 10) /* smaller answers do not wait for their turn */
 
@@ -656,8 +656,9 @@ static bool is_stalled(struct conn *c, uint64_t moved)
 {
 	uint64_t before = c->window_bytes;
 	int64_t ms = c->loop->now_ms - c->window_ms;
+	unsigned window = c->loop->server->config.rate_window;
 
-	if (ms < RATE_WINDOW_MS && before != UINT64_MAX)
+	if (ms < (window ? window : RATE_WINDOW_MS) && before != UINT64_MAX)
 		return false;
 	c->window_bytes = moved;
 	c->window_ms = c->loop->now_ms;

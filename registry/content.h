@@ -38,7 +38,7 @@ struct content {
 /* One reference, the caller's. fd is taken over. */
 struct content *content_bytes(
 	const struct digest *d, const char *media_type, struct buf *bytes, const char *ns);
-struct content *content_list(struct span json, const char *link); /* both are copied */
+struct content *content_list(struct span json, const char *link, const char *ns); /* copied */
 struct content *content_file(
 	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns);
 

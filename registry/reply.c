@@ -159,6 +159,8 @@ void reply_content_headers(struct reply *r, const struct content *c)
 	reply_header(r, "Content-Type", c->media_type);
 	if (c->link)
 		reply_header(r, "Link", c->link);
+	if (*c->ns)
+		reply_header(r, "OCI-Namespace", c->ns);
 	if (!c->digest.alg)
 		return;
 	etag_of(c, etag);
@@ -168,8 +170,6 @@ void reply_content_headers(struct reply *r, const struct content *c)
 		reply_header(r, "Cache-Control", c->keep);
 	if (has_ranges(c))
 		reply_header(r, "Accept-Ranges", "bytes");
-	if (*c->ns)
-		reply_header(r, "OCI-Namespace", c->ns);
 }
 
 /* If-None-Match: a list of tags, weak or strong, with or without quotes, or a star. */

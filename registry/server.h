@@ -38,7 +38,8 @@ struct server_config {
 	unsigned connections, connections_each; /* in all, of one address */
 	unsigned header_seconds; /* a request must be whole after that long */
 	unsigned idle_seconds; /* between requests */
-	unsigned least_rate; /* bytes a second, over 30 s, that a client must take or send */
+	unsigned least_rate; /* bytes a second that a client must take or send */
+	unsigned rate_window; /* ... over so many milliseconds; 0: 30 s */
 	unsigned bodies; /* large answers that are sent at once; others wait for their turn */
 	bool catalog;
 	struct push_config push;

@@ -117,7 +117,7 @@ void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, con
 
 	if (!q->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
 		return;
-	c = content_list(buf_span(&r->bytes), reply_get(r, "Link"));
+	c = content_list(buf_span(&r->bytes), reply_get(r, "Link"), q->route->ns);
 	cache_put(s->cache, span_of(q->uri), epoch, c);
 }
 
@@ -171,6 +171,9 @@ static int look_up(struct site *s, const struct request *q, struct reply *r, str
 {
 	if (table[q->route->kind].get(s, q, r, e) < 0)
 		return -1;
+	if (r->body == BODY_BYTES && r->status == 200 && table[q->route->kind].named &&
+		*q->route->ns)
+		reply_header(r, "OCI-Namespace", q->route->ns); /* a list; content has it itself */
 	return check_change(s, e);
 }
 

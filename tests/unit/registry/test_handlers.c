@@ -128,6 +128,12 @@ static void get_manifest__by_every_name(void **state)
 	}
 	assert_int_equal(ask(f, "/v2/library/nginx/manifests/1.27?ns=docker.io"), 200);
 	assert_string_equal(header(f, "OCI-Namespace"), "docker.io");
+	for (int i = 0; i < 2; i++) { /* from the store, and from the cache */
+		assert_int_equal(ask(f, "/v2/library/nginx/tags/list?ns=docker.io"), 200);
+		assert_string_equal(header(f, "OCI-Namespace"), "docker.io");
+	}
+	assert_int_equal(ask(f, "/v2/library/nginx/tags/list"), 200);
+	assert_string_equal(header(f, "OCI-Namespace"), "");
 	assert_int_equal(ask(f, "/v2/library/nginx/manifests/1.27?ns=quay.io"), 404);
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27?ns=docker.io"), 200);
 }
@@ -499,6 +505,7 @@ static void writes__are_405_on_known_routes_and_404_elsewhere(void **state)
 		assert_int_equal(ask(f, "/v2/x/blobs/uploads/"), 405);
 		assert_int_equal(ask(f, "/v2/x/blobs/uploads/?mount=a&from=b"), 405);
 		assert_int_equal(ask(f, "/v2/"), 405);
+		assert_int_equal(ask(f, "/token"), 405); /* containerd goes on with GET */
 		assert_int_equal(ask(f, "/nothing"), 404);
 	}
 	f->request.method = METHOD_GET;

@@ -374,8 +374,11 @@ static void compare_heads(const struct answer *get, const struct answer *head)
 static void server__head_for_every_get(void **state)
 {
 	struct fixture *f = *state;
+	const char *digest = strrchr(made.blob, '/') + 1;
+	AUTO(mem_free) char *referrers = mem_printf("/v2/library/nginx/referrers/%s", digest);
 	const char *const paths[] = { "/v2/", MANIFEST, made.blob, "/v2/library/nginx/tags/list",
 		"/v2/_catalog", "/v2/_oci/ext/discover", "/healthz", "/readyz", "/nothing",
+		"/metrics", "/token", "/v2/library/nginx/tags/list?ns=docker.io", referrers,
 		"/v2/x/manifests/1", "/v2/x/referrers/sha256:bad" };
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 

@@ -424,6 +424,47 @@ static void push__endless_bodies_are_cut_off(void **state)
 	assert_true(cut);
 }
 
+static size_t rest_of(int fd)
+{
+	static char bytes[65536];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+		all += (size_t)n;
+	return all;
+}
+
+/* Both are cut off within seconds; what the upload had before stays. */
+static void rate__of_bodies_that_crawl(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config config = usual;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
+	AUTO(mem_free) char *put = mem_printf("/v2/team/app/blobs/uploads/?digest=%s", f->digest);
+
+	config.least_rate = 1 << 20;
+	config.rate_window = 500;
+	start(f, config);
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire sends = wire_open(f->port);
+	AUTO(wire_close) struct wire reads = wire_open(f->port);
+	AUTO(mem_free) char *at = session(&w);
+
+	assert_int_equal(ask(&w, "POST", put, "", buf_span(&f->layer), &a), 201);
+	assert_int_equal(ask(&w, "PATCH", at, "", span_of("hello"), &a), 202);
+	head(&sends, "PATCH", at, "Content-Length: 1000\r\n");
+	wire_str(&sends, "slow");
+	head(&reads, "GET", path, "");
+	assert_true(wire_is_closed(&sends));
+	while (ask(&w, "GET", at, "", NOTHING, &a) == 400)
+		usleep(1000);
+	assert_string_equal(answer_get(&a, "Range"), "0-4");
+	sleep(3); /* and not a byte is taken */
+	assert_true(rest_of(reads.fd) < LAYER);
+}
+
 /* --- users ---------------------------------------------------------------------------------- */
 
 /* alice:secret */
@@ -606,6 +647,7 @@ int main(void)
 		RUNNING(push__endless_bodies_are_cut_off),
 		PREPARED(get__a_body_that_does_not_come_behind_a_login),
 		PREPARED(push__passwords_are_checked_by_other_threads),
+		PREPARED(rate__of_bodies_that_crawl),
 		PREPARED(pull__bodies_wait_for_their_turn),
 		PREPARED(server_stop__in_the_middle_of_everything),
 		RUNNING(server_drain__finishes_an_upload),

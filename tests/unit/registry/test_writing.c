@@ -367,6 +367,44 @@ static void mount__of_what_has_just_gone(void **state)
 
 /* --- manifests ------------------------------------------------------------------------------ */
 
+static unsigned header_count(const struct fixture *f, const char *wanted)
+{
+	const char *name, *value;
+	unsigned count = 0;
+	size_t at = 0;
+
+	while (reply_next(&f->reply, &at, &name, &value))
+		count += strcmp(name, wanted) == 0;
+	return count;
+}
+
+/* Clients take its absence for a registry without the API, and fall back to tags. */
+static void manifest__its_subject_is_told(void **state)
+{
+	static const char *const fields[] = { "\"manifests\":[]",
+		"\"config\":{\"mediaType\":\"application/"
+		"vnd.oci.empty.v1+json\",\"digest\":\"sha256:"
+		"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},"
+		"\"layers\":[]" };
+	static const char *const types[] = { MEDIA_OCI_INDEX, MEDIA_OCI_MANIFEST };
+	struct fixture *f = *state;
+	char subject[DIGEST_TEXT_SIZE];
+
+	digest(span_of("is not here"), DIGEST_SHA256, subject);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		AUTO(mem_free)
+		char *text = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"%s\",%s,\"subject\":{"
+					"\"mediaType\":\"" MEDIA_OCI_MANIFEST
+					"\",\"digest\":\"%s\",\"size\":11}}",
+			types[i], fields[i], subject);
+
+		assert_int_equal(ask(f, PUT(span_of(text)), "/v2/" APP "/manifests/%zu", i), 201);
+		assert_string_equal(header(f, "OCI-Subject"), subject);
+	}
+	assert_int_equal(ask(f, GET, "/v2/" APP "/referrers/%s", subject), 200);
+	assert_int_equal(count_of(f, "\"digest\":"), 2);
+}
+
 static void manifest__by_tag_and_by_digest(void **state)
 {
 	struct fixture *f = *state;
@@ -389,6 +427,7 @@ static void manifest__by_tag_and_by_digest(void **state)
 	assert_string_equal(f->reply.content->bytes.data, INDEX);
 	assert_int_equal(ask(f, PUT(text), "/v2/" APP "/manifests/%s?tag=a&tag=b", d512), 201);
 	assert_string_equal(header(f, "OCI-Tag"), "a");
+	assert_int_equal(header_count(f, "OCI-Tag"), 2);
 	assert_int_equal(ask(f, GET, "/v2/" APP "/manifests/b"), 200);
 	assert_int_equal(f->reply.content->digest.alg, DIGEST_SHA512);
 	assert_int_equal(ask(f, GET, "/v2/" APP "/tags/list"), 200);
@@ -583,6 +622,7 @@ int main(void)
 		TEST(manifest__memory_is_counted_when_read),
 		TEST(upload__its_end_repeated),
 		TEST(manifest__by_tag_and_by_digest),
+		TEST(manifest__its_subject_is_told),
 		TEST(manifest__refusals),
 		TEST(deletes__tags_manifests_blobs),
 		TEST(manifest__type_of_bytes_is_one),

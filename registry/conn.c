@@ -204,7 +204,28 @@ static void check_password(struct job *j)
 
 	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
 		auth_verify(c->loop->server->config.auth, c->request.authorization);
+	turns_leave(c->loop->server->logins, &c->turn);
 	conn_wake(c);
+}
+
+static void login_go(struct turn *t)
+{
+	struct conn *c = of_turn(t);
+
+	c->job.run = check_password;
+	jobs_add(c->loop->server->passwords, &c->job);
+}
+
+/* Checking costs time by design: address by address, so that one that guesses holds up nobody else. */
+static void check_later(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	c->turn.go = login_go;
+	if (turns_enter(l->server->logins, &c->turn, c->client, l->now_ms, turn_pause)) {
+		conn_pause(c);
+		login_go(&c->turn);
+	}
 }
 
 static void unknown(struct conn *c, const char *why)
@@ -237,9 +258,7 @@ static bool identify(struct conn *c)
 	case AUTH_OK:
 		return true;
 	case AUTH_LATER:
-		c->job.run = check_password;
-		conn_pause(c);
-		jobs_add(c->loop->server->passwords, &c->job);
+		check_later(c);
 		return false;
 	default:
 		unknown(c, why);

@@ -105,6 +105,7 @@ static void sweep(struct loop *l)
 	l->swept_ms = l->now_ms;
 	conn_sweep(l);
 	turns_expire(l->server->turns, l->now_ms - TURN_MS);
+	turns_expire(l->server->logins, l->now_ms - TURN_MS);
 	if (!is_first(l))
 		return;
 	cache_sweep(l->server->config.cache);
@@ -274,6 +275,7 @@ int server_start(struct server **out, const struct server_config *config, struct
 	s->config = *config;
 	s->clients = clients_new(config->connections, config->connections_each);
 	s->turns = turns_new(config->bodies);
+	s->logins = turns_new(PASSWORD_THREADS);
 	if (open_writers(s, e) < 0)
 		return -1;
 	s->loops = mem_grow(NULL, config->threads, sizeof(*s->loops));
@@ -343,6 +345,7 @@ static void close_loop(struct loop *l)
  * as they hand over to the committer. */
 static void end_waiting(struct server *s)
 {
+	turns_expire(s->logins, INT64_MAX);
 	if (s->passwords)
 		jobs_stop(s->passwords);
 	if (s->writers.jobs)
@@ -370,6 +373,7 @@ void server_stop(struct server **out)
 	jobs_free(&s->writers.jobs);
 	jobs_free(&s->passwords);
 	turns_free(&s->turns);
+	turns_free(&s->logins);
 	clients_free(&s->clients);
 	free(s->loops);
 	free(s);

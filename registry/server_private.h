@@ -63,7 +63,7 @@ struct conn {
 
 	/* The answer. */
 	struct reply reply;
-	struct turn turn;
+	struct turn turn; /* before that: of its login */
 	unsigned status;
 	uint64_t bytes;
 	enum route_kind route; /* for counting */
@@ -92,6 +92,7 @@ struct server {
 	struct turns *turns;
 	struct writers writers;
 	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */
+	struct turns *logins; /* whose password is checked next */
 	_Atomic(bool) draining, stopping;
 	unsigned count;
 	struct loop *loops;

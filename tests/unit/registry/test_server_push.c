@@ -12,6 +12,7 @@
 
 #include "registry/server.h"
 #include "registry/socket.h"
+#include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
@@ -467,8 +468,8 @@ static void rate__of_bodies_that_crawl(void **state)
 
 /* --- users ---------------------------------------------------------------------------------- */
 
-/* alice:secret */
-static void add_users(struct fixture *f)
+/* alice:secret, to be checked in 2^cost rounds */
+static void add_users(struct fixture *f, unsigned cost)
 {
 	const char *users = sandbox_path(f->sb, "users");
 	struct crypt_data data = { .initialized = 0 };
@@ -476,7 +477,7 @@ static void add_users(struct fixture *f)
 	char salt[64];
 	struct err e;
 
-	assert_non_null(crypt_gensalt_rn("$2y$", 5, NULL, 0, salt, sizeof(salt)));
+	assert_non_null(crypt_gensalt_rn("$2y$", cost, NULL, 0, salt, sizeof(salt)));
 	line = mem_printf("alice:%s\n", crypt_rn("secret", salt, &data, sizeof(data)));
 	sandbox_write(users, line, strlen(line));
 	assert_ok(auth_open(&f->auth,
@@ -492,7 +493,7 @@ static void get__a_body_that_does_not_come_behind_a_login(void **state)
 	char byte;
 
 	impatient.header_seconds = 1;
-	add_users(f);
+	add_users(f, 5);
 	start(f, impatient);
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -505,7 +506,7 @@ static void push__passwords_are_checked_by_other_threads(void **state)
 	struct fixture *f = *state;
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
-	add_users(f);
+	add_users(f, 5);
 	start(f, usual);
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	assert_int_equal(ask(&w, "GET", "/v2/", "", NOTHING, &a), 401);
@@ -528,6 +529,40 @@ static void push__passwords_are_checked_by_other_threads(void **state)
 	assert_int_equal(ask(&w, "GET", "/v2/team/app/manifests/1", "", NOTHING, &a), 200);
 	assert_int_equal(ask(&w, "DELETE", "/v2/team/app/manifests/1", "", NOTHING, &a), 401);
 	assert_int_equal(ask(&w, "GET", "/healthz", "", NOTHING, &a), 200);
+}
+
+/* A crowd of guesses from one address, each other than the one before, and one user at another. */
+static void push__guesses_hold_up_only_their_address(void **state)
+{
+	struct fixture *f = *state;
+	struct wire guesses[24];
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	unsigned waiting = 0;
+	char byte;
+
+	add_users(f, 10);
+	start(f, usual);
+	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
+		AUTO(buf_release) struct buf line = BUF_INIT;
+		AUTO(mem_free) char *login = mem_printf("alice:%zu", i);
+
+		buf_str(&line, "Authorization: Basic ");
+		base64_encode(&line, span_of(login));
+		buf_str(&line, "\r\n");
+		guesses[i] = wire_open_from(INADDR_LOOPBACK + 1, f->port);
+		head(&guesses[i], "GET", "/v2/", line.data);
+	}
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	assert_int_equal(
+		ask(&w, "GET", "/v2/", "Authorization: Basic YWxpY2U6c2VjcmV0\r\n", NOTHING, &a),
+		200);
+	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
+		waiting += recv(guesses[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+		if (i % 2)
+			wire_read(&guesses[i], false, &a);
+		wire_close(&guesses[i]);
+	}
+	assert_true(waiting > ARRAY_SIZE(guesses) / 4);
 }
 
 /* --- turns ---------------------------------------------------------------------------------- */
@@ -647,6 +682,7 @@ int main(void)
 		RUNNING(push__endless_bodies_are_cut_off),
 		PREPARED(get__a_body_that_does_not_come_behind_a_login),
 		PREPARED(push__passwords_are_checked_by_other_threads),
+		PREPARED(push__guesses_hold_up_only_their_address),
 		PREPARED(rate__of_bodies_that_crawl),
 		PREPARED(pull__bodies_wait_for_their_turn),
 		PREPARED(server_stop__in_the_middle_of_everything),

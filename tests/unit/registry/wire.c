@@ -38,6 +38,12 @@ const char *answer_get(const struct answer *a, const char *name)
 
 struct wire wire_open(uint16_t port)
 {
+	return wire_open_from(INADDR_LOOPBACK, port);
+}
+
+struct wire wire_open_from(uint32_t host, uint16_t port)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(host) };
 	struct wire w = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF_INIT };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct timeval patience = { .tv_sec = 20 };
@@ -45,6 +51,7 @@ struct wire wire_open(uint16_t port)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_true(w.fd >= 0);
 	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(bind(w.fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	if (connect(w.fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		fd_close(&w.fd);
 	return w;

@@ -27,6 +27,8 @@ void answer_release(struct answer *a);
 const char *answer_get(const struct answer *a, const char *name);
 
 struct wire wire_open(uint16_t port);
+/* From this address of the loopback device (host byte order). */
+struct wire wire_open_from(uint32_t host, uint16_t port);
 void wire_close(struct wire *w);
 void wire_send(struct wire *w, const void *data, size_t len);
 void wire_str(struct wire *w, const char *text);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "registry/passwords.h"
+#include "registry/scope.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -372,23 +373,6 @@ static bool is_host(const char *host)
 	return len > 0 && len <= REF_HOST_MAX;
 }
 
-static void add_scope(struct buf *value, const char *path, unsigned actions)
-{
-	if (actions & ACTION_CATALOG) {
-		buf_str(value, ",scope=\"registry:catalog:*\"");
-		return;
-	}
-	if (!*path || !actions)
-		return;
-	buf_printf(value, ",scope=\"repository:%s:", path);
-	buf_str(value, "pull");
-	if (actions & ACTION_PUSH)
-		buf_str(value, ",push");
-	if (actions & ACTION_DELETE)
-		buf_str(value, ",delete");
-	buf_char(value, '"');
-}
-
 void auth_challenge(struct auth *a, const struct who *w, const char *host, bool tls,
 	const char *path, unsigned actions, struct buf *value)
 {
@@ -403,7 +387,7 @@ void auth_challenge(struct auth *a, const struct who *w, const char *host, bool 
 		buf_printf(value, "%s://%s/token", tls ? "https" : "http",
 			is_host(host) ? host : "localhost");
 	buf_printf(value, "\",service=\"%s\"", a->service);
-	add_scope(value, path, actions);
+	scope_add(value, path, actions);
 	if (w->bad_token)
 		buf_str(value, ",error=\"invalid_token\"");
 	else if (w->by_token)
@@ -411,55 +395,6 @@ void auth_challenge(struct auth *a, const struct who *w, const char *host, bool 
 }
 
 /* --- the token service ----------------------------------------------------------------------- */
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* A value of a form, decoded; -1: not one. */
-static int form_value(struct span raw, struct buf *out)
-{
-	for (size_t i = 0; i < raw.len; i++) {
-		int c = (unsigned char)raw.data[i];
-
-		if (c == '+')
-			c = ' ';
-		if (c == '%') {
-			if (raw.len - i < 3 || hex(raw.data[i + 1]) < 0 || hex(raw.data[i + 2]) < 0)
-				return -1;
-			c = hex(raw.data[i + 1]) * 16 + hex(raw.data[i + 2]);
-			i += 2;
-		}
-		if (c < ' ' || c >= 0x7f)
-			return -1;
-		buf_char(out, (char)c);
-	}
-	return 0;
-}
-
-static unsigned actions_of(struct span list)
-{
-	unsigned actions = 0;
-
-	while (list.len > 0) {
-		struct span word = span_until(&list, ',');
-
-		if (span_is(word, "pull"))
-			actions |= ACTION_PULL;
-		else if (span_is(word, "push"))
-			actions |= ACTION_PUSH;
-		else if (span_is(word, "delete"))
-			actions |= ACTION_DELETE;
-		else if (span_is(word, "*"))
-			actions |= ACTION_PULL | ACTION_PUSH | ACTION_DELETE;
-	}
-	return actions;
-}
 
 /* What of it may be had: rules are asked again at each use, so a name that may stand for a repository
  * of several hosts is granted for the best of them. */
@@ -497,54 +432,25 @@ bool auth_login_helps(struct auth *a, const struct who *w, const char *path, uns
 	return w->by_token && left && could(a, w, path, left);
 }
 
-/* TYPE:NAME:ACTIONS, where NAME may hold a ':'. What we do not know is left out, not refused. */
-static void add_grant(struct auth *a, const struct who *w, struct span scope, struct grants *grants)
+struct asking {
+	struct auth *auth;
+	const struct who *who;
+	struct grants *grants;
+};
+
+static void add_grant(void *ctx, struct span scope)
 {
-	struct span rest = scope;
-	struct span type = span_until(&rest, ':');
-	const char *colon = rest.len ? memrchr(rest.data, ':', rest.len) : NULL;
-	struct grant *g = &grants->items[grants->count];
-	struct span name, list;
+	struct asking *ask = ctx;
+	struct grant *g = &ask->grants->items[ask->grants->count];
 
-	if (!colon)
+	*g = (struct grant){ .name = "" };
+	if (!scope_read(scope, g))
 		return;
-	name = (struct span){ rest.data, (size_t)(colon - rest.data) };
-	list = (struct span){ colon + 1, rest.len - name.len - 1 };
-	if (span_is(type, "registry") && span_is(name, "catalog") && auth_may_list(a, w)) {
-		g->actions = ACTION_CATALOG;
-		grants->count++;
+	if (*g->name)
+		g->actions = allowed(ask->auth, ask->who, g->name, g->actions);
+	else if (!auth_may_list(ask->auth, ask->who))
 		return;
-	}
-	if (!span_is(type, "repository") || !ref_is_repo(name))
-		return;
-	memcpy(g->name, name.data, name.len);
-	g->actions = allowed(a, w, g->name, actions_of(list));
-	if (g->actions)
-		grants->count++;
-	else
-		g->name[0] = '\0';
-}
-
-static int read_query(struct auth *a, const struct who *w, struct span query, struct grants *grants,
-	struct err *e)
-{
-	unsigned looked = 0; /* at scopes, granted or not: each is asked of all rules */
-
-	while (query.len > 0) {
-		struct span value = span_until(&query, '&');
-		struct span key = span_until(&value, '=');
-		AUTO(buf_release) struct buf text = BUF_INIT;
-		struct span scopes;
-
-		if (!span_is(key, "scope")) /* account, client_id and what else clients send */
-			continue;
-		if (form_value(value, &text) < 0)
-			return err_set(e, ERR_INPUT, "the query can not be read");
-		scopes = buf_span(&text);
-		while (scopes.len > 0 && looked++ < GRANTS_MAX)
-			add_grant(a, w, span_until(&scopes, ' '), grants);
-	}
-	return 0;
+	ask->grants->count += g->actions != 0;
 }
 
 /* What has no room is left out, as what may not be had is: a token that is too long would be refused. */
@@ -575,8 +481,8 @@ int auth_token(
 
 	if (w->by_token || w->bad_token)
 		return err_set(e, ERR_DENIED, "a token can not ask for another one: log in");
-	if (read_query(a, w, query, grants, e) < 0)
-		return -1;
+	if (scope_each(query, GRANTS_MAX, add_grant, &(struct asking){ a, w, grants }) < 0)
+		return err_set(e, ERR_INPUT, "the query can not be read");
 	make_token(a, w, grants, now, &token);
 	gmtime_r(&(time_t){ (time_t)now }, &tm);
 	strftime(issued, sizeof(issued), "%Y-%m-%dT%H:%M:%SZ", &tm);

@@ -83,8 +83,8 @@ const struct config_key options_table[] = {
 	{ "cache-files", CONFIG_INT, AT(cache_files), "256", 0, 65536, "files",
 		"Blobs that are kept open because they are asked for often." },
 	{ "bodies", CONFIG_INT, AT(bodies), "256", 1, 1 << 20, "bodies",
-		"Most blobs that are sent at once; other requests wait, client by client in "
-		"turn." },
+		"Most blobs that are sent at once, half of them to one address; other requests "
+		"wait, client by client in turn." },
 	{ "connections", CONFIG_INT, AT(connections), "16384", 1, 1 << 20, "connections",
 		"Most connections at once; each may take 27 KB." },
 	{ "connections-each", CONFIG_INT, AT(connections_each), "2048", 1, 1 << 20, "connections",

@@ -240,55 +240,54 @@ SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> writt
 UPDATE names SET written = changed
 -- name: ALL_NAMES
 WITH
+-- Each manifest in each repository, looked at once, however many name it: does it have children (then
+-- nests), and what of that which it names is not linked (0 nothing, 1 only what is foreign, 2).
+here (repo, manifest, nests, lacks) AS MATERIALIZED (
+	SELECT l.repo, l.blob, EXISTS (SELECT 1 FROM edge e WHERE e.manifest = m.id AND e.role = 3),
+		coalesce((
+			SELECT max(CASE WHEN e.role = 4 THEN 1 ELSE 2 END) FROM edge e
+			WHERE e.manifest = m.id
+			AND NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
+		), 0)
+	FROM manifest m
+	CROSS JOIN link l ON l.blob = m.id
+),
 -- What a set that pins in the repository names: accepting the set puts it.
-kept (repo, manifest) AS NOT MATERIALIZED (
-	SELECT p.repo, e.blob FROM edge e
-	CROSS JOIN held_set s ON s.blob = e.manifest
-	CROSS JOIN pin p ON p.held_set = s.id
-	WHERE e.role = 3
+kept (repo, manifest) AS MATERIALIZED (
+	SELECT l.repo, l.blob FROM held_set s
+	CROSS JOIN edge e ON e.manifest = s.blob AND e.role = 3
+	CROSS JOIN link l ON l.blob = e.blob
+	WHERE EXISTS (SELECT 1 FROM pin p WHERE p.held_set = s.id AND p.repo = l.repo)
 ),
 -- Other indexes of which all children, and all that these name, are linked: they tell of their children.
+-- (A + keeps a list from being walked for each row instead of being looked into.)
 telling (repo, manifest) AS MATERIALIZED (
-	SELECT l.repo, l.blob FROM manifest m
-	CROSS JOIN link l ON l.blob = m.id
-	WHERE EXISTS (SELECT 1 FROM edge e WHERE e.manifest = m.id AND e.role = 3)
-	AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = m.id)
+	SELECT h.repo, h.manifest FROM here h
+	WHERE h.nests AND h.lacks = 0
+	AND (h.repo, h.manifest) NOT IN (SELECT repo, manifest FROM kept)
 	AND NOT EXISTS (
-		SELECT 1 FROM edge e WHERE e.manifest = m.id AND (
-			NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
-			OR EXISTS (
-				SELECT 1 FROM edge f WHERE f.manifest = e.blob AND (f.role = 3 OR NOT EXISTS (
-					SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = f.blob
-				))
-			)
+		SELECT 1 FROM edge e WHERE e.manifest = h.manifest AND (h.repo, +e.blob) IN (
+			SELECT repo, manifest FROM here WHERE nests OR lacks > 0
 		)
 	)
 )
 SELECT r.name, x.tag, b.digest, b.size, m.media_type, m.artifact_type, x.rank > 0,
-	CASE WHEN x.rank > 0 THEN 0
-	WHEN EXISTS (SELECT 1 FROM edge e WHERE e.manifest = x.manifest AND e.role = 3) THEN
-		2 * NOT EXISTS (
-			SELECT 1 FROM telling t WHERE t.repo = x.repo AND t.manifest = x.manifest
-		)
-	ELSE coalesce((
-		SELECT max(CASE WHEN e.role = 4 THEN 1 ELSE 2 END) FROM edge e
-		WHERE e.manifest = x.manifest
-		AND NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = x.repo AND l.blob = e.blob)
-	), 0) END
+	CASE WHEN x.rank > 0 OR (x.repo, x.manifest) IN (SELECT repo, manifest FROM telling) THEN 0
+	WHEN (x.repo, x.manifest) IN (SELECT repo, manifest FROM here WHERE nests OR lacks = 2) THEN 2
+	ELSE (x.repo, x.manifest) IN (SELECT repo, manifest FROM here WHERE lacks = 1) END
 FROM (
 	SELECT p.repo AS repo, p.tag AS tag, p.manifest AS manifest, c.generation AS rank
 	FROM channel c CROSS JOIN pin p ON p.held_set = c.held_set
 	UNION ALL
 	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
 	UNION ALL
-	SELECT l.repo, '', o.id, 0 FROM manifest o
-	CROSS JOIN link l ON l.blob = o.id
-	WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = o.id AND t.repo = l.repo)
-	AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = o.id)
+	SELECT h.repo, '', h.manifest, 0 FROM here h
+	WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = h.manifest AND t.repo = h.repo)
+	AND (h.repo, h.manifest) NOT IN (SELECT repo, manifest FROM kept)
 	AND NOT EXISTS (
-		SELECT 1 FROM edge e WHERE e.blob = o.id AND e.role = 3 AND (
-			EXISTS (SELECT 1 FROM kept k WHERE k.repo = l.repo AND k.manifest = e.manifest)
-			OR EXISTS (SELECT 1 FROM telling t WHERE t.repo = l.repo AND t.manifest = e.manifest)
+		SELECT 1 FROM edge e WHERE e.blob = h.manifest AND e.role = 3 AND (
+			(h.repo, +e.manifest) IN (SELECT repo, manifest FROM kept)
+			OR (h.repo, +e.manifest) IN (SELECT repo, manifest FROM telling)
 		)
 	)
 ) AS x

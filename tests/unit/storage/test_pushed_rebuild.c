@@ -216,6 +216,34 @@ static void rebuild__of_a_tag_behind_a_pin(void **state)
 	assert_true(has_manifest(s, NGINX, &p.digest));
 }
 
+/* A set brings an index to one repository and pins in another: what is pushed there of that index is
+ * not the set's, and nothing else would tell of it. */
+static void rebuild__of_a_child_beside_a_set(void **state)
+{
+	static const struct image_want child = { .seed = "child", .layers = 1 };
+	static const struct image_want pinned = { .seed = "pinned", .layers = 1 };
+	static const char *const platforms[] = { "linux/amd64" };
+	static const char *const repos[] = { NGINX, "docker.io/library/httpd" };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed p;
+	struct image_pin pins[] = { { .repo = repos[0], .tag = "1", .media_type = MEDIA_OCI_INDEX },
+		{ .repo = repos[1], .tag = "1" } };
+	struct digest d[3], set;
+	struct err e = ERR_INIT;
+
+	d[0] = image_make(s, NULL, &child);
+	d[1] = pins[0].digest = image_index(s, d, platforms, NULL, 1);
+	d[2] = pins[1].digest = image_make(s, NULL, &pinned);
+	set = image_set(s, "platform", "1", pins, 2);
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	build(*state, &p, &child);
+	assert_true(digest_eq(&p.digest, &d[0]));
+	assert_ok(push_manifest(s, repos[1], NULL, &p, &e));
+	assert_ok(store_settle(s, &e));
+	assert_rebuilt(*state, &s, repos, 2, d, 3);
+	assert_true(has_manifest(s, repos[1], &d[0]));
+}
+
 /* The mirror's own: an index of which one platform is held, and what nothing names. */
 static void rebuild__of_a_sparse_mirror(void **state)
 {
@@ -275,6 +303,7 @@ int test_pushed_rebuild(void)
 		T(rebuild__of_indexes_that_lie),
 		T(rebuild__of_indexes_of_indexes),
 		T(rebuild__of_a_tag_behind_a_pin),
+		T(rebuild__of_a_child_beside_a_set),
 		T(rebuild__of_a_sparse_mirror),
 		T(rebuild__of_pushed_content),
 	};

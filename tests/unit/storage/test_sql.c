@@ -70,6 +70,97 @@ static void queries__read_no_whole_table(void **state)
 	sqlite3_close(conn);
 }
 
+/* Layers 1..n, images n+1..2n of all of them, indexes 2n+1..3n of all of these, and 3n+1..4n of those;
+ * n tags on each of the first image and index. */
+static const char names_of_many[] =
+	"INSERT INTO repo (id, name) VALUES (1, 'a/b');"
+	"WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 4 * :n) "
+	"INSERT INTO blob SELECT n, CAST(format('%033d', n) AS BLOB), 1, 1 FROM i;"
+	"INSERT INTO manifest SELECT id, 'a/b', '', NULL, 1 FROM blob WHERE id > :n;"
+	"INSERT INTO edge SELECT m.id, b.id, CASE WHEN b.id > :n THEN 3 ELSE 2 END "
+	"FROM manifest m JOIN blob b ON (b.id - 1) / :n = (m.id - 1) / :n - 1;"
+	"INSERT INTO link SELECT 1, id FROM blob WHERE id <> :lost;"
+	"INSERT INTO tag SELECT 1, 'i' || id, :n + 1 FROM blob WHERE id <= :n;"
+	"INSERT INTO tag SELECT 1, 'x' || id, 2 * :n + 1 FROM blob WHERE id <= :n";
+
+static void run_with(sqlite3 *conn, const char *sql, int n, int lost)
+{
+	while (*sql) {
+		sqlite3_stmt *stmt = NULL;
+		int at;
+
+		if (sqlite3_prepare_v2(conn, sql, -1, &stmt, &sql) != SQLITE_OK)
+			fail_msg("%s", sqlite3_errmsg(conn));
+		at = sqlite3_bind_parameter_index(stmt, ":n");
+		if (at && sqlite3_bind_int(stmt, at, n) != SQLITE_OK)
+			fail_msg(":n");
+		at = sqlite3_bind_parameter_index(stmt, ":lost");
+		if (at && sqlite3_bind_int(stmt, at, lost) != SQLITE_OK)
+			fail_msg(":lost");
+		assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
+		sqlite3_finalize(stmt);
+	}
+}
+
+static int count_of(sqlite3 *conn, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int count;
+
+	assert_int_equal(sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	count = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	return count;
+}
+
+/* Steps of SQLite's machine for each row that the list is made of. */
+static int cost_of_names(sqlite3 *conn)
+{
+	sqlite3_stmt *stmt = NULL;
+	int steps;
+
+	assert_int_equal(
+		sqlite3_prepare_v2(conn, query_sql(Q_ALL_NAMES, NULL), -1, &stmt, NULL), SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		;
+	steps = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+	sqlite3_finalize(stmt);
+	return steps / count_of(conn, "SELECT (SELECT count(*) FROM edge) + "
+				      "(SELECT count(*) FROM link) + (SELECT count(*) FROM tag)");
+}
+
+/* What a client can push is listed again and again, so no shape of it may cost more than its size. */
+static void queries__list_names_at_a_cost_by_size(void **state)
+{
+	static const struct {
+		const char *name;
+		int lost; /* which n-th is not linked */
+	} cases[] = { { "all linked", -1 }, { "no layer", 0 }, { "no image", 1 },
+		{ "no index", 2 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int cost[2];
+
+		print_message("%s\n", cases[i].name);
+		for (int k = 0; k < 2; k++) {
+			AUTO(store_close)
+			struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+			sqlite3 *conn = open_db(*state);
+			int n = k ? 80 : 20;
+
+			run_with(conn, names_of_many, n, cases[i].lost * n + 2);
+			cost[k] = cost_of_names(conn);
+			sqlite3_close(conn);
+			store_close(&s);
+			sandbox_remove(sandbox_path(*state, "s"));
+		}
+		print_message(
+			"%d steps a row, of a store 16 times as large %d\n", cost[0], cost[1]);
+		assert_true(cost[1] <= cost[0] * 3 / 2);
+	}
+}
+
 static void schema__is_wal_and_full(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -242,6 +333,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(queries__read_no_whole_table),
+		T(queries__list_names_at_a_cost_by_size),
 		T(schema__is_wal_and_full),
 		T(db_open__brings_an_older_schema_up_to_date),
 		T(db_open__refuses_a_newer_schema),

@@ -36,9 +36,9 @@ static int same_size(const struct descriptor *d, const struct blob_row *row, str
 
 	if (row->size == d->size)
 		return 0;
-	return err_set(e, ERR_INPUT, "says that %s has %llu bytes, it has %llu",
-		digest_text(&d->digest, text), (unsigned long long)d->size,
-		(unsigned long long)row->size);
+	/* Not how many it has: who pushes need not be allowed to read. */
+	return err_set(e, ERR_INPUT, "says that %s has %llu bytes, which is not so",
+		digest_text(&d->digest, text), (unsigned long long)d->size);
 }
 
 /* --- one blob of an image ------------------------------------------------------------------- */

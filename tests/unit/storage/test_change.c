@@ -298,7 +298,7 @@ static void change_manifest__refuses_a_wrong_size(void **state)
 	build(*state, &p, &image);
 	push_blobs(*state, s, APP, &p);
 	p.manifest.items[0].size += 1;
-	assert_err(push_manifest(s, APP, "1", &p, &e), ERR_INPUT, "bytes, it has");
+	assert_err(push_manifest(s, APP, "1", &p, &e), ERR_INPUT, "bytes, which is not so");
 	assert_false(has_manifest(s, APP, &p.digest));
 	/* Of what another repository holds nothing is said. */
 	assert_ok(push_manifest(s, OTHER, "1", &p, &e));

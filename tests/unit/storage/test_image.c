@@ -139,7 +139,7 @@ static void image_put__a_wrong_size_is_refused(void **state)
 		digest_text(&config, hex));
 	d = image_text(s, text.data);
 	assert_err(image_put(s, REPO, NULL, &d, MEDIA_OCI_MANIFEST, &e), ERR_INPUT,
-		"has 3 bytes, it has 2");
+		"has 3 bytes, which is not so");
 }
 
 static void image_put__foreign_layers_may_be_absent(void **state)

@@ -156,7 +156,7 @@ struct meta_ops {
 	/* Its config and layers, but for foreign ones. */
 	int (*link_needed)(struct meta *m, int64_t repo, int64_t manifest, struct err *e);
 
-	/* Manifests. subject 0: none. whole: once it is, it stays so. */
+	/* Manifests. subject 0: none. whole: once it is, it stays so, unless its type was another. */
 	int (*manifest_add)(struct meta *m, int64_t blob, const char *media_type,
 		const char *artifact_type, int64_t subject, bool whole, struct err *e);
 	int (*edge_add)(

@@ -289,9 +289,6 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 
 	if (linked < 0)
 		return -1;
-	if (check != PUT_AS_IT_IS && *row->media_type &&
-		strcmp(row->media_type, m->media_type) != 0)
-		return err_set(e, ERR_INPUT, "these bytes are held as %s already", row->media_type);
 	/* Whole may have been said of another repository, so strict looks again. */
 	if (linked > 0 && row->whole && check != PUT_STRICT &&
 		strcmp(row->media_type, m->media_type) == 0)
@@ -307,7 +304,7 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 
 /* By its rows as a push makes them, so nothing is linked that was not. */
 static int restore(struct store *s, const char *repo, int64_t repo_id, const struct digest *d,
-	const char *media_type, enum links links, int64_t *id, struct err *e)
+	enum links links, int64_t *id, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -319,7 +316,7 @@ static int restore(struct store *s, const char *repo, int64_t repo_id, const str
 		(void)missing("manifest", d, e);
 	if (rc <= 0)
 		return -1;
-	if (manifest_parse(&m, digest_text(d, text), media_type, buf_span(&bytes), e) < 0 ||
+	if (manifest_parse(&m, digest_text(d, text), NULL, buf_span(&bytes), e) < 0 ||
 		META(s, blob_get, d, &row, e) < 0 ||
 		manifest_put_tx(s, repo, repo_id, &m, &row, d, PUT_AS_IT_IS, e) < 0)
 		return -1;
@@ -333,14 +330,14 @@ static int restore(struct store *s, const char *repo, int64_t repo_id, const str
 }
 
 static int image_restore_pushed(struct store *s, const char *repo, const char *tag,
-	const struct digest *d, const char *media_type, enum links links, struct err *e)
+	const struct digest *d, enum links links, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
 	int64_t repo_id = 0, id = 0;
 
 	if (repo_check(repo, e) < 0 || tx_begin(s, &tx, e) < 0 ||
 		META(s, repo_make, repo, &repo_id, e) < 0 ||
-		restore(s, repo, repo_id, d, media_type, links, &id, e) < 0 ||
+		restore(s, repo, repo_id, d, links, &id, e) < 0 ||
 		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
 	return tx_commit(&tx, e);
@@ -352,12 +349,12 @@ int image_restore(struct store *s, const char *repo, const char *tag, const stru
 	const char *media_type, enum links links, struct err *e)
 {
 	if (links != LINKS_ALL)
-		return image_restore_pushed(s, repo, tag, d, media_type, links, e);
+		return image_restore_pushed(s, repo, tag, d, links, e);
 	if (image_put(s, repo, tag, d, media_type, e) == 0)
 		return 0;
 	if (e->code != ERR_INPUT)
 		return -1;
-	return image_restore_pushed(s, repo, tag, d, media_type, LINKS_NEEDED, e);
+	return image_restore_pushed(s, repo, tag, d, LINKS_NEEDED, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,

@@ -79,7 +79,9 @@ LIMIT 1
 
 -- name: MANIFEST_ADD
 INSERT INTO manifest (id, media_type, artifact_type, subject, whole) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (id) DO UPDATE SET whole = 1 WHERE excluded.whole AND NOT whole
+ON CONFLICT (id) DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
+	whole = CASE WHEN media_type = excluded.media_type THEN max(whole, excluded.whole) ELSE excluded.whole END
+WHERE excluded.whole > whole OR media_type <> excluded.media_type
 -- name: EDGE_ADD
 INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
 -- name: MANIFEST_BY_TAG

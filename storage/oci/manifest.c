@@ -27,14 +27,6 @@ static void *keep(struct manifest *m, size_t count, size_t size)
 	return mem->blocks[mem->count++];
 }
 
-static const char *keep_text(struct manifest *m, const char *text)
-{
-	char *copy = keep(m, strlen(text) + 1, 1);
-
-	memcpy(copy, text, strlen(text) + 1);
-	return copy;
-}
-
 void manifest_release(struct manifest *m)
 {
 	struct memory *mem = m->memory;
@@ -212,32 +204,43 @@ static int refuse_schema1(const struct manifest *m, const char *announced, struc
 	return 0;
 }
 
-/* Content-Type and the body must say the same; where both are silent the fields tell, when they
- * are unambiguous. */
+/* The type of a body that is silent: what OCI asks its fields to be, as docker's types ask for a
+ * mediaType. NULL: they are ambiguous, or none's. */
+static const char *implied_type(const struct manifest *m)
+{
+	bool image = has(m, "config") && has(m, "layers");
+
+	if (image == has(m, "manifests"))
+		return NULL;
+	return image ? MEDIA_OCI_MANIFEST : MEDIA_OCI_INDEX;
+}
+
+static int refuse_type(const struct manifest *m, const char *type, struct err *e)
+{
+	return node_err(doc_of(m), doc_of(m)->root, e, "manifest type %.120s is not known", type);
+}
+
+/* The bytes tell the type, whoever brings them: what is announced can only agree. */
 static int decide_type(struct manifest *m, const char *announced, struct err *e)
 {
 	const struct node *root = doc_of(m)->root;
-	bool image = has(m, "config") && has(m, "layers");
-	int rc = read_type(m, root, "mediaType", OPTIONAL, &m->media_type, e);
+	int said = read_type(m, root, "mediaType", OPTIONAL, &m->media_type, e);
 
-	if (rc < 0)
+	if (said < 0)
 		return -1;
 	if (says_nothing(announced))
 		announced = NULL;
-	if (rc > 0 && announced && strcmp(m->media_type, announced) != 0)
-		return node_err(doc_of(m), root, e, "announced as %.120s, but it says %.120s",
-			announced, m->media_type);
-	if (rc == 0 && announced)
-		m->media_type = keep_text(m, announced);
-	else if (rc == 0 && image != has(m, "manifests"))
-		m->media_type = image ? MEDIA_OCI_MANIFEST : MEDIA_OCI_INDEX;
-	else if (rc == 0)
+	if (!said && announced && media_kind_of(announced) == MEDIA_OTHER)
+		return refuse_type(m, announced, e);
+	if (!said)
+		m->media_type = implied_type(m);
+	if (!m->media_type)
 		return node_err(doc_of(m), root, e, "neither an image manifest nor an index");
+	if (announced && strcmp(m->media_type, announced) != 0)
+		return node_err(doc_of(m), root, e, "announced as %.120s, but %s %.120s", announced,
+			said ? "it says" : "without a mediaType it is", m->media_type);
 	m->kind = media_kind_of(m->media_type);
-	if (m->kind == MEDIA_OTHER)
-		return node_err(
-			doc_of(m), root, e, "manifest type %.120s is not known", m->media_type);
-	return 0;
+	return m->kind == MEDIA_OTHER ? refuse_type(m, m->media_type, e) : 0;
 }
 
 /* CVE-2021-41190: a document must not be both. */

@@ -65,10 +65,11 @@ struct manifest {
  * Read a manifest's bytes.
  *
  * name:       for messages: a reference or digest.
- * media_type: what the transport or descriptor said, or NULL or "" when it said nothing; must
- *             agree with the body's mediaType when both are there. Schema 1 is refused by name.
+ * media_type: what the transport or descriptor said, or NULL or "" when it said nothing. The type
+ *             follows from the bytes: it is the body's mediaType, or without one what OCI calls
+ *             its fields; what is said must agree. Schema 1 is refused by name.
  * Returns:    0, or -1 with ERR_INPUT: not JSON, over a limit, wrong types, config or layers in an
- *             index, children in an image, media type missing and not to be inferred.
+ *             index, children in an image, another media type than was said, or none to be told.
  */
 MUST int manifest_parse(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, struct err *e);

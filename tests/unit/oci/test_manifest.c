@@ -10,6 +10,8 @@
 #define CONFIG "\"config\":" DESC(MEDIA_OCI_CONFIG, D2)
 #define LAYER DESC("application/vnd.oci.image.layer.v1.tar+gzip", D1)
 #define IMAGE "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\"," CONFIG
+#define BARE_IMAGE "{\"schemaVersion\":2," CONFIG ",\"layers\":[]}"
+#define BARE_INDEX "{\"schemaVersion\":2,\"manifests\":[]}"
 #define INDEX "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\""
 
 static int parse(struct manifest *m, const char *type, const char *text, struct err *e)
@@ -65,17 +67,21 @@ static void index__children_platforms_attestations(void **state)
 
 static void manifest__type_is_inferred_only_when_unambiguous(void **state)
 {
-	static const char image[] = "{\"schemaVersion\":2," CONFIG ",\"layers\":[]}";
-	static const char index[] = "{\"schemaVersion\":2,\"manifests\":[]}";
-	AUTO(manifest_release) struct manifest a = MANIFEST_INIT;
-	AUTO(manifest_release) struct manifest b = MANIFEST_INIT;
-	struct err e = ERR_INIT;
+	static const struct {
+		const char *announced, *text, *type;
+	} cases[] = { { "application/json", BARE_IMAGE, MEDIA_OCI_MANIFEST },
+		{ MEDIA_OCI_MANIFEST, BARE_IMAGE, MEDIA_OCI_MANIFEST },
+		{ "", BARE_INDEX, MEDIA_OCI_INDEX },
+		{ MEDIA_OCI_INDEX, BARE_INDEX, MEDIA_OCI_INDEX } };
 
 	(void)state;
-	assert_ok(parse(&a, "application/json", image, &e));
-	assert_string_equal(a.media_type, MEDIA_OCI_MANIFEST);
-	assert_ok(parse(&b, "", index, &e));
-	assert_string_equal(b.media_type, MEDIA_OCI_INDEX);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		struct err e = ERR_INIT;
+
+		assert_ok(parse(&m, cases[i].announced, cases[i].text, &e));
+		assert_string_equal(m.media_type, cases[i].type);
+	}
 }
 
 static const struct {
@@ -94,6 +100,14 @@ static const struct {
 	{ NULL, INDEX "}", "\"manifests\" is missing" },
 	{ NULL, IMAGE "}", "\"layers\" is missing" },
 	{ "application/vnd.x+json", "{\"schemaVersion\":2}", "is not known" },
+	{ MEDIA_OCI_MANIFEST, "{\"schemaVersion\":2}", "neither an image manifest nor an index" },
+	{ MEDIA_DOCKER_MANIFEST, BARE_IMAGE, "without a mediaType it is " MEDIA_OCI_MANIFEST },
+	{ MEDIA_OCI_ARTIFACT, BARE_IMAGE, "without a mediaType it is " MEDIA_OCI_MANIFEST },
+	{ MEDIA_OCI_INDEX, BARE_IMAGE, "without a mediaType it is " MEDIA_OCI_MANIFEST },
+	{ MEDIA_DOCKER_LIST, BARE_INDEX, "without a mediaType it is " MEDIA_OCI_INDEX },
+	{ MEDIA_OCI_ARTIFACT, "{\"schemaVersion\":2,\"blobs\":[]}", "neither an image" },
+	{ NULL, "{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"manifests\":[]}",
+		"neither an image" },
 	{ NULL, IMAGE ",\"layers\":[5]}", "at layers[0]: a descriptor" },
 	{ NULL, IMAGE ",\"layers\":[{}]}", "\"mediaType\" is missing" },
 	{ NULL, IMAGE ",\"layers\":[" DESC("a b", D1) "]}", "not a media type" },

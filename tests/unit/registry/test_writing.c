@@ -536,19 +536,25 @@ static void deletes__tags_manifests_blobs(void **state)
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", b), 405);
 }
 
-/* Whoever comes first must not decide what others' bytes are called. */
-static void manifest__type_of_bytes_is_one(void **state)
+/* Whoever comes first must not decide what others' bytes are called, nor learn that they are held. */
+static void manifest__type_follows_from_the_bytes(void **state)
 {
 	static const char bare[] = "{\"schemaVersion\":2,\"manifests\":[]}";
-	static const char docker[] = "application/vnd.docker.distribution.manifest.list.v2+json";
 	struct fixture *f = *state;
-	struct ask a = { .method = METHOD_PUT, .body = span_of(bare), .content_type = docker };
+	struct ask good = {
+		.method = METHOD_PUT, .body = span_of(bare), .content_type = MEDIA_OCI_INDEX
+	};
+	struct ask bad = good;
 
-	assert_int_equal(ask(f, a, "/v2/a/b/manifests/1"), 201);
-	assert_int_equal(ask(f, a, "/v2/c/d/manifests/1"), 201);
-	a.content_type = MEDIA_OCI_INDEX;
-	assert_int_equal(ask(f, a, "/v2/c/d/manifests/2"), 400);
-	assert_true(says(f, "held as application/vnd.docker"));
+	bad.content_type = MEDIA_DOCKER_LIST;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(f, bad, "/v2/a/b/manifests/1"), 400);
+		assert_true(says(f, "MANIFEST_INVALID"));
+		assert_true(says(f, "without a mediaType it is " MEDIA_OCI_INDEX));
+		assert_int_equal(ask(f, good, "/v2/c/d/manifests/1"), 201);
+	}
+	assert_int_equal(ask(f, HEAD, "/v2/c/d/manifests/1"), 200);
+	assert_string_equal(header(f, "Content-Type"), MEDIA_OCI_INDEX);
 }
 
 /* A page is cut by what has to be read for it, too. */
@@ -625,7 +631,7 @@ int main(void)
 		TEST(manifest__its_subject_is_told),
 		TEST(manifest__refusals),
 		TEST(deletes__tags_manifests_blobs),
-		TEST(manifest__type_of_bytes_is_one),
+		TEST(manifest__type_follows_from_the_bytes),
 		TEST(referrers__large_ones_take_pages),
 	};
 

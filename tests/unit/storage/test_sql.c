@@ -252,6 +252,43 @@ static void db_open__brings_an_older_schema_up_to_date(void **state)
 	}
 }
 
+/* Older ones took a type that was announced. Whoever puts the bytes again, a set or anybody, gets theirs,
+ * and "whole" is not believed of the other one. */
+static void manifests__get_the_type_of_their_bytes(void **state)
+{
+	static const char damage[] = "DELETE FROM edge; UPDATE manifest SET whole = 1, "
+				     "media_type = 'application/vnd.oci.artifact.manifest.v1+json'";
+
+	for (int by_set = 0; by_set < 2; by_set++) {
+		AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+		struct digest d = image_add(s, "mallory/x", NULL, "n", 2), set;
+		struct image_pin pin = { .repo = "docker.io/a/b", .tag = "1", .digest = d };
+		sqlite3 *conn = open_db(*state);
+		struct manifest_info info;
+		struct check_report report;
+		struct err e = ERR_INIT;
+
+		set = image_set(s, "platform", "1", &pin, 1);
+		assert_int_equal(sqlite3_exec(conn, damage, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(conn);
+		if (by_set)
+			assert_ok(set_accept(s, &set, NULL, 0, &e));
+		else
+			assert_ok(image_put(s, pin.repo, "1", &d, MEDIA_OCI_MANIFEST, &e));
+		assert_int_equal(manifest_by_tag(s, pin.repo, "1", &info, &e), 1);
+		assert_string_equal(info.media_type, MEDIA_OCI_MANIFEST);
+		store_close(&s);
+		assert_ok(store_rebuild(sandbox_path(*state, "s"), &e));
+		s = sandbox_store(*state, "s", STORE_WRITE);
+		assert_int_equal(manifest_by_tag(s, pin.repo, "1", &info, &e), 1);
+		assert_string_equal(info.media_type, MEDIA_OCI_MANIFEST);
+		assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+		assert_int_equal(report.problems, 0);
+		store_close(&s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 static void db_open__refuses_a_newer_schema(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -336,6 +373,7 @@ int main(void)
 		T(queries__list_names_at_a_cost_by_size),
 		T(schema__is_wal_and_full),
 		T(db_open__brings_an_older_schema_up_to_date),
+		T(manifests__get_the_type_of_their_bytes),
 		T(db_open__refuses_a_newer_schema),
 		T(store_check__finds_broken_rows),
 	};

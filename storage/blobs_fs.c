@@ -129,19 +129,23 @@ static int open_named(struct stage *st, unsigned wait_ms, struct err *e)
 	}
 }
 
-static int open_unnamed(struct stage *st, struct err *e)
+/* A name that nobody resumes; it is swept when its writer died. */
+static int open_temp(struct stage *st, struct err *e)
 {
-	st->fd = fs_open_unnamed(st->fs->stage, 0444, e);
-	if (st->fd >= 0)
-		return 0;
-	if (e->code != ERR_UNSUPPORTED)
-		return -1;
 	do {
 		snprintf(st->name, sizeof(st->name), "temp-%d-%u", (int)getpid(), st->fs->temp++);
 		st->fd = openat(st->fs->stage, st->name,
 			O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	} while (st->fd < 0 && errno == EEXIST);
 	return st->fd >= 0 ? 0 : err_sys(e, "stage %s", st->name);
+}
+
+static int open_unnamed(struct stage *st, struct err *e)
+{
+	st->fd = fs_open_unnamed(st->fs->stage, 0444, e);
+	if (st->fd >= 0)
+		return 0;
+	return e->code == ERR_UNSUPPORTED ? open_temp(st, e) : -1;
 }
 
 /* Bytes that the stage has on disk already, from an earlier attempt, and those that are free. */
@@ -381,14 +385,33 @@ static int free_bytes(struct blobs *b, uint64_t *bytes, struct err *e)
 	return fs_free_bytes(fs_of(b)->blobs, bytes, e);
 }
 
-static int index_put(struct blobs *b, struct span bytes, struct err *e)
+/* --- index.json ----------------------------------------------------------------------------- */
+
+static int index_stage(struct blobs *b, struct stage **out, struct err *e)
 {
-	return fs_replace_file(fs_of(b)->root, "index.json", bytes, 0644, e);
+	AUTO(stage_drop) struct stage *st = mem_alloc(sizeof(*st));
+
+	st->fs = fs_of(b);
+	st->fd = -1;
+	if (open_temp(st, e) < 0) {
+		st->name[0] = '\0';
+		return -1;
+	}
+	*out = STEAL(st);
+	return 0;
 }
 
-static int index_get(struct blobs *b, size_t limit, struct buf *out, struct err *e)
+static int index_put(struct stage *st, struct err *e)
 {
-	return fs_read_file(fs_of(b)->root, "index.json", limit, out, e);
+	if (renameat(st->fs->stage, st->name, st->fs->root, "index.json") < 0)
+		return err_sys(e, "rename to index.json");
+	st->name[0] = '\0';
+	return fs_sync(st->fs->root, "the store's folder", e);
+}
+
+static int index_open(struct blobs *b, int *fd, uint64_t *size, struct err *e)
+{
+	return fs_open_file(fs_of(b)->root, "index.json", fd, size, e);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
@@ -420,8 +443,9 @@ static const struct blob_ops ops = {
 	.set_aside = set_aside,
 	.scan = scan,
 	.free_bytes = free_bytes,
+	.index_stage = index_stage,
 	.index_put = index_put,
-	.index_get = index_get,
+	.index_open = index_open,
 };
 
 /* Did the writer of this stage die between the link and taking the stage's name away? */

@@ -71,9 +71,11 @@ struct blob_ops {
 	/* Space left for blobs. */
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
 
-	/* The layout's index.json: replaced as a whole and durably. get: 1, 0, -1. */
-	int (*index_put)(struct blobs *b, struct span bytes, struct err *e);
-	int (*index_get)(struct blobs *b, size_t limit, struct buf *out, struct err *e);
+	/* The layout's index.json: a stage of its own kind is written and synced, then replaces it as
+	 * a whole and durably. open: 1 and an own descriptor at 0, 0 when there is none. */
+	int (*index_stage)(struct blobs *b, struct stage **st, struct err *e);
+	int (*index_put)(struct stage *st, struct err *e);
+	int (*index_open)(struct blobs *b, int *fd, uint64_t *size, struct err *e);
 };
 
 /* --- metadata -------------------------------------------------------------------------------- */
@@ -127,6 +129,8 @@ struct meta_ops {
 	 * writer up to STORE_BUSY_MS. abort is safe without one. */
 	int (*begin)(struct meta *m, struct err *e);
 	int (*commit)(struct meta *m, struct err *e);
+	/* Reads from here to abort see one state, and keep no writer waiting. */
+	int (*look)(struct meta *m, struct err *e);
 	void (*abort)(struct meta *m);
 	/* Within it, one at a time, a part that can be undone by itself. */
 	int (*part_begin)(struct meta *m, struct err *e);
@@ -214,9 +218,10 @@ struct meta_ops {
 
 	/* index.json. names_stale: 1 when something that it shows changed since names_written (sets,
 	 * tags, manifests, links to what they name), 2 when it was never called: the metadata is
-	 * new. */
-	int (*names_stale)(struct meta *m, struct err *e);
-	int (*names_written)(struct meta *m, struct err *e);
+	 * new; *state then numbers what would be shown. names_written: that state is; 0 when a later
+	 * one was written meanwhile. */
+	int (*names_stale)(struct meta *m, uint64_t *state, struct err *e);
+	int (*names_written)(struct meta *m, uint64_t state, struct err *e);
 	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
 
 	/* Every row that breaks S3, S4 or S5, and the engine's own consistency. */

@@ -1,7 +1,8 @@
 /*
  * index.json: the accepted sets with their signatures, the active pins, the tags. It makes the store
  * an OCI layout that others can read, and holds what a rebuild needs (S6). Written after the commit
- * that changed it, as a whole; a writer that died in between is made up for by the next open.
+ * that changed it, as a whole; a writer that died in between is made up for by the next open. Must
+ * never hold all of it in memory, nor keep others from writing while it is made.
  */
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
@@ -15,13 +16,29 @@
 #include "storage/base/banned.h"
 
 #define ITEM_ANNOTATIONS 8
+#define PIECE (64u << 10) /* bytes that are gathered before they are handed on */
 
 struct listing {
 	struct store *store;
-	struct buf *out;
+	text_fn *fn;
+	void *ctx;
+	struct buf out; /* not yet handed on */
 	size_t count;
 	char last[REF_TEXT_SIZE]; /* the last reference: what comes under the same one is hidden */
 };
+
+static void listing_release(struct listing *l)
+{
+	buf_release(&l->out);
+}
+
+static int hand_on(struct listing *l, struct err *e)
+{
+	int rc = l->fn(l->ctx, buf_span(&l->out), e);
+
+	buf_clear(&l->out);
+	return rc;
+}
 
 /* A descriptor with few annotations. */
 struct item {
@@ -39,10 +56,11 @@ static void note(struct item *item, const char *key, const char *value)
 	a->items[a->count++] = (struct annotation){ key, value };
 }
 
-static void add(struct listing *l, const struct item *item)
+static int add(struct listing *l, const struct item *item, struct err *e)
 {
-	buf_str(l->out, l->count++ ? ",\n" : "\n");
-	descriptor_write(l->out, &item->d);
+	buf_str(&l->out, l->count++ ? ",\n" : "\n");
+	descriptor_write(&l->out, &item->d);
+	return l->out.len < PIECE ? 0 : hand_on(l, e);
 }
 
 /* --- sets ----------------------------------------------------------------------------------- */
@@ -67,7 +85,8 @@ static int list_signatures(struct listing *l, const struct set_info *info, struc
 		note(&item, NOTE_SUBJECT, subject);
 		note(&item, sigs[i].tag[0] ? NOTE_REF : NOTE_REPOSITORY,
 			sigs[i].tag[0] ? ref : repo);
-		add(l, &item);
+		if (add(l, &item, e) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -95,7 +114,8 @@ static int list_set(void *ctx, const struct set_row *row, struct err *e)
 		note(&item, NOTE_GENERATION, generation);
 		note(&item, NOTE_ACTIVATION, activation);
 	}
-	add(l, &item);
+	if (add(l, &item, e) < 0)
+		return -1;
 	return list_signatures(l, info, e);
 }
 
@@ -109,7 +129,6 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 				     .media_type = row->info.media_type } };
 	AUTO(mem_free) char *ref = mem_printf("%s:%s", row->repo, row->tag);
 
-	(void)e;
 	if (row->tag[0] && strcmp(ref, l->last) != 0) {
 		note(&item, NOTE_REF, ref);
 		note(&item, NOTE_CONTAINERD, ref);
@@ -122,44 +141,88 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 		note(&item, NOTE_SPARSE,
 			row->links == LINKS_ALONE ? NOTE_SPARSE_ALONE : NOTE_SPARSE_FOREIGN);
 	snprintf(l->last, sizeof(l->last), "%s", ref);
-	add(l, &item);
-	return 0;
+	return add(l, &item, e);
 }
 
 /* --- the file ------------------------------------------------------------------------------- */
 
-int index_json_text(struct store *s, struct buf *out, struct err *e)
+int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 {
-	struct listing l = { .store = s, .out = out };
+	AUTO(listing_release)
+	struct listing l = { .store = s, .fn = fn, .ctx = ctx, .out = BUF_INIT };
 
-	buf_str(out, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
+	buf_str(&l.out,
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
 	if (META(s, set_each, list_set, &l, e) < 0 || META(s, names_each, list_name, &l, e) < 0)
 		return -1;
-	buf_str(out, l.count ? "\n]}\n" : "]}\n");
-	return 0;
+	buf_str(&l.out, l.count ? "\n]}\n" : "]}\n");
+	return hand_on(&l, e);
 }
 
-/* Within a transaction, so that two writers cannot leave the older of their two lists. */
-static int rewrite(struct store *s, struct err *e)
+struct writing {
+	struct store *store;
+	struct stage *stage;
+	uint64_t at;
+	uint64_t state; /* what the stage shows */
+};
+
+static void writing_release(struct writing *w)
 {
-	AUTO(tx_abort) struct store *tx = NULL;
-	AUTO(buf_release) struct buf text = BUF_INIT;
-	int rc = tx_begin(s, &tx, e);
+	BLOBS_STAGE(w->store, stage_close, &w->stage, false);
+}
+
+static int write_piece(void *ctx, struct span piece, struct err *e)
+{
+	struct writing *w = ctx;
+
+	w->at += piece.len;
+	return BLOBS_STAGE(
+		w->store, stage_write, w->stage, w->at - piece.len, piece.data, piece.len, e);
+}
+
+/* The list of one state, while others write. 1 it is in the stage, 0 there is nothing new. */
+static int write_stage(struct writing *w, struct err *e)
+{
+	AUTO(tx_abort) struct store *look = NULL;
+	struct store *s = w->store;
+	int rc = tx_look(s, &look, e);
 
 	if (rc == 0)
-		rc = META(s, names_stale, e);
+		rc = META(s, names_stale, &w->state, e);
 	if (rc <= 0)
 		return rc;
-	if (index_json_text(s, &text, e) < 0 || fault("index.write", e) < 0 ||
-		BLOBS(s, index_put, buf_span(&text), e) < 0 || META(s, names_written, e) < 0)
+	if (BLOBS(s, index_stage, &w->stage, e) < 0 || index_json_text(s, write_piece, w, e) < 0)
+		return -1;
+	tx_abort(&look);
+	return BLOBS(s, stage_sync, &w->stage, 1, e) < 0 ? -1 : 1;
+}
+
+/* Only the replacing is within a transaction, so that of two writers the older list is not left. */
+static int rewrite(struct store *s, struct err *e)
+{
+	AUTO(writing_release) struct writing w = { .store = s };
+	AUTO(tx_abort) struct store *tx = NULL;
+	int rc = write_stage(&w, e);
+
+	if (rc <= 0)
+		return rc;
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	rc = META(s, names_written, w.state, e);
+	if (rc <= 0)
+		return rc;
+	if (fault("index.write", e) < 0 || BLOBS_STAGE(s, index_put, w.stage, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
 
 int index_json_write(struct store *s, struct err *e)
 {
-	int rc = META(s, names_stale, e);
+	uint64_t state;
+	int rc = META(s, names_stale, &state, e);
 
+	if (rc > 0 && store_may_write(s, e) < 0)
+		rc = -1;
 	if (rc > 0)
 		rc = rewrite(s, e);
 	if (rc < 0)

@@ -17,7 +17,4 @@
 #define NOTE_SPARSE_ALONE "true" /* ... a rebuild links nothing of it */
 #define NOTE_SPARSE_FOREIGN "foreign" /* ... but all except foreign layers is */
 
-#define INDEX_JSON_MAX (256u << 20) /* bytes */
-#define INDEX_JSON_ITEMS 500000
-
 #endif

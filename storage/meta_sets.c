@@ -15,19 +15,25 @@ int meta_names_changed(struct meta *m, struct err *e)
 	return query_run(&q, e);
 }
 
-int meta_names_stale(struct meta *m, struct err *e)
+int meta_names_stale(struct meta *m, uint64_t *state, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STALE);
 	int rc = query_step(&q, e);
 
-	return rc > 0 ? (int)query_get_int(&q, 0) : rc;
+	if (rc <= 0)
+		return rc;
+	*state = (uint64_t)query_get_int(&q, 1);
+	return (int)query_get_int(&q, 0);
 }
 
-int meta_names_written(struct meta *m, struct err *e)
+int meta_names_written(struct meta *m, uint64_t state, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_WRITTEN);
 
-	return query_run(&q, e);
+	query_int(&q, (int64_t)state);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return query_changes(&q) > 0;
 }
 
 int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e)

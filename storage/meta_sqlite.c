@@ -75,6 +75,11 @@ static int run_plain(struct meta *m, enum query_name name, struct err *e)
 	return query_run(&q, e);
 }
 
+static int meta_look(struct meta *m, struct err *e)
+{
+	return run_plain(m, Q_LOOK, e);
+}
+
 static int meta_part_begin(struct meta *m, struct err *e)
 {
 	return run_plain(m, Q_PART_BEGIN, e);
@@ -268,6 +273,7 @@ static const struct meta_ops ops = {
 	.change = meta_change,
 	.begin = meta_begin,
 	.commit = meta_commit,
+	.look = meta_look,
 	.abort = meta_abort,
 	.part_begin = meta_part_begin,
 	.part_end = meta_part_end,

@@ -66,9 +66,9 @@ int meta_activate(struct meta *m, const char *name, int64_t set, uint64_t number
 int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e);
 int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);
-int meta_names_stale(struct meta *m, struct err *e);
+int meta_names_stale(struct meta *m, uint64_t *state, struct err *e);
 int meta_names_changed(struct meta *m, struct err *e);
-int meta_names_written(struct meta *m, struct err *e);
+int meta_names_written(struct meta *m, uint64_t state, struct err *e);
 int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
 
 #endif

@@ -6,6 +6,8 @@ of every other one a test reads the plan and refuses a scan of a table that grow
 PRAGMA data_version
 -- name: BEGIN
 BEGIN IMMEDIATE
+-- name: LOOK
+BEGIN
 -- name: COMMIT
 COMMIT
 -- name: ROLLBACK
@@ -237,9 +239,9 @@ WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 	WHERE e.blob = ?2
 )
 -- name: NAMES_STALE
-SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END FROM names WHERE changed <> written
+SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END, changed FROM names WHERE changed <> written
 -- name: NAMES_WRITTEN
-UPDATE names SET written = changed
+UPDATE names SET written = ?1 WHERE written < ?1
 -- name: ALL_NAMES
 WITH
 -- Each manifest in each repository, looked at once, however many name it: does it have children (then

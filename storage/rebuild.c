@@ -19,16 +19,23 @@ struct rebuild {
 	struct store *store;
 	struct store *tx;
 	size_t rows; /* in the transaction */
-	struct manifest index; /* index.json */
+	size_t entries; /* of index.json */
 	struct set_row *sets; /* to accept, in order */
 	size_t count;
+	struct listed *signatures;
+	size_t signature_count;
+};
+
+struct listed {
+	struct digest set;
+	struct set_signature signature;
 };
 
 static void rebuild_release(struct rebuild *r)
 {
 	tx_abort(&r->tx);
-	manifest_release(&r->index);
 	free(r->sets);
+	free(r->signatures);
 }
 
 /* --- blobs ---------------------------------------------------------------------------------- */
@@ -71,29 +78,70 @@ static const char *note(const struct descriptor *d, const char *key)
 	return annotation_get(&d->annotations, key);
 }
 
-static int64_t number(const struct descriptor *d, const char *key)
+static int64_t annotated(const struct descriptor *d, const char *key)
 {
 	const char *text = note(d, key);
 
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
-static void find_sets(struct rebuild *r)
+static void find_set(struct rebuild *r, size_t number, const struct descriptor *d)
 {
-	r->sets = mem_grow(NULL, r->index.count + 1, sizeof(*r->sets));
-	for (size_t i = r->index.count; i-- > 0;) { /* of a name, the newest is listed first */
-		const struct descriptor *d = &r->index.items[i];
+	r->sets = mem_grow(r->sets, r->count + 1, sizeof(*r->sets));
+	/* Of a name, the newest is listed first. */
+	r->sets[r->count++] = (struct set_row){ .id = -(int64_t)number,
+		.activation = annotated(d, NOTE_ACTIVATION),
+		.info = { .digest = d->digest,
+			.accepted = annotated(d, NOTE_ACCEPTED),
+			.active = note(d, NOTE_GENERATION) != NULL,
+			.generation = (uint64_t)annotated(d, NOTE_GENERATION) } };
+}
 
-		if (!note(d, NOTE_SET_NAME))
-			continue;
-		r->sets[r->count] = (struct set_row){ .id = (int64_t)r->count + 1,
-			.activation = number(d, NOTE_ACTIVATION),
-			.info = { .digest = d->digest,
-				.accepted = number(d, NOTE_ACCEPTED),
-				.active = note(d, NOTE_GENERATION) != NULL,
-				.generation = (uint64_t)number(d, NOTE_GENERATION) } };
-		r->count++;
-	}
+static int find_signature(
+	struct rebuild *r, const struct descriptor *d, const char *subject, struct err *e)
+{
+	const char *text = note(d, NOTE_REF);
+	struct ref ref = { .tag = "" };
+	struct listed *l;
+
+	r->signatures = mem_grow(r->signatures, r->signature_count + 1, sizeof(*r->signatures));
+	l = &r->signatures[r->signature_count];
+	*l = (struct listed){ .signature = { .digest = d->digest } };
+	if (digest_parse(&l->set, span_of(subject), e) < 0 ||
+		(text && ref_parse(&ref, span_of(text), e) < 0))
+		return -1;
+	snprintf(l->signature.media_type, sizeof(l->signature.media_type), "%s", d->media_type);
+	snprintf(l->signature.tag, sizeof(l->signature.tag), "%s", ref.tag);
+	r->signature_count++;
+	return 0;
+}
+
+/* What moat lists carries a name of moat's kind; another tool's layout is not ours to take over. */
+static int check_ours(const struct descriptor *d, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (note(d, NOTE_CONTAINERD) || note(d, NOTE_REPOSITORY) || note(d, NOTE_TAG) ||
+		note(d, NOTE_SET_NAME) || note(d, NOTE_SUBJECT))
+		return 0;
+	return err_set(e, ERR_INPUT,
+		"an OCI layout of another tool (index.json lists %s without a name "
+		"of moat's): give the store a directory of its own",
+		digest_text(&d->digest, text));
+}
+
+/* The first reading: is all of it ours, and which sets are there? */
+static int find(void *ctx, size_t number, const struct descriptor *d, struct err *e)
+{
+	struct rebuild *r = ctx;
+	const char *subject = note(d, NOTE_SUBJECT);
+
+	r->entries = number + 1;
+	if (check_ours(d, e) < 0)
+		return -1;
+	if (note(d, NOTE_SET_NAME))
+		find_set(r, number, d);
+	return subject ? find_signature(r, d, subject, e) : 0;
 }
 
 /* Row numbers tell the order of acceptance, so sets are accepted in it ... */
@@ -118,32 +166,19 @@ static int by_activation(const void *a, const void *b)
 static int restore_set(struct rebuild *r, const struct set_row *row, bool activate, struct err *e)
 {
 	AUTO(mem_free)
-	struct set_signature *sigs = mem_grow(NULL, r->index.count + 1, sizeof(*sigs));
-	char text[DIGEST_TEXT_SIZE];
+	struct set_signature *sigs = mem_grow(NULL, r->signature_count + 1, sizeof(*sigs));
 	size_t count = 0;
 
-	digest_text(&row->info.digest, text);
-	for (size_t i = 0; i < r->index.count; i++) {
-		const struct descriptor *d = &r->index.items[i];
-		const char *subject = note(d, NOTE_SUBJECT), *ref = note(d, NOTE_REF);
-		struct set_signature *sig = &sigs[count];
-		struct ref name = { .tag = "" };
-
-		if (!subject || strcmp(subject, text) != 0)
-			continue;
-		if (ref && ref_parse(&name, span_of(ref), e) < 0)
-			return -1;
-		sig->digest = d->digest;
-		snprintf(sig->media_type, sizeof(sig->media_type), "%s", d->media_type);
-		snprintf(sig->tag, sizeof(sig->tag), "%s", name.tag);
-		count++;
-	}
+	for (size_t i = 0; i < r->signature_count; i++)
+		if (digest_eq(&r->signatures[i].set, &row->info.digest))
+			sigs[count++] = r->signatures[i].signature;
 	return set_restore(r->store, row, sigs, count, activate, e);
 }
 
 static int add_sets(struct rebuild *r, struct err *e)
 {
-	find_sets(r);
+	if (r->count == 0)
+		return 0;
 	qsort(r->sets, r->count, sizeof(*r->sets), by_acceptance);
 	for (size_t i = 0; i < r->count; i++)
 		if (restore_set(r, &r->sets[i], false, e) < 0)
@@ -180,66 +215,36 @@ static enum links links_of(const struct descriptor *d)
 	return strcmp(sparse, NOTE_SPARSE_FOREIGN) == 0 ? LINKS_NEEDED : LINKS_ALONE;
 }
 
-static int add_tag(struct rebuild *r, const struct descriptor *d, const char *text, struct err *e)
+/* The second reading, when the sets are there. */
+static int add_tag(void *ctx, size_t number, const struct descriptor *d, struct err *e)
 {
+	struct rebuild *r = ctx;
+	const char *text = note(d, NOTE_TAG), *tag = NULL;
 	char repo[REF_TEXT_SIZE];
-	const char *tag = NULL;
 
+	(void)number;
+	if (!text)
+		return 0;
 	if (split_tag(text, repo, &tag, e) < 0)
 		return -1;
 	return image_restore(r->store, repo, tag, &d->digest, d->media_type, links_of(d), e);
 }
 
-static int add_tags(struct rebuild *r, struct err *e)
-{
-	for (size_t i = 0; i < r->index.count; i++) {
-		const struct descriptor *d = &r->index.items[i];
-		const char *text = note(d, NOTE_TAG);
-
-		if (text && add_tag(r, d, text, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* --- all of it ------------------------------------------------------------------------------ */
-
-/* What moat lists carries a name of moat's kind; another tool's layout is not ours to take over. */
-static int check_ours(const struct manifest *index, struct err *e)
-{
-	for (size_t i = 0; i < index->count; i++) {
-		const struct descriptor *d = &index->items[i];
-		char text[DIGEST_TEXT_SIZE];
-
-		if (!note(d, NOTE_CONTAINERD) && !note(d, NOTE_REPOSITORY) && !note(d, NOTE_TAG) &&
-			!note(d, NOTE_SET_NAME) && !note(d, NOTE_SUBJECT))
-			return err_set(e, ERR_INPUT,
-				"an OCI layout of another tool (index.json lists %s without a name "
-				"of moat's): give the store a directory of its own",
-				digest_text(&d->digest, text));
-	}
-	return 0;
-}
 
 int rebuild_if_new(struct store *s, struct err *e)
 {
-	static const struct manifest_limits limits = { INDEX_JSON_MAX, INDEX_JSON_ITEMS };
-	AUTO(rebuild_release) struct rebuild r = { .store = s, .index = MANIFEST_INIT };
-	AUTO(buf_release) struct buf text = BUF_INIT;
-	int rc = META(s, names_stale, e);
+	AUTO(rebuild_release) struct rebuild r = { .store = s };
+	uint64_t state;
+	int rc = META(s, names_stale, &state, e);
 
 	if (rc < 2)
 		return rc < 0 ? -1 : 0;
-	rc = BLOBS(s, index_get, INDEX_JSON_MAX, &text, e);
-	if (rc <= 0)
-		return rc;
-	if (manifest_parse_limited(
-		    &r.index, "index.json", MEDIA_OCI_INDEX, buf_span(&text), &limits, e) < 0 ||
-		check_ours(&r.index, e) < 0)
+	if (index_json_each(s, find, &r, e) < 0)
 		return -1;
-	if (r.index.count == 0)
+	if (r.entries == 0)
 		return 0;
-	if (add_blobs(&r, e) < 0 || add_sets(&r, e) < 0 || add_tags(&r, e) < 0)
+	if (add_blobs(&r, e) < 0 || add_sets(&r, e) < 0 || index_json_each(s, add_tag, &r, e) < 0)
 		return err_ctx(e, "rebuild the index");
 	return 0;
 }

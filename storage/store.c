@@ -88,6 +88,14 @@ int tx_commit(struct store **tx, struct err *e)
 	return fault("meta.committed", e);
 }
 
+int tx_look(struct store *s, struct store **tx, struct err *e)
+{
+	if (META(s, look, e) < 0)
+		return -1;
+	*tx = s;
+	return 0;
+}
+
 void tx_abort(struct store **tx)
 {
 	if (*tx)

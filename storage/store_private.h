@@ -30,6 +30,8 @@ struct store {
 MUST int tx_begin(struct store *s, struct store **tx, struct err *e);
 MUST int tx_commit(struct store **tx, struct err *e);
 void tx_abort(struct store **tx);
+/* Reads of one state, without keeping writers waiting: `tx` ends by tx_abort(). */
+MUST int tx_look(struct store *s, struct store **tx, struct err *e);
 
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
@@ -79,6 +81,14 @@ MUST int rebuild_if_new(struct store *s, struct err *e);
 
 /* index_json.c */
 MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
-MUST int index_json_text(struct store *s, struct buf *out, struct err *e); /* as it should be */
+/* As it should be, by pieces. */
+typedef int text_fn(void *ctx, struct span piece, struct err *e);
+MUST int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e);
+
+/* index_read.c: each entry of index.json, with its number from 0, however many there are. 1 there
+ * is an index.json, all of which could be read; 0 there is none; -1, after entries may have been told
+ * (ERR_INPUT: it is no index). */
+typedef int index_item_fn(void *ctx, size_t number, const struct descriptor *d, struct err *e);
+MUST int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e);
 
 #endif

@@ -141,9 +141,10 @@ BLOB_CALL(set_aside, (struct blobs * b, const struct digest *d, struct err *e), 
 BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
 	(rb(b), fn, stray, ctx, e), )
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
-BLOB_CALL(index_put, (struct blobs * b, struct span bytes, struct err *e), (rb(b), bytes, e), )
-BLOB_CALL(index_get, (struct blobs * b, size_t limit, struct buf *out, struct err *e),
-	(rb(b), limit, out, e), )
+BLOB_CALL(index_stage, (struct blobs * b, struct stage **st, struct err *e), (rb(b), st, e), )
+BLOB_CALL(index_put, (struct stage * st, struct err *e), (st, e), )
+BLOB_CALL(index_open, (struct blobs * b, int *fd, uint64_t *size, struct err *e),
+	(rb(b), fd, size, e), )
 
 static void b_stage_close(struct stage **st, bool keep)
 {
@@ -173,8 +174,9 @@ static const struct blob_ops blob_table = {
 	.set_aside = b_set_aside,
 	.scan = b_scan,
 	.free_bytes = b_free_bytes,
+	.index_stage = b_index_stage,
 	.index_put = b_index_put,
-	.index_get = b_index_get,
+	.index_open = b_index_open,
 };
 
 /* --- metadata: transactions ----------------------------------------------------------------- */
@@ -197,6 +199,9 @@ static int m_commit(struct meta *m, struct err *e)
 	((struct spy_meta *)m)->transaction = false;
 	return rm(m)->ops->commit(rm(m), e);
 }
+
+META_CALL(look, (struct meta * m, struct err *e), (rm(m), e),
+	need(!((struct spy_meta *)m)->transaction, call, "within a transaction"))
 
 static void m_abort(struct meta *m)
 {
@@ -280,7 +285,7 @@ META_CALL(set_each, (struct meta * m, set_row_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(hosts, (struct meta * m, name_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
 META_CALL(totals, (struct meta * m, struct store_totals *out, struct err *e), (rm(m), out, e), )
-META_CALL(names_stale, (struct meta * m, struct err *e), (rm(m), e), )
+META_CALL(names_stale, (struct meta * m, uint64_t *state, struct err *e), (rm(m), state, e), )
 META_CALL(names_each, (struct meta * m, name_row_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(broken, (struct meta * m, broken_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
@@ -339,13 +344,15 @@ META_CALL(signature_add,
 META_CALL(activate,
 	(struct meta * m, const char *name, int64_t set, uint64_t number, struct err *e),
 	(rm(m), name, set, number, e), need_tx(m, call))
-META_CALL(names_written, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(names_written, (struct meta * m, uint64_t state, struct err *e), (rm(m), state, e),
+	need_tx(m, call))
 
 static const struct meta_ops meta_table = {
 	.close = m_close,
 	.change = m_change,
 	.begin = m_begin,
 	.commit = m_commit,
+	.look = m_look,
 	.abort = m_abort,
 	.part_begin = m_part_begin,
 	.part_end = m_part_end,

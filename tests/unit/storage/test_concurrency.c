@@ -4,11 +4,14 @@
  */
 #include "tests/support/cm.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "storage/base/fs.h"
+#include "storage/engine.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 
@@ -326,6 +329,66 @@ static void store_open__made_by_several_at_once(void **state)
 	}
 }
 
+/* --- index.json ----------------------------------------------------------------------------- */
+
+static struct blob_ops delayed;
+static const struct blob_ops *undelayed;
+static struct store *meanwhile; /* writes while the other one makes its list */
+
+static int stage_late(struct blobs *b, struct stage **st, struct err *e)
+{
+	struct store *s = meanwhile;
+
+	meanwhile = NULL;
+	if (s)
+		image_add(s, REPO, "later", "later", 1);
+	if (s && store_settle(s, e) < 0)
+		return -1;
+	return undelayed->index_stage(b, st, e);
+}
+
+static int open_delayed(struct blobs **b, const char *where, enum store_mode mode, struct err *e)
+{
+	if (engine_local.open_blobs(b, where, mode, e) < 0)
+		return -1;
+	undelayed = (*b)->ops;
+	delayed = *undelayed;
+	delayed.index_stage = stage_late;
+	(*b)->ops = &delayed;
+	return 0;
+}
+
+static int open_meta(struct meta **m, const char *where, enum store_mode mode, struct err *e)
+{
+	return engine_local.open_meta(m, where, mode, e);
+}
+
+static const struct engine engine_delayed = { "delayed", open_delayed, open_meta, NULL };
+
+/* Who makes the list keeps nobody from writing, and does not put an older one over a newer. */
+static void index_json__the_later_list_stays(void **state)
+{
+	AUTO(store_close) struct store *other = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	assert_ok(
+		store_open_engine(&s, &engine_delayed, sandbox_path(*state, "s"), STORE_WRITE, &e));
+	image_add(s, REPO, "first", "first", 1);
+	meanwhile = other;
+	assert_ok(store_settle(s, &e));
+	assert_null(meanwhile);
+	assert_int_equal(
+		fs_read_file(AT_FDCWD, sandbox_path(*state, "s/index.json"), 1 << 20, &text, &e),
+		1);
+	assert_non_null(strstr(text.data, REPO ":first"));
+	assert_non_null(strstr(text.data, REPO ":later"));
+	assert_ok(store_check(s, false, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -335,6 +398,7 @@ int main(void)
 		T(sets__switch_under_readers),
 		T(changes__under_readers_beside_an_import),
 		T(store_open__made_by_several_at_once),
+		T(index_json__the_later_list_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

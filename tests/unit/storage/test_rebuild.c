@@ -161,6 +161,98 @@ static void store_open__leaves_another_tools_layout_alone(void **state)
 	assert_string_equal(after.data, index);
 }
 
+/* Longer than what is read and parsed at once, several times. */
+static void rebuild__of_a_long_list(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d = image_add(s, REPO, "0", "n", 1);
+	struct check_report report;
+	struct manifest_info info;
+	struct err e = ERR_INIT;
+	char tag[REF_TAG_MAX + 1];
+	struct stat st;
+
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(tag, sizeof(tag), "%0*u", REF_TAG_MAX, i);
+		assert_ok(tag_put(s, REPO, tag, &d, &e));
+	}
+	store_close(&s);
+	assert_int_equal(stat(sandbox_path(*state, "s/index.json"), &st), 0);
+	assert_true(st.st_size > 3 * 65536);
+	sandbox_remove(sandbox_path(*state, "s/meta"));
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(tag, sizeof(tag), "%0*u", REF_TAG_MAX, i);
+		assert_int_equal(manifest_by_tag(s, REPO, tag, &info, &e), 1);
+	}
+	assert_ok(store_check(s, true, print_problem, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+}
+
+#define X "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+#define MOATS "\"vnd.moat.repository\":\"a/b\""
+#define ENTRY(notes)                                                                               \
+	"{\"mediaType\":\"a/b\",\"digest\":\"" X "\",\"size\":2,\"annotations\":{" notes "}}"
+#define GOOD ENTRY(MOATS)
+#define LIST(entries) "{\"schemaVersion\":2,\"manifests\":[" entries "]}"
+
+/* An index.json without a database, as people and other tools may leave it. */
+static const struct {
+	const char *name, *text, *says; /* NULL: it is read, to its end */
+} lists[] = {
+	{ "empty", LIST(""), NULL },
+	{ "one", LIST(GOOD), NULL },
+	{ "two", LIST(GOOD "," GOOD), NULL },
+	{ "spread out",
+		" {\n \"manifests\" :\t[ \n" GOOD " , " GOOD "\n ] ,\"schemaVersion\":2 }\n",
+		NULL },
+	{ "brackets in texts", LIST(ENTRY(MOATS ",\"x\":\"]}[{\\\"],\\\\\"") "," GOOD), NULL },
+	{ "key in texts",
+		"{\"schemaVersion\":2,\"annotations\":{\"manifests\":\"\\\"manifests\\\":[\"},"
+		"\"manifests\":[" GOOD "]}",
+		NULL },
+	{ "not first", LIST(GOOD "," ENTRY("\"x\":\"y\"")), "another tool" },
+	{ "escaped key", "{\"schemaVersion\":2,\"\\u006danifests\":[" ENTRY("") "]}",
+		"another tool" },
+	{ "nothing", "", "index.json" },
+	{ "no list", "{\"schemaVersion\":2}", "index.json" },
+	{ "a list", "[" GOOD "]", "not a manifest" },
+	{ "a map", "{\"schemaVersion\":2,\"manifests\":{}}", "manifests" },
+	{ "cut in an entry", "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":", "index.json" },
+	{ "cut between", "{\"schemaVersion\":2,\"manifests\":[" GOOD, "index.json" },
+	{ "cut at the end", "{\"schemaVersion\":2,\"manifests\":[" GOOD "]", "index.json" },
+	{ "more behind", LIST(GOOD) "}", "index.json" },
+	{ "comma behind", LIST(GOOD ","), "index.json" },
+	{ "comma before", LIST("," GOOD), "index.json" },
+	{ "two commas", LIST(GOOD ",," GOOD), "index.json" },
+	{ "no comma", LIST(GOOD GOOD), "index.json" },
+	{ "wrong bracket", LIST("{\"x\":[}" GOOD), "index.json" },
+	{ "closed twice", LIST(GOOD "]"), "index.json" },
+	{ "number", LIST("5"), "descriptor" },
+	{ "two lists", "{\"schemaVersion\":2,\"manifests\":[],\"manifests\":[]}", "index.json" },
+	{ "subject", LIST(ENTRY("\"io.containerd.manifest.subject\":\"x\"")), "x" },
+};
+
+static void rebuild__reads_and_refuses_lists(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		AUTO(store_close) struct store *s = NULL;
+		struct err e = ERR_INIT;
+
+		print_message("%s\n", lists[i].name);
+		assert_int_equal(mkdir(sandbox_path(*state, "s"), 0755), 0);
+		sandbox_write(
+			sandbox_path(*state, "s/index.json"), lists[i].text, strlen(lists[i].text));
+		if (lists[i].says)
+			assert_err(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e),
+				ERR_INPUT, lists[i].says);
+		else
+			assert_ok(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e));
+		store_close(&s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_rebuild(void)
@@ -168,6 +260,8 @@ int test_rebuild(void)
 	static const struct CMUnitTest tests[] = {
 		T(rebuild__everything_is_seen_again),
 		T(rebuild__a_set_that_lost_a_blob_is_told),
+		T(rebuild__of_a_long_list),
+		T(rebuild__reads_and_refuses_lists),
 		T(store_open__leaves_another_tools_layout_alone),
 	};
 

@@ -1,0 +1,162 @@
+/*
+ * index.json read by pieces: whatever a store came to list must be readable when it is needed (S6),
+ * so there is no limit to the whole, only to one entry. The strict parser reads the entries, some at a
+ * time, and what is around them; here only their ends are found. Must never take for an entry what
+ * the parser would not.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include "storage/base/fs.h"
+#include "storage/index_json.h"
+#include "storage/base/banned.h"
+
+#define WINDOW (64u << 10) /* bytes read at once */
+#define BATCH (64u << 10) /* of entries, parsed at once */
+#define ENTRY_MAX (4u << 20) /* bytes of one entry, and of all that is around them */
+#define BEFORE "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":["
+#define AFTER "]}"
+
+enum where { AROUND, LIST }; /* LIST: between the brackets of the entries */
+
+struct reading {
+	index_item_fn *fn;
+	void *ctx;
+	size_t number; /* of the next entry */
+	enum where where;
+	unsigned depth; /* of brackets, outside strings */
+	bool in_string, escaped;
+	struct buf around; /* everything else, with an empty list */
+	size_t key; /* where the last string at depth 1 begins in it */
+	struct buf batch; /* BEFORE and entries */
+	bool comma; /* the batch before ended with one */
+};
+
+static void reading_release(struct reading *r)
+{
+	buf_release(&r->around);
+	buf_release(&r->batch);
+}
+
+static int hand_over(struct reading *r, struct span text, struct err *e)
+{
+	static const struct manifest_limits limits = { 2 * ENTRY_MAX, ENTRY_MAX };
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+
+	if (manifest_parse_limited(&m, "index.json", MEDIA_OCI_INDEX, text, &limits, e) < 0)
+		return err_ctx(e, "after entry %zu", r->number);
+	for (size_t i = 0; i < m.count; i++)
+		if (r->fn(r->ctx, r->number++, &m.items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* comma: one comes behind this batch, so there must be something before and behind it. */
+static int end_batch(struct reading *r, bool comma, struct err *e)
+{
+	size_t before = r->number;
+
+	buf_str(&r->batch, AFTER);
+	if (hand_over(r, buf_span(&r->batch), e) < 0)
+		return -1;
+	if (r->number == before && (comma || r->comma))
+		return err_set(e, ERR_INPUT, "index.json: an entry is missing after number %zu",
+			r->number);
+	r->comma = comma;
+	buf_clear(&r->batch);
+	buf_str(&r->batch, BEFORE);
+	return 0;
+}
+
+/* Is the list that begins here that of the entries? */
+static bool is_entries(const struct reading *r)
+{
+	static const char key[] = "\"manifests\"";
+	const char *p = r->around.data + r->key;
+
+	if (strncmp(p, key, strlen(key)) != 0)
+		return false;
+	p += strlen(key);
+	p += strspn(p, " \t\r\n");
+	if (*p++ != ':')
+		return false;
+	return p[strspn(p, " \t\r\n")] == '\0';
+}
+
+/* What a byte outside of strings does: 1 when it is dealt with. */
+static int take_mark(struct reading *r, char c, struct err *e)
+{
+	bool opens = c == '[' || c == '{', closes = c == ']' || c == '}';
+
+	if (opens && r->depth++ == 1 && c == '[' && r->where == AROUND && is_entries(r)) {
+		buf_char(&r->around, c);
+		r->comma = false;
+		r->where = LIST;
+		return 1;
+	}
+	if (closes && r->depth > 0 && --r->depth == 1 && r->where == LIST) {
+		r->where = AROUND;
+		return end_batch(r, false, e);
+	}
+	if (c == ',' && r->depth == 2 && r->where == LIST && r->batch.len >= BATCH)
+		return end_batch(r, true, e) < 0 ? -1 : 1;
+	return 0;
+}
+
+static int take(struct reading *r, char c, struct err *e)
+{
+	struct buf *to;
+	int rc = 0;
+
+	if (r->in_string) {
+		if (!r->escaped && c == '"')
+			r->in_string = false;
+		r->escaped = !r->escaped && c == '\\';
+	} else if (c == '"') {
+		r->in_string = true;
+		if (r->where == AROUND && r->depth == 1)
+			r->key = r->around.len;
+	} else {
+		rc = take_mark(r, c, e);
+	}
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	to = r->where == LIST ? &r->batch : &r->around;
+	if (to->len > BATCH + ENTRY_MAX)
+		return err_set(e, ERR_INPUT,
+			"index.json: an entry after number %zu of more than %u bytes", r->number,
+			ENTRY_MAX);
+	buf_char(to, c);
+	return 0;
+}
+
+static int read_all(struct reading *r, int fd, uint64_t size, struct err *e)
+{
+	AUTO(mem_free) char *window = mem_alloc(WINDOW);
+
+	for (uint64_t at = 0; at < size;) {
+		size_t len = size - at < WINDOW ? (size_t)(size - at) : WINDOW;
+
+		if (fs_pread_all(fd, window, len, at, "index.json", e) < 0)
+			return -1;
+		for (size_t i = 0; i < len; i++)
+			if (take(r, window[i], e) < 0)
+				return -1;
+		at += len;
+	}
+	return hand_over(r, buf_span(&r->around), e);
+}
+
+int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(reading_release)
+	struct reading r = { .fn = fn, .ctx = ctx, .around = BUF_INIT, .batch = BUF_INIT };
+	AUTO(fd_close) int fd = -1;
+	uint64_t size = 0;
+	int rc = BLOBS(s, index_open, &fd, &size, e);
+
+	if (rc <= 0)
+		return rc;
+	buf_str(&r.batch, BEFORE);
+	return read_all(&r, fd, size, e) < 0 ? -1 : 1;
+}

@@ -11,6 +11,8 @@
 #include "storage/base/banned.h"
 
 #define GROUP_MAX 256
+#define FEW 32 /* descriptors of a manifest that no group is too full for */
+#define MANY_MAX 2000 /* of all larger ones in a group, unless there is only one */
 #define SETTLE_MS 2000 /* after the last change index.json is brought up to date */
 #define SETTLE_LATEST_MS 30000 /* and while changes go on, that often */
 
@@ -39,16 +41,38 @@ static void wait_some(struct committer *c)
 	pthread_cond_timedwait(&c->some, &c->lock, &until);
 }
 
+/* Each descriptor is rows: a group of large manifests takes seconds, which everybody waits for. */
+static bool fits(const struct commit *commit, size_t *many)
+{
+	const struct change *change = &commit->change;
+	size_t count = change->kind == CHANGE_MANIFEST ? change->manifest->count : 0;
+
+	if (count <= FEW)
+		return true;
+	if (*many && *many + count > MANY_MAX)
+		return false;
+	*many += count;
+	return true;
+}
+
+/* In their order, but what is small goes before the large ones that have to wait. */
 static size_t take(struct committer *c, struct commit *group[GROUP_MAX])
 {
-	size_t count = 0;
+	struct commit **at = &c->first;
+	size_t count = 0, many = 0;
 
-	while (c->first && count < GROUP_MAX) {
-		group[count++] = c->first;
-		c->first = c->first->next;
+	while (*at && count < GROUP_MAX) {
+		struct commit *commit = *at;
+
+		if (fits(commit, &many)) {
+			group[count++] = commit;
+			*at = commit->next;
+		} else {
+			at = &commit->next;
+		}
 	}
-	if (!c->first)
-		c->last = &c->first;
+	if (!*at)
+		c->last = at;
 	return count;
 }
 

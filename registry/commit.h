@@ -1,7 +1,7 @@
 /*
  * The committer: the one thread that writes metadata. It takes whatever is waiting and applies it as
  * a group, so that many clients share one durable commit (store_apply()), and no two of our own
- * threads ever wait for SQLite's lock. Manifests that name much go a few at a time, and what is small
+ * threads ever wait for SQLite's lock. index.json follows by a thread and a handle of its own. Manifests that name much go a few at a time, and what is small
  * does not wait for them: changes that nobody waited for in between may be applied in another order.
  */
 #ifndef MOAT_COMMIT_H
@@ -31,7 +31,7 @@ void committer_add(struct committer *c, struct commit *commit);
 /* Groups and changes so far. */
 void committer_counts(const struct committer *c, uint64_t *groups, uint64_t *changes);
 
-/* Apply what is queued, settle the store (index.json), then end the thread. */
+/* Apply what is queued, settle the store (index.json), then end the threads. */
 void committer_stop(struct committer *c);
 /* For AUTO; stops first. Writers that came from its store must be gone. */
 void committer_free(struct committer **c);

@@ -159,74 +159,100 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 	return hand_on(&l, e);
 }
 
-struct writing {
+struct settling {
 	struct store *store;
 	struct stage *stage;
 	uint64_t at;
 	uint64_t state; /* what the stage shows */
 };
 
-static void writing_release(struct writing *w)
+void settle_drop(struct settling **list)
 {
-	BLOBS_STAGE(w->store, stage_close, &w->stage, false);
+	struct settling *l = STEAL(*list);
+
+	if (!l)
+		return;
+	BLOBS_STAGE(l->store, stage_close, &l->stage, false);
+	free(l);
 }
 
 static int write_piece(void *ctx, struct span piece, struct err *e)
 {
-	struct writing *w = ctx;
+	struct settling *l = ctx;
 
-	w->at += piece.len;
+	l->at += piece.len;
 	return BLOBS_STAGE(
-		w->store, stage_write, w->stage, w->at - piece.len, piece.data, piece.len, e);
+		l->store, stage_write, l->stage, l->at - piece.len, piece.data, piece.len, e);
 }
 
 /* The list of one state, while others write. 1 it is in the stage, 0 there is nothing new. */
-static int write_stage(struct writing *w, struct err *e)
+static int write_stage(struct settling *l, struct err *e)
 {
 	AUTO(tx_abort) struct store *look = NULL;
-	struct store *s = w->store;
+	struct store *s = l->store;
 	int rc = tx_look(s, &look, e);
 
 	if (rc == 0)
-		rc = META(s, names_stale, &w->state, e);
+		rc = META(s, names_stale, &l->state, e);
 	if (rc <= 0)
 		return rc;
-	if (BLOBS(s, index_stage, &w->stage, e) < 0 || index_json_text(s, write_piece, w, e) < 0)
+	if (BLOBS(s, index_stage, &l->stage, e) < 0 || index_json_text(s, write_piece, l, e) < 0)
 		return -1;
 	tx_abort(&look);
-	return BLOBS(s, stage_sync, &w->stage, 1, e) < 0 ? -1 : 1;
+	return BLOBS(s, stage_sync, &l->stage, 1, e) < 0 ? -1 : 1;
 }
 
-/* Only the replacing is within a transaction, so that of two writers the older list is not left. */
-static int rewrite(struct store *s, struct err *e)
+int settle_begin(struct store *s, struct settling **out, struct err *e)
 {
-	AUTO(writing_release) struct writing w = { .store = s };
-	AUTO(tx_abort) struct store *tx = NULL;
-	int rc = write_stage(&w, e);
+	AUTO(settle_drop) struct settling *l = mem_alloc(sizeof(*l));
+	int rc;
 
+	l->store = s;
+	/* Without a snapshot, as most who ask have nothing to do. */
+	rc = META(s, names_stale, &l->state, e);
+	if (rc > 0 && store_may_write(s, e) < 0)
+		rc = -1;
+	if (rc > 0)
+		rc = write_stage(l, e);
+	if (rc < 0)
+		return err_ctx(e, "index.json");
+	if (rc > 0)
+		*out = STEAL(l);
+	else
+		s->names_changed = false;
+	return rc;
+}
+
+/* Within a transaction, so that of two writers the older list is not left. */
+static int put_in_place(struct settling *l, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct store *s = l->store;
+	int rc = tx_begin(s, &tx, e);
+
+	if (rc == 0)
+		rc = META(s, names_written, l->state, e);
 	if (rc <= 0)
 		return rc;
-	if (tx_begin(s, &tx, e) < 0)
-		return -1;
-	rc = META(s, names_written, w.state, e);
-	if (rc <= 0)
-		return rc;
-	if (fault("index.write", e) < 0 || BLOBS_STAGE(s, index_put, w.stage, e) < 0)
+	if (fault("index.write", e) < 0 || BLOBS_STAGE(s, index_put, l->stage, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
 
+int settle_end(struct settling **list, struct err *e)
+{
+	AUTO(settle_drop) struct settling *l = STEAL(*list);
+
+	if (put_in_place(l, e) < 0)
+		return err_ctx(e, "index.json");
+	l->store->names_changed = false;
+	return 0;
+}
+
 int index_json_write(struct store *s, struct err *e)
 {
-	uint64_t state;
-	int rc = META(s, names_stale, &state, e);
+	AUTO(settle_drop) struct settling *l = NULL;
+	int rc = settle_begin(s, &l, e);
 
-	if (rc > 0 && store_may_write(s, e) < 0)
-		rc = -1;
-	if (rc > 0)
-		rc = rewrite(s, e);
-	if (rc < 0)
-		return err_ctx(e, "index.json");
-	s->names_changed = false;
-	return 0;
+	return rc > 0 ? settle_end(&l, e) : rc;
 }

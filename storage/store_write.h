@@ -170,6 +170,14 @@ MUST int store_apply(struct store *s, struct change *const changes[], size_t cou
 /* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. */
 MUST int store_settle(struct store *s, struct err *e);
 
+/* The same in two steps. begin reads all names, which takes its time and keeps nobody from writing: 1 and
+ * the list, 0 when there is nothing to do. end puts it in place, a short transaction, unless a later list
+ * is there; *list is gone afterwards. drop is for AUTO. All with the handle of begin. */
+struct settling;
+MUST int settle_begin(struct store *s, struct settling **list, struct err *e);
+MUST int settle_end(struct settling **list, struct err *e);
+void settle_drop(struct settling **list);
+
 /* A signature of a set: manifest digest in the store; tag "" for a bundle found as referrer. */
 struct set_signature {
 	struct digest digest;

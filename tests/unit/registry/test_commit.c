@@ -1,11 +1,13 @@
 /* The committer: what goes together, and what waits for what. */
 #include "tests/support/cm.h"
 
+#include <fcntl.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "registry/commit.h"
+#include "storage/base/fs.h"
 #include "tests/support/sandbox.h"
 
 struct push {
@@ -63,6 +65,24 @@ static void release(struct push *p)
 	manifest_release(&p->manifest);
 }
 
+/* index.json tells of every one. */
+static void assert_settled(const struct sandbox *sb)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, "s", STORE_READ);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct check_report report;
+	struct err e = ERR_INIT;
+	size_t count = 0;
+
+	assert_ok(store_check(s, false, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+	assert_int_equal(
+		fs_read_file(AT_FDCWD, sandbox_path(sb, "s/index.json"), 1 << 20, &text, &e), 1);
+	for (const char *p = text.data; (p = strstr(p, "\"digest\"")); p++)
+		count++;
+	assert_true(count > 0);
+}
+
 /* What is queued while a change is answered is the next groups' to share. */
 static void committer__small_ones_do_not_wait_for_large_ones(void **state)
 {
@@ -109,6 +129,7 @@ static void committer__small_ones_do_not_wait_for_large_ones(void **state)
 		assert_string_equal(answered + 1, cases[i].answered);
 		assert_int_equal(changes, count + 1);
 		assert_int_equal(groups, cases[i].groups + 1);
+		assert_settled(*state);
 		for (size_t k = 0; k < count; k++)
 			release(&pushes[k]);
 		release(&first);

@@ -138,7 +138,7 @@ static void turn(struct loop *l)
 		stop_accepting(l);
 	if (l->now_ms - l->swept_ms >= SWEEP_MS || l->server->draining)
 		sweep(l);
-	conn_flush_log(l);
+	exchange_flush_log(l);
 }
 
 static void *run(void *cls)
@@ -176,14 +176,14 @@ static int open_daemon(struct loop *l, struct err *e)
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
 			 MHD_ALLOW_SUSPEND_RESUME | (secure ? MHD_USE_TLS : 0);
 
-	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, conn_request, l, MHD_OPTION_EXTERNAL_LOGGER,
-		quiet, NULL, MHD_OPTION_URI_LOG_CALLBACK, conn_uri, l, MHD_OPTION_NOTIFY_CONNECTION,
-		conn_notify, l, MHD_OPTION_NOTIFY_COMPLETED, conn_completed, l,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, l, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)REQUEST_POOL, MHD_OPTION_CONNECTION_LIMIT,
-		l->server->config.connections + 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, secure ? tls : none,
-		MHD_OPTION_END);
+	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, exchange_request, l,
+		MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_URI_LOG_CALLBACK, exchange_uri,
+		l, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, l, MHD_OPTION_NOTIFY_COMPLETED,
+		exchange_completed, l, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, l,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_POOL,
+		MHD_OPTION_CONNECTION_LIMIT, l->server->config.connections + 1,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
 	if (!l->mhd)
 		return err_set(e, ERR_IO, "the HTTP library did not start");
 	return 0;
@@ -334,7 +334,7 @@ static void close_loop(struct loop *l)
 		conn_feed(c);
 	if (l->mhd)
 		MHD_stop_daemon(l->mhd);
-	conn_flush_log(l);
+	exchange_flush_log(l);
 	buf_release(&l->lines);
 	fd_close(&l->epoll);
 	fd_close(&l->wake);

@@ -1,4 +1,4 @@
-/* What server.c, conn.c and send.c share. Nobody else may look inside. */
+/* What server.c, conn.c, exchange.c and send.c share. Nobody else may look inside. */
 #ifndef MOAT_SERVER_PART
 #error "server_private.h is for the files of the server only: include server.h"
 #endif
@@ -98,19 +98,24 @@ struct server {
 	struct loop *loops;
 };
 
-/* conn.c: the library's callbacks, and what loops do with connections. */
-enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
-	const char *method, const char *version, const char *data, size_t *size, void **req);
-void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
-void conn_completed(
-	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode code);
+/* conn.c: connections. Nothing happens on one that is paused until it is woken; only its own loop may
+ * pause it, any thread wake it, and from there on it may be gone. */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
 void conn_accept(struct loop *l, int listener);
+void conn_enter(struct conn *c, enum phase phase);
+void conn_pause(void *conn);
+void conn_wake(void *conn);
 void conn_feed(struct conn *c); /* a starved handshake may go on */
 void conn_sweep(struct loop *l); /* deadlines */
-void conn_flush_log(struct loop *l);
-void conn_enter(struct conn *c, enum phase phase);
+
+/* exchange.c: the library's callbacks of a request, and the lines of the access log. */
+void *exchange_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result exchange_request(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **req);
+void exchange_completed(
+	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode code);
+void exchange_flush_log(struct loop *l);
 
 /* send.c: c->reply to the library; released then. MHD_NO ends the connection. */
 enum MHD_Result send_reply(struct conn *c);

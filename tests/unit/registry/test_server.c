@@ -15,6 +15,7 @@
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
+#include "running.h"
 #include "wire.h"
 
 #define LAYER (24u << 20) /* more than the sockets on the way can hold */
@@ -29,42 +30,10 @@ static struct {
 	char blob[200]; /* its path */
 } made;
 
-struct fixture {
-	struct names names;
-	struct cache *cache;
-	struct log_file *log;
-	struct server *server;
-	int listener;
-	uint16_t port;
-};
-
-static void start(struct fixture *f, struct server_config config)
+static void start(struct running *f, struct server_config config)
 {
-	struct address a;
-	struct err e;
-
-	assert_ok(address_parse(&a, "127.0.0.1:0", &e));
-	f->listener = socket_listen(&a, &e);
-	assert_true(f->listener >= 0);
-	assert_ok(socket_address(f->listener, &a, &e));
-	f->port = ntohs(((struct sockaddr_in *)&a.sa)->sin_port);
-	config.store = sandbox_path(made.sb, "store");
-	config.listeners = &f->listener;
-	config.listener_count = 1;
-	config.names = &f->names;
-	config.cache = f->cache;
-	config.log = f->log;
-	assert_ok(server_start(&f->server, &config, &e));
+	running_start(f, sandbox_path(made.sb, "store"), config);
 }
-
-static const struct server_config usual = { .threads = 2,
-	.connections = 1000,
-	.connections_each = 1000,
-	.header_seconds = 60,
-	.idle_seconds = 60,
-	.least_rate = 1024,
-	.bodies = 64,
-	.catalog = true };
 
 static int make_store(void **state)
 {
@@ -101,13 +70,7 @@ static int remove_store(void **state)
 
 static int prepare(void **state)
 {
-	struct fixture *f = mem_alloc(sizeof(*f));
-	struct err e;
-
-	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
-	f->cache = cache_new(1 << 20, 64);
-	f->listener = -1;
-	*state = f;
+	running_prepare(*state = mem_alloc(sizeof(struct running)));
 	return 0;
 }
 
@@ -116,19 +79,15 @@ static int setup(void **state)
 	int rc = prepare(state);
 
 	if (rc == 0)
-		start(*state, usual);
+		start(*state, running_usual);
 	return rc;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 
-	server_stop(&f->server);
-	fd_close(&f->listener);
-	cache_free(&f->cache);
-	log_file_close(&f->log);
-	names_release(&f->names);
+	running_end(f);
 	mem_free(&f);
 	return 0;
 }
@@ -146,7 +105,7 @@ static void ask(
 
 static void server__a_thousand_requests_on_one_connection(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	char text[DIGEST_TEXT_SIZE];
@@ -181,7 +140,7 @@ static const struct {
 
 static void server__refusals_keep_the_connection(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
@@ -244,7 +203,7 @@ static const struct {
 
 static void server__doubtful_requests_end_the_connection(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
 		AUTO(wire_close) struct wire w = wire_open(f->port);
@@ -265,7 +224,7 @@ static void server__doubtful_requests_end_the_connection(void **state)
 
 static void server__pipelined_requests_are_answered_in_order(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -288,7 +247,7 @@ static void server__sizes_of_requests(void **state)
 	} sizes[] = { { 100, 100, 200 }, { 8000, 100, 200 }, { 9000, 100, 414 },
 		{ 100, 22500, 200 }, { 100, 24500, 200 }, { 40000, 100, 414 },
 		{ 100, 40000, 431 } };
-	struct fixture *f = *state;
+	struct running *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		AUTO(wire_close) struct wire w = wire_open(f->port);
@@ -311,7 +270,7 @@ static void server__sizes_of_requests(void **state)
 
 static void server__http_1_0(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
@@ -323,7 +282,7 @@ static void server__http_1_0(void **state)
 
 static void server__small_bodies_are_swallowed(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 
@@ -341,7 +300,7 @@ static void server__large_bodies_are_refused_unread(void **state)
 	static const char *const lines[] = { "Content-Length: 1000000000\r\n",
 		"Content-Length: 10\r\nExpect: 100-continue\r\n",
 		"Transfer-Encoding: chunked\r\n" };
-	struct fixture *f = *state;
+	struct running *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		AUTO(answer_release) struct answer a = ANSWER_INIT;
@@ -373,7 +332,7 @@ static void compare_heads(const struct answer *get, const struct answer *head)
 
 static void server__head_for_every_get(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	const char *digest = strrchr(made.blob, '/') + 1;
 	AUTO(mem_free) char *referrers = mem_printf("/v2/library/nginx/referrers/%s", digest);
 	const char *const paths[] = { "/v2/", MANIFEST, made.blob, "/v2/library/nginx/tags/list",
@@ -395,7 +354,7 @@ static void server__head_for_every_get(void **state)
 
 static void server__blob_bytes(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
@@ -414,7 +373,7 @@ static const struct {
 
 static void server__ranges_byte_by_byte(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
@@ -462,7 +421,7 @@ static void check_parts(const struct answer *a, unsigned count, unsigned gap)
 static void server__many_ranges(void **state)
 {
 	static const unsigned counts[] = { 2, 16, 1024 };
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
@@ -486,7 +445,7 @@ static void server__many_ranges(void **state)
 /* The HTTP library's own loop sleeps for seconds on exactly 128 ready connections. */
 static void server__128_clients_at_the_same_moment(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	struct wire w[128];
 	struct answer a = ANSWER_INIT;
 
@@ -511,8 +470,8 @@ static void server__128_clients_at_the_same_moment(void **state)
 static void server__slow_headers_are_cut_off(void **state)
 {
 	static const char *const halves[] = { "", "GET /v2", "GET /v2/ HTTP/1.1\r\nHost: x\r\nX:" };
-	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct running *f = *state;
+	struct server_config config = running_usual;
 	struct wire w[ARRAY_SIZE(halves)];
 
 	config.header_seconds = 1;
@@ -529,8 +488,8 @@ static void server__slow_headers_are_cut_off(void **state)
 
 static void server__idle_connections_are_closed(void **state)
 {
-	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct running *f = *state;
+	struct server_config config = running_usual;
 
 	config.idle_seconds = 1;
 	start(f, config);
@@ -541,8 +500,8 @@ static void server__idle_connections_are_closed(void **state)
 
 static void server__one_address_gets_its_share(void **state)
 {
-	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct running *f = *state;
+	struct server_config config = running_usual;
 
 	config.connections_each = 2;
 	start(f, config);
@@ -556,7 +515,7 @@ static void server__one_address_gets_its_share(void **state)
 
 static void *drain(void *cls)
 {
-	struct fixture *f = cls;
+	struct running *f = cls;
 
 	server_drain(f->server, 60);
 	return NULL;
@@ -564,7 +523,7 @@ static void *drain(void *cls)
 
 static void server__drain_finishes_what_is_being_sent(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	AUTO(wire_close) struct wire busy = wire_open(f->port);
 	AUTO(wire_close) struct wire idle = wire_open(f->port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
@@ -590,7 +549,7 @@ static void server__drain_finishes_what_is_being_sent(void **state)
 
 static void server__access_log_lines(void **state)
 {
-	struct fixture *f = *state;
+	struct running *f = *state;
 	const char *path = sandbox_path(made.sb, "access.log");
 	AUTO(mem_free) char *moved = mem_printf("%s.1", path);
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -598,7 +557,7 @@ static void server__access_log_lines(void **state)
 	struct err e;
 
 	assert_ok(log_file_open(&f->log, "access-log", path, &e));
-	start(f, usual);
+	start(f, running_usual);
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	ask(&w, "GET", MANIFEST, "X-Request-Id: abc-1\r\n", &a);
 	ask(&w, "HEAD", "/v2/x/manifests/1", "", &a);
@@ -619,7 +578,7 @@ static void server__access_log_lines(void **state)
 
 static void server__no_store(void **state)
 {
-	struct server_config config = usual;
+	struct server_config config = running_usual;
 	struct server *none = NULL;
 	struct err e;
 

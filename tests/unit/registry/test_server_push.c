@@ -17,53 +17,33 @@
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
+#include "running.h"
 #include "wire.h"
 
 #define LAYER (24u << 20) /* more than the sockets on the way can hold */
 #define INDEX "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}"
 
 struct fixture {
+	struct running run;
 	struct sandbox *sb;
-	struct names names;
-	struct cache *cache;
-	struct auth *auth;
-	struct server *server;
-	int listener;
-	uint16_t port;
 	struct buf layer;
 	char digest[DIGEST_TEXT_SIZE]; /* of the layer */
 };
 
-static const struct server_config usual = { .threads = 2,
-	.connections = 1000,
-	.connections_each = 1000,
-	.header_seconds = 60,
-	.idle_seconds = 60,
-	.least_rate = 1024,
-	.bodies = 64,
-	.catalog = true,
-	.push = { .on = true,
+static struct server_config usual(void)
+{
+	struct server_config config = running_usual;
+
+	config.push = (struct push_config){ .on = true,
 		.deletes = true,
 		.upload_max = 1 << 30,
-		.uploads = { .total = 100, .each = 100, .expiry_seconds = 60 } } };
+		.uploads = { .total = 100, .each = 100, .expiry_seconds = 60 } };
+	return config;
+}
 
 static void start(struct fixture *f, struct server_config config)
 {
-	struct address a;
-	struct err e;
-
-	assert_ok(address_parse(&a, "127.0.0.1:0", &e));
-	f->listener = socket_listen(&a, &e);
-	assert_true(f->listener >= 0);
-	assert_ok(socket_address(f->listener, &a, &e));
-	f->port = ntohs(((struct sockaddr_in *)&a.sa)->sin_port);
-	config.store = sandbox_path(f->sb, "store");
-	config.listeners = &f->listener;
-	config.listener_count = 1;
-	config.names = &f->names;
-	config.cache = f->cache;
-	config.auth = f->auth;
-	assert_ok(server_start(&f->server, &config, &e));
+	running_start(&f->run, sandbox_path(f->sb, "store"), config);
 }
 
 static int prepare(void **state)
@@ -71,15 +51,12 @@ static int prepare(void **state)
 	struct fixture *f = mem_alloc(sizeof(*f));
 	void *sandbox = NULL;
 	struct digest d;
-	struct err e;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (sandbox_setup(&sandbox) != 0)
 		return -1;
 	f->sb = sandbox;
-	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
-	f->cache = cache_new(1 << 20, 64);
-	f->listener = -1;
+	running_prepare(&f->run);
 	f->layer = (struct buf)BUF_INIT;
 	image_bytes(&f->layer, "layer", LAYER);
 	digest_of(&d, DIGEST_SHA256, buf_span(&f->layer));
@@ -93,7 +70,7 @@ static int setup(void **state)
 	int rc = prepare(state);
 
 	if (rc == 0)
-		start(*state, usual);
+		start(*state, usual());
 	return rc;
 }
 
@@ -102,11 +79,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	void *sandbox = f->sb;
 
-	server_stop(&f->server);
-	fd_close(&f->listener);
-	auth_close(&f->auth);
-	cache_free(&f->cache);
-	names_release(&f->names);
+	running_end(&f->run);
 	buf_release(&f->layer);
 	mem_free(&f);
 	return sandbox_teardown(&sandbox);
@@ -159,7 +132,7 @@ static void check_layer(struct fixture *f, struct wire *w)
 static void push__large_on_one_connection(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *end = mem_printf("%s?digest=%s", at, f->digest);
@@ -189,7 +162,7 @@ static void push__chunked_of_odd_sizes(void **state)
 {
 	static const size_t sizes[] = { 1000, 65537, 300001 };
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -209,7 +182,7 @@ static void push__chunked_of_odd_sizes(void **state)
 static void push__zero_chunks_and_chunked_manifests(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *end =
@@ -232,13 +205,13 @@ static void push__zero_chunks_and_chunked_manifests(void **state)
 static void push__a_body_cut_in_half(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *end = mem_printf("%s?digest=%s", at, f->digest);
 
 	for (int i = 0; i < 3; i++) {
-		AUTO(wire_close) struct wire cut = wire_open(f->port);
+		AUTO(wire_close) struct wire cut = wire_open(f->run.port);
 
 		head(&cut, i ? "PATCH" : "PUT", i ? at : end, "Content-Length: 25165824\r\n");
 		wire_send(&cut, f->layer.data, LAYER / 2);
@@ -255,8 +228,8 @@ static void push__a_body_cut_in_half(void **state)
 static void push__two_requests_on_one_session(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
-	AUTO(wire_close) struct wire first = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
+	AUTO(wire_close) struct wire first = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 
@@ -291,7 +264,7 @@ static void push__refused_bodies_keep_the_connection(void **state)
 		{ "PUT", "/nothing", "", 404 },
 	};
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -308,7 +281,7 @@ static void push__refused_bodies_keep_the_connection(void **state)
 static void push__refused_chunks_keep_the_connection(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
 	for (int i = 0; i < 3; i++) {
@@ -326,7 +299,7 @@ static void push__refused_chunks_keep_the_connection(void **state)
 static void push__the_line_of_a_chunk_has_an_end(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(mem_free) char *at = session(&w);
 	bool cut = false;
 
@@ -346,7 +319,7 @@ static void push__the_line_of_a_chunk_has_an_end(void **state)
 static void pull__without_a_descriptor_left(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
 	AUTO(mem_free) char *put = mem_printf("/v2/team/app/blobs/uploads/?digest=%s", f->digest);
@@ -370,7 +343,7 @@ static void pull__without_a_descriptor_left(void **state)
 static void push__a_gigabyte_refused_is_not_read(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
 	head(&w, "PUT", "/v2/team/app/manifests/1", "Content-Length: 1000000000\r\n");
@@ -383,8 +356,8 @@ static void push__a_gigabyte_refused_is_not_read(void **state)
 static void push__expect_is_answered_by_what_comes(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
-	AUTO(wire_close) struct wire no = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
+	AUTO(wire_close) struct wire no = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 	char line[64];
@@ -405,7 +378,7 @@ static void push__expect_is_answered_by_what_comes(void **state)
 static void push__endless_bodies_are_cut_off(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	bool cut = false;
 
 	head(&w, "DELETE", "/v2/team/app/manifests/1", "Transfer-Encoding: chunked\r\n");
@@ -440,7 +413,7 @@ static size_t rest_of(int fd)
 static void rate__of_bodies_that_crawl(void **state)
 {
 	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct server_config config = usual();
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
 	AUTO(mem_free) char *put = mem_printf("/v2/team/app/blobs/uploads/?digest=%s", f->digest);
@@ -448,9 +421,9 @@ static void rate__of_bodies_that_crawl(void **state)
 	config.least_rate = 1 << 20;
 	config.rate_window = 500;
 	start(f, config);
-	AUTO(wire_close) struct wire w = wire_open(f->port);
-	AUTO(wire_close) struct wire sends = wire_open(f->port);
-	AUTO(wire_close) struct wire reads = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
+	AUTO(wire_close) struct wire sends = wire_open(f->run.port);
+	AUTO(wire_close) struct wire reads = wire_open(f->run.port);
 	AUTO(mem_free) char *at = session(&w);
 
 	assert_int_equal(ask(&w, "POST", put, "", buf_span(&f->layer), &a), 201);
@@ -480,7 +453,7 @@ static void add_users(struct fixture *f, unsigned cost)
 	assert_non_null(crypt_gensalt_rn("$2y$", cost, NULL, 0, salt, sizeof(salt)));
 	line = mem_printf("alice:%s\n", crypt_rn("secret", salt, &data, sizeof(data)));
 	sandbox_write(users, line, strlen(line));
-	assert_ok(auth_open(&f->auth,
+	assert_ok(auth_open(&f->run.auth,
 		&(struct auth_config){ .users = users, .basic = true, .push = true }, &e));
 }
 
@@ -488,14 +461,14 @@ static void add_users(struct fixture *f, unsigned cost)
 static void get__a_body_that_does_not_come_behind_a_login(void **state)
 {
 	struct fixture *f = *state;
-	struct server_config impatient = usual;
+	struct server_config impatient = usual();
 	struct timeval limit = { .tv_sec = 15 };
 	char byte;
 
 	impatient.header_seconds = 1;
 	add_users(f, 5);
 	start(f, impatient);
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	head(&w, "GET", "/v2/", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\nContent-Length: 10\r\n");
 	assert_int_equal(recv(w.fd, &byte, 1, 0), 0);
@@ -507,8 +480,8 @@ static void push__passwords_are_checked_by_other_threads(void **state)
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 
 	add_users(f, 5);
-	start(f, usual);
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	start(f, usual());
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	assert_int_equal(ask(&w, "GET", "/v2/", "", NOTHING, &a), 401);
 	assert_string_equal(answer_get(&a, "WWW-Authenticate"), "Basic realm=\"moat\"");
 	for (int i = 0; i < 3; i++) {
@@ -541,7 +514,7 @@ static void push__guesses_hold_up_only_their_address(void **state)
 	char byte;
 
 	add_users(f, 10);
-	start(f, usual);
+	start(f, usual());
 	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
 		AUTO(buf_release) struct buf line = BUF_INIT;
 		AUTO(mem_free) char *login = mem_printf("alice:%zu", i);
@@ -549,10 +522,10 @@ static void push__guesses_hold_up_only_their_address(void **state)
 		buf_str(&line, "Authorization: Basic ");
 		base64_encode(&line, span_of(login));
 		buf_str(&line, "\r\n");
-		guesses[i] = wire_open_from(INADDR_LOOPBACK + 1, f->port);
+		guesses[i] = wire_open_from(INADDR_LOOPBACK + 1, f->run.port);
 		head(&guesses[i], "GET", "/v2/", line.data);
 	}
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	assert_int_equal(
 		ask(&w, "GET", "/v2/", "Authorization: Basic YWxpY2U6c2VjcmV0\r\n", NOTHING, &a),
 		200);
@@ -571,20 +544,20 @@ static void push__guesses_hold_up_only_their_address(void **state)
 static void pull__bodies_wait_for_their_turn(void **state)
 {
 	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct server_config config = usual();
 	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	char piece[1024];
 
 	config.bodies = 1;
 	start(f, config);
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *end = mem_printf("%s?digest=%s", at, f->digest);
 	assert_int_equal(ask(&w, "PUT", end, "", buf_span(&f->layer), &a), 201);
 	for (int leave = 0; leave < 2; leave++) {
-		AUTO(wire_close) struct wire first = wire_open(f->port);
-		AUTO(wire_close) struct wire second = wire_open(f->port);
+		AUTO(wire_close) struct wire first = wire_open(f->run.port);
+		AUTO(wire_close) struct wire second = wire_open(f->run.port);
 
 		head(&first, "GET", path, "");
 		assert_true(recv(first.fd, piece, sizeof(piece), MSG_PEEK) > 0);
@@ -613,16 +586,16 @@ static void pull__bodies_wait_for_their_turn(void **state)
 static void server_stop__in_the_middle_of_everything(void **state)
 {
 	struct fixture *f = *state;
-	struct server_config config = usual;
+	struct server_config config = usual();
 	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	char piece[1024];
 
 	config.bodies = 1;
 	start(f, config);
-	AUTO(wire_close) struct wire w = wire_open(f->port);
-	AUTO(wire_close) struct wire sending = wire_open(f->port);
-	AUTO(wire_close) struct wire waiting = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
+	AUTO(wire_close) struct wire sending = wire_open(f->run.port);
+	AUTO(wire_close) struct wire waiting = wire_open(f->run.port);
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *half = session(&w);
 	AUTO(mem_free) char *end = mem_printf("%s?digest=%s", at, f->digest);
@@ -633,20 +606,20 @@ static void server_stop__in_the_middle_of_everything(void **state)
 	assert_true(recv(sending.fd, piece, sizeof(piece), MSG_PEEK) > 0);
 	head(&waiting, "GET", path, "");
 	usleep(20000);
-	server_stop(&f->server);
+	server_stop(&f->run.server);
 	assert_int_equal(sandbox_count(sandbox_path(f->sb, "store/stage")), 0);
 }
 
 static void *drain(void *cls)
 {
-	server_drain(((struct fixture *)cls)->server, 60);
+	server_drain(((struct fixture *)cls)->run.server, 60);
 	return NULL;
 }
 
 static void server_drain__finishes_an_upload(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(wire_close) struct wire w = wire_open(f->port);
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
 	AUTO(answer_release) struct answer a = ANSWER_INIT;
 	AUTO(mem_free) char *at = session(&w);
 	AUTO(mem_free) char *end = mem_printf("%s?digest=%s", at, f->digest);

@@ -194,14 +194,23 @@ tls_callback_fn *tls_callback(void)
 	return (tls_callback_fn *)(void *)retrieve;
 }
 
-/* What the session reads from. The client's Finished is the last that a server's handshake takes in. */
+/* The client's Finished is the last that a server's handshake takes in. What comes later, as a new key,
+ * is no handshake. */
+static bool is_over(struct handshake *h)
+{
+	if (!h->over)
+		h->over = gnutls_handshake_get_last_in(h->session) == GNUTLS_HANDSHAKE_FINISHED;
+	return h->over;
+}
+
+/* What the session reads from. */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 {
 	struct handshake *h = ptr;
+	bool over = is_over(h);
 	ssize_t n = recv(h->fd, data, size, 0);
 
-	if (n < 0 && errno == EAGAIN &&
-		gnutls_handshake_get_last_in(h->session) != GNUTLS_HANDSHAKE_FINISHED) {
+	if (n < 0 && errno == EAGAIN && !over) {
 		h->starved(h);
 		errno = EAGAIN;
 	}

@@ -34,6 +34,7 @@ tls_callback_fn *tls_callback(void);
 struct handshake {
 	void *session;
 	int fd;
+	bool over;
 	void (*starved)(struct handshake *h); /* nothing is there to read */
 };
 

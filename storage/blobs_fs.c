@@ -129,15 +129,30 @@ static int open_named(struct stage *st, unsigned wait_ms, struct err *e)
 	}
 }
 
-/* A name that nobody resumes; it is swept when its writer died. */
+/* A name that nobody resumes. It is locked while its writer lives; whoever finds it free sweeps it. */
 static int open_temp(struct stage *st, struct err *e)
 {
-	do {
+	for (;;) {
+		AUTO(fd_close) int fd = -1;
+		int rc;
+
 		snprintf(st->name, sizeof(st->name), "temp-%d-%u", (int)getpid(), st->fs->temp++);
-		st->fd = openat(st->fs->stage, st->name,
+		fd = openat(st->fs->stage, st->name,
 			O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	} while (st->fd < 0 && errno == EEXIST);
-	return st->fd >= 0 ? 0 : err_sys(e, "stage %s", st->name);
+		if (fd < 0 && errno == EEXIST)
+			continue;
+		if (fd < 0)
+			return err_sys(e, "stage %s", st->name);
+		rc = lock_wait(fd, 0, st->name, e);
+		if (rc > 0)
+			rc = still_ours(st->fs, fd, st->name, e);
+		if (rc < 0)
+			return -1;
+		if (rc > 0) {
+			st->fd = STEAL_FD(fd);
+			return 0;
+		}
+	}
 }
 
 static int open_unnamed(struct stage *st, struct err *e)
@@ -448,27 +463,18 @@ static const struct blob_ops ops = {
 	.index_open = index_open,
 };
 
-/* Did the writer of this stage die between the link and taking the stage's name away? */
-static bool published_and_left(struct blobs_fs *fs, const char *name)
+/* Of a writer that died, where nobody can go on: it had no name but a temporary one, or died between the
+ * link and taking the stage's name away. */
+static void sweep_stage(struct blobs_fs *fs, const char *name)
 {
 	AUTO(fd_close) int fd = openat(fs->stage, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct err ignored = ERR_INIT;
 	struct stat st;
 
-	return fd >= 0 && lock_wait(fd, 0, name, &ignored) == 1 && fstat(fd, &st) == 0 &&
-	       st.st_nlink > 1;
-}
-
-/* Where the file system has no unnamed files: a temporary name whose writer is gone. */
-static bool abandoned_temp(const char *name)
-{
-	char proc[32];
-	int pid = 0;
-
-	if (sscanf(name, "temp-%d-", &pid) != 1 || pid <= 0)
-		return false;
-	snprintf(proc, sizeof(proc), "/proc/%d", pid);
-	return access(proc, F_OK) < 0;
+	if (fd < 0 || lock_wait(fd, 0, name, &ignored) != 1 || fstat(fd, &st) < 0)
+		return;
+	if (st.st_nlink > 1 || strncmp(name, "temp-", 5) == 0)
+		unlinkat(fs->stage, name, 0);
 }
 
 /* Leftovers of writers that died; what can be resumed stays. */
@@ -479,8 +485,7 @@ static int sweep_stages(struct blobs_fs *fs, struct err *e)
 	if (fs_list(fs->stage, &list, e) < 0)
 		return -1;
 	for (size_t i = 0; i < list.count; i++)
-		if (abandoned_temp(list.names[i]) || published_and_left(fs, list.names[i]))
-			unlinkat(fs->stage, list.names[i], 0);
+		sweep_stage(fs, list.names[i]);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* Blob writers and reading, one at a time. */
 #include "tests/support/cm.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -292,6 +293,24 @@ static void blob_begin__one_writer_a_stage(void **state)
 	assert_content(a, &d, "hello");
 }
 
+/* Whose writer lives is told by its lock: a number in its name would be everybody's in a container. */
+static void store_open__sweeps_temporary_stages_of_the_dead(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const char *const names[] = { "s/stage/temp-1-0", "s/stage/temp-1-1" };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(fd_close) int alive = -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		sandbox_write(sandbox_path(*state, names[i]), "left", 4);
+	alive = open(sandbox_path(*state, names[1]), O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(alive, F_OFD_SETLK, &lock), 0);
+	store_close(&s);
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(access(sandbox_path(*state, names[0]), F_OK), -1);
+	assert_int_equal(access(sandbox_path(*state, names[1]), F_OK), 0);
+}
+
 /* --- batches -------------------------------------------------------------------------------- */
 
 static void batch_flush__makes_all_visible(void **state)
@@ -429,6 +448,7 @@ int test_blob(void)
 		T(blob_begin__a_stage_that_is_too_long_starts_over),
 		T(blob_discard__forgets_the_stage),
 		T(blob_begin__one_writer_a_stage),
+		T(store_open__sweeps_temporary_stages_of_the_dead),
 		T(batch_flush__makes_all_visible),
 		T(batch__flushes_by_itself_when_full),
 		T(batch_free__what_was_not_flushed_is_gone),

@@ -33,10 +33,11 @@ struct content *content_bytes(
 	return c;
 }
 
-struct content *content_list(struct span json, const char *link, const char *ns)
+struct content *content_list(
+	struct span json, const char *media_type, const char *link, const char *ns)
 {
 	struct digest none = { .alg = DIGEST_NONE };
-	struct content *c = content_new(CONTENT_BYTES, &none, MEDIA_JSON, json.len, ns);
+	struct content *c = content_new(CONTENT_BYTES, &none, media_type, json.len, ns);
 
 	buf_add(&c->bytes, json.data, json.len);
 	c->link = link ? mem_strdup(link) : NULL;

@@ -38,7 +38,9 @@ struct content {
 /* One reference, the caller's. fd is taken over. */
 struct content *content_bytes(
 	const struct digest *d, const char *media_type, struct buf *bytes, const char *ns);
-struct content *content_list(struct span json, const char *link, const char *ns); /* copied */
+/* A list that we made; all of it is copied. */
+struct content *content_list(
+	struct span json, const char *media_type, const char *link, const char *ns);
 struct content *content_file(
 	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns);
 

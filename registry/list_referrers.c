@@ -137,6 +137,7 @@ int list_referrers_of(struct site *s, const struct request *q, struct reply *r, 
 	struct list list = { .route = q->route };
 	AUTO(list_release) struct list *l = &list;
 	AUTO(buf_release) struct buf json = BUF_INIT;
+	uint64_t epoch = cache_epoch(s->cache);
 
 	for (size_t i = 0; i < q->repos->count; i++) {
 		l->left = REFERRERS_MAX + 1;
@@ -153,5 +154,8 @@ int list_referrers_of(struct site *s, const struct request *q, struct reply *r, 
 		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
 	buf_add(&r->bytes, json.data, json.len);
 	buf_str(&r->bytes, "]}");
+	/* What was filtered needs a header of its own; nothing can be asked for of anything. */
+	if (q->route->types == 0 && json.len > 0)
+		site_keep_list(s, q, epoch, r);
 	return 0;
 }

@@ -117,7 +117,8 @@ void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, con
 
 	if (!q->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
 		return;
-	c = content_list(buf_span(&r->bytes), reply_get(r, "Link"), q->route->ns);
+	c = content_list(buf_span(&r->bytes), reply_get(r, "Content-Type"), reply_get(r, "Link"),
+		q->route->ns);
 	cache_put(s->cache, span_of(q->uri), epoch, c);
 }
 
@@ -151,9 +152,10 @@ static bool cached(struct site *s, struct request *q, struct reply *r)
 
 	if (!c || !fresh)
 		return false;
-	q->kind = !c->digest.alg                           ? ROUTE_TAGS
-		  : strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB
-							   : ROUTE_MANIFEST;
+	if (!c->digest.alg)
+		q->kind = strcmp(c->media_type, MEDIA_JSON) == 0 ? ROUTE_TAGS : ROUTE_REFERRERS;
+	else
+		q->kind = strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB : ROUTE_MANIFEST;
 	reply_content(r, q, c);
 	return true;
 }

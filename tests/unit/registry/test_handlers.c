@@ -427,6 +427,28 @@ static void list_referrers__always_200(void **state)
 	assert_int_equal(ask(f, "/v2/nobody/referrers/sha256:x"), 400);
 }
 
+static void list_referrers__kept_until_something_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct image_want want = { .seed = "first", .layers = 1, .subject = &f->nginx };
+	struct digest d;
+	char text[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+
+	digest_text(&f->nginx, text);
+	for (int i = 0; i < 2; i++) {
+		d = image_make(f->writer, NULL, &want);
+		assert_ok(image_put(f->writer, NGINX, NULL, &d, MEDIA_OCI_MANIFEST, &e));
+		for (int kept = 0; kept < 2; kept++) {
+			assert_int_equal(ask(f, "/v2/" NGINX "/referrers/%s", text), 200);
+			assert_int_equal(f->reply.body == BODY_CONTENT, kept);
+			assert_string_equal(header(f, "Content-Type"), MEDIA_OCI_INDEX);
+			assert_true(body_has(f, digest_text(&d, (char[DIGEST_TEXT_SIZE]){ "" })));
+		}
+		want.seed = "second";
+	}
+}
+
 static void list_referrers__filtered(void **state)
 {
 	struct fixture *f = *state;
@@ -540,6 +562,7 @@ int main(void)
 		TEST(list_tags__pages),
 		TEST(list_catalog__pages_in_names_that_can_be_asked_for),
 		TEST(list_referrers__always_200),
+		TEST(list_referrers__kept_until_something_changes),
 		TEST(list_referrers__filtered),
 		TEST(small_answers),
 		TEST(readyz__says_so_when_draining),

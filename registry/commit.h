@@ -1,8 +1,9 @@
 /*
  * The committer: the one thread that writes metadata. It takes whatever is waiting and applies it as
  * a group, so that many clients share one durable commit (store_apply()), and no two of our own
- * threads ever wait for SQLite's lock. index.json follows by a thread and a handle of its own. Manifests that name much go a few at a time, and what is small
+ * threads ever wait for SQLite's lock. Manifests that name much go a few at a time, and what is small
  * does not wait for them: changes that nobody waited for in between may be applied in another order.
+ * index.json follows by a thread and a handle of its own.
  */
 #ifndef MOAT_COMMIT_H
 #define MOAT_COMMIT_H

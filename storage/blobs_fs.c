@@ -21,6 +21,7 @@
 #define SYNC_FILES_MAX 8 /* up to here each file is synced, beyond that the file system once */
 #define RESERVE_MIN (256u << 10) /* smaller files are not worth a call of their own */
 #define WRITE_BEHIND (8u << 20) /* bytes after which the kernel is told to start writing */
+#define SWEEP_MS 10000 /* somebody who looks whether a stage was left holds its lock for less */
 #define LOCK_POLL_MS 20
 
 struct blobs_fs {
@@ -105,6 +106,21 @@ static int still_ours(struct blobs_fs *fs, int fd, const char *name, struct err 
 	return unlinkat(fs->stage, name, 0) == 0 ? 0 : err_sys(e, "stage %s", name);
 }
 
+/* The lock of a stage that was opened: 1 and it has the descriptor; 0 others did away with the file
+ * meanwhile, so it has to be opened again; -1. */
+static int claim(struct stage *st, int *fd, unsigned wait_ms, struct err *e)
+{
+	int rc = lock_wait(*fd, wait_ms, st->name, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_BUSY, "another process is writing %s", st->name);
+	if (rc > 0)
+		rc = still_ours(st->fs, *fd, st->name, e);
+	if (rc > 0)
+		st->fd = STEAL_FD(*fd);
+	return rc;
+}
+
 static int open_named(struct stage *st, unsigned wait_ms, struct err *e)
 {
 	for (;;) {
@@ -115,21 +131,14 @@ static int open_named(struct stage *st, unsigned wait_ms, struct err *e)
 
 		if (fd < 0)
 			return err_sys(e, "stage %s", st->name);
-		rc = lock_wait(fd, wait_ms, st->name, e);
-		if (rc == 0)
-			return err_set(e, ERR_BUSY, "another process is writing %s", st->name);
-		if (rc > 0)
-			rc = still_ours(st->fs, fd, st->name, e);
-		if (rc < 0)
-			return -1;
-		if (rc > 0) {
-			st->fd = STEAL_FD(fd);
-			return 0;
-		}
+		rc = claim(st, &fd, wait_ms, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 	}
 }
 
-/* A name that nobody resumes. It is locked while its writer lives; whoever finds it free sweeps it. */
+/* A name that nobody resumes. It is locked while its writer lives; whoever finds it free sweeps it, which
+ * takes a moment. */
 static int open_temp(struct stage *st, struct err *e)
 {
 	for (;;) {
@@ -143,15 +152,9 @@ static int open_temp(struct stage *st, struct err *e)
 			continue;
 		if (fd < 0)
 			return err_sys(e, "stage %s", st->name);
-		rc = lock_wait(fd, 0, st->name, e);
-		if (rc > 0)
-			rc = still_ours(st->fs, fd, st->name, e);
-		if (rc < 0)
-			return -1;
-		if (rc > 0) {
-			st->fd = STEAL_FD(fd);
-			return 0;
-		}
+		rc = claim(st, &fd, SWEEP_MS, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
 	}
 }
 

@@ -14,7 +14,9 @@ for ((i = 0; i < times; i++)); do
 	wait_until 60 grep -q checked "$T/crash.log" || _fail "$(cat "$T/crash.log")"
 	sleep_us "$(random_us 1500000)"
 	kill -9 "$MOATD_PID"
-	wait "$MOATD_PID" 2>/dev/null || true
+	status=0
+	wait "$MOATD_PID" 2>/dev/null || status=$?
+	same "$status" 137 'moatd lived until it was killed'
 	status=0
 	wait "$crash" || status=$?
 	same "$status" 0 "$(cat "$T/crash.log")"

@@ -36,8 +36,7 @@ static void print_missing(
 	unsigned *lines = ctx;
 
 	if ((*lines)++ < MISSING_LINES_MAX)
-		fprintf(stderr, "moat: missing: %s: %s %s\n", reference, what,
-			digest_text(d, text));
+		tool_say("missing: %s: %s %s", reference, what, digest_text(d, text));
 }
 
 static void print_sealed(const struct tool *t, const struct seal *s, bool signed_now)
@@ -81,7 +80,7 @@ static int build(struct seal *sealed, struct store *s, const struct seal_options
 					o->lock);
 	rc = seal_build(sealed, s, &lock, &o->terms, print_missing, &missing, e);
 	if (missing > MISSING_LINES_MAX)
-		fprintf(stderr, "moat: missing: ... and %u more\n", missing - MISSING_LINES_MAX);
+		tool_say("missing: ... and %u more", missing - MISSING_LINES_MAX);
 	return rc;
 }
 

@@ -2,7 +2,9 @@
 #include "mirror-tool/tool.h"
 
 #include <signal.h>
+#include <unistd.h>
 
+#include "storage/base/printable.h"
 #include "storage/base/banned.h"
 
 static const struct command *const commands[] = {
@@ -23,5 +25,7 @@ static const struct command *const commands[] = {
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported */
+	stdout = printable_open(STDOUT_FILENO, false);
+	stderr = printable_open(STDERR_FILENO, true);
 	return tool_main(commands, ARRAY_SIZE(commands), argc, (const char *const *)argv, stdout);
 }

@@ -4,7 +4,6 @@
  */
 #include "mirror-tool/progress.h"
 
-#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@
 
 void progress_begin(struct progress *p, const struct tool *t, const char *verb, const char *things)
 {
-	*p = (struct progress){ .verb = verb, .things = things, .out = stderr };
+	*p = (struct progress){ .verb = verb, .things = things };
 	if (t->quiet)
 		p->mode = PROGRESS_OFF;
 	else
@@ -67,6 +66,15 @@ static unsigned cells(const struct progress_state *s)
 	return (unsigned)((part > 1 ? 1 : part) * BAR_CELLS);
 }
 
+/* Past the stream, whose filter lets no escape sequence through. */
+static void erase_bar(struct progress *p)
+{
+	fflush(stderr);
+	if (write(STDERR_FILENO, "\r\033[K", 4) < 0)
+		p->mode = PROGRESS_OFF;
+	p->drawn = false;
+}
+
 static void draw_bar(struct progress *p, const struct progress_state *s, int64_t elapsed_ms)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
@@ -79,8 +87,9 @@ static void draw_bar(struct progress *p, const struct progress_state *s, int64_t
 	progress_text(&line, p, s, elapsed_ms);
 	if (line.len >= terminal_width())
 		buf_cut(&line, terminal_width() - 1);
-	fprintf(p->out, "\r\033[K%s", line.data);
-	fflush(p->out);
+	erase_bar(p);
+	fputs(line.data, stderr);
+	fflush(stderr);
 	p->drawn = true;
 }
 
@@ -89,7 +98,7 @@ static void draw_line(struct progress *p, const struct progress_state *s, int64_
 	AUTO(buf_release) struct buf line = BUF_INIT;
 
 	progress_text(&line, p, s, elapsed_ms);
-	fprintf(p->out, "moat: %s\n", line.data);
+	tool_say("%s", line.data);
 }
 
 void progress_show(struct progress *p, const struct progress_state *s)
@@ -112,31 +121,17 @@ void progress_show(struct progress *p, const struct progress_state *s)
 		draw_line(p, s, now - p->start_ms);
 }
 
-static void take_bar_away(struct progress *p)
+void progress_line(struct progress *p, const char *text)
 {
-	if (p->drawn)
-		fputs("\r\033[K", p->out);
-	p->drawn = false;
-}
-
-void progress_line(struct progress *p, const char *fmt, ...)
-{
-	va_list ap;
-
 	if (p->mode == PROGRESS_OFF)
 		return;
-	take_bar_away(p);
-	fputs("moat: ", p->out);
-	va_start(ap, fmt);
-	vfprintf(p->out, fmt, ap);
-	va_end(ap);
-	fputc('\n', p->out);
-	fflush(p->out);
+	if (p->drawn)
+		erase_bar(p);
+	tool_say("%s", text);
 }
 
 void progress_end(struct progress *p)
 {
-	take_bar_away(p);
-	if (p->mode == PROGRESS_BAR)
-		fflush(p->out);
+	if (p->drawn)
+		erase_bar(p);
 }

@@ -24,7 +24,6 @@ struct progress_state {
 struct progress {
 	enum progress_mode mode;
 	const char *verb, *things; /* borrowed: "pull", "images" */
-	FILE *out;
 	int64_t start_ms, drawn_ms; /* monotonic */
 	uint64_t start_bytes; /* what the first call said: not ours */
 	bool drawn; /* a bar is on the screen */
@@ -35,7 +34,7 @@ void progress_begin(struct progress *p, const struct tool *t, const char *verb, 
 /* Cheap enough to be called for every chunk: draws at most ten times a second (bar) or once in five
  * seconds (lines). */
 void progress_show(struct progress *p, const struct progress_state *s);
-void progress_line(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void progress_line(struct progress *p, const char *text);
 void progress_end(struct progress *p); /* takes the bar away */
 
 /* The text of a state, without the bar: "pull: 3 of 12 images, 1.2 GiB of 3.4 GiB, 43.1 MiB/s".

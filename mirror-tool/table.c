@@ -1,21 +1,19 @@
-/* Tables. Control bytes in a cell, which may come from outside, are shown as '?'. */
+/* Tables. A cell stays one line, whatever its text holds. */
 #include "mirror-tool/table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/base/buf.h"
+#include "storage/base/printable.h"
 #include "storage/base/banned.h"
 
 static char *printable(const char *text)
 {
-	char *copy = mem_strdup(text);
+	AUTO(buf_release) struct buf cell = BUF_INIT;
 
-	for (char *p = copy; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
-	return copy;
+	printable_add(&cell, span_of(text), PRINTABLE_LINE);
+	return buf_detach(&cell);
 }
 
 void table_row(struct table *t, ...)

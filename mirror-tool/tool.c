@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "storage/base/buf.h"
+#include "storage/base/printable.h"
 #include "storage/store.h"
 #include "storage/base/banned.h"
 
@@ -38,28 +38,43 @@ struct line {
 	FILE *out;
 };
 
+/* One line on stderr, whatever the text holds. */
+static void say(const char *prefix, const char *fmt, va_list ap)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT, line = BUF_INIT;
+
+	buf_vprintf(&text, fmt, ap);
+	printable_add(&line, buf_span(&text), PRINTABLE_LINE);
+	fprintf(stderr, "moat: %s%s\n", prefix, line.data);
+}
+
 void tool_note(const struct tool *t, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (t->quiet)
 		return;
-	fputs("moat: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say("", fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+}
+
+void tool_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("", fmt, ap);
+	va_end(ap);
 }
 
 void tool_warn(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("moat: warning: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say("warning: ", fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 int(tool_usage)(struct err *e, const char *fmt, ...)
@@ -341,6 +356,6 @@ int tool_main(const struct command *const commands[], size_t count, int argc,
 		rc = err_sys(&e, "write results");
 	if (rc == 0)
 		return EXIT_OK;
-	fprintf(stderr, "moat: %s\n", e.text);
+	tool_say("%s", e.text);
 	return rc == TOOL_USAGE ? EXIT_USAGE : tool_exit_status(e.code);
 }

@@ -91,9 +91,11 @@ int tool_usage(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define tool_usage(...) ((void)tool_usage(__VA_ARGS__), TOOL_USAGE)
 #endif
 
-/* A line for people on stderr, "moat: TEXT"; nothing with --quiet. */
+/* A line for people on stderr, "moat: TEXT", nothing with --quiet. It stays one line whatever the text
+ * holds (storage/base/printable.h). */
 void tool_note(const struct tool *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same, also with --quiet: what a person must not miss. */
+void tool_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void tool_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 int tool_exit_status(enum err_code code);

@@ -17,6 +17,7 @@
 #include "registry/tls.h"
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
+#include "storage/base/printable.h"
 #include "storage/store.h"
 #include "storage/oci/digest.h"
 #include "storage/base/banned.h"
@@ -402,6 +403,7 @@ int main(int argc, char **argv)
 	enum options_answer what;
 	struct err e;
 
+	stderr = printable_open(STDERR_FILENO, true);
 	if (options_read(&d.options, argc, argv, &what, &e) < 0) {
 		fprintf(stderr, "moatd: %s\n", e.text);
 		return EXIT_USAGE;

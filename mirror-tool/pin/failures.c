@@ -45,7 +45,7 @@ void failures_print(struct failures *f)
 {
 	sort(f);
 	for (size_t i = 0; i < f->count; i++)
-		fprintf(stderr, "moat: failed: %s: %s\n", f->items[i].item, f->items[i].text);
+		tool_say("failed: %s: %s", f->items[i].item, f->items[i].text);
 }
 
 void failures_json(struct failures *f, struct buf *out)

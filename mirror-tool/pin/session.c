@@ -26,7 +26,7 @@ static void on_note(void *ctx, const char *text)
 {
 	struct session *s = ctx;
 
-	progress_line(&s->progress, "%s", text);
+	progress_line(&s->progress, text);
 }
 
 static void on_progress(void *ctx, const struct upstream_progress *p)

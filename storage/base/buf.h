@@ -9,6 +9,7 @@
 #ifndef MOAT_BUF_H
 #define MOAT_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ void buf_add(struct buf *b, const void *data, size_t len);
 void buf_str(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_cut(struct buf *b, size_t len); /* shorten to len bytes */
 
 /* The text as a heap string of the caller's; the buf is BUF_INIT afterwards. */

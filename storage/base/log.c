@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/printable.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -171,7 +172,7 @@ void log_event(enum log_level level, const char *fmt, ...)
 	if (line.format == LOG_JSON)
 		log_text(&line, "message", text);
 	else
-		buf_str(&out, text);
+		printable_add(&out, span_of(text), PRINTABLE_LINE);
 	send_event(&line);
 }
 

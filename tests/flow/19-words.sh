@@ -60,3 +60,26 @@ moatd_start "$IN"
 must curl -sf "http://$INSIDE/v2/"
 kill -TERM "$MOATD_PID"
 wait "$MOATD_PID" || _fail 'moatd did not end well'
+
+step 'no text from outside acts on the terminal'
+escape=$'\e]0;title\a\u009b31m\u202e'
+clean() { ! grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' "$T/out" "$T/err" || _fail "raw: $(cat -v "$T/out" "$T/err")"; }
+mkdir "$T/odd"
+cp "$MEDIUM"/*.001-of-001.tar "$T/odd/$escape.001-of-001.tar"
+for command in "list" "list --json" "show --from" "verify --key $PUB" "import --store $T/odd-store --key $PUB"; do
+	# shellcheck disable=SC2086 # words
+	must_fail '[0-9]+' moat $command "$T/odd"
+	clean
+done
+head -c 4096 /dev/zero >"$T/odd/$escape.001-of-001.tar"
+must_fail '[1-9]' moat import --store "$T/odd-store" --key "$PUB" "$T/odd"
+clean
+err_has 'u001b'
+printf 'set: s\n"k\\e[31m\\n": 1\n' >"$T/odd.yaml"
+must_fail '[1-9]' moat pin --list "$T/odd.yaml" --lock "$T/odd.lock"
+clean
+same "$(wc -l <"$T/err")" 1 'one error is one line'
+must_fail '[1-9]' moat show --store "$OUT" "$escape"
+clean
+must_fail '[1-9]' moatd --store "$T/$escape"
+clean

@@ -125,7 +125,7 @@ static void table_print__aligns(void **state)
 	table_row(&t, "long\x1b[1m", "x");
 	table_print(&t, out);
 	fclose(out);
-	assert_string_equal(text, "A         B\nlong?[1m  x\n");
+	assert_string_equal(text, "A              B\nlong\\u001b[1m  x\n");
 	free(text);
 }
 

@@ -200,26 +200,14 @@ static int set_expiry(struct set *set, const char *expires, struct err *e)
 	return 0;
 }
 
-/* 2026-11-23T23:00:00Z -> 20261123T230000Z */
-static void version_of_time(const char *created, char version[SET_VERSION_MAX + 1])
-{
-	size_t len = 0;
-
-	for (; *created && len < SET_VERSION_MAX; created++)
-		if (*created != '-' && *created != ':')
-			version[len++] = *created;
-	version[len] = '\0';
-}
-
+/* "": place_after() chooses, when it knows what comes before. */
 static int choose_version(
 	struct set *set, const struct lock *lock, const struct seal_terms *terms, struct err *e)
 {
 	const char *given = terms->version ? terms->version : lock->version;
 
-	if (!*given) {
-		version_of_time(lock->created, set->version);
+	if (!*given)
 		return 0;
-	}
 	if (ref_check_tag(span_of(given), e) < 0)
 		return err_ctx(e, "version \"%.150s\"", given);
 	if (strlen(given) > SET_VERSION_MAX)
@@ -269,6 +257,8 @@ static int place_after(
 	if (rc < 0)
 		return -1;
 	memcpy(version, s->set.version, sizeof(version));
+	if (!*version && set_version_default(version, newest.version, s->set.created, e) < 0)
+		return -1;
 	if (rc == 1) {
 		finish(s, terms->version ? version : newest.version, &newest.previous);
 		s->again = digest_eq(&s->digest, &digest);
@@ -278,7 +268,7 @@ static int place_after(
 	if (rc == 1 && set_version_cmp(version, newest.version) <= 0)
 		return err_set(e, ERR_INPUT,
 			"%s %s is not newer than %s, which is sealed with other content: raise "
-			"`version:` in the list, or give --version",
+			"`version:` in the list, or give --version (their order: moat.yaml(5))",
 			s->set.name, version, newest.version);
 	finish(s, version, &digest);
 	return 0;

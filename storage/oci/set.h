@@ -72,9 +72,26 @@ void set_ref(const struct set *s, struct ref *out);
 
 MUST int set_check_name(struct span name, struct err *e);
 
-/* Versions are compared piece by piece: runs of digits as numbers, the rest bytewise; a
- * pre-release part ("-rc1") sorts before its release. <0, 0, >0. */
+/* --- versions (version.c) ----------------------------------------------------------------- */
+
+/* A total order, <0, 0, >0. A version that is a time sorts before every other one; two of them by
+ * time. Others are compared piece by piece: runs of digits as numbers, the rest bytewise; a
+ * pre-release part ("-rc1") sorts before its release. */
 int set_version_cmp(const char *a, const char *b);
+
+/* Is it a time as 20261123T230000Z: what a set is called when its list has no version? */
+bool set_version_is_time(const char *version);
+
+/*
+ * The version of a set whose list has none.
+ *
+ * newest:  the version that it follows, "" when it is the first.
+ * created: RFC 3339, UTC.
+ * Gives the time, or behind a version that was chosen VERSION.0-TIME: newer than VERSION, older than
+ * VERSION.0, VERSION.1 and whatever else a person would call the next one. ERR_INPUT: too long.
+ */
+MUST int set_version_default(
+	char out[SET_VERSION_MAX + 1], const char *newest, const char *created, struct err *e);
 
 /* One manifest of a single blob (empty config), as lock, list, inventory and files travel:
  * deterministic bytes. title may be NULL. The blob is described by `layer`. */

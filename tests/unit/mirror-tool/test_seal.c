@@ -405,6 +405,40 @@ static void seal_build__versions_only_rise(void **state)
 	assert_true(digest_eq(&newer.set.previous, &first));
 }
 
+/* Who begins without a version may choose one later, and forget it again. */
+static void seal_build__versions_may_be_chosen_or_not(void **state)
+{
+	static const struct {
+		const char *version, *want; /* NULL: none chosen */
+	} steps[] = {
+		{ NULL, "20261123T230000Z" },
+		{ "2026.11", "2026.11" },
+		{ NULL, "2026.11.0-20261123T230000Z" },
+		{ "2026.11.1", "2026.11.1" },
+		{ "2026.12", "2026.12" },
+		{ NULL, "2026.12.0-20261123T230000Z" },
+	};
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(sign_key_free) struct sign_key *k = new_key();
+	AUTO(lock_release) struct lock l;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	struct world w;
+
+	build_world(&w, s);
+	lock_world(&l, s, &w);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		char ref[64];
+
+		snprintf(ref, sizeof(ref), "docker.io/library/more:%zu", i);
+		pin(&l, s, ref, &w.bare, MEDIA_OCI_MANIFEST);
+		seal_now(s, &l, k, steps[i].version, false, true);
+		assert_int_equal(set_find(s, "platform", &info, &e), 1);
+		assert_string_equal(info.version, steps[i].want);
+		assert_true(info.active);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
@@ -418,6 +452,7 @@ int main(void)
 		TEST(seal_commit__signs_in_both_forms),
 		TEST(seal_commit__again_is_the_same_set),
 		TEST(seal_build__versions_only_rise),
+		TEST(seal_build__versions_may_be_chosen_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

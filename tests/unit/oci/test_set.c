@@ -210,6 +210,25 @@ static const struct {
 	{ "99999999999999999999998", "99999999999999999999999", -1 },
 	{ "1.01", "1.1", 0 },
 	{ "b", "a", 1 },
+	/* What is only a time comes before what a person chose, ... */
+	{ "20261123T230000Z", "2026.11", -1 },
+	{ "20261123T230000Z", "1", -1 },
+	{ "20261123T230000Z", "0", -1 },
+	{ "20261123T230000Z", "v1", -1 },
+	{ "20261123T230000Z", "0.0-alpha", -1 },
+	{ "20261123T230000Z", "20261123T230000Z", 0 },
+	/* ... but only what is exactly one. */
+	{ "20261123T230000Z", "20261123T230000Z-1", -1 },
+	{ "20261123T230000", "20261122T230000", 1 },
+	{ "20261123", "2026.11", 1 },
+	/* What is made behind a version is between it and the next ones. */
+	{ "2026.11", "2026.11.0-20261123T230000Z", -1 },
+	{ "2026.11.0-20261123T230000Z", "2026.11.0-20261124T000000Z", -1 },
+	{ "2026.11.0-20261123T230000Z", "2026.11.0", -1 },
+	{ "2026.11.0-20261123T230000Z", "2026.11.1", -1 },
+	{ "2026.11.0-20261123T230000Z", "2026.12", -1 },
+	{ "1.0-rc1.0-20261123T230000Z", "1.0-rc2", -1 },
+	{ "1.0-rc1.0-20261123T230000Z", "1.0", -1 },
 };
 
 static void set_version_cmp__orders(void **state)
@@ -225,6 +244,41 @@ static void set_version_cmp__orders(void **state)
 	}
 }
 
+#define V60 "123456789012345678901234567890123456789012345678901234567890"
+
+static void set_version_default__follows_what_is_there(void **state)
+{
+	static const struct {
+		const char *newest, *want; /* NULL: too long */
+	} cases[] = {
+		{ "", "20261124T000000Z" },
+		{ "20261123T230000Z", "20261124T000000Z" },
+		{ "2026.11", "2026.11.0-20261124T000000Z" },
+		{ "2026.11.0-20261123T230000Z", "2026.11.0-20261124T000000Z" },
+		{ "1.0-rc1", "1.0-rc1.0-20261124T000000Z" },
+		{ "1.0-0.0-x", "1.0-0.0-x.0-20261124T000000Z" },
+		{ "1.0-0.0-20261123T230000Z", "1.0-0.0-20261124T000000Z" },
+		{ V60 V60, NULL },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char got[SET_VERSION_MAX + 1];
+		struct err e = ERR_INIT;
+
+		if (!cases[i].want) {
+			assert_err(set_version_default(
+					   got, cases[i].newest, "2026-11-24T00:00:00Z", &e),
+				ERR_INPUT, "give --version");
+			continue;
+		}
+		assert_ok(set_version_default(got, cases[i].newest, "2026-11-24T00:00:00Z", &e));
+		assert_string_equal(got, cases[i].want);
+		if (*cases[i].newest)
+			assert_true(set_version_cmp(cases[i].newest, got) < 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +288,7 @@ int main(void)
 		cmocka_unit_test(inventory_parse__refuses),
 		cmocka_unit_test(inventory_parse__refuses_a_sum_that_overflows),
 		cmocka_unit_test(set_version_cmp__orders),
+		cmocka_unit_test(set_version_default__follows_what_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

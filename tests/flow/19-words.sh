@@ -29,14 +29,32 @@ absent "$T/nowhere"
 step 'JSON is JSON, for every listing'
 fixture tiny
 carry words "{name: docker.io/library/tiny:1, from: \"oci:$FIXTURES/tiny:tiny\"}"
+must moat pull --lock "$LOCK" --store "$T/no-sets"
 for what in --sets --images --files; do
 	must moat list --store "$IN" "$what" --json
-	must jq -e 'type == "array"' "$T/out"
+	json_is 'type == "array"'
 done
 must moat show --store "$IN" docker.io/library/tiny:1 --json
-must jq -e . "$T/out"
+json_is 'type == "object"'
 must moat show --from "$MEDIUM" words --json
-must jq -e . "$T/out"
+json_is 'type == "object"'
+
+step 'JSON of what is empty is an empty list, never nothing and never null'
+empty_in() { # FILTER COMMAND...: each value that the filter picks is []
+	must "${@:2}"
+	json_is "[$1] | length > 0 and all(. == [])"
+}
+for what in --sets --images --files; do
+	empty_in . moat list --store "$T/no-sets" "$what" --json
+done
+empty_in '.[]' moat list --store "$T/no-sets" --json
+empty_in . moat list --store "$IN" --files --json
+empty_in . moat list "$MEDIUM" --files --json
+empty_in '.files, .attached' moat show --store "$IN" words --json
+empty_in '.files, .attached' moat show --from "$MEDIUM" words --json
+empty_in '.attached' moat show --store "$IN" docker.io/library/tiny:1 --json
+empty_in '.drift, .failed' moat pin --list "$LIST" --lock "$LOCK" --json
+empty_in '.foreign, .failed' moat pull --lock "$LOCK" --store "$OUT" --json
 
 step 'quiet is quiet'
 must moat --quiet import --store "$T/quiet" --key "$PUB" "$MEDIUM"

@@ -108,14 +108,17 @@ step() {
 	echo "== $*"
 }
 
-# must COMMAND...: it succeeds.  Output is kept in $T/out and $T/err and shown only on failure.
+# must COMMAND...: it succeeds.  Output is kept in $T/out and $T/err and shown only on failure; the command
+# itself may read what the one before it left there.
 must() { must_fail 0 "$@"; }
 
 # must_fail STATUS COMMAND...: it ends with exactly this status; STATUS may be a choice: '3|4'.
 must_fail() {
-	local want=$1 got=0
+	local want=$1 got=0 new=$BASHPID
 	shift
-	"$@" >"$T/out" 2>"$T/err" </dev/null || got=$?
+	"$@" >"$T/out.$new" 2>"$T/err.$new" </dev/null || got=$?
+	mv "$T/out.$new" "$T/out"
+	mv "$T/err.$new" "$T/err"
 	[[ $got =~ ^($want)$ ]] && return 0
 	echo "\$ $*"
 	tail -n 30 "$T/out" "$T/err"
@@ -125,6 +128,9 @@ must_fail() {
 # Of the last must or must_fail:
 out_has() { grep -qE -- "$1" "$T/out" || { cat "$T/out"; _fail "stdout has no line like: $1"; }; }
 err_has() { grep -qEi -- "$1" "$T/err" || { cat "$T/err"; _fail "stderr has no line like: $1"; }; }
+
+# json_is FILTER: true, by jq, of the JSON on stdout.  (jq -e takes no JSON at all for success in jq 1.6.)
+json_is() { [ "$(jq "$1" "$T/out")" = true ] || { cat "$T/out"; _fail "stdout is not: $1"; }; }
 
 same() { [ "$1" = "$2" ] || _fail "not the same: '$1' and '$2'${3:+ ($3)}"; }
 same_file() { cmp "$1" "$2" >&2 || _fail "files differ: $1 $2"; }

@@ -42,11 +42,9 @@ registry_start() {
 	wait_until 20 curl -sk -o /dev/null "$scheme://$addr/v2/"
 }
 
-# htpasswd USER PASSWORD: a line for docker-registry (bcrypt only)
-htpasswd() {
-	python3 -W ignore -c 'import crypt, sys
-print(sys.argv[1] + ":" + crypt.crypt(sys.argv[2], crypt.mksalt(crypt.METHOD_BLOWFISH)))' "$@"
-}
+# htpasswd USER PASSWORD: a line of a file of users, by Apache's program; bcrypt, as docker-registry and
+# moatd want it
+htpasswd() { command htpasswd -nbB "$@" | sed '/^$/d'; }
 
 # Basic authentication for registry_start, as lines of VARIABLE=VALUE
 basic_auth() {

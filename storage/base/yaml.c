@@ -207,6 +207,20 @@ static int read_document(struct reader *r, struct err *e)
 	return expect(r, YAML_STREAM_END_EVENT, "a second document is not accepted", e);
 }
 
+/* A byte order mark is what some editors put before UTF-8. libyaml skips it only where it may guess the
+ * encoding as well. */
+static int skip_mark(struct span *bytes, const char *name, struct err *e)
+{
+	static const char utf8[] = "\xef\xbb\xbf";
+
+	if (bytes->len >= 2 && (memcmp(bytes->data, "\xff\xfe", 2) == 0 ||
+				       memcmp(bytes->data, "\xfe\xff", 2) == 0))
+		return err_set(e, ERR_INPUT, "%s: UTF-16; save it as UTF-8", name);
+	if (bytes->len >= 3 && memcmp(bytes->data, utf8, 3) == 0)
+		*bytes = (struct span){ bytes->data + 3, bytes->len - 3 };
+	return 0;
+}
+
 int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e)
 {
 	AUTO(reader_release) struct reader r = { .doc = d };
@@ -215,6 +229,8 @@ int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e
 	if (bytes.len > YAML_BYTES_MAX)
 		return err_set(e, ERR_INPUT, "%s: %zu bytes, more than the limit of %u", name,
 			bytes.len, YAML_BYTES_MAX);
+	if (skip_mark(&bytes, name, e) < 0)
+		return -1;
 	if (!yaml_parser_initialize(&r.parser))
 		BUG("out of memory");
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes.data, bytes.len);

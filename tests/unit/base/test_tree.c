@@ -162,6 +162,19 @@ static const struct {
 	{ "a: [1\n", "f:" },
 	{ "? [a]\n: 1\n", "plain string" },
 	{ "a: \"\\0\"\n", "NUL" },
+	{ "\xff\xfe"
+	  "a: 1",
+		"UTF-16; save it as UTF-8" },
+	{ "\xfe\xff"
+	  "a: 1",
+		"UTF-16" },
+	{ "\xef\xbb\xbf"
+	  "\xef\xbb\xbf"
+	  "a: 1\na: 2\n",
+		"f:" },
+	{ "\xef\xbb\xbf"
+	  "a: 1\na: 2\n",
+		"f:2: the key \"a\" is there twice" },
 };
 
 static void yaml__refuses(void **state)
@@ -173,6 +186,28 @@ static void yaml__refuses(void **state)
 
 		assert_err(yaml_parse(&d, "f", span_of(yaml_refused[i].text), &e), ERR_INPUT,
 			yaml_refused[i].says);
+	}
+}
+
+/* As Windows editors save it: a byte order mark and CRLF. */
+static void yaml__a_byte_order_mark_is_no_part_of_the_text(void **state)
+{
+	static const char *const texts[] = { "\xef\xbb\xbf"
+					     "set: x\r\n",
+		"\xef\xbb\xbf"
+		"# comment\r\nset: x\r\n",
+		"\xef\xbb\xbf"
+		"{\"set\": \"x\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		AUTO(doc_release) struct doc d = DOC_INIT;
+		const char *set = NULL;
+		struct err e = ERR_INIT;
+
+		assert_ok(yaml_parse(&d, "f", span_of(texts[i]), &e));
+		assert_int_equal(node_string(&d, d.root, "set", REQUIRED, &set, &e), 1);
+		assert_string_equal(set, "x");
 	}
 }
 
@@ -231,6 +266,7 @@ int main(void)
 		cmocka_unit_test(json__no_choice_of_keys_is_slow),
 		cmocka_unit_test(yaml__reads_what_a_list_says),
 		cmocka_unit_test(yaml__refuses),
+		cmocka_unit_test(yaml__a_byte_order_mark_is_no_part_of_the_text),
 		cmocka_unit_test(yaml__nothing_but_comments_is_null),
 		cmocka_unit_test(node__errors_say_where),
 		cmocka_unit_test(json_quote__escapes),

@@ -47,7 +47,7 @@ static int read_type(const struct doc *d, const struct node *map, const char *ke
 
 	if (rc <= 0)
 		return rc;
-	if (!media_type_is_valid(span_of(text)))
+	if (!media_type_is_safe(span_of(text)))
 		return node_err(d, node_get(map, key), e, "not a media type");
 	free(*out);
 	*out = mem_strdup(text);

@@ -57,15 +57,20 @@ static const struct doc *doc_of(const struct manifest *m)
 
 /* --- pieces ------------------------------------------------------------------------------ */
 
+/* Types are carried and repeated, not understood: any text that is safe to repeat. "" says nothing. */
 static int read_type(const struct manifest *m, const struct node *map, const char *key,
 	int required, const char **out, struct err *e)
 {
-	int rc = node_string(doc_of(m), map, key, required, out, e);
+	const char *text = NULL;
+	int rc = node_string(doc_of(m), map, key, required, &text, e);
 
-	if (rc > 0 && !media_type_is_valid(span_of(*out)))
-		return node_err(
-			doc_of(m), node_get(map, key), e, "\"%.100s\" is not a media type", *out);
-	return rc;
+	if (rc <= 0 || (!required && !*text))
+		return rc < 0 ? -1 : 0;
+	if (!media_type_is_safe(span_of(text)))
+		return node_err(doc_of(m), node_get(map, key), e,
+			"a type has 1 to %d bytes and no control characters", MEDIA_TYPE_MAX);
+	*out = text;
+	return 1;
 }
 
 static int read_annotations(
@@ -81,9 +86,10 @@ static int read_annotations(
 	out->items = keep(m, items->count, sizeof(*out->items));
 	node_each(n, items)
 	{
-		if (n->kind != NODE_STRING)
+		if (n->kind != NODE_STRING && n->kind != NODE_NULL)
 			return node_err(doc_of(m), n, e, "an annotation must be a string");
-		out->items[out->count++] = (struct annotation){ n->key, n->text };
+		out->items[out->count++] =
+			(struct annotation){ n->key, n->kind == NODE_NULL ? "" : n->text };
 	}
 	return 0;
 }
@@ -155,12 +161,14 @@ static int read_descriptor(
 	return read_annotations(m, map, &d->annotations, e);
 }
 
+/* null, as Go writes an empty list, and a list that is left out are empty. */
 static int read_items(struct manifest *m, const char *key, uint32_t max, struct err *e)
 {
 	const struct node *list = NULL;
+	int rc = node_list(doc_of(m), doc_of(m)->root, key, OPTIONAL, &list, e);
 
-	if (node_list(doc_of(m), doc_of(m)->root, key, REQUIRED, &list, e) < 0)
-		return -1;
+	if (rc <= 0)
+		return rc;
 	if (list->count > max)
 		return node_err(doc_of(m), list, e, "%u entries, more than the limit of %u",
 			list->count, max);
@@ -191,7 +199,7 @@ static int refuse_schema1(const struct manifest *m, const char *announced, struc
 {
 	int64_t version = 2;
 
-	if (node_int(doc_of(m), doc_of(m)->root, "schemaVersion", REQUIRED, 1, INT64_MAX, &version,
+	if (node_int(doc_of(m), doc_of(m)->root, "schemaVersion", OPTIONAL, 1, INT64_MAX, &version,
 		    e) < 0)
 		return -1;
 	if (version == 1 || is_schema1(announced) || has(m, "fsLayers"))
@@ -271,7 +279,7 @@ static int read_contents(struct manifest *m, uint32_t max, struct err *e)
 	if (m->kind == MEDIA_INDEX)
 		return read_items(m, "manifests", max, e);
 	if (strcmp(m->media_type, MEDIA_OCI_ARTIFACT) == 0)
-		return has(m, "blobs") ? read_items(m, "blobs", max, e) : 0;
+		return read_items(m, "blobs", max, e);
 	if (read_config(m, e) < 0)
 		return -1;
 	return read_items(m, "layers", max, e);
@@ -319,8 +327,8 @@ int manifest_parse_limited(struct manifest *m, const char *name, const char *med
 	return 0;
 }
 
-/* Before anything is built of it. What separates values is counted in texts too: they have few. */
-static int limit_values(const char *name, struct span bytes, struct err *e)
+/* What separates values is counted in texts too: they have few. */
+int manifest_limit_values(const char *name, struct span bytes, struct err *e)
 {
 	size_t values = 0;
 
@@ -337,7 +345,7 @@ int manifest_parse(struct manifest *m, const char *name, const char *media_type,
 	static const struct manifest_limits limits = { MANIFEST_MAX, DESCRIPTORS_MAX };
 
 	*m = (struct manifest)MANIFEST_INIT;
-	if (limit_values(name, bytes, e) < 0)
+	if (manifest_limit_values(name, bytes, e) < 0)
 		return -1;
 	return manifest_parse_limited(m, name, media_type, bytes, &limits, e);
 }

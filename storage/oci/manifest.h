@@ -74,6 +74,8 @@ struct manifest {
 MUST int manifest_parse(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, struct err *e);
 void manifest_release(struct manifest *m);
+/* ERR_INPUT: more than MANIFEST_VALUES_MAX. Asked before anything is built of the bytes. */
+MUST int manifest_limit_values(const char *name, struct span bytes, struct err *e);
 size_t manifest_memory(const struct manifest *m); /* bytes that it holds, near enough */
 
 /* The same with limits of the caller's: sets may be larger than what clients accept. */

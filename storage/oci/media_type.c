@@ -39,6 +39,14 @@ bool media_is_foreign(const char *type)
 	return false;
 }
 
+bool media_type_is_safe(struct span type)
+{
+	for (size_t i = 0; i < type.len; i++)
+		if ((unsigned char)type.data[i] < ' ' || type.data[i] == 0x7f)
+			return false;
+	return type.len > 0 && type.len <= MEDIA_TYPE_MAX;
+}
+
 /* RFC 6838: each half begins with a letter or digit and goes on with a few signs. */
 static bool half_is_valid(struct span s)
 {

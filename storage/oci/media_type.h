@@ -28,5 +28,8 @@ enum media_kind { MEDIA_OTHER, MEDIA_IMAGE, MEDIA_INDEX };
 enum media_kind media_kind_of(const char *type); /* index or list, image manifest, anything else */
 bool media_is_foreign(const char *type); /* non-distributable and foreign layers */
 bool media_type_is_valid(struct span type); /* RFC 6838 type/subtype, safe in a header */
+/* What others call a type: any text of 1 to MEDIA_TYPE_MAX bytes without control characters. Real ones
+ * have parameters, or are a word. */
+bool media_type_is_safe(struct span type);
 
 #endif

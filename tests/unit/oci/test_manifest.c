@@ -84,11 +84,56 @@ static void manifest__type_is_inferred_only_when_unambiguous(void **state)
 	}
 }
 
+/* What registries hold and clients take: it only has to be carried. */
+static void manifest__odd_but_harmless_is_carried(void **state)
+{
+	static const struct {
+		const char *text, *artifact_type, *first_type;
+	} cases[] = {
+		{ INDEX ",\"manifests\":null}", NULL, NULL },
+		{ INDEX "}", NULL, NULL },
+		{ IMAGE ",\"layers\":null}", MEDIA_OCI_CONFIG, NULL },
+		{ IMAGE "}", MEDIA_OCI_CONFIG, NULL },
+		{ "{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}", NULL, NULL },
+		{ "{\"manifests\":null}", NULL, NULL },
+		{ "{" CONFIG ",\"layers\":null,\"mediaType\":null}", MEDIA_OCI_CONFIG, NULL },
+		{ IMAGE ",\"layers\":[],\"artifactType\":\"vuln-scan\"}", "vuln-scan", NULL },
+		{ IMAGE ",\"layers\":[],\"artifactType\":\"Scan report \\u00e9\"}",
+			"Scan report \xc3\xa9", NULL },
+		{ IMAGE ",\"layers\":[],\"artifactType\":\"\"}", MEDIA_OCI_CONFIG, NULL },
+		{ IMAGE ",\"layers\":[" DESC("text/plain; charset=utf-8", D1) "]}",
+			MEDIA_OCI_CONFIG, "text/plain; charset=utf-8" },
+		{ IMAGE ",\"layers\":[" DESC("layer", D1) "]}", MEDIA_OCI_CONFIG, "layer" },
+		{ IMAGE ",\"layers\":[],\"annotations\":{\"a\":null},\"subject\":null}",
+			MEDIA_OCI_CONFIG, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		struct err e = ERR_INIT;
+
+		print_message("%s\n", cases[i].text);
+		assert_ok(parse(&m, NULL, cases[i].text, &e));
+		assert_int_equal(m.count, cases[i].first_type ? 1 : 0);
+		if (m.count)
+			assert_string_equal(m.items[0].media_type, cases[i].first_type);
+		if (cases[i].artifact_type)
+			assert_string_equal(manifest_artifact_type(&m), cases[i].artifact_type);
+		else
+			assert_null(manifest_artifact_type(&m));
+		if (m.annotations.count)
+			assert_string_equal(m.annotations.items[0].value, "");
+	}
+}
+
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static const struct {
 	const char *type, *text, *says;
 } refused[] = {
 	{ NULL, "[]", "not a manifest" },
-	{ NULL, "{}", "\"schemaVersion\" is missing" },
+	{ NULL, "{}", "neither an image manifest nor an index" },
 	{ NULL, "{\"schemaVersion\":2}", "neither an image manifest nor an index" },
 	{ NULL, "{\"schemaVersion\":1,\"fsLayers\":[]}", "schema 1" },
 	{ MEDIA_DOCKER_SCHEMA1_SIGNED, "{\"schemaVersion\":2}", "schema 1" },
@@ -97,8 +142,9 @@ static const struct {
 	{ NULL, IMAGE ",\"layers\":[],\"manifests\":[]}", "not allowed" },
 	{ NULL, INDEX ",\"manifests\":[],\"layers\":[]}", "not allowed" },
 	{ NULL, INDEX ",\"manifests\":[],\"config\":{}}", "not allowed" },
-	{ NULL, INDEX "}", "\"manifests\" is missing" },
-	{ NULL, IMAGE "}", "\"layers\" is missing" },
+	{ NULL, "{\"schemaVersion\":\"2\",\"manifests\":[]}", "an integer" },
+	{ NULL, INDEX ",\"manifests\":{}}", "a list" },
+	{ NULL, IMAGE ",\"layers\":\"none\"}", "a list" },
 	{ "application/vnd.x+json", "{\"schemaVersion\":2}", "is not known" },
 	{ MEDIA_OCI_MANIFEST, "{\"schemaVersion\":2}", "neither an image manifest nor an index" },
 	{ MEDIA_DOCKER_MANIFEST, BARE_IMAGE, "without a mediaType it is " MEDIA_OCI_MANIFEST },
@@ -110,7 +156,10 @@ static const struct {
 		"neither an image" },
 	{ NULL, IMAGE ",\"layers\":[5]}", "at layers[0]: a descriptor" },
 	{ NULL, IMAGE ",\"layers\":[{}]}", "\"mediaType\" is missing" },
-	{ NULL, IMAGE ",\"layers\":[" DESC("a b", D1) "]}", "not a media type" },
+	{ NULL, IMAGE ",\"layers\":[" DESC("", D1) "]}", "a type has 1 to 255 bytes" },
+	{ NULL, IMAGE ",\"layers\":[" DESC("a\\u0007b", D1) "]}", "no control characters" },
+	{ NULL, IMAGE ",\"layers\":[],\"artifactType\":\"a\\u007f\"}", "no control characters" },
+	{ NULL, IMAGE ",\"layers\":[" DESC(LONG LONG LONG "x", D1) "]}", "1 to 255 bytes" },
 	{ NULL, IMAGE ",\"layers\":[" DESC("a/b", "sha256:00") "]}", "at layers[0].digest" },
 	{ NULL, IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":-1}]}",
 		"not between" },
@@ -183,6 +232,7 @@ int main(void)
 		cmocka_unit_test(image__config_layers_subject_annotations),
 		cmocka_unit_test(index__children_platforms_attestations),
 		cmocka_unit_test(manifest__type_is_inferred_only_when_unambiguous),
+		cmocka_unit_test(manifest__odd_but_harmless_is_carried),
 		cmocka_unit_test(manifest_parse__refuses),
 		cmocka_unit_test(manifest_parse__refuses_too_much),
 		cmocka_unit_test(descriptor_write__reads_back_the_same),

@@ -122,7 +122,7 @@ static void got_attached(void *ctx, int rc, const struct upstream_manifest *m, s
 	if (rc == 0)
 		rc = err_set(e, ERR_NET, "was there a moment ago, and is gone");
 	if (rc > 0)
-		rc = manifest_parse(&parsed, p->ref.tag, m->media_type, m->bytes, e);
+		rc = manifest_parse(&parsed, p->ref.tag, NULL, m->bytes, e);
 	if (rc < 0) {
 		manifest_release(&parsed);
 		probe_fail(p, e, p->ref.tag);
@@ -145,13 +145,13 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 
 	if (rc < 0) {
 		probe_fail(p, e, p->ref.tag);
-	} else if (rc == 0) {
-		probe_end(p);
+	} else if (rc == 0 || digest_eq(&m->digest, &p->subject)) {
+		probe_end(p); /* some registries take the tag for the subject's digest */
 	} else if (m->bytes.len) {
 		got_attached(p, rc, m, e);
 	} else {
 		p->ref.digest = m->digest;
-		origin_manifest(&p->task->origin, &p->ref, false, got_attached, p);
+		origin_manifest(&p->task->origin, &p->ref, MANIFEST_OPTIONAL, got_attached, p);
 	}
 }
 
@@ -185,6 +185,6 @@ void attach_scan(struct task *t, const struct digest *subject)
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		p = probe_new(t, subject);
 		ref_fallback_tag(subject, suffixes[i], p->ref.tag);
-		origin_manifest(&t->origin, &p->ref, true, got_tag, p);
+		origin_manifest(&t->origin, &p->ref, MANIFEST_HEAD | MANIFEST_OPTIONAL, got_tag, p);
 	}
 }

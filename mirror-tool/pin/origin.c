@@ -131,7 +131,7 @@ static int read_manifest(
 
 	if (rc <= 0)
 		return rc;
-	if (manifest_parse(m, layout_path(l), d->media_type, buf_span(&bytes), e) < 0)
+	if (manifest_parse(m, layout_path(l), NULL, buf_span(&bytes), e) < 0)
 		return -1;
 	return 1;
 }
@@ -286,13 +286,13 @@ static void layout_copy(const struct layout *l, const struct digest *d, uint64_t
 
 /* --- both -------------------------------------------------------------------------------- */
 
-void origin_manifest(const struct origin *o, const struct ref *ref, bool head,
+void origin_manifest(const struct origin *o, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx)
 {
 	if (o->layout)
 		layout_manifest(o->layout, ref, done, ctx);
 	else
-		upstream_manifest(o->upstream, ref, head, done, ctx);
+		upstream_manifest(o->upstream, ref, how, done, ctx);
 }
 
 void origin_referrers(

@@ -17,7 +17,7 @@ struct origin {
 };
 
 /* ref->digest, else the name ref->tag: of a layout an entry of index.json that has this tag. */
-void origin_manifest(const struct origin *o, const struct ref *ref, bool head,
+void origin_manifest(const struct origin *o, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx);
 void origin_referrers(
 	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx);

@@ -63,7 +63,7 @@ struct puller {
 };
 
 static void start_jobs(struct puller *p);
-static void walk_bytes(struct walk *w, const char *media_type, struct span bytes);
+static void walk_bytes(struct walk *w, struct span bytes);
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
@@ -206,8 +206,7 @@ static void walk_fail(struct walk *w, struct err *e)
 }
 
 /* Hand a manifest, or the failure to get it, to everybody who waits. */
-static void fetch_end(
-	struct fetch *f, int rc, const char *media_type, struct span bytes, const struct err *e)
+static void fetch_end(struct fetch *f, int rc, struct span bytes, const struct err *e)
 {
 	struct fetch **at = &f->puller->fetches;
 	struct walk *w = f->waiting, *next;
@@ -223,7 +222,7 @@ static void fetch_end(
 		if (rc < 0)
 			walk_fail(w, &own);
 		else
-			walk_bytes(w, media_type, bytes);
+			walk_bytes(w, bytes);
 	}
 }
 
@@ -238,7 +237,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 		bytes = m->bytes;
 		rc = keep(f->puller, &f->digest, bytes, e);
 	}
-	fetch_end(f, rc, rc < 0 ? "" : m->media_type, bytes, e);
+	fetch_end(f, rc, bytes, e);
 }
 
 static void fetch(struct walk *w)
@@ -291,7 +290,7 @@ static void walk_start(struct job *j, const struct digest *d, uint64_t size, uns
 	if (rc < 0)
 		walk_fail(w, &e);
 	else if (rc > 0)
-		walk_bytes(w, NULL, buf_span(&bytes));
+		walk_bytes(w, buf_span(&bytes));
 	else
 		fetch(w);
 }
@@ -320,8 +319,7 @@ static void walk_image(struct walk *w, const struct manifest *m)
 	}
 }
 
-/* media_type NULL: as the bytes say. */
-static void walk_bytes(struct walk *w, const char *media_type, struct span bytes)
+static void walk_bytes(struct walk *w, struct span bytes)
 {
 	struct manifest m = MANIFEST_INIT;
 	struct err e = ERR_INIT;
@@ -331,7 +329,7 @@ static void walk_bytes(struct walk *w, const char *media_type, struct span bytes
 		rc = err_set(&e, ERR_CORRUPT, "%zu bytes, not the %llu that were announced",
 			bytes.len, (unsigned long long)w->size);
 	if (rc == 0)
-		rc = manifest_parse(&m, "manifest", media_type, bytes, &e);
+		rc = manifest_parse(&m, "manifest", NULL, bytes, &e);
 	if (rc == 0 && m.kind == MEDIA_INDEX)
 		rc = walk_index(w, &m, &e);
 	else if (rc == 0)

@@ -171,7 +171,7 @@ static int take_root(struct task *t, const struct upstream_manifest *m, struct e
 	int rc = check_expected(t, &m->digest, e);
 
 	if (rc == 0)
-		rc = manifest_parse(&parsed, "manifest", m->media_type, m->bytes, e);
+		rc = manifest_parse(&parsed, "manifest", NULL, m->bytes, e);
 	if (rc == 0) {
 		t->pin.digest = m->digest;
 		t->pin.size = m->bytes.len;

@@ -157,7 +157,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	if (rc == 0)
 		rc = err_set(e, ERR_NET, "was there a moment ago, and is gone");
 	if (rc > 0)
-		rc = manifest_parse(&parsed, "manifest", m->media_type, m->bytes, e);
+		rc = manifest_parse(&parsed, "manifest", NULL, m->bytes, e);
 	if (rc < 0) {
 		manifest_release(&parsed);
 		exhibit_fail(x, e);

@@ -387,23 +387,6 @@ static void finished(struct exchange *x)
 	}
 }
 
-static void denied(struct exchange *x)
-{
-	struct err e = ERR_INIT;
-
-	switch (auth_denied(x, &e)) {
-	case AGAIN:
-		attempt(x);
-		return;
-	case LATER:
-		forget_answer(x);
-		schedule_leave(x);
-		return;
-	default:
-		exchange_fail(x, &e);
-	}
-}
-
 /* A signed address at a stranger may have run out: ask the registry for a new one. */
 static bool may_resign(struct exchange *x)
 {
@@ -422,6 +405,34 @@ static void refused(struct exchange *x)
 		retry(x, 0, &e);
 	else
 		exchange_fail(x, &e);
+}
+
+/* Nobody would know what to answer it; with a token it may be that this one is too old. */
+static bool asks_for_nothing(const struct exchange *x)
+{
+	return x->optional && !exchange_is_foreign(x) &&
+	       x->answer.value[HTTP_AUTHENTICATE].len == 0 && x->site->auth.kind != AUTH_BEARER;
+}
+
+static void denied(struct exchange *x)
+{
+	struct err e = ERR_INIT;
+
+	if (asks_for_nothing(x)) {
+		refused(x);
+		return;
+	}
+	switch (auth_denied(x, &e)) {
+	case AGAIN:
+		attempt(x);
+		return;
+	case LATER:
+		forget_answer(x);
+		schedule_leave(x);
+		return;
+	default:
+		exchange_fail(x, &e);
+	}
 }
 
 static void judge(struct exchange *x)

@@ -4,6 +4,7 @@
 
 #include "mirror-tool/upstream/exchange.h"
 #include "mirror-tool/upstream/headers.h"
+#include "mirror-tool/upstream/optional.h"
 #include "storage/base/banned.h"
 
 static const char accept_manifests[] =
@@ -12,6 +13,7 @@ static const char accept_manifests[] =
 
 struct manifest_request {
 	struct ref ref;
+	unsigned how;
 	upstream_manifest_fn *done;
 	void *ctx;
 };
@@ -91,12 +93,15 @@ static int head_digest(const struct exchange *x, const struct manifest_request *
 	return 1;
 }
 
-/* Is the answer to a HEAD too little, so that the manifest has to be got? */
-static bool must_get(const struct exchange *x, int rc)
+/* What MANIFEST_OPTIONAL takes for absent. */
+static bool is_none(
+	const struct exchange *x, const struct manifest_request *m, const char *type, int rc)
 {
-	if (!x->head_only)
+	if (!(m->how & MANIFEST_OPTIONAL))
 		return false;
-	return rc < 0 ? x->answer.status == 405 || x->answer.status == 501 : false;
+	if (rc <= 0)
+		return answer_is_none(x, rc);
+	return !x->head_only && body_kind(type, buf_span(&x->body)) == BODY_OTHER;
 }
 
 static void manifest_done(struct exchange *x, int rc, struct err *e)
@@ -104,7 +109,7 @@ static void manifest_done(struct exchange *x, int rc, struct err *e)
 	struct manifest_request *m = x->ctx;
 	struct upstream_manifest out = { .bytes = buf_span(&x->body) };
 	char type[MEDIA_TYPE_MAX + 1];
-	bool get = must_get(x, rc);
+	bool get = head_is_refused(x, rc);
 
 	content_type_parse(x->answer.value[HTTP_CONTENT_TYPE], type, sizeof(type));
 	out.media_type = type;
@@ -115,6 +120,8 @@ static void manifest_done(struct exchange *x, int rc, struct err *e)
 	} else if (rc > 0) {
 		rc = body_digest(x, m, &out.digest, e) < 0 ? -1 : 1;
 	}
+	if (!get && is_none(x, m, type, rc))
+		rc = 0;
 	if (get) {
 		x->ctx = NULL; /* the GET has it now */
 		manifest_send(x->up, m, false);
@@ -150,15 +157,16 @@ static void manifest_send(struct upstream *up, struct manifest_request *m, bool 
 	x->accept = accept_manifests;
 	x->body_max = MANIFEST_MAX;
 	x->head_only = head;
+	x->optional = (m->how & MANIFEST_OPTIONAL) != 0;
 	x->counts = !head;
 	schedule(x);
 }
 
-void upstream_manifest(struct upstream *up, const struct ref *ref, bool head,
+void upstream_manifest(struct upstream *up, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx)
 {
 	struct manifest_request *m = mem_alloc(sizeof(*m));
 
-	*m = (struct manifest_request){ *ref, done, ctx };
-	manifest_send(up, m, head);
+	*m = (struct manifest_request){ *ref, how, done, ctx };
+	manifest_send(up, m, (how & MANIFEST_HEAD) != 0);
 }

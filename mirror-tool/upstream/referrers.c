@@ -4,6 +4,7 @@
 
 #include "mirror-tool/upstream/exchange.h"
 #include "mirror-tool/upstream/headers.h"
+#include "mirror-tool/upstream/optional.h"
 #include "mirror-tool/upstream/pages.h"
 #include "storage/base/banned.h"
 
@@ -27,6 +28,7 @@ static void request_free(struct referrers_request *r)
 	free(r);
 }
 
+/* An index without `manifests` lists nothing. */
 static int add_index(struct referrers_request *r, struct span bytes, struct err *e)
 {
 	struct manifest *m;
@@ -34,10 +36,10 @@ static int add_index(struct referrers_request *r, struct span bytes, struct err 
 	r->indexes = mem_grow(r->indexes, r->index_count + 1, sizeof(*r->indexes));
 	m = &r->indexes[r->index_count];
 	*m = (struct manifest)MANIFEST_INIT;
-	if (manifest_parse(m, "referrers", NULL, bytes, e) < 0)
+	if (manifest_parse(m, "the list", MEDIA_OCI_INDEX, bytes, e) < 0)
 		return -1;
 	r->index_count++;
-	return m->kind == MEDIA_INDEX ? 0 : err_set(e, ERR_INPUT, "referrers: not an index");
+	return 0;
 }
 
 static bool holds(const struct descriptor *items, size_t count, const struct digest *d)
@@ -77,10 +79,20 @@ static void answer(struct referrers_request *r, int rc, bool via_tag, struct err
 
 /* --- the fallback tag --------------------------------------------------------------------------- */
 
+/* The list is an index, and not the subject itself: some registries take the tag sha256-HEX for the
+ * digest sha256:HEX. */
+static bool is_list(const struct referrers_request *r, const struct upstream_manifest *m)
+{
+	return !digest_eq(&m->digest, &r->ref.digest) &&
+	       body_kind(m->media_type, m->bytes) == BODY_INDEX;
+}
+
 static void tag_done(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
 {
 	struct referrers_request *r = ctx;
 
+	if (rc > 0 && !is_list(r, m))
+		rc = 0;
 	if (rc > 0 && add_index(r, m->bytes, e) < 0)
 		rc = -1;
 	answer(r, rc == 0 ? 1 : rc, rc > 0, e);
@@ -93,23 +105,20 @@ static void ask_tag(struct referrers_request *r)
 
 	ref_fallback_tag(&r->ref.digest, "", ref.tag);
 	ref.digest.alg = DIGEST_NONE;
-	upstream_manifest(r->up, &ref, false, tag_done, r);
+	upstream_manifest(r->up, &ref, MANIFEST_OPTIONAL, tag_done, r);
 }
 
 /* --- the API ------------------------------------------------------------------------------------ */
 
-/* 404 and "no such method" say that there is no API; so does an answer that is no index, which
- * servers of web pages give to any path. */
+/* Servers of web pages answer 200 to any path. */
 static bool has_no_api(const struct exchange *x, int rc)
 {
 	char type[MEDIA_TYPE_MAX + 1];
 
-	if (rc == 0)
-		return true;
-	if (rc < 0)
-		return x->answer.status == 405 || x->answer.status == 501;
+	if (rc <= 0)
+		return answer_is_none(x, rc);
 	content_type_parse(x->answer.value[HTTP_CONTENT_TYPE], type, sizeof(type));
-	return strcmp(type, MEDIA_OCI_INDEX) != 0;
+	return body_kind(type, buf_span(&x->body)) != BODY_INDEX;
 }
 
 static void api_done(struct exchange *x, int rc, struct err *e)
@@ -154,6 +163,7 @@ void upstream_referrers(
 
 	*r = (struct referrers_request){ .up = up, .ref = *ref, .done = done, .ctx = ctx };
 	x->accept = MEDIA_OCI_INDEX;
+	x->optional = true;
 	x->body_max = MANIFEST_MAX;
 	schedule(x);
 }

@@ -85,7 +85,8 @@ void upstream_abandon(struct upstream *up, const struct err *why);
 struct upstream_manifest {
 	struct digest digest; /* of the body (GET), or as the registry states it (HEAD) */
 	uint64_t size; /* HEAD: 0 when the registry does not say */
-	const char *media_type; /* of the answer, without parameters; "" when it has none */
+	const char
+		*media_type; /* as announced, without parameters; "" when not. The bytes decide. */
 	struct span bytes; /* empty after HEAD */
 };
 typedef void upstream_manifest_fn(
@@ -94,11 +95,14 @@ typedef void upstream_manifest_fn(
 /*
  * A manifest by ref->digest, else by ref->tag, at most MANIFEST_MAX bytes.
  *
- * With `head` only its digest is asked for (free of rate limits); when the registry does not give
+ * MANIFEST_HEAD: only its digest is asked for (free of rate limits); when the registry does not give
  * one, the manifest is got and m->bytes is filled after all. The body's digest is the requested
  * one, and agrees with Docker-Content-Digest.
+ * MANIFEST_OPTIONAL: a tag that need not be there, of a repository that was read from before: whatever
+ * says no more than "there is none" is rc 0 (optional.h).
  */
-void upstream_manifest(struct upstream *up, const struct ref *ref, bool head,
+enum { MANIFEST_HEAD = 1, MANIFEST_OPTIONAL = 2 };
+void upstream_manifest(struct upstream *up, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx);
 
 /* Each tag of ref's repository in the registry's order, page after page, then done. Names that
@@ -109,10 +113,12 @@ void upstream_tags(struct upstream *up, const struct ref *ref, upstream_tag_fn *
 	upstream_done_fn *done, void *ctx);
 
 /*
- * Descriptors of what refers to ref->digest: from the API, else from the fallback tag.
+ * Descriptors of what refers to ref->digest, which was read before: from the API, else from the
+ * fallback tag.
  *
- * rc 1: the list, which may be empty, each digest once. Absence of both is an empty list; every
- * other failure is one. A list from the tag has via_tag set.
+ * rc 1: the list, which may be empty, each digest once. Absence of both is an empty list, and so is
+ * whatever says no more than that (optional.h); every other failure is one. A list from the tag has
+ * via_tag set.
  */
 struct upstream_referrers {
 	const struct descriptor *items;

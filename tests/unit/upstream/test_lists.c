@@ -142,14 +142,14 @@ static void referrers(void *ctx, const struct fake_request *r, struct fake_reply
 	else if (api && w->ours == NO_METHOD)
 		fake_text(out, 405, "");
 	else if (api && w->ours == NOT_INDEX) {
-		fake_text(out, 200, "{}");
+		fake_text(out, 200, "{\"manifests\":5}");
 		fake_header(out, "Content-Type: " MEDIA_OCI_INDEX);
 	} else if (!api && (w->ours == TAG || w->ours == HTML || w->ours == NO_METHOD))
 		index_of(out, 1, 1);
 	else if (!api && w->ours == BROKEN_TAG)
 		fake_text(out, 403, "");
 	else if (!api && w->ours == ODD_TAG)
-		fake_text(out, 200, "{\"config\":{}}");
+		fake_text(out, 200, "{\"manifests\":[5]}");
 }
 
 static void referrers__api_then_tag_then_none(void **state)

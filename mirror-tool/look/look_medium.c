@@ -57,8 +57,7 @@ static struct look_set *set_by_digest(struct look *l, const struct digest *d)
 static bool is_small_kind(const char *media_type)
 {
 	return strcmp(media_type, MEDIA_MOAT_INVENTORY) == 0 ||
-	       strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 ||
-	       strcmp(media_type, MEDIA_SIGSTORE_BUNDLE) == 0;
+	       strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 || cosign_is_bundle_type(media_type);
 }
 
 static int want_parts(struct scan *s, const struct manifest *m, struct err *e)

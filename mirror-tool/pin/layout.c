@@ -12,6 +12,7 @@
 #include "mirror-tool/pin/source.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
@@ -266,23 +267,99 @@ int layout_open(struct layout **out, enum source_kind kind, const char *path, st
 	return 0;
 }
 
+/* What `cosign save` says that an entry is: the suffix of the tag that registries have it under, ""
+ * for what was saved, NULL when it says nothing. */
+static const char *saved_suffix(const struct descriptor *d)
+{
+	static const struct {
+		const char *kind, *suffix;
+	} kinds[] = {
+		{ "dev.cosignproject.cosign/image", "" },
+		{ "dev.cosignproject.cosign/imageIndex", "" },
+		{ "dev.cosignproject.cosign/sigs", ".sig" },
+		{ "dev.cosignproject.cosign/atts", ".att" },
+	};
+	const char *kind = annotation_get(&d->annotations, "kind");
+
+	for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].kind, kind) == 0)
+			return kinds[i].suffix;
+	return NULL;
+}
+
+static bool is_attached(const struct descriptor *d)
+{
+	const char *suffix = saved_suffix(d);
+
+	return suffix && *suffix;
+}
+
+/* The only entry that is not attached to another one: 1, 0, -1 several. */
+static int only_image(const struct layout *l, const struct descriptor **out, struct err *e)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < l->index.count; i++) {
+		if (is_attached(&l->index.items[i]))
+			continue;
+		*out = &l->index.items[i];
+		count++;
+	}
+	if (count > 1)
+		return err_set(e, ERR_INPUT, "%s holds %zu images: name one", l->path, count);
+	return count == 1;
+}
+
 int layout_find(
 	const struct layout *l, const char *name, const struct descriptor **out, struct err *e)
 {
 	*out = NULL;
-	if (!*name && l->index.count > 1)
-		return err_set(
-			e, ERR_INPUT, "%s holds %zu images: name one", l->path, l->index.count);
+	if (!*name)
+		return only_image(l, out, e);
 	for (size_t i = 0; i < l->index.count; i++) {
 		const char *have = annotation_get(&l->index.items[i].annotations, REF_NAME);
 
-		if (*name && (!have || strcmp(have, name) != 0))
+		if (!have || strcmp(have, name) != 0)
 			continue;
 		if (*out && !digest_eq(&(*out)->digest, &l->index.items[i].digest))
 			return err_set(e, ERR_INPUT, "%s: \"%s\" is there twice", l->path, name);
 		*out = &l->index.items[i];
 	}
 	return *out != NULL;
+}
+
+/* An entry that `cosign save` wrote without a name, by the tag that it had. */
+static const struct descriptor *saved_by_tag(const struct layout *l, const char *tag)
+{
+	const struct descriptor *image = NULL;
+	char have[REF_TAG_MAX + 1];
+	struct err several;
+
+	if (only_image(l, &image, &several) != 1 || !saved_suffix(image))
+		return NULL;
+	for (size_t i = 0; i < l->index.count; i++) {
+		const struct descriptor *d = &l->index.items[i];
+
+		if (!is_attached(d))
+			continue;
+		ref_fallback_tag(&image->digest, saved_suffix(d), have);
+		if (strcmp(have, tag) == 0)
+			return d;
+	}
+	return NULL;
+}
+
+const struct descriptor *layout_by_tag(const struct layout *l, const char *tag)
+{
+	for (size_t i = 0; i < l->index.count; i++) {
+		const struct descriptor *d = &l->index.items[i];
+		const char *name = annotation_get(&d->annotations, REF_NAME);
+		const char *colon = name ? strrchr(name, ':') : NULL;
+
+		if (name && (strcmp(name, tag) == 0 || (colon && strcmp(colon + 1, tag) == 0)))
+			return d;
+	}
+	return saved_by_tag(l, tag);
 }
 
 int layout_blob(

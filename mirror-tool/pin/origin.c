@@ -56,21 +56,6 @@ int origin_of(struct origins *all, const struct source_ref *from, struct origin 
 
 /* --- layouts ----------------------------------------------------------------------------- */
 
-/* The entry of index.json that has this tag, as a bare name or at the end of a reference. */
-static const struct descriptor *entry_by_tag(const struct layout *l, const char *tag)
-{
-	const struct manifest *index = layout_index(l);
-
-	for (size_t i = 0; i < index->count; i++) {
-		const char *name = annotation_get(&index->items[i].annotations, REF_NAME);
-		const char *colon = name ? strrchr(name, ':') : NULL;
-
-		if (name && (strcmp(name, tag) == 0 || (colon && strcmp(colon + 1, tag) == 0)))
-			return &index->items[i];
-	}
-	return NULL;
-}
-
 static const char *type_in_index(const struct layout *l, const struct digest *d)
 {
 	const struct manifest *index = layout_index(l);
@@ -85,7 +70,7 @@ static void layout_manifest(
 	const struct layout *l, const struct ref *ref, upstream_manifest_fn *done, void *ctx)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	const struct descriptor *entry = entry_by_tag(l, ref->tag);
+	const struct descriptor *entry = layout_by_tag(l, ref->tag);
 	struct upstream_manifest m = { .digest = ref->digest };
 	struct err e = ERR_INIT;
 	int rc = 0;
@@ -168,7 +153,7 @@ static int look_at_fallback(
 	int rc;
 
 	ref_fallback_tag(subject, "", tag);
-	entry = entry_by_tag(l, tag);
+	entry = layout_by_tag(l, tag);
 	if (!entry || media_kind_of(entry->media_type) != MEDIA_INDEX)
 		return 0;
 	rc = read_manifest(l, entry, &m, e);

@@ -1,6 +1,7 @@
 /*
- * Upstream signatures: fetch the manifests and payloads, then judge them all at once. Must never
- * let an image pass because something could not be fetched: that fails the task.
+ * Upstream signatures: fetch the manifests and payloads, then judge them all at once. Every referrer
+ * may be one, whatever type the list of referrers gives it. Must never let an image pass because
+ * something could not be fetched: what is absent or unreadable counts as no signature.
  */
 #include "mirror-tool/pin/signed.h"
 
@@ -77,6 +78,7 @@ struct exhibit {
 struct evidence {
 	struct span root;
 	struct exhibit *manifests, *blobs;
+	struct err passed_over; /* why the last referrer that could not be read does not count */
 };
 
 static void exhibits_free(struct exhibit *x)
@@ -134,6 +136,11 @@ static void got_blob(void *ctx, int rc, struct span bytes, struct err *e)
 	task_drop(x->task);
 }
 
+static bool may_be_signed(const char *media_type)
+{
+	return strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 || cosign_is_bundle_type(media_type);
+}
+
 /* What no signature can need is not fetched: then it does not count as one. */
 static void want_blobs(struct exhibit *x, const struct manifest *m)
 {
@@ -141,7 +148,7 @@ static void want_blobs(struct exhibit *x, const struct manifest *m)
 		const struct descriptor *d = &m->items[i];
 		struct exhibit *blob;
 
-		if (d->size > COSIGN_BLOB_MAX)
+		if (d->size > COSIGN_BLOB_MAX || !may_be_signed(d->media_type))
 			continue;
 		blob = exhibit_new(x->task, x->evidence, &x->evidence->blobs, &d->digest);
 		origin_blob_bytes(
@@ -149,25 +156,36 @@ static void want_blobs(struct exhibit *x, const struct manifest *m)
 	}
 }
 
+static void pass_over(struct exhibit *x, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	err_ctx(e, "%s", digest_text(&x->digest, text));
+	x->evidence->passed_over = *e;
+	task_drop(x->task);
+}
+
 static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
 {
+	AUTO(manifest_release) struct manifest parsed = MANIFEST_INIT;
 	struct exhibit *x = ctx;
-	struct manifest parsed = MANIFEST_INIT;
 
+	if (rc < 0) {
+		exhibit_fail(x, e);
+		return;
+	}
 	if (rc == 0)
-		rc = err_set(e, ERR_NET, "was there a moment ago, and is gone");
-	if (rc > 0)
+		rc = err_set(e, ERR_ABSENT, "is listed, but not there");
+	else
 		rc = manifest_parse(&parsed, "manifest", NULL, m->bytes, e);
 	if (rc < 0) {
-		manifest_release(&parsed);
-		exhibit_fail(x, e);
+		pass_over(x, e);
 		return;
 	}
 	if (parsed.kind == MEDIA_IMAGE) {
 		buf_add(&x->bytes, m->bytes.data, m->bytes.len);
 		want_blobs(x, &parsed);
 	}
-	manifest_release(&parsed);
 	task_drop(x->task);
 }
 
@@ -177,15 +195,14 @@ static bool may_be_signature(const struct task *t, const struct lock_attachment 
 
 	if (!digest_eq(&a->subject, &t->pin.digest))
 		return false;
-	return strcmp(a->artifact_type, MEDIA_SIGSTORE_BUNDLE) == 0 ||
-	       (len > 4 && strcmp(a->tag + len - 4, ".sig") == 0);
+	return len == 0 || (len > 4 && strcmp(a->tag + len - 4, ".sig") == 0);
 }
 
 struct evidence *signed_fetch(struct task *t, struct span root)
 {
 	struct evidence *ev = mem_alloc(sizeof(*ev));
 
-	ev->root = root;
+	*ev = (struct evidence){ .root = root, .passed_over = ERR_INIT };
 	for (size_t i = 0; i < t->pin.attached_count; i++) {
 		const struct lock_attachment *a = &t->pin.attached[i];
 		struct exhibit *x;
@@ -224,11 +241,13 @@ static int judge_rule(
 		.repository = ref_name(&t->ref, repository),
 		.bytes = ev->root,
 	};
+	const char *why = ev->passed_over.text;
 	const struct verify_key *by;
 
 	if (claim.digest.alg != DIGEST_SHA256)
 		return err_set(e, ERR_UNTRUSTED, "signatures are over sha256 digests only");
-	err_set(e, ERR_UNTRUSTED, "not signed, and the list says that it must be");
+	err_set(e, ERR_UNTRUSTED, "not signed, and the list says that it must be%s%s",
+		*why ? "; not readable: " : "", why);
 	for (const struct exhibit *x = ev->manifests; x; x = x->next) {
 		if (!x->bytes.len)
 			continue;

@@ -43,9 +43,14 @@ void layout_close(struct layout **l); /* for AUTO */
 const char *layout_path(const struct layout *l); /* for messages */
 const struct manifest *layout_index(const struct layout *l); /* index.json */
 
-/* The entry of a name (borrowed), or of the only one when name is "": 1, 0, -1 several. */
+/* The entry of a name (borrowed), or the only one when name is "": 1, 0, -1 several. What
+ * `cosign save` lists as signatures or attestations is attached and is not counted. */
 MUST int layout_find(
 	const struct layout *l, const char *name, const struct descriptor **out, struct err *e);
+
+/* The entry that a registry would have under this tag (borrowed), or NULL: by the tag of its name, or
+ * by the kind that `cosign save` gave it ("sigs": sha256-HEX.sig of the image that was saved). */
+const struct descriptor *layout_by_tag(const struct layout *l, const char *tag);
 
 /* Where a blob's bytes are: 1, 0 it is not held, -1. The caller owns *fd; the bytes are `size`
  * bytes from `offset` on. */

@@ -7,9 +7,10 @@
  * and CRI-O read it. Bundle: a referrer of the set whose layer is a sigstore bundle v0.3 with a
  * DSSE envelope around an in-toto statement; cosign 3 prefers it. One key makes both.
  *
- * Judging is stricter than cosign: it insists on the payload's type and reference, and on the
- * predicate type https://sigstore.dev/cosign/sign/v1, so that no attestation passes as a release.
- * Nothing is parsed before its signature holds, and nothing is re-serialised.
+ * Judging takes the spellings that cosign takes (cosign_bundle.c) and is stricter where cosign leaves
+ * a meaning open: it insists on the payload's type and reference, and on the predicate type
+ * https://sigstore.dev/cosign/sign/v1, so that no attestation passes as a release. Names of keys in a
+ * signature decide nothing. Nothing is parsed before its signature holds, nothing is re-serialised.
  */
 #ifndef MOAT_COSIGN_H
 #define MOAT_COSIGN_H
@@ -21,6 +22,7 @@
 #define COSIGN_LAYERS_MAX 64 /* signatures in one legacy manifest */
 #define MEDIA_COSIGN_PAYLOAD "application/vnd.dev.cosign.simplesigning.v1+json"
 #define MEDIA_SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
+#define MEDIA_SIGSTORE_BUNDLE_OLD "application/vnd.dev.sigstore.bundle+json;version=0.3"
 
 /* What must have been signed. */
 struct cosign_claim {
@@ -50,6 +52,11 @@ MUST int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim 
 	uint64_t subject_size, const char *created, struct cosign_signature *out, struct err *e);
 
 /* --- judging ------------------------------------------------------------------------------- */
+
+/* Is this the media type of a sigstore bundle, of any version and spelling? */
+bool cosign_is_bundle_type(const char *media_type);
+/* Does this manifest carry a bundle? Its layer tells: lists of referrers name the type differently. */
+bool cosign_is_bundle(const struct manifest *m);
 
 /* Append a blob that a signature manifest names (at most COSIGN_BLOB_MAX bytes; its digest is
  * checked by the caller of this function). 1, 0 absent, -1. */

@@ -382,34 +382,65 @@ static void make_bundle(
 	buf_str(out, tail);
 }
 
-static void cosign_verify_bundle__refuses_signed_nonsense(void **state)
+/* Spellings that cosign takes, a row each, and what must not pass. */
+static void cosign_verify_bundle__spellings(void **state)
 {
 #define STATEMENT(type, digests, predicate)                                                        \
 	"{\"_type\":\"" type "\",\"subject\":[" digests "],\"predicateType\":\"" predicate         \
 	"\",\"predicate\":{}}"
 #define T "https://in-toto.io/Statement/v1"
 #define P "https://sigstore.dev/cosign/sign/v1"
-#define D                                                                                          \
-	"{\"digest\":{\"sha256\":"                                                                 \
-	"\"5f39a6dd8750675acf47c8bede64aa50bd1ba486626da6d3cee1c6e827aff247\"}}"
+#define HEX "5f39a6dd8750675acf47c8bede64aa50bd1ba486626da6d3cee1c6e827aff247"
+#define D "{\"digest\":{\"sha256\":\"" HEX "\"}}"
+#define OTHER "{\"digest\":{\"sha256\":\"00\"}}"
 #define END "\"}]}}"
 	static const char v3[] = "application/vnd.dev.sigstore.bundle.v0.3+json";
+	static const char old[] = "application/vnd.dev.sigstore.bundle+json;version=0.3";
 	static const char v2[] = "application/vnd.dev.sigstore.bundle+json;version=0.2";
+	static const char v4[] = "application/vnd.dev.sigstore.bundle.v0.4+json";
 	static const struct {
 		const char *name, *statement, *tail, *media;
+		bool good;
 	} cases[] = {
-		{ NULL, STATEMENT(T, D, P), END, v3 },
-		{ "attestation", STATEMENT(T, D, "https://slsa.dev/provenance/v1"), END, v3 },
-		{ "statement type", STATEMENT("https://in-toto.io/Statement/v0.1", D, P), END, v3 },
-		{ "two subjects", STATEMENT(T, D "," D, P), END, v3 },
-		{ "no subject", STATEMENT(T, "", P), END, v3 },
-		{ "other subject", STATEMENT(T, "{\"digest\":{\"sha256\":\"00\"}}", P), END, v3 },
-		{ "two signatures", STATEMENT(T, D, P), "\"},{\"sig\":\"AAAA\"}]}}", v3 },
-		{ "keyid", STATEMENT(T, D, P), "\",\"keyid\":\"someone\"}]}}", v3 },
-		{ "old bundle", STATEMENT(T, D, P), END, v2 },
-		{ "both kinds", STATEMENT(T, D, P), "\"}]},\"messageSignature\":{}}", v3 },
-		{ "list", "[]", END, v3 },
-		{ "no JSON", "x", END, v3 },
+		{ "plain", STATEMENT(T, D, P), END, v3, true },
+		{ "older spelling", STATEMENT(T, D, P), END, old, true },
+		{ "statement v0.1", STATEMENT("https://in-toto.io/Statement/v0.1", D, P), END, v3,
+			true },
+		{ "two subjects", STATEMENT(T, OTHER "," D, P), END, v3, true },
+		{ "a subject twice", STATEMENT(T, D "," D, P), END, v3, true },
+		{ "a subject of another kind",
+			STATEMENT(T, "{\"digest\":{\"sha512\":\"00\"}}," D, P), END, v3, true },
+		{ "a subject without digest", STATEMENT(T, "{\"name\":\"x\"}," D, P), END, v3,
+			true },
+		{ "keyid", STATEMENT(T, D, P), "\",\"keyid\":\"somebody else's\"}]}}", v3, true },
+		{ "proto's names inside",
+			"{\"type\":\"" T "\",\"subject\":[" D "],\"predicate_type\":\"" P "\"}",
+			END, v3, true },
+		{ "field of others",
+			"{\"x\":1,"
+			"\"_type\":\"" T "\",\"subject\":[" D "],\"predicateType\":\"" P "\"}",
+			END, v3, true },
+		{ "both names",
+			"{\"type\":\"" T "\",\"_type\":\"" T "\",\"subject\":[" D
+			"],\"predicateType\":\"" P "\"}",
+			END, v3, false },
+		{ "attestation", STATEMENT(T, D, "https://slsa.dev/provenance/v1"), END, v3,
+			false },
+		{ "statement v0.2", STATEMENT("https://in-toto.io/Statement/v0.2", D, P), END, v3,
+			false },
+		{ "no subject", STATEMENT(T, "", P), END, v3, false },
+		{ "other subject", STATEMENT(T, OTHER, P), END, v3, false },
+		{ "subject that is a text", STATEMENT(T, D ",\"" HEX "\"", P), END, v3, false },
+		{ "digest that is a text", STATEMENT(T, D ",{\"digest\":\"" HEX "\"}", P), END, v3,
+			false },
+		{ "two signatures", STATEMENT(T, D, P), "\"},{\"sig\":\"AAAA\"}]}}", v3, false },
+		{ "v0.2", STATEMENT(T, D, P), END, v2, false },
+		{ "v0.4", STATEMENT(T, D, P), END, v4, false },
+		{ "both kinds", STATEMENT(T, D, P), "\"}]},\"messageSignature\":{}}", v3, false },
+		{ "payload of both names", STATEMENT(T, D, P), "\"}]},\"dsse_envelope\":{}}", v3,
+			false },
+		{ "list", "[]", END, v3, false },
+		{ "no JSON", "x", END, v3, false },
 	};
 	struct ours *o = *state;
 
@@ -421,9 +452,46 @@ static void cosign_verify_bundle__refuses_signed_nonsense(void **state)
 
 		make_bundle(o, &bundle, cases[i].statement, cases[i].tail, cases[i].media);
 		rc = cosign_verify_bundle(buf_span(&bundle), &o->claim, &o->trust, &by, &e);
-		if (rc != (cases[i].name ? -1 : 0) || (rc && e.code != ERR_UNTRUSTED))
+		if (rc != (cases[i].good ? 0 : -1) || !by == cases[i].good ||
+			(rc && e.code != ERR_UNTRUSTED))
 			fail_msg("%s: %d %s", cases[i].name, rc, e.text);
 	}
+}
+
+/* The type of the layer tells the form; what a list of referrers said is not asked. */
+static void cosign_verify__the_layer_tells_the_form(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool good;
+	} cases[] = {
+		{ "\"artifactType\":\"" MEDIA_SIGSTORE_BUNDLE "\",", "", true },
+		{ "\"artifactType\":\"" MEDIA_SIGSTORE_BUNDLE "\",",
+			"\"artifactType\":\"application/vnd.oci.image.config.v1+json\",", true },
+		{ "\"layers\":[{\"mediaType\":\"" MEDIA_SIGSTORE_BUNDLE "\"",
+			"\"layers\":[{\"mediaType\":\"text/plain\"", false },
+		{ "\"subject\":{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"digest\":\"" MADE_HERE "\"",
+			"\"subject\":{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"digest\":\"" SAMPLE
+			"\"",
+			false },
+	};
+	struct ours *o = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf manifest = BUF_INIT;
+		const char *at = strstr(o->bundle.manifest.data, cases[i].from);
+		const struct verify_key *by = NULL;
+		struct err e = ERR_INIT;
+
+		assert_non_null(at);
+		buf_add(&manifest, o->bundle.manifest.data, (size_t)(at - o->bundle.manifest.data));
+		buf_str(&manifest, cases[i].to);
+		buf_str(&manifest, at + strlen(cases[i].from));
+		if (cosign_verify("m", buf_span(&manifest), &o->claim, &o->trust, from_shelf,
+			    &o->shelf, &by, &e) != (cases[i].good ? 0 : -1))
+			fail_msg("%zu: %s", i, e.text);
+	}
+	assert_null(strstr(o->bundle.blob.data, "keyid"));
 }
 
 int main(void)
@@ -438,7 +506,8 @@ int main(void)
 		cmocka_unit_test(cosign_verify_set__one_that_holds_is_enough),
 		cmocka_unit_test(cosign_verify__refuses_other_claims),
 		cmocka_unit_test(cosign_verify_payload__refuses_signed_nonsense),
-		cmocka_unit_test(cosign_verify_bundle__refuses_signed_nonsense),
+		cmocka_unit_test(cosign_verify_bundle__spellings),
+		cmocka_unit_test(cosign_verify__the_layer_tells_the_form),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -198,6 +198,80 @@ static void layout_read__checks_digests_and_follows_no_link(void **state)
 	assert_err(layout_read(l, &d, 100, &bytes, &e), ERR_INPUT, hex);
 }
 
+#define SAVED "sha256-3ddb2c5c3525d90014acb47a8b87fc109f5e40bc3acfd39b7ad53123b519db93"
+
+/* `cosign save` names nothing: the kind of an entry stands for the tag that it had. */
+static void layout__reads_what_cosign_saved(void **state)
+{
+	static const struct {
+		const char *tag, *hex; /* hex: of the entry, or NULL */
+	} cases[] = {
+		{ SAVED ".sig",
+			"68a73a72a8beab0ff14cdfea04c271eddd4ce0ff0374041601bd723eb8d058ca" },
+		{ SAVED ".att",
+			"e033bee272bb240cd9e3d73a798204d527d9dbd8c75609754edb0c0a114ddeb3" },
+		{ SAVED, NULL },
+		{ SAVED ".sbom", NULL },
+		{ "sha256-00.sig", NULL },
+		{ "", NULL },
+	};
+	AUTO(mem_free) char *path =
+			mem_printf("%s/signatures/cosign-save", getenv("MOAT_TEST_DATA"));
+	AUTO(layout_close) struct layout *l = NULL;
+	const struct descriptor *d;
+	char hex[DIGEST_HEX_SIZE];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(layout_open(&l, SOURCE_OCI, path, &e));
+	assert_int_equal(layout_find(l, "", &d, &e), 1);
+	assert_string_equal(digest_hex(&d->digest, hex), SAVED + strlen("sha256-"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		d = layout_by_tag(l, cases[i].tag);
+		if (!d != !cases[i].hex ||
+			(d && strcmp(digest_hex(&d->digest, hex), cases[i].hex) != 0))
+			fail_msg("%s", cases[i].tag);
+	}
+}
+
+/* Kinds do not make up for names where several images are. */
+static void layout__kinds_that_say_too_little(void **state)
+{
+#define KIND(digit, kind)                                                                          \
+	"{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"sha256:" HEX63 digit               \
+	"\",\"size\":1,\"annotations\":{\"kind\":\"" kind "\"}}"
+#define HEX63 "000000000000000000000000000000000000000000000000000000000000000"
+#define COSIGN "dev.cosignproject.cosign/"
+	static const struct {
+		const char *entries;
+		int found;
+		bool has_sig; /* of image 1 */
+	} cases[] = {
+		{ KIND("1", COSIGN "image") "," KIND("2", COSIGN "sigs"), 1, true },
+		{ KIND("1", COSIGN "imageIndex") "," KIND("2", COSIGN "sigs"), 1, true },
+		{ KIND("2", COSIGN "sigs"), 0, false },
+		{ KIND("1", COSIGN "image") "," KIND("3", COSIGN "image") "," KIND(
+			  "2", COSIGN "sigs"),
+			-1, false },
+		{ KIND("1", "image") "," KIND("2", COSIGN "sigs"), 1, false },
+		{ KIND("1", COSIGN "image") "," KIND("2", "sigs"), -1, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free)
+		char *index =
+			mem_printf("{\"schemaVersion\":2,\"manifests\":[%s]}", cases[i].entries);
+		AUTO(layout_close) struct layout *l = NULL;
+		const struct descriptor *d;
+		struct err e = ERR_INIT;
+
+		assert_ok(layout_open(&l, SOURCE_OCI, folder(*state, MARKER, index), &e));
+		if (layout_find(l, "", &d, &e) != cases[i].found ||
+			!layout_by_tag(l, "sha256-" HEX63 "1.sig") == cases[i].has_sig)
+			fail_msg("%zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +279,9 @@ int main(void)
 			layout_open__reads_folders_and_archives, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			layout_find__refuses_to_guess, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test(layout__reads_what_cosign_saved),
+		cmocka_unit_test_setup_teardown(
+			layout__kinds_that_say_too_little, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			layout_open__refuses_what_is_none, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(layout_open__refuses_archives_that_are_not_plain,

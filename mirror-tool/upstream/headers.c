@@ -144,40 +144,63 @@ static bool link_param(struct span *s, struct span *name, struct span *value)
 	return true;
 }
 
-/* Is `next` one of the words of a rel value? */
-static bool rel_is_next(struct span rel)
+struct link {
+	struct span url;
+	bool has_rel, next;
+};
+
+static void link_rel(struct link *l, struct span rel)
 {
+	l->has_rel = true;
 	while (rel.len)
-		if (span_is_nocase(span_until(&rel, ' '), "next"))
-			return true;
-	return false;
+		l->next = span_is_nocase(span_until(&rel, ' '), "next") || l->next;
 }
 
-bool link_next(struct span value, struct span *target)
+/* `<URL>` and its parameters off the front of *s. Without brackets, or without the second, the URL ends
+ * where the parameters begin. */
+static void link_take(struct span *s, struct link *l)
 {
-	struct span s = value, name, param;
+	bool open = *s->data == '<', closed = open && memchr(s->data, '>', s->len);
+	struct span name, value, whole;
 
-	while ((s = trim(s)).len) {
-		struct span url;
-		bool next = false;
-
-		if (*s.data != '<' || !memchr(s.data, '>', s.len))
-			return false;
-		s = (struct span){ s.data + 1, s.len - 1 };
-		url = span_until(&s, '>');
-		while (link_param(&s, &name, &param))
-			next = next || (span_is_nocase(name, "rel") && rel_is_next(param));
-		if (next) {
-			*target = url;
-			return url.len > 0;
-		}
-		s = trim(s);
-		if (s.len && *s.data != ',')
-			return false;
-		if (s.len)
-			s = (struct span){ s.data + 1, s.len - 1 };
+	*l = (struct link){ .has_rel = false };
+	if (open)
+		*s = (struct span){ s->data + 1, s->len - 1 };
+	if (closed) {
+		l->url = trim(span_until(s, '>'));
+	} else {
+		whole = *s;
+		l->url = trim(span_until(&whole, ';'));
+		*s = (struct span){ l->url.data + l->url.len,
+			s->len - (size_t)(l->url.data + l->url.len - s->data) };
 	}
-	return false;
+	while (link_param(s, &name, &value))
+		if (span_is_nocase(name, "rel"))
+			link_rel(l, value);
+	*s = trim(*s);
+}
+
+int link_next(struct span value, struct span *target)
+{
+	struct span s = trim(value), bare = { NULL, 0 };
+
+	while (s.len) {
+		struct link l;
+
+		link_take(&s, &l);
+		if (!l.url.len || (s.len && *s.data != ','))
+			return -1;
+		if (l.next) {
+			*target = l.url;
+			return 1;
+		}
+		if (!l.has_rel && !bare.len)
+			bare = l.url;
+		if (s.len)
+			s = trim((struct span){ s.data + 1, s.len - 1 });
+	}
+	*target = bare;
+	return bare.len > 0;
 }
 
 void content_type_parse(struct span value, char *out, size_t room)

@@ -19,8 +19,10 @@ int64_t retry_after_parse(struct span value, time_t now);
 /* First number of `ratelimit-remaining: 76;w=21600`, and its window in seconds (0: not said). */
 bool rate_limit_parse(struct span value, uint64_t *left, uint64_t *window);
 
-/* The target of the first link with rel="next" (RFC 8288), verbatim; false when there is none. */
-bool link_next(struct span value, struct span *target);
+/* The target of the first link with rel="next" (RFC 8288), verbatim; without one, of the first that
+ * has no rel at all: registries send such, and all clients follow them. 1, 0 none, -1 no Link that can
+ * be understood. Missing angle brackets are forgiven. */
+int link_next(struct span value, struct span *target);
 
 /* `application/json; charset=utf-8` to `application/json`, lower case; "" when it is no type. */
 void content_type_parse(struct span value, char *out, size_t room);

@@ -14,7 +14,7 @@ struct tags_request {
 	upstream_done_fn *done;
 	void *ctx;
 	unsigned pages;
-	size_t tags;
+	size_t tags, odd; /* names that are tags, and that are none */
 };
 
 static const struct exchange_ops tags_ops;
@@ -33,8 +33,10 @@ static int read_page(struct tags_request *t, const struct exchange *x, struct er
 	{
 		if (n->kind != NODE_STRING)
 			return node_err(&d, n, e, "a tag that is no string");
-		if (!ref_is_tag((struct span){ n->text, n->text_len }))
+		if (!ref_is_tag((struct span){ n->text, n->text_len })) {
+			t->odd++;
 			continue;
+		}
 		if (++t->tags > UPSTREAM_TAGS_MAX)
 			return err_set(e, ERR_INPUT, "more than %u tags", UPSTREAM_TAGS_MAX);
 		if (t->each(t->ctx, n->text, e) < 0)
@@ -56,6 +58,9 @@ static void tags_done(struct exchange *x, int rc, struct err *e)
 		schedule(next);
 		return;
 	}
+	if (rc > 0 && t->odd)
+		upstream_note(x->up, "%s/%s: %zu names in its list of tags are no tags, left out",
+			t->ref.host, t->ref.repo, t->odd);
 	if (rc == 0 && t->pages)
 		rc = err_set(e, ERR_INPUT, "page %u of the tags is not there", t->pages + 1);
 	t->done(t->ctx, rc, e);

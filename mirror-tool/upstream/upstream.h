@@ -106,7 +106,7 @@ void upstream_manifest(struct upstream *up, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx);
 
 /* Each tag of ref's repository in the registry's order, page after page, then done. Names that
- * are no tags are left out. A negative result of `each` fails the request. */
+ * are no tags are left out, with a note. A negative result of `each` fails the request. */
 typedef int upstream_tag_fn(void *ctx, const char *tag, struct err *e);
 typedef void upstream_done_fn(void *ctx, int rc, struct err *e);
 void upstream_tags(struct upstream *up, const struct ref *ref, upstream_tag_fn *each,

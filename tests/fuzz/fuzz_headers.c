@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t left, window;
 	char type[64];
 
-	if (link_next(in, &target))
+	if (link_next(in, &target) > 0)
 		must(target.len && target.data >= in.data &&
 			target.data + target.len <= in.data + in.len);
 	if (content_range_parse(in, &range))

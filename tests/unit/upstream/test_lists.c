@@ -20,6 +20,8 @@ static void tags(void *ctx, const struct fake_request *r, struct fake_reply *out
 		return;
 	if (strstr(r->target, "/null/"))
 		fake_text(out, 200, "{\"tags\":null}");
+	else if (strstr(r->target, "/empty/"))
+		fake_text(out, 200, "{\"name\":\"x\"}");
 	else if (strstr(r->target, "/absent/"))
 		fake_text(out, 404, "");
 	else if (strstr(r->target, "/junk/"))
@@ -28,9 +30,20 @@ static void tags(void *ctx, const struct fake_request *r, struct fake_reply *out
 		fake_text(out, 200, "{\"tags\":[1]}");
 	else if (strstr(r->target, "/refused/"))
 		fake_text(out, 200, "{\"tags\":[\"a\",\"refuse-me\"]}");
-	else if (strstr(r->target, "/foreign/"))
-		fake_header(
-			out, "Link: <http://%s/v2/x/tags/list?page=1>; rel=\"next\"", w->b_host);
+	else if (strstr(r->target, "/foreign/") && page < 2)
+		fake_header(out, "Link: <https://%s/v2/foreign/tags/list?page=%u>; rel=\"next\"",
+			w->b_host, page + 1);
+	else if (strstr(r->target, "/norel/") && page < 2)
+		fake_header(out, "Link: </v2/norel/tags/list?page=%u>", page + 1);
+	else if (strstr(r->target, "/bare/") && page < 2)
+		fake_header(out, "Link: ?page=%u", page + 1);
+	else if (strstr(r->target, "/backwards/"))
+		fake_header(out, "Link: </v2/backwards/tags/list?page=1>; rel=\"prev\"");
+	else if (strstr(r->target, "/odd/"))
+		fake_header(out, "Link: <>");
+	else if (strstr(r->target, "/foreign/") || strstr(r->target, "/norel/") ||
+		 strstr(r->target, "/bare/"))
+		return;
 	else if (strstr(r->target, "/same/"))
 		fake_header(out, "Link: <%s>; rel=next", r->target);
 	else if (strstr(r->target, "/gone/")) {
@@ -50,7 +63,12 @@ static void tags__pages_are_followed(void **state)
 	} cases[] = {
 		{ "plain", "p0 v1.0 " },
 		{ "paged", "p0 v1.0 p1 v1.1 p2 v1.2 p3 v1.3 " },
+		{ "foreign", "p0 v1.0 p1 v1.1 p2 v1.2 " },
+		{ "norel", "p0 v1.0 p1 v1.1 p2 v1.2 " },
+		{ "bare", "p0 v1.0 p1 v1.1 p2 v1.2 " },
+		{ "backwards", "p0 v1.0 " },
 		{ "null", "" },
+		{ "empty", "" },
 	};
 
 	(void)state;
@@ -62,6 +80,9 @@ static void tags__pages_are_followed(void **state)
 		get_tags(&w, cases[i].repo, &r);
 		assert_found(&r);
 		assert_string_equal(r.bytes.data, cases[i].want);
+		assert_int_equal(fake_count(w.b, ""), 0);
+		if (*cases[i].want && !strstr(w.notes.data, "are no tags, left out"))
+			fail_msg("%s: a name was left out in silence", cases[i].repo);
 	}
 }
 
@@ -73,7 +94,7 @@ static void tags__hostile_lists_are_refused(void **state)
 		{ "junk", "tag list" },
 		{ "numbers", "no string" },
 		{ "refused", "not that one" },
-		{ "foreign", "Link to another host (127.0.0.1) refused" },
+		{ "odd", "Link to the next page cannot be understood" },
 		{ "same", "Link to the same page" },
 		{ "gone", "page 2 of the tags is not there" },
 		{ "endless", "more than 1000 pages" },

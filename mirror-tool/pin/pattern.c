@@ -136,8 +136,24 @@ static bool pre_is_valid(const char *pre)
 	}
 }
 
+/* Build metadata: identifiers as of a pre-release, but numbers may begin with zeros. */
+static bool build_is_valid(const char *build)
+{
+	for (const char *p = build;; p++) {
+		bool end = !*p || *p == '.';
+
+		if (end && (p == build || p[-1] == '.'))
+			return false;
+		if (!*p)
+			return true;
+		if (!end && !is_digit(*p) && *p != '-' && !(*p >= 'a' && *p <= 'z') &&
+			!(*p >= 'A' && *p <= 'Z'))
+			return false;
+	}
+}
+
 /* [v]MAJOR[.MINOR[.PATCH[-PRE]]]; returns how many numbers were there, 0 when it is none. */
-static unsigned version_parts(struct version *v, const char *text)
+static unsigned core_parts(struct version *v, const char *text)
 {
 	const char *p = text;
 	unsigned count = 0;
@@ -159,6 +175,22 @@ static unsigned version_parts(struct version *v, const char *text)
 		return 0;
 	memcpy(v->pre, p + 1, strlen(p + 1) + 1);
 	return count;
+}
+
+/* The same, and behind a complete one build metadata, which orders nothing: `+BUILD`, or `_BUILD` as helm
+ * writes it into tags, which have no plus. */
+static unsigned version_parts(struct version *v, const char *text)
+{
+	size_t len = strcspn(text, "+_");
+	char core[PATTERN_TEXT_MAX + 1];
+	unsigned count;
+
+	if (!text[len] || len > PATTERN_TEXT_MAX)
+		return core_parts(v, text);
+	memcpy(core, text, len);
+	core[len] = '\0';
+	count = core_parts(v, core);
+	return count == 3 && build_is_valid(text + len + 1) ? 3 : 0;
 }
 
 bool version_parse(struct version *v, const char *text)

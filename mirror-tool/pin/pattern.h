@@ -11,7 +11,8 @@
  *
  * A range matches complete versions only (`1.31.4`, `v1.31.4`): tags like `1.31` or `1` are moving
  * names of those. Pre-releases (`1.31.0-rc.1`, and so `1.27.3-alpine`) match only when a comparator
- * of the same alternative names one (`>=1.31.0-0`).
+ * of the same alternative names one (`>=1.31.0-0`). Build metadata orders nothing (semver.org, item 10); in
+ * a tag it begins with `_`, as helm writes the plus: `1.2.4_up1.0` is 1.2.4+up1.0.
  *
  * Pure, bounded: matching takes O(pattern x tag) at worst.
  */

@@ -322,13 +322,18 @@ struct tag_list {
 	size_t wanted;
 };
 
+static bool is_plain(const struct pattern *p)
+{
+	return pattern_is_plain(span_of(p->text));
+}
+
 static int on_tag(void *ctx, const char *tag, struct err *e)
 {
 	struct tag_list *l = ctx;
 	bool match = false;
 
 	for (size_t i = 0; i < l->image->pattern_count; i++) {
-		if (!pattern_match(&l->image->patterns[i], tag))
+		if (is_plain(&l->image->patterns[i]) || !pattern_match(&l->image->patterns[i], tag))
 			continue;
 		l->hits[i]++;
 		match = true;
@@ -371,6 +376,15 @@ static void tag_lists_free(struct resolver *r)
 	}
 }
 
+static const char *first_pattern(const struct list_image *image)
+{
+	size_t i = 0;
+
+	while (is_plain(&image->patterns[i]))
+		i++;
+	return image->patterns[i].text;
+}
+
 static void tags_done(void *ctx, int rc, struct err *e)
 {
 	struct tag_list *l = ctx;
@@ -379,14 +393,28 @@ static void tags_done(void *ctx, int rc, struct err *e)
 	if (rc == 0)
 		rc = err_set(e, ERR_ABSENT, "upstream has no such repository");
 	if (rc < 0)
-		fail_image(l, image->patterns[0].text, e);
+		fail_image(l, first_pattern(image), e);
 	for (size_t i = 0; rc > 0 && i < image->pattern_count; i++) {
-		if (l->hits[i])
+		if (l->hits[i] || is_plain(&image->patterns[i]))
 			continue;
 		err_set(e, ERR_ABSENT, "no tag matches");
 		fail_image(l, image->patterns[i].text, e);
 	}
 	tag_list_end(l);
+}
+
+/* Tags that are written word for word need no list, which not every registry has. */
+static bool want_plain(struct resolver *r, const struct list_image *image)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < image->pattern_count; i++) {
+		if (is_plain(&image->patterns[i]))
+			want(r, image, image->patterns[i].text);
+		else
+			all = false;
+	}
+	return all;
 }
 
 static void ask_for_tags(struct resolver *r, const struct list_image *image)
@@ -408,10 +436,10 @@ static int first_round(struct resolver *r, struct err *e)
 	for (size_t i = 0; i < r->list->image_count; i++) {
 		const struct list_image *image = &r->list->images[i];
 
-		if (image->pattern_count)
-			ask_for_tags(r, image);
-		else
+		if (!image->pattern_count)
 			want(r, image, "");
+		else if (!want_plain(r, image))
+			ask_for_tags(r, image);
 	}
 	return session_run(r->session, e);
 }

@@ -23,7 +23,7 @@ struct tar_reader {
 	struct archive *a;
 	const char *name; /* borrowed */
 	int fd; /* borrowed */
-	bool exact, can_seek;
+	bool exact, can_seek, pass_links;
 	uint8_t *block; /* the last bytes read, from offset block_at of the input */
 	size_t block_len;
 	uint64_t block_at;
@@ -146,6 +146,7 @@ int tar_open(struct tar_reader **out, int fd, const char *name, unsigned flags, 
 	r->fd = fd;
 	r->name = name;
 	r->exact = (flags & TAR_EXACT) != 0;
+	r->pass_links = (flags & TAR_PASS_LINKS) != 0;
 	r->can_seek = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	r->block = mem_alloc(BLOCK_BYTES);
 	if (open_archive(r, e) < 0)
@@ -325,13 +326,16 @@ int tar_next(struct tar_reader *r, struct tar_entry *out, struct err *e)
 
 	for (;;) {
 		int rc = archive_read_next_header(r->a, &entry);
-		bool dir;
+		bool dir, file;
 
 		if (rc == ARCHIVE_EOF)
 			return r->exact ? check_end(r, e) : 0;
 		if (rc != ARCHIVE_OK && (rc != ARCHIVE_WARN || r->exact))
 			return reader_err(r, e);
 		dir = archive_entry_filetype(entry) == AE_IFDIR;
+		file = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+		if (r->pass_links && !dir && !file)
+			continue;
 		if (check_kind(r, entry, e) < 0 || take_name(r, entry, dir, e) < 0)
 			return -1;
 		if (!dir)

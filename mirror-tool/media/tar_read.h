@@ -25,6 +25,7 @@ struct tar_reader;
 
 enum {
 	TAR_EXACT = 1,
+	TAR_PASS_LINKS = 2, /* links, devices and FIFOs are passed over, as directories are */
 };
 
 #define TAR_NAME_MAX 512 /* bytes; longer names are refused */

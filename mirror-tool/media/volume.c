@@ -65,7 +65,8 @@ bool volume_is_file_name(const char *name)
 	unsigned volume, volumes;
 	int end = 0;
 
-	for (size_t i = len; i-- > 0;)
+	/* ._NAME is what a Mac leaves beside NAME on a file system that is not its own. */
+	for (size_t i = len; *name != '.' && i-- > 0;)
 		if (name[i] == '.' &&
 			sscanf(name + i, ".%4u-of-%4u.tar%n", &volume, &volumes, &end) == 2)
 			return end && (size_t)end == len - i && volume && volume <= volumes;

@@ -18,6 +18,7 @@
 #define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_FILE "oci-layout"
 #define LAYOUT_FILE_MAX 4096
+#define DOCKER_FILE "manifest.json"
 
 /* A blob of an archive. */
 struct place {
@@ -32,6 +33,7 @@ struct layout {
 	struct place *places; /* sorted by digest */
 	size_t count;
 	struct buf marker, index_bytes; /* oci-layout, index.json */
+	bool has_docker; /* manifest.json, as `docker save` writes */
 	struct manifest index;
 };
 
@@ -103,6 +105,8 @@ static int take_entry(
 	if (strcmp(entry->name, LAYOUT_FILE) == 0) {
 		whole = &l->marker;
 		limit = LAYOUT_FILE_MAX;
+	} else if (strcmp(entry->name, DOCKER_FILE) == 0) {
+		l->has_docker = true;
 	} else if (strcmp(entry->name, "index.json") == 0) {
 		whole = &l->index_bytes;
 		limit = MANIFEST_MAX;
@@ -120,7 +124,7 @@ static int read_archive(struct layout *l, struct err *e)
 	struct tar_entry entry;
 	int rc;
 
-	if (tar_open(&r, l->fd, l->path, 0, e) < 0)
+	if (tar_open(&r, l->fd, l->path, TAR_PASS_LINKS, e) < 0)
 		return -1;
 	while ((rc = tar_next(r, &entry, e)) > 0)
 		if (take_entry(l, r, &entry, e) < 0)
@@ -200,6 +204,7 @@ static int open_folder(struct layout *l, struct err *e)
 	rc = fs_read_file(l->fd, LAYOUT_FILE, LAYOUT_FILE_MAX, &l->marker, e);
 	if (rc > 0)
 		rc = fs_read_file(l->fd, "index.json", MANIFEST_MAX, &l->index_bytes, e);
+	l->has_docker = faccessat(l->fd, DOCKER_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	return rc < 0 ? err_ctx(e, "%s", l->path) : 0;
 }
 
@@ -236,6 +241,12 @@ static int check_marker(const struct layout *l, struct err *e)
 	AUTO(doc_release) struct doc d = DOC_INIT;
 	const char *version = NULL;
 
+	if (l->marker.len == 0 && l->has_docker)
+		return err_set(e, ERR_INPUT,
+			"%s is a docker archive (docker save before 25), no OCI layout; make one "
+			"of it: "
+			"skopeo copy docker-archive:%s oci-archive:NEW.tar",
+			l->path, l->path);
 	if (l->marker.len == 0 || l->index_bytes.len == 0)
 		return err_set(e, ERR_INPUT, "%s is no OCI layout: it has no %s", l->path,
 			l->marker.len ? "index.json" : LAYOUT_FILE);

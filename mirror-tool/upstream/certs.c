@@ -61,6 +61,8 @@ static int read_entry(struct certs *c, const char *dir, const char *name, const 
 {
 	AUTO(mem_free) char *path = mem_printf("%s/%s", dir, name);
 
+	if (name[0] == '.')
+		return 0; /* hidden: an editor's, or what a Mac leaves */
 	if (ends_with(name, ".crt")) {
 		if (c->ca.len == 0 && system_bundle && access(system_bundle, R_OK) == 0 &&
 			read_pem(c, system_bundle, e) < 0)

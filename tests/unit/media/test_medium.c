@@ -187,6 +187,26 @@ static void import__takes_volumes_in_any_order_and_twice(void **state)
 	assert_imported(&f, "in");
 }
 
+/* On FAT and exFAT a Mac writes a companion beside each file. */
+static void import__passes_over_hidden_files(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+	const char *volume, *name;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	volume = fixture_volume(&f, 1, 1);
+	name = strrchr(volume, '/') + 1;
+	AUTO(mem_free) char *companion = mem_printf("medium/._%s", name);
+	sandbox_write(sandbox_path(f.sb, companion), "\0\5\26\7\0\2\0\0Mac OS X", 16);
+	sandbox_write(sandbox_path(f.sb, "medium/.DS_Store"), "", 0);
+	if (verify(&f, NULL, 0, &e) != 0)
+		fail_msg("%s", e.text);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_imported(&f, "in");
+}
+
 static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
 {
 	AUTO(fixture_close) struct fixture f;
@@ -417,6 +437,7 @@ int main(void)
 		TEST(volumes__of_any_size_hold_everything),
 		TEST(volumes__a_limit_that_is_too_small_is_refused),
 		TEST(import__takes_volumes_in_any_order_and_twice),
+		TEST(import__passes_over_hidden_files),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),

@@ -155,6 +155,27 @@ static void tar_next__passes_over_directories_and_dots(void **state)
 	assert_int_equal(tar_next(r, &entry, &e), 0);
 }
 
+static void tar_next__passes_over_links_when_told(void **state)
+{
+	AUTO(buf_release) struct buf b = BUF_INIT;
+	AUTO(tar_close) struct tar_reader *r = NULL;
+	struct tar_entry entry;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (const char *type = "12346"; *type; type++)
+		add_header(&b, "odd", *type, "/etc/passwd", 0);
+	add_file(&b, "plain", "text");
+	add_header(&b, "../a", '0', "", 0);
+	add_zeros(&b, TAR_END_BYTES);
+	AUTO(fd_close) int fd = file_of(&b);
+	assert_int_equal(tar_open(&r, fd, "test.tar", TAR_PASS_LINKS, &e), 0);
+	assert_int_equal(tar_next(r, &entry, &e), 1);
+	assert_string_equal(entry.name, "plain");
+	assert_int_equal(tar_next(r, &entry, &e), -1);
+	assert_non_null(strstr(e.text, "a name that leads elsewhere"));
+}
+
 static void tar_next__tells_where_the_bytes_are(void **state)
 {
 	AUTO(buf_release) struct buf b = BUF_INIT;
@@ -360,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tar_next__refuses_what_is_no_plain_file),
 		cmocka_unit_test(tar_next__passes_over_directories_and_dots),
+		cmocka_unit_test(tar_next__passes_over_links_when_told),
 		cmocka_unit_test(tar_next__tells_where_the_bytes_are),
 		cmocka_unit_test(tar_data__a_cut_archive_is_refused_wherever_it_ends),
 		cmocka_unit_test(tar_write__twice_gives_the_same_bytes),

@@ -179,6 +179,29 @@ static void layout_open__refuses_archives_that_are_not_plain(void **state)
 		ERR_CORRUPT, "a.txt");
 }
 
+/* What `docker save` wrote before 25: it is said what it is, and what to do. */
+static void layout_open__knows_dockers_archives(void **state)
+{
+	AUTO(buf_release) struct buf tar = BUF_INIT;
+	struct tar_writer *w = NULL;
+	struct err e = ERR_INIT;
+	struct layout *l = NULL;
+
+	assert_ok(tar_write_open(&w, append, &tar, &e));
+	add_file(w, "0a/layer.tar", "a layer");
+	add_file(w, "manifest.json", "[]");
+	add_file(w, "repositories", "{}");
+	assert_ok(tar_write_close(&w, &e));
+	sandbox_write(sandbox_path(*state, "d.tar"), tar.data, tar.len);
+	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, sandbox_path(*state, "d.tar"), &e),
+		ERR_INPUT, "is a docker archive");
+	assert_non_null(strstr(e.text, "skopeo copy docker-archive:"));
+	(void)folder(*state, NULL, NULL);
+	write_text(*state, "l/manifest.json", "[]");
+	assert_err(layout_open(&l, SOURCE_OCI, sandbox_path(*state, "l"), &e), ERR_INPUT,
+		"is a docker archive");
+}
+
 static void layout_read__checks_digests_and_follows_no_link(void **state)
 {
 	AUTO(mem_free) char *index = index_of("one", "");
@@ -286,6 +309,8 @@ int main(void)
 			layout_open__refuses_what_is_none, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(layout_open__refuses_archives_that_are_not_plain,
 			sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			layout_open__knows_dockers_archives, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(layout_read__checks_digests_and_follows_no_link,
 			sandbox_setup, sandbox_teardown),
 	};

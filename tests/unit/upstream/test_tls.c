@@ -37,8 +37,10 @@ static void make_certs(const struct sandbox *sb)
 static void trust(const struct sandbox *sb, const struct scene *s, const char *host, bool client)
 {
 	AUTO(mem_free)
-	char *command = mem_printf("mkdir -p %s/%s && cp %s/cert.pem %s/%s/ca.crt", s->certs, host,
-		sb->path, s->certs, host);
+	char *command = mem_printf(
+		"mkdir -p %s/%s && cp %s/cert.pem %s/%s/ca.crt"
+		" && cd %s/%s && echo Mac OS X | tee ._ca.crt ._c.cert ._k.key >/dev/null",
+		s->certs, host, sb->path, s->certs, host, s->certs, host);
 	AUTO(mem_free)
 	char *pair = mem_printf("cp %s/cert.pem %s/%s/c.cert && cp %s/key.pem %s/%s/c.key",
 		sb->path, s->certs, host, sb->path, s->certs, host);

@@ -199,6 +199,7 @@ static int refuse_schema1(const struct manifest *m, const char *announced, struc
 {
 	int64_t version = 2;
 
+	/* Artifact manifests have none. */
 	if (node_int(doc_of(m), doc_of(m)->root, "schemaVersion", OPTIONAL, 1, INT64_MAX, &version,
 		    e) < 0)
 		return -1;
@@ -216,7 +217,7 @@ static int refuse_schema1(const struct manifest *m, const char *announced, struc
  * mediaType. NULL: they are ambiguous, or none's. */
 static const char *implied_type(const struct manifest *m)
 {
-	bool image = has(m, "config") && has(m, "layers");
+	bool image = has(m, "config") || has(m, "layers");
 
 	if (image == has(m, "manifests"))
 		return NULL;
@@ -267,9 +268,10 @@ static int refuse_ambiguous(const struct manifest *m, struct err *e)
 static int read_config(struct manifest *m, struct err *e)
 {
 	const struct node *n = NULL;
+	int rc = node_map(doc_of(m), doc_of(m)->root, "config", OPTIONAL, &n, e);
 
-	if (node_map(doc_of(m), doc_of(m)->root, "config", REQUIRED, &n, e) < 0)
-		return -1;
+	if (rc <= 0)
+		return rc;
 	m->has_config = true;
 	return read_descriptor(m, n, &m->config, e);
 }
@@ -278,7 +280,7 @@ static int read_contents(struct manifest *m, uint32_t max, struct err *e)
 {
 	if (m->kind == MEDIA_INDEX)
 		return read_items(m, "manifests", max, e);
-	if (strcmp(m->media_type, MEDIA_OCI_ARTIFACT) == 0)
+	if (media_is_artifact(m->media_type))
 		return read_items(m, "blobs", max, e);
 	if (read_config(m, e) < 0)
 		return -1;

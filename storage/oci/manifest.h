@@ -2,8 +2,9 @@
  * Manifests and indexes: bytes first. They are stored and served verbatim (S7); this parser reads
  * a copy once, at the border, into plain structs, and never writes one back.
  *
- * Both kinds become one `struct manifest`: an image or artifact has a config and layers, an index
- * has children. (image-spec manifest.md, image-index.md; docker schema 2; CVE-2021-41190.)
+ * Both kinds become one `struct manifest`: an image has a config and layers, an artifact manifest
+ * has blobs and no config, an index has children. A list that is absent or null is empty.
+ * (image-spec manifest.md, image-index.md; docker schema 2; CVE-2021-41190.)
  */
 #ifndef MOAT_MANIFEST_H
 #define MOAT_MANIFEST_H
@@ -47,8 +48,8 @@ struct manifest {
 	const char *media_type; /* of the document; never NULL */
 	const char *artifact_type; /* NULL when absent */
 	bool has_config;
-	struct descriptor config; /* MEDIA_IMAGE, but for the withdrawn OCI artifact manifest */
-	struct descriptor *items; /* layers of an image, children of an index */
+	struct descriptor config; /* when has_config: images have one, artifact manifests do not */
+	struct descriptor *items; /* layers or blobs of an image, children of an index */
 	size_t count;
 	bool has_subject;
 	struct descriptor subject;

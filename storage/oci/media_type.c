@@ -14,12 +14,17 @@ static bool is_in(const char *type, const char *const list[])
 enum media_kind media_kind_of(const char *type)
 {
 	static const char *const images[] = { MEDIA_OCI_MANIFEST, MEDIA_DOCKER_MANIFEST,
-		MEDIA_OCI_ARTIFACT, NULL };
+		MEDIA_OCI_ARTIFACT, MEDIA_ORAS_ARTIFACT, NULL };
 	static const char *const indexes[] = { MEDIA_OCI_INDEX, MEDIA_DOCKER_LIST, NULL };
 
 	if (is_in(type, images))
 		return MEDIA_IMAGE;
 	return is_in(type, indexes) ? MEDIA_INDEX : MEDIA_OTHER;
+}
+
+bool media_is_artifact(const char *type)
+{
+	return strcmp(type, MEDIA_OCI_ARTIFACT) == 0 || strcmp(type, MEDIA_ORAS_ARTIFACT) == 0;
 }
 
 bool media_is_foreign(const char *type)

@@ -11,8 +11,10 @@
 #define MEDIA_OCI_CONFIG "application/vnd.oci.image.config.v1+json"
 #define MEDIA_OCI_EMPTY "application/vnd.oci.empty.v1+json"
 #define MEDIA_OCI_ARTIFACT "application/vnd.oci.artifact.manifest.v1+json"
+#define MEDIA_ORAS_ARTIFACT "application/vnd.cncf.oras.artifact.manifest.v1+json"
 #define MEDIA_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define MEDIA_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 #define MEDIA_DOCKER_SCHEMA1 "application/vnd.docker.distribution.manifest.v1+json"
 #define MEDIA_DOCKER_SCHEMA1_SIGNED "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
@@ -26,6 +28,8 @@
 enum media_kind { MEDIA_OTHER, MEDIA_IMAGE, MEDIA_INDEX };
 
 enum media_kind media_kind_of(const char *type); /* index or list, image manifest, anything else */
+/* The two forms of artifact manifests: `blobs` in the place of config and layers. */
+bool media_is_artifact(const char *type);
 bool media_is_foreign(const char *type); /* non-distributable and foreign layers */
 bool media_type_is_valid(struct span type); /* RFC 6838 type/subtype, safe in a header */
 /* What others call a type: any text of 1 to MEDIA_TYPE_MAX bytes without control characters. Real ones

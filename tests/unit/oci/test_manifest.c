@@ -65,6 +65,42 @@ static void index__children_platforms_attestations(void **state)
 	assert_null(manifest_artifact_type(&m));
 }
 
+/* What other registries carry: no config, lists that are null or not there. */
+static void manifest__config_and_lists_may_be_absent(void **state)
+{
+	static const struct {
+		const char *text;
+		bool has_config;
+		size_t count;
+	} cases[] = {
+		{ IMAGE "}", true, 0 },
+		{ IMAGE ",\"layers\":null}", true, 0 },
+		{ BARE_IMAGE, true, 0 },
+		{ "{\"schemaVersion\":2," CONFIG "}", true, 0 },
+		{ "{\"schemaVersion\":2,\"layers\":[" LAYER "]}", false, 1 },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+		  "\",\"config\":null,\"layers\":[" LAYER "]}",
+			false, 1 },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_DOCKER_MANIFEST "\"}", false, 0 },
+		{ INDEX "}", false, 0 },
+		{ INDEX ",\"manifests\":null}", false, 0 },
+		{ "{\"mediaType\":\"" MEDIA_OCI_ARTIFACT "\"}", false, 0 },
+		{ "{\"mediaType\":\"" MEDIA_OCI_ARTIFACT "\",\"blobs\":[" LAYER "]}", false, 1 },
+		{ "{\"mediaType\":\"" MEDIA_ORAS_ARTIFACT "\",\"blobs\":[" LAYER "," LAYER "]}",
+			false, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		struct err e = ERR_INIT;
+
+		assert_ok(parse(&m, NULL, cases[i].text, &e));
+		assert_int_equal(m.has_config, cases[i].has_config);
+		assert_int_equal(m.count, cases[i].count);
+	}
+}
+
 static void manifest__type_is_inferred_only_when_unambiguous(void **state)
 {
 	static const struct {
@@ -229,6 +265,7 @@ static void descriptor_write__reads_back_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(manifest__config_and_lists_may_be_absent),
 		cmocka_unit_test(image__config_layers_subject_annotations),
 		cmocka_unit_test(index__children_platforms_attestations),
 		cmocka_unit_test(manifest__type_is_inferred_only_when_unambiguous),

@@ -234,7 +234,10 @@ static void show_layer(struct page *p, const struct look_layer *layer)
 static void child_heading(struct page *p, const struct look_child *c)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
-	const char *what = c->attestation ? "attestation" : *c->platform ? c->platform : "-";
+	const char *what = c->attestation ? "attestation"
+			   : *c->platform ? c->platform
+			   : c->is_index  ? "index"
+					  : "-";
 
 	if (p->json) {
 		json_pair(&p->text, "platform", c->platform);

@@ -12,6 +12,7 @@
 #ifndef MOAT_ENGINE_H
 #define MOAT_ENGINE_H
 
+#include "storage/oci/graph.h"
 #include "storage/store_write.h"
 
 /* --- blobs ----------------------------------------------------------------------------------- */
@@ -84,8 +85,6 @@ struct meta_ops;
 struct meta {
 	const struct meta_ops *ops;
 };
-
-enum edge_role { EDGE_CONFIG = 1, EDGE_LAYER = 2, EDGE_CHILD = 3, EDGE_FOREIGN = 4 };
 
 struct blob_row {
 	int64_t id;

@@ -7,19 +7,30 @@
 #include "storage/store_private.h"
 
 #include "storage/base/fault.h"
+#include "storage/oci/digest_map.h"
+#include "storage/walk.h"
 #include "storage/base/banned.h"
 
-#define DEPTH_MAX 8 /* indexes within indexes */
+/* A blob that the image reaches. */
+struct put_row {
+	struct digest digest;
+	int64_t id;
+	bool live;
+	bool put; /* a manifest that has its rows and links, or a blob that an index lists */
+};
 
 struct put {
 	struct store *store;
 	int64_t repo;
 	const struct inventory *held; /* NULL: what is live counts */
-	unsigned depth;
+	struct digest_map rows; /* struct put_row */
+	struct err missing; /* the first thing that was */
 };
 
-static int put_any(
-	struct put *p, const struct digest *d, const char *media_type, int64_t *id, struct err *e);
+static void put_release(struct put *p)
+{
+	digest_map_release(&p->rows);
+}
 
 /* A fact that makes the image incomplete: 0, with e for whoever takes it as a failure. */
 static int missing(const char *what, const struct digest *d, struct err *e)
@@ -28,6 +39,20 @@ static int missing(const char *what, const struct digest *d, struct err *e)
 
 	err_set(e, ERR_INCOMPLETE, "%s %s is not held", what, digest_text(d, text));
 	return 0;
+}
+
+/* The same within `in`. What the inventory lists must be whole; else only the first is noted. */
+static int put_misses(struct put *p, const char *what, const struct digest *d,
+	const struct digest *in, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	missing(what, d, e);
+	if (in)
+		err_ctx(e, "manifest %s", digest_text(in, text));
+	if (p->missing.code == ERR_OK)
+		p->missing = *e;
+	return p->held ? -1 : 0;
 }
 
 static int same_size(const struct descriptor *d, const struct blob_row *row, struct err *e)
@@ -39,48 +64,6 @@ static int same_size(const struct descriptor *d, const struct blob_row *row, str
 	/* Not how many it has: who pushes need not be allowed to read. */
 	return err_set(e, ERR_INPUT, "says that %s has %llu bytes, which is not so",
 		digest_text(&d->digest, text), (unsigned long long)d->size);
-}
-
-/* --- one blob of an image ------------------------------------------------------------------- */
-
-struct need {
-	int64_t id;
-	enum edge_role role;
-};
-
-/* 1 it is live, or may be absent; 0 it is missing. */
-static int need_blob(struct put *p, const struct descriptor *d, enum edge_role role,
-	struct need *out, struct err *e)
-{
-	struct store *s = p->store;
-	struct blob_row row;
-
-	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
-		return -1;
-	*out = (struct need){ row.id, role };
-	if (!row.live && role != EDGE_FOREIGN)
-		return missing(role == EDGE_CONFIG ? "config" : "layer", &d->digest, e);
-	if (row.live && same_size(d, &row, e) < 0)
-		return -1;
-	return 1;
-}
-
-static int need_all(
-	struct put *p, const struct manifest *m, struct need *needs, size_t *count, struct err *e)
-{
-	size_t n = 0;
-	int rc = 1;
-
-	if (m->has_config)
-		rc = need_blob(p, &m->config, EDGE_CONFIG, &needs[n++], e);
-	for (size_t i = 0; rc > 0 && i < m->count; i++) {
-		const struct descriptor *d = &m->items[i];
-		bool foreign = d->has_urls || media_is_foreign(d->media_type);
-
-		rc = need_blob(p, d, foreign ? EDGE_FOREIGN : EDGE_LAYER, &needs[n++], e);
-	}
-	*count = n;
-	return rc;
 }
 
 /* --- rows ----------------------------------------------------------------------------------- */
@@ -97,133 +80,181 @@ static int add_manifest(
 		whole, e);
 }
 
-static int put_image(struct put *p, const struct manifest *m, int64_t id, struct err *e)
-{
-	AUTO(mem_free) struct need *needs = mem_grow(NULL, m->count + 1, sizeof(*needs));
-	struct store *s = p->store;
-	size_t count = 0;
-	int rc = need_all(p, m, needs, &count, e);
-
-	if (rc <= 0)
-		return rc;
-	if (fault("image.manifest", e) < 0 || add_manifest(s, m, id, true, e) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (META(s, edge_add, id, needs[i].id, needs[i].role, e) < 0)
-			return -1;
-	return META(s, link_image, p->repo, id, e) < 0 ? -1 : 1;
-}
-
-/* --- indexes -------------------------------------------------------------------------------- */
-
-/* A child that is neither image nor index: a blob, held or not. */
-static int put_plain(struct put *p, const struct descriptor *d, int64_t *id, struct err *e)
+/* The row of a descriptor, made when there is none. NULL: failed. */
+static struct put_row *row_of(
+	struct put *p, const struct descriptor *d, struct blob_row *blob, struct err *e)
 {
 	struct store *s = p->store;
-	struct blob_row row;
+	struct put_row *row;
 
-	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
-		return -1;
-	*id = row.id;
-	if (!row.live)
-		return missing("blob", &d->digest, e);
-	return META(s, link_add, p->repo, row.id, e) < 0 ? -1 : 1;
+	if (META(s, blob_want, &d->digest, d->size, blob, e) < 0)
+		return NULL;
+	row = digest_map_add(&p->rows, &d->digest, sizeof(*row));
+	row->id = blob->id;
+	row->live = blob->live;
+	return row;
 }
 
-/* 1 put, 0 absent or not whole; *id is its row either way. */
-static int put_child(struct put *p, const struct descriptor *d, int64_t *id, struct err *e)
-{
-	struct store *s = p->store;
-	struct blob_row row;
-	int rc;
+/* --- the walk -------------------------------------------------------------------------------- */
 
-	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
-		return -1;
-	*id = row.id;
-	if (p->held && !inventory_find(p->held, &d->digest))
-		return missing("manifest", &d->digest, e);
-	if (row.live && same_size(d, &row, e) < 0)
-		return -1;
-	if (media_kind_of(d->media_type) == MEDIA_OTHER)
-		return put_plain(p, d, id, e);
-	rc = put_any(p, &d->digest, d->media_type, id, e);
-	if (rc == 0 && p->held)
-		return -1; /* the inventory promised it */
-	return rc;
+static int put_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
+{
+	const struct put *p = ctx;
+
+	return blob_read(p->store, d, MANIFEST_MAX, out, e);
 }
 
-static int put_index(struct put *p, const struct manifest *m, int64_t id, struct err *e)
+/* What the inventory leaves out stays absent even when it happens to be live (P4). */
+static bool put_wanted(void *ctx, const struct walk_node *n)
 {
-	struct store *s = p->store;
-	struct err first = ERR_INIT;
-	size_t whole = 0;
+	const struct put *p = ctx;
 
-	if (fault("image.index", e) < 0 || add_manifest(s, m, id, true, e) < 0)
-		return -1;
-	for (size_t i = 0; i < m->count; i++) {
-		int64_t child = 0;
-		int rc = put_child(p, &m->items[i], &child, e);
-
-		if (rc < 0 || META(s, edge_add, id, child, EDGE_CHILD, e) < 0)
-			return -1;
-		whole += (size_t)rc;
-		if (rc == 0 && first.code == ERR_OK)
-			first = *e;
-	}
-	if (m->count && !whole) {
-		*e = first;
-		return 0;
-	}
-	return META(s, link_add, p->repo, id, e) < 0 ? -1 : 1;
-}
-
-static int put_bytes(
-	struct put *p, const struct digest *d, const char *media_type, int64_t id, struct err *e)
-{
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	int rc;
-
-	if (blob_read(p->store, d, MANIFEST_MAX, &bytes, e) < 0 ||
-		manifest_parse(&m, digest_text(d, text), media_type, buf_span(&bytes), e) < 0)
-		return -1;
-	if (++p->depth > DEPTH_MAX)
-		rc = err_set(e, ERR_INPUT, "%s: indexes more than %d deep", text, DEPTH_MAX);
-	else
-		rc = m.kind == MEDIA_INDEX ? put_index(p, &m, id, e) : put_image(p, &m, id, e);
-	p->depth--;
-	if (rc <= 0)
-		err_ctx(e, "manifest %s", digest_text(d, text));
-	return rc;
+	return !n->parent || n->edge.role != EDGE_CHILD || !p->held ||
+	       inventory_find(p->held, &n->edge.to->digest) != NULL;
 }
 
 /* An image that has its row already is whole (S3): only its links may be new. An index may have
  * got more children since. */
-static int put_any(
-	struct put *p, const struct digest *d, const char *media_type, int64_t *id, struct err *e)
+static bool is_whole(const struct walk_node *n, const struct blob_row *row)
+{
+	const char *type = n->edge.to->media_type;
+
+	return n->edge.role == EDGE_CHILD && row->whole && type &&
+	       media_kind_of(type) == MEDIA_IMAGE && strcmp(type, row->media_type) == 0;
+}
+
+static int put_held(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct put *p = ctx;
+	struct store *s = p->store;
+	struct blob_row blob;
+	struct put_row *row = row_of(p, n->edge.to, &blob, e);
+
+	if (!row || (blob.live && same_size(n->edge.to, &blob, e) < 0))
+		return -1;
+	if (!blob.live && n->edge.role == EDGE_CHILD)
+		return put_misses(p, "manifest", &n->edge.to->digest, NULL, e);
+	if (!blob.live || !is_whole(n, &blob))
+		return blob.live;
+	row->put = true;
+	return META(s, link_image, p->repo, row->id, e);
+}
+
+static int put_edge(struct put *p, int64_t id, const struct edge *edge, bool *put, struct err *e)
+{
+	struct put_row *row = digest_map_find(&p->rows, &edge->to->digest);
+	struct store *s = p->store;
+	struct blob_row blob;
+
+	if (!row)
+		row = row_of(p, edge->to, &blob, e); /* a child that is not wanted */
+	*put = row && row->put;
+	return row ? META(s, edge_add, id, row->id, edge->role, e) : -1;
+}
+
+/* Does it have all that must be there? 1, 0, -1. */
+static int has_needs(
+	struct put *p, const struct walk_node *n, const struct manifest *m, struct err *e)
+{
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
+		const struct put_row *row = digest_map_find(&p->rows, &edge.to->digest);
+
+		if (edge.role != EDGE_CONFIG && edge.role != EDGE_LAYER)
+			continue;
+		if (!row->live)
+			return put_misses(
+				p, edge_name(edge.role), &edge.to->digest, &n->edge.to->digest, e);
+	}
+	return 1;
+}
+
+static int put_image(struct put *p, const struct walk_node *n, struct put_row *row,
+	const struct manifest *m, struct err *e)
 {
 	struct store *s = p->store;
-	struct blob_row row;
-	int rc = META(s, blob_get, d, &row, e);
+	int rc = has_needs(p, n, m, e);
 
-	if (rc < 0)
+	if (rc <= 0)
+		return rc;
+	if (fault("image.manifest", e) < 0 || add_manifest(s, m, row->id, true, e) < 0)
 		return -1;
-	if (rc == 0 || !row.live)
-		return missing("manifest", d, e);
-	*id = row.id;
-	if (row.whole && media_type && media_kind_of(media_type) == MEDIA_IMAGE &&
-		strcmp(media_type, row.media_type) == 0)
-		return META(s, link_image, p->repo, row.id, e) < 0 ? -1 : 1;
-	return put_bytes(p, d, media_type, row.id, e);
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
+		bool put;
+
+		if (edge.role != EDGE_SUBJECT && put_edge(p, row->id, &edge, &put, e) < 0)
+			return -1;
+	}
+	row->put = true;
+	return META(s, link_image, p->repo, row->id, e);
+}
+
+/* A blob by itself in an index. */
+static int put_plain(struct put *p, const struct edge *edge, struct err *e)
+{
+	struct put_row *row = digest_map_find(&p->rows, &edge->to->digest);
+	struct store *s = p->store;
+
+	if (!row || !row->live || edge_is_manifest(edge))
+		return 0;
+	row->put = true;
+	return META(s, link_add, p->repo, row->id, e);
+}
+
+static int put_index(struct put *p, struct put_row *row, const struct manifest *m, struct err *e)
+{
+	struct store *s = p->store;
+	size_t whole = 0;
+
+	if (fault("image.index", e) < 0 || add_manifest(s, m, row->id, true, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->count; i++) {
+		struct edge edge = { EDGE_CHILD, &m->items[i] };
+		bool put = false;
+
+		if (put_plain(p, &edge, e) < 0 || put_edge(p, row->id, &edge, &put, e) < 0)
+			return -1;
+		whole += put;
+	}
+	if (m->count && !whole)
+		return put_misses(p, "manifest", &m->items[0].digest, NULL, e);
+	row->put = true;
+	return META(s, link_add, p->repo, row->id, e);
+}
+
+static int put_leave(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
+{
+	struct put *p = ctx;
+	struct put_row *row = digest_map_find(&p->rows, &n->edge.to->digest);
+
+	return m->kind == MEDIA_INDEX ? put_index(p, row, m, e) : put_image(p, n, row, m, e);
 }
 
 int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
 	const struct inventory *held, int64_t *id, struct err *e)
 {
-	struct put p = { .store = s, .repo = repo, .held = held };
+	static const struct walk_ops ops = {
+		.read = put_read, .wanted = put_wanted, .held = put_held, .leave = put_leave
+	};
+	AUTO(put_release) struct put p = { .store = s, .repo = repo, .held = held };
+	struct descriptor root = { .digest = *d, .media_type = media_type };
+	const struct put_row *row;
+	struct blob_row blob;
+	int rc = META(s, blob_get, d, &blob, e);
 
-	return put_any(&p, d, media_type, id, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0 || !blob.live)
+		return missing("manifest", d, e);
+	root.size = blob.size;
+	if (walk(&ops, &p, &root, e) < 0)
+		return -1;
+	row = digest_map_find(&p.rows, d);
+	*id = row->id;
+	if (!row->put)
+		*e = p.missing;
+	return row->put;
 }
 
 /* --- pushed ones ----------------------------------------------------------------------------- */
@@ -250,10 +281,7 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 	if (linked > 0 && p->check != PUT_AS_IT_IS && same_size(d, &row, e) < 0)
 		return -1;
 	if (!linked && p->check == PUT_STRICT && role != EDGE_FOREIGN) {
-		missing(role == EDGE_CHILD    ? "manifest"
-			: role == EDGE_CONFIG ? "config"
-					      : "layer",
-			&d->digest, e);
+		missing(role == EDGE_CHILD ? "manifest" : edge_name(role), &d->digest, e);
 		return -1;
 	}
 	if (!linked && (role == EDGE_CONFIG || role == EDGE_LAYER))
@@ -263,16 +291,10 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 
 static int push_edges(struct push *p, const struct manifest *m, struct err *e)
 {
-	if (m->has_config && push_edge(p, &m->config, EDGE_CONFIG, e) < 0)
-		return -1;
-	for (size_t i = 0; i < m->count; i++) {
-		const struct descriptor *d = &m->items[i];
-		bool foreign = d->has_urls || media_is_foreign(d->media_type);
-		enum edge_role role = m->kind == MEDIA_INDEX ? EDGE_CHILD
-				      : foreign              ? EDGE_FOREIGN
-							     : EDGE_LAYER;
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
 
-		if (push_edge(p, d, role, e) < 0)
+		if (edge.role != EDGE_SUBJECT && push_edge(p, edge.to, edge.role, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -2,9 +2,11 @@
 #ifndef MOAT_INDEX_JSON_H
 #define MOAT_INDEX_JSON_H
 
-#define NOTE_REF "org.opencontainers.image.ref.name"
-#define NOTE_CONTAINERD "io.containerd.image.name"
-#define NOTE_SUBJECT "io.containerd.manifest.subject"
+#include "storage/oci/keys.h"
+
+#define NOTE_REF KEY_REF_NAME
+#define NOTE_CONTAINERD KEY_CONTAINERD_NAME
+#define NOTE_SUBJECT KEY_CONTAINERD_SUBJECT
 #define NOTE_REPOSITORY "vnd.moat.repository" /* of what has no tag */
 #define NOTE_SET_NAME "vnd.moat.set.name"
 #define NOTE_SET_VERSION "vnd.moat.set.version"

@@ -10,7 +10,6 @@
 #include "storage/store_write.h"
 
 #define LOOK_KEPT_MAX (512u << 20) /* bytes of manifests that one medium may have */
-#define LOOK_CONFIG_MAX (1u << 20) /* bytes of a config that is read for its platform */
 
 struct look_set {
 	struct set_info info; /* of a medium: accepted 0, not active */
@@ -59,12 +58,12 @@ struct look_layer {
 	bool held;
 };
 
-/* An image, a child of an index, or an index's child that is not here. */
+/* An image, or whatever an index lists, here or not. */
 struct look_child {
 	struct digest digest;
-	uint64_t size, bytes; /* of the manifest; with all that is held of it, each blob once */
+	uint64_t size, bytes; /* of the manifest; with config and layers that are held, each once */
 	char platform[PLATFORM_TEXT_SIZE]; /* "" when the index names none */
-	bool held, attestation;
+	bool held, attestation, is_index;
 	struct look_layer *layers;
 	size_t layer_count;
 };
@@ -73,7 +72,7 @@ struct look_image {
 	bool known; /* its manifest could be read */
 	bool is_index;
 	uint64_t bytes; /* held in all, each blob once */
-	struct look_child *children; /* one, itself, when it is no index */
+	struct look_child *children; /* of every index in it; one, itself, when it is no index */
 	size_t count;
 };
 #define LOOK_IMAGE_INIT                                                                            \

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "mirror-tool/look/look.h"
-#include "storage/base/tree.h"
+#include "storage/oci/config.h"
+#include "storage/oci/keys.h"
+#include "storage/walk.h"
 #include "storage/base/banned.h"
-
-#define TITLE "org.opencontainers.image.title"
 
 void look_image_release(struct look_image *image)
 {
@@ -31,6 +31,7 @@ void look_image_release(struct look_image *image)
 struct visit {
 	struct look *look;
 	const struct inventory *held;
+	struct look_image *image;
 	struct inventory all; /* what is held of the image */
 };
 
@@ -57,20 +58,36 @@ static uint64_t sum(struct inventory *v)
 	return inventory_bytes(v);
 }
 
-static int add_layer(
-	struct visit *v, struct look_child *c, const struct descriptor *d, struct err *e)
-{
-	const char *title = annotation_get(&d->annotations, TITLE);
-	int rc = is_held(v, &d->digest, e);
+/* --- one manifest ---------------------------------------------------------------------------- */
 
-	if (rc < 0)
-		return -1;
+static struct look_child *add_child(
+	struct look_image *image, const struct descriptor *d, bool is_held)
+{
+	struct look_child *c;
+	struct digest of;
+
+	if ((image->count & (image->count - 1)) == 0)
+		image->children = mem_grow(image->children, image->count ? image->count * 2 : 1,
+			sizeof(*image->children));
+	c = &image->children[image->count++];
+	*c = (struct look_child){ .digest = d->digest, .size = d->size, .held = is_held };
+	c->bytes = is_held ? d->size : 0;
+	c->attestation = descriptor_is_attestation(d, &of);
+	c->is_index = d->media_type && media_kind_of(d->media_type) == MEDIA_INDEX;
+	if (d->has_platform && !c->attestation)
+		platform_text(&d->platform, c->platform);
+	return c;
+}
+
+static void add_layer(struct look_child *c, const struct descriptor *d, bool is_held)
+{
+	const char *title = annotation_get(&d->annotations, KEY_TITLE);
+
 	c->layers[c->layer_count++] = (struct look_layer){ .digest = d->digest,
 		.size = d->size,
 		.media_type = mem_strdup(d->media_type),
 		.title = mem_strdup(title ? title : ""),
-		.held = rc == 1 };
-	return 0;
+		.held = is_held };
 }
 
 static int fill_child(
@@ -79,97 +96,94 @@ static int fill_child(
 	AUTO(inventory_release) struct inventory own = INVENTORY_INIT;
 
 	c->layers = mem_alloc(m->count * sizeof(*c->layers));
-	for (size_t i = 0; i < m->count; i++)
-		if (add_layer(v, c, &m->items[i], e) < 0)
-			return -1;
 	inventory_add(&own, &c->digest, c->size);
-	inventory_add(&own, &m->config.digest, m->config.size);
-	for (size_t i = 0; i < c->layer_count; i++)
-		if (c->layers[i].held)
-			inventory_add(&own, &c->layers[i].digest, c->layers[i].size);
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
+		int rc = edge.role == EDGE_SUBJECT ? 0 : is_held(v, &edge.to->digest, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			inventory_add(&own, &edge.to->digest, edge.to->size);
+		if (edge.role == EDGE_LAYER || edge.role == EDGE_FOREIGN)
+			add_layer(c, edge.to, rc > 0);
+	}
 	c->bytes = sum(&own);
-	for (size_t i = 0; i < own.count; i++)
-		inventory_add(&v->all, &own.lines[i].digest, own.lines[i].size);
 	return 0;
-}
-
-/* 1 with the parsed manifest, 0 when its bytes are not here. */
-static int read_manifest(struct visit *v, const struct digest *d, const char *media_type,
-	struct manifest *m, struct err *e)
-{
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	int rc = look_blob(v->look, d, MANIFEST_MAX, &bytes, e);
-
-	if (rc <= 0)
-		return rc;
-	return manifest_parse(m, digest_text(d, text), media_type, buf_span(&bytes), e) < 0 ? -1
-											    : 1;
-}
-
-static int add_child(
-	struct visit *v, struct look_image *image, const struct descriptor *d, struct err *e)
-{
-	struct look_child *c = &image->children[image->count++];
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct digest of;
-	int rc = is_held(v, &d->digest, e);
-
-	*c = (struct look_child){ .digest = d->digest, .size = d->size, .held = rc == 1 };
-	c->attestation = descriptor_is_attestation(d, &of);
-	if (d->has_platform && !c->attestation)
-		platform_text(&d->platform, c->platform);
-	if (rc <= 0)
-		return rc;
-	inventory_add(&v->all, &d->digest, d->size);
-	rc = read_manifest(v, &d->digest, d->media_type, &m, e);
-	if (rc == 1 && m.kind == MEDIA_IMAGE)
-		return fill_child(v, c, &m, e);
-	return rc < 0 ? -1 : 0;
 }
 
 /* An image by itself has its platform in the config. What cannot be read is not said. */
 static int read_platform(
-	struct visit *v, const struct descriptor *config, struct look_child *c, struct err *e)
+	struct visit *v, const struct manifest *m, struct look_child *c, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	AUTO(doc_release) struct doc d = DOC_INIT;
-	const char *os, *arch, *variant = "";
-	struct err ignored = ERR_INIT;
-	int rc = config->size > LOOK_CONFIG_MAX
+	struct platform p;
+	int rc = !m->has_config || m->config.size > IMAGE_CONFIG_MAX
 			 ? 0
-			 : look_blob(v->look, &config->digest, LOOK_CONFIG_MAX, &bytes, e);
+			 : look_blob(v->look, &m->config.digest, IMAGE_CONFIG_MAX, &bytes, e);
 
-	if (rc <= 0)
-		return rc;
-	if (json_parse(&d, "config", buf_span(&bytes), LOOK_CONFIG_MAX, &ignored) < 0 ||
-		node_string(&d, d.root, "os", OPTIONAL, &os, &ignored) != 1 ||
-		node_string(&d, d.root, "architecture", OPTIONAL, &arch, &ignored) != 1 ||
-		node_string(&d, d.root, "variant", OPTIONAL, &variant, &ignored) < 0)
-		return 0;
-	snprintf(c->platform, sizeof(c->platform), "%s/%s%s%s", os, arch, *variant ? "/" : "",
-		variant);
+	if (rc > 0 && config_platform(buf_span(&bytes), &p))
+		platform_text(&p, c->platform);
+	return rc < 0 ? -1 : 0;
+}
+
+/* --- the walk -------------------------------------------------------------------------------- */
+
+static int visit_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
+{
+	const struct visit *v = ctx;
+
+	return look_blob(v->look, d, MANIFEST_MAX, out, e);
+}
+
+static int visit_held(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct visit *v = ctx;
+	int rc = n->parent ? is_held(v, &n->edge.to->digest, e) : 1;
+
+	if (rc > 0)
+		inventory_add(&v->all, &n->edge.to->digest, n->edge.to->size);
+	return rc;
+}
+
+/* Of a medium not all volumes need be there. */
+static int visit_missing(void *ctx, const struct walk_node *n, struct err *e)
+{
+	(void)ctx;
+	(void)n;
+	(void)e;
 	return 0;
 }
 
-static int fill_image(struct visit *v, struct look_image *image, const struct manifest *m,
-	const struct descriptor *top, struct err *e)
+static int enter_index(struct visit *v, const struct manifest *m, struct err *e)
 {
-	image->known = true;
-	image->is_index = m->kind == MEDIA_INDEX;
-	image->children = mem_alloc((m->count + 1) * sizeof(*image->children));
-	inventory_add(&v->all, &top->digest, top->size);
-	if (!image->is_index) {
-		image->count = 1;
-		image->children[0] = (struct look_child){
-			.digest = top->digest, .size = top->size, .held = true
-		};
-		if (read_platform(v, &m->config, &image->children[0], e) < 0)
+	for (size_t i = 0; i < m->count; i++) {
+		int rc = is_held(v, &m->items[i].digest, e);
+
+		if (rc < 0)
 			return -1;
-		return fill_child(v, &image->children[0], m, e);
+		add_child(v->image, &m->items[i], rc > 0);
 	}
-	for (size_t i = 0; i < m->count; i++)
-		if (add_child(v, image, &m->items[i], e) < 0)
+	return 0;
+}
+
+static int visit_enter(
+	void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
+{
+	struct visit *v = ctx;
+	struct look_image *image = v->image;
+
+	image->known = true;
+	if (!n->parent)
+		image->is_index = m->kind == MEDIA_INDEX;
+	if (m->kind == MEDIA_INDEX)
+		return enter_index(v, m, e);
+	if (!n->parent && read_platform(v, m, add_child(image, n->edge.to, true), e) < 0)
+		return -1;
+	/* An index may list it several times. */
+	for (size_t i = 0; i < image->count; i++)
+		if (digest_eq(&image->children[i].digest, &n->edge.to->digest) &&
+			!image->children[i].layers && fill_child(v, &image->children[i], m, e) < 0)
 			return -1;
 	return 0;
 }
@@ -177,18 +191,19 @@ static int fill_image(struct visit *v, struct look_image *image, const struct ma
 int look_image(struct look *l, const struct inventory *held, const struct digest *d, uint64_t size,
 	const char *media_type, struct look_image *out, struct err *e)
 {
-	AUTO(visit_release) struct visit v = { l, held, INVENTORY_INIT };
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct descriptor top = { .digest = *d, .size = size };
-	int rc = read_manifest(&v, d, media_type, &m, e);
+	static const struct walk_ops ops = { .read = visit_read,
+		.held = visit_held,
+		.missing = visit_missing,
+		.enter = visit_enter };
+	AUTO(visit_release)
+	struct visit v = { .look = l, .held = held, .image = out, .all = INVENTORY_INIT };
+	const struct descriptor root = { .digest = *d, .size = size, .media_type = media_type };
 
 	*out = (struct look_image)LOOK_IMAGE_INIT;
-	if (rc <= 0)
-		return rc < 0 ? -1 : 0;
-	if (fill_image(&v, out, &m, &top, e) < 0) {
+	if (walk(&ops, &v, &root, e) < 0) {
 		look_image_release(out);
 		return -1;
 	}
-	out->bytes = sum(&v.all);
+	out->bytes = out->known ? sum(&v.all) : 0;
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include "mirror-tool/media/medium.h"
 #include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/look/shelf.h"
+#include "storage/oci/config.h"
+#include "storage/oci/graph.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -60,18 +62,22 @@ static bool is_small_kind(const char *media_type)
 	       strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 || cosign_is_bundle_type(media_type);
 }
 
+/* How much of what an edge leads to is worth keeping: 0 nothing. */
+static uint64_t edge_limit(const struct edge *edge)
+{
+	if (edge->role == EDGE_CONFIG)
+		return config_is_image(edge->to) ? IMAGE_CONFIG_MAX : 0;
+	if (edge->role == EDGE_LAYER)
+		return is_small_kind(edge->to->media_type) ? INVENTORY_BYTES_MAX : 0;
+	return edge_is_manifest(edge) ? MANIFEST_MAX : 0;
+}
+
 static int want_parts(struct scan *s, const struct manifest *m, struct err *e)
 {
-	if (m->kind == MEDIA_IMAGE &&
-		want(s, &m->config.digest, m->config.size, LOOK_CONFIG_MAX, e) < 0)
-		return -1;
-	for (size_t i = 0; i < m->count; i++) {
-		const struct descriptor *d = &m->items[i];
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
 
-		if (m->kind == MEDIA_INDEX && want(s, &d->digest, d->size, MANIFEST_MAX, e) < 0)
-			return -1;
-		if (m->kind == MEDIA_IMAGE && is_small_kind(d->media_type) &&
-			want(s, &d->digest, d->size, INVENTORY_BYTES_MAX, e) < 0)
+		if (want(s, &edge.to->digest, edge.to->size, edge_limit(&edge), e) < 0)
 			return -1;
 	}
 	return 0;

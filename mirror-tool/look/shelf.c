@@ -1,79 +1,49 @@
-/* A hash table by digest (a digest is its own hash). Keeps only what was asked for. */
+/* Keeps only what was asked for, and believes no byte before the digest is there. */
 #include "mirror-tool/look/shelf.h"
 
 #include <stdlib.h>
 
+#include "storage/oci/digest_map.h"
 #include "storage/base/banned.h"
 
 struct shelf {
-	struct shelf_item *slots; /* open addressing; alg DIGEST_NONE: empty */
-	size_t size, used; /* size: a power of two */
+	struct digest_map items; /* struct shelf_item */
 };
+
+static void item_done(void *item)
+{
+	buf_release(&((struct shelf_item *)item)->bytes);
+}
 
 struct shelf *shelf_new(void)
 {
 	struct shelf *s = mem_alloc(sizeof(*s));
 
-	s->size = 1024;
-	s->slots = mem_alloc(s->size * sizeof(*s->slots));
+	s->items.done = item_done;
 	return s;
 }
 
 void shelf_free(struct shelf **s)
 {
-	if (!*s)
-		return;
-	for (size_t i = 0; i < (*s)->size; i++)
-		if ((*s)->slots[i].digest.alg != DIGEST_NONE)
-			buf_release(&(*s)->slots[i].bytes);
-	free((*s)->slots);
+	if (*s)
+		digest_map_release(&(*s)->items);
 	free(*s);
 	*s = NULL;
 }
 
-static struct shelf_item *slot_of(const struct shelf *s, const struct digest *d)
-{
-	size_t at;
-
-	memcpy(&at, d->bytes, sizeof(at));
-	for (;; at++) {
-		struct shelf_item *item = &s->slots[at & (s->size - 1)];
-
-		if (item->digest.alg == DIGEST_NONE || digest_eq(&item->digest, d))
-			return item;
-	}
-}
-
-static void grow(struct shelf *s)
-{
-	struct shelf old = *s;
-
-	s->size *= 2;
-	s->slots = mem_alloc(s->size * sizeof(*s->slots));
-	for (size_t i = 0; i < old.size; i++)
-		if (old.slots[i].digest.alg != DIGEST_NONE)
-			*slot_of(s, &old.slots[i].digest) = old.slots[i];
-	free(old.slots);
-}
-
 void shelf_want(struct shelf *s, const struct digest *d, uint64_t size)
 {
-	struct shelf_item *item;
+	struct shelf_item *item = digest_map_add(&s->items, d, sizeof(*item));
 
-	if (2 * (s->used + 1) > s->size)
-		grow(s);
-	item = slot_of(s, d);
-	if (item->digest.alg != DIGEST_NONE)
+	if (item->bytes.data)
 		return;
-	*item = (struct shelf_item){ .digest = *d, .size = size, .bytes = BUF_INIT };
-	s->used++;
+	item->size = size;
+	item->bytes = (struct buf)BUF_INIT;
 }
 
 struct shelf_item *shelf_find(struct shelf *s, const struct digest *d)
 {
-	struct shelf_item *item = slot_of(s, d);
-
-	return item->digest.alg == DIGEST_NONE ? NULL : item;
+	return digest_map_find(&s->items, d);
 }
 
 int shelf_add(struct shelf_item *item, struct span bytes)

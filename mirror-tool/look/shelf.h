@@ -19,7 +19,7 @@ void shelf_free(struct shelf **s); /* for AUTO */
 /* Ask for a blob; again: nothing happens. */
 void shelf_want(struct shelf *s, const struct digest *d, uint64_t size);
 
-/* What was asked for under this digest, or NULL. Valid until the next shelf_want(). */
+/* What was asked for under this digest, or NULL. Valid until shelf_free(). */
 struct shelf_item *shelf_find(struct shelf *s, const struct digest *d);
 
 /* More bytes of it have come: 1 it is whole now, 0 not yet, -1 they are not what was announced. */

@@ -7,9 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "storage/walk.h"
 #include "storage/base/banned.h"
-
-#define NESTING_MAX 8 /* indexes in indexes */
 
 /* --- head ---------------------------------------------------------------------------------- */
 
@@ -101,11 +100,13 @@ int head_load(struct head *h, struct store *s, const struct digest *set, struct 
 
 /* --- contents ------------------------------------------------------------------------------ */
 
-struct walk {
+/* The entries of a set, one after the other, on their way into `c`. */
+struct listing {
 	struct contents *c;
 	struct store *s;
 	const struct head *h;
 	bool *ordered; /* by inventory line */
+	bool runnable; /* of the entry at hand: a runtime would run something in it */
 };
 
 void contents_release(struct contents *c)
@@ -119,25 +120,35 @@ void contents_release(struct contents *c)
 	errno = saved;
 }
 
-/* Note that the entry at hand needs this blob. Is it held (and not in the head)? */
-static bool need(struct walk *w, const struct digest *d)
+/* The entry at hand needs this blob. What is absent on purpose is no part of it. */
+static int need(void *ctx, const struct walk_node *n, struct err *e)
 {
-	const struct inventory_line *line = inventory_find(&w->h->inventory, d);
-	struct contents *c = w->c;
-	uint32_t n;
+	struct listing *l = ctx;
+	const struct digest *d = &n->edge.to->digest;
+	const struct inventory_line *line = inventory_find(&l->h->inventory, d);
+	struct contents *c = l->c;
+	uint32_t number;
 
-	if (!line || head_find(w->h, d))
-		return false;
-	n = (uint32_t)(line - w->h->inventory.lines);
+	(void)e;
+	if (!line || head_find(l->h, d))
+		return 0;
+	number = (uint32_t)(line - l->h->inventory.lines);
 	if (c->need_count == c->need_cap) {
 		c->need_cap = c->need_cap ? 2 * c->need_cap : 256;
 		c->needs = mem_grow(c->needs, c->need_cap, sizeof(*c->needs));
 	}
-	c->needs[c->need_count++] = n;
-	if (!w->ordered[n])
-		c->order[c->count++] = n;
-	w->ordered[n] = true;
-	return true;
+	c->needs[c->need_count++] = number;
+	if (!l->ordered[number])
+		c->order[c->count++] = number;
+	l->ordered[number] = true;
+	return 1;
+}
+
+static int read_blob(void *ctx, const struct digest *d, struct buf *out, struct err *e)
+{
+	const struct listing *l = ctx;
+
+	return blob_read(l->s, d, MANIFEST_MAX, out, e);
 }
 
 static bool is_layer_of_images(const char *type)
@@ -160,69 +171,44 @@ static bool is_runnable(const struct manifest *m)
 	return true;
 }
 
-static int walk_manifest(struct walk *w, const struct digest *d, const char *media_type,
-	int nesting, bool *runnable, struct err *e);
-
-static int walk_items(
-	struct walk *w, const struct manifest *m, int nesting, bool *runnable, struct err *e)
+/* Is it part of what a runtime would choose from? An attestation is not. */
+static bool is_offered(const struct walk_node *n)
 {
 	struct digest of;
 
-	if (m->has_config)
-		need(w, &m->config.digest);
-	for (size_t i = 0; i < m->count; i++) {
-		const struct descriptor *d = &m->items[i];
-		bool child = false;
+	for (; n->parent; n = n->parent)
+		if (n->in->artifact_type || descriptor_is_attestation(n->edge.to, &of))
+			return false;
+	return true;
+}
 
-		if (media_kind_of(d->media_type) == MEDIA_OTHER) {
-			need(w, &d->digest);
-			continue;
-		}
-		if (walk_manifest(w, &d->digest, d->media_type, nesting + 1, &child, e) < 0)
-			return -1;
-		*runnable |= child && !m->artifact_type && !descriptor_is_attestation(d, &of);
-	}
+static int enter(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
+{
+	struct listing *l = ctx;
+
+	(void)e;
+	l->runnable |= m->kind == MEDIA_IMAGE && is_runnable(m) && is_offered(n);
 	return 0;
 }
 
-/* What is absent on purpose is no part of it. */
-static int walk_manifest(struct walk *w, const struct digest *d, const char *media_type,
-	int nesting, bool *runnable, struct err *e)
+static int list_entry(struct listing *l, size_t i, struct err *e)
 {
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	int rc;
+	static const struct walk_ops ops = { .read = read_blob, .held = need, .enter = enter };
+	const struct set_entry *entry = &l->h->set.entries[i];
+	struct contents_entry *out = &l->c->entries[i];
+	const struct descriptor root = {
+		.digest = entry->digest, .size = entry->size, .media_type = entry->media_type
+	};
 
-	*runnable = false;
-	if (!need(w, d))
-		return 0;
-	digest_text(d, text);
-	if (nesting > NESTING_MAX)
-		return err_set(e, ERR_INPUT, "%s: indexes nested too deeply", text);
-	rc = blob_read(w->s, d, MANIFEST_MAX, &bytes, e);
-	if (rc == 0)
-		return err_set(e, ERR_INCOMPLETE, "blob %s is not in the store", text);
-	if (rc < 0 || manifest_parse(&m, text, media_type, buf_span(&bytes), e) < 0)
-		return -1;
-	*runnable = m.kind == MEDIA_IMAGE && is_runnable(&m);
-	return walk_items(w, &m, nesting, runnable, e);
-}
-
-static int walk_entry(struct walk *w, size_t i, struct err *e)
-{
-	const struct set_entry *entry = &w->h->set.entries[i];
-	struct contents_entry *out = &w->c->entries[i];
-	bool runnable;
-
-	out->first = w->c->need_count;
-	if (walk_manifest(w, &entry->digest, entry->media_type, 0, &runnable, e) < 0)
+	l->runnable = false;
+	out->first = l->c->need_count;
+	if (walk(&ops, l, &root, e) < 0)
 		return err_ctx(e, "%s%s%s", entry->name, *entry->tag ? ":" : "", entry->tag);
-	out->count = w->c->need_count - out->first;
+	out->count = l->c->need_count - out->first;
 	if (entry->role > SET_ATTACHED)
 		out->listing = LISTING_NONE;
 	else
-		out->listing = *entry->tag && !runnable ? LISTING_UNNAMED : LISTING_NAMED;
+		out->listing = *entry->tag && !l->runnable ? LISTING_UNNAMED : LISTING_NAMED;
 	return 0;
 }
 
@@ -230,12 +216,12 @@ int contents_load(struct contents *c, struct store *s, const struct head *h, str
 {
 	const struct inventory *v = &h->inventory;
 	AUTO(mem_free) bool *ordered = mem_alloc(v->count * sizeof(*ordered));
-	struct walk w = { c, s, h, ordered };
+	struct listing l = { .c = c, .s = s, .h = h, .ordered = ordered };
 
 	c->order = mem_alloc(v->count * sizeof(*c->order));
 	c->entries = mem_alloc(h->set.count * sizeof(*c->entries));
 	for (size_t i = 0; i < h->set.count; i++)
-		if (walk_entry(&w, i, e) < 0)
+		if (list_entry(&l, i, e) < 0)
 			return -1;
 	/* what no manifest names: nothing today, but the inventory is what was signed */
 	for (size_t n = 0; n < v->count; n++)

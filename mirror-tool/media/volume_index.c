@@ -4,11 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/oci/keys.h"
 #include "storage/base/banned.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
-#define CONTAINERD_NAME "io.containerd.image.name"
-#define CONTAINERD_SUBJECT "io.containerd.manifest.subject"
 #define REFERENCE "vnd.moat.reference"
 #define REPOSITORY "vnd.moat.repository"
 #define ROLE "vnd.moat.role"
@@ -55,7 +53,7 @@ static void write_signature(struct buf *out, const struct head *h, const struct 
 	set_ref(&h->set, &ref);
 	annotate(&d, ROLE, "signature");
 	annotate(&d, REPOSITORY, ref_name(&ref, name));
-	annotate(&d, CONTAINERD_SUBJECT, digest_text(&h->digest, subject));
+	annotate(&d, KEY_CONTAINERD_SUBJECT, digest_text(&h->digest, subject));
 	if (*s->tag)
 		annotate(&d, TAG, s->tag);
 	descriptor_write(out, &d);
@@ -76,13 +74,13 @@ static void write_entry(struct buf *out, const struct set_entry *entry, enum ind
 	if (!*entry->tag) {
 		annotate(&d, REPOSITORY, entry->name);
 	} else if (listing == LISTING_NAMED) {
-		annotate(&d, REF_NAME, name);
-		annotate(&d, CONTAINERD_NAME, name);
+		annotate(&d, KEY_REF_NAME, name);
+		annotate(&d, KEY_CONTAINERD_NAME, name);
 	} else {
 		annotate(&d, REFERENCE, name);
 	}
 	if (entry->subject.alg != DIGEST_NONE)
-		annotate(&d, CONTAINERD_SUBJECT, digest_text(&entry->subject, subject));
+		annotate(&d, KEY_CONTAINERD_SUBJECT, digest_text(&entry->subject, subject));
 	descriptor_write(out, &d);
 }
 
@@ -197,7 +195,7 @@ void volume_index_release(struct volume_index *v)
 static bool lists(const struct descriptor *d, const struct set_entry *entry)
 {
 	char name[REF_TEXT_SIZE];
-	const char *text = annotation_get(&d->annotations, REF_NAME);
+	const char *text = annotation_get(&d->annotations, KEY_REF_NAME);
 
 	if (!text)
 		text = annotation_get(&d->annotations, REFERENCE);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/oci/keys.h"
 #include "storage/base/banned.h"
 
-#define TITLE "org.opencontainers.image.title"
 #define URL "vnd.moat.file.url"
 
 static void finish(struct file_manifest *m, const char *media_type)
@@ -20,7 +20,7 @@ static void finish(struct file_manifest *m, const char *media_type)
 
 static void build_one(struct file_manifest *m, const char *artifact_type, const struct lock_file *f)
 {
-	struct annotation items[] = { { TITLE, f->title }, { URL, f->url } };
+	struct annotation items[] = { { KEY_TITLE, f->title }, { URL, f->url } };
 	struct descriptor layer = {
 		.digest = f->digest,
 		.size = f->size,

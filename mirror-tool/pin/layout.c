@@ -12,10 +12,10 @@
 #include "mirror-tool/pin/source.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
+#include "storage/oci/keys.h"
 #include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_FILE "oci-layout"
 #define LAYOUT_FILE_MAX 4096
 #define DOCKER_FILE "manifest.json"
@@ -328,7 +328,7 @@ int layout_find(
 	if (!*name)
 		return only_image(l, out, e);
 	for (size_t i = 0; i < l->index.count; i++) {
-		const char *have = annotation_get(&l->index.items[i].annotations, REF_NAME);
+		const char *have = annotation_get(&l->index.items[i].annotations, KEY_REF_NAME);
 
 		if (!have || strcmp(have, name) != 0)
 			continue;
@@ -364,7 +364,7 @@ const struct descriptor *layout_by_tag(const struct layout *l, const char *tag)
 {
 	for (size_t i = 0; i < l->index.count; i++) {
 		const struct descriptor *d = &l->index.items[i];
-		const char *name = annotation_get(&d->annotations, REF_NAME);
+		const char *name = annotation_get(&d->annotations, KEY_REF_NAME);
 		const char *colon = name ? strrchr(name, ':') : NULL;
 
 		if (name && (strcmp(name, tag) == 0 || (colon && strcmp(colon + 1, tag) == 0)))

@@ -8,7 +8,6 @@
 #include "storage/base/banned.h"
 
 #define COPY_BYTES (256u << 10)
-#define REF_NAME "org.opencontainers.image.ref.name"
 
 /* --- which one --------------------------------------------------------------------------- */
 

@@ -10,10 +10,10 @@
 
 #include "mirror-tool/pin/files.h"
 #include "mirror-tool/pin/selection.h"
+#include "storage/oci/reach.h"
 #include "storage/base/banned.h"
 
 #define JOBS_MAX 128 /* pins under way: bounds the requests that wait in memory */
-#define DEPTH_MAX 8 /* indexes in indexes */
 
 /* A manifest to be put once everything is durable. */
 struct put {
@@ -29,6 +29,7 @@ struct job {
 	bool has_origin;
 	struct put *puts; /* the pin, then its attachments */
 	size_t put_count;
+	struct digest_map reached; /* struct reached */
 	unsigned pending; /* requests without an answer; 0: done */
 	bool failed;
 	struct err e; /* the first failure */
@@ -48,7 +49,9 @@ struct walk {
 	struct job *job;
 	struct digest digest;
 	uint64_t size;
-	unsigned depth;
+	char *media_type; /* as announced by the lock, or by the index that lists it */
+	unsigned depth; /* manifests above */
+	bool attached; /* of something attached, which is held whole */
 };
 
 struct puller {
@@ -133,8 +136,9 @@ static void got_blob(void *ctx, int rc, struct err *e)
 }
 
 /* Does the store have it, now or at the next flush? Failing is the job's business. */
-static bool is_held(struct job *j, const struct digest *d)
+static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 {
+	char text[DIGEST_TEXT_SIZE];
 	struct err e = ERR_INIT;
 	uint64_t size;
 	int rc;
@@ -142,6 +146,9 @@ static bool is_held(struct job *j, const struct digest *d)
 	if (batch_has(j->puller->batch, d))
 		return true;
 	rc = blob_stat(j->puller->store, d, &size, &e);
+	if (rc > 0 && size != want)
+		rc = err_set(&e, ERR_CORRUPT, "blob %s has %llu bytes, not the %llu announced",
+			digest_text(d, text), (unsigned long long)size, (unsigned long long)want);
 	if (rc < 0)
 		job_fail(j, &e);
 	return rc != 0;
@@ -151,10 +158,14 @@ static void want_blob(struct job *j, const struct descriptor *d)
 {
 	struct puller *p = j->puller;
 	struct err e = ERR_INIT;
+	struct reached *at = reach_blob(&j->reached, d, &e);
 	struct ref ref;
 
-	if (is_held(j, &d->digest))
+	if (!at)
+		job_fail(j, &e);
+	if (!at || at->state == REACHED_HELD || is_held(j, &d->digest, d->size))
 		return;
+	at->state = REACHED_HELD;
 	if (need_origin(j, &e) < 0) {
 		job_fail(j, &e);
 		return;
@@ -188,11 +199,17 @@ static int keep(struct puller *p, const struct digest *d, struct span bytes, str
 
 /* --- manifests ------------------------------------------------------------------------------- */
 
+static void walk_free(struct walk *w)
+{
+	free(w->media_type);
+	free(w);
+}
+
 static void walk_end(struct walk *w)
 {
 	struct job *j = w->job;
 
-	free(w);
+	walk_free(w);
 	job_drop(j);
 }
 
@@ -232,7 +249,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	struct span bytes = { "", 0 };
 
 	if (rc == 0)
-		rc = err_set(e, ERR_ABSENT, "upstream does not have it any more");
+		rc = err_set(e, ERR_ABSENT, "the lock holds it, and upstream does not have it");
 	if (rc > 0) {
 		bytes = m->bytes;
 		rc = keep(f->puller, &f->digest, bytes, e);
@@ -277,16 +294,13 @@ static int read_held(struct puller *p, const struct digest *d, struct buf *bytes
 	return blob_read(p->store, d, MANIFEST_MAX, bytes, e);
 }
 
-static void walk_start(struct job *j, const struct digest *d, uint64_t size, unsigned depth)
+/* Go on with a manifest that has something new to be found in it. */
+static void walk_read(struct walk *w)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	struct walk *w = mem_alloc(sizeof(*w));
 	struct err e = ERR_INIT;
-	int rc;
+	int rc = read_held(w->job->puller, &w->digest, &bytes, &e);
 
-	*w = (struct walk){ .job = j, .digest = *d, .size = size, .depth = depth };
-	job_hold(j);
-	rc = read_held(j->puller, d, &bytes, &e);
 	if (rc < 0)
 		walk_fail(w, &e);
 	else if (rc > 0)
@@ -295,28 +309,52 @@ static void walk_start(struct job *j, const struct digest *d, uint64_t size, uns
 		fetch(w);
 }
 
-static int walk_index(struct walk *w, const struct manifest *m, struct err *e)
+/* up: the index that lists it; NULL: the lock does. */
+static void walk_start(
+	struct job *j, const struct descriptor *d, const struct walk *up, bool attached)
 {
-	AUTO(mem_free) bool *held = mem_alloc(m->count * sizeof(*held));
+	unsigned depth = up ? up->depth + 1 : 0;
+	struct err e = ERR_INIT;
+	struct reached *at = reach_blob(&j->reached, d, &e);
+	enum reach reach = REACH_NOTHING;
+	struct walk *w;
 
-	if (w->depth >= DEPTH_MAX)
-		return err_set(e, ERR_INPUT, "indexes nested deeper than %d", DEPTH_MAX);
-	select_held(m, &w->job->pin->absent, held);
-	for (size_t i = 0; i < m->count; i++)
-		if (held[i])
-			walk_start(w->job, &m->items[i].digest, m->items[i].size, w->depth + 1);
-	return 0;
+	if (!at || reach_manifest(at, d, depth, &reach, &e) < 0)
+		job_fail(j, &e);
+	if (!at || reach == REACH_NOTHING)
+		return;
+	at->state = REACHED_HELD;
+	w = mem_alloc(sizeof(*w));
+	*w = (struct walk){ .job = j, .digest = d->digest, .size = d->size, .depth = depth };
+	w->media_type = mem_strdup(d->media_type);
+	w->attached = attached;
+	job_hold(j);
+	walk_read(w);
 }
 
-static void walk_image(struct walk *w, const struct manifest *m)
+static void walk_edge(struct walk *w, const struct edge *edge)
 {
-	want_blob(w->job, &m->config);
-	for (size_t i = 0; i < m->count; i++) {
-		if (m->items[i].has_urls || media_is_foreign(m->items[i].media_type))
-			skip_foreign(w->job, &m->items[i]);
-		else
-			want_blob(w->job, &m->items[i]);
+	if (edge->role == EDGE_FOREIGN)
+		skip_foreign(w->job, edge->to);
+	else if (edge_is_manifest(edge))
+		walk_start(w->job, edge->to, w, w->attached);
+	else if (edge->role != EDGE_SUBJECT)
+		want_blob(w->job, edge->to);
+}
+
+static int walk_manifest(struct walk *w, const struct manifest *m, struct err *e)
+{
+	const struct platform_texts *absent = w->attached ? NULL : &w->job->pin->absent;
+
+	if (m->kind == MEDIA_INDEX && graph_check_depth(w->depth + 1, e) < 0)
+		return -1;
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
+
+		if (edge.role != EDGE_CHILD || select_held(m, i, absent))
+			walk_edge(w, &edge);
 	}
+	return 0;
 }
 
 static void walk_bytes(struct walk *w, struct span bytes)
@@ -329,11 +367,9 @@ static void walk_bytes(struct walk *w, struct span bytes)
 		rc = err_set(&e, ERR_CORRUPT, "%zu bytes, not the %llu that were announced",
 			bytes.len, (unsigned long long)w->size);
 	if (rc == 0)
-		rc = manifest_parse(&m, "manifest", NULL, bytes, &e);
-	if (rc == 0 && m.kind == MEDIA_INDEX)
-		rc = walk_index(w, &m, &e);
-	else if (rc == 0)
-		walk_image(w, &m);
+		rc = manifest_parse(&m, "manifest", w->media_type, bytes, &e);
+	if (rc == 0)
+		rc = walk_manifest(w, &m, &e);
 	manifest_release(&m);
 	if (rc < 0)
 		walk_fail(w, &e);
@@ -347,7 +383,7 @@ static void want_file(struct job *j, const struct lock_file *f)
 {
 	struct puller *p = j->puller;
 
-	if (is_held(j, &f->digest))
+	if (is_held(j, &f->digest, f->size))
 		return;
 	job_hold(j);
 	upstream_url(
@@ -378,12 +414,19 @@ static void start_image(struct job *j)
 {
 	const struct lock_pin *pin = j->pin;
 
-	walk_start(j, &pin->digest, pin->size, 0);
+	struct descriptor d = {
+		.digest = pin->digest, .size = pin->size, .media_type = pin->media_type
+	};
+
+	walk_start(j, &d, NULL, false);
 	for (size_t i = 0; i < pin->attached_count; i++) {
 		const struct lock_attachment *a = &pin->attached[i];
 
 		add_put(j, &a->digest, a->media_type, a->tag[0] ? a->tag : NULL);
-		walk_start(j, &a->digest, a->size, 0);
+		d = (struct descriptor){
+			.digest = a->digest, .size = a->size, .media_type = a->media_type
+		};
+		walk_start(j, &d, NULL, true);
 	}
 }
 
@@ -392,6 +435,7 @@ static void job_start(struct job *j)
 	const struct lock_pin *pin = j->pin;
 	struct err e = ERR_INIT;
 
+	reach_init(&j->reached);
 	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
 	if (!pin->file_count)
@@ -456,7 +500,7 @@ static void fetches_free(struct puller *p)
 		next = f->next;
 		for (struct walk *w = f->waiting, *behind; w; w = behind) {
 			behind = w->next;
-			free(w);
+			walk_free(w);
 		}
 		free(f);
 	}
@@ -469,6 +513,7 @@ static void puller_release(struct puller *p)
 		for (size_t k = 0; k < p->jobs[i].put_count; k++)
 			free(p->jobs[i].puts[k].media_type);
 		free(p->jobs[i].puts);
+		digest_map_release(&p->jobs[i].reached);
 	}
 	free(p->jobs);
 	batch_free(&p->batch);

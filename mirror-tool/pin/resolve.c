@@ -10,11 +10,8 @@
 #include "mirror-tool/pin/resolve_task.h"
 #include "mirror-tool/pin/selection.h"
 #include "mirror-tool/pin/signed.h"
-#include "storage/base/tree.h"
+#include "storage/oci/config.h"
 #include "storage/base/banned.h"
-
-#define CONFIG_MAX (4u << 20)
-#define DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 
 struct resolver {
 	struct session *session;
@@ -102,24 +99,6 @@ static int check_single(struct task *t, const struct platform *p, struct err *e)
 	return 0;
 }
 
-/* os and architecture of an image's config; a config that does not say, or is no strict JSON (labels
- * may differ in case only), says nothing. */
-static bool config_platform(struct span bytes, struct platform *p)
-{
-	AUTO(doc_release) struct doc d = DOC_INIT;
-	AUTO(mem_free) char *text = NULL;
-	const char *os = NULL, *arch = NULL, *variant = "";
-	struct err e;
-
-	if (json_parse(&d, "config", bytes, CONFIG_MAX, &e) < 0 ||
-		node_string(&d, d.root, "os", OPTIONAL, &os, &e) <= 0 ||
-		node_string(&d, d.root, "architecture", OPTIONAL, &arch, &e) <= 0 ||
-		node_string(&d, d.root, "variant", OPTIONAL, &variant, &e) < 0)
-		return false;
-	text = mem_printf("%s/%s%s%s", os, arch, *variant ? "/" : "", variant);
-	return platform_parse(p, span_of(text), &e) == 0;
-}
-
 static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
 {
 	struct task *t = ctx;
@@ -134,23 +113,15 @@ static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
 	task_drop(t);
 }
 
-static bool is_image_config(const struct descriptor *config)
-{
-	return (strcmp(config->media_type, MEDIA_OCI_CONFIG) == 0 ||
-		       strcmp(config->media_type, DOCKER_CONFIG) == 0) &&
-	       config->size <= CONFIG_MAX;
-}
-
 /* --- the root ------------------------------------------------------------------------------ */
 
 static int take_index(struct task *t, const struct manifest *m, struct err *e)
 {
-	AUTO(mem_free) bool *held = mem_alloc(m->count * sizeof(*held));
-
-	if (select_wanted(m, &t->wanted, held, &t->pin, e) < 0)
+	select_platforms(m, &t->wanted, &t->pin);
+	if (select_check(&t->wanted, &t->pin, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->count; i++)
-		if (held[i])
+		if (select_held(m, i, &t->pin.absent))
 			attach_scan(t, &m->items[i].digest);
 	return 0;
 }
@@ -181,7 +152,7 @@ static int take_root(struct task *t, const struct upstream_manifest *m, struct e
 		attach_scan(t, &m->digest);
 		if (parsed.kind == MEDIA_INDEX) {
 			rc = take_index(t, &parsed, e);
-		} else if (is_image_config(&parsed.config)) {
+		} else if (parsed.has_config && config_is_image(&parsed.config)) {
 			task_hold(t);
 			origin_blob_bytes(&t->origin, &t->ref, &parsed.config.digest,
 				parsed.config.size, got_config, t);

@@ -1,9 +1,9 @@
 /*
  * Which children of an index are held. The index itself keeps its bytes; selection only decides
- * what is fetched beside it.
+ * what is fetched beside it. The same rules hold for an index within an index.
  *
  * A child is held when its platform is wanted; a child without a platform always; a buildkit
- * attestation when the child that it is about is held.
+ * attestation when the child that it is about is held. What is attached to an image is held whole.
  */
 #ifndef MOAT_SELECTION_H
 #define MOAT_SELECTION_H
@@ -11,12 +11,15 @@
 #include "mirror-tool/pin/list.h"
 #include "mirror-tool/pin/lock.h"
 
-/* At pin. held: index->count answers of the caller's. Adds to the platforms of `pin`.
- * ERR_INCOMPLETE names the wanted platforms that the index does not have. */
-MUST int select_wanted(const struct manifest *index, const struct platforms *wanted, bool *held,
-	struct lock_pin *pin, struct err *e);
+/* At pin: sort the platforms that an index of the pin names into held and absent ones. */
+void select_platforms(
+	const struct manifest *index, const struct platforms *wanted, struct lock_pin *pin);
 
-/* At pull and seal: the same answers from what the lock says is absent. */
-void select_held(const struct manifest *index, const struct platform_texts *absent, bool *held);
+/* At pin, when all indexes of it were seen: ERR_INCOMPLETE names the wanted platforms that none of
+ * them has (an image that names no platform at all is held whole); ERR_INPUT too many for a lock. */
+MUST int select_check(const struct platforms *wanted, const struct lock_pin *pin, struct err *e);
+
+/* At pin, pull and seal: is the child at `i` held? absent: of the lock; NULL: nothing is. */
+bool select_held(const struct manifest *index, size_t i, const struct platform_texts *absent);
 
 #endif

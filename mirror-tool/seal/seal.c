@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mirror-tool/pin/selection.h"
+#include "storage/oci/keys.h"
+#include "storage/walk.h"
 #include "storage/base/banned.h"
 
 #define DAY_SECONDS 86400
@@ -26,6 +29,70 @@ void seal_release(struct seal *s)
 	set_release(&s->set);
 }
 
+/* --- what travels with an entry ------------------------------------------------------------------ */
+
+/* A manifest of the lock on its way into the inventory. What is missing is reported and the walk
+ * goes on, so that a person sees all of it at once. */
+struct gather {
+	struct store *store;
+	struct inventory *inventory;
+	seal_missing_fn *missing;
+	void *ctx;
+	uint64_t missing_count;
+	const char *reference; /* of the entry at hand */
+	const struct platform_texts *absent; /* of its pin; NULL: an attachment, held whole */
+};
+
+static int gather_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
+{
+	const struct gather *g = ctx;
+
+	return blob_read(g->store, d, MANIFEST_MAX, out, e);
+}
+
+static bool gather_wanted(void *ctx, const struct walk_node *n)
+{
+	const struct gather *g = ctx;
+
+	return n->edge.role != EDGE_CHILD || !n->in ||
+	       select_held(n->in, (size_t)(n->edge.to - n->in->items), g->absent);
+}
+
+static int gather_held(void *ctx, const struct walk_node *n, struct err *e)
+{
+	const char *what = n->parent ? edge_name(n->edge.role) : "manifest";
+	const struct descriptor *d = n->edge.to;
+	struct gather *g = ctx;
+	char text[DIGEST_TEXT_SIZE];
+	uint64_t size;
+	int rc = blob_stat(g->store, &d->digest, &size, e);
+
+	if (rc == 0 && n->edge.role != EDGE_FOREIGN) {
+		g->missing_count++;
+		g->missing(g->ctx, g->reference, &d->digest, what);
+	}
+	if (rc <= 0)
+		return rc;
+	if (size != d->size)
+		return err_set(e, ERR_CORRUPT, "%s %s: %llu bytes are held, %llu announced", what,
+			digest_text(&d->digest, text), (unsigned long long)size,
+			(unsigned long long)d->size);
+	inventory_add(g->inventory, &d->digest, size);
+	return 1;
+}
+
+static int gather(struct gather *g, const struct set_entry *entry, struct err *e)
+{
+	static const struct walk_ops ops = {
+		.read = gather_read, .wanted = gather_wanted, .held = gather_held
+	};
+	const struct descriptor root = {
+		.digest = entry->digest, .size = entry->size, .media_type = entry->media_type
+	};
+
+	return walk(&ops, g, &root, e) < 0 ? err_ctx(e, "%s", g->reference) : 0;
+}
+
 /* --- entries ------------------------------------------------------------------------------- */
 
 static struct set_entry *add_entry(struct set *set, enum set_role role, const char *name,
@@ -41,7 +108,7 @@ static struct set_entry *add_entry(struct set *set, enum set_role role, const ch
 	return entry;
 }
 
-static int add_attachment(struct set *set, struct seal_walk *w, const char *name,
+static int add_attachment(struct set *set, struct gather *g, const char *name,
 	const struct lock_attachment *a, struct err *e)
 {
 	enum set_role role = *a->tag ? SET_PIN : SET_ATTACHED;
@@ -55,10 +122,12 @@ static int add_attachment(struct set *set, struct seal_walk *w, const char *name
 	entry->artifact_type = set_keep(set, a->artifact_type);
 	if (role == SET_ATTACHED)
 		entry->subject = a->subject;
-	return seal_walk(w, NULL, reference, &a->digest, a->size, a->media_type, e);
+	g->reference = reference;
+	g->absent = NULL;
+	return gather(g, entry, e);
 }
 
-static int add_pin(struct set *set, struct seal_walk *w, const struct lock_pin *pin, struct err *e)
+static int add_pin(struct set *set, struct gather *g, const struct lock_pin *pin, struct err *e)
 {
 	char name[REF_TEXT_SIZE], text[REF_TEXT_SIZE];
 	struct set_entry *entry = add_entry(
@@ -67,10 +136,12 @@ static int add_pin(struct set *set, struct seal_walk *w, const struct lock_pin *
 	entry->media_type = set_keep(set, pin->media_type);
 	entry->artifact_type = set_keep(set, pin->artifact_type);
 	ref_text(&pin->ref, text);
-	if (seal_walk(w, pin, text, &pin->digest, pin->size, pin->media_type, e) < 0)
+	g->reference = text;
+	g->absent = &pin->absent;
+	if (gather(g, entry, e) < 0)
 		return -1;
 	for (size_t i = 0; i < pin->attached_count; i++)
-		if (add_attachment(set, w, name, &pin->attached[i], e) < 0)
+		if (add_attachment(set, g, name, &pin->attached[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -115,7 +186,7 @@ static const struct {
 
 static void add_artifact(struct seal *s, size_t kind, struct seal_artifact *a)
 {
-	struct annotation title = { "org.opencontainers.image.title", artifact_kinds[kind].title };
+	struct annotation title = { KEY_TITLE, artifact_kinds[kind].title };
 	struct descriptor layer = { .size = a->blob.len,
 		.media_type = artifact_kinds[kind].type,
 		.annotations = { &title, 1 } };
@@ -276,19 +347,21 @@ static int place_after(
 
 /* ------------------------------------------------------------------------------------------- */
 
-static int check_complete(const struct seal_walk *w, struct err *e)
+static int check_complete(const struct gather *g, struct err *e)
 {
-	if (!w->missing_count)
+	if (!g->missing_count)
 		return 0;
 	return err_set(e, ERR_INCOMPLETE,
 		"not complete: %llu blobs are not in the store; `moat pull` fetches them",
-		(unsigned long long)w->missing_count);
+		(unsigned long long)g->missing_count);
 }
 
 int seal_build(struct seal *out, struct store *s, struct lock *lock, const struct seal_terms *terms,
 	seal_missing_fn *missing, void *ctx, struct err *e)
 {
-	struct seal_walk walk = { s, &out->inventory, missing, ctx, 0 };
+	struct gather g = {
+		.store = s, .inventory = &out->inventory, .missing = missing, .ctx = ctx
+	};
 	struct set *set = &out->set;
 
 	snprintf(set->name, sizeof(set->name), "%s", lock->name);
@@ -296,9 +369,9 @@ int seal_build(struct seal *out, struct store *s, struct lock *lock, const struc
 	if (choose_version(set, lock, terms, e) < 0 || set_expiry(set, terms->expires, e) < 0)
 		return -1;
 	for (size_t i = 0; i < lock->count; i++)
-		if (add_pin(set, &walk, &lock->pins[i], e) < 0)
+		if (add_pin(set, &g, &lock->pins[i], e) < 0)
 			return -1;
-	if (check_complete(&walk, e) < 0 || drop_repeated(set, e) < 0)
+	if (check_complete(&g, e) < 0 || drop_repeated(set, e) < 0)
 		return -1;
 	add_artifacts(out, lock);
 	return place_after(out, s, terms, e);

@@ -13,8 +13,6 @@
 #include "storage/oci/set.h"
 #include "storage/store_write.h"
 
-#define SEAL_DEPTH_MAX 8 /* indexes within indexes */
-
 struct seal_terms {
 	const char *version; /* NULL: the lock's, else from the time of its last change */
 	const char *expires; /* NULL: never; YYYY-MM-DD (its last second, UTC), or 90d: that many
@@ -67,19 +65,5 @@ MUST int seal_build(struct seal *out, struct store *s, struct lock *lock,
  */
 MUST int seal_commit(struct seal *s, struct store *store, const struct sign_key *k,
 	bool *signed_now, struct err *e);
-
-/* --- seal_walk.c ----------------------------------------------------------------------------- */
-
-struct seal_walk {
-	struct store *store;
-	struct inventory *inventory;
-	seal_missing_fn *missing;
-	void *ctx;
-	uint64_t missing_count;
-};
-
-/* Add a manifest and everything that a pin holds of it to the inventory. pin NULL: everything. */
-MUST int seal_walk(struct seal_walk *w, const struct lock_pin *pin, const char *reference,
-	const struct digest *d, uint64_t size, const char *media_type, struct err *e);
 
 #endif

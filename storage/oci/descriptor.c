@@ -3,6 +3,7 @@
 
 #include "storage/oci/manifest.h"
 #include "storage/base/tree.h"
+#include "storage/oci/keys.h"
 #include "storage/base/banned.h"
 
 const char *annotation_get(const struct annotations *a, const char *key)
@@ -15,8 +16,8 @@ const char *annotation_get(const struct annotations *a, const char *key)
 
 bool descriptor_is_attestation(const struct descriptor *d, struct digest *of)
 {
-	const char *type = annotation_get(&d->annotations, "vnd.docker.reference.type");
-	const char *subject = annotation_get(&d->annotations, "vnd.docker.reference.digest");
+	const char *type = annotation_get(&d->annotations, KEY_REFERENCE_TYPE);
+	const char *subject = annotation_get(&d->annotations, KEY_REFERENCE_DIGEST);
 	struct err e;
 
 	if (!type || !subject || strcmp(type, "attestation-manifest") != 0)

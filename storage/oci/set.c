@@ -9,12 +9,9 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/oci/keys.h"
 #include "storage/base/banned.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
-#define CREATED "org.opencontainers.image.created"
-#define CONTAINERD_NAME "io.containerd.image.name"
-#define CONTAINERD_SUBJECT "io.containerd.manifest.subject"
 #define ROLE "vnd.moat.role"
 #define REPOSITORY "vnd.moat.repository"
 #define SET_KEY(word) "vnd.moat.set." word
@@ -129,13 +126,13 @@ static void write_entry(struct buf *out, const struct set_entry *entry)
 	items[d.annotations.count++] = (struct annotation){ ROLE, role_names[entry->role] };
 	if (*entry->tag) {
 		snprintf(name, sizeof(name), "%s:%s", entry->name, entry->tag);
-		items[d.annotations.count++] = (struct annotation){ REF_NAME, name };
-		items[d.annotations.count++] = (struct annotation){ CONTAINERD_NAME, name };
+		items[d.annotations.count++] = (struct annotation){ KEY_REF_NAME, name };
+		items[d.annotations.count++] = (struct annotation){ KEY_CONTAINERD_NAME, name };
 	} else {
 		items[d.annotations.count++] = (struct annotation){ REPOSITORY, entry->name };
 	}
 	if (entry->subject.alg != DIGEST_NONE)
-		items[d.annotations.count++] = (struct annotation){ CONTAINERD_SUBJECT,
+		items[d.annotations.count++] = (struct annotation){ KEY_CONTAINERD_SUBJECT,
 			digest_text(&entry->subject, subject) };
 	descriptor_write(out, &d);
 }
@@ -150,7 +147,7 @@ static void write_annotations(struct buf *out, const struct set *s)
 	items[a.count++] = (struct annotation){ SET_KEY("name"), s->name };
 	items[a.count++] = (struct annotation){ SET_KEY("version"), s->version };
 	items[a.count++] = (struct annotation){ SET_KEY("bytes"), bytes };
-	items[a.count++] = (struct annotation){ CREATED, s->created };
+	items[a.count++] = (struct annotation){ KEY_CREATED, s->created };
 	if (*s->expires)
 		items[a.count++] = (struct annotation){ SET_KEY("expires"), s->expires };
 	if (s->previous.alg != DIGEST_NONE)
@@ -218,7 +215,7 @@ static int read_role(const struct annotations *a, enum set_role *out, struct err
 static int read_name(
 	struct set *s, struct set_entry *entry, const struct annotations *a, struct err *e)
 {
-	const char *text = annotation_get(a, REF_NAME);
+	const char *text = annotation_get(a, KEY_REF_NAME);
 	char normal[REF_TEXT_SIZE];
 	struct ref r;
 
@@ -229,7 +226,7 @@ static int read_name(
 	if (strcmp(ref_text(&r, normal), text) != 0 || r.digest.alg != DIGEST_NONE)
 		return err_set(
 			e, ERR_INPUT, "the name \"%s\" is not in its full form (%s)", text, normal);
-	if (!annotation_get(a, REF_NAME) == !!*r.tag)
+	if (!annotation_get(a, KEY_REF_NAME) == !!*r.tag)
 		return err_set(e, ERR_INPUT, "the name \"%s\" %s a tag", text,
 			*r.tag ? "must not have" : "needs");
 	entry->name = set_keep(s, ref_name(&r, normal));
@@ -240,7 +237,7 @@ static int read_name(
 static int read_entry(struct set *s, const struct descriptor *d, struct err *e)
 {
 	struct set_entry *entry = set_add(s);
-	const char *subject = annotation_get(&d->annotations, CONTAINERD_SUBJECT);
+	const char *subject = annotation_get(&d->annotations, KEY_CONTAINERD_SUBJECT);
 
 	if (read_role(&d->annotations, &entry->role, e) < 0 ||
 		read_name(s, entry, &d->annotations, e) < 0)
@@ -295,7 +292,7 @@ static int read_annotations(struct set *s, const struct annotations *a, struct e
 
 	if (need(a, SET_KEY("name"), &name, e) < 0 ||
 		need(a, SET_KEY("version"), &version, e) < 0 ||
-		need(a, SET_KEY("bytes"), &bytes, e) < 0 || need(a, CREATED, &created, e) < 0)
+		need(a, SET_KEY("bytes"), &bytes, e) < 0 || need(a, KEY_CREATED, &created, e) < 0)
 		return -1;
 	if (set_check_name(span_of(name), e) < 0 || ref_check_tag(span_of(version), e) < 0 ||
 		read_bytes(bytes, &s->bytes, e) < 0 || read_time(created, s->created, e) < 0)

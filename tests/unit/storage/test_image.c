@@ -234,7 +234,7 @@ static void image_put__indexes_nest_only_so_deep(void **state)
 		type = MEDIA_OCI_INDEX;
 	}
 	assert_int_equal(rc, -1);
-	assert_non_null(strstr(e.text, "indexes more than 8 deep"));
+	assert_non_null(strstr(e.text, "indexes are nested more than 8 deep"));
 }
 
 /* --- tags, pages, referrers ----------------------------------------------------------------- */

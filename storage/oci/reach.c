@@ -1,0 +1,50 @@
+/* The bookkeeping of walks. Must never depend on the order in which things are reached. */
+#include "storage/oci/reach.h"
+
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+static void reached_done(void *item)
+{
+	free(((struct reached *)item)->media_type);
+}
+
+void reach_init(struct digest_map *reached)
+{
+	*reached = (struct digest_map){ .done = reached_done };
+}
+
+struct reached *reach_blob(struct digest_map *reached, const struct descriptor *d, struct err *e)
+{
+	struct reached *at = digest_map_add(reached, &d->digest, sizeof(*at));
+	char text[DIGEST_TEXT_SIZE];
+
+	if (at->state != REACHED_HELD)
+		at->size = d->size;
+	if (at->size == d->size)
+		return at;
+	err_set(e, ERR_INPUT, "%s is listed with %llu bytes and with %llu",
+		digest_text(&d->digest, text), (unsigned long long)at->size,
+		(unsigned long long)d->size);
+	return NULL;
+}
+
+int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth, enum reach *out,
+	struct err *e)
+{
+	const char *type = d->media_type ? d->media_type : "";
+	char text[DIGEST_TEXT_SIZE];
+
+	*out = at->media_type ? REACH_DEEPER : REACH_FIRST;
+	if (!at->media_type)
+		at->media_type = mem_strdup(type);
+	else if (strcmp(at->media_type, type) != 0)
+		return err_set(e, ERR_INPUT, "%s is listed as %.120s and as %.120s",
+			digest_text(&d->digest, text), at->media_type, type);
+	else if (at->depth >= depth || media_kind_of(type) == MEDIA_IMAGE)
+		*out = REACH_NOTHING;
+	if (*out != REACH_NOTHING)
+		at->depth = depth;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * What a walk over the image graph has reached: each blob once, and each manifest again only on a
+ * longer path than before, so that no shape of manifests makes a walk slow and the depth that is
+ * refused does not depend on the order of the walk. Pure; storage/walk.h is a walk over it.
+ */
+#ifndef MOAT_REACH_H
+#define MOAT_REACH_H
+
+#include "storage/oci/digest_map.h"
+#include "storage/oci/graph.h"
+
+enum reached_state {
+	REACHED_NEW, /* set by the walk, that knows what is held */
+	REACHED_HELD,
+	REACHED_ABSENT,
+	REACHED_FOREIGN /* absent, and reached as a foreign layer only */
+};
+
+struct reached {
+	struct digest digest;
+	uint64_t size;
+	enum reached_state state;
+	char *media_type; /* as a manifest: what it was announced as; NULL: as a blob only */
+	unsigned depth; /* as a manifest: the deepest so far */
+};
+
+void reach_init(struct digest_map *reached);
+
+/* The entry of a blob, made when it is new. NULL: ERR_INPUT, it is held and was announced with
+ * another size. The map owns it. */
+struct reached *reach_blob(struct digest_map *reached, const struct descriptor *d, struct err *e);
+
+/* It is reached as a manifest, depth manifests below the root. ERR_INPUT when it was announced as
+ * another type before. */
+enum reach {
+	REACH_NOTHING, /* nothing new is to be found in it */
+	REACH_FIRST,
+	REACH_DEEPER /* an index, again: only the depth of what it names is new */
+};
+MUST int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth,
+	enum reach *out, struct err *e);
+
+#endif

@@ -9,7 +9,7 @@
 #define MOAT_LIST_H
 
 #include "mirror-tool/pin/files.h"
-#include "mirror-tool/pin/pattern.h"
+#include "mirror-tool/pattern.h"
 #include "mirror-tool/pin/platforms.h"
 #include "mirror-tool/pin/registry_conf.h"
 #include "mirror-tool/pin/source.h"

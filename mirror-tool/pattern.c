@@ -2,7 +2,7 @@
  * Globs and version ranges over tags. Pure: bytes in, answer out. Must never take a tag for a
  * version that it is not: a tag that does not parse is no match, not an error.
  */
-#include "mirror-tool/pin/pattern.h"
+#include "mirror-tool/pattern.h"
 
 #include <stdlib.h>
 

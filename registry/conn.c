@@ -1,6 +1,6 @@
 /*
- * Connections: accepted, set aside (paused) while something else has to happen first, woken, and ended
- * when they are late. What is asked on them is exchange.c's. Must never block.
+ * Connections: accepted, held while something else has to happen first, released, and ended when they
+ * are late. What is asked on them is exchange.c's. Must never block.
  */
 #define MOAT_SERVER_PART
 #include "registry/server_private.h"
@@ -10,9 +10,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */
+#define WAIT_SECONDS 600 /* likewise: more than the sync of a blob on a slow disk takes */
 
 void conn_enter(struct conn *c, enum phase phase)
 {
@@ -20,49 +22,76 @@ void conn_enter(struct conn *c, enum phase phase)
 	c->since_ms = c->loop->now_ms;
 }
 
-/* --- waiting --------------------------------------------------------------------------------- */
+/* --- holding --------------------------------------------------------------------------------- */
 
-void conn_pause(void *ctx)
+static void hold(struct conn *c, enum hold reason)
 {
-	struct conn *c = ctx;
-
-	conn_enter(c, PHASE_WAITING);
-	MHD_suspend_connection(c->mhd);
+	pthread_mutex_lock(&c->loop->holding);
+	if (!c->holds)
+		MHD_suspend_connection(c->mhd);
+	c->holds |= reason;
+	pthread_mutex_unlock(&c->loop->holding);
 }
 
-void conn_wake(void *ctx)
+/* The lock is the loop's, as c may be gone as soon as it is free. */
+static void let_go(struct conn *c, enum hold reason)
 {
-	struct conn *c = ctx;
+	struct loop *l = c->loop;
+
+	pthread_mutex_lock(&l->holding);
+	if (!(c->holds & reason))
+		BUG("a connection is released that was not held");
+	c->holds &= ~(unsigned)reason;
+	if (!c->holds)
+		MHD_resume_connection(c->mhd);
+	pthread_mutex_unlock(&l->holding);
+}
+
+static unsigned reasons_of(struct conn *c)
+{
+	unsigned held;
+
+	pthread_mutex_lock(&c->loop->holding);
+	held = c->holds;
+	pthread_mutex_unlock(&c->loop->holding);
+	return held;
+}
+
+void conn_wait(struct conn *c, enum hold reason)
+{
+	conn_enter(c, PHASE_WAITING);
+	hold(c, reason);
+}
+
+void conn_release(struct conn *c, enum hold reason)
+{
 	int wake = c->loop->wake;
 	uint64_t one = 1;
 
-	MHD_resume_connection(c->mhd); /* and from here on c may be gone */
+	let_go(c, reason);
 	if (write(wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		BUG("eventfd: %s", strerror(errno));
 }
 
 /* --- handshakes ------------------------------------------------------------------------------ */
 
-/* Set aside, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
+/* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
 static void starved(struct handshake *h)
 {
 	struct conn *c = CONTAINER_OF(h, struct conn, handshake);
 	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = c };
+	int op = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	MHD_suspend_connection(c->mhd);
-	if (epoll_ctl(c->loop->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0)
-		c->starved = true;
-	else
-		MHD_resume_connection(c->mhd); /* it spins until its deadline */
+	if (epoll_ctl(c->loop->epoll, op, c->fd, &event) < 0)
+		return; /* it spins until its deadline */
+	c->watched = true;
+	hold(c, HOLD_CLIENT);
 }
 
 void conn_feed(struct conn *c)
 {
-	if (!c->starved)
-		return;
-	c->starved = false;
-	epoll_ctl(c->loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-	MHD_resume_connection(c->mhd);
+	if (reasons_of(c) & HOLD_CLIENT)
+		let_go(c, HOLD_CLIENT);
 }
 
 static void begin_handshake(struct conn *c)
@@ -123,6 +152,45 @@ void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	}
 }
 
+/* --- ending ---------------------------------------------------------------------------------- */
+
+static unsigned wait_seconds(const struct loop *l)
+{
+	unsigned seconds = l->server->config.wait_seconds;
+
+	return seconds ? seconds : WAIT_SECONDS;
+}
+
+static const char *reason_name(unsigned held)
+{
+	if (held & HOLD_PASSWORD)
+		return "password";
+	if (held & HOLD_TURN)
+		return "turn";
+	return held & HOLD_WRITING ? "store" : "nothing";
+}
+
+static void log_wait(struct conn *c)
+{
+	char peer[ADDRESS_TEXT_SIZE];
+
+	log_fields(LOG_LINE_ERROR, "request.stuck", { "peer", address_text(&c->peer, peer), 0 },
+		{ "id", c->request.id, 0 }, { "method", c->method_text, 0 },
+		{ "uri", c->uri.data, 0 }, { "waits-for", reason_name(reasons_of(c)), 0 },
+		{ "seconds", NULL, wait_seconds(c->loop) });
+}
+
+/* One that is held stays until it is released; its client is told at once. */
+static void end(struct conn *c)
+{
+	if (c->phase == PHASE_WAITING)
+		log_wait(c);
+	conn_enter(c, PHASE_ENDED);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+/* --- arriving -------------------------------------------------------------------------------- */
+
 /* At the limit, the connection that has been idle longest makes room. */
 static void make_room(struct loop *l)
 {
@@ -131,10 +199,8 @@ static void make_room(struct loop *l)
 	for (struct conn *c = l->conns; c; c = c->next)
 		if (c->phase == PHASE_IDLE && (!oldest || c->since_ms < oldest->since_ms))
 			oldest = c;
-	if (oldest) {
-		shutdown(oldest->fd, SHUT_RDWR);
-		conn_enter(oldest, PHASE_FRESH); /* not to be chosen twice */
-	}
+	if (oldest)
+		end(oldest);
 }
 
 static void conn_drop(struct server *s, struct conn **c)
@@ -231,6 +297,8 @@ static bool is_late(struct conn *c)
 	case PHASE_SENDING:
 		return is_stalled(c, socket_acked(c->fd));
 	case PHASE_WAITING:
+		return ms > (int64_t)wait_seconds(c->loop) * 1000;
+	case PHASE_ENDED:
 		return false;
 	}
 	return false;
@@ -240,5 +308,5 @@ void conn_sweep(struct loop *l)
 {
 	for (struct conn *c = l->conns; c; c = c->next)
 		if (is_late(c))
-			shutdown(c->fd, SHUT_RDWR);
+			end(c);
 }

@@ -33,14 +33,14 @@ static struct conn *of_turn(struct turn *t)
 	return CONTAINER_OF(t, struct conn, turn);
 }
 
-static void turn_pause(struct turn *t)
+static void turn_wait(struct turn *t)
 {
-	conn_pause(of_turn(t));
+	conn_wait(of_turn(t), HOLD_TURN);
 }
 
 static void turn_go(struct turn *t)
 {
-	conn_wake(of_turn(t));
+	conn_release(of_turn(t), HOLD_TURN);
 }
 
 /* --- the headers ----------------------------------------------------------------------------- */
@@ -174,7 +174,12 @@ static void check_password(struct job *j)
 	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
 		auth_verify(c->loop->server->config.auth, c->request.authorization);
 	turns_leave(c->loop->server->logins, &c->turn);
-	conn_wake(c);
+	conn_release(c, HOLD_PASSWORD);
+}
+
+static void login_wait(struct turn *t)
+{
+	conn_wait(of_turn(t), HOLD_PASSWORD);
 }
 
 static void login_go(struct turn *t)
@@ -191,8 +196,8 @@ static void check_later(struct conn *c)
 	struct loop *l = c->loop;
 
 	c->turn.go = login_go;
-	if (turns_enter(l->server->logins, &c->turn, c->client, l->now_ms, turn_pause)) {
-		conn_pause(c);
+	if (turns_enter(l->server->logins, &c->turn, c->client, l->now_ms, login_wait)) {
+		login_wait(&c->turn);
 		login_go(&c->turn);
 	}
 }
@@ -255,9 +260,19 @@ static void take_reply(struct conn *c)
 	c->ready = true;
 }
 
+static void writing_wait(void *ctx)
+{
+	conn_wait(ctx, HOLD_WRITING);
+}
+
+static void writing_go(void *ctx)
+{
+	conn_release(ctx, HOLD_WRITING);
+}
+
 static void begin_writing(struct conn *c)
 {
-	struct waker waker = { conn_pause, conn_wake, c };
+	struct waker waker = { writing_wait, writing_go, c };
 	struct err e;
 
 	site_write(&c->loop->site, &c->request, &waker, &c->writing, &c->reply, &e);
@@ -351,7 +366,7 @@ static bool waits_for_turn(struct conn *c)
 		return false;
 	c->has_turn = true;
 	c->turn.go = turn_go;
-	return !turns_enter(l->server->turns, &c->turn, c->client, l->now_ms, turn_pause);
+	return !turns_enter(l->server->turns, &c->turn, c->client, l->now_ms, turn_wait);
 }
 
 static void answer_reading(struct conn *c)

@@ -196,6 +196,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 	uint32_t random = 0;
 
 	*l = (struct loop){ .server = s, .epoll = -1, .wake = -1, .lines = BUF_INIT };
+	pthread_mutex_init(&l->holding, NULL);
 	l->site = (struct site){ .names = config->names,
 		.cache = config->cache,
 		.auth = config->auth,
@@ -334,6 +335,7 @@ static void close_loop(struct loop *l)
 		conn_feed(c);
 	if (l->mhd)
 		MHD_stop_daemon(l->mhd);
+	pthread_mutex_destroy(&l->holding);
 	exchange_flush_log(l);
 	buf_release(&l->lines);
 	fd_close(&l->epoll);

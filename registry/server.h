@@ -38,6 +38,7 @@ struct server_config {
 	unsigned connections, connections_each; /* in all, of one address */
 	unsigned header_seconds; /* a request must be whole after that long */
 	unsigned idle_seconds; /* between requests */
+	unsigned wait_seconds; /* for a thread of ours or a turn; 0: 10 minutes */
 	unsigned least_rate; /* bytes a second that a client must take or send */
 	unsigned rate_window; /* ... over so many milliseconds; 0: 30 s */
 	unsigned bodies; /* large answers that are sent at once; others wait for their turn */

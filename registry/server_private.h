@@ -22,7 +22,16 @@ enum phase {
 	PHASE_HEADERS,
 	PHASE_BODY,
 	PHASE_WAITING, /* for one of our threads, or its turn */
-	PHASE_SENDING
+	PHASE_SENDING,
+	PHASE_ENDED /* it was late: its socket is shut down */
+};
+
+/* Why a connection is held: nothing happens on it as long as there is one reason left. */
+enum hold {
+	HOLD_CLIENT = 1 << 0, /* its client has to say more: the loop's epoll tells */
+	HOLD_PASSWORD = 1 << 1, /* a password is being checked */
+	HOLD_TURN = 1 << 2, /* of its answer */
+	HOLD_WRITING = 1 << 3 /* a worker or the committer is at it */
 };
 
 /* A connection, and the request that is on it. */
@@ -38,7 +47,8 @@ struct conn {
 	int64_t window_ms; /* when the window of the least rate began */
 	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
 	struct handshake handshake; /* with TLS */
-	bool starved; /* it is set aside until its client says more */
+	bool watched; /* it is in the loop's epoll, for HOLD_CLIENT */
+	unsigned holds; /* reasons, of enum hold; under loop->holding */
 
 	/* The request. */
 	struct buf uri;
@@ -76,6 +86,7 @@ struct loop {
 	bool running;
 	struct MHD_Daemon *mhd;
 	int epoll, wake;
+	pthread_mutex_t holding; /* of what holds its connections */
 	bool accepting;
 	struct site site;
 	struct shard *shard; /* of the metrics; NULL: not counted */
@@ -98,15 +109,16 @@ struct server {
 	struct loop *loops;
 };
 
-/* conn.c: connections. Nothing happens on one that is paused until it is woken; only its own loop may
- * pause it, any thread wake it, and from there on it may be gone. */
+/* conn.c: connections. The library suspends one while any reason holds it, and only these functions tell
+ * it to. Only its own loop may hold one, and before another thread can know of it; any thread may
+ * release it, once for each hold, and from there on it may be gone. */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
 void conn_accept(struct loop *l, int listener);
 void conn_enter(struct conn *c, enum phase phase);
-void conn_pause(void *conn);
-void conn_wake(void *conn);
-void conn_feed(struct conn *c); /* a starved handshake may go on */
+void conn_wait(struct conn *c, enum hold reason); /* PHASE_WAITING, and held */
+void conn_release(struct conn *c, enum hold reason);
+void conn_feed(struct conn *c); /* its client said more: HOLD_CLIENT ends */
 void conn_sweep(struct loop *l); /* deadlines */
 
 /* exchange.c: the library's callbacks of a request, and the lines of the access log. */

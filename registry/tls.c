@@ -194,23 +194,27 @@ tls_callback_fn *tls_callback(void)
 	return (tls_callback_fn *)(void *)retrieve;
 }
 
-/* The client's Finished is the last that a server's handshake takes in. What comes later, as a new key,
- * is no handshake. */
-static bool is_over(struct handshake *h)
+/* The client's Finished is the last that a server's handshake takes in, whatever the version and also
+ * when a session is resumed. What comes later, as a new key, is no handshake. */
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+	const gnutls_datum_t *message)
 {
-	if (!h->over)
-		h->over = gnutls_handshake_get_last_in(h->session) == GNUTLS_HANDSHAKE_FINISHED;
-	return h->over;
+	gnutls_transport_ptr_t from, to;
+
+	(void)type, (void)when, (void)message;
+	gnutls_transport_get_ptr2(session, &from, &to);
+	if (incoming)
+		((struct handshake *)from)->over = true;
+	return 0;
 }
 
 /* What the session reads from. */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 {
 	struct handshake *h = ptr;
-	bool over = is_over(h);
 	ssize_t n = recv(h->fd, data, size, 0);
 
-	if (n < 0 && errno == EAGAIN && !over) {
+	if (n < 0 && errno == EAGAIN && !h->over) {
 		h->starved(h);
 		errno = EAGAIN;
 	}
@@ -221,10 +225,11 @@ void tls_begin(struct handshake *h, void *session)
 {
 	gnutls_transport_ptr_t from, to;
 
-	h->session = session;
 	gnutls_transport_get_ptr2(session, &from, &to);
 	gnutls_transport_set_ptr2(session, h, to);
 	gnutls_transport_set_pull_function(session, pull);
+	gnutls_handshake_set_hook_function(
+		session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
 	if (client_ca)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)

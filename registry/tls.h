@@ -30,12 +30,11 @@ typedef void tls_callback_fn(void);
 tls_callback_fn *tls_callback(void);
 
 /* A handshake that waits for its client. The HTTP library takes no note of that and tries again at once,
- * a core long; so it is told here, in the middle of a read, and whoever reads can be set aside. */
+ * a core long; so it is told here, in the middle of a read, and the connection can be held. */
 struct handshake {
-	void *session;
 	int fd;
-	bool over;
-	void (*starved)(struct handshake *h); /* nothing is there to read */
+	bool over; /* the client's Finished came: from here on the library knows what is ready */
+	void (*starved)(struct handshake *h); /* it is not over, and nothing is there to read */
 };
 
 /* A new session: may it resume by ticket (a full handshake costs four times as much). `h`, with fd

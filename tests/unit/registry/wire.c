@@ -22,7 +22,7 @@ void answer_release(struct answer *a)
 
 const char *answer_get(const struct answer *a, const char *name)
 {
-	static char value[1024];
+	static _Thread_local char value[1024];
 	size_t n = strlen(name);
 
 	for (const char *line = a->head.data; line && *line; line = strstr(line, "\r\n")) {
@@ -57,8 +57,22 @@ struct wire wire_open_from(uint32_t host, uint16_t port)
 	return w;
 }
 
+struct wire wire_open_as(const struct tls_client *c, uint16_t port)
+{
+	struct wire w = wire_open(port);
+
+	if (!c->ctx || w.fd < 0)
+		return w;
+	w.ssl = tls_client_session(c, w.fd);
+	if (SSL_connect(w.ssl) != 1)
+		wire_close(&w);
+	return w;
+}
+
 void wire_close(struct wire *w)
 {
+	SSL_free(w->ssl);
+	w->ssl = NULL;
 	fd_close(&w->fd);
 	buf_release(&w->in);
 }
@@ -68,9 +82,10 @@ void wire_send(struct wire *w, const void *data, size_t len)
 	const char *p = data;
 
 	while (len > 0) {
-		ssize_t n = send(w->fd, p, len, MSG_NOSIGNAL);
+		ssize_t n =
+			w->ssl ? SSL_write(w->ssl, p, (int)len) : send(w->fd, p, len, MSG_NOSIGNAL);
 
-		if (n < 0)
+		if (n < 0 || (w->ssl && n == 0))
 			return; /* refused while we were sending: the answer tells */
 		p += n;
 		len -= (size_t)n;
@@ -82,18 +97,19 @@ void wire_str(struct wire *w, const char *text)
 	wire_send(w, text, strlen(text));
 }
 
-/* More bytes; false at the end of the connection. */
-static bool more(struct wire *w)
+/* More bytes: 1, 0 at the end of the connection, -1 when none came in time. */
+static int more(struct wire *w)
 {
 	char piece[65536];
-	ssize_t n = recv(w->fd, piece, sizeof(piece), 0);
+	ssize_t n;
 
+	errno = 0;
+	n = w->ssl ? SSL_read(w->ssl, piece, sizeof(piece)) : recv(w->fd, piece, sizeof(piece), 0);
+	if (n > 0)
+		buf_add(&w->in, piece, (size_t)n);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		fail_msg("no answer within 20 s");
-	if (n <= 0)
-		return false;
-	buf_add(&w->in, piece, (size_t)n);
-	return true;
+		return -1;
+	return n > 0;
 }
 
 /* The first n bytes move to `out`. */
@@ -107,31 +123,61 @@ static void take(struct wire *w, size_t n, struct buf *out)
 	w->in = rest;
 }
 
-void wire_read(struct wire *w, bool head, struct answer *a)
+static const char *read_body(struct wire *w, size_t length, struct answer *a)
+{
+	while (w->in.len < length) {
+		int rc = more(w);
+
+		if (rc <= 0)
+			return rc < 0 ? "the body stalls for 20 s" : "the body ends too early";
+	}
+	take(w, length, &a->body);
+	return NULL;
+}
+
+const char *wire_try(struct wire *w, bool head, struct answer *a)
 {
 	const char *end;
-	size_t length;
 
 	a->status = 0;
 	buf_clear(&a->head);
 	buf_clear(&a->body);
-	while (!(end = strstr(w->in.data, "\r\n\r\n")))
-		if (!more(w))
-			return;
+	while (!(end = strstr(w->in.data, "\r\n\r\n"))) {
+		int rc = more(w);
+
+		if (rc <= 0)
+			return rc < 0 ? "no answer within 20 s" : NULL;
+	}
 	take(w, (size_t)(end - w->in.data) + 4, &a->head);
 	a->status = (unsigned)strtoul(a->head.data + strlen("HTTP/1.1 "), NULL, 10);
-	length = strtoul(answer_get(a, "Content-Length"), NULL, 10);
 	if (head || a->status == 304 || a->status == 100)
-		return;
-	while (w->in.len < length)
-		if (!more(w))
-			fail_msg("body of %zu bytes ends at %zu", length, w->in.len);
-	take(w, length, &a->body);
+		return NULL;
+	return read_body(w, strtoul(answer_get(a, "Content-Length"), NULL, 10), a);
+}
+
+void wire_read(struct wire *w, bool head, struct answer *a)
+{
+	const char *wrong = wire_try(w, head, a);
+
+	if (wrong)
+		fail_msg("%s", wrong);
+}
+
+bool wire_has_begun(struct wire *w)
+{
+	char byte;
+
+	return w->in.len > 0 ||
+	       (w->ssl ? SSL_peek(w->ssl, &byte, 1) : (int)recv(w->fd, &byte, 1, MSG_PEEK)) == 1;
 }
 
 bool wire_is_closed(struct wire *w)
 {
-	return w->in.len == 0 && !more(w);
+	int rc = w->in.len > 0 ? 1 : more(w);
+
+	if (rc < 0)
+		fail_msg("still open after 20 s");
+	return rc == 0;
 }
 
 bool wire_is_open(struct wire *w)

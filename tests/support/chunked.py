@@ -4,9 +4,9 @@
 usage: chunked.py LAYOUT TAG FILES BYTES
 
 LAYOUT becomes an OCI layout: one layer of FILES files of BYTES random bytes each.  Every file is a zstd
-frame of its own, and the layer's table of contents tells where; so a client that has none of them asks
-for as many ranges.  Frames hold raw blocks: nothing is compressed, and no library is needed.  Prints
-the sums of the files, as sha256sum does.
+frame of its own, and the layer's table of contents tells where; a client that has none of them asks for
+as many ranges, and a gap behind each keeps it from asking for neighbours as one.  Frames hold raw
+blocks: nothing is compressed, and no library is needed.  Prints the sums of the files, as sha256sum does.
 """
 import hashlib
 import io
@@ -18,6 +18,7 @@ import tarfile
 
 LAYOUT, TAG, FILES, BYTES = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 BLOCK = 128 * 1024
+GAP = 2048  # podman 5 merges what is up to 1024 bytes apart
 CRFS = 1  # the only kind of table there is
 
 
@@ -61,7 +62,7 @@ def layer():
             "type": "reg", "name": info.name, "mode": 0o644, "size": BYTES, "uid": 0, "gid": 0,
             "modtime": "1970-01-01T00:00:00Z", "digest": digest(content), "offset": chunked.tell(),
             "endOffset": chunked.tell() + len(frame(content))})
-        chunked.write(frame(content))
+        chunked.write(frame(content) + skippable(bytes(GAP)))
         if padding:
             chunked.write(frame(padding))
     plain.write(b"\0" * 1024)

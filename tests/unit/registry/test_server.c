@@ -160,6 +160,8 @@ static void server__refusals_keep_the_connection(void **state)
 #define REQUEST(lines) "GET /v2/ HTTP/1.1\r\n" lines "\r\n"
 /* Bytes with NULs in them have a length. */
 #define RAW(text) text, sizeof(text) - 1
+/* 400, or closed without an answer: NUL in the request line by libmicrohttpd 0.9, and by 1.0 */
+#define BAD_OR_CLOSED 1
 
 static const struct {
 	const char *text;
@@ -195,11 +197,16 @@ static const struct {
 	{ RAW("GET * HTTP/1.1\r\n" HOST "\r\n"), 400 },
 	{ RAW("GET v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
 	{ RAW("GET /v2/ HTTP/2.0\r\n" HOST "\r\n"), 505 },
-	{ RAW("GET /v2/\0/../x HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("GET /v2/\0/../x HTTP/1.1\r\n" HOST "\r\n"), BAD_OR_CLOSED },
 	{ RAW(REQUEST(HOST "Range: bytes=0-1\0,5-6\r\n")), 400 },
-	{ RAW("G\0T /v2/ HTTP/1.1\r\n" HOST "\r\n"), 400 },
+	{ RAW("G\0T /v2/ HTTP/1.1\r\n" HOST "\r\n"), BAD_OR_CLOSED },
 	{ RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 0 },
 };
+
+static bool is_refusal(unsigned status, unsigned want)
+{
+	return want == BAD_OR_CLOSED ? status == 400 || status == 0 : status == want;
+}
 
 static void server__doubtful_requests_end_the_connection(void **state)
 {
@@ -212,7 +219,7 @@ static void server__doubtful_requests_end_the_connection(void **state)
 		wire_send(&w, attacks[i].text, attacks[i].len);
 		shutdown(w.fd, SHUT_WR);
 		wire_read(&w, false, &a);
-		if (a.status != attacks[i].status)
+		if (!is_refusal(a.status, attacks[i].status))
 			fail_msg("row %zu: %u: %s", i, a.status, attacks[i].text);
 		while (a.status != 0) /* nothing but refusals may follow */
 			if (wire_read(&w, false, &a), a.status == 200)

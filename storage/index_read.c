@@ -94,7 +94,9 @@ static int take_mark(struct reading *r, char c, struct err *e)
 		r->where = LIST;
 		return 1;
 	}
-	if (closes && r->depth > 0 && --r->depth == 1 && r->where == LIST) {
+	if (closes && r->depth > 0)
+		r->depth--;
+	if (closes && r->depth == 1 && r->where == LIST) {
 		r->where = AROUND;
 		return end_batch(r, false, e);
 	}

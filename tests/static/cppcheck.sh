@@ -2,6 +2,8 @@
 # usage: cppcheck.sh SOURCE-DIR BUILD-DIR
 # cppcheck over the programs and the libraries (tests: see -i), each file once.
 set -euo pipefail
+. "$(dirname "$0")/version.sh"
+judged_by cppcheck 2.10 2.17
 cd "$1"
 work=$2/cppcheck
 mkdir -p "$work"

@@ -2,6 +2,8 @@
 # usage: tidy.sh SOURCE-DIR BUILD-DIR
 # clang-tidy, as .clang-tidy says, over everything that BUILD-DIR compiles outside tests/.
 set -euo pipefail
+. "$(dirname "$0")/version.sh"
+judged_by clang-tidy 14 19
 cd "$1"
 files=$(python3 -c '
 import json, sys

@@ -119,14 +119,19 @@ static int check_index(struct check *c, struct err *e)
 	struct store *s = c->store;
 	struct comparison index = { .fd = -1 };
 	AUTO(fd_close) int fd = -1;
-	uint64_t state;
-	int rc;
+	struct standing st;
+	struct err why;
+	int rc = store_is_current(s, &why, e);
 
-	if (tx_look(s, &look, e) < 0)
+	if (rc == 0)
+		problem(c, "S6", "%s", why.text);
+	if (rc <= 0)
+		return rc;
+	if (tx_look(s, &look, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
-	rc = META(s, names_stale, &state, e);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
+	/* An older moat's has no number, and is written again by the next writing opening. */
+	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
+		return 0;
 	rc = BLOBS(s, index_open, &fd, &index.size, e);
 	index.fd = fd;
 	if (rc > 0 && index_json_text(s, compare_piece, &index, e) < 0)

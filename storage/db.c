@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "storage/store_write.h"
+#include "storage/clear.inc"
 #include "storage/schema.inc"
 #include "storage/upgrade.inc"
+#include "storage/upgrade_3.inc"
 #include "storage/base/banned.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 struct db {
 	sqlite3 *conn;
@@ -194,20 +196,28 @@ static int migrate(struct db *db, struct err *e)
 	if (db_begin(db, e) < 0)
 		return -1;
 	if (schema_version(db, &version, e) < 0 || (version == 0 && exec(db, schema_sql, e) < 0) ||
-		(version == 1 && exec(db, upgrade_sql, e) < 0)) {
+		(version == 1 && exec(db, upgrade_sql, e) < 0) ||
+		(version >= 1 && version <= 2 && exec(db, upgrade_3_sql, e) < 0)) {
 		db_rollback(db);
 		return -1;
 	}
 	return db_commit(db, e);
 }
 
-/* A reader cannot migrate, and nodes must not wait for a writer: version 1 is read as if it had what
- * is new. Stays right when a writer migrates meanwhile. */
-static int read_version_1(struct db *db, struct err *e)
+/* A reader cannot migrate, and nodes must not wait for a writer: an older version is read as if it had
+ * what is new. Stays right when a writer migrates meanwhile. */
+static int read_older(struct db *db, int version, struct err *e)
 {
+	if (version < 2 && exec(db,
+				   "CREATE TEMP VIEW manifest AS "
+				   "SELECT id, media_type, artifact_type, subject, 1 AS whole "
+				   "FROM main.manifest",
+				   e) < 0)
+		return -1;
 	return exec(db,
-		"CREATE TEMP VIEW manifest AS "
-		"SELECT id, media_type, artifact_type, subject, 1 AS whole FROM main.manifest",
+		"CREATE TEMP VIEW held_set AS "
+		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
+		"FROM main.held_set",
 		e);
 }
 
@@ -225,7 +235,7 @@ static int check_schema(struct db *db, bool write, struct err *e)
 		return 0;
 	if (!write && version == 0)
 		return err_set(e, ERR_ABSENT, "%s: no store yet", db->path);
-	return write ? migrate(db, e) : read_version_1(db, e);
+	return write ? migrate(db, e) : read_older(db, version, e);
 }
 
 static int open_connection(struct db *db, bool write, struct err *e)
@@ -317,6 +327,11 @@ void db_rollback(struct db *db)
 bool db_in_transaction(const struct db *db)
 {
 	return !sqlite3_get_autocommit(db->conn);
+}
+
+int db_clear(struct db *db, struct err *e)
+{
+	return exec(db, clear_sql, e);
 }
 
 /* --- queries -------------------------------------------------------------------------------- */

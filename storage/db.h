@@ -41,6 +41,9 @@ MUST int db_commit(struct db *db, struct err *e);
 void db_rollback(struct db *db); /* nothing when there is none */
 bool db_in_transaction(const struct db *db);
 
+/* Within a transaction: clear.sql. */
+MUST int db_clear(struct db *db, struct err *e);
+
 struct query {
 	struct db *db;
 	void *stmt; /* sqlite3_stmt */

@@ -100,6 +100,21 @@ struct set_row {
 	int64_t activation; /* order of activation over all channels; 0 when not active */
 };
 
+/* An activation of a set. */
+struct generation {
+	int64_t order; /* of activation over all channels */
+	uint64_t number; /* in its channel */
+	int64_t when; /* seconds since the epoch */
+};
+typedef int generation_fn(void *ctx, const struct generation *g, struct err *e);
+
+/* Numbers of states of what index.json shows; each change makes a new one. */
+struct names_state {
+	uint64_t changed; /* the current state */
+	uint64_t
+		written; /* what index.json shows; 0: the metadata is new, and was told of nothing */
+};
+
 /* What of that which a manifest names is linked to a repository with it. */
 enum links {
 	LINKS_ALL, /* everything, and all that its children name */
@@ -142,6 +157,7 @@ struct meta_ops {
 	int (*blob_want)(struct meta *m, const struct digest *d, uint64_t size,
 		struct blob_row *out, struct err *e);
 	int (*blob_live)(struct meta *m, const struct digest *d, uint64_t size, struct err *e);
+	int (*blob_lost)(struct meta *m, const struct digest *d, struct err *e); /* not live */
 	int (*blob_each)(struct meta *m, scan_fn *fn, void *ctx, struct err *e); /* live ones */
 
 	/* Repositories. */
@@ -198,16 +214,23 @@ struct meta_ops {
 	/* Sets. */
 	int (*set_add)(struct meta *m, int64_t blob, const struct set_info *info, int64_t *id,
 		struct err *e);
+	/* Its bytes, pins and what it lacks, after more of it came. */
+	int (*set_update)(struct meta *m, int64_t id, const struct set_info *info, struct err *e);
 	int (*pin_add)(struct meta *m, int64_t set, int64_t repo, const char *tag, int64_t manifest,
 		struct err *e);
 	int (*signature_add)(struct meta *m, int64_t set, int64_t manifest,
 		const struct set_signature *sig, struct err *e);
 	int (*signatures)(struct meta *m, const struct digest *set, struct set_signature **sigs,
 		size_t *count, struct err *e);
-	/* A new generation of the channel `name`, unless the set is its current one. number 0: the
-	 * next one. */
-	int (*activate)(
-		struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e);
+	/* The next generation of the channel `name`, unless the set is its current one. */
+	int (*activate)(struct meta *m, const char *name, int64_t set, struct err *e);
+	/* A generation as it was, behind those that are there; current: its channel stands at it. What
+	 * has its number already stays. */
+	int (*generation_add)(struct meta *m, const char *name, int64_t set,
+		const struct generation *g, bool current, struct err *e);
+	/* The activations of one set, oldest first. */
+	int (*generations)(struct meta *m, const char *name, int64_t set, generation_fn *fn,
+		void *ctx, struct err *e);
 	/* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
 	int (*set_get)(struct meta *m, const struct digest *d, const char *name,
 		const char *version, struct set_row *out, struct err *e);
@@ -215,13 +238,18 @@ struct meta_ops {
 	int (*hosts)(struct meta *m, name_fn *fn, void *ctx, struct err *e);
 	int (*totals)(struct meta *m, struct store_totals *out, struct err *e);
 
-	/* index.json. names_stale: 1 when something that it shows changed since names_written (sets,
-	 * tags, manifests, links to what they name), 2 when it was never called: the metadata is
-	 * new; *state then numbers what would be shown. names_written: that state is; 0 when a later
-	 * one was written meanwhile. */
-	int (*names_stale)(struct meta *m, uint64_t *state, struct err *e);
+	/* index.json. Whatever it shows (sets, tags, manifests, links to what they name) makes a new
+	 * state when it changes. names_written: it shows that state; 0 when a later one was written
+	 * meanwhile. names_changed: make a new state. names_made: what is here is what index.json
+	 * shows as `serial`, made again from it; it is to be written again. */
+	int (*names_state)(struct meta *m, struct names_state *out, struct err *e);
 	int (*names_written)(struct meta *m, uint64_t state, struct err *e);
+	int (*names_changed)(struct meta *m, struct err *e);
+	int (*names_made)(struct meta *m, uint64_t serial, struct err *e);
 	int (*names_each)(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
+
+	/* Forget everything but the numbers of states. */
+	int (*clear)(struct meta *m, struct err *e);
 
 	/* Every row that breaks S3, S4 or S5, and the engine's own consistency. */
 	int (*broken)(struct meta *m, broken_fn *fn, void *ctx, struct err *e);

@@ -324,59 +324,124 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 	return fault("push.link", e) < 0 ? -1 : META(s, link_add, repo_id, row->id, e);
 }
 
-/* By its rows as a push makes them, so nothing is linked that was not. */
-static int restore(struct store *s, const char *repo, int64_t repo_id, const struct digest *d,
-	enum links links, int64_t *id, struct err *e)
+/* --- after a rebuild ------------------------------------------------------------------------- */
+
+/* Is it a reason to stop, or only something that was lost? */
+static bool is_lost(const struct err *e)
+{
+	return e->code == ERR_INCOMPLETE || e->code == ERR_CORRUPT || e->code == ERR_INPUT;
+}
+
+/* Of a manifest whose bytes are gone or bad all that is left: its name, type and place. */
+static int remake_name(
+	struct store *s, int64_t repo, const struct descriptor *d, int64_t *id, struct err *e)
+{
+	struct blob_row row;
+
+	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+		return -1;
+	*id = row.id;
+	if (!*row.media_type && META(s, manifest_add, row.id, d->media_type, "", 0, false, e) < 0)
+		return -1;
+	return META(s, link_add, repo, row.id, e);
+}
+
+/* As a part of the transaction: 1 put, 0 not all of it is here and nothing was changed, -1. */
+static int remake_whole(struct store *s, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, int64_t *id, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	if (META(s, part_begin, e) < 0)
+		return -1;
+	rc = image_put_tx(s, repo, &d->digest, d->media_type, held, id, &why);
+	if (rc > 0)
+		return META(s, part_end, e) < 0 ? -1 : 1;
+	if (META(s, part_undo, e) < 0)
+		return -1;
+	*e = why;
+	return is_lost(&why) ? 0 : -1;
+}
+
+/* A pushed manifest's bytes, if they are here, good and a manifest: 1, 0, -1. */
+static int read_left(struct store *s, const struct descriptor *d, struct manifest *m,
+	struct buf *bytes, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
+
+	if (rc < 0 && e->code == ERR_CORRUPT)
+		return META(s, blob_lost, &d->digest, e);
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)
+		return 1;
+	return is_lost(e) ? 0 : -1;
+}
+
+int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, int64_t *id, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	struct blob_row row;
-	int rc = blob_read(s, d, MANIFEST_MAX, &bytes, e);
+	int rc = remake_whole(s, repo, d, held, id, e);
 
-	if (rc == 0)
-		(void)missing("manifest", d, e);
-	if (rc <= 0)
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return read_left(s, d, &m, &bytes, e) < 0 ? -1 : remake_name(s, repo, d, id, e);
+}
+
+/* By its rows as a push makes them, so nothing is linked that was not. */
+static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
+	const struct descriptor *d, enum links links, int64_t *id, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct blob_row row;
+	int rc = read_left(s, d, &m, &bytes, e);
+
+	if (rc < 0)
 		return -1;
-	if (manifest_parse(&m, digest_text(d, text), NULL, buf_span(&bytes), e) < 0 ||
-		META(s, blob_get, d, &row, e) < 0 ||
-		manifest_put_tx(s, repo, repo_id, &m, &row, d, PUT_AS_IT_IS, e) < 0)
+	if (rc == 0)
+		return remake_name(s, repo_id, d, id, e);
+	if (META(s, blob_get, &d->digest, &row, e) < 0 ||
+		manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e) < 0)
 		return -1;
 	*id = row.id;
 	if (links == LINKS_ALONE)
 		return 0;
 	/* Its edges are known now; once they are linked it may be whole. */
-	if (META(s, link_needed, repo_id, row.id, e) < 0)
+	if ((links == LINKS_ALL ? META(s, link_image, repo_id, row.id, e)
+				: META(s, link_needed, repo_id, row.id, e)) < 0)
 		return -1;
-	return manifest_put_tx(s, repo, repo_id, &m, &row, d, PUT_AS_IT_IS, e);
-}
-
-static int image_restore_pushed(struct store *s, const char *repo, const char *tag,
-	const struct digest *d, enum links links, struct err *e)
-{
-	AUTO(tx_abort) struct store *tx = NULL;
-	int64_t repo_id = 0, id = 0;
-
-	if (repo_check(repo, e) < 0 || tx_begin(s, &tx, e) < 0 ||
-		META(s, repo_make, repo, &repo_id, e) < 0 ||
-		restore(s, repo, repo_id, d, links, &id, e) < 0 ||
-		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
-		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
-	return tx_commit(&tx, e);
+	return manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e);
 }
 
 /* A push may say of what it names what is not so (no manifest, another type or size): nobody noticed
  * then, and it must not keep the store from opening now. */
-int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
-	const char *media_type, enum links links, struct err *e)
+static int remake(struct store *s, const char *repo, int64_t repo_id, const struct descriptor *d,
+	enum links links, int64_t *id, struct err *e)
 {
-	if (links != LINKS_ALL)
-		return image_restore_pushed(s, repo, tag, d, links, e);
-	if (image_put(s, repo, tag, d, media_type, e) == 0)
-		return 0;
-	if (e->code != ERR_INPUT)
-		return -1;
-	return image_restore_pushed(s, repo, tag, d, LINKS_NEEDED, e);
+	int rc = links == LINKS_ALL ? remake_whole(s, repo_id, d, NULL, id, e) : 0;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (links == LINKS_ALL && e->code == ERR_INPUT)
+		links = LINKS_NEEDED;
+	return remake_pushed(s, repo, repo_id, d, links, id, e);
+}
+
+int image_restore(struct store *s, const char *repo, const char *tag, const struct descriptor *d,
+	enum links links, struct err *e)
+{
+	int64_t repo_id = 0, id = 0;
+
+	if (repo_check(repo, e) < 0 || META(s, repo_make, repo, &repo_id, e) < 0 ||
+		remake(s, repo, repo_id, d, links, &id, e) < 0 ||
+		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
+		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
+	return 0;
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,

@@ -15,7 +15,7 @@
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
 
-#define ITEM_ANNOTATIONS 8
+#define ITEM_ANNOTATIONS 10
 #define PIECE (64u << 10) /* bytes that are gathered before they are handed on */
 
 struct listing {
@@ -63,6 +63,18 @@ static int add(struct listing *l, const struct item *item, struct err *e)
 	return l->out.len < PIECE ? 0 : hand_on(l, e);
 }
 
+/* Recorded, also of what is not held any more. */
+static int size_of(struct listing *l, const struct digest *d, uint64_t *size, struct err *e)
+{
+	struct store *s = l->store;
+	struct blob_row row;
+
+	if (META(s, blob_get, d, &row, e) < 0)
+		return -1;
+	*size = row.size;
+	return 0;
+}
+
 /* --- sets ----------------------------------------------------------------------------------- */
 
 static int list_signatures(struct listing *l, const struct set_info *info, struct err *e)
@@ -80,7 +92,7 @@ static int list_signatures(struct listing *l, const struct set_info *info, struc
 		AUTO(mem_free) char *repo = mem_printf("%s/set/%s", SET_HOST, info->name);
 		AUTO(mem_free) char *ref = mem_printf("%s:%s", repo, sigs[i].tag);
 
-		if (blob_stat(l->store, &sigs[i].digest, &item.d.size, e) < 0)
+		if (size_of(l, &sigs[i].digest, &item.d.size, e) < 0)
 			return -1;
 		note(&item, NOTE_SUBJECT, subject);
 		note(&item, sigs[i].tag[0] ? NOTE_REF : NOTE_REPOSITORY,
@@ -91,25 +103,42 @@ static int list_signatures(struct listing *l, const struct set_info *info, struc
 	return 0;
 }
 
+static int add_generation(void *ctx, const struct generation *g, struct err *e)
+{
+	struct buf *out = ctx;
+
+	(void)e;
+	buf_printf(out, "%s%" PRId64 ":%" PRIu64 ":%" PRId64, out->len ? " " : "", g->order,
+		g->number, g->when);
+	return 0;
+}
+
 static int list_set(void *ctx, const struct set_row *row, struct err *e)
 {
 	struct listing *l = ctx;
+	struct store *s = l->store;
 	const struct set_info *info = &row->info;
 	struct item item = { .d = { .digest = info->digest,
 				     .media_type = MEDIA_OCI_INDEX,
 				     .artifact_type = MEDIA_MOAT_SET } };
 	AUTO(mem_free) char *ref = mem_printf("%s/set/%s:%s", SET_HOST, info->name, info->version);
-	char accepted[24], generation[24], activation[24];
+	AUTO(buf_release) struct buf history = BUF_INIT;
+	char accepted[24], order[24], generation[24], activation[24];
 
-	if (blob_stat(l->store, &info->digest, &item.d.size, e) < 0)
+	if (size_of(l, &info->digest, &item.d.size, e) < 0 ||
+		META(s, generations, info->name, row->id, add_generation, &history, e) < 0)
 		return -1;
 	snprintf(accepted, sizeof(accepted), "%" PRId64, info->accepted);
+	snprintf(order, sizeof(order), "%" PRId64, row->id);
 	snprintf(generation, sizeof(generation), "%" PRIu64, info->generation);
 	snprintf(activation, sizeof(activation), "%" PRId64, row->activation);
 	note(&item, NOTE_REF, ref);
 	note(&item, NOTE_SET_NAME, info->name);
 	note(&item, NOTE_SET_VERSION, info->version);
 	note(&item, NOTE_ACCEPTED, accepted);
+	note(&item, NOTE_ORDER, order);
+	if (history.len)
+		note(&item, NOTE_HISTORY, history.data);
 	if (info->active) {
 		note(&item, NOTE_GENERATION, generation);
 		note(&item, NOTE_ACTIVATION, activation);
@@ -150,9 +179,12 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(listing_release)
 	struct listing l = { .store = s, .fn = fn, .ctx = ctx, .out = BUF_INIT };
+	struct names_state state;
 
-	buf_str(&l.out,
-		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
+	if (META(s, names_state, &state, e) < 0)
+		return -1;
+	buf_printf(&l.out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64 INDEX_SERIAL_END INDEX_LIST,
+		state.changed);
 	if (META(s, set_each, list_set, &l, e) < 0 || META(s, names_each, list_name, &l, e) < 0)
 		return -1;
 	buf_str(&l.out, l.count ? "\n]}\n" : "]}\n");
@@ -185,6 +217,18 @@ static int write_piece(void *ctx, struct span piece, struct err *e)
 		l->store, stage_write, l->stage, l->at - piece.len, piece.data, piece.len, e);
 }
 
+/* 1: index.json shows an earlier state than this one. */
+static int is_stale(struct settling *l, struct err *e)
+{
+	struct store *s = l->store;
+	struct names_state now;
+
+	if (META(s, names_state, &now, e) < 0)
+		return -1;
+	l->state = now.changed;
+	return now.changed != now.written;
+}
+
 /* The list of one state, while others write. 1 it is in the stage, 0 there is nothing new. */
 static int write_stage(struct settling *l, struct err *e)
 {
@@ -193,7 +237,7 @@ static int write_stage(struct settling *l, struct err *e)
 	int rc = tx_look(s, &look, e);
 
 	if (rc == 0)
-		rc = META(s, names_stale, &l->state, e);
+		rc = is_stale(l, e);
 	if (rc <= 0)
 		return rc;
 	if (BLOBS(s, index_stage, &l->stage, e) < 0 || index_json_text(s, write_piece, l, e) < 0)
@@ -209,7 +253,7 @@ int settle_begin(struct store *s, struct settling **out, struct err *e)
 
 	l->store = s;
 	/* Without a snapshot, as most who ask have nothing to do. */
-	rc = META(s, names_stale, &l->state, e);
+	rc = is_stale(l, e);
 	if (rc > 0 && store_may_write(s, e) < 0)
 		rc = -1;
 	if (rc > 0)

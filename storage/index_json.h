@@ -3,6 +3,7 @@
 #define MOAT_INDEX_JSON_H
 
 #include "storage/oci/keys.h"
+#include "storage/oci/manifest.h"
 
 #define NOTE_REF KEY_REF_NAME
 #define NOTE_CONTAINERD KEY_CONTAINERD_NAME
@@ -11,6 +12,9 @@
 #define NOTE_SET_NAME "vnd.moat.set.name"
 #define NOTE_SET_VERSION "vnd.moat.set.version"
 #define NOTE_ACCEPTED "vnd.moat.set.accepted" /* seconds since the epoch */
+#define NOTE_ORDER "vnd.moat.set.order" /* of acceptance, over all sets */
+/* Each activation of the set, oldest first: ACTIVATION:GENERATION:TIME, a space between them. */
+#define NOTE_HISTORY "vnd.moat.set.generations"
 #define NOTE_GENERATION "vnd.moat.set.generation" /* number in its channel, when active */
 #define NOTE_ACTIVATION "vnd.moat.set.activation" /* order over all channels, when active */
 #define NOTE_TAG                                                                                   \
@@ -18,5 +22,20 @@
 #define NOTE_SPARSE "vnd.moat.sparse" /* not all that it names is linked to that repository ... */
 #define NOTE_SPARSE_ALONE "true" /* ... a rebuild links nothing of it */
 #define NOTE_SPARSE_FOREIGN "foreign" /* ... but all except foreign layers is */
+
+/* Of the index itself: which state of the metadata it shows (struct names_state). */
+#define NOTE_SERIAL "vnd.moat.store.serial"
+
+/* How index.json begins: with its number, so that the number is read without the rest. Before it was
+ * numbered, it went on with INDEX_LIST at once. */
+#define INDEX_BEGIN "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\","
+#define INDEX_SERIAL "\"annotations\":{\"" NOTE_SERIAL "\":\""
+#define INDEX_SERIAL_END "\"},"
+#define INDEX_LIST "\"manifests\":["
+
+/* index_read.c: an annotation of an entry as a number, 0 without it. */
+int64_t entry_number(const struct descriptor *d, const char *key);
+/* Does it carry a name of moat's kind? Another tool's layout is not a store. */
+bool entry_is_ours(const struct descriptor *d);
 
 #endif

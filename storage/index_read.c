@@ -7,6 +7,8 @@
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
+#include <stdlib.h>
+
 #include "storage/base/fs.h"
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
@@ -14,8 +16,9 @@
 #define WINDOW (64u << 10) /* bytes read at once */
 #define BATCH (64u << 10) /* of entries, parsed at once */
 #define ENTRY_MAX (4u << 20) /* bytes of one entry, and of all that is around them */
-#define BEFORE "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":["
+#define BEFORE INDEX_BEGIN INDEX_LIST
 #define AFTER "]}"
+#define HEAD_MAX 512 /* bytes: what is before the first entry */
 
 enum where { AROUND, LIST }; /* LIST: between the brackets of the entries */
 
@@ -30,6 +33,7 @@ struct reading {
 	size_t key; /* where the last string at depth 1 begins in it */
 	struct buf batch; /* BEFORE and entries */
 	bool comma; /* the batch before ended with one */
+	uint64_t serial; /* of the index itself; 0: none was found */
 };
 
 static void reading_release(struct reading *r)
@@ -42,9 +46,13 @@ static int hand_over(struct reading *r, struct span text, struct err *e)
 {
 	static const struct manifest_limits limits = { 2 * ENTRY_MAX, ENTRY_MAX };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	const char *serial;
 
 	if (manifest_parse_limited(&m, "index.json", MEDIA_OCI_INDEX, text, &limits, e) < 0)
 		return err_ctx(e, "after entry %zu", r->number);
+	serial = annotation_get(&m.annotations, NOTE_SERIAL);
+	if (serial)
+		r->serial = strtoull(serial, NULL, 10);
 	for (size_t i = 0; i < m.count; i++)
 		if (r->fn(r->ctx, r->number++, &m.items[i], e) < 0)
 			return -1;
@@ -149,16 +157,114 @@ static int read_all(struct reading *r, int fd, uint64_t size, struct err *e)
 	return hand_over(r, buf_span(&r->around), e);
 }
 
-int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e)
+static int read_index(struct reading *r, struct store *s, struct err *e)
 {
-	AUTO(reading_release)
-	struct reading r = { .fn = fn, .ctx = ctx, .around = BUF_INIT, .batch = BUF_INIT };
 	AUTO(fd_close) int fd = -1;
 	uint64_t size = 0;
 	int rc = BLOBS(s, index_open, &fd, &size, e);
 
 	if (rc <= 0)
 		return rc;
-	buf_str(&r.batch, BEFORE);
-	return read_all(&r, fd, size, e) < 0 ? -1 : 1;
+	buf_str(&r->batch, BEFORE);
+	return read_all(r, fd, size, e) < 0 ? -1 : 1;
+}
+
+int64_t entry_number(const struct descriptor *d, const char *key)
+{
+	const char *text = annotation_get(&d->annotations, key);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+bool entry_is_ours(const struct descriptor *d)
+{
+	static const char *const keys[] = { NOTE_CONTAINERD, NOTE_REPOSITORY, NOTE_TAG,
+		NOTE_SET_NAME, NOTE_SUBJECT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (annotation_get(&d->annotations, keys[i]))
+			return true;
+	return false;
+}
+
+int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(reading_release)
+	struct reading r = { .fn = fn, .ctx = ctx, .around = BUF_INIT, .batch = BUF_INIT };
+
+	return read_index(&r, s, e);
+}
+
+/* --- the head ------------------------------------------------------------------------------- */
+
+static bool skip_text(const char **p, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (strncmp(*p, text, len) != 0)
+		return false;
+	*p += len;
+	return true;
+}
+
+/* As a store writes it, now or before it was numbered? Anything else is left to the parser. */
+static bool head_is_ours(struct index_head *head, const char *text)
+{
+	const char *p = text;
+	char *end;
+
+	if (!skip_text(&p, INDEX_BEGIN))
+		return false;
+	if (skip_text(&p, INDEX_SERIAL)) {
+		head->serial = strtoull(p, &end, 10);
+		p = end;
+		if (head->serial == 0 || !skip_text(&p, INDEX_SERIAL_END))
+			return false;
+	}
+	if (!skip_text(&p, INDEX_LIST))
+		return false;
+	p += strspn(p, " \t\r\n");
+	head->lists = *p == '{';
+	return *p == '{' || *p == ']';
+}
+
+static int see_entry(void *ctx, size_t number, const struct descriptor *d, struct err *e)
+{
+	struct index_head *head = ctx;
+
+	(void)number;
+	(void)d;
+	(void)e;
+	head->lists = true;
+	return 0;
+}
+
+static int parse_head(struct store *s, struct index_head *head, struct err *e)
+{
+	AUTO(reading_release)
+	struct reading r = { .fn = see_entry, .ctx = head, .around = BUF_INIT, .batch = BUF_INIT };
+	int rc = read_index(&r, s, e);
+
+	head->serial = r.serial;
+	return rc;
+}
+
+int index_json_head(struct store *s, struct index_head *head, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	char text[HEAD_MAX + 1] = "";
+	uint64_t size = 0;
+	int rc = BLOBS(s, index_open, &fd, &size, e);
+
+	*head = (struct index_head){ .serial = 0 };
+	if (rc <= 0)
+		return rc;
+	if (size > HEAD_MAX)
+		size = HEAD_MAX;
+	if (fs_pread_all(fd, text, (size_t)size, 0, "index.json", e) < 0)
+		return -1;
+	if (head_is_ours(head, text))
+		return 1;
+	*head = (struct index_head){ .serial = 0 };
+	return parse_head(s, head, e);
 }

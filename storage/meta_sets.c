@@ -15,15 +15,23 @@ int meta_names_changed(struct meta *m, struct err *e)
 	return query_run(&q, e);
 }
 
-int meta_names_stale(struct meta *m, uint64_t *state, struct err *e)
+int meta_names_state(struct meta *m, struct names_state *out, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STALE);
-	int rc = query_step(&q, e);
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STATE);
 
-	if (rc <= 0)
-		return rc;
-	*state = (uint64_t)query_get_int(&q, 1);
-	return (int)query_get_int(&q, 0);
+	if (query_step(&q, e) < 0)
+		return -1;
+	out->changed = (uint64_t)query_get_int(&q, 0);
+	out->written = (uint64_t)query_get_int(&q, 1);
+	return 0;
+}
+
+int meta_names_made(struct meta *m, uint64_t serial, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_MADE);
+
+	query_int(&q, (int64_t)serial);
+	return query_run(&q, e);
 }
 
 int meta_names_written(struct meta *m, uint64_t state, struct err *e)
@@ -67,9 +75,23 @@ int meta_set_add(
 	query_int(&q, (int64_t)info->bytes);
 	query_int(&q, (int64_t)info->pins);
 	query_int(&q, info->accepted);
+	query_int(&q, (int64_t)info->missing);
 	if (query_step(&q, e) < 0)
 		return -1;
 	*id = query_get_int(&q, 0);
+	if (query_run(&q, e) < 0)
+		return -1;
+	return meta_names_changed(m, e);
+}
+
+int meta_set_update(struct meta *m, int64_t id, const struct set_info *info, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SET_UPDATE);
+
+	query_int(&q, id);
+	query_int(&q, (int64_t)info->bytes);
+	query_int(&q, (int64_t)info->pins);
+	query_int(&q, (int64_t)info->missing);
 	if (query_run(&q, e) < 0)
 		return -1;
 	return meta_names_changed(m, e);
@@ -152,41 +174,74 @@ static int last_number(struct meta *m, const char *name, int64_t *number, struct
 	return rc < 0 ? -1 : 0;
 }
 
-/* number 0: the next one. */
-static int new_generation(
-	struct meta *m, const char *name, int64_t set, int64_t number, int64_t *id, struct err *e)
+/* 1 and its row, 0 when the channel has that number already. */
+static int new_generation(struct meta *m, const char *name, int64_t set, const struct generation *g,
+	int64_t *id, struct err *e)
 {
-	int64_t last = 0;
-
-	if (last_number(m, name, &last, e) < 0)
-		return -1;
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_ADD);
+	int rc;
+
 	query_text(&q, name);
-	query_int(&q, number ? number : last + 1);
+	query_int(&q, (int64_t)g->number);
 	query_int(&q, set);
-	query_int(&q, time(NULL));
-	if (query_step(&q, e) < 0)
-		return -1;
+	query_int(&q, g->when);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
 	*id = query_get_int(&q, 0);
-	return query_run(&q, e);
+	return query_run(&q, e) < 0 ? -1 : 1;
 }
 
-int meta_activate(struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e)
+int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
+	bool is_current, struct err *e)
 {
-	int64_t now = 0, generation = 0;
-	int rc = current(m, name, &now, e);
+	int64_t id = 0;
+	int rc = new_generation(m, name, set, g, &id, e);
 
-	if (rc < 0 || (rc > 0 && now == set))
-		return rc < 0 ? -1 : 0;
-	if (new_generation(m, name, set, (int64_t)number, &generation, e) < 0)
-		return -1;
+	if (rc <= 0)
+		return rc;
+	if (!is_current)
+		return meta_names_changed(m, e);
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_SET);
 	query_text(&q, name);
-	query_int(&q, generation);
+	query_int(&q, id);
 	query_int(&q, set);
 	if (query_run(&q, e) < 0)
 		return -1;
 	return meta_names_changed(m, e);
+}
+
+int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e)
+{
+	struct generation next = { .when = time(NULL) };
+	int64_t now = 0, last = 0;
+	int rc = current(m, name, &now, e);
+
+	if (rc < 0 || (rc > 0 && now == set))
+		return rc < 0 ? -1 : 0;
+	if (last_number(m, name, &last, e) < 0)
+		return -1;
+	next.number = (uint64_t)last + 1;
+	return meta_generation_add(m, name, set, &next, true, e);
+}
+
+int meta_generations(
+	struct meta *m, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATIONS);
+	int rc;
+
+	query_text(&q, name);
+	query_int(&q, set);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct generation g = { .order = query_get_int(&q, 0),
+			.number = (uint64_t)query_get_int(&q, 1),
+			.when = query_get_int(&q, 2) };
+
+		if (fn(ctx, &g, e) < 0)
+			return -1;
+	}
+	return rc;
 }
 
 /* --- finding sets --------------------------------------------------------------------------- */
@@ -204,6 +259,7 @@ static int get_set(const struct query *q, struct set_row *out, struct err *e)
 	out->activation = query_get_int(q, 7);
 	info->active = out->activation != 0;
 	info->generation = (uint64_t)query_get_int(q, 8);
+	info->missing = (uint64_t)query_get_int(q, 9);
 	return query_get_digest(q, 3, &info->digest, e);
 }
 

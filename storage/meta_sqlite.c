@@ -132,6 +132,14 @@ static int meta_blob_live(struct meta *m, const struct digest *d, uint64_t size,
 	return query_run(&q, e);
 }
 
+static int meta_blob_lost(struct meta *m, const struct digest *d, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_LOST);
+
+	query_digest(&q, d);
+	return query_run(&q, e);
+}
+
 static int meta_repo_make(struct meta *m, const char *repo, int64_t *id, struct err *e)
 {
 	AUTO(query_end) struct query find = query_begin(db_of(m), Q_REPO_FIND);
@@ -266,6 +274,11 @@ static int meta_tag_drop(struct meta *m, const char *repo, const char *tag, stru
 	return meta_names_changed(m, e) < 0 ? -1 : 1;
 }
 
+static int meta_clear(struct meta *m, struct err *e)
+{
+	return db_clear(db_of(m), e);
+}
+
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct meta_ops ops = {
@@ -281,6 +294,7 @@ static const struct meta_ops ops = {
 	.blob_get = meta_blob_get,
 	.blob_want = meta_blob_want,
 	.blob_live = meta_blob_live,
+	.blob_lost = meta_blob_lost,
 	.blob_each = meta_blob_each,
 	.repo_make = meta_repo_make,
 	.repo_blob = meta_repo_blob,
@@ -304,16 +318,22 @@ static const struct meta_ops ops = {
 	.tags_after = meta_tags_after,
 	.repos_after = meta_repos_after,
 	.set_add = meta_set_add,
+	.set_update = meta_set_update,
 	.pin_add = meta_pin_add,
 	.signature_add = meta_signature_add,
 	.signatures = meta_signatures,
 	.activate = meta_activate,
+	.generation_add = meta_generation_add,
+	.generations = meta_generations,
 	.set_get = meta_set_get,
 	.set_each = meta_set_each,
 	.hosts = meta_hosts,
 	.totals = meta_totals,
-	.names_stale = meta_names_stale,
+	.names_state = meta_names_state,
 	.names_written = meta_names_written,
+	.names_changed = meta_names_changed,
+	.names_made = meta_names_made,
+	.clear = meta_clear,
 	.names_each = meta_names_each,
 	.broken = meta_broken,
 };

@@ -56,19 +56,25 @@ int meta_broken(struct meta *m, broken_fn *fn, void *ctx, struct err *e);
 /* meta_sets.c */
 int meta_set_add(
 	struct meta *m, int64_t blob, const struct set_info *info, int64_t *id, struct err *e);
+int meta_set_update(struct meta *m, int64_t id, const struct set_info *info, struct err *e);
 int meta_pin_add(struct meta *m, int64_t set, int64_t repo, const char *tag, int64_t manifest,
 	struct err *e);
 int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);
 int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e);
-int meta_activate(struct meta *m, const char *name, int64_t set, uint64_t number, struct err *e);
+int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e);
+int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
+	bool current, struct err *e);
+int meta_generations(
+	struct meta *m, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e);
 int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e);
 int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);
-int meta_names_stale(struct meta *m, uint64_t *state, struct err *e);
+int meta_names_state(struct meta *m, struct names_state *out, struct err *e);
 int meta_names_changed(struct meta *m, struct err *e);
 int meta_names_written(struct meta *m, uint64_t state, struct err *e);
+int meta_names_made(struct meta *m, uint64_t serial, struct err *e);
 int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e);
 
 #endif

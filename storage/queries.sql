@@ -28,6 +28,8 @@ INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 0) RETURNING id
 -- name: BLOB_LIVE
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size
+-- name: BLOB_LOST
+UPDATE blob SET live = 0 WHERE digest = ?1
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 
@@ -153,8 +155,10 @@ ORDER BY 1 LIMIT ?3
 SELECT name FROM repo WHERE name > ?1 ORDER BY name LIMIT ?2
 
 -- name: SET_ADD
-INSERT INTO held_set (blob, name, version, bytes, pins, accepted)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id
+INSERT INTO held_set (blob, name, version, bytes, pins, accepted, missing)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id
+-- name: SET_UPDATE
+UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4 WHERE id = ?1
 -- name: PIN_ADD
 INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) VALUES (?1, ?2, ?3, ?4)
 -- name: SIGNATURE_ADD
@@ -173,28 +177,30 @@ SELECT held_set FROM channel WHERE name = ?1
 -- name: GENERATION_LAST
 SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
 -- name: GENERATION_ADD
-INSERT INTO generation (channel, number, held_set, activated)
+INSERT OR IGNORE INTO generation (channel, number, held_set, activated)
 VALUES (?1, ?2, ?3, ?4) RETURNING id
+-- name: GENERATIONS
+SELECT id, number, activated FROM generation WHERE channel = ?1 AND held_set = ?2 ORDER BY id
 -- name: CHANNEL_SET
 INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
 ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
 
 -- name: SET_BY_DIGEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
 FROM blob b
 JOIN held_set s ON s.blob = b.id
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE b.digest = ?1
 -- name: SET_BY_VERSION
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1 AND s.version = ?2
 -- name: SET_BY_NAME
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -202,14 +208,14 @@ LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS_NEWEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -238,21 +244,24 @@ WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 	CROSS JOIN link l ON l.repo = ?1 AND l.blob = e.manifest
 	WHERE e.blob = ?2
 )
--- name: NAMES_STALE
-SELECT CASE WHEN written = 0 THEN 2 ELSE 1 END, changed FROM names WHERE changed <> written
+-- name: NAMES_STATE
+SELECT changed, written FROM names
+-- name: NAMES_MADE
+UPDATE names SET changed = max(changed, ?1) + 1, written = max(?1, 1)
 -- name: NAMES_WRITTEN
 UPDATE names SET written = ?1 WHERE written < ?1
 -- name: ALL_NAMES
 WITH
 -- Each manifest in each repository, looked at once, however many name it: does it have children (then
--- nests), and what of that which it names is not linked (0 nothing, 1 only what is foreign, 2).
+-- nests), and what of that which it names is not linked (0 nothing, 1 only what is foreign, 2, or 2 when that
+-- is not known, as its bytes are not held).
 here (repo, manifest, nests, lacks) AS MATERIALIZED (
 	SELECT l.repo, l.blob, EXISTS (SELECT 1 FROM edge e WHERE e.manifest = m.id AND e.role = 3),
-		coalesce((
+		CASE WHEN NOT (SELECT b.live FROM blob b WHERE b.id = m.id) THEN 2 ELSE coalesce((
 			SELECT max(CASE WHEN e.role = 4 THEN 1 ELSE 2 END) FROM edge e
 			WHERE e.manifest = m.id
 			AND NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
-		), 0)
+		), 0) END
 	FROM manifest m
 	CROSS JOIN link l ON l.blob = m.id
 ),
@@ -327,5 +336,9 @@ WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = p.repo AND l.blob = p.mani
 -- name: ALL_BROKEN_SETS
 SELECT 'S5', 'set ' || s.name || ':' || s.version || ' is retained, its index is not held'
 FROM held_set s JOIN blob b ON b.id = s.blob WHERE NOT b.live
+UNION ALL
+SELECT 'S5', 'set ' || s.name || ':' || s.version || ' was not whole when the database was made again, '
+	|| s.missing || ' of its blobs missing or bad: import its medium again'
+FROM held_set s WHERE s.missing
 -- name: ALL_BROKEN_PAGES
 SELECT 'S2', 'database: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'

@@ -1,100 +1,105 @@
 /*
- * The database made again (S6): a row for every file in blobs/, by its name and length without
- * hashing; then the sets that index.json lists, as they were accepted and in the order in which they
- * were activated; then the tags. Idempotent: index.json counts as written only at the end, so whoever
- * died in the middle starts over. Must never write index.json of a layout that is not moat's.
+ * The metadata made again (S6), when it was lost or is an old copy: index.json tells which, as it says
+ * which state it shows. A row for every file in blobs/, by its name and length without hashing; then
+ * the sets that index.json lists, as they were accepted and activated; then the tags. What has lost
+ * its bytes is recorded as not held, and no reason to stop. All of it is one transaction, so readers
+ * and whoever dies in the middle see what was there before, or everything. Must never write
+ * index.json of a layout that is not moat's.
  */
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/fault.h"
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
-
-#define ROWS_A_TRANSACTION 20000
-
-struct rebuild {
-	struct store *store;
-	struct store *tx;
-	size_t rows; /* in the transaction */
-	size_t entries; /* of index.json */
-	struct set_row *sets; /* to accept, in order */
-	size_t count;
-	struct listed *signatures;
-	size_t signature_count;
-};
-
-struct listed {
-	struct digest set;
-	struct set_signature signature;
-};
-
-static void rebuild_release(struct rebuild *r)
-{
-	tx_abort(&r->tx);
-	free(r->sets);
-	free(r->signatures);
-}
-
-/* --- blobs ---------------------------------------------------------------------------------- */
-
-static int add_blob(void *ctx, const struct digest *d, uint64_t size, struct err *e)
-{
-	struct rebuild *r = ctx;
-	struct store *s = r->store;
-
-	if (!r->tx && tx_begin(s, &r->tx, e) < 0)
-		return -1;
-	if (META(s, blob_live, d, size, e) < 0)
-		return -1;
-	if (++r->rows % ROWS_A_TRANSACTION == 0)
-		return tx_commit(&r->tx, e);
-	return 0;
-}
-
-static int skip_stray(void *ctx, const char *what, struct err *e)
-{
-	(void)ctx;
-	(void)what;
-	(void)e;
-	return 0; /* store_check() tells of it */
-}
-
-static int add_blobs(struct rebuild *r, struct err *e)
-{
-	struct store *s = r->store;
-
-	if (BLOBS(s, scan, add_blob, skip_stray, r, e) < 0)
-		return -1;
-	return r->tx ? tx_commit(&r->tx, e) : 0;
-}
-
-/* --- sets ----------------------------------------------------------------------------------- */
 
 static const char *note(const struct descriptor *d, const char *key)
 {
 	return annotation_get(&d->annotations, key);
 }
 
-static int64_t annotated(const struct descriptor *d, const char *key)
-{
-	const char *text = note(d, key);
+/* --- what index.json lists ------------------------------------------------------------------- */
 
-	return text ? strtoll(text, NULL, 10) : 0;
+struct listed_set {
+	struct set_row row; /* its id from when it was made again; 0: it is listed twice */
+	uint64_t size; /* of the set index, in bytes */
+	int64_t order; /* of acceptance; 0: not told */
+	size_t number; /* of the entry: of a name, the newest comes first */
+	struct generation *history; /* oldest first */
+	size_t count;
+};
+
+struct listed_signature {
+	struct digest set;
+	struct set_signature signature;
+};
+
+struct rebuild {
+	struct store *store;
+	struct listed_set *sets;
+	size_t count;
+	struct listed_signature *signatures;
+	size_t signature_count;
+};
+
+static void rebuild_release(struct rebuild *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		free(r->sets[i].history);
+	free(r->sets);
+	free(r->signatures);
+}
+
+static void add_history(struct listed_set *l, const struct generation *g)
+{
+	l->history = mem_grow(l->history, l->count + 1, sizeof(*l->history));
+	l->history[l->count++] = *g;
+}
+
+/* NOTE_HISTORY; older ones told of the current one only. */
+static void read_history(struct listed_set *l, const struct descriptor *d)
+{
+	const char *p = note(d, NOTE_HISTORY);
+	struct generation g;
+	int len;
+
+	while (p && sscanf(p, " %" SCNd64 ":%" SCNu64 ":%" SCNd64 "%n", &g.order, &g.number,
+			    &g.when, &len) == 3) {
+		add_history(l, &g);
+		p += len;
+	}
+	if (l->count || !l->row.info.active)
+		return;
+	g = (struct generation){ .order = l->row.activation,
+		.number = l->row.info.generation,
+		.when = l->row.info.accepted };
+	add_history(l, &g);
 }
 
 static void find_set(struct rebuild *r, size_t number, const struct descriptor *d)
 {
+	const char *version = note(d, NOTE_SET_VERSION);
+	struct listed_set *l;
+	struct set_info *info;
+
 	r->sets = mem_grow(r->sets, r->count + 1, sizeof(*r->sets));
-	/* Of a name, the newest is listed first. */
-	r->sets[r->count++] = (struct set_row){ .id = -(int64_t)number,
-		.activation = annotated(d, NOTE_ACTIVATION),
-		.info = { .digest = d->digest,
-			.accepted = annotated(d, NOTE_ACCEPTED),
-			.active = note(d, NOTE_GENERATION) != NULL,
-			.generation = (uint64_t)annotated(d, NOTE_GENERATION) } };
+	l = &r->sets[r->count++];
+	*l = (struct listed_set){ .size = d->size,
+		.order = entry_number(d, NOTE_ORDER),
+		.number = number,
+		.row = { .activation = entry_number(d, NOTE_ACTIVATION) } };
+	info = &l->row.info;
+	info->digest = d->digest;
+	info->accepted = entry_number(d, NOTE_ACCEPTED);
+	info->active = note(d, NOTE_GENERATION) != NULL;
+	info->generation = (uint64_t)entry_number(d, NOTE_GENERATION);
+	snprintf(info->name, sizeof(info->name), "%s", note(d, NOTE_SET_NAME));
+	snprintf(info->version, sizeof(info->version), "%s", version ? version : "");
+	read_history(l, d);
 }
 
 static int find_signature(
@@ -102,11 +107,11 @@ static int find_signature(
 {
 	const char *text = note(d, NOTE_REF);
 	struct ref ref = { .tag = "" };
-	struct listed *l;
+	struct listed_signature *l;
 
 	r->signatures = mem_grow(r->signatures, r->signature_count + 1, sizeof(*r->signatures));
 	l = &r->signatures[r->signature_count];
-	*l = (struct listed){ .signature = { .digest = d->digest } };
+	*l = (struct listed_signature){ .signature = { .digest = d->digest } };
 	if (digest_parse(&l->set, span_of(subject), e) < 0 ||
 		(text && ref_parse(&ref, span_of(text), e) < 0))
 		return -1;
@@ -121,8 +126,7 @@ static int check_ours(const struct descriptor *d, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 
-	if (note(d, NOTE_CONTAINERD) || note(d, NOTE_REPOSITORY) || note(d, NOTE_TAG) ||
-		note(d, NOTE_SET_NAME) || note(d, NOTE_SUBJECT))
+	if (entry_is_ours(d))
 		return 0;
 	return err_set(e, ERR_INPUT,
 		"an OCI layout of another tool (index.json lists %s without a name "
@@ -136,7 +140,6 @@ static int find(void *ctx, size_t number, const struct descriptor *d, struct err
 	struct rebuild *r = ctx;
 	const char *subject = note(d, NOTE_SUBJECT);
 
-	r->entries = number + 1;
 	if (check_ours(d, e) < 0)
 		return -1;
 	if (note(d, NOTE_SET_NAME))
@@ -144,50 +147,101 @@ static int find(void *ctx, size_t number, const struct descriptor *d, struct err
 	return subject ? find_signature(r, d, subject, e) : 0;
 }
 
-/* Row numbers tell the order of acceptance, so sets are accepted in it ... */
+/* --- blobs ---------------------------------------------------------------------------------- */
+
+static int add_blob(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct rebuild *r = ctx;
+	struct store *s = r->store;
+
+	return META(s, blob_live, d, size, e);
+}
+
+static int skip_stray(void *ctx, const char *what, struct err *e)
+{
+	(void)ctx;
+	(void)what;
+	(void)e;
+	return 0; /* store_check() tells of it */
+}
+
+/* --- sets ----------------------------------------------------------------------------------- */
+
+/* Row numbers tell the order of acceptance, so sets are accepted in it. */
 static int by_acceptance(const void *a, const void *b)
 {
-	const struct set_row *x = a, *y = b;
+	const struct listed_set *x = a, *y = b;
 
-	if (x->info.accepted != y->info.accepted)
-		return x->info.accepted < y->info.accepted ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
+	if (x->order && y->order && x->order != y->order)
+		return x->order < y->order ? -1 : 1;
+	if (x->row.info.accepted != y->row.info.accepted)
+		return x->row.info.accepted < y->row.info.accepted ? -1 : 1;
+	return x->number < y->number ? 1 : -1;
 }
 
-/* ... and then those that are active are activated in theirs. */
-static int by_activation(const void *a, const void *b)
-{
-	const struct set_row *x = a, *y = b;
-
-	return x->activation < y->activation ? -1 : x->activation > y->activation;
-}
-
-/* The signatures that index.json lists for this set. */
-static int restore_set(struct rebuild *r, const struct set_row *row, bool activate, struct err *e)
+/* With the signatures that index.json lists for it. */
+static int add_set(struct rebuild *r, struct listed_set *l, struct err *e)
 {
 	AUTO(mem_free)
 	struct set_signature *sigs = mem_grow(NULL, r->signature_count + 1, sizeof(*sigs));
 	size_t count = 0;
 
 	for (size_t i = 0; i < r->signature_count; i++)
-		if (digest_eq(&r->signatures[i].set, &row->info.digest))
+		if (digest_eq(&r->signatures[i].set, &l->row.info.digest))
 			sigs[count++] = r->signatures[i].signature;
-	return set_restore(r->store, row, sigs, count, activate, e);
+	if (fault("rebuild.set", e) < 0 ||
+		set_restore(r->store, &l->row, l->size, sigs, count, e) < 0)
+		return err_ctx(e, "set %s:%s", l->row.info.name, l->row.info.version);
+	return 0;
+}
+
+struct activation {
+	const struct listed_set *set;
+	const struct generation *generation;
+};
+
+static int by_activation(const void *a, const void *b)
+{
+	const struct generation *x = ((const struct activation *)a)->generation;
+	const struct generation *y = ((const struct activation *)b)->generation;
+
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static int activate(struct store *s, const struct activation *a, struct err *e)
+{
+	const struct set_info *info = &a->set->row.info;
+	bool current = info->active && a->generation->number == info->generation;
+
+	return META(s, generation_add, info->name, a->set->row.id, a->generation, current, e);
+}
+
+static int add_activations(struct rebuild *r, struct err *e)
+{
+	AUTO(mem_free) struct activation *all = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		for (size_t k = 0; r->sets[i].row.id && k < r->sets[i].count; k++) {
+			all = mem_grow(all, count + 1, sizeof(*all));
+			all[count++] = (struct activation){ &r->sets[i], &r->sets[i].history[k] };
+		}
+	if (count)
+		qsort(all, count, sizeof(*all), by_activation);
+	for (size_t i = 0; i < count; i++)
+		if (activate(r->store, &all[i], e) < 0)
+			return -1;
+	return 0;
 }
 
 static int add_sets(struct rebuild *r, struct err *e)
 {
-	if (r->count == 0)
-		return 0;
-	qsort(r->sets, r->count, sizeof(*r->sets), by_acceptance);
+	if (r->count)
+		qsort(r->sets, r->count, sizeof(*r->sets), by_acceptance);
 	for (size_t i = 0; i < r->count; i++)
-		if (restore_set(r, &r->sets[i], false, e) < 0)
+		if (add_set(r, &r->sets[i], e) < 0)
 			return -1;
-	qsort(r->sets, r->count, sizeof(*r->sets), by_activation);
-	for (size_t i = 0; i < r->count; i++)
-		if (r->sets[i].info.active && restore_set(r, &r->sets[i], true, e) < 0)
-			return -1;
-	return 0;
+	return add_activations(r, e);
 }
 
 /* --- tags ----------------------------------------------------------------------------------- */
@@ -225,28 +279,49 @@ static int add_tag(void *ctx, size_t number, const struct descriptor *d, struct 
 	(void)number;
 	if (!text)
 		return 0;
-	if (split_tag(text, repo, &tag, e) < 0)
+	if (fault("rebuild.tag", e) < 0 || split_tag(text, repo, &tag, e) < 0)
 		return -1;
-	return image_restore(r->store, repo, tag, &d->digest, d->media_type, links_of(d), e);
+	return image_restore(r->store, repo, tag, d, links_of(d), e);
 }
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
-int rebuild_if_new(struct store *s, struct err *e)
+static int make(struct rebuild *r, const struct standing *st, struct err *e)
+{
+	struct store *s = r->store;
+
+	if (index_json_each(s, find, r, e) < 0 || META(s, clear, e) < 0 ||
+		fault("rebuild.clear", e) < 0 || BLOBS(s, scan, add_blob, skip_stray, r, e) < 0 ||
+		add_sets(r, e) < 0 || index_json_each(s, add_tag, r, e) < 0)
+		return -1;
+	return META(s, names_made, st->index.serial, e);
+}
+
+/* Whoever waited for the lock finds it done. */
+static int rebuild(struct store *s, struct err *e)
 {
 	AUTO(rebuild_release) struct rebuild r = { .store = s };
-	uint64_t state;
-	int rc = META(s, names_stale, &state, e);
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct standing st;
 
-	if (rc < 2)
-		return rc < 0 ? -1 : 0;
-	if (index_json_each(s, find, &r, e) < 0)
+	if (tx_begin(s, &tx, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
-	if (r.entries == 0)
-		return 0;
-	if (add_blobs(&r, e) < 0 || add_sets(&r, e) < 0 || index_json_each(s, add_tag, &r, e) < 0)
-		return err_ctx(e, "rebuild the index");
-	return 0;
+	if (st.due == DUE_INDEX && META(s, names_changed, e) < 0)
+		return -1;
+	if ((st.due == DUE_LOST || st.due == DUE_BEHIND) && make(&r, &st, e) < 0)
+		return err_ctx(e, "make the database again");
+	return tx_commit(&tx, e);
+}
+
+int rebuild_if_due(struct store *s, struct err *e)
+{
+	struct standing st;
+
+	if (standing_find(s, &st, e) < 0)
+		return -1;
+	if (st.due != NOT_DUE && rebuild(s, e) < 0)
+		return -1;
+	return sets_remake(s, e);
 }
 
 int store_rebuild(const char *dir, struct err *e)

@@ -1,4 +1,4 @@
--- The metadata of a local store, version 2 (PRAGMA user_version). An index over the files: it can be
+-- The metadata of a local store, version 3 (PRAGMA user_version). An index over the files: it can be
 -- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
 -- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
 -- since the epoch.
@@ -58,6 +58,7 @@ CREATE TABLE held_set (
 	bytes    INTEGER NOT NULL,                      -- of all it holds
 	pins     INTEGER NOT NULL,                      -- references
 	accepted INTEGER NOT NULL,                      -- time
+	missing  INTEGER NOT NULL DEFAULT 0,            -- blobs that a rebuild did not find; 0: it is whole
 	UNIQUE (name, version)
 ) STRICT;
 
@@ -103,4 +104,4 @@ CREATE TABLE names (
 ) STRICT;
 INSERT INTO names VALUES (1, 1, 0);
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

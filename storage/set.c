@@ -21,6 +21,8 @@ struct accept {
 	int64_t blob; /* the set index */
 	int64_t id; /* its row, 0 until it is made */
 	int64_t when; /* accepted; seconds since the epoch */
+	bool again; /* after a rebuild: what is missing is counted, and no reason to fail */
+	uint64_t missing, was_missing; /* blobs; by its row */
 };
 
 static void accept_release(struct accept *a)
@@ -32,12 +34,15 @@ static void accept_release(struct accept *a)
 /* --- reading the set ------------------------------------------------------------------------ */
 
 /* A blob that must be there. */
-static int read_held(struct store *s, const struct digest *d, const char *what, size_t limit,
+static int read_held(struct accept *a, const struct digest *d, const char *what, size_t limit,
 	struct buf *out, struct err *e)
 {
+	struct store *s = a->store;
 	char text[DIGEST_TEXT_SIZE];
 	int rc = blob_read(s, d, limit, out, e);
 
+	if (rc < 0 && a->again && e->code == ERR_CORRUPT)
+		rc = META(s, blob_lost, d, e);
 	if (rc == 0)
 		return err_set(
 			e, ERR_INCOMPLETE, "the %s %s is not held", what, digest_text(d, text));
@@ -50,13 +55,13 @@ static int read_inventory(struct accept *a, struct err *e)
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf text = BUF_INIT, lines = BUF_INIT;
 
-	if (read_held(a->store, &entry->digest, "inventory", MANIFEST_MAX, &text, e) < 0 ||
+	if (read_held(a, &entry->digest, "inventory", MANIFEST_MAX, &text, e) < 0 ||
 		manifest_parse(&m, "inventory", entry->media_type, buf_span(&text), e) < 0)
 		return -1;
 	if (m.kind != MEDIA_IMAGE || m.count != 1)
 		return err_set(e, ERR_INPUT, "the inventory must have one layer");
-	if (read_held(a->store, &m.items[0].digest, "inventory's list", INVENTORY_BYTES_MAX, &lines,
-		    e) < 0)
+	if (read_held(a, &m.items[0].digest, "inventory's list", INVENTORY_BYTES_MAX, &lines, e) <
+		0)
 		return -1;
 	return inventory_parse(&a->held, "inventory", buf_span(&lines), e);
 }
@@ -66,7 +71,7 @@ static int read_set(struct accept *a, struct err *e)
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 
-	if (read_held(a->store, a->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
+	if (read_held(a, a->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
 		set_parse(&a->set, digest_text(a->digest, digest), buf_span(&text), e) < 0)
 		return -1;
 	return read_inventory(a, e);
@@ -74,32 +79,42 @@ static int read_set(struct accept *a, struct err *e)
 
 /* --- accepting ------------------------------------------------------------------------------ */
 
-/* Every line of the inventory is live and of that size. */
+/* Is it live and of that size? 1, 0, -1. */
+static int line_held(struct accept *a, const struct inventory_line *line, struct err *e)
+{
+	struct store *s = a->store;
+	char text[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	int rc = blob_stat(s, &line->digest, &size, e);
+
+	if (rc <= 0 || size == line->size)
+		return rc;
+	if (a->again)
+		return META(s, blob_lost, &line->digest, e); /* it was of that size once */
+	return err_set(e, ERR_CORRUPT, "the inventory says that %s has %llu bytes, it has %llu",
+		digest_text(&line->digest, text), (unsigned long long)line->size,
+		(unsigned long long)size);
+}
+
+/* Every line of the inventory is held. */
 static int complete(struct accept *a, struct err *e)
 {
 	const struct inventory_line *first = NULL;
 	char text[DIGEST_TEXT_SIZE];
-	size_t missing = 0;
 
+	a->missing = 0;
 	for (size_t i = 0; i < a->held.count; i++) {
-		const struct inventory_line *line = &a->held.lines[i];
-		uint64_t size = 0;
-		int rc = blob_stat(a->store, &line->digest, &size, e);
+		int rc = line_held(a, &a->held.lines[i], e);
 
 		if (rc < 0)
 			return -1;
-		if (rc == 0 && !missing++)
-			first = line;
-		if (rc > 0 && size != line->size)
-			return err_set(e, ERR_CORRUPT,
-				"the inventory says that %s has %llu bytes, it has %llu",
-				digest_text(&line->digest, text), (unsigned long long)line->size,
-				(unsigned long long)size);
+		if (rc == 0 && !a->missing++)
+			first = &a->held.lines[i];
 	}
-	if (!missing)
+	if (!a->missing || a->again)
 		return 0;
-	return err_set(e, ERR_INCOMPLETE, "%zu of %zu blobs are not held, the first is %s", missing,
-		a->held.count, digest_text(&first->digest, text));
+	return err_set(e, ERR_INCOMPLETE, "%llu of %zu blobs are not held, the first is %s",
+		(unsigned long long)a->missing, a->held.count, digest_text(&first->digest, text));
 }
 
 /* 1: this very set is here already, a->id is its row. */
@@ -116,6 +131,7 @@ static int known(struct accept *a, struct err *e)
 		return err_set(e, ERR_UNTRUSTED, "this version is held with another digest, %s",
 			digest_text(&row.info.digest, text));
 	a->id = row.id;
+	a->was_missing = row.info.missing;
 	return 1;
 }
 
@@ -137,12 +153,16 @@ static int own_rows(struct accept *a, struct err *e)
 static int add_set(struct accept *a, struct err *e)
 {
 	struct store *s = a->store;
-	struct set_info info = { .bytes = a->set.bytes, .accepted = a->when };
+	struct set_info info = {
+		.bytes = a->set.bytes, .accepted = a->when, .missing = a->missing
+	};
 
 	snprintf(info.name, sizeof(info.name), "%s", a->set.name);
 	snprintf(info.version, sizeof(info.version), "%s", a->set.version);
 	for (size_t i = 0; i < a->set.count; i++)
 		info.pins += a->set.entries[i].role == SET_PIN;
+	if (a->id)
+		return META(s, set_update, a->id, &info, e);
 	if (fault("set.row", e) < 0 ||
 		META(s, manifest_add, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, true, e) < 0 ||
 		META(s, link_add, a->repo, a->blob, e) < 0 ||
@@ -151,13 +171,24 @@ static int add_set(struct accept *a, struct err *e)
 	return META(s, set_add, a->blob, &info, &a->id, e);
 }
 
+static int put_image(struct accept *a, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, int64_t *id, struct err *e)
+{
+	if (a->again)
+		return image_remake_tx(a->store, repo, d, held, id, e);
+	return image_put_tx(a->store, repo, &d->digest, d->media_type, held, id, e) > 0 ? 0 : -1;
+}
+
 static int add_entry(struct accept *a, const struct set_entry *entry, struct err *e)
 {
+	const struct descriptor d = {
+		.digest = entry->digest, .size = entry->size, .media_type = entry->media_type
+	};
 	struct store *s = a->store;
 	int64_t repo = 0, id = 0;
 
 	if (fault("set.entry", e) < 0 || META(s, repo_make, entry->name, &repo, e) < 0 ||
-		image_put_tx(s, repo, &entry->digest, entry->media_type, &a->held, &id, e) <= 0 ||
+		put_image(a, repo, &d, &a->held, &id, e) < 0 ||
 		META(s, edge_add, a->blob, id, EDGE_CHILD, e) < 0)
 		return err_ctx(e, "%s%s%s", entry->name, *entry->tag ? ":" : "", entry->tag);
 	if (entry->role != SET_PIN)
@@ -167,7 +198,7 @@ static int add_entry(struct accept *a, const struct set_entry *entry, struct err
 
 static int add_all(struct accept *a, struct err *e)
 {
-	if (complete(a, e) < 0 || add_set(a, e) < 0)
+	if (add_set(a, e) < 0)
 		return -1;
 	for (size_t i = 0; i < a->set.count; i++)
 		if (add_entry(a, &a->set.entries[i], e) < 0)
@@ -177,10 +208,11 @@ static int add_all(struct accept *a, struct err *e)
 
 static int add_signature(struct accept *a, const struct set_signature *sig, struct err *e)
 {
+	const struct descriptor d = { .digest = sig->digest, .media_type = sig->media_type };
 	struct store *s = a->store;
 	int64_t id = 0;
 
-	if (image_put_tx(s, a->repo, &sig->digest, sig->media_type, NULL, &id, e) <= 0)
+	if (put_image(a, a->repo, &d, NULL, &id, e) < 0)
 		return err_ctx(e, "signature");
 	if (sig->tag[0] && META(s, tag_put, a->repo, sig->tag, id, e) < 0)
 		return -1;
@@ -192,7 +224,9 @@ static int accept_tx(
 {
 	int rc = known(a, e);
 
-	if (rc < 0 || own_rows(a, e) < 0 || (rc == 0 && add_all(a, e) < 0))
+	if (rc < 0 || own_rows(a, e) < 0)
+		return -1;
+	if ((rc == 0 || a->was_missing) && (complete(a, e) < 0 || add_all(a, e) < 0))
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (add_signature(a, &signatures[i], e) < 0)
@@ -200,30 +234,13 @@ static int accept_tx(
 	return 0;
 }
 
-static int switch_to(struct accept *a, uint64_t number, struct err *e)
+static int switch_to(struct accept *a, struct err *e)
 {
 	struct store *s = a->store;
 
 	if (fault("set.activate", e) < 0)
 		return -1;
-	return META(s, activate, a->set.name, a->id, number, e);
-}
-
-int set_restore(struct store *s, const struct set_row *row, const struct set_signature *signatures,
-	size_t count, bool activate, struct err *e)
-{
-	AUTO(accept_release) struct accept a = { .store = s,
-		.digest = &row->info.digest,
-		.set = SET_INIT,
-		.held = INVENTORY_INIT,
-		.when = row->info.accepted };
-	AUTO(tx_abort) struct store *tx = NULL;
-
-	if (read_set(&a, e) < 0 || tx_begin(s, &tx, e) < 0 ||
-		accept_tx(&a, signatures, count, e) < 0 ||
-		(activate && switch_to(&a, row->info.generation, e) < 0))
-		return -1;
-	return tx_commit(&tx, e);
+	return META(s, activate, a->set.name, a->id, e);
 }
 
 int set_accept(struct store *s, const struct digest *set, const struct set_signature *signatures,
@@ -239,9 +256,124 @@ int set_accept(struct store *s, const struct digest *set, const struct set_signa
 	if (read_set(&a, e) < 0)
 		return err_ctx(e, "accept a set");
 	if (tx_begin(s, &tx, e) < 0 || accept_tx(&a, signatures, count, e) < 0 ||
-		switch_to(&a, 0, e) < 0 || tx_commit(&tx, e) < 0)
+		switch_to(&a, e) < 0 || tx_commit(&tx, e) < 0)
 		return err_ctx(e, "set %s:%s", a.set.name, a.set.version);
-	return index_json_write(s, e);
+	/* What it brought may be what others lack. */
+	return sets_remake(s, e) < 0 ? -1 : index_json_write(s, e);
+}
+
+/* --- after a rebuild ------------------------------------------------------------------------- */
+
+/* 1 read, 0 not all of what tells what it holds is here and good, -1. */
+static int read_left(struct accept *a, struct err *e)
+{
+	int rc = read_set(a, e);
+
+	if (rc == 0)
+		return 1;
+	if (e->code != ERR_INCOMPLETE && e->code != ERR_CORRUPT && e->code != ERR_INPUT)
+		return -1;
+	accept_release(a);
+	a->set = (struct set)SET_INIT;
+	a->held = (struct inventory)INVENTORY_INIT;
+	return 0;
+}
+
+/* Is there one of this digest, or of this name and version? */
+static int is_there(struct store *s, const struct accept *a, struct err *e)
+{
+	struct set_row row;
+	int rc = META(s, set_get, a->digest, NULL, NULL, &row, e);
+
+	return rc != 0 ? rc : META(s, set_get, NULL, a->set.name, a->set.version, &row, e);
+}
+
+int set_restore(struct store *s, struct set_row *row, uint64_t size,
+	const struct set_signature *signatures, size_t count, struct err *e)
+{
+	AUTO(accept_release) struct accept a = { .store = s,
+		.digest = &row->info.digest,
+		.set = SET_INIT,
+		.held = INVENTORY_INIT,
+		.when = row->info.accepted,
+		.again = true };
+	struct blob_row blob;
+	int rc = read_left(&a, e), there;
+
+	if (rc == 0) {
+		snprintf(a.set.name, sizeof(a.set.name), "%s", row->info.name);
+		snprintf(a.set.version, sizeof(a.set.version), "%s", row->info.version);
+		a.missing = 1;
+	}
+	there = rc < 0 ? -1 : is_there(s, &a, e);
+	row->id = 0;
+	if (there != 0)
+		return there < 0 ? -1 : 0;
+	if (META(s, blob_want, &row->info.digest, size, &blob, e) < 0 ||
+		(rc > 0 && complete(&a, e) < 0) || own_rows(&a, e) < 0 || add_all(&a, e) < 0)
+		return -1;
+	row->id = a.id;
+	for (size_t i = 0; i < count; i++)
+		if (add_signature(&a, &signatures[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Nothing, unless more or less of it is here than was recorded. */
+static int remake(struct store *s, const struct set_row *row, struct err *e)
+{
+	AUTO(accept_release) struct accept a = { .store = s,
+		.digest = &row->info.digest,
+		.set = SET_INIT,
+		.held = INVENTORY_INIT,
+		.id = row->id,
+		.again = true };
+	AUTO(tx_abort) struct store *tx = NULL;
+	int rc;
+
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	rc = read_left(&a, e);
+	if (rc < 0 || (rc > 0 && complete(&a, e) < 0))
+		return -1;
+	if (rc > 0 && (a.missing != row->info.missing || !row->info.pins) &&
+		(own_rows(&a, e) < 0 || add_all(&a, e) < 0))
+		return -1;
+	return tx_commit(&tx, e);
+}
+
+struct broken_sets {
+	struct set_row *rows;
+	size_t count;
+};
+
+static void broken_sets_release(struct broken_sets *b)
+{
+	free(b->rows);
+}
+
+static int gather_broken(void *ctx, const struct set_row *row, struct err *e)
+{
+	struct broken_sets *b = ctx;
+
+	(void)e;
+	if (!row->info.missing)
+		return 0;
+	b->rows = mem_grow(b->rows, b->count + 1, sizeof(*b->rows));
+	b->rows[b->count++] = *row;
+	return 0;
+}
+
+int sets_remake(struct store *s, struct err *e)
+{
+	AUTO(broken_sets_release) struct broken_sets b = { .count = 0 };
+
+	if (META(s, set_each, gather_broken, &b, e) < 0)
+		return -1;
+	for (size_t i = 0; i < b.count; i++)
+		if (remake(s, &b.rows[i], e) < 0)
+			return err_ctx(e, "set %s:%s", b.rows[i].info.name, b.rows[i].info.version);
+	return 0;
 }
 
 /* --- finding -------------------------------------------------------------------------------- */

@@ -13,17 +13,38 @@ int store_open(struct store **s, const char *dir, enum store_mode mode, struct e
 	return store_open_engine(s, &engine_local, dir, mode, e);
 }
 
+/* A reader needs metadata that was told of what is here. */
+static int check_reading(struct store *s, struct err *e)
+{
+	struct err why;
+	int rc = store_is_current(s, &why, e);
+
+	if (rc != 0 || why.code != ERR_INCOMPLETE)
+		return rc < 0 ? -1 : 0;
+	*e = why;
+	return -1;
+}
+
+static int open_meta(struct store *s, const struct engine *engine, const char *where, struct err *e)
+{
+	if (engine->open_meta(&s->meta, where, s->mode, e) == 0)
+		return 0;
+	if (s->mode == STORE_READ && e->code == ERR_ABSENT && store_was_here(s, e) < 0)
+		return err_ctx(e, "open store %s", where);
+	return -1;
+}
+
 int store_open_engine(struct store **out, const struct engine *engine, const char *where,
 	enum store_mode mode, struct err *e)
 {
 	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
 
 	s->mode = mode;
-	if (engine->open_blobs(&s->blobs, where, mode, e) < 0 ||
-		engine->open_meta(&s->meta, where, mode, e) < 0)
+	if (engine->open_blobs(&s->blobs, where, mode, e) < 0 || open_meta(s, engine, where, e) < 0)
 		return -1;
-	/* The metadata was lost; or somebody died between a commit and index.json. */
-	if (mode == STORE_WRITE && (rebuild_if_new(s, e) < 0 || index_json_write(s, e) < 0))
+	/* The metadata was lost or is an old copy; or a writer died between a commit and index.json. */
+	if (mode == STORE_READ ? check_reading(s, e) < 0
+			       : rebuild_if_due(s, e) < 0 || index_json_write(s, e) < 0)
 		return err_ctx(e, "open store %s", where);
 	*out = STEAL(s);
 	return 0;

@@ -30,10 +30,15 @@ enum store_mode {
 	STORE_WRITE, /* made when it is not there; needs store_write.h to be of use */
 };
 
-/* ERR_ABSENT: no store there; ERR_UNSUPPORTED: its database on a network file system, or a schema
+/* ERR_ABSENT: no store there; ERR_INCOMPLETE: for reading, and its database was lost; ERR_UNSUPPORTED: its database on a network file system, or a schema
  * newer than this program; ERR_IO. */
 MUST int store_open(struct store **s, const char *dir, enum store_mode mode, struct err *e);
 void store_close(struct store **s);
+
+/* Is the database the one that index.json was written from? 1. 0: it is not, and `why` says the way out:
+ * ERR_INCOMPLETE it was lost, and nothing was made again yet (readers are refused by store_open());
+ * ERR_CORRUPT it is an older copy. The next STORE_WRITE opening mends both. Cheap. */
+MUST int store_is_current(struct store *s, struct err *why, struct err *e);
 
 /* A number that differs after any commit of another process or thread to this store. Costs some
  * microseconds (two record locks): caches of tags compare it once a millisecond. */
@@ -111,6 +116,8 @@ struct set_info {
 	struct digest digest;
 	uint64_t bytes; /* of all it holds */
 	uint64_t pins; /* references */
+	uint64_t
+		missing; /* blobs of it that a rebuild did not find; bytes and pins may be 0 then */
 	int64_t accepted; /* seconds since the epoch */
 	bool active; /* its channel's current generation */
 	uint64_t generation; /* of the channel, when active */

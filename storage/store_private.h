@@ -68,16 +68,23 @@ MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
 	const struct manifest *m, const struct blob_row *row, const struct digest *d,
 	enum put_check check, struct err *e);
 
-/* image.c: put a manifest as index.json lists it. tag NULL: none. Pins of sets are not asked. */
-MUST int image_restore(struct store *s, const char *repo, const char *tag, const struct digest *d,
-	const char *media_type, enum links links, struct err *e);
+/* image.c: the same of what was put before, from what is left of it: what has no bytes is recorded as
+ * not held, by its name alone when its manifest cannot be put. */
+MUST int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, int64_t *id, struct err *e);
 
-/* set.c: accept a set again as it was; activate it too, under its old number. */
-MUST int set_restore(struct store *s, const struct set_row *row,
-	const struct set_signature *signatures, size_t count, bool activate, struct err *e);
+/* image.c: put a manifest as index.json lists it, within a transaction. tag NULL: none. Pins of sets are
+ * not asked. */
+MUST int image_restore(struct store *s, const char *repo, const char *tag,
+	const struct descriptor *d, enum links links, struct err *e);
 
-/* rebuild.c: fill new metadata from the blobs and what index.json lists, if it lists anything. */
-MUST int rebuild_if_new(struct store *s, struct err *e);
+/* set.c: accept a set again as it was, within a transaction; nothing is activated. What it lacks is
+ * recorded as not held. row: as index.json lists it; its id is filled, 0 when another is there under its
+ * name and version. size: of the set index. */
+MUST int set_restore(struct store *s, struct set_row *row, uint64_t size,
+	const struct set_signature *signatures, size_t count, struct err *e);
+/* Sets that a rebuild could not make whole: put what came since. */
+MUST int sets_remake(struct store *s, struct err *e);
 
 /* index_json.c */
 MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
@@ -85,10 +92,41 @@ MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh
 typedef int text_fn(void *ctx, struct span piece, struct err *e);
 MUST int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e);
 
-/* index_read.c: each entry of index.json, with its number from 0, however many there are. 1 there
+/* index_read.c */
+struct index_head {
+	bool lists; /* anything */
+	uint64_t
+		serial; /* names_state.changed of what it shows; 0: it has none, so an older moat's */
+};
+
+/* Each entry of index.json, with its number from 0, however many there are. 1 there
  * is an index.json, all of which could be read; 0 there is none; -1, after entries may have been told
  * (ERR_INPUT: it is no index). */
 typedef int index_item_fn(void *ctx, size_t number, const struct descriptor *d, struct err *e);
 MUST int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e);
+
+/* The same, without the entries: 1, 0, -1. Reads its beginning only, when a store wrote it. */
+MUST int index_json_head(struct store *s, struct index_head *head, struct err *e);
+
+/* standing.c: how the metadata stands to index.json. */
+enum due {
+	NOT_DUE,
+	DUE_LOST, /* it is new, and index.json lists what was here */
+	DUE_BEHIND, /* it is an old copy */
+	DUE_INDEX /* index.json is old, damaged or gone: to be written again */
+};
+struct standing {
+	enum due due;
+	struct index_head index;
+	struct names_state now;
+};
+/* ERR_INPUT: the metadata is new, and index.json cannot be read. */
+MUST int standing_find(struct store *s, struct standing *st, struct err *e);
+/* For readers without metadata: ERR_INCOMPLETE when index.json lists what was here, else 0. */
+MUST int store_was_here(struct store *s, struct err *e);
+
+/* rebuild.c: make the metadata again from the blobs and what index.json lists, when it is new or older
+ * than index.json; else see to it that index.json is written again when it is not of this metadata. */
+MUST int rebuild_if_due(struct store *s, struct err *e);
 
 #endif

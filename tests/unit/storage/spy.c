@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storage/engine.h"
 #include "tests/support/sandbox.h"
@@ -285,7 +286,11 @@ META_CALL(set_each, (struct meta * m, set_row_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(hosts, (struct meta * m, name_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
 META_CALL(totals, (struct meta * m, struct store_totals *out, struct err *e), (rm(m), out, e), )
-META_CALL(names_stale, (struct meta * m, uint64_t *state, struct err *e), (rm(m), state, e), )
+META_CALL(names_state, (struct meta * m, struct names_state *out, struct err *e), (rm(m), out, e), )
+META_CALL(generations,
+	(struct meta * m, const char *name, int64_t set, generation_fn *fn, void *ctx,
+		struct err *e),
+	(rm(m), name, set, fn, ctx, e), )
 META_CALL(names_each, (struct meta * m, name_row_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(broken, (struct meta * m, broken_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
@@ -341,9 +346,21 @@ META_CALL(signature_add,
 	(struct meta * m, int64_t set, int64_t manifest, const struct set_signature *sig,
 		struct err *e),
 	(rm(m), set, manifest, sig, e), need_tx(m, call))
-META_CALL(activate,
-	(struct meta * m, const char *name, int64_t set, uint64_t number, struct err *e),
-	(rm(m), name, set, number, e), need_tx(m, call))
+META_CALL(set_update, (struct meta * m, int64_t id, const struct set_info *info, struct err *e),
+	(rm(m), id, info, e), need_tx(m, call))
+META_CALL(activate, (struct meta * m, const char *name, int64_t set, struct err *e),
+	(rm(m), name, set, e), need_tx(m, call))
+META_CALL(generation_add,
+	(struct meta * m, const char *name, int64_t set, const struct generation *g, bool current,
+		struct err *e),
+	(rm(m), name, set, g, current, e), need_tx(m, call))
+META_CALL(names_changed, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(names_made, (struct meta * m, uint64_t serial, struct err *e), (rm(m), serial, e),
+	need_tx(m, call))
+META_CALL(clear, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
+META_CALL(blob_lost, (struct meta * m, const struct digest *d, struct err *e), (rm(m), d, e),
+	  need_tx(m, call);
+	  need_digest(d, call))
 META_CALL(names_written, (struct meta * m, uint64_t state, struct err *e), (rm(m), state, e),
 	need_tx(m, call))
 
@@ -360,6 +377,7 @@ static const struct meta_ops meta_table = {
 	.blob_get = m_blob_get,
 	.blob_want = m_blob_want,
 	.blob_live = m_blob_live,
+	.blob_lost = m_blob_lost,
 	.blob_each = m_blob_each,
 	.repo_make = m_repo_make,
 	.repo_blob = m_repo_blob,
@@ -383,16 +401,22 @@ static const struct meta_ops meta_table = {
 	.tags_after = m_tags_after,
 	.repos_after = m_repos_after,
 	.set_add = m_set_add,
+	.set_update = m_set_update,
 	.pin_add = m_pin_add,
 	.signature_add = m_signature_add,
 	.signatures = m_signatures,
 	.activate = m_activate,
+	.generation_add = m_generation_add,
+	.generations = m_generations,
 	.set_get = m_set_get,
 	.set_each = m_set_each,
 	.hosts = m_hosts,
 	.totals = m_totals,
-	.names_stale = m_names_stale,
+	.names_state = m_names_state,
 	.names_written = m_names_written,
+	.names_changed = m_names_changed,
+	.names_made = m_names_made,
+	.clear = m_clear,
 	.names_each = m_names_each,
 	.broken = m_broken,
 };
@@ -450,8 +474,11 @@ int main(void)
 	};
 	int failed;
 
+	/* Every sync is free in memory, and none of these tests loses power. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
 	sandbox_engine = &spy;
 	failed = test_blob() + test_change() + test_check() + test_image() + test_pushed_rebuild() +
-		 test_rebuild() + test_set();
+		 test_rebuild() + test_set() + test_standing();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

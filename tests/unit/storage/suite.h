@@ -10,5 +10,6 @@ int test_image(void);
 int test_pushed_rebuild(void);
 int test_rebuild(void);
 int test_set(void);
+int test_standing(void);
 
 #endif

@@ -9,68 +9,7 @@
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 #include "tests/unit/storage/suite.h"
-
-#define REPO "docker.io/library/nginx"
-
-static struct digest one(struct store *s, const char *name, const char *version, const char *seed)
-{
-	struct image_want want = { .seed = seed, .layers = 1 };
-	struct image_pin pin = { .repo = REPO, .tag = "1", .digest = image_make(s, NULL, &want) };
-
-	return image_set(s, name, version, &pin, 1);
-}
-
-static void print_problem(void *ctx, const char *invariant, const char *text)
-{
-	(void)ctx;
-	print_message("%s: %s\n", invariant, text);
-}
-
-static int describe_set(void *ctx, const struct set_info *info, struct err *e)
-{
-	char text[DIGEST_TEXT_SIZE];
-
-	(void)e;
-	buf_printf(ctx, "%s:%s %s bytes=%llu pins=%llu accepted=%lld active=%d generation=%llu\n",
-		info->name, info->version, digest_text(&info->digest, text),
-		(unsigned long long)info->bytes, (unsigned long long)info->pins,
-		(long long)info->accepted, info->active, (unsigned long long)info->generation);
-	return 0;
-}
-
-static int describe_name(void *ctx, const char *name, struct err *e)
-{
-	(void)e;
-	buf_printf(ctx, "%s\n", name);
-	return 0;
-}
-
-static void describe_tag(struct store *s, struct buf *out, const char *repo, const char *tag)
-{
-	struct manifest_info info;
-	char text[DIGEST_TEXT_SIZE];
-	struct err e = ERR_INIT;
-	int rc = manifest_by_tag(s, repo, tag, &info, &e);
-
-	assert_ok(rc);
-	buf_printf(out, "%s:%s %s\n", repo, tag, rc ? digest_text(&info.digest, text) : "-");
-}
-
-/* Everything that a reader can see. */
-static void describe(struct store *s, struct buf *out)
-{
-	struct err e = ERR_INIT;
-	bool more;
-
-	assert_ok(list_sets(s, describe_set, out, &e));
-	assert_ok(list_hosts(s, describe_name, out, &e));
-	assert_ok(page_repos(s, NULL, 100, describe_name, out, &more, &e));
-	assert_ok(page_tags(s, REPO, NULL, 100, describe_name, out, &more, &e));
-	assert_ok(page_tags(s, "moat.local/set/a", NULL, 100, describe_name, out, &more, &e));
-	describe_tag(s, out, REPO, "1");
-	describe_tag(s, out, REPO, "put");
-	describe_tag(s, out, "moat.local/set/a", "1");
-}
+#include "tests/unit/storage/view.h"
 
 static void fill(struct store *s)
 {
@@ -118,25 +57,6 @@ static void rebuild__everything_is_seen_again(void **state)
 	describe(s, &again);
 	assert_string_equal(again.data, before.data);
 	assert_true(sandbox_count(sandbox_path(*state, "s/trash")) > 0);
-}
-
-static void rebuild__a_set_that_lost_a_blob_is_told(void **state)
-{
-	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
-	struct digest set = one(s, "a", "1", "n1"), layer = image_blob(s, "n1/0", 1000);
-	char name[200], hex[DIGEST_HEX_SIZE];
-	struct store *again = NULL;
-	struct err e = ERR_INIT;
-
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
-	store_close(&s);
-	sandbox_remove(sandbox_path(*state, "s/meta"));
-	snprintf(name, sizeof(name), "s/blobs/sha256/%s", digest_hex(&layer, hex));
-	sandbox_remove(sandbox_path(*state, name));
-	assert_err(store_open(&again, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_INCOMPLETE,
-		"1 of 6 blobs are not held");
-	assert_err(store_open(&again, sandbox_path(*state, "s"), STORE_WRITE, &e), ERR_INCOMPLETE,
-		"rebuild the index");
 }
 
 static void store_open__leaves_another_tools_layout_alone(void **state)
@@ -259,7 +179,6 @@ int test_rebuild(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(rebuild__everything_is_seen_again),
-		T(rebuild__a_set_that_lost_a_blob_is_told),
 		T(rebuild__of_a_long_list),
 		T(rebuild__reads_and_refuses_lists),
 		T(store_open__leaves_another_tools_layout_alone),

@@ -174,17 +174,25 @@ static void schema__is_wal_and_full(void **state)
 		SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "wal");
-	assert_int_equal(sqlite3_column_int(stmt, 1), 2);
+	assert_int_equal(sqlite3_column_int(stmt, 1), 3);
 	sqlite3_finalize(stmt);
 	sqlite3_close(conn);
 }
 
-/* What a store of version 1 looked like, as far as version 2 changes it. */
-static const char downgrade[] =
-	"ALTER TABLE manifest DROP COLUMN whole;"
-	"DROP INDEX edge_blob; DROP INDEX link_blob; DROP INDEX tag_manifest;"
-	"CREATE INDEX edge_child ON edge (blob) WHERE role = 3;"
-	"PRAGMA user_version = 1";
+/* What a store of an older version looked like, as far as the next one changes it. */
+static const char to_2[] = "ALTER TABLE held_set DROP COLUMN missing;"
+			   "PRAGMA user_version = 2";
+static const char to_1[] = "ALTER TABLE manifest DROP COLUMN whole;"
+			   "DROP INDEX edge_blob; DROP INDEX link_blob; DROP INDEX tag_manifest;"
+			   "CREATE INDEX edge_child ON edge (blob) WHERE role = 3;"
+			   "PRAGMA user_version = 1";
+
+static void downgrade(sqlite3 *conn, int version)
+{
+	assert_int_equal(sqlite3_exec(conn, to_2, NULL, NULL, NULL), SQLITE_OK);
+	if (version < 2)
+		assert_int_equal(sqlite3_exec(conn, to_1, NULL, NULL, NULL), SQLITE_OK);
+}
 
 static int user_version(sqlite3 *conn)
 {
@@ -204,11 +212,12 @@ static char *schema_of(sqlite3 *conn)
 	struct buf out = BUF_INIT;
 	sqlite3_stmt *stmt = NULL;
 
-	assert_int_equal(sqlite3_prepare_v2(conn,
-				 "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' "
-				 "UNION ALL SELECT 'manifest.' || name FROM "
-				 "pragma_table_info('manifest') ORDER BY 1",
-				 -1, &stmt, NULL),
+	assert_int_equal(
+		sqlite3_prepare_v2(conn,
+			"SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' "
+			"UNION ALL SELECT s.name || '.' || c.name FROM sqlite_schema s "
+			"JOIN pragma_table_info(s.name) c WHERE s.type = 'table' ORDER BY 1",
+			-1, &stmt, NULL),
 		SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW)
 		buf_printf(&out, "%s\n", (const char *)sqlite3_column_text(stmt, 0));
@@ -216,28 +225,30 @@ static char *schema_of(sqlite3 *conn)
 	return buf_detach(&out);
 }
 
-static void db_open__brings_an_older_schema_up_to_date(void **state)
+static void upgrade_from(const struct sandbox *sb, int version)
 {
-	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(store_close) struct store *s = sandbox_store(sb, "s", STORE_WRITE);
 	AUTO(store_close) struct store *old = NULL;
 	struct digest d = image_add(s, "docker.io/a/b", "1", "old", 2);
 	struct digest unnamed = image_add(s, "docker.io/a/b", NULL, "unnamed", 1);
-	sqlite3 *conn = open_db(*state);
+	sqlite3 *conn = open_db(sb);
 	AUTO(mem_free) char *before = schema_of(conn), *after = NULL;
 	struct manifest_info info;
 	struct check_report report;
 	struct err e = ERR_INIT;
 
 	store_close(&s);
-	assert_int_equal(sqlite3_exec(conn, downgrade, NULL, NULL, NULL), SQLITE_OK);
+	downgrade(conn, version);
 	/* A reader serves it as it is ... */
-	assert_ok(store_open(&old, sandbox_path(*state, "s"), STORE_READ, &e));
+	assert_ok(store_open(&old, sandbox_path(sb, "s"), STORE_READ, &e));
 	assert_int_equal(manifest_by_tag(old, "docker.io/a/b", "1", &info, &e), 1);
 	assert_true(digest_eq(&info.digest, &d));
-	assert_int_equal(user_version(conn), 1);
+	assert_ok(store_check(old, true, NULL, NULL, &report, &e));
+	assert_int_equal(report.problems, 0);
+	assert_int_equal(user_version(conn), version);
 	/* ... a writer brings it up to date ... */
-	assert_ok(store_open(&s, sandbox_path(*state, "s"), STORE_WRITE, &e));
-	assert_int_equal(user_version(conn), 2);
+	assert_ok(store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, &e));
+	assert_int_equal(user_version(conn), 3);
 	after = schema_of(conn);
 	assert_string_equal(before, after);
 	sqlite3_close(conn);
@@ -249,6 +260,14 @@ static void db_open__brings_an_older_schema_up_to_date(void **state)
 			manifest_by_digest(i ? s : old, "docker.io/a/b", &unnamed, &info, &e), 1);
 		assert_ok(store_check(i ? s : old, true, NULL, NULL, &report, &e));
 		assert_int_equal(report.problems, 0);
+	}
+}
+
+static void db_open__brings_an_older_schema_up_to_date(void **state)
+{
+	for (int version = 1; version < 3; version++) {
+		upgrade_from(*state, version);
+		sandbox_remove(sandbox_path(*state, "s"));
 	}
 }
 

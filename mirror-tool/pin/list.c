@@ -134,6 +134,19 @@ static int tag_from_source(
 	return node_err(d, n, e, "give the name a tag: the source has none to take");
 }
 
+static int check_source(
+	struct list_image *image, const struct doc *d, const struct node *n, struct err *e)
+{
+	if (image->pattern_count && source_is_local(&image->from))
+		return node_err(d, n, e, "a local source has no tags to choose from");
+	if (image->pattern_count && *image->from.name)
+		return node_err(
+			d, n, e, "`tags:` says which tags; leave :%s out", image->from.name);
+	if (image->pattern_count || (!source_is_local(&image->from) && !*image->from.name))
+		return 0;
+	return tag_from_source(image, d, n, e);
+}
+
 static int read_from(
 	struct list_image *image, const struct doc *d, const struct node *map, struct err *e)
 {
@@ -143,11 +156,26 @@ static int read_from(
 
 	if (rc <= 0)
 		return rc;
-	if (image->pattern_count)
-		return node_err(d, n, e, "a local source has no tags to choose from");
 	if (source_ref_parse(&image->from, text, e) < 0)
 		return node_err(d, n, e, "%s", e->text);
-	return tag_from_source(image, d, n, e);
+	return check_source(image, d, n, e);
+}
+
+/* `source: PLACE` is `from: docker://PLACE`. */
+static int read_source(
+	struct list_image *image, const struct doc *d, const struct node *map, struct err *e)
+{
+	const struct node *n = node_get(map, "source");
+	const char *text = NULL;
+	int rc = node_string(d, map, "source", OPTIONAL, &text, e);
+
+	if (rc <= 0)
+		return rc;
+	if (image->from.kind != SOURCE_REGISTRY)
+		return node_err(d, n, e, "it has a `from:` already");
+	if (source_ref_place(&image->from, text, e) < 0)
+		return node_err(d, n, e, "%s", e->text);
+	return check_source(image, d, n, e);
 }
 
 static int check_selection(
@@ -164,14 +192,15 @@ static int check_selection(
 static int read_image_map(
 	struct reader *r, struct list_image *image, const struct node *n, struct err *e)
 {
-	static const char *const known[] = { "name", "tags", "platforms", "from", NULL };
+	static const char *const known[] = { "name", "tags", "platforms", "from", "source", NULL };
 	const char *name;
 	int rc;
 
 	if (node_only(r->doc, n, known, e) < 0 ||
 		node_string(r->doc, n, "name", REQUIRED, &name, e) < 0 ||
 		list_parse_ref(&image->ref, r->doc, node_get(n, "name"), name, e) < 0 ||
-		read_tags(image, r->doc, n, e) < 0 || read_from(image, r->doc, n, e) < 0)
+		read_tags(image, r->doc, n, e) < 0 || read_from(image, r->doc, n, e) < 0 ||
+		read_source(image, r->doc, n, e) < 0)
 		return -1;
 	rc = read_platforms(&image->platforms, r->doc, n, e);
 	if (rc == 0)

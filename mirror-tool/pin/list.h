@@ -25,7 +25,7 @@ struct list_image {
 	struct pattern *patterns; /* tags that any of them matches */
 	size_t pattern_count;
 	struct platforms platforms;
-	struct source_ref from; /* SOURCE_REGISTRY, or a local layout under this name */
+	struct source_ref from; /* SOURCE_REGISTRY, or what gets this name */
 	uint32_t line;
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mirror-tool/pin/place.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -11,9 +12,10 @@
 
 /* --- which one --------------------------------------------------------------------------- */
 
-void origins_init(struct origins *all, struct upstream *up, const char *base)
+void origins_init(struct origins *all, struct upstream *up, const struct registry_confs *confs,
+	const char *base)
 {
-	*all = (struct origins){ .upstream = up, .base = mem_strdup(base) };
+	*all = (struct origins){ .upstream = up, .confs = confs, .base = mem_strdup(base) };
 }
 
 void origins_release(struct origins *all)
@@ -33,8 +35,8 @@ int origin_of(struct origins *all, const struct source_ref *from, struct origin 
 	AUTO(mem_free) char *path = NULL;
 	struct layout *l = NULL;
 
-	*o = (struct origin){ .upstream = all->upstream };
-	if (from->kind == SOURCE_REGISTRY)
+	*o = (struct origin){ .upstream = all->upstream, .at = from->at, .confs = all->confs };
+	if (!source_is_local(from))
 		return 0;
 	path = from->path[0] == '/' ? mem_strdup(from->path)
 				    : mem_printf("%s/%s", all->base, from->path);
@@ -270,38 +272,85 @@ static void layout_copy(const struct layout *l, const struct digest *d, uint64_t
 
 /* --- both -------------------------------------------------------------------------------- */
 
+/* Where ref is asked for. */
+static int locate(const struct origin *o, const struct ref *ref, struct ref *at, struct err *e)
+{
+	const struct registry_conf *conf;
+
+	*at = *ref;
+	if (o->at) {
+		memcpy(at->host, o->at->host, sizeof(at->host));
+		memcpy(at->repo, o->at->repo, sizeof(at->repo));
+		return 0;
+	}
+	conf = o->confs ? registry_conf_find(o->confs, ref->host) : NULL;
+	return conf && conf->source ? place_under(at, conf->source, e) : 0;
+}
+
 void origin_manifest(const struct origin *o, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx)
 {
+	struct err e = ERR_INIT;
+	struct ref at;
+
 	if (o->layout)
 		layout_manifest(o->layout, ref, done, ctx);
+	else if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, NULL, &e);
 	else
-		upstream_manifest(o->upstream, ref, how, done, ctx);
+		upstream_manifest(o->upstream, &at, how, done, ctx);
+}
+
+void origin_tags(const struct origin *o, const struct ref *ref, upstream_tag_fn *each,
+	upstream_done_fn *done, void *ctx)
+{
+	struct err e = ERR_INIT;
+	struct ref at;
+
+	if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, &e);
+	else
+		upstream_tags(o->upstream, &at, each, done, ctx);
 }
 
 void origin_referrers(
 	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx)
 {
+	struct err e = ERR_INIT;
+	struct ref at;
+
 	if (o->layout)
 		layout_referrers(o->layout, ref, done, ctx);
+	else if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, NULL, &e);
 	else
-		upstream_referrers(o->upstream, ref, done, ctx);
+		upstream_referrers(o->upstream, &at, done, ctx);
 }
 
 void origin_blob_bytes(const struct origin *o, const struct ref *ref, const struct digest *d,
 	uint64_t size, upstream_bytes_fn *done, void *ctx)
 {
+	struct err e = ERR_INIT;
+	struct ref at;
+
 	if (o->layout)
 		layout_blob_bytes(o->layout, d, done, ctx);
+	else if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, (struct span){ "", 0 }, &e);
 	else
-		upstream_blob_bytes(o->upstream, ref, d, size, done, ctx);
+		upstream_blob_bytes(o->upstream, &at, d, size, done, ctx);
 }
 
 void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,
 	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
 {
+	struct err e = ERR_INIT;
+	struct ref at;
+
 	if (o->layout)
 		layout_copy(o->layout, d, size, s, batch, done, ctx);
+	else if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, &e);
 	else
-		upstream_blob(o->upstream, ref, d, size, s, batch, done, ctx);
+		upstream_blob(o->upstream, &at, d, size, s, batch, done, ctx);
 }

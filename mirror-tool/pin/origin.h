@@ -1,24 +1,30 @@
 /*
- * One way to ask for manifests, attachments and blobs, whether they are in a registry or in a local
- * layout.
+ * One way to ask for manifests, attachments and blobs, whether they are in a registry, at another place
+ * than their name says, or in a local layout.
  *
- * The calls and results are those of upstream.h, with one difference: for a layout the callback
- * comes from inside the call. So a caller counts what it asked for before it asks.
+ * The calls and results are those of upstream.h, with one difference: for a layout, and for a place that
+ * cannot be, the callback comes from inside the call. So a caller counts what it asked for before it asks.
  */
 #ifndef MOAT_ORIGIN_H
 #define MOAT_ORIGIN_H
 
+#include "mirror-tool/pin/registry_conf.h"
 #include "mirror-tool/pin/source.h"
 #include "mirror-tool/upstream/upstream.h"
 
 struct origin {
 	struct upstream *upstream; /* borrowed; used when layout is NULL */
 	struct layout *layout; /* borrowed */
+	const struct ref
+		*at; /* SOURCE_ELSEWHERE: instead of a reference's host and repository; borrowed */
+	const struct registry_confs *confs; /* else `source` of the host, if it has one; borrowed */
 };
 
 /* ref->digest, else the name ref->tag: of a layout an entry of index.json that has this tag. */
 void origin_manifest(const struct origin *o, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx);
+void origin_tags(const struct origin *o, const struct ref *ref, upstream_tag_fn *each,
+	upstream_done_fn *done, void *ctx); /* never of a layout */
 void origin_referrers(
 	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx);
 void origin_blob_bytes(const struct origin *o, const struct ref *ref, const struct digest *d,
@@ -30,13 +36,16 @@ void origin_blob(const struct origin *o, const struct ref *ref, const struct dig
 /* The layouts that are open, each once. Paths are relative to `base` (a folder). */
 struct origins {
 	struct upstream *upstream;
+	const struct registry_confs *confs;
 	char *base;
 	struct layout **layouts;
 	char **paths; /* as opened */
 	size_t count;
 };
 
-void origins_init(struct origins *all, struct upstream *up, const char *base);
+/* confs is borrowed. */
+void origins_init(struct origins *all, struct upstream *up, const struct registry_confs *confs,
+	const char *base);
 void origins_release(struct origins *all); /* closes layouts, not the upstream */
 
 /* from: of a list or lock. On success *o borrows from `all`. */

@@ -525,7 +525,7 @@ static void add_jobs(struct puller *p, const struct lock_pin *const pins[], size
 	p->jobs = mem_alloc(count * sizeof(*p->jobs));
 	for (int local = 1; local >= 0; local--)
 		for (size_t i = 0; i < count; i++)
-			if ((pins[i]->from.kind != SOURCE_REGISTRY) == local)
+			if (source_is_local(&pins[i]->from) == local)
 				p->jobs[p->count++] = (struct job){ .puller = p, .pin = pins[i] };
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mirror-tool/pin/place.h"
 #include "storage/base/banned.h"
 
 static void names_release(struct host_names *names)
@@ -50,11 +51,25 @@ static int read_host(
 	return 0;
 }
 
+static int read_source(
+	struct registry_conf *c, const struct doc *d, const struct node *n, struct err *e)
+{
+	const char *text = NULL;
+	int rc = node_string(d, n, "source", OPTIONAL, &text, e);
+
+	if (rc <= 0)
+		return rc;
+	if (place_check_prefix(text, e) < 0)
+		return node_err(d, node_get(n, "source"), e, "%s", e->text);
+	c->source = mem_strdup(text);
+	return 0;
+}
+
 static int read_one(
 	struct registry_conf *c, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "plain-http", "connections", "stop-below", "realms",
-		NULL };
+		"source", NULL };
 	int64_t connections = 0, stop_below = 0;
 
 	if (read_host(c, d, n, e) < 0 || node_only(d, n, known, e) < 0 ||
@@ -66,7 +81,7 @@ static int read_one(
 		return -1;
 	c->connections = (unsigned)connections;
 	c->stop_below = (unsigned)stop_below;
-	return read_names(&c->realms, d, n, "realms", e);
+	return read_source(c, d, n, e) < 0 ? -1 : read_names(&c->realms, d, n, "realms", e);
 }
 
 static int host_cmp(const void *a, const void *b)
@@ -124,6 +139,11 @@ static void write_one(const struct registry_conf *c, struct buf *out)
 		buf_printf(out, "\"connections\":%u,", c->connections);
 	if (c->stop_below)
 		buf_printf(out, "\"stop-below\":%u,", c->stop_below);
+	if (c->source) {
+		buf_str(out, "\"source\":");
+		json_quote(out, c->source, false);
+		buf_char(out, ',');
+	}
 	write_names(&c->realms, "realms", out);
 	if (out->data[out->len - 1] == ',')
 		buf_cut(out, out->len - 1);
@@ -156,6 +176,8 @@ void registry_confs_copy(struct registry_confs *to, const struct registry_confs 
 	for (size_t i = 0; i < from->count; i++) {
 		to->items[i] = from->items[i];
 		to->items[i].realms = names_copy(&from->items[i].realms);
+		to->items[i].source =
+			from->items[i].source ? mem_strdup(from->items[i].source) : NULL;
 	}
 }
 
@@ -163,6 +185,7 @@ void registry_confs_release(struct registry_confs *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		names_release(&c->items[i].realms);
+		free(c->items[i].source);
 	}
 	free(c->items);
 	*c = (struct registry_confs){ NULL, 0 };

@@ -22,6 +22,7 @@ struct registry_conf {
 	bool plain_http; /* http instead of https, for this host only */
 	unsigned connections; /* most at a time; 0: the tool's default */
 	unsigned stop_below; /* pulls left (rate limit headers) below which we stop; 0: never */
+	char *source; /* HOST[/PATH] that has what this host has (place.h); NULL: itself */
 	struct host_names realms; /* token services that may see this host's credentials */
 };
 

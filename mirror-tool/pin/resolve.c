@@ -5,6 +5,7 @@
  */
 #include "mirror-tool/pin/resolve.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "mirror-tool/pin/resolve_task.h"
@@ -200,6 +201,8 @@ static void task_start(struct task *t)
 	task_hold(t);
 	if (rc == 0 && t->origin.layout)
 		rc = layout_ref(t, &ref, &e);
+	else if (rc == 0 && t->origin.at && *t->from->name && ref.tag[0])
+		snprintf(ref.tag, sizeof(ref.tag), "%s", t->from->name);
 	if (rc >= 0) {
 		origin_manifest(&t->origin, &ref, false, got_root, t);
 		return;
@@ -246,12 +249,16 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 	r->tasks[r->count++] = t;
 }
 
+static bool same_source(const struct source_ref *a, const struct source_ref *b)
+{
+	return a->kind == b->kind && (!a->text || strcmp(a->text, b->text) == 0);
+}
+
 /* Two entries want the same reference: what both want is held. */
 static int unite(struct task *t, const struct task *other, struct err *e)
 {
-	if (t->from->kind != SOURCE_REGISTRY || other->from->kind != SOURCE_REGISTRY)
-		return err_set(
-			e, ERR_INPUT, "is wanted twice, and one of them is not from the registry");
+	if (!same_source(t->from, other->from))
+		return err_set(e, ERR_INPUT, "is wanted twice, from different sources");
 	if (other->expect.alg)
 		t->expect = other->expect;
 	if (!t->wanted.count || !other->wanted.count)
@@ -391,13 +398,18 @@ static bool want_plain(struct resolver *r, const struct list_image *image)
 static void ask_for_tags(struct resolver *r, const struct list_image *image)
 {
 	struct tag_list *l = mem_alloc(sizeof(*l));
+	struct err e = ERR_INIT;
+	struct origin o;
 
 	l->next = r->tag_lists;
 	r->tag_lists = l;
 	l->resolver = r;
 	l->image = image;
 	l->hits = mem_alloc(image->pattern_count * sizeof(*l->hits));
-	upstream_tags(r->session->upstream, &image->ref, on_tag, tags_done, l);
+	if (origin_of(&r->session->origins, &image->from, &o, &e) < 0)
+		tags_done(l, -1, &e);
+	else
+		origin_tags(&o, &image->ref, on_tag, tags_done, l);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */

@@ -89,7 +89,7 @@ int session_begin(
 	progress_begin(&s->progress, t, o->verb, o->things);
 	if (upstream_new(&s->upstream, &options, e) < 0)
 		return -1;
-	origins_init(&s->origins, s->upstream, base);
+	origins_init(&s->origins, s->upstream, o->registries, base);
 	return 0;
 }
 

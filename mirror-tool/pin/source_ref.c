@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 
+#include "mirror-tool/pin/place.h"
+
 #include "storage/base/banned.h"
+
+#define PLACE "docker://"
 
 static const struct {
 	enum source_kind kind;
@@ -11,6 +15,7 @@ static const struct {
 } kinds[] = {
 	{ SOURCE_OCI, "oci:" },
 	{ SOURCE_OCI_ARCHIVE, "oci-archive:" },
+	{ SOURCE_ELSEWHERE, PLACE },
 };
 
 static enum source_kind take_kind(struct span *text)
@@ -27,6 +32,25 @@ static enum source_kind take_kind(struct span *text)
 	return SOURCE_REGISTRY;
 }
 
+int source_ref_place(struct source_ref *s, const char *text, struct err *e)
+{
+	struct ref at;
+
+	*s = (struct source_ref){ .kind = SOURCE_REGISTRY };
+	if (place_parse(&at, text, e) < 0)
+		return -1;
+	*s = (struct source_ref){
+		.kind = SOURCE_ELSEWHERE,
+		.text = mem_printf(PLACE "%s", text),
+		.path = mem_strdup(""),
+		.name = mem_strdup(at.tag),
+		.at = mem_alloc(sizeof(at)),
+	};
+	at.tag[0] = '\0';
+	*s->at = at;
+	return 0;
+}
+
 int source_ref_parse(struct source_ref *s, const char *text, struct err *e)
 {
 	struct span rest = span_of(text), path;
@@ -35,7 +59,11 @@ int source_ref_parse(struct source_ref *s, const char *text, struct err *e)
 	*s = (struct source_ref){ .kind = SOURCE_REGISTRY };
 	if (kind == SOURCE_REGISTRY)
 		return err_set(e, ERR_INPUT,
-			"\"%.200s\" is no source: oci:DIR[:NAME] or oci-archive:FILE[:NAME]", text);
+			"\"%.200s\" is no source: oci:DIR[:NAME], oci-archive:FILE[:NAME] or "
+			"docker://HOST/REPO[:TAG]",
+			text);
+	if (kind == SOURCE_ELSEWHERE)
+		return source_ref_place(s, rest.data, e);
 	if (rest.len > SOURCE_TEXT_MAX)
 		return err_set(e, ERR_INPUT, "a source is longer than %d bytes", SOURCE_TEXT_MAX);
 	path = span_until(&rest, ':');
@@ -59,6 +87,10 @@ void source_ref_copy(struct source_ref *to, const struct source_ref *from)
 		.path = mem_strdup(from->path),
 		.name = mem_strdup(from->name),
 	};
+	if (!from->at)
+		return;
+	to->at = mem_alloc(sizeof(*to->at));
+	*to->at = *from->at;
 }
 
 void source_ref_release(struct source_ref *s)
@@ -66,5 +98,6 @@ void source_ref_release(struct source_ref *s)
 	free(s->text);
 	free(s->path);
 	free(s->name);
+	free(s->at);
 	*s = (struct source_ref){ .kind = SOURCE_REGISTRY };
 }

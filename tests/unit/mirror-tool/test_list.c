@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mirror-tool/pin/list.h"
+#include "mirror-tool/pin/place.h"
 #include "storage/base/fs.h"
 
 #define HEX "9b2c000000000000000000000000000000000000000000000000000000000000"
@@ -107,6 +108,90 @@ static void list_parse__takes_a_tag_from_the_source(void **state)
 	list_release(&l);
 }
 
+#define LONG                                                                                       \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaa"                                                                                     \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaa"                                                                                     \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* Where it is got, without its name. */
+static void list_parse__reads_places(void **state)
+{
+	static const char text[] = "set: s\nimages:\n"
+				   "- {name: nginx:1, source: proxy.corp/hub/library/nginx}\n"
+				   "- {name: a.io/b:1, from: \"docker://localhost:5001/x:2\"}\n"
+				   "- {name: a.io/c, source: localhost/c:7}\n"
+				   "- {name: a.io/d, source: p.io/d, tags: [v1, \"v2*\"]}\n"
+				   "registries: {docker.io: {source: \"proxy.corp:5000/hub\"}, "
+				   "a.io: {source: b.io}}\n";
+	static const struct {
+		const char *host, *repo, *tag, *own_tag, *text;
+	} want[] = {
+		{ "proxy.corp", "hub/library/nginx", "", "1",
+			"docker://proxy.corp/hub/library/nginx" },
+		{ "localhost:5001", "x", "2", "1", "docker://localhost:5001/x:2" },
+		{ "localhost", "c", "7", "7", "docker://localhost/c:7" },
+		{ "p.io", "d", "", "", "docker://p.io/d" },
+	};
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	struct registry_confs copy;
+	struct err e = ERR_INIT;
+	struct list l;
+
+	(void)state;
+	if (list_parse(&l, "moat.yaml", span_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		const struct source_ref *from = &l.images[i].from;
+
+		assert_int_equal(from->kind, SOURCE_ELSEWHERE);
+		assert_false(source_is_local(from));
+		assert_string_equal(from->at->host, want[i].host);
+		assert_string_equal(from->at->repo, want[i].repo);
+		assert_string_equal(from->at->tag, "");
+		assert_string_equal(from->name, want[i].tag);
+		assert_string_equal(from->text, want[i].text);
+		assert_string_equal(l.images[i].ref.tag, want[i].own_tag);
+	}
+	registry_confs_copy(&copy, &l.registries);
+	registry_confs_write(&copy, &out);
+	assert_string_equal(out.data, "{\"a.io\":{\"source\":\"b.io\"},"
+				      "\"docker.io\":{\"source\":\"proxy.corp:5000/hub\"}}");
+	registry_confs_release(&copy);
+	list_release(&l);
+}
+
+static void place__is_put_in_front_of_names(void **state)
+{
+	static const struct {
+		const char *ref, *prefix, *want; /* NULL: refused */
+	} cases[] = {
+		{ "docker.io/library/nginx:1.27", "p.io/hub", "p.io/hub/library/nginx:1.27" },
+		{ "nginx:1", "p.io", "p.io/library/nginx:1" },
+		{ "a.io/b@sha256:" HEX, "localhost:5000/x/y", "localhost:5000/x/y/b@sha256:" HEX },
+		{ "a.io/b:1", "p.io/" LONG, NULL },
+		{ "a.io/b:1", "hub", NULL },
+		{ "a.io/b:1", "p.io/", NULL },
+		{ "a.io/b:1", "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[REF_TEXT_SIZE];
+		struct err e = ERR_INIT;
+		struct ref r;
+		int rc;
+
+		assert_int_equal(ref_parse(&r, span_of(cases[i].ref), &e), 0);
+		rc = place_under(&r, cases[i].prefix, &e);
+		if ((rc == 0) != (cases[i].want != NULL))
+			fail_msg("%s under %s: %d, %s", cases[i].ref, cases[i].prefix, rc, e.text);
+		if (rc == 0)
+			assert_string_equal(ref_text(&r, text), cases[i].want);
+	}
+}
+
 static const struct {
 	const char *text, *error;
 } refusals[] = {
@@ -139,6 +224,19 @@ static const struct {
 	{ "set: s\nplatforms: [linux/]\nimages: [a:1]\n", "moat.yaml:2: at platforms[0]" },
 	{ "set: s\nimages:\n- {name: a.io/b:1, from: dir:x}\n",
 		"at images[0].from: \"dir:x\" is no source" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, source: hub/b}\n",
+		"at images[0].source: \"hub/b\" does not begin with a host" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, from: \"docker://b\"}\n",
+		"at images[0].from: \"b\" does not begin with a host" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, source: \"c.io/b@sha256:" HEX "\"}\n",
+		"a digest belongs to the name" },
+	{ "set: s\nimages:\n- {name: a.io/b, source: c.io/b:1, tags: \"v*\"}\n",
+		"at images[0].source: `tags:` says which tags; leave :1 out" },
+	{ "set: s\nimages:\n- {name: a.io/b, source: c.io/b}\n", "a.io/b has no tag" },
+	{ "set: s\nimages:\n- {name: a.io/b:1, source: c.io/b, from: \"oci:d\"}\n",
+		"it has a `from:` already" },
+	{ "set: s\nimages: [a:1]\nregistries: {a.io: {source: hub}}\n",
+		"at registries.a.io.source: \"hub/x/x\" does not begin with a host" },
 	{ "set: s\nimages:\n- {name: a.io/b:1, from: \"oci::x\"}\n", "names no folder" },
 	{ "set: s\nimages:\n- {name: a.io/b, from: \"oci:d\"}\n",
 		"at images[0].from: give the name a tag" },
@@ -238,6 +336,8 @@ int main(void)
 		cmocka_unit_test(list_parse__reads_everything),
 		cmocka_unit_test(list_parse__reads_the_example),
 		cmocka_unit_test(list_parse__takes_a_tag_from_the_source),
+		cmocka_unit_test(list_parse__reads_places),
+		cmocka_unit_test(place__is_put_in_front_of_names),
 		cmocka_unit_test(list_parse__refuses),
 		cmocka_unit_test(file_title_check__allows_plain_names_only),
 	};

@@ -6,11 +6,12 @@
 #	tests/demo.sh --stop       end what an earlier run left
 #
 # Two network namespaces play the two sides: "outside" has the upstream registry, "inside" has
-# nothing but a loopback device.  What is kept lies in build/demo (or $MOAT_DEMO).
+# nothing but a loopback device.  What is kept lies in build/demo (or $MOAT_DEMO), and the namespaces are
+# named after that folder: demos of two checkouts run beside each other.
 set -euo pipefail
 
 TESTS=$(cd "$(dirname "$0")" && pwd)
-DEMO=${MOAT_DEMO:-$TESTS/../build/demo}
+DEMO=$(realpath -m "${MOAT_DEMO:-$TESTS/../build/demo}")
 BIN=${MOAT_BIN:-$TESTS/../build/bin}
 BIN=$(cd "$BIN" && pwd)
 FIXTURES=${MOAT_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/moat-tests}/v1
@@ -26,12 +27,15 @@ step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 note() { printf '   %s\n' "$*"; }
 die() { printf '\ndemo: %s\n' "$*" >&2; exit 1; }
 
+# namespace SIDE: its name
+namespace() { printf 'moat-%s-%08x\n' "$1" "$(cksum <<<"$DEMO" | cut -d' ' -f1)"; }
+
 # on SIDE COMMAND...: run it there, where SIDE is outside or inside
 on() {
 	local side=$1
 	shift
-	if [ -e "$DEMO/$side.ns" ]; then
-		ip netns exec "$(cat "$DEMO/$side.ns")" "$@"
+	if [ -e "/run/netns/$(namespace "$side")" ]; then
+		ip netns exec "$(namespace "$side")" "$@"
 	else
 		"$@"
 	fi
@@ -65,26 +69,44 @@ wait_for() {
 
 # --- stages -----------------------------------------------------------------------------------
 
+# Whatever an earlier run left, however it ended: what runs in the two namespaces, then these.
 stop_all() {
-	local file
-	for file in "$DEMO"/*.pid; do
-		[ -e "$file" ] || continue
-		kill "$(cat "$file")" 2>/dev/null || true
-		rm -f "$file"
+	local side name
+	for side in outside inside; do
+		name=$(namespace "$side")
+		[ -e "/run/netns/$name" ] || continue
+		stop_in "$name" TERM || stop_in "$name" KILL || die "something in $name does not end"
+		ip netns del "$name"
 	done
-	for file in "$DEMO"/*.ns; do
-		[ -e "$file" ] || continue
-		ip netns del "$(cat "$file")" 2>/dev/null || true
-		rm -f "$file"
+	rm -f "$DEMO"/*.pid
+}
+
+# stop_in NAMESPACE SIGNAL: 0 when nothing runs there any more
+stop_in() {
+	local i pids
+	for ((i = 0; i < 100; i++)); do
+		pids=$(ip netns pids "$1" 2>/dev/null) || true
+		[ -n "$pids" ] || return 0
+		# shellcheck disable=SC2086 # words
+		kill -"$2" $pids 2>/dev/null || true
+		sleep 0.05
 	done
+	return 1
 }
 
 make_side() {
-	local name=moat-$1${MOAT_DEMO:+-$$}
-	ip netns del "$name" 2>/dev/null || true
-	ip netns add "$name" || die 'network namespaces need root'
-	echo "$name" >"$1.ns"
-	ip -n "$name" link set lo up
+	local name said
+	name=$(namespace "$1")
+	said=$(ip netns add "$name" 2>&1 && ip -n "$name" link set lo up 2>&1) ||
+		die "no network namespace $name: $said"
+}
+
+# A run that fails leaves files to look at and nothing running.
+give_up() {
+	trap - EXIT
+	stop_all || true
+	printf '\ndemo: stopped; what it wrote is in %s\n' "$DEMO" >&2
+	exit 1
 }
 
 make_upstream() {
@@ -157,12 +179,12 @@ pull_back() {
 
 what_next() {
 	local inside ref
-	inside=$(cat inside.ns)
+	inside=$(namespace inside)
 	ref=$(jq -r '.pins[0].ref' moat.lock)
 	step 'Done.  What is running, and where'
 	note "moatd       process $(cat moatd.pid), http://127.0.0.1:5000 in the namespace $inside"
 	[ ! -e registry.pid ] ||
-		note "upstream    process $(cat registry.pid), in the namespace $(cat outside.ns)"
+		note "upstream    process $(cat registry.pid), in the namespace $(namespace outside)"
 	note "files       $DEMO: moat.yaml moat.lock outside/ medium/ inside/"
 	step 'Three things to try'
 	note "$BIN/moat show --store $DEMO/inside $ref"
@@ -186,11 +208,12 @@ done
 stop_all
 rm -rf "$DEMO"
 mkdir -p "$DEMO"
-DEMO=$(cd "$DEMO" && pwd)
 cd "$DEMO"
+trap give_up EXIT
 begin=$SECONDS
 if [ -n "$list" ]; then cp "$list" moat.yaml; else make_upstream; fi
 cross_the_gap
 pull_back
+trap - EXIT
 what_next
 printf '\n(%d seconds)\n' $((SECONDS - begin))

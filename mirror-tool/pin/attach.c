@@ -11,48 +11,18 @@
 
 static const char *const suffixes[] = { ".sig", ".att", ".sbom" };
 
-/* One question about one subject. */
+/* One question about one subject: by its digest, or by the tag in the ref. */
 struct probe {
-	struct probe *next; /* of the task's that are without an answer */
-	struct task *task;
+	struct request r;
 	struct digest subject;
-	struct ref ref; /* the tag that is looked at, or the subject */
 };
 
 static struct probe *probe_new(struct task *t, const struct digest *subject)
 {
-	struct probe *p = mem_alloc(sizeof(*p));
+	struct probe *p = request_new(t, sizeof(*p));
 
-	task_hold(t);
-	p->next = t->probes;
-	t->probes = p;
-	p->task = t;
 	p->subject = *subject;
-	p->ref = t->ref;
-	p->ref.tag[0] = '\0';
-	p->ref.digest = (struct digest){ .alg = DIGEST_NONE };
 	return p;
-}
-
-static void probe_end(struct probe *p)
-{
-	struct task *t = p->task;
-	struct probe **at = &t->probes;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	free(p);
-	task_drop(t);
-}
-
-void attach_release(struct task *t)
-{
-	for (struct probe *p = t->probes, *next; p; p = next) {
-		next = p->next;
-		free(p);
-	}
-	t->probes = NULL;
 }
 
 static void probe_fail(struct probe *p, struct err *e, const char *what)
@@ -60,8 +30,8 @@ static void probe_fail(struct probe *p, struct err *e, const char *what)
 	char text[DIGEST_TEXT_SIZE];
 
 	err_ctx(e, "%s of %s", what, digest_text(&p->subject, text));
-	task_fail(p->task, e);
-	probe_end(p);
+	task_fail(p->r.task, e);
+	request_end(&p->r);
 }
 
 /* Record an attachment once a tag; one that was found without a tag gets the tag. */
@@ -78,7 +48,16 @@ static struct lock_attachment *slot_of(
 		if (!a->tag[0])
 			return a;
 	}
-	return pin->attached_count < LOCK_ATTACHED_MAX ? lock_attach(pin) : NULL;
+	return lock_attach(pin);
+}
+
+static void too_many(struct task *t)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, ERR_INPUT, "more than %d manifests and things attached to them",
+		LOCK_ATTACHED_MAX);
+	task_fail(t, &e);
 }
 
 static void record(struct task *t, const struct descriptor *d, const char *artifact_type,
@@ -88,6 +67,8 @@ static void record(struct task *t, const struct descriptor *d, const char *artif
 
 	if (!a)
 		return;
+	if (t->pin.attached_count > LOCK_ATTACHED_MAX)
+		too_many(t);
 	a->digest = d->digest;
 	a->size = d->size;
 	a->subject = *subject;
@@ -104,28 +85,29 @@ static void got_referrers(void *ctx, int rc, const struct upstream_referrers *r,
 		probe_fail(p, e, "referrers");
 		return;
 	}
-	for (size_t i = 0; rc > 0 && i < r->count; i++) {
+	for (size_t i = 0; rc > 0 && i < r->count && !p->r.task->failed; i++) {
 		if (media_kind_of(r->items[i].media_type) == MEDIA_OTHER)
 			continue; /* no manifest: nothing that a registry could serve as one */
-		record(p->task, &r->items[i], r->items[i].artifact_type, &p->subject, "");
-		attach_scan(p->task, &r->items[i].digest);
+		record(p->r.task, &r->items[i], r->items[i].artifact_type, &p->subject, "");
+		tree_ask(p->r.task, &r->items[i], 0, true);
 	}
-	probe_end(p);
+	request_end(&p->r);
 }
 
 static void got_attached(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
 {
 	struct probe *p = ctx;
 	struct manifest parsed = MANIFEST_INIT;
+	enum reach reach = REACH_NOTHING;
 	struct descriptor d;
 
 	if (rc == 0)
 		rc = err_set(e, ERR_NET, "was there a moment ago, and is gone");
 	if (rc > 0)
-		rc = manifest_parse(&parsed, p->ref.tag, NULL, m->bytes, e);
+		rc = manifest_parse(&parsed, p->r.ref.tag, NULL, m->bytes, e);
 	if (rc < 0) {
 		manifest_release(&parsed);
-		probe_fail(p, e, p->ref.tag);
+		probe_fail(p, e, p->r.ref.tag);
 		return;
 	}
 	d = (struct descriptor){
@@ -133,10 +115,12 @@ static void got_attached(void *ctx, int rc, const struct upstream_manifest *m, s
 		.size = m->bytes.len,
 		.media_type = parsed.media_type,
 	};
-	record(p->task, &d, parsed.artifact_type, &p->subject, p->ref.tag);
+	record(p->r.task, &d, parsed.artifact_type, &p->subject, p->r.ref.tag);
+	if (tree_reach(p->r.task, &d, 0, true, &reach, e) < 0 ||
+		(reach != REACH_NOTHING && tree_enter(p->r.task, &parsed, 0, true, e) < 0))
+		task_fail(p->r.task, e);
 	manifest_release(&parsed);
-	attach_scan(p->task, &m->digest);
-	probe_end(p);
+	request_end(&p->r);
 }
 
 static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
@@ -144,32 +128,27 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 	struct probe *p = ctx;
 
 	if (rc < 0) {
-		probe_fail(p, e, p->ref.tag);
+		probe_fail(p, e, p->r.ref.tag);
 	} else if (rc == 0 || digest_eq(&m->digest, &p->subject)) {
-		probe_end(p); /* some registries take the tag for the subject's digest */
+		request_end(&p->r); /* some registries take the tag for the subject's digest */
 	} else if (m->bytes.len) {
 		got_attached(p, rc, m, e);
 	} else {
-		p->ref.digest = m->digest;
-		origin_manifest(&p->task->origin, &p->ref, MANIFEST_OPTIONAL, got_attached, p);
+		p->r.ref.digest = m->digest;
+		origin_manifest(&p->r.task->origin, &p->r.ref, MANIFEST_OPTIONAL, got_attached, p);
 	}
 }
 
 /* Is it new? Then it is visited from now on. */
 static bool visit(struct task *t, const struct digest *subject)
 {
-	struct err e = ERR_INIT;
-
-	for (size_t i = 0; i < t->visited_count; i++)
-		if (digest_eq(&t->visited[i], subject))
-			return false;
-	if (t->visited_count == LOCK_ATTACHED_MAX) {
-		err_set(&e, ERR_INPUT, "more than %d things are attached", LOCK_ATTACHED_MAX);
-		task_fail(t, &e);
+	if (digest_map_find(&t->visited, subject))
+		return false;
+	if (t->visited.count == LOCK_ATTACHED_MAX) {
+		too_many(t);
 		return false;
 	}
-	t->visited = mem_grow(t->visited, t->visited_count + 1, sizeof(*t->visited));
-	t->visited[t->visited_count++] = *subject;
+	digest_map_add(&t->visited, subject, sizeof(*subject));
 	return true;
 }
 
@@ -180,11 +159,12 @@ void attach_scan(struct task *t, const struct digest *subject)
 	if (t->failed || !visit(t, subject))
 		return;
 	p = probe_new(t, subject);
-	p->ref.digest = *subject;
-	origin_referrers(&t->origin, &p->ref, got_referrers, p);
+	p->r.ref.digest = *subject;
+	origin_referrers(&t->origin, &p->r.ref, got_referrers, p);
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		p = probe_new(t, subject);
-		ref_fallback_tag(subject, suffixes[i], p->ref.tag);
-		origin_manifest(&t->origin, &p->ref, MANIFEST_HEAD | MANIFEST_OPTIONAL, got_tag, p);
+		ref_fallback_tag(subject, suffixes[i], p->r.ref.tag);
+		origin_manifest(
+			&t->origin, &p->r.ref, MANIFEST_HEAD | MANIFEST_OPTIONAL, got_tag, p);
 	}
 }

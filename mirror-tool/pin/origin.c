@@ -202,6 +202,17 @@ static void layout_blob_bytes(
 	done(ctx, rc, buf_span(&bytes), &e);
 }
 
+static void layout_blob_size(
+	const struct layout *l, const struct digest *d, upstream_size_fn *done, void *ctx)
+{
+	struct layout_blob blob = { .fd = -1 };
+	struct err e = ERR_INIT;
+	int rc = layout_blob(l, d, &blob, &e);
+
+	fd_close(&blob.fd);
+	done(ctx, rc, rc > 0 ? blob.size : 0, &e);
+}
+
 static int copy_bytes(
 	struct blob_writer *w, const struct layout_blob *blob, const char *name, struct err *e)
 {
@@ -339,6 +350,15 @@ void origin_blob_bytes(const struct origin *o, const struct ref *ref, const stru
 		done(ctx, -1, (struct span){ "", 0 }, &e);
 	else
 		upstream_blob_bytes(o->upstream, &at, d, size, done, ctx);
+}
+
+void origin_blob_size(const struct origin *o, const struct ref *ref, const struct digest *d,
+	upstream_size_fn *done, void *ctx)
+{
+	if (o->layout)
+		layout_blob_size(o->layout, d, done, ctx);
+	else
+		upstream_blob_size(o->upstream, ref, d, done, ctx);
 }
 
 void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,

@@ -29,6 +29,8 @@ void origin_referrers(
 	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx);
 void origin_blob_bytes(const struct origin *o, const struct ref *ref, const struct digest *d,
 	uint64_t size, upstream_bytes_fn *done, void *ctx);
+void origin_blob_size(const struct origin *o, const struct ref *ref, const struct digest *d,
+	upstream_size_fn *done, void *ctx);
 void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,
 	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done,
 	void *ctx);

@@ -29,7 +29,7 @@ struct job {
 	bool has_origin;
 	struct put *puts; /* the pin, then its attachments */
 	size_t put_count;
-	struct digest_map reached; /* struct reached */
+	struct digest_map reached[2]; /* struct reached, of the pin and of what is attached */
 	unsigned pending; /* requests without an answer; 0: done */
 	bool failed;
 	struct err e; /* the first failure */
@@ -154,11 +154,11 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 	return rc != 0;
 }
 
-static void want_blob(struct job *j, const struct descriptor *d)
+static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 {
 	struct puller *p = j->puller;
 	struct err e = ERR_INIT;
-	struct reached *at = reach_blob(&j->reached, d, &e);
+	struct reached *at = reach_blob(&j->reached[attached], d, &e);
 	struct ref ref;
 
 	if (!at)
@@ -315,7 +315,7 @@ static void walk_start(
 {
 	unsigned depth = up ? up->depth + 1 : 0;
 	struct err e = ERR_INIT;
-	struct reached *at = reach_blob(&j->reached, d, &e);
+	struct reached *at = reach_blob(&j->reached[attached], d, &e);
 	enum reach reach = REACH_NOTHING;
 	struct walk *w;
 
@@ -339,7 +339,7 @@ static void walk_edge(struct walk *w, const struct edge *edge)
 	else if (edge_is_manifest(edge))
 		walk_start(w->job, edge->to, w, w->attached);
 	else if (edge->role != EDGE_SUBJECT)
-		want_blob(w->job, edge->to);
+		want_blob(w->job, edge->to, w->attached);
 }
 
 static int walk_manifest(struct walk *w, const struct manifest *m, struct err *e)
@@ -435,7 +435,8 @@ static void job_start(struct job *j)
 	const struct lock_pin *pin = j->pin;
 	struct err e = ERR_INIT;
 
-	reach_init(&j->reached);
+	reach_init(&j->reached[0]);
+	reach_init(&j->reached[1]);
 	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
 	if (!pin->file_count)
@@ -513,7 +514,8 @@ static void puller_release(struct puller *p)
 		for (size_t k = 0; k < p->jobs[i].put_count; k++)
 			free(p->jobs[i].puts[k].media_type);
 		free(p->jobs[i].puts);
-		digest_map_release(&p->jobs[i].reached);
+		digest_map_release(&p->jobs[i].reached[0]);
+		digest_map_release(&p->jobs[i].reached[1]);
 	}
 	free(p->jobs);
 	batch_free(&p->batch);

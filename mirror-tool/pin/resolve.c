@@ -29,12 +29,14 @@ struct resolver {
 
 static void task_free(struct task *t)
 {
-	attach_release(t);
+	requests_release(t);
+	for (size_t i = 0; i < ARRAY_SIZE(t->reached); i++)
+		digest_map_release(&t->reached[i]);
+	digest_map_release(&t->visited);
 	lock_pin_release(&t->pin);
 	platforms_release(&t->wanted);
 	buf_release(&t->root);
 	evidence_free(&t->evidence);
-	free(t->visited);
 	free(t);
 }
 
@@ -67,11 +69,21 @@ static void task_end(struct task *t)
 	progress_show(&r->session->progress, &r->session->state);
 }
 
+/* All indexes are known: is every platform there? Of a single image its config was asked. */
+static void check_platforms(struct task *t)
+{
+	if (t->failed || media_kind_of(t->pin.media_type) != MEDIA_INDEX)
+		return;
+	if (select_check(&t->wanted, &t->pin, &t->e) < 0)
+		t->failed = true;
+}
+
 /* When everything attached is known, the signatures among it are fetched where a rule asks. */
 void task_drop(struct task *t)
 {
 	if (--t->pending)
 		return;
+	check_platforms(t);
 	if (!t->failed && !t->evidence && signed_rules_apply(&t->resolver->rules, &t->ref)) {
 		task_hold(t);
 		t->evidence = signed_fetch(t, buf_span(&t->root));
@@ -116,17 +128,6 @@ static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
 
 /* --- the root ------------------------------------------------------------------------------ */
 
-static int take_index(struct task *t, const struct manifest *m, struct err *e)
-{
-	select_platforms(m, &t->wanted, &t->pin);
-	if (select_check(&t->wanted, &t->pin, e) < 0)
-		return -1;
-	for (size_t i = 0; i < m->count; i++)
-		if (select_held(m, i, &t->pin.absent))
-			attach_scan(t, &m->items[i].digest);
-	return 0;
-}
-
 static int check_expected(struct task *t, const struct digest *have, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE], wanted[DIGEST_TEXT_SIZE];
@@ -137,30 +138,37 @@ static int check_expected(struct task *t, const struct digest *have, struct err 
 		digest_text(have, text), digest_text(&t->expect, wanted));
 }
 
+/* An index goes on with its children, an image by itself is asked for its platform. */
+static int enter_root(struct task *t, const struct manifest *m, struct err *e)
+{
+	const struct descriptor root = {
+		.digest = t->pin.digest, .size = t->pin.size, .media_type = m->media_type
+	};
+	enum reach reach;
+
+	if (tree_reach(t, &root, 0, false, &reach, e) < 0)
+		return -1;
+	if (m->has_config && config_is_image(&m->config)) {
+		task_hold(t);
+		origin_blob_bytes(
+			&t->origin, &t->ref, &m->config.digest, m->config.size, got_config, t);
+	}
+	return tree_enter(t, m, 0, false, e);
+}
+
 static int take_root(struct task *t, const struct upstream_manifest *m, struct err *e)
 {
-	struct manifest parsed = MANIFEST_INIT;
-	int rc = check_expected(t, &m->digest, e);
+	AUTO(manifest_release) struct manifest parsed = MANIFEST_INIT;
 
-	if (rc == 0)
-		rc = manifest_parse(&parsed, "manifest", NULL, m->bytes, e);
-	if (rc == 0) {
-		t->pin.digest = m->digest;
-		t->pin.size = m->bytes.len;
-		text_replace(&t->pin.media_type, parsed.media_type);
-		if (signed_rules_apply(&t->resolver->rules, &t->ref))
-			buf_add(&t->root, m->bytes.data, m->bytes.len);
-		attach_scan(t, &m->digest);
-		if (parsed.kind == MEDIA_INDEX) {
-			rc = take_index(t, &parsed, e);
-		} else if (parsed.has_config && config_is_image(&parsed.config)) {
-			task_hold(t);
-			origin_blob_bytes(&t->origin, &t->ref, &parsed.config.digest,
-				parsed.config.size, got_config, t);
-		}
-	}
-	manifest_release(&parsed);
-	return rc;
+	if (check_expected(t, &m->digest, e) < 0 ||
+		manifest_parse(&parsed, "manifest", NULL, m->bytes, e) < 0)
+		return -1;
+	t->pin.digest = m->digest;
+	t->pin.size = m->bytes.len;
+	text_replace(&t->pin.media_type, parsed.media_type);
+	if (signed_rules_apply(&t->resolver->rules, &t->ref))
+		buf_add(&t->root, m->bytes.data, m->bytes.len);
+	return enter_root(t, &parsed, e);
 }
 
 static void got_root(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
@@ -233,6 +241,8 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 	struct task *t = mem_alloc(sizeof(*t));
 
 	t->resolver = r;
+	for (size_t i = 0; i < ARRAY_SIZE(t->reached); i++)
+		reach_init(&t->reached[i]);
 	t->root = (struct buf)BUF_INIT;
 	t->ref = image->ref;
 	t->from = &image->from;

@@ -1,8 +1,9 @@
-/* References on their way to pins; for resolve*.c, attach.c and signed.c only. */
+/* References on their way to pins; for resolve*.c, request.c, attach.c, tree.c and signed.c only. */
 #ifndef MOAT_RESOLVE_TASK_H
 #define MOAT_RESOLVE_TASK_H
 
 #include "mirror-tool/pin/resolve.h"
+#include "storage/oci/reach.h"
 
 struct task {
 	struct resolver *resolver;
@@ -12,9 +13,10 @@ struct task {
 	const struct source_ref *from; /* borrowed from the list */
 	struct origin origin;
 	struct lock_pin pin; /* grows */
-	struct digest *visited; /* whose attachments were asked for */
-	size_t visited_count;
-	struct probe *probes; /* attach.c: without an answer yet */
+	struct digest_map
+		reached[2]; /* tree.c: struct reached, of the pin and of what is attached */
+	struct digest_map visited; /* attach.c: whose attachments were asked for */
+	struct request *requests; /* without an answer yet */
 	struct buf root; /* the pin's manifest, while its signatures are wanted */
 	struct evidence *evidence;
 	unsigned pending; /* requests without an answer; 0: done */
@@ -28,10 +30,33 @@ void task_hold(struct task *t);
 void task_drop(struct task *t);
 void task_fail(struct task *t, const struct err *e);
 
+/* A question, the first member of what its answer needs: a task's ref without tag and digest. It
+ * holds the task until its end. release: those that a run which could not go on left. */
+struct request {
+	struct request *next;
+	struct task *task;
+	struct ref ref;
+};
+void *request_new(struct task *t, size_t size);
+void request_end(struct request *r);
+void requests_release(struct task *t);
+
 /* attach.c: find what is attached to `subject` and, in turn, to that. */
 void attach_scan(struct task *t, const struct digest *subject);
-/* Forget what a run that could not go on left without an answer. */
-void attach_release(struct task *t);
+
+/*
+ * tree.c: the manifests that a pin holds. depth: manifests above; attached: it belongs to something
+ * attached, which is held whole.
+ *
+ * ask:   a manifest that an index or a list names must be there, and is entered in turn.
+ * enter: go on with what a manifest that was read names. Sorts the platforms of the pin.
+ * reach: note one; the first time, what is attached to it is looked for.
+ */
+void tree_ask(struct task *t, const struct descriptor *d, unsigned depth, bool attached);
+MUST int tree_enter(
+	struct task *t, const struct manifest *m, unsigned depth, bool attached, struct err *e);
+MUST int tree_reach(struct task *t, const struct descriptor *d, unsigned depth, bool attached,
+	enum reach *reach, struct err *e);
 
 /* --- resolve_files.c ------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * The size of a file at a URL: by HEAD, else by the total of a range of one byte, else by reading
+ * The size of a file at a URL, or of a blob: by HEAD, else by the total of a range of one byte, else by reading
  * it to its end. Must never take a length that the server did not state or send.
  */
 #include <stdio.h>
@@ -10,7 +10,9 @@
 #include "storage/base/banned.h"
 
 struct size_request {
-	char *url;
+	char *url; /* of a file; NULL: a blob */
+	struct ref ref;
+	struct digest blob;
 	upstream_size_fn *done;
 	void *ctx;
 	uint64_t counted;
@@ -94,9 +96,18 @@ static const struct exchange_ops size_ops = {
 	.begin = size_start, .data = size_data, .done = size_done, .drop = size_drop
 };
 
+static struct exchange *blob_exchange(struct upstream *up, struct size_request *s)
+{
+	char digest[DIGEST_TEXT_SIZE];
+	AUTO(mem_free) char *path = mem_printf("/blobs/%s", digest_text(&s->blob, digest));
+
+	return exchange_for_ref(up, &s->ref, path, &size_ops, s);
+}
+
 static void size_send(struct upstream *up, struct size_request *s, bool head)
 {
-	struct exchange *x = exchange_for_url(up, s->url, &size_ops, s);
+	struct exchange *x =
+		s->url ? exchange_for_url(up, s->url, &size_ops, s) : blob_exchange(up, s);
 
 	x->head_only = head;
 	x->bulk = !head;
@@ -108,5 +119,14 @@ void upstream_url_size(struct upstream *up, const char *url, upstream_size_fn *d
 	struct size_request *s = mem_alloc(sizeof(*s));
 
 	*s = (struct size_request){ .url = mem_strdup(url), .done = done, .ctx = ctx };
+	size_send(up, s, true);
+}
+
+void upstream_blob_size(struct upstream *up, const struct ref *ref, const struct digest *d,
+	upstream_size_fn *done, void *ctx)
+{
+	struct size_request *s = mem_alloc(sizeof(*s));
+
+	*s = (struct size_request){ .ref = *ref, .blob = *d, .done = done, .ctx = ctx };
 	size_send(up, s, true);
 }

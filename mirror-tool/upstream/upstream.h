@@ -152,6 +152,9 @@ void upstream_blob_bytes(struct upstream *up, const struct ref *ref, const struc
 /* How large is the file at a URL? Where no header tells, it is read to its end and counted. */
 typedef void upstream_size_fn(void *ctx, int rc, uint64_t size, struct err *e);
 void upstream_url_size(struct upstream *up, const char *url, upstream_size_fn *done, void *ctx);
+/* And a blob of ref's repository? */
+void upstream_blob_size(struct upstream *up, const struct ref *ref, const struct digest *d,
+	upstream_size_fn *done, void *ctx);
 
 /* A file by URL into the store; digest and size must be known. As upstream_blob() otherwise. */
 void upstream_url(struct upstream *up, const char *url, const struct digest *d, uint64_t size,

@@ -8,124 +8,8 @@
 #include <unistd.h>
 
 #include "mirror-tool/sign/cosign.h"
-#include "mirror-tool/pin/lock.h"
-#include "mirror-tool/tool.h"
 #include "tests/support/cm.h"
-#include "tests/support/image.h"
-#include "tests/support/sandbox.h"
-
-#define REPO "example.test/app"
-
-struct world {
-	struct sandbox *sb;
-	struct store *source; /* the layout */
-	struct buf index; /* its index.json, without the end */
-	char *out; /* what the last command printed */
-	size_t out_len;
-};
-
-static struct world *world_new(void **state)
-{
-	struct world *w = mem_alloc(sizeof(*w));
-
-	w->sb = *state;
-	w->source = sandbox_store(w->sb, "layout", STORE_WRITE);
-	w->index = (struct buf)BUF_INIT;
-	buf_str(&w->index, "{\"schemaVersion\":2,\"manifests\":[");
-	return w;
-}
-
-static void world_free(struct world **w)
-{
-	store_close(&(*w)->source);
-	buf_release(&(*w)->index);
-	free((*w)->out);
-	free(*w);
-}
-
-/* An entry of the layout; name may be "". */
-static void entry(struct world *w, const char *name, const char *type, const struct digest *d)
-{
-	struct annotation a = { "org.opencontainers.image.ref.name", name };
-	struct descriptor item = { .digest = *d, .media_type = type };
-	struct err e = ERR_INIT;
-
-	assert_int_equal(blob_stat(w->source, d, &item.size, &e), 1);
-	if (*name)
-		item.annotations = (struct annotations){ &a, 1 };
-	if (w->index.data[w->index.len - 1] == '}')
-		buf_char(&w->index, ',');
-	descriptor_write(&w->index, &item);
-}
-
-static void write_index(struct world *w)
-{
-	AUTO(mem_free) char *text = mem_printf("%s]}", w->index.data);
-
-	sandbox_write(sandbox_path(w->sb, "layout/index.json"), text, strlen(text));
-}
-
-static void write_list(struct world *w, const char *items)
-{
-	AUTO(mem_free)
-	char *text = mem_printf("set: s\nplatforms: [linux/amd64]\nimages:\n%s", items);
-
-	sandbox_write(sandbox_path(w->sb, "moat.yaml"), text, strlen(text));
-}
-
-#define ITEM "- {name: " REPO ":1, from: \"oci:layout:one\"}\n"
-
-static int moat(struct world *w, const char *verb, const char *more)
-{
-	static const struct command *const commands[] = { &cmd_pin, &cmd_pull };
-	AUTO(mem_free) char *store = mem_strdup(sandbox_path(w->sb, "store"));
-	AUTO(mem_free) char *list = mem_strdup(sandbox_path(w->sb, "moat.yaml"));
-	AUTO(mem_free) char *lock = mem_strdup(sandbox_path(w->sb, "moat.lock"));
-	bool pin = strcmp(verb, "pin") == 0;
-	const char *argv[10] = { "moat", verb, "--quiet", "--lock", lock,
-		pin ? "--list" : "--store", pin ? list : store, more };
-	int argc = more ? 8 : 7;
-	FILE *out;
-	int status;
-
-	free(w->out);
-	out = open_memstream(&w->out, &w->out_len);
-	status = tool_main(commands, 2, argc, argv, out);
-	fclose(out);
-	return status;
-}
-
-static void read_lock(struct world *w, struct lock *l)
-{
-	struct err e = ERR_INIT;
-
-	assert_int_equal(lock_read(l, sandbox_path(w->sb, "moat.lock"), &e), 1);
-}
-
-static struct digest make(struct world *w, const char *seed, const char *platform)
-{
-	struct image_want want = { .seed = seed, .layers = 2, .platform = platform };
-
-	return image_make(w->source, NULL, &want);
-}
-
-static struct digest make_index(struct world *w, struct digest children[2])
-{
-	static const char *const platforms[] = { "linux/amd64", "linux/arm64" };
-
-	children[0] = make(w, "amd", "linux/amd64");
-	children[1] = make(w, "arm", "linux/arm64");
-	return image_index(w->source, children, platforms, NULL, 2);
-}
-
-static bool held(struct world *w, const struct digest *d)
-{
-	AUTO(store_close) struct store *s = sandbox_store(w->sb, "store", STORE_WRITE);
-	struct err e = ERR_INIT;
-	uint64_t size;
-
-	return blob_stat(s, d, &size, &e) == 1;
-}
+#include "tests/unit/mirror-tool/layout_world.h"
 
 static void pin_pull__sparse_index_keeps_its_bytes(void **state)
 {
@@ -214,7 +98,7 @@ static void pin__reports_drift_and_changes_nothing(void **state)
 	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
 	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
 	assert_non_null(strstr(w->out, "nothing has changed"));
-	buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+	reset_index(w);
 	entry(w, "one", MEDIA_OCI_MANIFEST, &two);
 	write_index(w);
 	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
@@ -227,7 +111,7 @@ static void pin__reports_drift_and_changes_nothing(void **state)
 	read_lock(w, &l);
 	assert_true(digest_eq(&l.pins[0].digest, &two));
 	lock_release(&l);
-	buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+	reset_index(w);
 	entry(w, "another", MEDIA_OCI_MANIFEST, &two);
 	write_index(w);
 	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
@@ -373,7 +257,7 @@ static void pin__upstream_signatures_must_hold_where_the_list_says_so(void **sta
 				verify_cases[i].key);
 
 		sandbox_remove(sandbox_path(w->sb, "moat.lock"));
-		buf_cut(&w->index, strlen("{\"schemaVersion\":2,\"manifests\":["));
+		reset_index(w);
 		entry(w, "one", MEDIA_OCI_MANIFEST, &one);
 		if (verify_cases[i].sign)
 			sign_image(

@@ -1,6 +1,6 @@
 /*
- * Connections: accepted, held while something else has to happen first, released, and ended when they
- * are late. What is asked on them is exchange.c's. Must never block.
+ * Connections: held while something else has to happen first, released, and ended when they are late.
+ * How they come is arrive.c's, what is asked on them exchange.c's. Must never block.
  */
 #define MOAT_SERVER_PART
 #include "registry/server_private.h"
@@ -75,17 +75,24 @@ void conn_release(struct conn *c, enum hold reason)
 
 /* --- handshakes ------------------------------------------------------------------------------ */
 
-/* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
-static void starved(struct handshake *h)
+bool conn_watch(struct conn *c)
 {
-	struct conn *c = CONTAINER_OF(h, struct conn, handshake);
 	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = c };
 	int op = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	if (epoll_ctl(c->loop->epoll, op, c->fd, &event) < 0)
-		return; /* it spins until its deadline */
+		return false;
 	c->watched = true;
-	hold(c, HOLD_CLIENT);
+	return true;
+}
+
+/* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
+static void starved(struct handshake *h)
+{
+	struct conn *c = CONTAINER_OF(h, struct conn, handshake);
+
+	if (conn_watch(c))
+		hold(c, HOLD_CLIENT); /* or it spins until its deadline */
 }
 
 void conn_feed(struct conn *c)
@@ -104,23 +111,26 @@ static void begin_handshake(struct conn *c)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-static void conn_begin(struct loop *l, struct MHD_Connection *mhd, struct conn *c)
+struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client)
 {
+	struct conn *c = mem_alloc(sizeof(*c));
+
 	c->loop = l;
-	c->mhd = mhd;
-	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->fd = fd;
+	c->peer = *peer;
+	c->client = client;
 	c->next = l->conns;
 	if (c->next)
 		c->next->prev = c;
 	l->conns = c;
 	l->count++;
+	c->uri = (struct buf)BUF_INIT;
 	reply_init(&c->reply);
 	conn_enter(c, PHASE_FRESH);
-	if (l->server->config.tls)
-		begin_handshake(c);
+	return c;
 }
 
-static void conn_end(struct conn *c)
+void conn_free(struct conn *c)
 {
 	struct loop *l = c->loop;
 
@@ -137,17 +147,31 @@ static void conn_end(struct conn *c)
 	free(c);
 }
 
-/* The connection that accept_one() hands over, as the library has no argument for it. */
+/* The connection that conn_hand_over() hands over, as the library has no argument for it. */
 static _Thread_local struct conn *arriving;
+
+void conn_hand_over(struct conn *c)
+{
+	arriving = c;
+	if (MHD_add_connection(c->loop->mhd, c->fd, (const struct sockaddr *)&c->peer.sa,
+		    c->peer.len) != MHD_YES &&
+		arriving)
+		conn_free(STEAL(arriving)); /* the library closed fd */
+}
 
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code)
 {
+	(void)cls;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = arriving;
-		conn_begin(cls, mhd, STEAL(arriving));
+		struct conn *c = STEAL(arriving);
+
+		*context = c;
+		c->mhd = mhd;
+		if (c->loop->server->config.tls)
+			begin_handshake(c);
 	} else if (*context) {
-		conn_end(*context);
+		conn_free(*context);
 		*context = NULL;
 	}
 }
@@ -181,71 +205,12 @@ static void log_wait(struct conn *c)
 }
 
 /* One that is held stays until it is released; its client is told at once. */
-static void end(struct conn *c)
+void conn_shut(struct conn *c)
 {
 	if (c->phase == PHASE_WAITING)
 		log_wait(c);
 	conn_enter(c, PHASE_ENDED);
 	shutdown(c->fd, SHUT_RDWR);
-}
-
-/* --- arriving -------------------------------------------------------------------------------- */
-
-/* At the limit, the connection that has been idle longest makes room. */
-static void make_room(struct loop *l)
-{
-	struct conn *oldest = NULL;
-
-	for (struct conn *c = l->conns; c; c = c->next)
-		if (c->phase == PHASE_IDLE && (!oldest || c->since_ms < oldest->since_ms))
-			oldest = c;
-	if (oldest)
-		end(oldest);
-}
-
-static void conn_drop(struct server *s, struct conn **c)
-{
-	if (!*c)
-		return;
-	clients_leave(s->clients, &(*c)->client);
-	free(*c);
-	*c = NULL;
-}
-
-static void accept_one(struct loop *l, int fd, const struct address *peer)
-{
-	struct conn *c = mem_alloc(sizeof(*c));
-	enum clients_answer answer = clients_enter(l->server->clients, peer, &c->client);
-
-	if (answer == CLIENTS_FULL)
-		make_room(l);
-	if (answer != CLIENT_OK) {
-		if (l->shard)
-			metrics_refused(l->shard, answer == CLIENT_TOO_MANY);
-		close(fd);
-		free(c);
-		return;
-	}
-	c->peer = *peer;
-	c->uri = (struct buf)BUF_INIT;
-	arriving = c;
-	if (MHD_add_connection(l->mhd, fd, (const struct sockaddr *)&peer->sa, peer->len) !=
-		MHD_YES)
-		conn_drop(l->server, &arriving); /* the library closed fd */
-}
-
-/* One a turn. Going on until nobody is left costs a socket, made by the kernel before it looks and
- * thrown away again, and takes from the other loops what they could be serving. */
-void conn_accept(struct loop *l, int listener)
-{
-	struct address peer = { .len = sizeof(peer.sa) };
-	int fd = accept4(
-		listener, (struct sockaddr *)&peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd >= 0)
-		accept_one(l, fd, &peer);
-	else if (errno == EMFILE || errno == ENFILE)
-		make_room(l);
 }
 
 /* --- deadlines ------------------------------------------------------------------------------- */
@@ -308,5 +273,5 @@ void conn_sweep(struct loop *l)
 {
 	for (struct conn *c = l->conns; c; c = c->next)
 		if (is_late(c))
-			end(c);
+			conn_shut(c);
 }

@@ -112,15 +112,29 @@ static void sweep(struct loop *l)
 	expire_uploads(l);
 }
 
+static void accept_from(struct loop *l, int listener)
+{
+	if (l->accepting)
+		arrive_accept(l, listener);
+}
+
+static void hear_client(struct conn *c)
+{
+	if (c->mhd)
+		conn_feed(c);
+	else
+		arrive_on(c);
+}
+
 /* The library looks after its own. */
 static void serve(struct loop *l, void *what)
 {
 	if (what == &l->wake)
 		hear(l);
-	else if (!is_listener(&l->server->config, what) && what != l->mhd)
-		conn_feed(what);
-	else if (what != l->mhd && l->accepting)
-		conn_accept(l, *(int *)what);
+	else if (is_listener(&l->server->config, what))
+		accept_from(l, *(int *)what);
+	else if (what != l->mhd)
+		hear_client(what);
 }
 
 /* One turn: wait, take new connections, serve whatever is ready. */
@@ -331,6 +345,7 @@ static void join_loop(struct loop *l)
 
 static void close_loop(struct loop *l)
 {
+	arrive_end(l);
 	for (struct conn *c = l->conns; c; c = c->next)
 		conn_feed(c);
 	if (l->mhd)

@@ -1,4 +1,4 @@
-/* What server.c, conn.c, exchange.c and send.c share. Nobody else may look inside. */
+/* What server.c, arrive.c, conn.c, exchange.c and send.c share. Nobody else may look inside. */
 #ifndef MOAT_SERVER_PART
 #error "server_private.h is for the files of the server only: include server.h"
 #endif
@@ -38,7 +38,7 @@ enum hold {
 struct conn {
 	struct conn *prev, *next; /* of the loop */
 	struct loop *loop;
-	struct MHD_Connection *mhd;
+	struct MHD_Connection *mhd; /* NULL: it does not have it yet */
 	int fd;
 	enum phase phase;
 	struct client *client;
@@ -47,7 +47,8 @@ struct conn {
 	int64_t window_ms; /* when the window of the least rate began */
 	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
 	struct handshake handshake; /* with TLS */
-	bool watched; /* it is in the loop's epoll, for HOLD_CLIENT */
+	bool watched; /* it is in the loop's epoll */
+	bool told; /* that it speaks the wrong protocol; it is only read now */
 	unsigned holds; /* reasons, of enum hold; under loop->holding */
 
 	/* The request. */
@@ -112,14 +113,23 @@ struct server {
 /* conn.c: connections. The library suspends one while any reason holds it, and only these functions tell
  * it to. Only its own loop may hold one, and before another thread can know of it; any thread may
  * release it, once for each hold, and from there on it may be gone. */
+struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client);
+void conn_free(struct conn *c);
+void conn_hand_over(struct conn *c); /* to the library, which frees it at the end */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
-void conn_accept(struct loop *l, int listener);
 void conn_enter(struct conn *c, enum phase phase);
 void conn_wait(struct conn *c, enum hold reason); /* PHASE_WAITING, and held */
 void conn_release(struct conn *c, enum hold reason);
-void conn_feed(struct conn *c); /* its client said more: HOLD_CLIENT ends */
+bool conn_watch(struct conn *c); /* once, for what its client says next; false: no memory */
+void conn_feed(struct conn *c); /* the client said more: HOLD_CLIENT ends */
+void conn_shut(struct conn *c); /* it is late, or makes room */
 void conn_sweep(struct loop *l); /* deadlines */
+
+/* arrive.c: connections that the library does not have yet; c->mhd is NULL. */
+void arrive_accept(struct loop *l, int listener);
+void arrive_on(struct conn *c); /* the client said something */
+void arrive_end(struct loop *l); /* drop them all */
 
 /* exchange.c: the library's callbacks of a request, and the lines of the access log. */
 void *exchange_uri(void *cls, const char *uri, struct MHD_Connection *mhd);

@@ -200,7 +200,7 @@ static const struct {
 	{ RAW("GET /v2/\0/../x HTTP/1.1\r\n" HOST "\r\n"), BAD_OR_CLOSED },
 	{ RAW(REQUEST(HOST "Range: bytes=0-1\0,5-6\r\n")), 400 },
 	{ RAW("G\0T /v2/ HTTP/1.1\r\n" HOST "\r\n"), BAD_OR_CLOSED },
-	{ RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 0 },
+	{ RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400 },
 };
 
 static bool is_refusal(unsigned status, unsigned want)
@@ -227,6 +227,35 @@ static void server__doubtful_requests_end_the_connection(void **state)
 	}
 	AUTO(wire_close) struct wire w = wire_open(f->port);
 	assert_true(wire_is_open(&w));
+}
+
+/* Records of TLS with a hello of any length and bytes, as clients send them that try TLS first. */
+static void server__a_hello_of_tls_is_answered(void **state)
+{
+	struct running *f = *state;
+	uint32_t random = 0x9e3779b9;
+
+	for (size_t i = 0; i < 200; i++) {
+		AUTO(wire_close) struct wire w = wire_open(f->port);
+		AUTO(answer_release) struct answer a = ANSWER_INIT;
+		size_t len = i % 10 == 9 ? 16000 : 60 + i * 7;
+		unsigned char hello[16005] = { 0x16, 0x03, 0x01, (unsigned char)(len >> 8),
+			(unsigned char)len, 0x01 };
+
+		for (size_t n = 6; n < len + 5; n++) {
+			random ^= random << 13;
+			random ^= random >> 17;
+			random ^= random << 5;
+			hello[n] = (unsigned char)random;
+		}
+		wire_send(&w, hello, i % 3 + 1);
+		wire_send(&w, hello + i % 3 + 1, len + 5 - (i % 3 + 1));
+		wire_read(&w, false, &a);
+		if (a.status != 400 || !strstr(a.body.data, "not TLS"))
+			fail_msg("hello %zu: %u %s", i, a.status, a.body.data);
+		assert_non_null(strstr(a.body.data, answer_get(&a, "X-Request-Id")));
+		assert_true(wire_is_closed(&w));
+	}
 }
 
 static void server__pipelined_requests_are_answered_in_order(void **state)
@@ -604,6 +633,7 @@ int main(void)
 		RUNNING(server__a_thousand_requests_on_one_connection),
 		RUNNING(server__refusals_keep_the_connection),
 		RUNNING(server__doubtful_requests_end_the_connection),
+		RUNNING(server__a_hello_of_tls_is_answered),
 		RUNNING(server__pipelined_requests_are_answered_in_order),
 		RUNNING(server__sizes_of_requests),
 		RUNNING(server__http_1_0),

@@ -607,6 +607,27 @@ static void waits__new_keys(void **state)
 	}
 }
 
+/* Plain HTTP where TLS is spoken. */
+static void tls__plain_requests_are_answered(void **state)
+{
+	static const char *const requests[] = { SMALL, "HEAD", "POST /v2/", "X" };
+	struct fixture *f = *state;
+
+	begin(f, &kinds[1]);
+	start(f, usual(f));
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		AUTO(wire_close) struct wire w = wire_open(f->run.port);
+		AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+		wire_str(&w, requests[i]);
+		wire_read(&w, false, &a);
+		assert_int_equal(a.status, 400);
+		assert_non_null(strstr(a.body.data, "ask with https"));
+		assert_true(wire_is_closed(&w));
+	}
+	end(f);
+}
+
 /* --- what waits has an end ------------------------------------------------------------------- */
 
 /* What the server says on stderr while it runs. */
@@ -682,6 +703,7 @@ int main(void)
 		PREPARED(waits__halves_of_records),
 		PREPARED(waits__half_a_record_behind_a_push),
 		PREPARED(waits__new_keys),
+		PREPARED(tls__plain_requests_are_answered),
 		PREPARED(waits__end_with_a_line_in_the_log),
 	};
 

@@ -81,8 +81,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 
 	if (args->count == 0)
 		return tool_usage(e, "what shall be imported? A folder, volumes, or - for stdin");
-	if (trust_load(&trust, o->keys.items, o->keys.count, e) < 0 ||
-		tool_store_write(t, &s, e) < 0)
+	if (tool_trust_load(&trust, &o->keys, e) < 0 || tool_store_write(t, &s, e) < 0)
 		return -1;
 	if (import_medium(s, &trust, args->items, args->count, &events, &m, e) < 0)
 		return -1;

@@ -78,26 +78,46 @@ static int write_pair(const struct sign_key *k, const char *passphrase, const ch
 	return fs_replace_file(AT_FDCWD, public_path, buf_span(&pub), 0644, e);
 }
 
-static void print_key(
-	const struct tool *t, const char *key, const char *pub, const struct digest *id)
+/* A key to print: its files, its fingerprint, and of a public one what it may sign. */
+struct shown {
+	const char *key, *pub; /* key NULL: only the public half was looked at */
+	const struct digest *id;
+	const struct key_text *text; /* NULL: not said, as of a private key */
+};
+
+static void print_json(struct buf *line, const struct shown *k, const char *hex)
+{
+	buf_char(line, '{');
+	if (k->key) {
+		buf_str(line, "\"key\":");
+		json_quote(line, k->key, false);
+		buf_char(line, ',');
+	}
+	buf_str(line, "\"public\":");
+	json_quote(line, k->pub, false);
+	buf_printf(line, ",\"fingerprint\":\"%s\"", hex);
+	if (k->text)
+		buf_str(line, k->text->set_count ? ",\"sets\":[" : ",\"sets\":[\"*\"]");
+	for (size_t i = 0; k->text && i < k->text->set_count; i++) {
+		buf_str(line, i ? "," : "");
+		json_quote(line, k->text->sets[i].text, false);
+	}
+	buf_str(line, k->text && k->text->set_count ? "]}" : "}");
+}
+
+static void print_key(const struct tool *t, const struct shown *k)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
 	char hex[DIGEST_HEX_SIZE];
 
-	digest_hex(id, hex);
-	if (!t->json) {
-		fprintf(t->out, "%s  %s\n", hex, pub);
-		return;
-	}
-	buf_str(&line, "{");
-	if (key) {
-		buf_str(&line, "\"key\":");
-		json_quote(&line, key, false);
-		buf_str(&line, ",");
-	}
-	buf_str(&line, "\"public\":");
-	json_quote(&line, pub, false);
-	fprintf(t->out, "%s,\"fingerprint\":\"%s\"}\n", line.data, hex);
+	digest_hex(k->id, hex);
+	if (t->json)
+		print_json(&line, k, hex);
+	else if (k->text && k->text->set_count)
+		buf_printf(&line, "%s  %s  sets: %s", hex, k->pub, k->text->sets_text);
+	else
+		buf_printf(&line, "%s  %s", hex, k->pub);
+	fprintf(t->out, "%s\n", line.data);
 }
 
 static int key_new(struct tool *t, const void *options, const struct texts *args, struct err *e)
@@ -121,31 +141,44 @@ static int key_new(struct tool *t, const void *options, const struct texts *args
 		return -1;
 	tool_note(t, "%s made (%s); keep it, hand out %s", o->out,
 		rc ? "encrypted" : "not encrypted", pub);
-	print_key(t, o->out, pub, sign_key_id(k));
+	print_key(t, &(struct shown){ o->out, pub, sign_key_id(k), NULL });
 	return 0;
 }
 
-/* A public key file first; what is none may be a private one. */
-static int read_id(
-	const char *path, const struct passphrase_source *source, struct digest *id, struct err *e)
+static int show_private(const struct tool *t, const char *path,
+	const struct passphrase_source *source, struct err *e)
+{
+	AUTO(sign_key_free) struct sign_key *k = NULL;
+
+	if (key_read_file(&k, path, source, e) < 0)
+		return -1;
+	print_key(t, &(struct shown){ NULL, path, sign_key_id(k), NULL });
+	return 0;
+}
+
+static int show_public(const struct tool *t, const char *path, struct err *e)
 {
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
-	AUTO(sign_key_free) struct sign_key *k = NULL;
+
+	if (trust_load(&trust, &path, 1, e) < 0)
+		return -1;
+	for (size_t i = 0; i < trust.count; i++)
+		print_key(t, &(struct shown){ NULL, path, verify_key_id(trust.keys[i]),
+				     verify_key_text(trust.keys[i]) });
+	return 0;
+}
+
+static int show_file(const struct tool *t, const char *path, const struct passphrase_source *source,
+	struct err *e)
+{
 	AUTO(secret_release) struct buf pem = BUF_INIT;
 	int rc = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &pem, e);
 
 	if (rc <= 0)
 		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s: no such file", path);
-	if (strstr(pem.data, "PRIVATE KEY-----")) {
-		if (key_read_file(&k, path, source, e) < 0)
-			return -1;
-		*id = *sign_key_id(k);
-		return 0;
-	}
-	if (trust_add(&trust, path, buf_span(&pem), e) < 0)
-		return -1;
-	*id = *verify_key_id(trust.keys[0]);
-	return 0;
+	if (strstr(pem.data, "PRIVATE KEY-----"))
+		return show_private(t, path, source, e);
+	return show_public(t, path, e);
 }
 
 static int key_show(struct tool *t, const void *options, const struct texts *args, struct err *e)
@@ -154,13 +187,9 @@ static int key_show(struct tool *t, const void *options, const struct texts *arg
 
 	if (args->count == 0)
 		return tool_usage(e, "key show needs a key file");
-	for (size_t i = 0; i < args->count; i++) {
-		struct digest id;
-
-		if (read_id(args->items[i], &o->source, &id, e) < 0)
+	for (size_t i = 0; i < args->count; i++)
+		if (show_file(t, args->items[i], &o->source, e) < 0)
 			return -1;
-		print_key(t, NULL, args->items[i], &id);
-	}
 	return 0;
 }
 
@@ -178,8 +207,9 @@ const struct command cmd_key_new = {
 const struct command cmd_key_show = {
 	.name = "key show",
 	.args = "FILE...",
-	.summary = "print the fingerprint of a key",
-	.about = "The fingerprint is the sha256 of the public key (SubjectPublicKeyInfo, DER).",
+	.summary = "print the fingerprint of a key, and which sets it may sign",
+	.about = "The fingerprint is the sha256 of the public key (SubjectPublicKeyInfo, DER).\n"
+		 "Sets are those that a line \"sets:\" in front of the key's BEGIN names.",
 	.options = show_options,
 	.option_count = ARRAY_SIZE(show_options),
 	.options_size = sizeof(struct key_options),

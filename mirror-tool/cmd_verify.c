@@ -152,7 +152,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	if (args->count == 0)
 		return tool_usage(e, "what shall be verified? A folder, volumes, - for stdin, or "
 				     "a store (--store DIR)");
-	if (trust_load(&trust, o->keys.items, o->keys.count, e) < 0)
+	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
 	return verify_medium(t, &trust, args, e);
 }

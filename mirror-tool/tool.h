@@ -107,6 +107,11 @@ int tool_exit_status(enum err_code code);
 struct store;
 MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e);
 
+/* For verbs that judge sets: trust_load(), and a warning for each of several keys that may sign every
+ * set. tool_trust.c */
+struct trust;
+MUST int tool_trust_load(struct trust *t, const struct texts *keys, struct err *e);
+
 /* --- options.c ------------------------------------------------------------------------------- */
 
 /*

@@ -203,8 +203,10 @@ static int judge(struct volume_reader *v, struct err *e)
 	struct cosign_claim claim = {
 		.digest = h->digest, .reference = reference, .bytes = buf_span(&h->blobs[0].bytes)
 	};
+	struct trust trust = *v->m->trust;
 	struct ref ref;
 
+	trust.set = h->set.name;
 	set_ref(&h->set, &ref);
 	ref_text(&ref, reference);
 	for (size_t i = 0; i < h->signature_count; i++)
@@ -212,8 +214,7 @@ static int judge(struct volume_reader *v, struct err *e)
 			.name = digest_text(&h->signatures[i].digest, names[i]),
 			.manifest = buf_span(&head_find(h, &h->signatures[i].digest)->bytes)
 		};
-	if (cosign_verify_set(
-		    candidates, h->signature_count, &claim, v->m->trust, head_blob, h, e) < 0)
+	if (cosign_verify_set(candidates, h->signature_count, &claim, &trust, head_blob, h, e) < 0)
 		return err_ctx(e, "%s: set %s %s", v->name, h->set.name, h->set.version);
 	for (size_t i = 0; i < h->signature_count; i++)
 		v->m->signed_by[i] = candidates[i].by;

@@ -24,12 +24,22 @@ int cosign_untrusted(struct err *e)
 int cosign_find_signer(struct span bytes, struct span der, const struct trust *trust,
 	const struct verify_key **by, struct err *e)
 {
+	struct verify_key *limited = NULL;
+
 	for (size_t i = 0; i < trust->count; i++) {
-		if (!verify_bytes(trust->keys[i], bytes, der))
+		struct verify_key *k = trust->keys[i];
+
+		if (!verify_bytes(k, bytes, der))
 			continue;
-		*by = trust->keys[i];
-		return 0;
+		if (!trust->set || key_text_allows(verify_key_text(k), trust->set)) {
+			*by = k;
+			return 0;
+		}
+		limited = k;
 	}
+	if (limited)
+		return err_set(e, ERR_UNTRUSTED, "signed by %s, which may only sign the sets %s",
+			verify_key_name(limited), verify_key_text(limited)->sets_text);
 	return err_set(e, ERR_UNTRUSTED, "not signed by a trusted key");
 }
 

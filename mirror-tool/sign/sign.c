@@ -4,7 +4,6 @@
  */
 #include "mirror-tool/sign/sign.h"
 
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -14,7 +13,6 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define PBKDF2_ROUNDS 600000 /* OWASP 2023 for HMAC-SHA-256 */
@@ -28,6 +26,7 @@ struct sign_key {
 struct verify_key {
 	EVP_PKEY *pkey;
 	struct digest id;
+	struct key_text text;
 	char *name;
 };
 
@@ -279,16 +278,17 @@ const struct digest *sign_key_id(const struct sign_key *k)
 static void verify_key_free(struct verify_key *k)
 {
 	EVP_PKEY_free(k->pkey);
+	key_text_release(&k->text);
 	free(k->name);
 	free(k);
 }
 
-static bool trusts(const struct trust *t, const struct digest *id)
+static struct verify_key *find_key(const struct trust *t, const struct digest *id)
 {
 	for (size_t i = 0; i < t->count; i++)
 		if (digest_eq(&t->keys[i]->id, id))
-			return true;
-	return false;
+			return t->keys[i];
+	return NULL;
 }
 
 static int add_block(struct trust *t, const char *name, const struct block *b, struct err *e)
@@ -302,13 +302,14 @@ static int add_block(struct trust *t, const char *name, const struct block *b, s
 		return crypto_err(e, ERR_INPUT, name);
 	if (check_kind(name, pkey, e) < 0 || key_id(pkey, &id, e) < 0)
 		return -1;
-	if (trusts(t, &id))
+	if (find_key(t, &id))
 		return 0;
 	if (t->count == TRUST_KEYS_MAX)
 		return err_set(e, ERR_INPUT, "%s: more than %d keys", name, TRUST_KEYS_MAX);
 	k = mem_alloc(sizeof(*k));
 	k->pkey = STEAL(pkey);
 	k->id = id;
+	k->text = (struct key_text)KEY_TEXT_INIT;
 	k->name = mem_strdup(name);
 	t->keys = mem_grow(t->keys, t->count + 1, sizeof(struct verify_key *));
 	t->keys[t->count++] = k;
@@ -331,56 +332,6 @@ int trust_add(struct trust *t, const char *name, struct span pem, struct err *e)
 	return found ? 0 : err_set(e, ERR_INPUT, "%s: no PUBLIC KEY in it", name);
 }
 
-int trust_add_file(struct trust *t, const char *path, struct err *e)
-{
-	AUTO(buf_release) struct buf pem = BUF_INIT;
-	int rc = fs_read_file(AT_FDCWD, path, KEY_FILE_MAX, &pem, e);
-
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return err_set(e, ERR_ABSENT, "%s: no such key file", path);
-	return trust_add(t, path, buf_span(&pem), e);
-}
-
-static bool is_pub(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] != '.' && len > 4 && strcmp(name + len - 4, ".pub") == 0;
-}
-
-static int add_dir(struct trust *t, const char *path, struct err *e)
-{
-	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
-	AUTO(fd_close) int dir = fs_open_dir(path, e);
-
-	if (dir < 0)
-		return e->code == ERR_ABSENT ? 0 : -1;
-	if (fs_list(dir, &names, e) < 0)
-		return err_ctx(e, "%s", path);
-	for (size_t i = 0; i < names.count; i++) {
-		AUTO(mem_free) char *file = mem_printf("%s/%s", path, names.names[i]);
-
-		if (is_pub(names.names[i]) && trust_add_file(t, file, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int trust_load(struct trust *t, const char *const *paths, size_t count, struct err *e)
-{
-	for (size_t i = 0; i < count; i++)
-		if (trust_add_file(t, paths[i], e) < 0)
-			return -1;
-	if (count == 0 && add_dir(t, TRUST_DIR, e) < 0)
-		return -1;
-	if (t->count == 0)
-		return err_set(e, ERR_UNTRUSTED,
-			"no trusted key: give --key FILE or put one into %s", TRUST_DIR);
-	return 0;
-}
-
 void trust_release(struct trust *t)
 {
 	for (size_t i = 0; i < t->count; i++)
@@ -397,6 +348,11 @@ const struct digest *verify_key_id(const struct verify_key *k)
 const char *verify_key_name(const struct verify_key *k)
 {
 	return k->name;
+}
+
+struct key_text *verify_key_text(struct verify_key *k)
+{
+	return &k->text;
 }
 
 int verify_bytes(const struct verify_key *k, struct span bytes, struct span signature)

@@ -9,6 +9,7 @@
 #ifndef MOAT_SIGN_H
 #define MOAT_SIGN_H
 
+#include "mirror-tool/sign/key_text.h"
 #include "storage/base/buf.h"
 #include "storage/base/err.h"
 #include "storage/oci/digest.h"
@@ -55,26 +56,35 @@ const struct digest *sign_key_id(const struct sign_key *k);
 
 struct verify_key;
 
-/* Keys that are trusted, each once. */
+/* Keys that are trusted, each once. A shallow copy may be narrowed by `set`; it is not released. */
 struct trust {
 	struct verify_key **keys;
 	size_t count;
+	const char *set; /* only keys that may sign this set are asked; NULL: all. Borrowed */
 };
 #define TRUST_INIT                                                                                 \
 	{                                                                                          \
 		.count = 0                                                                         \
 	}
 
-/* Every PUBLIC KEY block of the PEM text; a text without one is ERR_INPUT. */
+/* Every PUBLIC KEY block of the PEM text, whatever text is around; one without any is ERR_INPUT. */
 MUST int trust_add(struct trust *t, const char *name, struct span pem, struct err *e);
 MUST int trust_add_file(struct trust *t, const char *path, struct err *e);
 
-/* The files named; when there are none, *.pub of TRUST_DIR. No key at all is ERR_UNTRUSTED. */
+/*
+ * The keys that sets are judged by: the files named; when there are none, *.pub of TRUST_DIR. The
+ * text in front of a key limits it (key_text.h).
+ *
+ * Fails: ERR_UNTRUSTED no key at all; ERR_INPUT a text that is wrong, that limits a file of several
+ *        keys, or one key in two files with different texts.
+ */
 MUST int trust_load(struct trust *t, const char *const *paths, size_t count, struct err *e);
 void trust_release(struct trust *t); /* for AUTO */
 
 const struct digest *verify_key_id(const struct verify_key *k);
 const char *verify_key_name(const struct verify_key *k); /* the file it came from */
+/* What the key may be used for: empty unless trust_load() read it. Of the key's life. */
+struct key_text *verify_key_text(struct verify_key *k);
 
 /* Did this key sign these bytes? 1 yes, 0 no (also when the signature is no DER). */
 MUST int verify_bytes(const struct verify_key *k, struct span bytes, struct span signature);

@@ -427,6 +427,50 @@ static void import__refuses_other_keys_older_versions_and_other_contents(void **
 		fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED, "is older than version 2.0");
 }
 
+/* The key of the fixture with a text in front, as trust_load() reads it. */
+static void trust_with_text(struct fixture *f, const char *text)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	const char *path = sandbox_path(f->sb, "limited.pub");
+	struct err e = ERR_INIT;
+
+	buf_str(&pem, text);
+	assert_ok(sign_key_write_public(f->key, &pem, &e));
+	sandbox_write(path, pem.data, pem.len);
+	trust_release(&f->trust);
+	assert_ok(trust_load(&f->trust, &path, 1, &e));
+}
+
+static void import__a_key_signs_only_the_sets_that_it_may(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{ "sets: apps-*\n", false },
+		{ "sets: platform-*\n", false },
+		{ "sets: apps-*, plat*\n", true },
+		{ "# any\n", true },
+	};
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		trust_with_text(&f, cases[i].text);
+		if (cases[i].good) {
+			assert_int_equal(verify(&f, NULL, 0, &e), 0);
+			assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+			continue;
+		}
+		assert_int_equal(verify(&f, NULL, 0, &e), -1);
+		assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
+			"limited.pub, which may only sign the sets");
+		assert_nothing_visible(&f, "in");
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -447,6 +491,7 @@ int main(void)
 		TEST(export__a_damaged_store_is_not_exported),
 		TEST(export__volumes_of_another_set_are_left_alone),
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
+		TEST(import__a_key_signs_only_the_sets_that_it_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,36 @@ static void key_show__json(void **state)
 	free(text);
 }
 
+static void key_show__says_what_a_key_may_sign(void **state)
+{
+	static const struct {
+		const char *text, *plain, *json; /* ends of what is printed */
+	} cases[] = {
+		{ "", "  f.pub\n", ",\"sets\":[\"*\"]}\n" },
+		{ "sets: apps-*,platform\n", "  f.pub  sets: apps-*, platform\n",
+			",\"sets\":[\"apps-*\",\"platform\"]}\n" },
+	};
+
+	(void)state;
+	expect(0, "new --quiet --out f.key --no-passphrase");
+	assert_int_equal(system("cp f.pub f.plain"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *plain = NULL, *json = NULL;
+
+		write_file("f.text", cases[i].text, 0644);
+		assert_int_equal(system("cat f.text f.plain >f.pub"), 0);
+		assert_int_equal(run(&plain, "show f.pub"), 0);
+		assert_int_equal(run(&json, "show --json f.pub"), 0);
+		assert_string_equal(plain + 64, cases[i].plain);
+		assert_non_null(strstr(json, cases[i].json));
+		free(plain);
+		free(json);
+	}
+	write_file("f.text", "set: apps\n", 0644);
+	assert_int_equal(system("cat f.text f.plain >f.pub"), 0);
+	expect(EXIT_FAILED, "show f.pub");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +168,7 @@ int main(void)
 		cmocka_unit_test(key_new__takes_passphrases),
 		cmocka_unit_test(key_read_file__wants_a_private_file),
 		cmocka_unit_test(key_show__json),
+		cmocka_unit_test(key_show__says_what_a_key_may_sign),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

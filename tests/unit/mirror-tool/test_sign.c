@@ -175,7 +175,9 @@ static void trust_load__refuses(void **state)
 	static const struct {
 		const char *bytes, *text;
 	} cases[] = {
-		{ "no key here\n", "t: no PUBLIC KEY in it" },
+		{ "", "t: no PUBLIC KEY in it" },
+		{ "# no key here\n", "t: no PUBLIC KEY in it" },
+		{ "no key here\n", "t: line 1: \"no key here\" is no word for a key" },
 		{ "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 			"t: holds a CERTIFICATE, a PUBLIC KEY is needed" },
 		{ "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "t: " },
@@ -195,6 +197,100 @@ static void trust_load__refuses(void **state)
 	assert_string_equal(e.text, "nowhere: no such key file");
 }
 
+/* Both public keys, each with a text in front, as files a and b; and their texts in one file. */
+static void write_keys(const char *text_a, const char *text_b)
+{
+	AUTO(buf_release) struct buf both = BUF_INIT;
+	const char *const texts[] = { text_a, text_b };
+
+	for (size_t i = 0; i < 2; i++) {
+		AUTO(sign_key_free) struct sign_key *k = new_key();
+		AUTO(buf_release) struct buf pub = BUF_INIT, sig = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		buf_str(&pub, texts[i]);
+		assert_int_equal(sign_key_write_public(k, &pub, &e), 0);
+		assert_int_equal(sign_bytes(k, span_of("hello\n"), &sig, &e), 0);
+		save(i ? "b" : "a", buf_span(&pub));
+		save(i ? "b.sig" : "a.sig", buf_span(&sig));
+		buf_add(&both, pub.data, pub.len);
+	}
+	save("both", buf_span(&both));
+}
+
+static void trust_load__reads_what_a_key_may_sign(void **state)
+{
+	static const char *const paths[] = { "a", "b" };
+	AUTO(trust_release) struct trust t = TRUST_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	write_keys("# a comment\r\nsets: apps-*, platform\r\n", "");
+	save("text", span_of("hello\n"));
+	assert_int_equal(trust_load(&t, paths, 2, &e), 0);
+	assert_int_equal(t.count, 2);
+	assert_string_equal(verify_key_text(t.keys[0])->sets_text, "apps-*, platform");
+	assert_null(verify_key_text(t.keys[1])->sets_text);
+	assert_int_equal(system("openssl pkey -pubin -in a -noout"), 0);
+	assert_int_equal(
+		system("openssl dgst -sha256 -verify a -signature a.sig text >/dev/null"), 0);
+	assert_int_equal(trust_load(&t, paths, 2, &e), 0); /* the same again is no contradiction */
+	assert_int_equal(t.count, 2);
+}
+
+static void trust_load__never_widens_a_key(void **state)
+{
+	static const struct {
+		const char *a, *b, *prepare, *paths[2], *text; /* text NULL: loads */
+	} cases[] = {
+		{ "sets: x\n", "", "", { "both", NULL },
+			"both: sets: limits one key, and 2 are in" },
+		{ "", "sets: x\n", "", { "both", NULL },
+			"both: line 5: sets: must stand in front" },
+		{ "# two\n", "", "", { "both", NULL }, NULL },
+		{ "sets: x\n", "", "sed 1d a >c", { "a", "c" },
+			"c: the same key as in a, with other" },
+		{ "sets: x\n", "", "sed 1d a >c", { "c", "a" },
+			"a: the same key as in c, with other" },
+		{ "sets: x\n", "", "sed 1s/x/y/ a >c", { "a", "c" }, "c: the same key as in a" },
+		{ "sets: x\n", "", "sed 's/: /:  /' a >c", { "a", "c" }, NULL },
+		{ "sets: x\n", "", "sed 's/BEGIN PUB/BEGIN  PUB/' a >c", { "c", NULL }, "c: " },
+		{ "sets: x\n", "",
+			"(cat a; echo '-----BEGIN CERTIFICATE-----'; echo AAAA;"
+			"echo '-----END CERTIFICATE-----') >c",
+			{ "c", NULL }, "c: holds a CERTIFICATE" },
+		{ "sets: x\n", "", "(head -c 300 /dev/zero | tr '\\0' '#'; cat b; cat a) >c",
+			{ "c", NULL }, "c: line " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(trust_release) struct trust t = TRUST_INIT;
+		struct err e = ERR_INIT;
+		int rc;
+
+		write_keys(cases[i].a, cases[i].b);
+		assert_int_equal(system(*cases[i].prepare ? cases[i].prepare : "true"), 0);
+		rc = trust_load(&t, cases[i].paths, cases[i].paths[1] ? 2 : 1, &e);
+		if (rc != (cases[i].text ? -1 : 0) ||
+			(rc && strncmp(e.text, cases[i].text, strlen(cases[i].text)) != 0))
+			fail_msg("%zu: %s", i, e.text);
+	}
+}
+
+/* Keys of others may have any text around them. */
+static void trust_add_file__skips_text(void **state)
+{
+	AUTO(trust_release) struct trust t = TRUST_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	write_keys("Public-Key: (256 bit)\n", "sets: x\n");
+	assert_int_equal(trust_add_file(&t, "both", &e), 0);
+	assert_int_equal(t.count, 2);
+	assert_int_equal(verify_key_text(t.keys[1])->set_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +300,9 @@ int main(void)
 		cmocka_unit_test(verify_bytes__only_these_by_this_key),
 		cmocka_unit_test(openssl__reads_our_key_and_signature),
 		cmocka_unit_test(trust_load__refuses),
+		cmocka_unit_test(trust_load__reads_what_a_key_may_sign),
+		cmocka_unit_test(trust_load__never_widens_a_key),
+		cmocka_unit_test(trust_add_file__skips_text),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

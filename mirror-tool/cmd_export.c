@@ -107,7 +107,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 		return tool_usage(e, "one set at a time; \"%s\" is too much", args->items[1]);
 	if (o->key && read_key(o->key, &key, e) < 0)
 		return -1;
-	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
+	if (tool_store_read(t, &s, e) < 0 ||
 		find_set(s, args->count ? args->items[0] : "", &set, e) < 0)
 		return -1;
 	if (strcmp(o->to, "-") == 0)

@@ -49,9 +49,19 @@ static void short_digest(const struct digest *d, char text[DIGEST_TEXT_SIZE])
 
 /* --- sets -------------------------------------------------------------------------------------- */
 
+static const char *state_of(const struct set_info *info, char text[50])
+{
+	const char *word = info->active ? "active" : "-";
+
+	if (!info->missing)
+		return word;
+	snprintf(text, 50, "%s, %" PRIu64 " missing", word, info->missing);
+	return text;
+}
+
 static void list_set(struct listing *l, const struct look_set *s)
 {
-	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE], pins[24], when[32] = "-";
+	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE], pins[24], when[32] = "-", state[50];
 	time_t accepted = (time_t)s->info.accepted;
 	struct tm tm;
 
@@ -61,8 +71,7 @@ static void list_set(struct listing *l, const struct look_set *s)
 		short_digest(&s->info.digest, digest);
 		snprintf(pins, sizeof(pins), "%" PRIu64, s->info.pins);
 		table_row(&l->table, s->info.name, s->info.version, digest,
-			size_text(s->info.bytes, size), pins, when,
-			s->info.active ? "active" : "-");
+			size_text(s->info.bytes, size), pins, when, state_of(&s->info, state));
 		return;
 	}
 	row_begin(l);
@@ -74,6 +83,7 @@ static void list_set(struct listing *l, const struct look_set *s)
 	json_number(&l->text, "accepted", (uint64_t)s->info.accepted);
 	json_number(&l->text, "generation", s->info.generation);
 	json_flag(&l->text, "active", s->info.active);
+	json_number(&l->text, "missing", s->info.missing);
 	buf_char(&l->text, '}');
 }
 
@@ -203,13 +213,22 @@ static int list_entries(struct look *look, struct listing *l, struct look_set *s
 	return 0;
 }
 
-/* Of a store the active sets count; a medium has no active ones, so all of it does. */
+/* Of a store the active sets count; a medium has no active ones, so all of it does. One that lost
+ * something does not keep the others from being listed. */
 static int list_active(struct look *look, struct listing *l, enum look_kind kind, struct err *e)
 {
-	for (size_t i = 0; i < look->count; i++)
-		if (!look->store || look->sets[i].info.active)
-			if (list_entries(look, l, &look->sets[i], kind, e) < 0)
-				return -1;
+	for (size_t i = 0; i < look->count; i++) {
+		struct look_set *s = &look->sets[i];
+
+		if (look->store && !s->info.active)
+			continue;
+		if (list_entries(look, l, s, kind, e) == 0)
+			continue;
+		if (!s->info.missing)
+			return -1;
+		tool_warn("set %s:%s lost %" PRIu64 " blobs, import its medium again: %s",
+			s->info.name, s->info.version, s->info.missing, e->text);
+	}
 	return 0;
 }
 
@@ -288,7 +307,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (args->count) {
 		rc = look_medium(&look, args->items, args->count, e);
 	} else {
-		rc = store_open(&s, t->store, STORE_READ, e);
+		rc = tool_store_read(t, &s, e);
 		if (rc == 0)
 			rc = look_store(&look, s, e);
 	}

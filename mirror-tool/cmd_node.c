@@ -57,7 +57,7 @@ static int read_hosts(const struct tool *t, struct hosts *h, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
 
-	if (store_open(&s, t->store, STORE_READ, e) < 0 || list_hosts(s, add_host, h, e) < 0)
+	if (tool_store_read(t, &s, e) < 0 || list_hosts(s, add_host, h, e) < 0)
 		return -1;
 	if (h->count == 0)
 		tool_warn("%s: no active set names an upstream host", t->store);

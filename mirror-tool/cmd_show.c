@@ -385,7 +385,7 @@ static int open_look(struct tool *t, const struct show_options *o, struct look *
 {
 	if (o->from.count)
 		return look_medium(look, o->from.items, o->from.count, e);
-	if (store_open(s, t->store, STORE_READ, e) < 0)
+	if (tool_store_read(t, s, e) < 0)
 		return -1;
 	return look_store(look, *s, e);
 }

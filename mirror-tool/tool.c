@@ -135,6 +135,19 @@ static int check_owner(const struct tool *t, struct err *e)
 		t->store, owner->pw_name, owner->pw_name, t->verb);
 }
 
+int tool_store_read(const struct tool *t, struct store **s, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	if (store_open(s, t->store, STORE_READ, e) < 0)
+		return -1;
+	rc = store_is_current(*s, &why, e);
+	if (rc == 0)
+		tool_warn("%s: %s", t->store, why.text);
+	return rc < 0 ? -1 : 0;
+}
+
 int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 {
 	if (check_owner(t, e) < 0)

@@ -105,6 +105,8 @@ int tool_exit_status(enum err_code code);
  * folder of somebody else: root's files in it would lock its owner, as whom moatd runs, out.
  */
 struct store;
+/* For reading; a warning when its database is an old copy. */
+MUST int tool_store_read(const struct tool *t, struct store **s, struct err *e);
 MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e);
 
 /* For verbs that judge sets: trust_load(), and a warning for each of several keys that may sign every

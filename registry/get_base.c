@@ -45,15 +45,21 @@ int get_health(struct site *s, const struct request *q, struct reply *r, struct 
 	return plain(r, 200, "ok\n");
 }
 
-/* Ready for traffic: the store answers, and we are not on our way out. Asked often, so cheap. */
+/* Ready for traffic: the store answers, from a database that is no old copy, and we are not on our way
+ * out. Asked often, so cheap. */
 int get_ready(struct site *s, const struct request *q, struct reply *r, struct err *e)
 {
-	uint64_t change;
+	struct err why;
+	int rc;
 
 	(void)q;
 	if (*s->draining)
 		return plain(r, 503, "stopping\n");
-	if (store_change(s->store, &change, e) < 0)
+	rc = store_is_current(s->store, &why, e);
+	if (rc < 0)
 		return -1;
-	return plain(r, 200, "ready\n");
+	if (rc > 0)
+		return plain(r, 200, "ready\n");
+	buf_printf(&r->bytes, "%s\n", why.text);
+	return plain(r, 503, "");
 }

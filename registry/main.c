@@ -242,6 +242,33 @@ static int confine(const struct options *o, struct err *e)
 	return 0;
 }
 
+static int warn_of_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	(void)ctx;
+	(void)e;
+	if (info->missing)
+		log_fields(LOG_LINE_WARNING, "store", { "set", info->name, 0 },
+			{ "version", info->version, 0 }, { "missing", NULL, info->missing },
+			{ "reason",
+				"not all of it was left when the database was made again: import "
+				"its medium again",
+				0 });
+	return 0;
+}
+
+/* What is served all the same, and people should know. */
+static int warn_of_store(struct store *s, struct err *e)
+{
+	struct err why;
+	int rc = store_is_current(s, &why, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		log_fields(LOG_LINE_WARNING, "store", { "reason", why.text, 0 });
+	return list_sets(s, warn_of_set, NULL, e);
+}
+
 /* A store that is written is made, if need be, before it is the only place that may be. One that is
  * read must be there: the first thing that goes wrong on a new machine. */
 static int prepare_store(const struct options *o, struct err *e)
@@ -249,7 +276,7 @@ static int prepare_store(const struct options *o, struct err *e)
 	AUTO(store_close) struct store *s = NULL;
 
 	if (store_open(&s, o->store, o->push ? STORE_WRITE : STORE_READ, e) == 0)
-		return 0;
+		return warn_of_store(s, e);
 	if (e->code == ERR_ABSENT && !o->push)
 		return err_ctx(e,
 			"%s: no store here yet: run moat import, or say push: on, which makes one",

@@ -186,6 +186,10 @@ static int schema_version(struct db *db, int *version, struct err *e)
 		rc = sqlite3_step(stmt);
 	*version = rc == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : 0;
 	sqlite3_finalize(stmt);
+	/* Only a database that is not in WAL mode yet has such a journal. */
+	if (rc == SQLITE_READONLY_ROLLBACK)
+		return err_set(
+			e, ERR_ABSENT, "%s: no store yet: its writer died at once", db->path);
 	return rc == SQLITE_ROW ? 0 : db_err(db, rc, "read the schema's version", e);
 }
 

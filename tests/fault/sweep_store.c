@@ -1,6 +1,7 @@
 /* Blob commit, batch flush, image put, tag put, set import: every fault point of each. */
 #include "tests/support/cm.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -519,11 +520,22 @@ static void sweep__group(void **state)
 
 /* --- the lost database ---------------------------------------------------------------------- */
 
+static void prepare_tagged(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	prepare_accept(sb, dir);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	image_add(s, REPO, "put", "put", 1);
+	assert_ok(store_settle(s, &e));
+}
+
 static void prepare_rebuild(const struct sandbox *sb, const char *dir)
 {
 	char meta[100];
 
-	prepare_accept(sb, dir);
+	prepare_tagged(sb, dir);
 	snprintf(meta, sizeof(meta), "%s/meta", dir);
 	sandbox_remove(sandbox_path(sb, meta));
 }
@@ -543,14 +555,59 @@ static void verify_rebuild(const struct sandbox *sb, struct store *s)
 	struct err e = ERR_INIT;
 
 	(void)sb;
+	struct manifest_info put;
+
 	assert_int_equal(set_find(s, "platform", &info, &e), 1);
 	assert_true(digest_eq(&info.digest, &old_set));
 	assert_true(info.active);
+	assert_int_equal(manifest_by_tag(s, REPO, "put", &put, &e), 1);
 }
 
 static void sweep__rebuild(void **state)
 {
 	static const struct sweep sweep = { "rebuild", prepare_rebuild, run_open, verify_rebuild,
+		12 };
+
+	sweep_run(*state, &sweep);
+}
+
+/* A copy of the database from before a set came and a tag went. */
+static void prepare_forward(const struct sandbox *sb, const char *dir)
+{
+	static const char *const tags[] = { "put" };
+	struct change untag = { .kind = CHANGE_UNTAG, .repo = REPO, .tags = tags, .tag_count = 1 };
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(buf_release) struct buf copy = BUF_INIT;
+	struct err e = ERR_INIT;
+	char db[100];
+
+	snprintf(db, sizeof(db), "%s/meta/moat.db", dir);
+	prepare_tagged(sb, dir);
+	assert_int_equal(fs_read_file(AT_FDCWD, sandbox_path(sb, db), 64 << 20, &copy, &e), 1);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(apply_one(s, &untag, &e));
+	assert_ok(store_settle(s, &e));
+	store_close(&s);
+	sandbox_write(sandbox_path(sb, db), copy.data, copy.len);
+}
+
+static void verify_forward(const struct sandbox *sb, struct store *s)
+{
+	struct manifest_info info;
+	struct set_info now;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(set_find(s, "platform:2", &now, &e), 1);
+	assert_true(digest_eq(&now.digest, &set));
+	assert_true(now.active && now.generation == 2);
+	assert_int_equal(manifest_by_tag(s, REPO, "put", &info, &e), 0);
+}
+
+static void sweep__old_copy(void **state)
+{
+	static const struct sweep sweep = { "forward", prepare_forward, run_open, verify_forward,
 		12 };
 
 	sweep_run(*state, &sweep);
@@ -572,6 +629,7 @@ int main(void)
 		T(sweep__delete),
 		T(sweep__group),
 		T(sweep__rebuild),
+		T(sweep__old_copy),
 	};
 
 	/* Dying is not losing power: memory will do, and every sync is free. */

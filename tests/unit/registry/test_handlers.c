@@ -513,6 +513,23 @@ static void readyz__says_so_when_draining(void **state)
 	assert_int_equal(f->reply.status, 503);
 }
 
+/* index.json shows a state that its database never had. */
+static void readyz__says_so_when_the_database_is_old(void **state)
+{
+	static const char newer[] = "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+				    "\",\"annotations\":{\"vnd.moat.store.serial\":\"999999\"},"
+				    "\"manifests\":[]}";
+	struct fixture *f = *state;
+	struct err e;
+
+	sandbox_write(sandbox_path(f->sb, "store/index.json"), newer, strlen(newer));
+	f->request.uri = "/readyz";
+	site_answer(&f->site, &f->request, &f->reply, &e);
+	assert_int_equal(f->reply.status, 503);
+	assert_true(body_has(f, "older than index.json"));
+	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
+}
+
 static void writes__are_405_on_known_routes_and_404_elsewhere(void **state)
 {
 	static const enum method methods[] = { METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE,
@@ -566,6 +583,7 @@ int main(void)
 		TEST(list_referrers__filtered),
 		TEST(small_answers),
 		TEST(readyz__says_so_when_draining),
+		TEST(readyz__says_so_when_the_database_is_old),
 		TEST(writes__are_405_on_known_routes_and_404_elsewhere),
 		TEST(errors__hold_no_raw_input),
 	};

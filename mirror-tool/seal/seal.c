@@ -39,7 +39,7 @@ struct gather {
 	seal_missing_fn *missing;
 	void *ctx;
 	uint64_t missing_count;
-	const char *reference; /* of the entry at hand */
+	char reference[REF_TEXT_SIZE + DIGEST_TEXT_SIZE]; /* of the entry at hand */
 	const struct platform_texts *absent; /* of its pin; NULL: an attachment, held whole */
 };
 
@@ -114,29 +114,26 @@ static int add_attachment(struct set *set, struct gather *g, const char *name,
 	enum set_role role = *a->tag ? SET_PIN : SET_ATTACHED;
 	struct set_entry *entry = add_entry(set, role, name, a->tag, &a->digest, a->size);
 	char digest[DIGEST_TEXT_SIZE];
-	AUTO(mem_free)
-	char *reference = mem_printf("%s%s%s", name, *a->tag ? ":" : "@",
-		*a->tag ? a->tag : digest_text(&a->digest, digest));
 
 	entry->media_type = set_keep(set, a->media_type);
 	entry->artifact_type = set_keep(set, a->artifact_type);
 	if (role == SET_ATTACHED)
 		entry->subject = a->subject;
-	g->reference = reference;
+	snprintf(g->reference, sizeof(g->reference), "%s%s%s", name, *a->tag ? ":" : "@",
+		*a->tag ? a->tag : digest_text(&a->digest, digest));
 	g->absent = NULL;
 	return gather(g, entry, e);
 }
 
 static int add_pin(struct set *set, struct gather *g, const struct lock_pin *pin, struct err *e)
 {
-	char name[REF_TEXT_SIZE], text[REF_TEXT_SIZE];
+	char name[REF_TEXT_SIZE];
 	struct set_entry *entry = add_entry(
 		set, SET_PIN, ref_name(&pin->ref, name), pin->ref.tag, &pin->digest, pin->size);
 
 	entry->media_type = set_keep(set, pin->media_type);
 	entry->artifact_type = set_keep(set, pin->artifact_type);
-	ref_text(&pin->ref, text);
-	g->reference = text;
+	ref_text(&pin->ref, g->reference);
 	g->absent = &pin->absent;
 	if (gather(g, entry, e) < 0)
 		return -1;

@@ -67,6 +67,7 @@ void err_clear(struct err *e);
 
 /* Our own mistake, never the world's: prints and aborts. */
 #define BUG(...) err_bug(__FILE__, __LINE__, __VA_ARGS__)
-_Noreturn void err_bug(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+__attribute__((noreturn)) void err_bug(const char *file, int line, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 
 #endif

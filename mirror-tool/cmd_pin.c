@@ -157,7 +157,7 @@ static int judge(struct pinning *p, struct err *e)
 	print_result(p, may_write);
 	if (may_write || !p->drifts.count)
 		return 0;
-	return err_set(e, ERR_ABSENT, "%zu changes since %s was written; --update takes them in",
+	return err_set(e, ERR_DIFFERS, "%zu changes since %s was written; --update takes them in",
 		p->drifts.count, p->options->lock);
 }
 
@@ -196,7 +196,7 @@ const struct command cmd_pin = {
 		 "found\n"
 		 "and recorded. With an existing lock the changes upstream are reported, and "
 		 "nothing is\n"
-		 "written without --update: exit status 0 nothing has changed, 1 something has.",
+		 "written without --update: exit status 0 nothing has changed, 10 something has.",
 	.options = table,
 	.option_count = ARRAY_SIZE(table),
 	.options_size = sizeof(struct options),

@@ -2,10 +2,13 @@
 #include "mirror-tool/tool.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "storage/base/printable.h"
 #include "storage/base/banned.h"
+
+#define FILES_WANTED 16384
 
 static const struct command *const commands[] = {
 	/* upstream -> lock -> store -> set -> medium | gap | -> store -> node */
@@ -22,9 +25,22 @@ static const struct command *const commands[] = {
 	&cmd_node_config,
 };
 
+/* Volumes, stages and connections are open at once; the usual limit of 1,024 is for select(2), which
+ * nothing here uses. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	(void)!setrlimit(RLIMIT_NOFILE, &files); /* then the error that comes says what to do */
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported */
+	raise_files();
 	stdout = printable_open(STDOUT_FILENO, false);
 	stderr = printable_open(STDERR_FILENO, true);
 	return tool_main(commands, ARRAY_SIZE(commands), argc, (const char *const *)argv, stdout);

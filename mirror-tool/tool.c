@@ -98,9 +98,15 @@ int tool_exit_status(enum err_code code)
 		return EXIT_VERIFY;
 	case ERR_INCOMPLETE:
 		return EXIT_INCOMPLETE;
-	case ERR_DENIED:
 	case ERR_NET:
 		return EXIT_NETWORK;
+	case ERR_DENIED:
+	case ERR_RIGHTS:
+		return EXIT_REFUSED;
+	case ERR_LIMIT:
+		return EXIT_LIMIT;
+	case ERR_DIFFERS:
+		return EXIT_NO;
 	case ERR_BUSY:
 	case ERR_FULL:
 		return EXIT_STORE;
@@ -182,8 +188,9 @@ static void print_summary(const struct line *l)
 	      "  version        the version of this program\n\noptions:\n",
 		l->out);
 	print_options(l->out, global_options, ARRAY_SIZE(global_options));
-	fputs("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed,\n"
-	      "             4 something is missing, 5 network, 6 store busy or full\n",
+	fputs("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 does not verify, 4 incomplete,\n"
+	      "             5 network, 6 store busy or full, 7 refused by a server or by rights,\n"
+	      "             8 a limit of this machine, 10 the answer is no\n",
 		l->out);
 }
 

@@ -24,7 +24,10 @@ enum exit_status {
 	EXIT_VERIFY = 3, /* a signature, digest or structure did not hold */
 	EXIT_INCOMPLETE = 4, /* something that must be held is missing */
 	EXIT_NETWORK = 5,
-	EXIT_STORE = 6 /* busy or full */
+	EXIT_STORE = 6, /* busy or full */
+	EXIT_REFUSED = 7, /* by a server, or by the rights of this process */
+	EXIT_LIMIT = 8, /* of this machine: open files, memory */
+	EXIT_NO = 10 /* the answer is no: drift found, sets differ */
 };
 
 #define STORE_DEFAULT "/var/lib/moat"

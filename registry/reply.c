@@ -92,6 +92,7 @@ void reply_failure(struct reply *r, const struct err *e)
 		reply_error(r, 507, "UNKNOWN", "the registry's disk is full");
 		break;
 	case ERR_BUSY:
+	case ERR_LIMIT:
 		reply_error(r, 503, "UNKNOWN", "the registry is short of something; try again");
 		reply_header(r, "Retry-After", "1");
 		break;

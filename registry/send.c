@@ -200,7 +200,7 @@ uint64_t send_length(const struct conn *c)
 /* Of files, say: then there was no descriptor for another one. */
 static struct MHD_Response *no_response(struct conn *c)
 {
-	struct err e = { .code = ERR_BUSY };
+	struct err e = { .code = ERR_LIMIT };
 
 	reply_failure(&c->reply, &e);
 	reply_end(&c->reply, c->request.id);

@@ -77,6 +77,36 @@ static void opened_close(struct opened *o)
 	fd_close(&o->fd);
 }
 
+/* Does a tar archive begin so? Its header has a checksum, which is counted as eight spaces. */
+static bool is_tar_header(const char head[512])
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? ' ' : (unsigned char)head[i];
+	return *head && strtoul(head + 148, NULL, 8) == sum;
+}
+
+/* A file of another kind is told apart from a damaged volume: by its name, and by a first entry that is
+ * another's. */
+static int check_kind(int fd, const char *path, struct err *e)
+{
+	char head[512] = { 0 };
+	bool named = volume_is_file_name(path);
+
+	if (pread(fd, head, sizeof(head), 0) < 0)
+		return err_sys(e, "read %s", path);
+	if (strcmp(head, VOLUME_LAYOUT) == 0)
+		return 0;
+	if (!is_tar_header(head) && named)
+		return 0; /* the reader says which byte is bad */
+	if (!is_tar_header(head))
+		return err_set(e, ERR_INPUT, "%s: not a volume of moat, nor a tar archive", path);
+	return err_set(e, ERR_INPUT,
+		"%s: not a volume of moat: a tar archive whose first entry is \"%.100s\"", path,
+		head);
+}
+
 static int open_volume(
 	struct opened *o, struct medium *m, const char *path, uint32_t *volume, struct err *e)
 {
@@ -85,7 +115,8 @@ static int open_volume(
 
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s: no such file", path);
-	if (rc < 0 || tar_open(&o->tar, o->fd, path, TAR_EXACT, e) < 0)
+	if (rc < 0 || check_kind(o->fd, path, e) < 0 ||
+		tar_open(&o->tar, o->fd, path, TAR_EXACT, e) < 0)
 		return -1;
 	posix_fadvise(o->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	o->v = volume_reader_new(m, o->tar, path);

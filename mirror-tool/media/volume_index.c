@@ -153,14 +153,14 @@ static int read_index(struct volume_index *v, struct err *e)
 {
 	const struct manifest *m = &v->manifest;
 
+	if (m->kind != MEDIA_INDEX || m->count == 0 || !has_role(&m->items[0], "set"))
+		return err_set(e, ERR_INPUT, "it does not begin with a moat set");
 	if (parse_number(&m->annotations, VOLUME, &v->number.volume, e) < 0 ||
 		parse_number(&m->annotations, VOLUMES, &v->number.volumes, e) < 0)
 		return -1;
 	if (v->number.volume > v->number.volumes)
 		return err_set(e, ERR_CORRUPT, "it is volume %u of %u", v->number.volume,
 			v->number.volumes);
-	if (m->kind != MEDIA_INDEX || m->count == 0 || !has_role(&m->items[0], "set"))
-		return err_set(e, ERR_CORRUPT, "it does not begin with a moat set");
 	v->set = m->items[0].digest;
 	v->set_size = m->items[0].size;
 	for (size_t i = 1; i < m->count && has_role(&m->items[i], "signature"); i++)

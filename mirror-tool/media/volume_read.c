@@ -276,7 +276,7 @@ static int take_known_head(struct volume_reader *v, struct err *e)
 	char text[DIGEST_TEXT_SIZE];
 
 	if (!digest_eq(&h->digest, &v->index.set))
-		return err_set(e, ERR_CORRUPT,
+		return err_set(e, ERR_INPUT,
 			"%s: a volume of another set (%s); the others are of %s %s", v->name,
 			digest_text(&v->index.set, text), h->set.name, h->set.version);
 	for (size_t i = 0; i < h->count; i++) {
@@ -341,10 +341,12 @@ static int take_layout(struct volume_reader *v, struct err *e)
 
 	if (take_text(v, VOLUME_LAYOUT, 4096, &text, e) < 0)
 		return -1;
-	if (!span_is(buf_span(&text), VOLUME_LAYOUT_TEXT))
+	if (span_is(buf_span(&text), VOLUME_LAYOUT_TEXT))
+		return 0;
+	if (volume_is_file_name(v->name))
 		return err_set(
 			e, ERR_CORRUPT, "%s: its oci-layout is not that of a volume", v->name);
-	return 0;
+	return err_set(e, ERR_INPUT, "%s: an OCI layout, but not a volume of moat", v->name);
 }
 
 static int take_index(struct volume_reader *v, struct err *e)
@@ -352,7 +354,7 @@ static int take_index(struct volume_reader *v, struct err *e)
 	if (take_text(v, VOLUME_INDEX, VOLUME_INDEX_MAX, &v->index_text, e) < 0)
 		return -1;
 	if (volume_index_parse(&v->index, VOLUME_INDEX, buf_span(&v->index_text), e) < 0)
-		return bad(v, e);
+		return err_ctx(e, "%s", v->name);
 	toc_check_begin(&v->toc, &v->index.set, v->index.number.volume, v->index.number.volumes);
 	note_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT));
 	note_text(v, VOLUME_INDEX, buf_span(&v->index_text));

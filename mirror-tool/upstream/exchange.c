@@ -4,7 +4,6 @@
  */
 #include "mirror-tool/upstream/exchange.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -317,7 +316,7 @@ static void redirect(struct exchange *x)
 
 /* --- the meaning of an answer ------------------------------------------------------------------ */
 
-/* What the registry says about it (`errors[0].message`), made fit for a line of text. */
+/* What the registry says about it (`errors[0].message`). */
 static void body_message(const struct exchange *x, struct buf *out)
 {
 	AUTO(doc_release) struct doc d = DOC_INIT;
@@ -334,10 +333,6 @@ static void body_message(const struct exchange *x, struct buf *out)
 		node_string(&d, first, "message", OPTIONAL, &message, &ignored) < 0)
 		return;
 	buf_printf(out, " (%.60s: %.200s)", code, message);
-	for (size_t i = 0; i < out->len; i++) {
-		if (iscntrl((unsigned char)out->data[i]))
-			out->data[i] = ' ';
-	}
 }
 
 static void status_error(const struct exchange *x, enum err_code code, struct err *e)

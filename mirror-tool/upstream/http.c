@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -418,6 +419,19 @@ static int no_tls(const struct transfer *t, struct err *e)
 		t->why, host.data);
 }
 
+/* No descriptor was left for the connection: not the network's fault, and trying again does not help. */
+static bool is_limit(const struct transfer *t, struct err *e)
+{
+	long number = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+	if (err_code_of((int)number) != ERR_LIMIT)
+		return false;
+	errno = (int)number;
+	err_sys(e, "open a connection");
+	return true;
+}
+
 static void transfer_end(struct transfer *t, CURLcode code)
 {
 	const struct http_handler *fn = t->fn;
@@ -435,6 +449,8 @@ static void transfer_end(struct transfer *t, CURLcode code)
 		rc = err_set(&e, ERR_INPUT, "leads to an address of this machine");
 	} else if (speaks_no_tls(t, code)) {
 		rc = no_tls(t, &e);
+	} else if (code != CURLE_OK && is_limit(t, &e)) {
+		rc = -1;
 	} else if (code != CURLE_OK) {
 		again = is_transient(code);
 		rc = err_set(&e, ERR_NET, "%s", t->why[0] ? t->why : curl_easy_strerror(code));

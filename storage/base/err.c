@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "storage/base/banned.h"
 
@@ -23,9 +24,9 @@ int(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 	return -1;
 }
 
-static enum err_code code_of_errno(int saved)
+enum err_code err_code_of(int number)
 {
-	switch (saved) {
+	switch (number) {
 	case ENOENT:
 		return ERR_ABSENT;
 	case ENOSPC:
@@ -34,10 +35,30 @@ static enum err_code code_of_errno(int saved)
 		return ERR_FULL;
 	case EMFILE:
 	case ENFILE:
-		return ERR_BUSY;
+	case ENOMEM:
+		return ERR_LIMIT;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return ERR_RIGHTS;
 	default:
 		return ERR_IO;
 	}
+}
+
+/* Which limit it is, and where it is set. */
+static void add_limit(struct err *e, int number)
+{
+	size_t used = strlen(e->text);
+	struct rlimit files = { 0, 0 };
+
+	if (number == EMFILE && getrlimit(RLIMIT_NOFILE, &files) == 0)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			": this process may have %llu (ulimit -n, or LimitNOFILE= of its unit)",
+			(unsigned long long)files.rlim_cur);
+	else if (number == ENFILE)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			": all of this machine (sysctl fs.file-max)");
 }
 
 int(err_sys)(struct err *e, const char *fmt, ...)
@@ -46,12 +67,13 @@ int(err_sys)(struct err *e, const char *fmt, ...)
 	size_t used;
 	va_list ap;
 
-	e->code = code_of_errno(saved);
+	e->code = err_code_of(saved);
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
 	used = strlen(e->text);
 	snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerror(saved));
+	add_limit(e, saved);
 	return -1;
 }
 

@@ -26,10 +26,13 @@ enum err_code {
 	ERR_CORRUPT, /* bytes do not match their digest, size or structure */
 	ERR_UNTRUSTED, /* no signature, a wrong one, expired, or older than what is active */
 	ERR_INCOMPLETE, /* something that must be held is missing */
-	ERR_DENIED, /* credentials refused, or not allowed */
+	ERR_DENIED, /* credentials refused, or not allowed by a server's or our own rules */
+	ERR_RIGHTS, /* the system does not let this process: owner, mode, a read-only file system */
 	ERR_NET, /* the network or a peer failed; trying again may help */
-	ERR_BUSY, /* somebody else holds it, and the deadline passed; or too many files are open */
+	ERR_BUSY, /* another process holds it, and the deadline passed */
 	ERR_FULL, /* no space */
+	ERR_LIMIT, /* a limit of this machine: open files, memory */
+	ERR_DIFFERS, /* the answer is no: what was compared is not the same */
 	ERR_UNSUPPORTED,
 	ERR_IO, /* the machine failed us */
 };
@@ -49,8 +52,12 @@ struct err {
 /* Record a fact; whatever was there is replaced. Returns -1. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The same for a failed system call: the text ends with strerror(errno), and the code follows
- * errno (ENOENT: ABSENT, ENOSPC, EDQUOT, EMFILE: FULL, else IO). Returns -1. */
+/* The code for an errno: ENOENT is ABSENT; ENOSPC, EDQUOT, EFBIG are FULL; EMFILE, ENFILE, ENOMEM are
+ * LIMIT; EACCES, EPERM, EROFS are RIGHTS; else IO. */
+enum err_code err_code_of(int number);
+
+/* The same for a failed system call: the text ends with strerror(errno), and says for a limit which one
+ * it is. Code by err_code_of(errno). Returns -1. */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Prepend "CONTEXT: " to the text, keep the code. Returns -1. */

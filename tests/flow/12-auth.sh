@@ -13,10 +13,10 @@ with() { "$@" --authfile "$T/auth.json"; }
 works_with_credentials() {
 	write_list private "$UPSTREAM/apps/private:1.0"
 	rm -rf "$LOCK" "$OUT"
-	must_fail '1|5' moat pin --list "$LIST" --lock "$LOCK"
+	must_fail 7 moat pin --list "$LIST" --lock "$LOCK"
 	err_has "$UPSTREAM"
 	auth_json joe:wrong
-	must_fail '1|5' moat pin --list "$LIST" --lock "$LOCK" --authfile "$T/auth.json"
+	must_fail 7 moat pin --list "$LIST" --lock "$LOCK" --authfile "$T/auth.json"
 	! grep -q wrong "$T/err" || _fail 'a password was printed'
 	absent "$LOCK"
 	auth_json joe:secret
@@ -62,7 +62,7 @@ registry_start tls "$IP:443" \
 push tiny apps/private:1.0
 printf 'set: tls\nplatforms: [linux/amd64]\nimages:\n  - %s\n' "$UPSTREAM/apps/private:1.0" >"$LIST"
 rm -rf "$LOCK" "$OUT"
-must_fail '1|5' moat pin --list "$LIST" --lock "$LOCK"
+must_fail 5 moat pin --list "$LIST" --lock "$LOCK"
 err_has 'certificate'
 mkdir -p "$T/certs.d/$UPSTREAM"
 cp "$T/registry.crt" "$T/certs.d/$UPSTREAM/ca.crt"
@@ -74,4 +74,4 @@ step 'plain HTTP is not used unless the list says so'
 stop "$REGISTRY_PID"
 registry_start plain "$IP:80"
 push tiny apps/private:1.0
-must_fail '1|5' moat pin --list "$LIST" --lock "$LOCK"
+must_fail 5 moat pin --list "$LIST" --lock "$LOCK"

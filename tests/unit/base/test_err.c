@@ -31,8 +31,9 @@ static void err_sys__the_code_follows_errno(void **state)
 	static const struct {
 		int number;
 		enum err_code code;
-	} cases[] = { { ENOENT, ERR_ABSENT }, { ENOSPC, ERR_FULL }, { EMFILE, ERR_BUSY },
-		{ EIO, ERR_IO }, { EACCES, ERR_IO } };
+	} cases[] = { { ENOENT, ERR_ABSENT }, { ENOSPC, ERR_FULL }, { EMFILE, ERR_LIMIT },
+		{ ENFILE, ERR_LIMIT }, { ENOMEM, ERR_LIMIT }, { EACCES, ERR_RIGHTS },
+		{ EPERM, ERR_RIGHTS }, { EROFS, ERR_RIGHTS }, { EIO, ERR_IO }, { EBADF, ERR_IO } };
 	struct err e = ERR_INIT;
 
 	(void)state;

@@ -101,7 +101,7 @@ static void pin__reports_drift_and_changes_nothing(void **state)
 	reset_index(w);
 	entry(w, "one", MEDIA_OCI_MANIFEST, &two);
 	write_index(w);
-	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_NO);
 	assert_non_null(strstr(w->out, "moved      " REPO ":1\n"));
 	read_lock(w, &l);
 	assert_true(digest_eq(&l.pins[0].digest, &one));
@@ -114,7 +114,7 @@ static void pin__reports_drift_and_changes_nothing(void **state)
 	reset_index(w);
 	entry(w, "another", MEDIA_OCI_MANIFEST, &two);
 	write_index(w);
-	assert_int_equal(moat(w, "pin", NULL), EXIT_FAILED);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_NO);
 	assert_non_null(strstr(w->out, "vanished   " REPO ":1\n"));
 	assert_int_equal(moat(w, "pin", "--update"), EXIT_FAILED);
 }

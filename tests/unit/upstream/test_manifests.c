@@ -161,7 +161,7 @@ static void manifest__lies_are_refused(void **state)
 		{ 4, "app:v1", ERR_INPUT, "at most 4194304" },
 		{ 5, "app:v1", ERR_INPUT, "larger than 4194304" },
 		{ 6, "app:v1", ERR_INPUT, "bytes of headers" },
-		{ 7, "app:v1", ERR_DENIED, "HTTP 403 (DENIED: no way)" },
+		{ 7, "app:v1", ERR_DENIED, "HTTP 403 (DENIED: no\nway)" },
 	};
 
 	(void)state;

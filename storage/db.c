@@ -5,6 +5,7 @@
  */
 #include "storage/db.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,6 +27,9 @@
 struct db {
 	sqlite3 *conn;
 	char *path;
+	bool frozen; /* read as a file that nothing changes */
+	struct stat seen; /* frozen: the file as it was opened */
+	uint32_t opened; /* how often anew */
 	struct {
 		sqlite3_stmt *stmt; /* NULL: not used yet */
 		bool busy;
@@ -42,7 +46,8 @@ static const struct {
 
 /* --- errors --------------------------------------------------------------------------------- */
 
-static enum err_code code_of(int rc)
+/* number: the errno behind it, 0 for none. */
+static enum err_code code_of(int rc, int number)
 {
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
@@ -56,7 +61,12 @@ static enum err_code code_of(int rc)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
-		return ERR_DENIED;
+		return ERR_RIGHTS;
+	case SQLITE_NOMEM:
+		return ERR_LIMIT;
+	case SQLITE_CANTOPEN:
+	case SQLITE_IOERR:
+		return err_code_of(number);
 	default:
 		return ERR_IO;
 	}
@@ -64,7 +74,14 @@ static enum err_code code_of(int rc)
 
 static int db_err(struct db *db, int rc, const char *what, struct err *e)
 {
-	return err_set(e, code_of(rc), "%s: %s: %s", db->path, what,
+	int number = db->conn ? sqlite3_system_errno(db->conn) : 0;
+	enum err_code code = code_of(rc, number);
+
+	if (code == ERR_LIMIT && number) {
+		errno = number;
+		return err_sys(e, "%s: %s", db->path, what);
+	}
+	return err_set(e, code, "%s: %s: %s", db->path, what,
 		db->conn ? sqlite3_errmsg(db->conn) : sqlite3_errstr(rc));
 }
 
@@ -242,11 +259,31 @@ static int check_schema(struct db *db, bool write, struct err *e)
 	return write ? migrate(db, e) : read_older(db, version, e);
 }
 
-static int open_connection(struct db *db, bool write, struct err *e)
+/* How large is the log that a writer keeps beside the database? 0: there is none. */
+static off_t log_size(const struct db *db)
 {
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+	AUTO(mem_free) char *path = mem_printf("%s-wal", db->path);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+static int open_file(struct db *db, bool write)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI |
 		    (write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-	int rc = sqlite3_open_v2(db->path, &db->conn, flags, NULL);
+	AUTO(buf_release) struct buf uri = BUF_INIT;
+
+	buf_str(&uri, "file:");
+	for (const char *p = db->path; *p; p++)
+		buf_printf(&uri, strchr("%?#", *p) ? "%%%02x" : "%c", (unsigned)*p);
+	buf_str(&uri, db->frozen ? "?immutable=1" : "");
+	return sqlite3_open_v2(uri.data, &db->conn, flags, NULL);
+}
+
+static int open_once(struct db *db, bool write, struct err *e)
+{
+	int rc = open_file(db, write);
 
 	if (rc != SQLITE_OK)
 		return db_err(db, rc, "open", e);
@@ -268,6 +305,58 @@ static int open_connection(struct db *db, bool write, struct err *e)
 	return check_schema(db, write, e);
 }
 
+static void close_connection(struct db *db)
+{
+	for (int i = 0; i < Q_COUNT; i++) {
+		sqlite3_finalize(db->kept[i].stmt);
+		db->kept[i].stmt = NULL;
+	}
+	sqlite3_close(db->conn);
+	db->conn = NULL;
+}
+
+/* SQLite tells a missing right as "unable to open database file". */
+static int check_rights(const struct db *db, struct err *e)
+{
+	AUTO(mem_free)
+	char *dir = mem_strndup(db->path, (size_t)(strrchr(db->path, '/') - db->path));
+
+	return access(dir, W_OK) < 0 ? err_sys(e, "write to %s", dir) : 0;
+}
+
+/* A reader of a WAL database writes: its marks in the -shm file. Where it may not (a read-only mount,
+ * another user's store) and no writer has the database open, so that there is no log, the file alone is
+ * the whole truth; SQLite calls it immutable. What a writer does to it later, db_refresh() notices. */
+static int open_frozen(struct db *db, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if ((e->code != ERR_RIGHTS && e->code != ERR_ABSENT && e->code != ERR_IO) ||
+		check_rights(db, &why) == 0)
+		return -1;
+	if (log_size(db) > 0)
+		return err_set(e, ERR_RIGHTS,
+			"%s-wal: its writer did not end well, and this process may not write there "
+			"to read it: run `moat list` once as the owner of the store",
+			db->path);
+	err_clear(e);
+	close_connection(db);
+	db->frozen = true;
+	if (stat(db->path, &db->seen) < 0)
+		return err_sys(e, "%s", db->path);
+	return open_once(db, false, e);
+}
+
+static int open_connection(struct db *db, bool write, struct err *e)
+{
+	db->frozen = false;
+	if (write && check_rights(db, e) < 0)
+		return -1;
+	if (open_once(db, write, e) == 0)
+		return 0;
+	return write ? -1 : open_frozen(db, e);
+}
+
 int db_open(struct db **out, const char *path, bool write, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -285,13 +374,36 @@ int db_open(struct db **out, const char *path, bool write, struct err *e)
 	return 0;
 }
 
+static bool is_changed(const struct db *db)
+{
+	struct stat now;
+
+	return log_size(db) > 0 || stat(db->path, &now) < 0 || now.st_ino != db->seen.st_ino ||
+	       now.st_size != db->seen.st_size || now.st_mtim.tv_sec != db->seen.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != db->seen.st_mtim.tv_nsec;
+}
+
+int db_refresh(struct db *db, uint32_t *opened, struct err *e)
+{
+	bool busy = false;
+
+	for (int i = 0; i < Q_COUNT; i++)
+		busy |= db->kept[i].busy;
+	if (db->frozen && !busy && is_changed(db)) {
+		close_connection(db);
+		db->opened++;
+		if (open_connection(db, false, e) < 0)
+			return -1;
+	}
+	*opened = db->opened;
+	return 0;
+}
+
 void db_close(struct db **db)
 {
 	if (!*db)
 		return;
-	for (int i = 0; i < Q_COUNT; i++)
-		sqlite3_finalize((*db)->kept[i].stmt);
-	sqlite3_close((*db)->conn);
+	close_connection(*db);
 	free((*db)->path);
 	free(*db);
 	*db = NULL;

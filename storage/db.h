@@ -34,6 +34,14 @@ struct db;
 MUST int db_open(struct db **db, const char *path, bool write, struct err *e);
 void db_close(struct db **db);
 
+/*
+ * A reader that may not write beside the database (its -shm file), while no writer has it open, reads it
+ * as a file that does not change. When a writer comes after all, this opens it anew. *opened: how often
+ * that was done; what was read before may be outdated when it differs. Costs such a reader two stat(2), and
+ * others nothing. Not inside a query or transaction.
+ */
+MUST int db_refresh(struct db *db, uint32_t *opened, struct err *e);
+
 /* An immediate transaction. Another writer is waited for up to busy_ms (of the connection), then
  * ERR_BUSY names the process. */
 MUST int db_begin(struct db *db, struct err *e);

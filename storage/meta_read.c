@@ -7,11 +7,14 @@
 
 int meta_change(struct meta *m, uint64_t *number, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANGE);
+	uint32_t opened;
 
+	if (db_refresh(db_of(m), &opened, e) < 0)
+		return -1;
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANGE);
 	if (query_step(&q, e) < 0)
 		return -1;
-	*number = (uint64_t)query_get_int(&q, 0);
+	*number = (uint64_t)opened << 32 | (uint32_t)query_get_int(&q, 0);
 	return 0;
 }
 

@@ -151,7 +151,7 @@ static int read_descriptor(
 	if (read_type(m, map, "mediaType", REQUIRED, &d->media_type, e) < 0 ||
 		read_type(m, map, "artifactType", OPTIONAL, &d->artifact_type, e) < 0 ||
 		read_digest(m, map, &d->digest, e) < 0 ||
-		node_int(doc_of(m), map, "size", REQUIRED, 0, INT64_MAX, &size, e) < 0 ||
+		node_int(doc_of(m), map, "size", REQUIRED, 0, DESCRIBED_BYTES_MAX, &size, e) < 0 ||
 		node_list(doc_of(m), map, "urls", OPTIONAL, &urls, e) < 0)
 		return -1;
 	d->size = (uint64_t)size;

@@ -14,6 +14,8 @@
 
 #define MANIFEST_MAX (4u << 20) /* bytes; what clients accept at most */
 #define MANIFEST_VALUES_MAX 200000 /* about: each costs the parser some 300 bytes */
+#define DESCRIBED_BYTES_MAX                                                                        \
+	(INT64_C(16) << 40) /* of one blob; no usual filesystem has larger files */
 #define DESCRIPTORS_MAX 10000 /* layers of an image, children of an index */
 #define ANNOTATIONS_MAX 1000 /* of one descriptor or manifest */
 

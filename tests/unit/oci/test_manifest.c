@@ -199,6 +199,10 @@ static const struct {
 	{ NULL, IMAGE ",\"layers\":[" DESC("a/b", "sha256:00") "]}", "at layers[0].digest" },
 	{ NULL, IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":-1}]}",
 		"not between" },
+	{ NULL,
+		IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1
+		      "\",\"size\":17592186044417}]}",
+		"not between 0 and 17592186044416" },
 	{ NULL, IMAGE ",\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":1e3}]}",
 		"an integer" },
 	{ NULL, IMAGE ",\"layers\":[],\"annotations\":{\"a\":1}}", "must be a string" },

@@ -217,7 +217,8 @@ static int put_index(struct put *p, struct put_row *row, const struct manifest *
 			return -1;
 		whole += put;
 	}
-	if (m->count && !whole)
+	/* An inventory may leave out all that an index within an index lists. */
+	if (m->count && !whole && !p->held)
 		return put_misses(p, "manifest", &m->items[0].digest, NULL, e);
 	row->put = true;
 	return META(s, link_add, p->repo, row->id, e);

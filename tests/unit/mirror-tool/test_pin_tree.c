@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "storage/oci/graph.h"
+#include "tests/support/fake_upstream.h"
 #include "tests/unit/mirror-tool/layout_world.h"
 
 #define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
@@ -120,6 +121,24 @@ static void pin__asks_for_platforms_of_the_whole_tree(void **state)
 	assert_non_null(strstr(w->out, "there is no linux/amd64; there is linux/arm64"));
 }
 
+/* An index within an index keeps its bytes even when nothing in it is wanted. */
+static void pin__holds_an_inner_index_of_which_nothing_is_wanted(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest amd = make(w, "amd", "linux/amd64"), arm = make(w, "arm", "linux/arm64");
+	AUTO(mem_free) char *wanted = item(w, MEDIA_OCI_MANIFEST, &amd, "linux/amd64");
+	AUTO(mem_free) char *other = item(w, MEDIA_OCI_MANIFEST, &arm, "linux/arm64");
+	struct digest inner = index_of(w, other), root;
+	AUTO(mem_free) char *wrapped = item(w, MEDIA_OCI_INDEX, &inner, NULL);
+	AUTO(mem_free) char *items = mem_printf("%s,%s", wanted, wrapped);
+
+	root = index_of(w, items);
+	use(w, &root, MEDIA_OCI_INDEX);
+	carry(w);
+	assert_true(held(w, &amd) && held(w, &inner));
+	assert_false(held(w, &arm));
+}
+
 /* Manifests without a config, indexes of plain blobs, lists that are null. */
 static void carries__what_has_no_config(void **state)
 {
@@ -155,6 +174,69 @@ static void carries__what_has_no_config(void **state)
 		carry(w);
 		assert_true(held(w, &root));
 		assert_int_equal(held(w, &blob), !strstr(cases[i].text, "\"x\""));
+		world_free(&w);
+		assert_int_equal(sandbox_teardown(state), 0);
+		assert_int_equal(sandbox_setup(state), 0);
+	}
+}
+
+/* --- what it costs -------------------------------------------------------------------------- */
+
+struct registry {
+	struct digest image, index;
+	const char *says; /* Content-Type of the image */
+	struct buf image_bytes, index_bytes;
+};
+
+static void answer(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	const struct registry *g = ctx;
+	char text[DIGEST_TEXT_SIZE];
+
+	if (strstr(r->target, "/manifests/1")) {
+		fake_header(out, "Content-Type: %s", MEDIA_OCI_INDEX);
+		buf_add(&out->body, g->index_bytes.data, g->index_bytes.len);
+	} else if (strstr(r->target, digest_text(&g->image, text))) {
+		fake_header(out, "Content-Type: %s", g->says);
+		buf_add(&out->body, g->image_bytes.data, g->image_bytes.len);
+	} else {
+		out->status = strcmp(r->target, "/v2/") == 0 ? 200 : 404;
+	}
+}
+
+/* HEAD is free of rate limits; GET is asked only where HEAD leaves a doubt. */
+static void pin__gets_a_child_only_when_in_doubt(void **state)
+{
+	static const struct {
+		const char *says;
+		unsigned gets;
+	} cases[] = { { MEDIA_OCI_MANIFEST, 0 }, { MEDIA_DOCKER_MANIFEST, 1 }, { "text/html", 1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(state);
+		struct registry g = { .image = make(w, "image", NULL), .says = cases[i].says };
+		AUTO(mem_free) char *child = item(w, MEDIA_OCI_MANIFEST, &g.image, "linux/amd64");
+		AUTO(mem_free) char *get = NULL;
+		AUTO(mem_free) char *list = NULL;
+		struct fake *fake = fake_start(answer, &g, NULL);
+		char text[DIGEST_TEXT_SIZE];
+		struct err e = ERR_INIT;
+
+		g.index = index_of(w, child);
+		g.image_bytes = g.index_bytes = (struct buf)BUF_INIT;
+		assert_int_equal(blob_read(w->source, &g.image, 9999, &g.image_bytes, &e), 1);
+		assert_int_equal(blob_read(w->source, &g.index, 9999, &g.index_bytes, &e), 1);
+		list = mem_printf("set: s\nimages: [\"%s/app:1\"]\nregistries:\n"
+				  "  \"%s\": {plain-http: true}\n",
+			fake_host(fake), fake_host(fake));
+		sandbox_write(sandbox_path(w->sb, "moat.yaml"), list, strlen(list));
+		assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+		get = mem_printf("GET /v2/app/manifests/%s", digest_text(&g.image, text));
+		assert_int_equal(fake_count(fake, get), cases[i].gets);
+		assert_int_equal(fake_count(fake, "GET /v2/app/manifests/1"), 1);
+		fake_stop(&fake);
+		buf_release(&g.image_bytes);
+		buf_release(&g.index_bytes);
 		world_free(&w);
 		assert_int_equal(sandbox_teardown(state), 0);
 		assert_int_equal(sandbox_setup(state), 0);
@@ -296,7 +378,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pin__holds_wanted_platforms_at_every_level),
 		TEST(pin__asks_for_platforms_of_the_whole_tree),
+		TEST(pin__holds_an_inner_index_of_which_nothing_is_wanted),
 		TEST(carries__what_has_no_config),
+		TEST(pin__gets_a_child_only_when_in_doubt),
 		TEST(pin__refuses_children_that_are_not_what_is_listed),
 		TEST(pin__refuses_what_is_attached_and_not_there),
 		TEST(pin__holds_whole_what_is_attached),

@@ -116,30 +116,57 @@ static void print_json(struct pinning *p, bool written)
 	drifts_json(&p->drifts, &out);
 	buf_str(&out, ",\"failed\":");
 	failures_json(&p->failures, &out);
+	buf_printf(&out, ",\"excuses\":%zu,\"skipped\":", lock_excuses(&p->now));
+	skips_json(&p->now.skipped, &out);
 	buf_str(&out, "}\n");
 	fputs(out.data, p->tool->out);
+}
+
+/* ", 1 skipped, 3 excuses in all", or nothing. */
+static void print_left(const struct lock *l, struct buf *out)
+{
+	size_t excuses = lock_excuses(l);
+
+	if (l->skipped.count)
+		buf_printf(out, ", %zu skipped", l->skipped.count);
+	if (excuses)
+		buf_printf(out, ", %zu excuse%s in all", excuses, excuses == 1 ? "" : "s");
 }
 
 static void print_result(struct pinning *p, bool written)
 {
 	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(buf_release) struct buf left = BUF_INIT;
 
 	if (p->tool->json) {
 		print_json(p, written);
 		return;
 	}
 	drifts_table(&p->drifts, &out);
+	print_left(&p->now, &left);
 	if (written)
-		buf_printf(&out, "%s: %zu pins written\n", p->options->lock, p->now.count);
+		buf_printf(&out, "%s: %zu pins written%s\n", p->options->lock, p->now.count,
+			left.data);
 	else if (p->had_lock && !p->drifts.count && !p->failures.count)
-		buf_printf(&out, "%s: %zu pins, nothing has changed\n", p->options->lock,
-			p->now.count);
+		buf_printf(&out, "%s: %zu pins, nothing has changed%s\n", p->options->lock,
+			p->now.count, left.data);
 	fputs(out.data, p->tool->out);
 }
 
 static size_t attempted(const struct pinning *p)
 {
-	return p->now.count + p->failures.count;
+	return p->now.count + p->now.skipped.count + p->failures.count;
+}
+
+/* A list whose every image is skipped says more of the network than of the images. */
+static int check_any(const struct pinning *p, struct err *e)
+{
+	const struct skips *s = &p->now.skipped;
+
+	if (p->now.count || !s->count || p->failures.count)
+		return 0;
+	return err_set(e, ERR_INCOMPLETE, "each of %zu references would be skipped; %s: %s",
+		s->count, s->items[0].ref, s->items[0].why);
 }
 
 /* Failures that no drift explains always fail; the others fail only what they would be written to. */
@@ -152,13 +179,21 @@ static int judge(struct pinning *p, struct err *e)
 		failures_print(&p->failures);
 		return failures_err(&p->failures, attempted(p), "references", e);
 	}
-	if (may_write && write_lock(p, e) < 0)
+	if (check_any(p, e) < 0 || (may_write && write_lock(p, e) < 0))
 		return -1;
 	print_result(p, may_write);
 	if (may_write || !p->drifts.count)
 		return 0;
 	return err_set(e, ERR_DIFFERS, "%zu changes since %s was written; --update takes them in",
 		p->drifts.count, p->options->lock);
+}
+
+static void note_skipped(const struct pinning *p)
+{
+	const struct skips *s = &p->now.skipped;
+
+	for (size_t i = 0; i < s->count; i++)
+		tool_note(p->tool, "skipped: %s: %s", s->items[i].ref, s->items[i].why);
 }
 
 static int pin(struct pinning *p, struct err *e)
@@ -174,6 +209,7 @@ static int pin(struct pinning *p, struct err *e)
 	if (resolve(p, e) < 0)
 		return -1;
 	lock_sort(&p->now);
+	note_skipped(p);
 	if (p->had_lock)
 		drift_find(&p->drifts, &p->old, &p->now, &p->failures);
 	return judge(p, e);

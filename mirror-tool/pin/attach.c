@@ -1,7 +1,8 @@
 /*
  * What is attached to an image: referrers (the API's or the fallback tag's list) and cosign's tags,
  * of a subject and then of each thing found. A set of visited digests ends cycles. Any answer but
- * "there is none" that is not a good one fails the image: nothing travels without its signatures.
+ * "there is none" that is not a good one fails the image, unless its list says otherwise: nothing
+ * travels without its signatures in silence.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ static const char *const suffixes[] = { ".sig", ".att", ".sbom" };
 struct probe {
 	struct request r;
 	struct digest subject;
+	const char *suffix; /* of the tag that is asked for; NULL: referrers are */
 };
 
 static struct probe *probe_new(struct task *t, const struct digest *subject)
@@ -25,13 +27,42 @@ static struct probe *probe_new(struct task *t, const struct digest *subject)
 	return p;
 }
 
-static void probe_fail(struct probe *p, struct err *e, const char *what)
+/* May the answer to this question be missing? */
+static bool is_excused(const struct probe *p)
 {
-	char text[DIGEST_TEXT_SIZE];
+	const struct exceptions *x = &p->r.task->exceptions;
 
-	err_ctx(e, "%s of %s", what, digest_text(&p->subject, text));
-	task_fail(p->r.task, e);
+	return x->attachments == ATTACH_OPTIONAL ||
+	       (p->suffix && !exceptions_want(x, "", p->suffix));
+}
+
+static void probe_fail(struct probe *p, struct err *e)
+{
+	struct task *t = p->r.task;
+
+	if (p->suffix)
+		err_ctx(e, "%s", p->r.ref.tag);
+	if (is_excused(p)) {
+		excuses_add(&t->pin.excused, EXCUSE_ATTACHMENTS, &p->subject, e->text);
+	} else {
+		err_ctx(e, "what is attached cannot be told (`attachments:` may excuse it)");
+		task_fail(t, e);
+	}
 	request_end(&p->r);
+}
+
+bool attach_leave(struct task *t, const struct digest *d, const char *type, const char *suffix)
+{
+	AUTO(mem_free) char *why = NULL;
+
+	if (exceptions_want(&t->exceptions, type, suffix))
+		return false;
+	if (t->exceptions.attachments == ATTACH_NONE)
+		why = mem_strdup("attachments: none");
+	else
+		why = mem_printf("its type is %s", *suffix ? suffix : *type ? type : "not told");
+	excuses_add(&t->pin.excused, EXCUSE_ATTACHMENT, d, why);
+	return true;
 }
 
 /* Record an attachment once a tag; one that was found without a tag gets the tag. */
@@ -82,12 +113,16 @@ static void got_referrers(void *ctx, int rc, const struct upstream_referrers *r,
 	struct probe *p = ctx;
 
 	if (rc < 0) {
-		probe_fail(p, e, "referrers");
+		probe_fail(p, e);
 		return;
 	}
 	for (size_t i = 0; rc > 0 && i < r->count && !p->r.task->failed; i++) {
+		const char *type = r->items[i].artifact_type;
+
 		if (media_kind_of(r->items[i].media_type) == MEDIA_OTHER)
 			continue; /* no manifest: nothing that a registry could serve as one */
+		if (attach_leave(p->r.task, &r->items[i].digest, type ? type : "", ""))
+			continue;
 		record(p->r.task, &r->items[i], r->items[i].artifact_type, &p->subject, "");
 		tree_ask(p->r.task, &r->items[i], 0, true);
 	}
@@ -107,7 +142,7 @@ static void got_attached(void *ctx, int rc, const struct upstream_manifest *m, s
 		rc = manifest_parse(&parsed, p->r.ref.tag, NULL, m->bytes, e);
 	if (rc < 0) {
 		manifest_release(&parsed);
-		probe_fail(p, e, p->r.ref.tag);
+		probe_fail(p, e);
 		return;
 	}
 	d = (struct descriptor){
@@ -128,8 +163,9 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 	struct probe *p = ctx;
 
 	if (rc < 0) {
-		probe_fail(p, e, p->r.ref.tag);
-	} else if (rc == 0 || digest_eq(&m->digest, &p->subject)) {
+		probe_fail(p, e);
+	} else if (rc == 0 || digest_eq(&m->digest, &p->subject) ||
+		   attach_leave(p->r.task, &m->digest, "", p->suffix)) {
 		request_end(&p->r); /* some registries take the tag for the subject's digest */
 	} else if (m->bytes.len) {
 		got_attached(p, rc, m, e);
@@ -158,11 +194,17 @@ void attach_scan(struct task *t, const struct digest *subject)
 
 	if (t->failed || !visit(t, subject))
 		return;
+	if (t->exceptions.attachments == ATTACH_NONE) {
+		excuses_add(
+			&t->pin.excused, EXCUSE_ATTACHMENTS, &t->pin.digest, "attachments: none");
+		return;
+	}
 	p = probe_new(t, subject);
 	p->r.ref.digest = *subject;
 	origin_referrers(&t->origin, &p->r.ref, got_referrers, p);
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		p = probe_new(t, subject);
+		p->suffix = suffixes[i];
 		ref_fallback_tag(subject, suffixes[i], p->r.ref.tag);
 		origin_manifest(
 			&t->origin, &p->r.ref, MANIFEST_HEAD | MANIFEST_OPTIONAL, got_tag, p);

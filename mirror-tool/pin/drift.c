@@ -17,6 +17,8 @@ const char *drift_name(enum drift_kind kind)
 		[DRIFT_ATTACHED] = "attached",
 		[DRIFT_DETACHED] = "detached",
 		[DRIFT_SOURCE] = "source",
+		[DRIFT_EXCUSED] = "excused",
+		[DRIFT_SKIPPED] = "skipped",
 		[DRIFT_LIST] = "list",
 	};
 
@@ -119,6 +121,40 @@ static void compare_attached(
 	}
 }
 
+static void compare_foreign(
+	struct drifts *d, const char *ref, const struct lock_pin *old, const struct lock_pin *now)
+{
+	static const char *const words[] = { "foreign-layers: fetch", "foreign-layers: leave" };
+
+	if (old->leave_foreign != now->leave_foreign)
+		add(d, DRIFT_EXCUSED, ref, words[old->leave_foreign], words[now->leave_foreign]);
+}
+
+/* The reason may be an error of the day; it is no change. */
+static void excuses_beyond(struct drifts *d, const char *ref, const struct excuses *these,
+	const struct excuses *those, bool is_new)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	for (size_t i = 0; i < these->count; i++) {
+		const struct excuse *x = &these->items[i];
+		AUTO(mem_free) char *what = NULL;
+
+		if (excuses_has(those, x->kind, &x->digest))
+			continue;
+		what = mem_printf("%s %s%s%s", excuse_name(x->kind), digest_text(&x->digest, text),
+			is_new ? ": " : "", is_new ? x->why : "");
+		add(d, DRIFT_EXCUSED, ref, is_new ? "" : what, is_new ? what : "");
+	}
+}
+
+static void compare_excused(
+	struct drifts *d, const char *ref, const struct lock_pin *old, const struct lock_pin *now)
+{
+	excuses_beyond(d, ref, &old->excused, &now->excused, false);
+	excuses_beyond(d, ref, &now->excused, &old->excused, true);
+}
+
 /* Where it comes from: a local source, or addresses of files. */
 static void source_of(struct buf *out, const struct lock_pin *pin)
 {
@@ -151,6 +187,8 @@ static void compare_pin(
 	compare_platforms(d, ref, old, now);
 	compare_attached(d, ref, old, now);
 	compare_source(d, ref, old, now);
+	compare_foreign(d, ref, old, now);
+	compare_excused(d, ref, old, now);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
@@ -168,15 +206,19 @@ static bool says_vanished(const struct failure *f)
 	return f->code == ERR_ABSENT || f->code == ERR_INCOMPLETE;
 }
 
-/* A pin that is there no more: no longer wanted, vanished upstream, or not known (a failure). */
-static void missing_pin(
-	struct drifts *d, const struct lock_pin *old, const struct failures *failures)
+/* A pin that is there no more: skipped, no longer wanted, vanished upstream, or not known (a
+ * failure). */
+static void missing_pin(struct drifts *d, const struct lock_pin *old, const struct lock *now,
+	const struct failures *failures)
 {
 	char ref[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 	const struct failure *f = failure_of(failures, ref_text(&old->ref, ref));
+	const struct skip *skipped = skips_find(&now->skipped, ref);
 
 	digest_text(&old->digest, digest);
-	if (!f)
+	if (skipped)
+		add(d, DRIFT_SKIPPED, ref, digest, skipped->why);
+	else if (!f)
 		add(d, DRIFT_GONE, ref, digest, "");
 	else if (says_vanished(f))
 		add(d, DRIFT_VANISHED, ref, digest, f->text);
@@ -204,6 +246,33 @@ static void compare_lists(struct drifts *d, const struct lock *old, const struct
 			digest_text(&now->list, new_digest));
 }
 
+static bool is_pinned(const struct lock *l, const char *text)
+{
+	struct err ignored = ERR_INIT;
+	struct ref ref;
+
+	return ref_parse(&ref, span_of(text), &ignored) == 0 && lock_find(l, &ref);
+}
+
+/* What was skipped before is no change as long as it is; pinned now, it is new. */
+static void compare_skipped(struct drifts *d, const struct lock *old, const struct lock *now,
+	const struct failures *failures)
+{
+	for (size_t i = 0; i < now->skipped.count; i++) {
+		const struct skip *s = &now->skipped.items[i];
+
+		if (!skips_find(&old->skipped, s->ref) && !is_pinned(old, s->ref))
+			add(d, DRIFT_SKIPPED, s->ref, "", s->why);
+	}
+	for (size_t i = 0; i < old->skipped.count; i++) {
+		const struct skip *s = &old->skipped.items[i];
+
+		if (!skips_find(&now->skipped, s->ref) && !is_pinned(now, s->ref) &&
+			!failure_of(failures, s->ref))
+			add(d, DRIFT_GONE, s->ref, "skipped", "");
+	}
+}
+
 void drift_find(struct drifts *out, const struct lock *old, const struct lock *now,
 	const struct failures *failures)
 {
@@ -217,12 +286,13 @@ void drift_find(struct drifts *out, const struct lock *old, const struct lock *n
 		if (pin)
 			compare_pin(out, ref_text(&pin->ref, ref), &old->pins[i], pin);
 		else
-			missing_pin(out, &old->pins[i], failures);
+			missing_pin(out, &old->pins[i], now, failures);
 	}
 	for (size_t i = 0; i < now->count; i++)
 		if (!lock_find(old, &now->pins[i].ref))
 			add(out, DRIFT_NEW, ref_text(&now->pins[i].ref, ref), "",
 				digest_text(&now->pins[i].digest, digest));
+	compare_skipped(out, old, now, failures);
 }
 
 size_t drift_unexplained(const struct drifts *d, const struct failures *failures)

@@ -16,6 +16,8 @@ enum drift_kind {
 	DRIFT_ATTACHED, /* a signature, attestation or SBOM that was not there */
 	DRIFT_DETACHED, /* one that is there no more */
 	DRIFT_SOURCE, /* comes from elsewhere */
+	DRIFT_EXCUSED, /* something of it is left behind, or no longer is */
+	DRIFT_SKIPPED, /* left out as a whole, which it was not */
 	DRIFT_LIST /* the list's text, name, version or settings */
 };
 

@@ -69,6 +69,7 @@ static void image_release(struct list_image *image)
 	free(image->patterns);
 	platforms_release(&image->platforms);
 	source_ref_release(&image->from);
+	exceptions_release(&image->exceptions);
 }
 
 int list_parse_ref(
@@ -192,7 +193,8 @@ static int check_selection(
 static int read_image_map(
 	struct reader *r, struct list_image *image, const struct node *n, struct err *e)
 {
-	static const char *const known[] = { "name", "tags", "platforms", "from", "source", NULL };
+	static const char *const known[] = { "name", "tags", "platforms", "from", "source",
+		"attachments", "foreign-layers", "on-error", NULL };
 	const char *name;
 	int rc;
 
@@ -200,7 +202,8 @@ static int read_image_map(
 		node_string(r->doc, n, "name", REQUIRED, &name, e) < 0 ||
 		list_parse_ref(&image->ref, r->doc, node_get(n, "name"), name, e) < 0 ||
 		read_tags(image, r->doc, n, e) < 0 || read_from(image, r->doc, n, e) < 0 ||
-		read_source(image, r->doc, n, e) < 0)
+		read_source(image, r->doc, n, e) < 0 ||
+		exceptions_read(&image->exceptions, &r->exceptions, r->doc, n, e) < 0)
 		return -1;
 	rc = read_platforms(&image->platforms, r->doc, n, e);
 	if (rc == 0)
@@ -219,6 +222,7 @@ static int read_image(
 	if (list_parse_ref(&image->ref, r->doc, n, n->text, e) < 0)
 		return -1;
 	copy_platforms(&image->platforms, &r->platforms);
+	exceptions_copy(&image->exceptions, &r->exceptions);
 	return check_selection(image, r->doc, n, e);
 }
 
@@ -402,7 +406,8 @@ static int check_files(const struct list *l, const char *name, struct err *e)
 static int read_head(struct reader *r, const struct node *root, struct err *e)
 {
 	static const char *const known[] = { "set", "version", "platforms", "images", "files",
-		"verify", "registries", NULL };
+		"verify", "registries", "attachments", "foreign-layers", "on-error", NULL };
+	static const struct exceptions strict = { .attachments = ATTACH_ALL };
 	const char *name = NULL, *version = NULL;
 	const struct node *registries = NULL;
 
@@ -418,7 +423,8 @@ static int read_head(struct reader *r, const struct node *root, struct err *e)
 	memcpy(r->list->name, name, strlen(name));
 	if (version)
 		snprintf(r->list->version, sizeof(r->list->version), "%s", version);
-	if (read_platforms(&r->platforms, r->doc, root, e) < 0)
+	if (read_platforms(&r->platforms, r->doc, root, e) < 0 ||
+		exceptions_read(&r->exceptions, &strict, r->doc, root, e) < 0)
 		return -1;
 	return registry_confs_read(&r->list->registries, r->doc, registries, e);
 }
@@ -448,6 +454,7 @@ int list_parse(struct list *l, const char *name, struct span bytes, struct err *
 		return -1;
 	rc = read_all(&r, d.root, e);
 	platforms_release(&r.platforms);
+	exceptions_release(&r.exceptions);
 	if (rc < 0)
 		list_release(l);
 	return rc;

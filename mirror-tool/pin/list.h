@@ -8,6 +8,7 @@
 #ifndef MOAT_LIST_H
 #define MOAT_LIST_H
 
+#include "mirror-tool/pin/exceptions.h"
 #include "mirror-tool/pin/files.h"
 #include "mirror-tool/pattern.h"
 #include "mirror-tool/pin/platforms.h"
@@ -25,6 +26,7 @@ struct list_image {
 	struct pattern *patterns; /* tags that any of them matches */
 	size_t pattern_count;
 	struct platforms platforms;
+	struct exceptions exceptions;
 	struct source_ref from; /* SOURCE_REGISTRY, or what gets this name */
 	uint32_t line;
 };

@@ -8,6 +8,7 @@ struct reader {
 	struct list *list;
 	const struct doc *doc;
 	struct platforms platforms; /* the default of the list */
+	struct exceptions exceptions; /* likewise */
 };
 
 MUST int list_parse_ref(

@@ -54,6 +54,25 @@ struct lock_attachment *lock_attach(struct lock_pin *pin)
 	return a;
 }
 
+static void attachment_release(struct lock_attachment *a)
+{
+	free(a->media_type);
+	free(a->artifact_type);
+}
+
+void lock_pin_drop_excused(struct lock_pin *pin)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < pin->attached_count; i++) {
+		if (excuses_has(&pin->excused, EXCUSE_ATTACHMENT, &pin->attached[i].digest))
+			attachment_release(&pin->attached[i]);
+		else
+			pin->attached[kept++] = pin->attached[i];
+	}
+	pin->attached_count = kept;
+}
+
 struct lock_file *lock_add_file(struct lock_pin *pin)
 {
 	struct lock_file *f;
@@ -92,10 +111,8 @@ static void texts_free(struct platform_texts *t)
 
 void lock_pin_release(struct lock_pin *pin)
 {
-	for (size_t i = 0; i < pin->attached_count; i++) {
-		free(pin->attached[i].media_type);
-		free(pin->attached[i].artifact_type);
-	}
+	for (size_t i = 0; i < pin->attached_count; i++)
+		attachment_release(&pin->attached[i]);
 	for (size_t i = 0; i < pin->file_count; i++) {
 		free(pin->files[i].url);
 		free(pin->files[i].media_type);
@@ -108,6 +125,7 @@ void lock_pin_release(struct lock_pin *pin)
 	texts_free(&pin->platforms);
 	texts_free(&pin->absent);
 	source_ref_release(&pin->from);
+	excuses_release(&pin->excused);
 	*pin = (struct lock_pin){ .size = 0 };
 }
 
@@ -120,6 +138,7 @@ void lock_release(struct lock *l)
 	free(l->pins);
 	free(l->list_text);
 	registry_confs_release(&l->registries);
+	skips_release(&l->skipped);
 	*l = (struct lock)LOCK_INIT;
 	errno = saved;
 }
@@ -169,6 +188,16 @@ void lock_pin_sort(struct lock_pin *pin)
 	sort(pin->absent.items, pin->absent.count, sizeof(char *), text_cmp);
 	sort(pin->attached, pin->attached_count, sizeof(*pin->attached), attachment_cmp);
 	sort(pin->files, pin->file_count, sizeof(*pin->files), file_cmp);
+	excuses_sort(&pin->excused);
+}
+
+size_t lock_excuses(const struct lock *l)
+{
+	size_t count = l->skipped.count;
+
+	for (size_t i = 0; i < l->count; i++)
+		count += l->pins[i].excused.count;
+	return count;
 }
 
 void lock_sort(struct lock *l)
@@ -176,6 +205,7 @@ void lock_sort(struct lock *l)
 	for (size_t i = 0; i < l->count; i++)
 		lock_pin_sort(&l->pins[i]);
 	sort(l->pins, l->count, sizeof(*l->pins), pin_cmp);
+	skips_sort(&l->skipped);
 }
 
 const struct lock_pin *lock_find(const struct lock *l, const struct ref *ref)
@@ -254,6 +284,9 @@ static void put_pin(struct buf *out, const struct lock_pin *pin)
 		put_attachment(out, &pin->attached[i]);
 	}
 	buf_str(out, pin->attached_count ? "]" : "");
+	if (pin->leave_foreign)
+		buf_str(out, ",\"foreignLayers\":\"leave\"");
+	excuses_write(&pin->excused, out);
 	for (size_t i = 0; i < pin->file_count; i++) {
 		buf_str(out, i ? "," : ",\"files\":[");
 		put_file(out, &pin->files[i]);
@@ -274,6 +307,10 @@ void lock_write(struct lock *l, struct buf *out)
 	put_text(out, ",\n\"listText\": ", l->list_text ? l->list_text : "");
 	buf_str(out, ",\n\"registries\": ");
 	registry_confs_write(&l->registries, out);
+	if (l->skipped.count) {
+		buf_str(out, ",\n\"skipped\": ");
+		skips_json(&l->skipped, out);
+	}
 	buf_str(out, ",\n\"pins\": [");
 	for (size_t i = 0; i < l->count; i++) {
 		buf_str(out, i ? ",\n" : "\n");

@@ -8,6 +8,7 @@
 #ifndef MOAT_LOCK_H
 #define MOAT_LOCK_H
 
+#include "mirror-tool/pin/excuses.h"
 #include "mirror-tool/pin/registry_conf.h"
 #include "mirror-tool/pin/source.h"
 #include "storage/oci/set.h"
@@ -55,6 +56,8 @@ struct lock_pin {
 	size_t attached_count;
 	struct lock_file *files; /* sorted by platform; none for an image */
 	size_t file_count;
+	bool leave_foreign; /* foreign layers are not got */
+	struct excuses excused; /* of this pin, left behind by leave of the list */
 };
 
 struct lock {
@@ -66,6 +69,7 @@ struct lock {
 	struct registry_confs registries;
 	struct lock_pin *pins; /* sorted by reference, each once */
 	size_t count;
+	struct skips skipped; /* wanted, and not pinned: `on-error: skip` */
 };
 #define LOCK_INIT                                                                                  \
 	{                                                                                          \
@@ -83,6 +87,9 @@ void lock_pin_sort(struct lock_pin *pin);
 /* Sorts everything and appends the text, with a final newline. */
 void lock_write(struct lock *l, struct buf *out);
 
+/* All excuses of all pins, and what was skipped. */
+size_t lock_excuses(const struct lock *l);
+
 /* Of a sorted lock. */
 const struct lock_pin *lock_find(const struct lock *l, const struct ref *ref);
 
@@ -91,6 +98,8 @@ struct lock_pin *lock_add(struct lock *l); /* empty */
 void lock_move(struct lock *l, struct lock_pin *pin); /* in, as it is; *pin is left empty */
 void lock_pin_init(struct lock_pin *pin);
 struct lock_attachment *lock_attach(struct lock_pin *pin);
+/* Forget what is attached and excused. */
+void lock_pin_drop_excused(struct lock_pin *pin);
 struct lock_file *lock_add_file(struct lock_pin *pin);
 void platform_texts_add(struct platform_texts *t, const char *text); /* once each */
 bool platform_texts_has(const struct platform_texts *t, const char *text);

@@ -172,10 +172,25 @@ static int read_ref(struct lock_pin *pin, const struct doc *d, const struct node
 	return 0;
 }
 
+static int read_foreign(
+	struct lock_pin *pin, const struct doc *d, const struct node *n, struct err *e)
+{
+	const char *text = NULL;
+	int rc = node_string(d, n, "foreignLayers", OPTIONAL, &text, e);
+
+	if (rc <= 0)
+		return rc;
+	if (strcmp(text, "leave") != 0)
+		return node_err(d, node_get(n, "foreignLayers"), e, "\"leave\" is needed here");
+	pin->leave_foreign = true;
+	return 0;
+}
+
 static int read_pin(struct lock *l, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "ref", "digest", "size", "mediaType", "artifactType",
-		"platforms", "absent", "from", "attached", "files", NULL };
+		"platforms", "absent", "from", "attached", "excused", "files", "foreignLayers",
+		NULL };
 	struct lock_pin *pin = lock_add(l);
 
 	if (node_only(d, n, known, e) < 0 || read_digest(d, n, "digest", &pin->digest, e) < 0 ||
@@ -185,6 +200,7 @@ static int read_pin(struct lock *l, const struct doc *d, const struct node *n, s
 		read_texts(d, n, "platforms", &pin->platforms, e) < 0 ||
 		read_texts(d, n, "absent", &pin->absent, e) < 0 ||
 		read_items(pin, d, n, "attached", LOCK_ATTACHED_MAX, read_attachment, e) < 0 ||
+		excuses_read(&pin->excused, d, n, e) < 0 || read_foreign(pin, d, n, e) < 0 ||
 		read_items(pin, d, n, "files", LOCK_PLATFORMS_MAX, read_file, e) < 0)
 		return -1;
 	if (media_kind_of(pin->media_type) == MEDIA_OTHER)
@@ -256,7 +272,7 @@ static int read_names(struct lock *l, const struct doc *d, const struct node *ro
 static int read_all(struct lock *l, const struct doc *d, struct err *e)
 {
 	static const char *const known[] = { "moatLock", "set", "version", "created", "list",
-		"listText", "registries", "pins", NULL };
+		"listText", "registries", "skipped", "pins", NULL };
 	const struct node *registries = NULL;
 	int64_t format = 0;
 
@@ -269,7 +285,8 @@ static int read_all(struct lock *l, const struct doc *d, struct err *e)
 	if (node_only(d, d->root, known, e) < 0 || read_names(l, d, d->root, e) < 0 ||
 		read_list_text(l, d, d->root, e) < 0 ||
 		node_map(d, d->root, "registries", OPTIONAL, &registries, e) < 0 ||
-		registry_confs_read(&l->registries, d, registries, e) < 0)
+		registry_confs_read(&l->registries, d, registries, e) < 0 ||
+		skips_read(&l->skipped, d, d->root, LOCK_PINS_MAX, e) < 0)
 		return -1;
 	return read_pins(l, d, d->root, e);
 }

@@ -345,14 +345,12 @@ static void walk_edge(struct walk *w, const struct edge *edge)
 
 static int walk_manifest(struct walk *w, const struct manifest *m, struct err *e)
 {
-	const struct platform_texts *absent = w->attached ? NULL : &w->job->pin->absent;
-
 	if (m->kind == MEDIA_INDEX && graph_check_depth(w->depth + 1, e) < 0)
 		return -1;
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
 
-		if (edge.role != EDGE_CHILD || select_held(m, i, absent))
+		if (edge.role != EDGE_CHILD || select_held(m, i, w->job->pin, w->attached))
 			walk_edge(w, &edge);
 	}
 	return 0;

@@ -35,6 +35,7 @@ static void task_free(struct task *t)
 	digest_map_release(&t->visited);
 	lock_pin_release(&t->pin);
 	platforms_release(&t->wanted);
+	exceptions_release(&t->exceptions);
 	buf_release(&t->root);
 	evidence_free(&t->evidence);
 	free(t);
@@ -52,6 +53,16 @@ void task_fail(struct task *t, const struct err *e)
 	t->failed = true;
 }
 
+/* What fails, or is left out where the list allows it. */
+static void fail_item(
+	struct resolver *r, const struct exceptions *x, const char *item, const struct err *e)
+{
+	if (x->skip)
+		skips_add(&r->lock->skipped, item, e->text);
+	else
+		failures_add(r->failures, item, e);
+}
+
 static void task_end(struct task *t)
 {
 	struct resolver *r = t->resolver;
@@ -61,10 +72,13 @@ static void task_end(struct task *t)
 		t->failed = true;
 	evidence_free(&t->evidence);
 	buf_release(&t->root);
-	if (t->failed)
-		failures_add(r->failures, ref_text(&t->ref, text), &t->e);
-	else
+	if (!t->failed && t->pin.excused.count > EXCUSES_MAX)
+		t->failed = err_set(&t->e, ERR_INPUT, "more than %d excuses", EXCUSES_MAX) < 0;
+	lock_pin_drop_excused(&t->pin);
+	if (!t->failed)
 		lock_move(r->lock, &t->pin);
+	else
+		fail_item(r, &t->exceptions, ref_text(&t->ref, text), &t->e);
 	r->session->state.done++;
 	progress_show(&r->session->progress, &r->session->state);
 }
@@ -246,6 +260,7 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 	t->root = (struct buf)BUF_INIT;
 	t->ref = image->ref;
 	t->from = &image->from;
+	exceptions_copy(&t->exceptions, &image->exceptions);
 	if (*tag)
 		memcpy(t->ref.tag, tag, strlen(tag) + 1);
 	if (t->ref.tag[0]) {
@@ -271,6 +286,7 @@ static int unite(struct task *t, const struct task *other, struct err *e)
 		return err_set(e, ERR_INPUT, "is wanted twice, from different sources");
 	if (other->expect.alg)
 		t->expect = other->expect;
+	exceptions_unite(&t->exceptions, &other->exceptions);
 	if (!t->wanted.count || !other->wanted.count)
 		platforms_release(&t->wanted);
 	else
@@ -340,7 +356,7 @@ static void fail_image(struct tag_list *l, const char *pattern, const struct err
 	AUTO(mem_free)
 	char *item = mem_printf("%s %s", ref_name(&l->image->ref, name), pattern);
 
-	failures_add(l->resolver->failures, item, e);
+	fail_item(l->resolver, &l->image->exceptions, item, e);
 }
 
 static void tag_list_end(struct tag_list *l)
@@ -450,6 +466,7 @@ static int second_round(struct resolver *r, struct err *e)
 
 		lock_pin_init(&t->pin);
 		t->pin.ref = t->ref;
+		t->pin.leave_foreign = t->exceptions.leave_foreign;
 		if (t->from->kind != SOURCE_REGISTRY)
 			source_ref_copy(&t->pin.from, t->from);
 		task_start(t);

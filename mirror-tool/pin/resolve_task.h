@@ -11,6 +11,7 @@ struct task {
 	struct digest expect; /* what the list says the tag must be; or DIGEST_NONE */
 	struct platforms wanted;
 	const struct source_ref *from; /* borrowed from the list */
+	struct exceptions exceptions;
 	struct origin origin;
 	struct lock_pin pin; /* grows */
 	struct digest_map
@@ -43,6 +44,10 @@ void requests_release(struct task *t);
 
 /* attach.c: find what is attached to `subject` and, in turn, to that. */
 void attach_scan(struct task *t, const struct digest *subject);
+/* Does the list leave this attachment behind? Then it is excused from now on. type: its artifactType;
+ * suffix: of its tag, or "". */
+bool attach_leave(struct task *t, const struct digest *d, const char *type, const char *suffix);
+#define ATTESTATION_TYPE "attestation-manifest" /* as lists name buildkit's, which have no type */
 
 /*
  * tree.c: the manifests that a pin holds. depth: manifests above; attached: it belongs to something

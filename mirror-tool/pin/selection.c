@@ -17,12 +17,15 @@ static bool is_absent(const struct descriptor *d, const struct platform_texts *a
 	return has_platform(d) && platform_texts_has(absent, platform_text(&d->platform, text));
 }
 
-bool select_held(const struct manifest *index, size_t i, const struct platform_texts *absent)
+bool select_held(const struct manifest *index, size_t i, const struct lock_pin *pin, bool attached)
 {
+	const struct platform_texts *absent = &pin->absent;
 	bool about_absent = false;
 	struct digest of;
 
-	if (!absent || !absent->count)
+	if (excuses_has(&pin->excused, EXCUSE_ATTACHMENT, &index->items[i].digest))
+		return false;
+	if (attached || !absent->count)
 		return true;
 	if (!descriptor_is_attestation(&index->items[i], &of))
 		return !is_absent(&index->items[i], absent);

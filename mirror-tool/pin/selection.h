@@ -19,7 +19,8 @@ void select_platforms(
  * them has (an image that names no platform at all is held whole); ERR_INPUT too many for a lock. */
 MUST int select_check(const struct platforms *wanted, const struct lock_pin *pin, struct err *e);
 
-/* At pin, pull and seal: is the child at `i` held? absent: of the lock; NULL: nothing is. */
-bool select_held(const struct manifest *index, size_t i, const struct platform_texts *absent);
+/* At pin, pull and seal: is the child at `i` held? attached: of something that is attached to the pin,
+ * which is held whole. What the pin excuses is not. */
+bool select_held(const struct manifest *index, size_t i, const struct lock_pin *pin, bool attached);
 
 #endif

@@ -18,6 +18,7 @@ struct ask {
 	char platform[PLATFORM_TEXT_SIZE]; /* what it is for; "" when nothing is said */
 	unsigned depth; /* manifests above */
 	bool attached; /* or below something that is */
+	bool attestation; /* that an index lists */
 	bool head; /* only whether it is there is asked for */
 };
 
@@ -30,7 +31,8 @@ static struct ask *ask_new(
 	a->r.ref.digest = a->digest = d->digest;
 	a->size = d->size;
 	snprintf(a->media_type, sizeof(a->media_type), "%s", d->media_type);
-	if (descriptor_is_attestation(d, &of))
+	a->attestation = descriptor_is_attestation(d, &of);
+	if (a->attestation)
 		snprintf(a->platform, sizeof(a->platform), "an attestation");
 	else if (d->has_platform)
 		platform_text(&d->platform, a->platform);
@@ -39,10 +41,16 @@ static struct ask *ask_new(
 	return a;
 }
 
+/* Whatever is attached may be excused. */
 static void ask_end(struct ask *a, int rc, const struct err *e)
 {
-	if (rc < 0)
-		task_fail(a->r.task, e);
+	struct task *t = a->r.task;
+
+	if (rc < 0 && (a->attached || a->attestation) &&
+		t->exceptions.attachments == ATTACH_OPTIONAL)
+		excuses_add(&t->pin.excused, EXCUSE_ATTACHMENT, &a->digest, e->text);
+	else if (rc < 0)
+		task_fail(t, e);
 	request_end(&a->r);
 }
 
@@ -184,6 +192,15 @@ int tree_reach(struct task *t, const struct descriptor *d, unsigned depth, bool 
 	return 0;
 }
 
+/* An attestation that an index lists is attached as well as if it were a referrer. */
+static bool leave_attestation(struct task *t, const struct descriptor *d, bool attached)
+{
+	struct digest of;
+
+	return !attached && descriptor_is_attestation(d, &of) &&
+	       attach_leave(t, &d->digest, ATTESTATION_TYPE, "");
+}
+
 int tree_enter(
 	struct task *t, const struct manifest *m, unsigned depth, bool attached, struct err *e)
 {
@@ -196,7 +213,8 @@ int tree_enter(
 	for (size_t i = 0; i < m->count && !t->failed; i++) {
 		struct edge edge = graph_edge(m, i);
 
-		if (!select_held(m, i, attached ? NULL : &t->pin.absent))
+		if (!select_held(m, i, &t->pin, attached) ||
+			leave_attestation(t, edge.to, attached))
 			continue;
 		if (edge_is_manifest(&edge))
 			tree_ask(t, edge.to, depth + 1, attached);

@@ -40,7 +40,8 @@ struct gather {
 	void *ctx;
 	uint64_t missing_count;
 	char reference[REF_TEXT_SIZE + DIGEST_TEXT_SIZE]; /* of the entry at hand */
-	const struct platform_texts *absent; /* of its pin; NULL: an attachment, held whole */
+	struct lock_pin *pin;
+	bool attached; /* to the pin: held whole */
 };
 
 static int gather_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
@@ -55,7 +56,7 @@ static bool gather_wanted(void *ctx, const struct walk_node *n)
 	const struct gather *g = ctx;
 
 	return n->edge.role != EDGE_CHILD || !n->in ||
-	       select_held(n->in, (size_t)(n->edge.to - n->in->items), g->absent);
+	       select_held(n->in, (size_t)(n->edge.to - n->in->items), g->pin, g->attached);
 }
 
 static int gather_held(void *ctx, const struct walk_node *n, struct err *e)
@@ -67,7 +68,11 @@ static int gather_held(void *ctx, const struct walk_node *n, struct err *e)
 	uint64_t size;
 	int rc = blob_stat(g->store, &d->digest, &size, e);
 
-	if (rc == 0 && n->edge.role != EDGE_FOREIGN) {
+	if (rc == 0 && n->edge.role == EDGE_FOREIGN && g->pin->leave_foreign &&
+		media_is_foreign(d->media_type)) {
+		excuses_add(&g->pin->excused, EXCUSE_FOREIGN_LAYER, &d->digest,
+			"foreign-layers: leave");
+	} else if (rc == 0) {
 		g->missing_count++;
 		g->missing(g->ctx, g->reference, &d->digest, what);
 	}
@@ -121,11 +126,11 @@ static int add_attachment(struct set *set, struct gather *g, const char *name,
 		entry->subject = a->subject;
 	snprintf(g->reference, sizeof(g->reference), "%s%s%s", name, *a->tag ? ":" : "@",
 		*a->tag ? a->tag : digest_text(&a->digest, digest));
-	g->absent = NULL;
+	g->attached = true;
 	return gather(g, entry, e);
 }
 
-static int add_pin(struct set *set, struct gather *g, const struct lock_pin *pin, struct err *e)
+static int add_pin(struct set *set, struct gather *g, struct lock_pin *pin, struct err *e)
 {
 	char name[REF_TEXT_SIZE];
 	struct set_entry *entry = add_entry(
@@ -134,7 +139,8 @@ static int add_pin(struct set *set, struct gather *g, const struct lock_pin *pin
 	entry->media_type = set_keep(set, pin->media_type);
 	entry->artifact_type = set_keep(set, pin->artifact_type);
 	ref_text(&pin->ref, g->reference);
-	g->absent = &pin->absent;
+	g->pin = pin;
+	g->attached = false;
 	if (gather(g, entry, e) < 0)
 		return -1;
 	for (size_t i = 0; i < pin->attached_count; i++)
@@ -368,6 +374,7 @@ int seal_build(struct seal *out, struct store *s, struct lock *lock, const struc
 	for (size_t i = 0; i < lock->count; i++)
 		if (add_pin(set, &g, &lock->pins[i], e) < 0)
 			return -1;
+	set->excuses = lock_excuses(lock);
 	if (check_complete(&g, e) < 0 || drop_repeated(set, e) < 0)
 		return -1;
 	add_artifacts(out, lock);

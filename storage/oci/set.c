@@ -139,8 +139,8 @@ static void write_entry(struct buf *out, const struct set_entry *entry)
 
 static void write_annotations(struct buf *out, const struct set *s)
 {
-	char previous[DIGEST_TEXT_SIZE], bytes[24];
-	struct annotation items[6];
+	char previous[DIGEST_TEXT_SIZE], bytes[24], excuses[24];
+	struct annotation items[7];
 	struct annotations a = { items, 0 };
 
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)s->bytes);
@@ -148,6 +148,9 @@ static void write_annotations(struct buf *out, const struct set *s)
 	items[a.count++] = (struct annotation){ SET_KEY("version"), s->version };
 	items[a.count++] = (struct annotation){ SET_KEY("bytes"), bytes };
 	items[a.count++] = (struct annotation){ KEY_CREATED, s->created };
+	snprintf(excuses, sizeof(excuses), "%llu", (unsigned long long)s->excuses);
+	if (s->excuses) /* without one, the bytes are those of before there were excuses */
+		items[a.count++] = (struct annotation){ SET_KEY("excuses"), excuses };
 	if (*s->expires)
 		items[a.count++] = (struct annotation){ SET_KEY("expires"), s->expires };
 	if (s->previous.alg != DIGEST_NONE)
@@ -273,14 +276,14 @@ static int read_time(const char *text, char out[32], struct err *e)
 	return 0;
 }
 
-static int read_bytes(const char *text, uint64_t *out, struct err *e)
+static int read_number(const char *text, const char *what, uint64_t *out, struct err *e)
 {
 	char *end;
 
 	errno = 0;
 	*out = strtoull(text, &end, 10);
 	if (errno || *end || *text < '0' || *text > '9')
-		return err_set(e, ERR_INPUT, "\"%.40s\" is not a number of bytes", text);
+		return err_set(e, ERR_INPUT, "\"%.40s\" is not a number of %s", text, what);
 	return 0;
 }
 
@@ -289,19 +292,23 @@ static int read_annotations(struct set *s, const struct annotations *a, struct e
 	const char *name, *version, *created, *bytes;
 	const char *expires = annotation_get(a, SET_KEY("expires"));
 	const char *previous = annotation_get(a, SET_KEY("previous"));
+	const char *excuses = annotation_get(a, SET_KEY("excuses"));
 
 	if (need(a, SET_KEY("name"), &name, e) < 0 ||
 		need(a, SET_KEY("version"), &version, e) < 0 ||
 		need(a, SET_KEY("bytes"), &bytes, e) < 0 || need(a, KEY_CREATED, &created, e) < 0)
 		return -1;
 	if (set_check_name(span_of(name), e) < 0 || ref_check_tag(span_of(version), e) < 0 ||
-		read_bytes(bytes, &s->bytes, e) < 0 || read_time(created, s->created, e) < 0)
+		read_number(bytes, "bytes", &s->bytes, e) < 0 ||
+		read_time(created, s->created, e) < 0)
 		return -1;
 	if (strlen(version) > SET_VERSION_MAX)
 		return err_set(
 			e, ERR_INPUT, "the version is longer than %d bytes", SET_VERSION_MAX);
 	memcpy(s->name, name, strlen(name) + 1);
 	memcpy(s->version, version, strlen(version) + 1);
+	if (excuses && read_number(excuses, "excuses", &s->excuses, e) < 0)
+		return -1;
 	if (expires && read_time(expires, s->expires, e) < 0)
 		return -1;
 	return previous ? digest_parse(&s->previous, span_of(previous), e) : 0;

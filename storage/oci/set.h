@@ -47,6 +47,7 @@ struct set {
 	char expires[32]; /* RFC 3339, UTC; "" = never */
 	struct digest previous; /* DIGEST_NONE when this is the first */
 	uint64_t bytes; /* sum of the inventory's sizes */
+	uint64_t excuses; /* what its list wants and it leaves out; its lock tells what and why */
 	struct set_entry *entries; /* sorted; see set_write() */
 	size_t count;
 	struct set_text *texts; /* owns the strings of the entries */

@@ -84,6 +84,46 @@ static void take_locally(struct lock *l)
 	assert_int_equal(source_ref_parse(&l->pins[0].from, "oci:d:x", &e), 0);
 }
 
+static void excuse(struct lock *l)
+{
+	struct digest d = digest("layer");
+
+	excuses_add(&l->pins[0].excused, EXCUSE_ATTACHMENT, &d, "is not there");
+}
+
+/* What was excused for one reason is excused for another. */
+static void reason(struct lock *l)
+{
+	free(l->pins[0].excused.items[0].why);
+	l->pins[0].excused.items[0].why = mem_strdup("another");
+}
+
+static void bring(struct lock *l)
+{
+	excuses_release(&l->pins[0].excused);
+}
+
+static void leave(struct lock *l)
+{
+	l->pins[0].leave_foreign = true;
+}
+
+static void skip_another(struct lock *l)
+{
+	skips_add(&l->skipped, "b.io/y:2", "HTTP 500");
+}
+
+static void skip_this(struct lock *l)
+{
+	less(l);
+	skips_add(&l->skipped, REF, "HTTP 500");
+}
+
+static void skip_no_more(struct lock *l)
+{
+	skips_release(&l->skipped);
+}
+
 static void comment(struct lock *l)
 {
 	l->list = digest("another text");
@@ -109,6 +149,15 @@ static const struct {
 	{ "attached", sign, "attached   " REF "\n           + sha256:" },
 	{ "detached", unsign, "detached   " REF "\n           - sha256:" },
 	{ "source", take_locally, "source     " REF "\n           + oci:d:x\n" },
+	{ "excuse", excuse, "excused    " REF "\n           + attachment sha256:" },
+	{ "reason", reason, "" },
+	{ "bring", bring, "excused    " REF "\n           - attachments sha256:" },
+	{ "leave", leave,
+		"excused    " REF
+		"\n           - foreign-layers: fetch\n           + foreign-layers: leave\n" },
+	{ "skip another", skip_another, "skipped    b.io/y:2\n           + HTTP 500\n" },
+	{ "skip this", skip_this, "skipped    " REF "\n           - sha256:" },
+	{ "skip no more", skip_no_more, "gone       c.io/z:3\n           - skipped\n" },
 	{ "comment", comment, "list       list\n           - sha256:" },
 	{ "name", rename_set, "list       list\n           - s {}\n           + t {}\n" },
 };
@@ -123,6 +172,8 @@ static void fill(struct lock *l)
 	platform_texts_add(&pin->platforms, "linux/amd64");
 	platform_texts_add(&pin->platforms, "linux/arm64");
 	attach(pin, "signature", "sha256-x.sig");
+	excuses_add(&pin->excused, EXCUSE_ATTACHMENTS, &pin->digest, "HTTP 403");
+	skips_add(&l->skipped, "c.io/z:3", "HTTP 500");
 }
 
 static void drift_find__table(void **state)

@@ -108,6 +108,74 @@ static void list_parse__takes_a_tag_from_the_source(void **state)
 	list_release(&l);
 }
 
+static void list_parse__reads_exceptions(void **state)
+{
+	static const char text[] =
+		"set: s\nattachments: optional\non-error: skip\nimages:\n"
+		"- a.io/b:1\n"
+		"- {name: a.io/c:1, attachments: none, foreign-layers: leave, on-error: fail}\n"
+		"- {name: a.io/d:1, attachments: [\"application/vnd.*\", .sig]}\n"
+		"- {name: a.io/e:1, attachments: all}\n";
+	static const struct {
+		enum attachments attachments;
+		bool leave, skip;
+	} want[] = { { ATTACH_OPTIONAL, false, true }, { ATTACH_NONE, true, false },
+		{ ATTACH_TYPES, false, true }, { ATTACH_ALL, false, true } };
+	const struct exceptions *types;
+	struct err e = ERR_INIT;
+	struct list l;
+
+	(void)state;
+	if (list_parse(&l, "moat.yaml", span_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(l.images[i].exceptions.attachments, want[i].attachments);
+		assert_int_equal(l.images[i].exceptions.leave_foreign, want[i].leave);
+		assert_int_equal(l.images[i].exceptions.skip, want[i].skip);
+	}
+	types = &l.images[2].exceptions;
+	assert_true(exceptions_want(types, "application/vnd.x", ""));
+	assert_true(exceptions_want(types, "", ".sig"));
+	assert_false(exceptions_want(types, "application/vnd.x", ".att"));
+	assert_false(exceptions_want(types, "text/x", ""));
+	assert_false(exceptions_want(&l.images[1].exceptions, "text/x", ""));
+	assert_true(exceptions_want(&l.images[0].exceptions, "text/x", ""));
+	list_release(&l);
+}
+
+/* Two entries want one image: nothing may be missing that either needs. */
+static void exceptions_unite__takes_the_stricter(void **state)
+{
+	static const char text[] = "set: s\nimages:\n"
+				   "- {name: a.io/b:1, attachments: none, foreign-layers: leave}\n"
+				   "- {name: a.io/c:1, attachments: [x], on-error: skip}\n"
+				   "- {name: a.io/d:1, attachments: [y]}\n"
+				   "- a.io/e:1\n";
+	static const struct {
+		size_t a, b;
+		enum attachments want;
+	} cases[] = { { 0, 1, ATTACH_TYPES }, { 1, 0, ATTACH_TYPES }, { 1, 2, ATTACH_ALL },
+		{ 0, 3, ATTACH_ALL }, { 3, 0, ATTACH_ALL }, { 0, 0, ATTACH_NONE } };
+	struct err e = ERR_INIT;
+	struct list l;
+
+	(void)state;
+	if (list_parse(&l, "moat.yaml", span_of(text), &e) < 0)
+		fail_msg("%s", e.text);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct exceptions x;
+
+		exceptions_copy(&x, &l.images[cases[i].a].exceptions);
+		exceptions_unite(&x, &l.images[cases[i].b].exceptions);
+		assert_int_equal(x.attachments, cases[i].want);
+		assert_int_equal(x.type_count, cases[i].want == ATTACH_TYPES);
+		assert_int_equal(x.leave_foreign, cases[i].a == cases[i].b);
+		assert_false(x.skip);
+		exceptions_release(&x);
+	}
+	list_release(&l);
+}
+
 #define LONG                                                                                       \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"aaaa"                                                                                     \
@@ -273,6 +341,15 @@ static const struct {
 		"moat.yaml:3: moat.local/f:1 is several files (line 4): give each a platform" },
 	{ FILE_HEAD "url: https://h/f, name: a.io/f:1}\nimages: [a.io/f:1]\n",
 		"moat.yaml:3: a file has the name of the image at line 4" },
+	{ "set: s\nattachments: maybe\nimages: [a:1]\n",
+		"at attachments: \"maybe\" is none of: all, optional, none" },
+	{ "set: s\nattachments: []\nimages: [a:1]\n", "1 to 100 types are needed" },
+	{ "set: s\nattachments: [[x]]\nimages: [a:1]\n", "a type, a glob over types" },
+	{ "set: s\nattachments: [\">=1\"]\nimages: [a:1]\n", "a glob over types is needed" },
+	{ "set: s\nimages:\n- {name: a:1, foreign-layers: skip}\n",
+		"at images[0].foreign-layers: \"skip\" is none of: fetch, leave" },
+	{ "set: s\non-error: [skip]\nimages: [a:1]\n", "at on-error: " },
+	{ "set: s\non-error: ignore\nimages: [a:1]\n", "is none of: fail, skip" },
 	{ "set: s\nimages: [a:1]\nverify:\n- {images: \"*\"}\n", "\"keys\" is missing" },
 	{ "set: s\nimages: [a:1]\nverify:\n- {images: \">=1\", keys: [k]}\n", "a glob over names" },
 	{ "set: s\nimages: [a:1]\nregistries: {hub: {}}\n",
@@ -337,6 +414,8 @@ int main(void)
 		cmocka_unit_test(list_parse__reads_the_example),
 		cmocka_unit_test(list_parse__takes_a_tag_from_the_source),
 		cmocka_unit_test(list_parse__reads_places),
+		cmocka_unit_test(list_parse__reads_exceptions),
+		cmocka_unit_test(exceptions_unite__takes_the_stricter),
 		cmocka_unit_test(place__is_put_in_front_of_names),
 		cmocka_unit_test(list_parse__refuses),
 		cmocka_unit_test(file_title_check__allows_plain_names_only),

@@ -77,6 +77,17 @@ static void fill(struct lock *l, bool backwards)
 	platform_texts_add(&pin->absent, "linux/s390x");
 	attach(pin, backwards ? C : B, backwards ? "" : "sha256-x.sig");
 	attach(pin, backwards ? B : C, backwards ? "sha256-x.sig" : "");
+	for (int i = 0; i < 2; i++) {
+		bool first = backwards == (i == 1);
+		struct digest d = digest(first ? A : B);
+
+		excuses_add(&pin->excused, EXCUSE_ATTACHMENT, &d, "gone");
+		excuses_add(&pin->excused, EXCUSE_ATTACHMENT, &d, "gone, another time");
+		d = digest(C);
+		excuses_add(&pin->excused, EXCUSE_ATTACHMENTS, &d, "a \"reason\"");
+		skips_add(&l->skipped, first ? "a.io/s:1" : "b.io/s v*", "no \u00e9");
+	}
+	pin->leave_foreign = true;
 	pin = add(l, "moat.local/cni/p:1", C);
 	set(&pin->artifact_type, "application/y");
 	for (int i = 0; i < 2; i++) {
@@ -114,6 +125,11 @@ static void lock_write__same_bytes_whatever_the_order(void **state)
 		"\"linux/arm64\"],\"absent\":[\"linux/s390x\"],\"attached\":[{\"digest\":\"" B
 		"\",\"size\":7,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
 		"\"subject\":\"" A "\",\"tag\":\"sha256-x.sig\"},{\"digest\":\"" C "\""));
+	assert_non_null(strstr(one.data,
+		",\"foreignLayers\":\"leave\",\"excused\":[{\"kind\":\"attachments\",\"digest\":"
+		"\"" C "\",\"why\":\"a \\\"reason\\\"\"},{\"kind\":\"attachment\",\"digest\":\"" A
+		"\",\"why\":\"gone\"},{\"kind\":\"attachment\",\"digest\":\"" B));
+	assert_non_null(strstr(one.data, "\n\"skipped\": [\n{\"ref\":\"a.io/s:1\",\"error\":"));
 }
 
 static void lock_parse__reads_what_was_written(void **state)
@@ -132,6 +148,11 @@ static void lock_parse__reads_what_was_written(void **state)
 	lock_write(&l, &other);
 	assert_string_equal(one.data, other.data);
 	assert_int_equal(l.count, 3);
+	assert_int_equal(lock_excuses(&l), 5);
+	assert_true(l.pins[0].leave_foreign);
+	assert_false(l.pins[1].leave_foreign);
+	assert_string_equal(skips_find(&l.skipped, "b.io/s v*")->why, "no \u00e9");
+	assert_null(skips_find(&l.skipped, "b.io/s"));
 	assert_non_null(lock_find(&l, &l.pins[2].ref));
 	assert_int_equal(l.pins[2].file_count, 2);
 	lock_release(&l);
@@ -159,6 +180,15 @@ static const struct {
 	{ HEAD PIN("a.io/x:1") "},\n" PIN("a.io/x:1") "}]}", "a.io/x:1 is there twice", ERR_INPUT },
 	{ HEAD PIN("a.io/x") "}]}", "m:2: at pins[0].ref: a pin has a tag or a digest", ERR_INPUT },
 	{ HEAD PIN("a.io/x@" B) "}]}", "the digest is not that of the pin", ERR_INPUT },
+	{ HEAD PIN("a.io/x:1") ",\"foreignLayers\":\"fetch\"}]}", "\"leave\" is needed",
+		ERR_INPUT },
+	{ HEAD PIN("a.io/x:1") ",\"excused\":[{\"kind\":\"x\"}]}]}",
+		"at pins[0].excused[0].kind: \"x\" is no kind of excuse", ERR_INPUT },
+	{ HEAD PIN("a.io/x:1") ",\"excused\":[{\"kind\":\"attachment\",\"digest\":\"x\",\"why\":"
+			       "\"y\"}]}]}",
+		"at pins[0].excused[0].digest: ", ERR_INPUT },
+	{ HEAD "],\"skipped\":[{\"ref\":\"x\"}]}", "at skipped[0]: \"error\" is missing",
+		ERR_INPUT },
 	{ HEAD PIN("a.io/x:1") ",\"from\":\"x\"}]}", "at pins[0].from: \"x\" is no source",
 		ERR_INPUT },
 	{ HEAD PIN("a.io/x:1") ",\"extra\":1}]}", "at pins[0].extra: unknown key", ERR_INPUT },

@@ -91,8 +91,29 @@ static void check_held(const char *name, const struct manifest *index, const str
 	const char *expected)
 {
 	for (size_t i = 0; i < index->count; i++)
-		if (select_held(index, i, &pin->absent) != (expected[i] == '1'))
+		if (select_held(index, i, pin, false) != (expected[i] == '1'))
 			fail_msg("%s: child %zu", name, i);
+}
+
+/* What the lock excuses is not held, wherever it stands; what is attached is held whole otherwise. */
+static void select_held__leaves_out_what_is_excused(void **state)
+{
+	static const char *const children[CHILD_MAX] = { "linux/amd64", "?0", "linux/arm64" };
+	struct descriptor items[CHILD_MAX];
+	struct manifest index = { .kind = MEDIA_INDEX, .items = items };
+	struct lock_pin pin;
+
+	(void)state;
+	index.count = build(items, children);
+	lock_pin_init(&pin);
+	platform_texts_add(&pin.absent, "linux/arm64");
+	check_held("before", &index, &pin, "110");
+	excuses_add(&pin.excused, EXCUSE_ATTACHMENT, &items[1].digest, "attachments: none");
+	excuses_add(&pin.excused, EXCUSE_ATTACHMENTS, &items[0].digest, "attachments: none");
+	check_held("after", &index, &pin, "100");
+	assert_true(select_held(&index, 2, &pin, true));
+	assert_false(select_held(&index, 1, &pin, true));
+	lock_pin_release(&pin);
 }
 
 static void check_absent(const char *name, const struct lock_pin *pin, const char *expected)
@@ -137,7 +158,9 @@ static void select__table(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(select__table) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+						    select_held__leaves_out_what_is_excused),
+		cmocka_unit_test(select__table) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static void fill(struct set *s)
 	snprintf(s->created, sizeof(s->created), "2026-11-23T23:00:00Z");
 	snprintf(s->expires, sizeof(s->expires), "2027-11-23T00:00:00Z");
 	s->bytes = 1234;
+	s->excuses = 3;
 	digest_of(&s->previous, DIGEST_SHA256, span_of("before"));
 	add(s, SET_INVENTORY, "moat.local/set/platform", "inventory", "i")->artifact_type =
 		MEDIA_MOAT_INVENTORY;
@@ -53,6 +54,7 @@ static void set_write__is_deterministic_and_reads_back(void **state)
 	assert_string_equal(back.version, "2026.11.0");
 	assert_string_equal(back.expires, s.expires);
 	assert_int_equal(back.bytes, 1234);
+	assert_int_equal(back.excuses, 3);
 	assert_true(digest_eq(&back.previous, &s.previous));
 	assert_int_equal(back.count, 6);
 	assert_string_equal(back.entries[0].name, "docker.io/library/a");
@@ -78,6 +80,7 @@ static const struct {
 	{ "bad time", "2026-11-23T23:00:00Z", "2026-11-23 23:00:00", "not a time" },
 	{ "bad expiry", "2027-11-23T00:00:00Z", "never", "not a time" },
 	{ "bad size", "\"1234\"", "\"-1\"", "number of bytes" },
+	{ "bad excuses", ".excuses\":\"3\"", ".excuses\":\"some\"", "number of excuses" },
 	{ "unknown role", "\"attached\"", "\"attacked\"", "not known" },
 	{ "no subject", "io.containerd.manifest.subject", "io.containerd.manifest.object",
 		"needs a subject" },

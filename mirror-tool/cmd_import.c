@@ -6,11 +6,14 @@
 
 struct import_options {
 	struct texts keys;
+	bool check;
 };
 
 static const struct option_def options[] = {
 	{ "key", OPTION_TEXTS, offsetof(struct import_options, keys), "PUB", NULL,
 		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
+	{ "check", OPTION_FLAG, offsetof(struct import_options, check), NULL, NULL,
+		"read the bytes of what the store holds already, and replace what is bad" },
 };
 
 struct progress_of {
@@ -47,7 +50,7 @@ static size_t count_pins(const struct set *s)
 	return pins;
 }
 
-static void print(const struct progress_of *p, const struct head *h)
+static void print(const struct progress_of *p, const struct head *h, size_t bad)
 {
 	AUTO(buf_release) struct buf out = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE];
@@ -60,9 +63,9 @@ static void print(const struct progress_of *p, const struct head *h)
 		json_quote(&out, h->set.version, false);
 		buf_printf(&out,
 			",\"digest\":\"%s\",\"active\":true,\"references\":%zu,\"copied\":%llu,"
-			"\"held\":%llu}\n",
+			"\"held\":%llu,\"quarantined\":%zu}\n",
 			digest, count_pins(&h->set), (unsigned long long)p->r.bytes,
-			(unsigned long long)p->r.held_bytes);
+			(unsigned long long)p->r.held_bytes, bad);
 	} else {
 		buf_printf(&out, "%s %s %s: active, %zu reference%s\n", h->set.name, h->set.version,
 			digest, count_pins(&h->set), count_pins(&h->set) == 1 ? "" : "s");
@@ -83,15 +86,16 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 		return tool_usage(e, "what shall be imported? A folder, volumes, or - for stdin");
 	if (tool_trust_load(&trust, &o->keys, e) < 0 || tool_store_write(t, &s, e) < 0)
 		return -1;
+	tool_store_care(t, s, o->check);
 	if (import_medium(s, &trust, args->items, args->count, &events, &m, e) < 0)
 		return -1;
-	print(&p, &m.head);
+	print(&p, &m.head, store_found_bad(s));
 	return 0;
 }
 
 const struct command cmd_import = {
 	.name = "import",
-	.args = "[--key PUB]... PATH...|-",
+	.args = "[--key PUB]... [--check] PATH...|-",
 	.summary = "verify a medium and make its set active",
 	.about = "PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
 		 "behind the other from stdin. Everything is verified while it is copied, and\n"

@@ -15,6 +15,7 @@ struct options {
 	const char *lock, *authfile;
 	struct texts certs_dirs, only;
 	uint64_t jobs;
+	bool check;
 };
 
 static const struct option_def table[] = {
@@ -24,6 +25,8 @@ static const struct option_def table[] = {
 		"only this reference of the lock; may be repeated" },
 	{ "jobs", OPTION_NUMBER, offsetof(struct options, jobs), "N", NULL,
 		"transfers at once (default: 32, and 8 a host)" },
+	{ "check", OPTION_FLAG, offsetof(struct options, check), NULL, NULL,
+		"read the bytes of what the store holds already, and replace what is bad" },
 	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
 		"credentials (default: the usual places)" },
 	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
@@ -112,7 +115,7 @@ static void print_json(struct pulling *p, uint64_t bytes)
 		buf_str(&out, i ? "," : "");
 		json_quote(&out, p->report.foreign[i], false);
 	}
-	buf_str(&out, "],\"failed\":");
+	buf_printf(&out, "],\"quarantined\":%zu,\"failed\":", store_found_bad(p->store));
 	failures_json(&p->failures, &out);
 	buf_str(&out, "}\n");
 	fputs(out.data, p->tool->out);
@@ -169,12 +172,13 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 			e, ERR_ABSENT, "%s is not there; `moat pin` makes it", p.options->lock);
 	if (rc < 0 || choose(&p, e) < 0 || tool_store_write(t, &p.store, e) < 0)
 		return -1;
+	tool_store_care(t, p.store, p.options->check);
 	return pull(&p, e);
 }
 
 const struct command cmd_pull = {
 	.name = "pull",
-	.args = "[--lock FILE] [--only REF]... [--jobs N]",
+	.args = "[--lock FILE] [--only REF]... [--jobs N] [--check]",
 	.summary = "fetch what a lock pins into the store",
 	.about = "Only what the store does not have is fetched, each blob once; a pull that was\n"
 		 "interrupted goes on where it was. What failed is listed at the end and can be\n"

@@ -118,28 +118,56 @@ static void problem(void *ctx, const char *invariant, const char *text)
 	fprintf(t->out, "%s: %s\n", invariant, text);
 }
 
+static int count_aside(void *ctx, const char *where, const char *reason, struct err *e)
+{
+	size_t *count = ctx;
+
+	(void)where, (void)reason, (void)e;
+	++*count;
+	return 0;
+}
+
+static int report_store(
+	const struct tool *t, const struct check_report *r, size_t aside, struct err *e)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (t->json)
+		fprintf(t->out,
+			"{\"blobs\":%llu,\"bytes\":%llu,\"problems\":%llu,\"quarantined\":%zu}\n",
+			(unsigned long long)r->blobs, (unsigned long long)r->bytes,
+			(unsigned long long)r->problems, aside);
+	else if (r->problems == 0)
+		fprintf(t->out, "%s: %llu blobs, %s, every byte verified\n", t->store,
+			(unsigned long long)r->blobs, size_text(r->bytes, size));
+	if (aside)
+		tool_note(t,
+			"%zu file%s in %s/quarantine proved bad earlier; the reasons are beside "
+			"them, and "
+			"they may be removed",
+			aside, aside == 1 ? "" : "s", t->store);
+	if (r->problems == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		"%s: %llu problem%s; blobs that are missing or bad come back by moat import "
+		"--check of "
+		"a medium that holds them, by moat pull --check, or by a push",
+		t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s");
+}
+
 static int verify_store(struct tool *t, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
 	struct check_report r = { 0, 0, 0 };
 	struct tool to_stderr = *t;
-	char size[SIZE_TEXT_SIZE];
+	size_t aside = 0;
 
 	to_stderr.out = t->json ? stderr : t->out;
 	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
-		store_check(s, true, problem, &to_stderr, &r, e) < 0)
+		store_check(s, true, problem, &to_stderr, &r, e) < 0 ||
+		list_quarantine(s, count_aside, &aside, e) < 0)
 		return -1;
-	if (t->json)
-		fprintf(t->out, "{\"blobs\":%llu,\"bytes\":%llu,\"problems\":%llu}\n",
-			(unsigned long long)r.blobs, (unsigned long long)r.bytes,
-			(unsigned long long)r.problems);
-	else if (r.problems == 0)
-		fprintf(t->out, "%s: %llu blobs, %s, every byte verified\n", t->store,
-			(unsigned long long)r.blobs, size_text(r.bytes, size));
-	if (r.problems == 0)
-		return 0;
-	return err_set(e, ERR_CORRUPT, "%s: %llu problem%s", t->store,
-		(unsigned long long)r.problems, r.problems == 1 ? "" : "s");
+	return report_store(t, &r, aside, e);
 }
 
 static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "storage/base/printable.h"
-#include "storage/store.h"
+#include "storage/store_write.h"
 #include "storage/base/banned.h"
 
 struct globals {
@@ -159,6 +159,22 @@ int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 	if (check_owner(t, e) < 0)
 		return -1;
 	return store_open(s, t->store, STORE_WRITE, e);
+}
+
+static void tell_bad(void *ctx, const struct finding *f, const char *where)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	(void)ctx;
+	tool_warn(
+		"blob %s: its file %s; it is now quarantine/%s in the store, the reason beside it",
+		digest_text(&f->digest, text), f->text, where);
+}
+
+void tool_store_care(const struct tool *t, struct store *s, bool check)
+{
+	store_set_care(
+		s, &(struct store_care){ .operation = t->verb, .check = check, .found = tell_bad });
 }
 
 /* --- help ---------------------------------------------------------------------------------- */

@@ -117,6 +117,10 @@ MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 struct trust;
 MUST int tool_trust_load(struct trust *t, const struct texts *keys, struct err *e);
 
+/* How a verb takes what the store holds (store_write.h): `check` reads all its bytes. Each file that goes
+ * to quarantine is told. */
+void tool_store_care(const struct tool *t, struct store *s, bool check);
+
 /* --- options.c ------------------------------------------------------------------------------- */
 
 /*

@@ -27,6 +27,7 @@ struct blob_writer {
 	struct digest digest; /* of the bytes, once committed to a batch or sealed */
 	bool listed; /* among the handle's open ones */
 	bool sealed; /* verified, and its bytes durable */
+	struct finding beside; /* once sealed: what lay under its digest then, by its bytes */
 	struct {
 		uint64_t at;
 		struct hasher hash;
@@ -61,20 +62,22 @@ int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct er
 	struct blob_row row;
 	int rc = META(s, blob_get, d, &row, e);
 
-	if (rc <= 0 || !row.live)
-		return rc < 0 ? -1 : 0;
+	if (rc <= 0)
+		return rc;
 	*size = row.size;
-	return 1;
+	return row_held(s, d, &row, e);
 }
 
 int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, struct err *e)
 {
 	AUTO(fd_close) int file = -1;
 	uint64_t length = 0;
-	int rc = blob_stat(s, d, size, e);
+	struct blob_row row;
+	int rc = META(s, blob_get, d, &row, e);
 
-	if (rc <= 0)
-		return rc;
+	if (rc <= 0 || !row.live)
+		return rc < 0 ? -1 : 0;
+	*size = row.size;
 	rc = BLOBS(s, open, d, &file, &length, e);
 	if (rc == 0)
 		err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
@@ -114,60 +117,37 @@ int blob_read(struct store *s, const struct digest *d, size_t limit, struct buf 
 	return 1;
 }
 
-int blob_rehash(const struct digest *d, int fd, uint64_t size, struct err *e)
-{
-	AUTO(hasher_release) struct hasher h = HASHER_INIT;
-	AUTO(mem_free) char *piece = mem_alloc(COPY_SIZE);
-	struct digest got;
-
-	hasher_init(&h, d->alg);
-	for (uint64_t at = 0; at < size;) {
-		size_t n = size - at < COPY_SIZE ? (size_t)(size - at) : COPY_SIZE;
-
-		if (fs_pread_all(fd, piece, n, at, "blob", e) < 0)
-			return -1;
-		hasher_add(&h, piece, n);
-		at += n;
-	}
-	hasher_end(&h, &got);
-	return digest_eq(&got, d);
-}
-
 /* --- publishing ----------------------------------------------------------------------------- */
 
-/* A blob file without a live row: of a writer that died between link and row, or damaged. 1 it is
- * good, 0 there is none any more. */
-static int orphan_is_good(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
+/* The row of a file whose bytes were read, within a transaction. */
+static int record_row(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
-	int rc = BLOBS(s, open, d, &fd, size, e);
+	struct blob_file file;
+	int rc = BLOBS(s, look, d, &file, e);
 
-	if (rc > 0)
-		rc = blob_rehash(d, fd, *size, e);
-	else
-		return rc;
 	if (rc == 0)
-		return BLOBS(s, set_aside, d, e);
-	return rc;
+		err_set(e, ERR_IO, "its file has gone");
+	return rc <= 0 ? -1 : META(s, blob_proved, d, size, file.stamp, e);
 }
 
 static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
 
-	if (tx_begin(s, &tx, e) < 0 || META(s, blob_live, d, size, e) < 0)
+	if (tx_begin(s, &tx, e) < 0 || record_row(s, d, size, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
 
 /* 1: the store has it, if need be by giving an orphan its row. */
-static int already_there(struct store *s, const struct digest *d, uint64_t announced, struct err *e)
+static int already_there(struct store *s, const struct digest *d, uint64_t announced,
+	enum blob_look how, struct err *e)
 {
 	uint64_t size = 0;
-	int rc = blob_stat(s, d, &size, e);
+	int rc = blob_held_by(s, d, how, &size, e);
 
 	if (rc == 0) {
-		rc = orphan_is_good(s, d, &size, e);
+		rc = orphan_held(s, d, &size, e);
 		if (rc > 0 && (BLOBS(s, sync, d, e) < 0 || record_one(s, d, size, e) < 0))
 			return -1;
 	}
@@ -177,23 +157,38 @@ static int already_there(struct store *s, const struct digest *d, uint64_t annou
 	return rc;
 }
 
-static int link_one(struct store *s, struct blob_writer *w, struct err *e)
+/* The name is taken: 1 by a file that may stay, 0 the bad one that was there has gone. One that was read
+ * when the writer was sealed need not be read again; else a live blob of that size came meanwhile, by
+ * another writer who read it, and an orphan has to prove itself. */
+static int taken_by_good(struct store *s, struct blob_writer *w, struct err *e)
 {
 	uint64_t size = 0;
 	struct blob_row row;
+	int rc = 0;
+
+	if (w->sealed && w->beside.fault == BLOB_GOOD && w->beside.read)
+		return 1;
+	if (w->sealed && w->beside.fault != BLOB_GOOD && w->beside.fault != BLOB_MISSING)
+		rc = blob_settle(s, &w->beside, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	rc = META(s, blob_get, &w->digest, &row, e);
+	if (rc > 0 && row.live && row.size == w->at)
+		return 1;
+	return rc < 0 ? -1 : orphan_held(s, &w->digest, &size, e);
+}
+
+static int link_one(struct store *s, struct blob_writer *w, struct err *e)
+{
 	int rc;
 
 	if (fault("blob.link", e) < 0)
 		return -1;
 	rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
-	if (rc != 0)
+	if (rc == 0)
+		rc = taken_by_good(s, w, e);
+	else
 		return rc < 0 ? -1 : 0;
-	/* The name is taken: by a live blob of that size, or by an orphan that has to prove itself. */
-	rc = META(s, blob_get, &w->digest, &row, e);
-	if (rc > 0 && row.live && row.size == w->at)
-		return 0;
-	if (rc >= 0)
-		rc = orphan_is_good(s, &w->digest, &size, e);
 	if (rc == 0)
 		rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
 	return rc < 0 ? -1 : 0;
@@ -201,7 +196,7 @@ static int link_one(struct store *s, struct blob_writer *w, struct err *e)
 
 int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
 {
-	if (fault("blob.row", e) < 0 || META(s, blob_live, &w->digest, w->at, e) < 0)
+	if (fault("blob.row", e) < 0 || record_row(s, &w->digest, w->at, e) < 0)
 		return blob_ctx(&w->digest, e);
 	return 0;
 }
@@ -371,7 +366,7 @@ static int begin(struct blob_writer **wp, struct err *e)
 		return -1;
 	if (w->flags & BLOB_RESUME) {
 		/* Whoever held the stage before us may have finished. */
-		rc = already_there(w->store, &w->expect, w->size, e);
+		rc = already_there(w->store, &w->expect, w->size, LOOK_TOUCHED, e);
 		if (rc != 0) {
 			blob_discard(wp);
 			return rc;
@@ -389,7 +384,8 @@ int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsi
 
 	*out = NULL;
 	if (expect && rc == 0)
-		rc = already_there(s, expect, size, e);
+		rc = already_there(
+			s, expect, size, flags & BLOB_CHECK ? LOOK_BYTES : LOOK_TOUCHED, e);
 	for (struct blob_batch *b = s->batches; b && expect && rc == 0; b = b->next)
 		if (batch_has(b, expect))
 			rc = batch_flush(b, e) < 0 ? -1 : 1;
@@ -533,7 +529,9 @@ int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 		return -1;
 	w->expect = wanted;
 	if (verify(w, e) < 0 || fault("blob.seal", e) < 0 ||
-		BLOBS(w->store, stage_sync, &w->stage, 1, e) < 0)
+		BLOBS(w->store, stage_sync, &w->stage, 1, e) < 0 ||
+		file_examine(w->store, &wanted, &(struct blob_row){ .size = w->at }, LOOK_BYTES,
+			NULL, &w->beside, e) < 0)
 		return blob_ctx(&wanted, e);
 	w->sealed = true;
 	return 0;
@@ -595,7 +593,7 @@ int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, struc
 	digest_of(got, DIGEST_SHA256, bytes);
 	if (batch && batch_has(batch, got))
 		return 0;
-	rc = blob_begin(s, got, bytes.len, 0, &w, e);
+	rc = blob_begin(s, got, bytes.len, BLOB_CHECK, &w, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	blob_write(w, bytes.data, bytes.len);

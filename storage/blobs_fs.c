@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/quarantine_fs.h"
 #include "storage/base/cleanup.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -314,15 +315,30 @@ static int publish_sync(struct blobs *b, struct err *e)
 
 /* --- published blobs ------------------------------------------------------------------------ */
 
+/* blobs/ALG/HEX below blobs/: no descriptor of blobs/ALG is shared, so any thread may. */
+#define BLOB_PATH_SIZE DIGEST_TEXT_SIZE
+
+static const char *blob_path(const struct digest *d, char path[BLOB_PATH_SIZE])
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(path, BLOB_PATH_SIZE, "%s/%s", digest_alg_name(d->alg), digest_hex(d, hex));
+	return path;
+}
+
 static int open_blob(
 	struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e)
 {
-	int dir = alg_dir(fs_of(b), d->alg, e);
-	char hex[DIGEST_HEX_SIZE];
+	char path[BLOB_PATH_SIZE];
 
-	if (dir < 0)
-		return e->code == ERR_ABSENT ? 0 : -1;
-	return fs_open_file(dir, digest_hex(d, hex), fd, size, e);
+	return fs_open_file(fs_of(b)->blobs, blob_path(d, path), fd, size, e);
+}
+
+static int look_blob(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
+{
+	char path[BLOB_PATH_SIZE];
+
+	return quarantine_look(fs_of(b)->blobs, blob_path(d, path), out, e);
 }
 
 static int sync_blob(struct blobs *b, const struct digest *d, struct err *e)
@@ -333,30 +349,31 @@ static int sync_blob(struct blobs *b, const struct digest *d, struct err *e)
 
 	if (rc <= 0)
 		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "the blob is not there");
-	if (fs_sync(fd, "blob", e) < 0)
+	if (fs_sync(fd, "blob", e) < 0 || alg_dir(fs_of(b), d->alg, e) < 0)
 		return -1;
 	return fs_sync(fs_of(b)->alg[d->alg], "blobs", e);
 }
 
-static int set_aside(struct blobs *b, const struct digest *d, struct err *e)
+static int set_aside(struct blobs *b, const struct digest *d, const struct blob_file *which,
+	struct span reason, char where[ASIDE_NAME_SIZE], struct err *e)
 {
 	struct blobs_fs *fs = fs_of(b);
-	AUTO(fd_close) int bad = -1;
-	char hex[DIGEST_HEX_SIZE], name[NAME_SIZE + 32];
+	char hex[DIGEST_HEX_SIZE], base[NAME_SIZE];
+	struct aside a = { .root = fs->root,
+		.from = alg_dir(fs, d->alg, e),
+		.name = digest_hex(d, hex),
+		.base = base,
+		.which = which };
 
-	if (fs_make_dir_at(fs->root, "quarantine", 0755, e) < 0)
+	if (a.from < 0)
 		return -1;
-	bad = fs_open_dir_at(fs->root, "quarantine", e);
-	if (bad < 0 || alg_dir(fs, d->alg, e) < 0)
-		return -1;
-	digest_hex(d, hex);
-	snprintf(name, sizeof(name), "%s-%s.%lld", digest_alg_name(d->alg), hex,
-		(long long)time(NULL));
-	if (renameat(fs->alg[d->alg], hex, bad, name) < 0)
-		return err_sys(e, "quarantine/%s", name);
-	if (fs_sync(bad, "quarantine", e) < 0)
-		return -1;
-	return fs_sync(fs->alg[d->alg], "blobs", e);
+	snprintf(base, sizeof(base), "%s-%s", digest_alg_name(d->alg), hex);
+	return quarantine_put(&a, reason, where, e);
+}
+
+static int aside_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e)
+{
+	return quarantine_each(fs_of(b)->root, fn, ctx, e);
 }
 
 static int scan_dir(struct blobs_fs *fs, enum digest_alg alg, scan_fn *fn, stray_fn *stray,
@@ -457,8 +474,10 @@ static const struct blob_ops ops = {
 	.publish_sync = publish_sync,
 	.stage_close = stage_close,
 	.open = open_blob,
+	.look = look_blob,
 	.sync = sync_blob,
 	.set_aside = set_aside,
+	.aside_each = aside_each,
 	.scan = scan,
 	.free_bytes = free_bytes,
 	.index_stage = index_stage,
@@ -519,6 +538,8 @@ static int open_dirs(struct blobs_fs *fs, enum store_mode mode, struct err *e)
 		return -1;
 	if (mode == STORE_READ)
 		return 0;
+	if (alg_dir(fs, DIGEST_SHA256, e) < 0)
+		return -1;
 	fs->stage = fs_open_dir_at(fs->root, "stage", e);
 	return fs->stage < 0 ? -1 : sweep_stages(fs, e);
 }

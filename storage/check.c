@@ -38,21 +38,16 @@ static void problem(struct check *c, const char *invariant, const char *fmt, ...
 static int check_row(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
-	struct store *s = c->store;
-	AUTO(fd_close) int fd = -1;
+	struct blob_row row = { .size = size, .live = true };
 	char text[DIGEST_TEXT_SIZE];
-	uint64_t length = 0;
-	int rc = BLOBS(s, open, d, &fd, &length, e);
+	struct finding f;
 
-	c->report->blobs++;
-	if (rc < 0)
+	if (file_examine(c->store, d, &row, LOOK_LENGTH, NULL, &f, e) < 0)
 		return -1;
-	if (rc == 0)
-		problem(c, "S2", "blob %s is recorded as held, its file is missing",
-			digest_text(d, text));
-	else if (length != size)
-		problem(c, "S2", "blob %s is recorded with %llu bytes, its file has %llu",
-			digest_text(d, text), (unsigned long long)size, (unsigned long long)length);
+	c->report->blobs++;
+	if (f.fault != BLOB_GOOD)
+		problem(c, "S2", "blob %s is recorded as held, its file %s", digest_text(d, text),
+			f.text);
 	c->report->bytes += size;
 	return 0;
 }
@@ -61,19 +56,17 @@ static int check_row(void *ctx, const struct digest *d, uint64_t size, struct er
 static int check_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
-	struct store *s = c->store;
-	AUTO(fd_close) int fd = -1;
 	char text[DIGEST_TEXT_SIZE];
-	int rc;
+	struct finding f;
 
+	(void)size;
 	if (!c->deep)
 		return 0;
-	rc = BLOBS(s, open, d, &fd, &size, e);
-	if (rc > 0)
-		rc = blob_rehash(d, fd, size, e);
-	if (rc == 0)
-		problem(c, "S1", "blob %s: its file has other bytes", digest_text(d, text));
-	return rc < 0 ? -1 : 0;
+	if (file_examine(c->store, d, NULL, LOOK_BYTES, NULL, &f, e) < 0)
+		return -1;
+	if (f.fault != BLOB_GOOD && f.fault != BLOB_MISSING)
+		problem(c, "S1", "blob %s: its file %s", digest_text(d, text), f.text);
+	return 0;
 }
 
 static int check_stray(void *ctx, const char *what, struct err *e)

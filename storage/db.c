@@ -238,7 +238,9 @@ static int read_older(struct db *db, int version, struct err *e)
 	return exec(db,
 		"CREATE TEMP VIEW held_set AS "
 		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
-		"FROM main.held_set",
+		"FROM main.held_set;"
+		"CREATE TEMP VIEW blob AS "
+		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob",
 		e);
 }
 

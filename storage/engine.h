@@ -64,8 +64,14 @@ struct blob_ops {
 		struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e);
 	/* Make sure that a published blob and its name are durable, whoever published it. */
 	int (*sync)(struct blobs *b, const struct digest *d, struct err *e);
-	/* Take a published blob that proved bad out of sight; its bytes are kept for people. */
-	int (*set_aside)(struct blobs *b, const struct digest *d, struct err *e);
+	/* What is there under its name: 1, 0 nothing. Thread: any, as open. */
+	int (*look)(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e);
+	/* Take what proved bad out of sight, durably, if it still is that file: 1; 0 it is not. It is
+	 * kept for people, with the reason (JSON) beside it; where: what it is called there. */
+	int (*set_aside)(struct blobs *b, const struct digest *d, const struct blob_file *which,
+		struct span reason, char where[ASIDE_NAME_SIZE], struct err *e);
+	/* What was set aside and not cleared away: the reason of each. */
+	int (*aside_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
 	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 
@@ -90,6 +96,7 @@ struct blob_row {
 	int64_t id;
 	uint64_t size;
 	bool live; /* false: known from a descriptor, not held */
+	uint64_t stamp; /* its file's when its bytes were read last and were right; 0: never */
 	char media_type[MEDIA_TYPE_MAX + 1]; /* of its manifest row; "": it has none */
 	bool whole; /* of its manifest row: config and layers are live (S3) */
 };
@@ -157,6 +164,9 @@ struct meta_ops {
 	int (*blob_want)(struct meta *m, const struct digest *d, uint64_t size,
 		struct blob_row *out, struct err *e);
 	int (*blob_live)(struct meta *m, const struct digest *d, uint64_t size, struct err *e);
+	/* The same of a file whose bytes were read just now and are right. */
+	int (*blob_proved)(struct meta *m, const struct digest *d, uint64_t size, uint64_t stamp,
+		struct err *e);
 	int (*blob_lost)(struct meta *m, const struct digest *d, struct err *e); /* not live */
 	int (*blob_each)(struct meta *m, scan_fn *fn, void *ctx, struct err *e); /* live ones */
 

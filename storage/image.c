@@ -86,9 +86,14 @@ static struct put_row *row_of(
 {
 	struct store *s = p->store;
 	struct put_row *row;
+	int held;
 
 	if (META(s, blob_want, &d->digest, d->size, blob, e) < 0)
 		return NULL;
+	held = row_held(s, &d->digest, blob, e);
+	if (held < 0)
+		return NULL;
+	blob->live = held > 0;
 	row = digest_map_add(&p->rows, &d->digest, sizeof(*row));
 	row->id = blob->id;
 	row->live = blob->live;
@@ -113,8 +118,8 @@ static bool put_wanted(void *ctx, const struct walk_node *n)
 	       inventory_find(p->held, &n->edge.to->digest) != NULL;
 }
 
-/* An image that has its row already is whole (S3): only its links may be new. An index may have
- * got more children since. */
+/* An image of a set that has its row already is whole (S3), and all that the inventory names was looked
+ * at: only its links may be new. An index may have got more children since. */
 static bool is_whole(const struct walk_node *n, const struct blob_row *row)
 {
 	const char *type = n->edge.to->media_type;
@@ -134,7 +139,7 @@ static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 		return -1;
 	if (!blob.live && n->edge.role == EDGE_CHILD)
 		return put_misses(p, "manifest", &n->edge.to->digest, NULL, e);
-	if (!blob.live || !is_whole(n, &blob))
+	if (!blob.live || !p->held || !is_whole(n, &blob))
 		return blob.live;
 	row->put = true;
 	return META(s, link_image, p->repo, row->id, e);
@@ -244,10 +249,10 @@ int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const ch
 	struct blob_row blob;
 	int rc = META(s, blob_get, d, &blob, e);
 
-	if (rc < 0)
-		return -1;
-	if (rc == 0 || !blob.live)
-		return missing("manifest", d, e);
+	if (rc > 0)
+		rc = row_held(s, d, &blob, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : missing("manifest", d, e);
 	root.size = blob.size;
 	if (walk(&ops, &p, &root, e) < 0)
 		return -1;
@@ -278,6 +283,10 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 	int linked = META(s, repo_blob, p->repo, &d->digest, &size, e);
 
 	if (linked < 0 || META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+		return -1;
+	if (linked > 0)
+		linked = row_held(s, &d->digest, &row, e);
+	if (linked < 0)
 		return -1;
 	if (linked > 0 && p->check != PUT_AS_IT_IS && same_size(d, &row, e) < 0)
 		return -1;

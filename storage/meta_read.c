@@ -34,6 +34,7 @@ int meta_blob_get(struct meta *m, const struct digest *d, struct blob_row *out, 
 	out->live = query_get_int(&q, 2) != 0;
 	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(&q, 3));
 	out->whole = query_get_int(&q, 4) != 0;
+	out->stamp = (uint64_t)query_get_int(&q, 5);
 	return 1;
 }
 

@@ -123,13 +123,35 @@ static int meta_blob_want(
 	return insert_id(&q, &out->id, e);
 }
 
+/* index.json shows of a manifest whether it is held. Before the row is changed. */
+static int names_live(struct meta *m, const struct digest *d, bool live, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_LIVE);
+
+	query_digest(&q, d);
+	query_int(&q, live);
+	return query_run(&q, e);
+}
+
 static int meta_blob_live(struct meta *m, const struct digest *d, uint64_t size, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_LIVE);
 
 	query_digest(&q, d);
 	query_int(&q, (int64_t)size);
-	return query_run(&q, e);
+	return names_live(m, d, true, e) < 0 ? -1 : query_run(&q, e);
+}
+
+static int meta_blob_proved(
+	struct meta *m, const struct digest *d, uint64_t size, uint64_t stamp, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_PROVED);
+
+	query_digest(&q, d);
+	query_int(&q, (int64_t)size);
+	query_int(&q, (int64_t)time(NULL));
+	query_int(&q, (int64_t)stamp);
+	return names_live(m, d, true, e) < 0 ? -1 : query_run(&q, e);
 }
 
 static int meta_blob_lost(struct meta *m, const struct digest *d, struct err *e)
@@ -137,7 +159,7 @@ static int meta_blob_lost(struct meta *m, const struct digest *d, struct err *e)
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_LOST);
 
 	query_digest(&q, d);
-	return query_run(&q, e);
+	return names_live(m, d, false, e) < 0 ? -1 : query_run(&q, e);
 }
 
 static int meta_repo_make(struct meta *m, const char *repo, int64_t *id, struct err *e)
@@ -294,6 +316,7 @@ static const struct meta_ops ops = {
 	.blob_get = meta_blob_get,
 	.blob_want = meta_blob_want,
 	.blob_live = meta_blob_live,
+	.blob_proved = meta_blob_proved,
 	.blob_lost = meta_blob_lost,
 	.blob_each = meta_blob_each,
 	.repo_make = meta_repo_make,

@@ -20,16 +20,20 @@ RELEASE part
 ROLLBACK TO part
 
 -- name: BLOB_GET
-SELECT b.id, b.size, b.live, m.media_type, m.whole
+SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
 -- name: BLOB_WANT
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 0) RETURNING id
 -- name: BLOB_LIVE
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
-ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size
+ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = 0, stamp = 0
+-- name: BLOB_PROVED
+INSERT INTO blob (digest, size, live, checked, stamp) VALUES (?1, ?2, 1, ?3, ?4)
+ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = excluded.checked,
+	stamp = excluded.stamp
 -- name: BLOB_LOST
-UPDATE blob SET live = 0 WHERE digest = ?1
+UPDATE blob SET live = 0, checked = 0, stamp = 0 WHERE digest = ?1
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 
@@ -244,6 +248,9 @@ WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 	CROSS JOIN link l ON l.repo = ?1 AND l.blob = e.manifest
 	WHERE e.blob = ?2
 )
+-- name: NAMES_LIVE
+UPDATE names SET changed = changed + 1
+WHERE EXISTS (SELECT 1 FROM blob b JOIN manifest m ON m.id = b.id WHERE b.digest = ?1 AND b.live <> ?2)
 -- name: NAMES_STATE
 SELECT changed, written FROM names
 -- name: NAMES_MADE

@@ -7,8 +7,11 @@ CREATE TABLE blob (
 	id      INTEGER PRIMARY KEY,
 	digest  BLOB NOT NULL UNIQUE,
 	size    INTEGER NOT NULL CHECK (size >= 0),  -- bytes
-	live    INTEGER NOT NULL                     -- 1 held and durable (S2); 0 known from a descriptor only
+	live    INTEGER NOT NULL,                    -- 1 held and durable (S2); 0 known from a descriptor only
+	checked INTEGER NOT NULL DEFAULT 0,          -- time when its bytes were read last and were right; 0 never
+	stamp   INTEGER NOT NULL DEFAULT 0           -- of its file then: another one when it was written to since; 0 unknown
 ) STRICT;
+CREATE INDEX blob_checked ON blob (checked) WHERE live;
 
 CREATE TABLE manifest (
 	id            INTEGER PRIMARY KEY REFERENCES blob (id),

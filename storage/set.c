@@ -96,7 +96,7 @@ static int line_held(struct accept *a, const struct inventory_line *line, struct
 		(unsigned long long)size);
 }
 
-/* Every line of the inventory is held. */
+/* Every line of the inventory is held, also of a set that was accepted before. */
 static int complete(struct accept *a, struct err *e)
 {
 	const struct inventory_line *first = NULL;
@@ -224,9 +224,9 @@ static int accept_tx(
 {
 	int rc = known(a, e);
 
-	if (rc < 0 || own_rows(a, e) < 0)
+	if (rc < 0 || complete(a, e) < 0 || own_rows(a, e) < 0)
 		return -1;
-	if ((rc == 0 || a->was_missing) && (complete(a, e) < 0 || add_all(a, e) < 0))
+	if ((rc == 0 || a->was_missing) && add_all(a, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (add_signature(a, &signatures[i], e) < 0)

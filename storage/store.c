@@ -57,12 +57,14 @@ void store_close(struct store **sp)
 
 	if (!s)
 		return;
+	passed_flush(s);
 	if (s->names_changed)
 		(void)!index_json_write(s, &e); /* else the next writer does it */
 	if (s->meta)
 		s->meta->ops->close(s->meta);
 	if (s->blobs)
 		s->blobs->ops->close(s->blobs);
+	free(s->passed);
 	free(s);
 	*sp = NULL;
 }

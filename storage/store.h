@@ -46,7 +46,7 @@ MUST int store_change(struct store *s, uint64_t *number, struct err *e);
 
 /* --- blobs (manifests are blobs too) ------------------------------------------------------- */
 
-/* Is it here, whole and durable (S2), in whatever repository? */
+/* Is it here, durable (S2) and its file of the recorded length, in whatever repository? */
 MUST int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
 
 /* Open for reading: the caller owns the descriptor, positioned at 0. ERR_CORRUPT when the file is
@@ -57,6 +57,57 @@ MUST int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *s
  * is larger than limit, ERR_CORRUPT when it does not match. */
 MUST int blob_read(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
+
+/* What lies under a blob's name, without its bytes. */
+struct blob_file {
+	uint64_t id[2]; /* which file: a name that stands for another one now has another */
+	uint64_t size;
+	uint64_t stamp; /* another one after it was written to, or replaced; never 0 */
+	bool regular; /* false: a directory, a link: nothing that can be read */
+};
+
+enum blob_fault {
+	BLOB_GOOD,
+	BLOB_MISSING, /* nothing lies under its name */
+	BLOB_NO_FILE, /* a directory, a link */
+	BLOB_LENGTH, /* not of the recorded length */
+	BLOB_BYTES, /* of that length, and with other bytes */
+	BLOB_UNREADABLE /* by this user, or the device fails */
+};
+
+enum blob_look {
+	LOOK_LENGTH, /* never reads bytes */
+	LOOK_TOUCHED, /* reads them when the file was written to since they were read last */
+	LOOK_BYTES
+};
+
+/* What a look at the file of a held blob found. */
+struct finding {
+	struct digest digest, got; /* got: of BLOB_BYTES */
+	enum blob_fault fault;
+	uint64_t size; /* recorded */
+	struct blob_file file; /* nothing of BLOB_MISSING */
+	bool read; /* all its bytes were */
+	bool touched; /* written to, or replaced, since its bytes were read last */
+	char text[200]; /* the fault as a sentence without a subject: "is missing" */
+};
+
+/* Called for each piece of bytes that was read; -1 ends the look, and is returned. */
+struct pace {
+	int (*read)(void *ctx, size_t bytes, struct err *e);
+	void *ctx;
+};
+
+/* Look at a blob's file; nothing is changed. pace: NULL, or for reading slowly, which leaves nothing in
+ * the page cache that was not there. 1: it is recorded as held, and f says how its file is; 0: it is
+ * not; -1: this process or machine cannot tell now. */
+MUST int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
+	const struct pace *pace, struct finding *f, struct err *e);
+
+/* Each file that proved bad and was not cleared away: what it is called in quarantine/, and the reason, a
+ * JSON object: "time", "digest", "operation", "fault", "expected", "found", "text". */
+typedef int quarantine_fn(void *ctx, const char *where, const char *reason, struct err *e);
+MUST int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e);
 
 /* Is it linked to this repository? */
 MUST int repo_has_blob(

@@ -7,6 +7,13 @@
 
 #include "storage/engine.h"
 
+#define PASSED_MAX 256 /* findings of good files that wait for a transaction */
+
+struct passed {
+	struct digest digest;
+	uint64_t size, stamp;
+};
+
 struct store {
 	struct blobs *blobs;
 	struct meta *meta;
@@ -14,6 +21,10 @@ struct store {
 	bool names_changed; /* by this handle, since index.json was last written */
 	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
 	struct blob_writer *writers; /* of this handle; none waits for another */
+	struct store_care care;
+	size_t found_bad;
+	struct passed *passed;
+	size_t passed_count;
 };
 
 /* The tables, without the noise. */
@@ -46,8 +57,20 @@ MUST int writers_publish(
 /* Its row, within a transaction. */
 MUST int writer_record(struct store *s, const struct blob_writer *w, struct err *e);
 
-/* Does the open file have the bytes that the digest says? 1 yes, 0 no, -1. */
-MUST int blob_rehash(const struct digest *d, int fd, uint64_t size, struct err *e);
+/* mend.c: is what a row says true of the file, as far as its length tells? 1, 0, -1. */
+MUST int row_held(
+	struct store *s, const struct digest *d, const struct blob_row *row, struct err *e);
+/* What lies under the name of a blob that should be so long; row NULL: whatever its length. Safe from any
+ * thread. */
+MUST int file_examine(struct store *s, const struct digest *d, const struct blob_row *row,
+	enum blob_look how, const struct pace *pace, struct finding *f, struct err *e);
+/* blob_held() of what has no live row: a file that a writer left, good for one. */
+MUST int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
+/* blob_held() with a look of choice. */
+MUST int blob_held_by(
+	struct store *s, const struct digest *d, enum blob_look how, uint64_t *size, struct err *e);
+/* Good findings that were not recorded yet; best effort. */
+void passed_flush(struct store *s);
 
 /* repo.c: "host/name", as upstream names it. */
 MUST int repo_check(const char *repo, struct err *e);

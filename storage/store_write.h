@@ -12,6 +12,45 @@
 
 #define STORE_BUSY_MS 60000
 
+/* --- what is held is good -------------------------------------------------------------------- */
+
+#define ASIDE_NAME_SIZE 200 /* "sha256-HEX.TIME", in quarantine/ */
+
+/*
+ * How this handle takes what is there already. A blob counts as held when its row is live and its file
+ * of the recorded length; a file that was written to since its bytes were read last is read again, and
+ * after the first bad one every other is, too. What proves bad goes to quarantine with its reason, and
+ * counts as absent from then on, so that good bytes can take its place.
+ */
+struct store_care {
+	const char *operation; /* for the reason: "import"; borrowed */
+	bool check; /* read the bytes of everything that is asked for */
+	/* After one was put aside, to quarantine/where. May be NULL. */
+	void (*found)(void *ctx, const struct finding *f, const char *where);
+	void *ctx;
+};
+void store_set_care(struct store *s, const struct store_care *care);
+
+/* So far, by this handle: how many files went to quarantine. */
+size_t store_found_bad(const struct store *s);
+
+/* From now on this handle reads the bytes of everything that it is asked for. */
+void store_doubt(struct store *s);
+
+/* Is it held, as said above? 1, 0 (also when it was held and is bad), -1. Not within a transaction. */
+MUST int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
+
+/* Bytes of it were found to be bad: to quarantine with it, if they are. 0, -1. */
+MUST int blob_drop_bad(struct store *s, const struct digest *d, struct err *e);
+
+/*
+ * A finding becomes a state: a good one is recorded (of what was read), a bad file goes to quarantine
+ * and its blob counts as absent. Nothing is done about BLOB_MISSING: should the file come back, it is
+ * held again. 1 done; 0 the file is not the one that was looked at any more: look again.
+ * Durable, step by step: the row first (S2), then the reason, then the file.
+ */
+MUST int blob_settle(struct store *s, const struct finding *f, struct err *e);
+
 /* --- blob writers ---------------------------------------------------------------------------- */
 
 struct blob_writer;
@@ -20,6 +59,7 @@ struct blob_batch;
 enum {
 	BLOB_RESUME = 1, /* keep the stage on abort or death, and go on from it at the next begin */
 	BLOB_TRY = 2, /* ERR_BUSY at once when another writes the same stage */
+	BLOB_CHECK = 4 /* read the bytes of what is held already: for small ones */
 };
 
 #define BLOB_SIZE_UNKNOWN UINT64_MAX
@@ -30,7 +70,7 @@ enum {
  * expect: its digest, or NULL when only the commit will tell (then sha256, not resumable).
  * size:   its exact size or BLOB_SIZE_UNKNOWN; space is reserved when known (ERR_FULL here, not at
  *         the end).
- * Returns 0 with *w; or 1, *w NULL: the store has it already, whole and durable.
+ * Returns 0 with *w; or 1, *w NULL: the store has it already, as blob_held() says it.
  * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go
  * on. They may be bad after a power cut: when blob_offset() was not 0 and the commit fails with
  * ERR_CORRUPT, begin again, from nothing then, before anybody else is blamed.

@@ -146,7 +146,7 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 
 	if (batch_has(j->puller->batch, d))
 		return true;
-	rc = blob_stat(j->puller->store, d, &size, &e);
+	rc = blob_held(j->puller->store, d, &size, &e);
 	if (rc > 0 && size != want)
 		rc = err_set(&e, ERR_CORRUPT, "blob %s has %llu bytes, not the %llu announced",
 			digest_text(d, text), (unsigned long long)size, (unsigned long long)want);
@@ -190,7 +190,7 @@ static void skip_foreign(struct job *j, const struct descriptor *d)
 static int keep(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
-	int rc = blob_begin(p->store, d, bytes.len, 0, &w, e);
+	int rc = blob_begin(p->store, d, bytes.len, BLOB_CHECK, &w, e);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
@@ -283,11 +283,14 @@ static void fetch(struct walk *w)
 	origin_manifest(&w->job->origin, &ref, false, got_manifest, f);
 }
 
-/* A manifest that is in the store, or in the batch and flushed for it: 1, 0, -1. */
+/* A manifest that is in the store, or in the batch and flushed for it: 1, 0, -1. One that is bad is in
+ * quarantine afterwards, and not in the store. */
 static int read_held(struct puller *p, const struct digest *d, struct buf *bytes, struct err *e)
 {
 	int rc = blob_read(p->store, d, MANIFEST_MAX, bytes, e);
 
+	if (rc < 0 && e->code == ERR_CORRUPT)
+		rc = blob_drop_bad(p->store, d, e);
 	if (rc || !batch_has(p->batch, d))
 		return rc;
 	if (batch_flush(p->batch, e) < 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "storage/base/banned.h"
@@ -170,6 +171,24 @@ int fs_pread_all(int fd, void *data, size_t len, uint64_t at, const char *what, 
 		at += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	return 0;
+}
+
+/* Are all of these bytes in the page cache? They are read then. */
+static bool read_cached(int fd, void *data, size_t len, uint64_t at)
+{
+	struct iovec piece = { data, len };
+
+	return preadv2(fd, &piece, 1, (off_t)at, RWF_NOWAIT) == (ssize_t)len;
+}
+
+int fs_pread_cold(int fd, void *data, size_t len, uint64_t at, const char *what, struct err *e)
+{
+	if (read_cached(fd, data, len, at))
+		return 0;
+	if (fs_pread_all(fd, data, len, at, what, e) < 0)
+		return -1;
+	posix_fadvise(fd, (off_t)at, (off_t)len, POSIX_FADV_DONTNEED);
 	return 0;
 }
 

@@ -22,4 +22,9 @@ struct sweep {
 
 void sweep_run(const struct sandbox *sb, const struct sweep *sweep);
 
+/* The same of a store that is not sound to begin with: may it still have this problem, before the operation
+ * has succeeded? */
+typedef bool excused_fn(const char *problem);
+void sweep_run_damaged(const struct sandbox *sb, const struct sweep *sweep, excused_fn *excused);
+
 #endif

@@ -518,6 +518,99 @@ static void sweep__group(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- mending --------------------------------------------------------------------------------- */
+
+#define BAD 3
+
+static struct digest bad[BAD]; /* cut, flipped, missing */
+
+static bool is_of_bad(const char *problem)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	for (size_t i = 0; i < BAD; i++)
+		if (strstr(problem, digest_hex(&bad[i], hex)))
+			return true;
+	return false;
+}
+
+static void harm(const struct sandbox *sb, const char *dir, size_t i)
+{
+	char name[300], hex[DIGEST_HEX_SIZE];
+
+	snprintf(name, sizeof(name), "%s/blobs/sha256/%s", dir, digest_hex(&bad[i], hex));
+	sandbox_remove(sandbox_path(sb, name));
+	if (i < 2)
+		sandbox_write(sandbox_path(sb, name), "bad", i == 0 ? 2 : 3);
+}
+
+/* The inside store has accepted the set that comes again; three of its blobs went bad since. */
+static void prepare_mend(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	prepare_import(sb, dir);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	assert_ok(run_import(sb, s, &e));
+	assert_int_equal(blob_read(s, &nginx, 1 << 20, &bytes, &e), 1);
+	assert_ok(manifest_parse(&m, "m", NULL, buf_span(&bytes), &e));
+	bad[0] = m.items[0].digest;
+	bad[1] = nginx;
+	bad[2] = m.config.digest;
+	for (size_t i = 0; i < BAD; i++)
+		harm(sb, dir, i);
+}
+
+static void verify_mend(const struct sandbox *sb, struct store *s)
+{
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	verify_import(sb, s);
+	for (size_t i = 0; i < BAD; i++)
+		assert_int_equal(blob_held(s, &bad[i], &size, &e), 1);
+}
+
+static void sweep__mend_by_import(void **state)
+{
+	static const struct sweep sweep = { "mend", prepare_mend, run_import, verify_mend, 25 };
+
+	sweep_run_damaged(*state, &sweep, is_of_bad);
+}
+
+/* A pushed blob of the right length and other bytes, which only the push itself finds out. */
+static void prepare_mend_push(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	char name[300], hex[DIGEST_HEX_SIZE];
+	struct err e = ERR_INIT;
+
+	assert_ok(run_push(sb, s, &e));
+	digest_of(&bad[0], DIGEST_SHA256, span_of(TEXT));
+	digest_of(&bad[1], DIGEST_SHA256, span_of(PUSHED));
+	bad[2] = bad[1];
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = i ? PUSHED : TEXT;
+		AUTO(mem_free) char *other = mem_strdup(text);
+
+		other[3] ^= 1;
+		snprintf(name, sizeof(name), "%s/blobs/sha256/%s", dir, digest_hex(&bad[i], hex));
+		sandbox_remove(sandbox_path(sb, name));
+		sandbox_write(sandbox_path(sb, name), other, strlen(text));
+	}
+}
+
+static void sweep__mend_by_push(void **state)
+{
+	static const struct sweep sweep = { "mend-push", prepare_mend_push, run_push, verify_push,
+		28 };
+
+	sweep_run_damaged(*state, &sweep, is_of_bad);
+}
+
 /* --- the lost database ---------------------------------------------------------------------- */
 
 static void prepare_tagged(const struct sandbox *sb, const char *dir)
@@ -628,6 +721,8 @@ int main(void)
 		T(sweep__push),
 		T(sweep__delete),
 		T(sweep__group),
+		T(sweep__mend_by_import),
+		T(sweep__mend_by_push),
 		T(sweep__rebuild),
 		T(sweep__old_copy),
 	};

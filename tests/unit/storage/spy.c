@@ -137,8 +137,14 @@ BLOB_CALL(open, (struct blobs * b, const struct digest *d, int *fd, uint64_t *si
 	(rb(b), d, fd, size, e), need_digest(d, call))
 BLOB_CALL(sync, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
 	need_digest(d, call))
-BLOB_CALL(set_aside, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
-	need_digest(d, call))
+BLOB_CALL(look, (struct blobs * b, const struct digest *d, struct blob_file *out, struct err *e),
+	(rb(b), d, out, e), need_digest(d, call))
+BLOB_CALL(set_aside,
+	(struct blobs * b, const struct digest *d, const struct blob_file *which,
+		struct span reason, char where[ASIDE_NAME_SIZE], struct err *e),
+	(rb(b), d, which, reason, where, e), need_digest(d, call))
+BLOB_CALL(aside_each, (struct blobs * b, quarantine_fn *fn, void *ctx, struct err *e),
+	(rb(b), fn, ctx, e), )
 BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
 	(rb(b), fn, stray, ctx, e), )
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
@@ -172,7 +178,9 @@ static const struct blob_ops blob_table = {
 	.stage_close = b_stage_close,
 	.open = b_open,
 	.sync = b_sync,
+	.look = b_look,
 	.set_aside = b_set_aside,
+	.aside_each = b_aside_each,
 	.scan = b_scan,
 	.free_bytes = b_free_bytes,
 	.index_stage = b_index_stage,
@@ -305,6 +313,13 @@ META_CALL(blob_want,
 META_CALL(blob_live, (struct meta * m, const struct digest *d, uint64_t size, struct err *e),
 	  (rm(m), d, size, e), need_tx(m, call);
 	  need_digest(d, call))
+META_CALL(blob_proved,
+	  (struct meta * m, const struct digest *d, uint64_t size, uint64_t stamp, struct err *e),
+	  (rm(m), d, size, stamp, e), need_tx(m, call);
+	  need(stamp != 0, call, "no stamp"); need_digest(d, call))
+META_CALL(blob_lost, (struct meta * m, const struct digest *d, struct err *e), (rm(m), d, e),
+	  need_tx(m, call);
+	  need_digest(d, call))
 META_CALL(repo_make, (struct meta * m, const char *repo, int64_t *id, struct err *e),
 	  (rm(m), repo, id, e), need_tx(m, call);
 	  need_repo(repo, call))
@@ -358,9 +373,6 @@ META_CALL(names_changed, (struct meta * m, struct err *e), (rm(m), e), need_tx(m
 META_CALL(names_made, (struct meta * m, uint64_t serial, struct err *e), (rm(m), serial, e),
 	need_tx(m, call))
 META_CALL(clear, (struct meta * m, struct err *e), (rm(m), e), need_tx(m, call))
-META_CALL(blob_lost, (struct meta * m, const struct digest *d, struct err *e), (rm(m), d, e),
-	  need_tx(m, call);
-	  need_digest(d, call))
 META_CALL(names_written, (struct meta * m, uint64_t state, struct err *e), (rm(m), state, e),
 	need_tx(m, call))
 
@@ -377,6 +389,7 @@ static const struct meta_ops meta_table = {
 	.blob_get = m_blob_get,
 	.blob_want = m_blob_want,
 	.blob_live = m_blob_live,
+	.blob_proved = m_blob_proved,
 	.blob_lost = m_blob_lost,
 	.blob_each = m_blob_each,
 	.repo_make = m_repo_make,
@@ -478,7 +491,7 @@ int main(void)
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 0);
 	sandbox_engine = &spy;
-	failed = test_blob() + test_change() + test_check() + test_image() + test_pushed_rebuild() +
-		 test_rebuild() + test_set() + test_standing();
+	failed = test_blob() + test_change() + test_check() + test_image() + test_mend() +
+		 test_pushed_rebuild() + test_rebuild() + test_set() + test_standing();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void queries__read_no_whole_table(void **state)
 static const char names_of_many[] =
 	"INSERT INTO repo (id, name) VALUES (1, 'a/b');"
 	"WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 4 * :n) "
-	"INSERT INTO blob SELECT n, CAST(format('%033d', n) AS BLOB), 1, 1 FROM i;"
+	"INSERT INTO blob SELECT n, CAST(format('%033d', n) AS BLOB), 1, 1, 0, 0 FROM i;"
 	"INSERT INTO manifest SELECT id, 'a/b', '', NULL, 1 FROM blob WHERE id > :n;"
 	"INSERT INTO edge SELECT m.id, b.id, CASE WHEN b.id > :n THEN 3 ELSE 2 END "
 	"FROM manifest m JOIN blob b ON (b.id - 1) / :n = (m.id - 1) / :n - 1;"
@@ -180,8 +180,11 @@ static void schema__is_wal_and_full(void **state)
 }
 
 /* What a store of an older version looked like, as far as the next one changes it. */
-static const char to_2[] = "ALTER TABLE held_set DROP COLUMN missing;"
-			   "PRAGMA user_version = 2";
+static const char to_2[] =
+	"ALTER TABLE held_set DROP COLUMN missing;"
+	"DROP INDEX blob_checked;"
+	"ALTER TABLE blob DROP COLUMN checked; ALTER TABLE blob DROP COLUMN stamp;"
+	"PRAGMA user_version = 2";
 static const char to_1[] = "ALTER TABLE manifest DROP COLUMN whole;"
 			   "DROP INDEX edge_blob; DROP INDEX link_blob; DROP INDEX tag_manifest;"
 			   "CREATE INDEX edge_child ON edge (blob) WHERE role = 3;"

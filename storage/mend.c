@@ -1,0 +1,378 @@
+/*
+ * Is what is held good, and what happens when it is not: look at one blob's file, and turn what was
+ * found into a state. A bad file goes to quarantine with its reason; its blob counts as absent, so good
+ * bytes take its place as any new blob does. Must never throw a file away, and never touch one that is
+ * not the one that was looked at.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "storage/base/fault.h"
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define PIECE_SIZE (256u << 10)
+#define LOOKS_MAX 4 /* at a file that others replace while it is looked at */
+
+static unsigned long long ull(uint64_t n)
+{
+	return n;
+}
+
+/* --- looking ----------------------------------------------------------------------------------- */
+
+static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt, ...)
+{
+	va_list ap;
+
+	f->fault = fault;
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	va_end(ap);
+}
+
+/* A failure that says nothing about the file: of this process, or of the moment. */
+static bool is_ours(const struct err *e)
+{
+	return e->code == ERR_BUSY || e->code == ERR_FULL;
+}
+
+static int read_piece(
+	int fd, char *piece, size_t n, uint64_t at, const struct pace *pace, struct err *e)
+{
+	return pace ? fs_pread_cold(fd, piece, n, at, "blob", e)
+		    : fs_pread_all(fd, piece, n, at, "blob", e);
+}
+
+/* The digest of the whole: 0; 1 it cannot be read, and the finding says so; -1. */
+static int hash_file(struct finding *f, int fd, const struct pace *pace, struct err *e)
+{
+	AUTO(hasher_release) struct hasher h = HASHER_INIT;
+	AUTO(mem_free) char *piece = mem_alloc(PIECE_SIZE);
+
+	hasher_init(&h, f->digest.alg);
+	if (pace)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	for (uint64_t at = 0; at < f->size;) {
+		size_t n = f->size - at < PIECE_SIZE ? (size_t)(f->size - at) : PIECE_SIZE;
+
+		if (read_piece(fd, piece, n, at, pace, e) < 0) {
+			fault_set(f, BLOB_UNREADABLE, "cannot be read: %.150s", e->text);
+			return 1;
+		}
+		if (pace && pace->read(pace->ctx, n, e) < 0)
+			return -1;
+		hasher_add(&h, piece, n);
+		at += n;
+	}
+	hasher_end(&h, &f->got);
+	return 0;
+}
+
+static int examine_bytes(struct store *s, const struct pace *pace, struct finding *f, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	uint64_t length = 0;
+	int rc = BLOBS(s, open, &f->digest, &fd, &length, e);
+
+	if (rc < 0 && is_ours(e))
+		return -1;
+	if (rc < 0)
+		fault_set(f, BLOB_UNREADABLE, "cannot be opened: %.150s", e->text);
+	else if (rc == 0)
+		fault_set(f, BLOB_MISSING, "is missing");
+	else if (length != f->size)
+		fault_set(f, BLOB_LENGTH, "has %llu bytes instead of %llu", ull(length),
+			ull(f->size));
+	if (rc <= 0 || f->fault != BLOB_GOOD)
+		return 0;
+	rc = hash_file(f, fd, pace, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	f->read = true;
+	if (!digest_eq(&f->got, &f->digest))
+		fault_set(f, BLOB_BYTES, "has other bytes");
+	return 0;
+}
+
+static void examine_length(struct finding *f, const struct blob_row *row)
+{
+	if (!f->file.regular)
+		fault_set(f, BLOB_NO_FILE, "is no regular file");
+	else if (row && f->file.size != row->size)
+		fault_set(f, BLOB_LENGTH, "has %llu bytes instead of %llu", ull(f->file.size),
+			ull(row->size));
+}
+
+int file_examine(struct store *s, const struct digest *d, const struct blob_row *row,
+	enum blob_look how, const struct pace *pace, struct finding *f, struct err *e)
+{
+	int rc;
+
+	*f = (struct finding){ .digest = *d, .fault = BLOB_GOOD };
+	rc = BLOBS(s, look, d, &f->file, e);
+	f->size = row ? row->size : f->file.size;
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		fault_set(f, BLOB_MISSING, "is missing");
+	else
+		examine_length(f, row);
+	f->touched = row && row->stamp && row->stamp != f->file.stamp;
+	if (f->fault != BLOB_GOOD || how == LOOK_LENGTH ||
+		(how == LOOK_TOUCHED && row && row->stamp == f->file.stamp))
+		return 0;
+	return examine_bytes(s, pace, f, e);
+}
+
+int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
+	const struct pace *pace, struct finding *f, struct err *e)
+{
+	struct blob_row row;
+	int rc = META(s, blob_get, d, &row, e);
+
+	if (rc <= 0 || !row.live)
+		return rc < 0 ? -1 : 0;
+	return file_examine(s, d, &row, how, pace, f, e) < 0 ? -1 : 1;
+}
+
+int row_held(struct store *s, const struct digest *d, const struct blob_row *row, struct err *e)
+{
+	struct finding f;
+
+	if (!row->live)
+		return 0;
+	if (file_examine(s, d, row, LOOK_LENGTH, NULL, &f, e) < 0)
+		return -1;
+	return f.fault == BLOB_GOOD;
+}
+
+/* --- what is good is remembered ----------------------------------------------------------------- */
+
+static int record_passed(struct store *s, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->passed_count; i++) {
+		const struct passed *p = &s->passed[i];
+		struct blob_row row;
+		int rc = META(s, blob_get, &p->digest, &row, e);
+
+		/* Unless others found it bad, or put another file there, meanwhile. */
+		if (rc < 0 || (rc > 0 && row.live && row.size == p->size &&
+				      META(s, blob_proved, &p->digest, p->size, p->stamp, e) < 0))
+			return -1;
+	}
+	return tx_commit(&tx, e);
+}
+
+/* What is not remembered is read again some day. */
+void passed_flush(struct store *s)
+{
+	struct err ignored = ERR_INIT;
+
+	if (s->passed_count)
+		(void)!record_passed(s, &ignored);
+	s->passed_count = 0;
+}
+
+static void remember(struct store *s, const struct finding *f)
+{
+	if (!s->passed)
+		s->passed = mem_grow(NULL, PASSED_MAX, sizeof(*s->passed));
+	s->passed[s->passed_count++] = (struct passed){ f->digest, f->size, f->file.stamp };
+	if (s->passed_count == PASSED_MAX)
+		passed_flush(s);
+}
+
+/* --- what is bad goes --------------------------------------------------------------------------- */
+
+static bool same_file(const struct blob_file *a, const struct blob_file *b)
+{
+	return a->id[0] == b->id[0] && a->id[1] == b->id[1];
+}
+
+/* Its blob is absent from now on, if the bad file is still the one that lies there: a writer that put
+ * another there meanwhile writes its row after us. */
+static int forget_row(struct store *s, const struct finding *f, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct blob_file now;
+	struct blob_row row;
+	int rc;
+
+	if (fault("mend.row", e) < 0 || tx_begin(s, &tx, e) < 0)
+		return -1;
+	rc = BLOBS(s, look, &f->digest, &now, e);
+	if (rc <= 0 || !same_file(&now, &f->file))
+		return rc < 0 ? -1 : 0;
+	rc = META(s, blob_get, &f->digest, &row, e);
+	if (rc < 0 || (rc > 0 && row.live && META(s, blob_lost, &f->digest, e) < 0))
+		return -1;
+	return tx_commit(&tx, e) < 0 ? -1 : 1;
+}
+
+static const char *fault_name(enum blob_fault fault)
+{
+	static const char *const names[] = { [BLOB_GOOD] = "none",
+		[BLOB_MISSING] = "missing",
+		[BLOB_NO_FILE] = "no-file",
+		[BLOB_LENGTH] = "length",
+		[BLOB_BYTES] = "bytes",
+		[BLOB_UNREADABLE] = "unreadable" };
+
+	return names[fault];
+}
+
+static void put_time(struct buf *out)
+{
+	time_t now = time(NULL);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	json_quote(out, text, false);
+}
+
+/* When, by what, what was expected and what was found. */
+static void write_reason(const struct store *s, const struct finding *f, struct buf *out)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	buf_str(out, "{\"time\":");
+	put_time(out);
+	buf_printf(out, ",\"digest\":\"%s\",\"operation\":", digest_text(&f->digest, text));
+	json_quote(out, s->care.operation ? s->care.operation : "write", false);
+	buf_printf(out, ",\"fault\":\"%s\",\"expected\":{\"bytes\":%llu},\"found\":{",
+		fault_name(f->fault), ull(f->size));
+	if (f->file.regular)
+		buf_printf(out, "\"bytes\":%llu%s", ull(f->file.size), f->read ? "," : "");
+	if (f->read)
+		buf_printf(out, "\"digest\":\"%s\"", digest_text(&f->got, text));
+	buf_str(out, "},\"text\":");
+	json_quote(out, f->text, false);
+	buf_str(out, "}\n");
+}
+
+static int set_aside(struct store *s, const struct finding *f, struct err *e)
+{
+	AUTO(buf_release) struct buf reason = BUF_INIT;
+	char where[ASIDE_NAME_SIZE];
+	int rc = forget_row(s, f, e);
+
+	if (rc <= 0)
+		return rc;
+	write_reason(s, f, &reason);
+	if (fault("mend.aside", e) < 0)
+		return -1;
+	rc = BLOBS(s, set_aside, &f->digest, &f->file, buf_span(&reason), where, e);
+	if (rc <= 0)
+		return rc;
+	s->found_bad++;
+	store_doubt(s);
+	if (s->care.found)
+		s->care.found(s->care.ctx, f, where);
+	return 1;
+}
+
+int blob_settle(struct store *s, const struct finding *f, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc = store_may_write(s, e) < 0 ? -1 : 1;
+
+	if (rc > 0 && f->fault == BLOB_GOOD && f->read)
+		remember(s, f);
+	else if (rc > 0 && f->fault != BLOB_GOOD && f->fault != BLOB_MISSING)
+		rc = set_aside(s, f, e);
+	return rc < 0 ? err_ctx(e, "blob %s", digest_text(&f->digest, text)) : rc;
+}
+
+/* --- held? -------------------------------------------------------------------------------------- */
+
+/* The row is asked each time: what is bad loses it. */
+static int look_and_settle(struct store *s, const struct digest *d, enum blob_look how,
+	struct finding *f, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < LOOKS_MAX && rc == 0; i++) {
+		rc = blob_examine(s, d, how, NULL, f, e);
+		if (rc <= 0)
+			return rc;
+		rc = blob_settle(s, f, e);
+	}
+	return rc ? rc : err_set(e, ERR_BUSY, "its file is being replaced all the time");
+}
+
+int blob_held_by(
+	struct store *s, const struct digest *d, enum blob_look how, uint64_t *size, struct err *e)
+{
+	struct finding f;
+	int rc;
+
+	if (s->care.check)
+		how = LOOK_BYTES;
+	rc = look_and_settle(s, d, how, &f, e);
+	if (rc <= 0)
+		return rc;
+	*size = f.size;
+	return f.fault == BLOB_GOOD;
+}
+
+int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
+{
+	return blob_held_by(s, d, LOOK_TOUCHED, size, e);
+}
+
+int blob_drop_bad(struct store *s, const struct digest *d, struct err *e)
+{
+	uint64_t size;
+
+	return blob_held_by(s, d, LOOK_BYTES, &size, e) < 0 ? -1 : 0;
+}
+
+/* Of a writer that died between link and row, or of one that died between finding it bad and setting it
+ * aside: its bytes tell. */
+int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
+{
+	struct finding f;
+
+	if (file_examine(s, d, NULL, LOOK_BYTES, NULL, &f, e) < 0)
+		return -1;
+	*size = f.size;
+	if (f.fault == BLOB_GOOD)
+		return 1;
+	return blob_settle(s, &f, e) < 0 ? -1 : 0;
+}
+
+void store_set_care(struct store *s, const struct store_care *care)
+{
+	s->care = *care;
+}
+
+void store_doubt(struct store *s)
+{
+	s->care.check = true;
+}
+
+int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e)
+{
+	return BLOBS(s, aside_each, fn, ctx, e);
+}
+
+size_t store_found_bad(const struct store *s)
+{
+	return s->found_bad;
+}

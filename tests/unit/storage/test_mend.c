@@ -1,0 +1,500 @@
+/*
+ * What is held is good: each kind of damage to the file of each kind of blob, and each way in which the
+ * right bytes can come again. All of it ends with a sound store and the bad file in quarantine.
+ */
+#include "tests/support/cm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/base/fs.h"
+#include "storage/base/tree.h"
+#include "tests/support/image.h"
+#include "tests/support/sandbox.h"
+#include "tests/unit/storage/suite.h"
+
+#define REPO "docker.io/a/b"
+#define PUSHED "team/app"
+
+/* --- damage ------------------------------------------------------------------------------------- */
+
+enum damage { FLIPPED, CUT, LONGER, MISSING, EMPTY, DIRECTORY, LINK, DAMAGES };
+static const struct {
+	const char *name, *fault;
+	unsigned aside; /* files in quarantine afterwards */
+} damages[DAMAGES] = {
+	[FLIPPED] = { "flipped", "bytes", 1 },
+	[CUT] = { "cut", "length", 1 },
+	[LONGER] = { "longer", "length", 1 },
+	[MISSING] = { "missing", NULL, 0 },
+	[EMPTY] = { "empty", "length", 1 },
+	[DIRECTORY] = { "directory", "no-file", 1 },
+	[LINK] = { "link", "no-file", 1 },
+};
+
+static const char *blob_path(const struct sandbox *sb, const struct digest *d)
+{
+	char name[300], hex[DIGEST_HEX_SIZE];
+
+	snprintf(name, sizeof(name), "s/blobs/sha256/%s", digest_hex(d, hex));
+	return sandbox_path(sb, name);
+}
+
+/* Written to a while later: the clock of files stands still for milliseconds. */
+static void touch(const char *path)
+{
+	static const struct timespec later[2] = { { 2000000000, 0 }, { 2000000000, 0 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path, later, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static void write_at(const char *path, off_t at, const char *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, len, at), (ssize_t)len);
+	close(fd);
+	touch(path);
+}
+
+static void flip(const char *path)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(fs_read_file(AT_FDCWD, path, 1 << 20, &bytes, &e), 1);
+	bytes.data[bytes.len / 2] ^= 1;
+	write_at(path, 0, bytes.data, bytes.len);
+}
+
+static void harm(const struct sandbox *sb, const struct digest *d, enum damage how)
+{
+	const char *path = blob_path(sb, d);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(chmod(path, 0644), 0);
+	if (how == FLIPPED)
+		flip(path);
+	else if (how == CUT || how == EMPTY)
+		assert_int_equal(truncate(path, how == CUT ? st.st_size / 2 : 0), 0);
+	else if (how == LONGER)
+		write_at(path, st.st_size, "x", 1);
+	else
+		sandbox_remove(path);
+	if (how == DIRECTORY)
+		assert_int_equal(mkdir(path, 0755), 0);
+	if (how == LINK)
+		assert_int_equal(symlink("/dev/null", path), 0);
+}
+
+/* --- things ------------------------------------------------------------------------------------- */
+
+enum thing { LAYER, CONFIG, MANIFEST, SET_INDEX, THINGS };
+static const char *const things[THINGS] = { "layer", "config", "manifest", "set index" };
+
+struct world {
+	const struct sandbox *sb;
+	struct store *s;
+	struct digest set, manifest, of[THINGS];
+	struct buf bytes[THINGS];
+	struct manifest parsed;
+};
+
+static void world_release(struct world *w)
+{
+	store_close(&w->s);
+	manifest_release(&w->parsed);
+	for (int i = 0; i < THINGS; i++)
+		buf_release(&w->bytes[i]);
+}
+
+/* A set of one image, active; the image is pushed too. */
+static void world_make(struct world *w, const struct sandbox *sb)
+{
+	static const struct image_want want = { .seed = "n", .layers = 2 };
+	struct image_pin pin = { .repo = REPO, .tag = "1" };
+	struct err e = ERR_INIT;
+
+	w->sb = sb;
+	w->s = sandbox_store(sb, "s", STORE_WRITE);
+	pin.digest = w->manifest = image_make(w->s, NULL, &want);
+	w->set = image_set(w->s, "platform", "1", &pin, 1);
+	assert_ok(set_accept(w->s, &w->set, NULL, 0, &e));
+	assert_ok(image_put(w->s, PUSHED, "1", &w->manifest, MEDIA_OCI_MANIFEST, &e));
+	w->of[MANIFEST] = w->manifest;
+	w->of[SET_INDEX] = w->set;
+	assert_int_equal(blob_read(w->s, &w->manifest, 1 << 20, &w->bytes[MANIFEST], &e), 1);
+	assert_ok(manifest_parse(&w->parsed, "m", NULL, buf_span(&w->bytes[MANIFEST]), &e));
+	w->of[LAYER] = w->parsed.items[1].digest;
+	w->of[CONFIG] = w->parsed.config.digest;
+	for (int i = 0; i < THINGS; i++) {
+		buf_clear(&w->bytes[i]);
+		assert_int_equal(blob_read(w->s, &w->of[i], 1 << 20, &w->bytes[i], &e), 1);
+	}
+}
+
+/* --- ways --------------------------------------------------------------------------------------- */
+
+static void write_rest(struct world *w, enum thing t, struct blob_batch *batch, unsigned flags)
+{
+	AUTO(blob_abort) struct blob_writer *writer = NULL;
+	const struct buf *bytes = &w->bytes[t];
+	struct err e = ERR_INIT;
+
+	assert_int_equal(blob_begin(w->s, &w->of[t], bytes->len, flags, &writer, &e), 0);
+	blob_write(writer, bytes->data + blob_offset(writer), bytes->len - blob_offset(writer));
+	assert_ok(blob_commit(&writer, batch, NULL, &e));
+}
+
+static void by_writer(struct world *w, enum thing t)
+{
+	write_rest(w, t, NULL, 0);
+}
+
+static void by_batch(struct world *w, enum thing t)
+{
+	AUTO(batch_free) struct blob_batch *batch = batch_new(w->s);
+	struct err e = ERR_INIT;
+
+	write_rest(w, t, batch, 0);
+	assert_ok(batch_flush(batch, &e));
+}
+
+static void by_resume(struct world *w, enum thing t)
+{
+	AUTO(blob_abort) struct blob_writer *writer = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(blob_begin(w->s, &w->of[t], w->bytes[t].len, BLOB_RESUME, &writer, &e), 0);
+	blob_write(writer, w->bytes[t].data, w->bytes[t].len / 2);
+	blob_abort(&writer);
+	write_rest(w, t, NULL, BLOB_RESUME);
+}
+
+static void by_put(struct world *w, enum thing t)
+{
+	struct err e = ERR_INIT;
+	struct digest got;
+
+	assert_ok(blob_put(w->s, NULL, buf_span(&w->bytes[t]), &got, &e));
+	assert_true(digest_eq(&got, &w->of[t]));
+}
+
+static void apply(struct world *w, struct change *c)
+{
+	struct change *changes[] = { c };
+	struct err e = ERR_INIT;
+
+	assert_ok(store_apply(w->s, changes, 1, &e));
+}
+
+static void by_push(struct world *w, enum thing t)
+{
+	struct change c = { .kind = CHANGE_BLOB, .repo = PUSHED, .digest = w->of[t] };
+	struct err e = ERR_INIT;
+
+	assert_ok(blob_begin_unnamed(w->s, DIGEST_SHA256, &c.writer, &e));
+	blob_write(c.writer, w->bytes[t].data, w->bytes[t].len);
+	assert_ok(blob_seal(c.writer, &c.digest, &e));
+	apply(w, &c);
+	assert_int_equal(c.rc, 0);
+}
+
+static void by_manifest(struct world *w, enum thing t)
+{
+	struct change c = { .kind = CHANGE_MANIFEST,
+		.repo = PUSHED,
+		.digest = w->of[t],
+		.text = buf_span(&w->bytes[t]),
+		.manifest = &w->parsed,
+		.strict = true };
+
+	apply(w, &c);
+	assert_int_equal(c.rc, 0);
+}
+
+/* Never given away; then its client brings the bytes. */
+static void by_mount(struct world *w, enum thing t)
+{
+	struct change c = {
+		.kind = CHANGE_MOUNT, .repo = "team/other", .from = REPO, .digest = w->of[t]
+	};
+
+	if (t == SET_INDEX)
+		c.from = "moat.local/set/platform";
+	apply(w, &c);
+	assert_int_equal(c.rc, -1);
+	assert_int_equal(c.err.code, ERR_ABSENT);
+	by_push(w, t);
+}
+
+static const struct {
+	const char *name;
+	void (*bring)(struct world *w, enum thing t);
+	bool manifests_only;
+} ways[] = {
+	{ "writer", by_writer, false },
+	{ "batch", by_batch, false },
+	{ "resume", by_resume, false },
+	{ "put", by_put, false },
+	{ "push", by_push, false },
+	{ "push of a manifest", by_manifest, true },
+	{ "mount", by_mount, false },
+};
+
+/* --- proof -------------------------------------------------------------------------------------- */
+
+static void keep_problem(void *ctx, const char *invariant, const char *text)
+{
+	buf_printf(ctx, "%s: %s\n", invariant, text);
+}
+
+static void assert_sound(struct store *s, const char *after)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+	if (report.problems)
+		fail_msg("%s: %s", after, got.data);
+}
+
+static int keep_reason(void *ctx, const char *where, const char *reason, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s %s", where, reason);
+	return 0;
+}
+
+static void assert_aside(
+	struct world *w, const struct digest *d, enum damage how, const char *after)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	AUTO(doc_release) struct doc doc = DOC_INIT;
+	struct err e = ERR_INIT;
+	char text[DIGEST_TEXT_SIZE];
+	const char *json;
+
+	assert_int_equal(list_quarantine(w->s, keep_reason, &got, &e), 0);
+	if (!damages[how].aside) {
+		assert_int_equal(got.len, 0);
+		return;
+	}
+	json = strchr(got.data, ' ');
+	assert_non_null(json);
+	if (json_parse(&doc, "reason", span_of(json), 4096, &e) < 0)
+		fail_msg("%s: %s: %s", after, e.text, got.data);
+	digest_text(d, text);
+	if (!strstr(json, damages[how].fault) || !strstr(json, text) ||
+		!strstr(json, "\"operation\":\"test\""))
+		fail_msg("%s: %s", after, got.data);
+	assert_int_equal(sandbox_count(sandbox_path(w->sb, "s/quarantine")), 2);
+	sandbox_remove(sandbox_path(w->sb, "s/quarantine"));
+}
+
+static void mend_one(struct world *w, size_t way, enum damage how, enum thing t)
+{
+	AUTO(mem_free)
+	char *what = mem_printf("%s %s, %s", damages[how].name, things[t], ways[way].name);
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	harm(w->sb, &w->of[t], how);
+	ways[way].bring(w, t);
+	if (blob_held(w->s, &w->of[t], &size, &e) != 1)
+		fail_msg("%s: not held", what);
+	assert_int_equal(size, w->bytes[t].len);
+	assert_sound(w->s, what);
+	assert_aside(w, &w->of[t], how, what);
+	assert_ok(set_accept(w->s, &w->set, NULL, 0, &e));
+}
+
+static void mend__good_bytes_take_the_place_of_bad_ones(void **state)
+{
+	static const struct store_care care = { .operation = "test" };
+
+	for (size_t way = 0; way < ARRAY_SIZE(ways); way++) {
+		AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+
+		world_make(&w, *state);
+		for (int t = 0; t < THINGS; t++)
+			for (int how = 0; how < DAMAGES; how++) {
+				if (ways[way].manifests_only && t != MANIFEST)
+					continue;
+				/* Each time a new handle: one that found something reads all. */
+				store_close(&w.s);
+				w.s = sandbox_store(*state, "s", STORE_WRITE);
+				store_set_care(w.s, &care);
+				mend_one(&w, way, (enum damage)how, (enum thing)t);
+			}
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
+/* A set or an image of which something is missing or of another length is not accepted; nor is a manifest or
+ * set index with other bytes. */
+static void mend__nothing_is_accepted_over_a_bad_file(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+
+	world_make(&w, *state);
+	for (int t = 0; t < THINGS; t++) {
+		for (int how = 0; how < DAMAGES; how++) {
+			harm(*state, &w.of[t], (enum damage)how);
+			if (how != FLIPPED || t == SET_INDEX)
+				assert_int_equal(set_accept(w.s, &w.set, NULL, 0, &e), -1);
+			if (t != SET_INDEX && (how != FLIPPED || t == MANIFEST))
+				assert_int_equal(image_put(w.s, REPO, "2", &w.manifest,
+							 MEDIA_OCI_MANIFEST, &e),
+					-1);
+			by_writer(&w, (enum thing)t);
+		}
+	}
+	assert_sound(w.s, "all of it");
+}
+
+/* Bytes that were rotten without a trace are found when all is to be read, or once anything was bad. */
+static void mend__all_is_read_when_asked_or_in_doubt(void **state)
+{
+	static const struct store_care strict = { .operation = "test", .check = true };
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+	struct timespec before[2];
+	struct stat st;
+	uint64_t size;
+
+	world_make(&w, *state);
+	for (int asked = 0; asked < 2; asked++) {
+		const char *path = blob_path(*state, &w.of[LAYER]);
+
+		assert_int_equal(stat(path, &st), 0);
+		harm(*state, &w.of[LAYER], FLIPPED);
+		before[0] = st.st_atim;
+		before[1] = st.st_mtim;
+		assert_int_equal(utimensat(AT_FDCWD, path, before, 0), 0);
+		assert_int_equal(blob_held(w.s, &w.of[LAYER], &size, &e), 1);
+		if (asked)
+			store_set_care(w.s, &strict);
+		else
+			harm(*state, &w.of[CONFIG], CUT);
+		assert_int_equal(blob_held(w.s, &w.of[CONFIG], &size, &e), asked);
+		assert_int_equal(blob_held(w.s, &w.of[LAYER], &size, &e), 0);
+		assert_int_equal(store_found_bad(w.s), asked ? 1 : 2);
+		by_writer(&w, LAYER);
+		if (!asked)
+			by_writer(&w, CONFIG);
+		store_close(&w.s);
+		w.s = sandbox_store(*state, "s", STORE_WRITE);
+	}
+	assert_sound(w.s, "both");
+}
+
+/* A copy that was put back, or touched, is read once, and then known. */
+static void mend__a_touched_file_is_read_once(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+	struct finding f;
+	uint64_t size;
+
+	world_make(&w, *state);
+	touch(blob_path(*state, &w.of[LAYER]));
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_LENGTH, NULL, &f, &e), 1);
+	assert_true(f.touched);
+	assert_false(f.read);
+	assert_int_equal(blob_held(w.s, &w.of[LAYER], &size, &e), 1);
+	store_close(&w.s);
+	w.s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_TOUCHED, NULL, &f, &e), 1);
+	assert_false(f.touched);
+	assert_false(f.read);
+	assert_int_equal(f.fault, BLOB_GOOD);
+}
+
+/* What was looked at is not what lies there any more: it stays. */
+static void mend__another_file_stays(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+	struct finding f;
+
+	world_make(&w, *state);
+	harm(*state, &w.of[LAYER], CUT);
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(f.fault, BLOB_LENGTH);
+	by_push(&w, LAYER); /* others mend it meanwhile */
+	assert_int_equal(blob_settle(w.s, &f, &e), 0);
+	assert_sound(w.s, "another file");
+}
+
+/* Several of one digest within a second are all kept. */
+static void mend__nothing_is_thrown_away(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+
+	world_make(&w, *state);
+	for (int i = 0; i < 3; i++) {
+		harm(*state, &w.of[LAYER], CUT);
+		by_writer(&w, LAYER);
+	}
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/quarantine")), 6);
+}
+
+static int stop(void *ctx, size_t bytes, struct err *e)
+{
+	size_t *seen = ctx;
+
+	*seen += bytes;
+	return err_set(e, ERR_BUSY, "enough");
+}
+
+/* Whoever only reads looks and does nothing; slowly, if wanted. */
+static void mend__a_reader_changes_nothing(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	AUTO(store_close) struct store *reader = NULL;
+	struct err e = ERR_INIT;
+	size_t seen = 0;
+	struct pace pace = { stop, &seen };
+	struct finding f;
+	uint64_t size;
+
+	world_make(&w, *state);
+	reader = sandbox_store(*state, "s", STORE_READ);
+	assert_err(
+		blob_examine(reader, &w.of[LAYER], LOOK_BYTES, &pace, &f, &e), ERR_BUSY, "enough");
+	assert_int_equal(seen, w.bytes[LAYER].len);
+	harm(*state, &w.of[LAYER], FLIPPED);
+	assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(f.fault, BLOB_BYTES);
+	assert_err(blob_settle(reader, &f, &e), ERR_DENIED, "reading");
+	assert_int_equal(blob_stat(reader, &w.of[LAYER], &size, &e), 1);
+	harm(*state, &w.of[LAYER], CUT);
+	assert_int_equal(blob_stat(reader, &w.of[LAYER], &size, &e), 0);
+	assert_false(sandbox_exists(sandbox_path(*state, "s/quarantine")));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
+
+int test_mend(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(mend__good_bytes_take_the_place_of_bad_ones),
+		T(mend__nothing_is_accepted_over_a_bad_file),
+		T(mend__all_is_read_when_asked_or_in_doubt),
+		T(mend__a_touched_file_is_read_once),
+		T(mend__another_file_stays),
+		T(mend__nothing_is_thrown_away),
+		T(mend__a_reader_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

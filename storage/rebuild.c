@@ -176,6 +176,9 @@ static int by_acceptance(const void *a, const void *b)
 		return x->order < y->order ? -1 : 1;
 	if (x->row.info.accepted != y->row.info.accepted)
 		return x->row.info.accepted < y->row.info.accepted ? -1 : 1;
+	/* Older ones told of seconds only. */
+	if (x->row.activation && y->row.activation && x->row.activation != y->row.activation)
+		return x->row.activation < y->row.activation ? -1 : 1;
 	return x->number < y->number ? 1 : -1;
 }
 

@@ -92,13 +92,16 @@ static int compare_states(struct store *s, struct standing *st, struct err *e)
 int standing_find(struct store *s, struct standing *st, struct err *e)
 {
 	struct err unread = ERR_INIT;
+	uint64_t change;
 	int rc;
 
 	*st = (struct standing){ .due = NOT_DUE };
 	rc = index_json_head(s, &st->index, &unread);
 	if (rc < 0)
 		*e = unread;
-	if ((rc < 0 && unread.code != ERR_INPUT) || META(s, names_state, &st->now, e) < 0)
+	/* Asking for the change is what lets a reader without rights see a newer file. */
+	if ((rc < 0 && unread.code != ERR_INPUT) || META(s, change, &change, e) < 0 ||
+		META(s, names_state, &st->now, e) < 0)
 		return -1;
 	if (rc >= 0)
 		return compare_states(s, st, e);

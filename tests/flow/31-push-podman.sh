@@ -6,7 +6,8 @@
 fixture tiny
 htpasswd alice secret >"$T/users"
 moatd_start "$IN" --push --users "$T/users" --access-log "$T/access.log"
-printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$INSIDE" >"$T/registries.conf"
+[ "$TLS_VERIFY" = true ] && insecure=false || insecure=true
+printf '[[registry]]\nlocation = "%s"\ninsecure = %s\n' "$INSIDE" "$insecure" >"$T/registries.conf"
 export CONTAINERS_REGISTRIES_CONF=$T/registries.conf REGISTRY_AUTH_FILE=$T/auth.json
 podman_() { podman --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
 buildah_() { buildah --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
@@ -18,7 +19,7 @@ must_fail '[1-9][0-9]*' podman_ login -u alice -p wrong "$INSIDE"
 must podman_ login -u alice -p secret "$INSIDE"
 
 step 'buildah builds from an image and pushes the result'
-must skopeo copy -q --dest-tls-verify=false "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/base:1"
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/base:1"
 must buildah_ from --name work "$INSIDE/team/base:1"
 echo hello >"$T/hello"
 must buildah_ copy work "$T/hello" /hello
@@ -40,9 +41,9 @@ must_fail '[1-9][0-9]*' podman_ push "$INSIDE/team/app:2"
 
 step 'zstd:chunked: the client asks for a table of contents, then for 1,024 parts in one request'
 python3 "$SUPPORT/chunked.py" "$T/chunked" x 1024 200 >"$T/sums"
-must skopeo copy -q --dest-tls-verify=false --dest-creds alice:secret "oci:$T/chunked:x" \
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" --dest-creds alice:secret "oci:$T/chunked:x" \
 	"docker://$INSIDE/team/chunked:1"
-layer=$(curl -sf -H "Accept: $ACCEPT" "http://$INSIDE/v2/team/chunked/manifests/1" |
+layer=$(curl -sf -H "Accept: $ACCEPT" "$URL/v2/team/chunked/manifests/1" |
 	jq -r '.layers[0] | "\(.digest) \(.size)"')
 # podman 5 wants tar-split data beside the table of contents, unless it is told not to; 4 knows no such key.
 cat >"$T/storage.conf" <<-END

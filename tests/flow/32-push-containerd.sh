@@ -17,20 +17,31 @@ hosts() {
 	cat >"$T/$1/$2/hosts.toml"
 }
 
+# A host on loopback is plain HTTP to ctr, whatever it serves, unless a hosts.toml says otherwise.
+direct=("${PLAIN_HTTP[@]}")
+if [ "$SCHEME" = https ]; then
+	direct=(--hosts-dir "$T/direct")
+	hosts direct "$INSIDE" <<-END
+		server = "$URL"
+		[host."$URL"]
+		  capabilities = ["pull", "resolve", "push"]
+	END
+fi
+
 step 'import, push, pull by tag and digest'
 tar -C "$FIXTURES/layered" -cf "$T/layered.tar" .
 must ctr_ images import --base-name "$INSIDE/team/app" --digests "$T/layered.tar"
 name=$(ctr_ images ls -q | grep "team/app" | head -1)
-must ctr_ images push --plain-http "$INSIDE/team/app:1" "$name"
-must ctr_ images pull --plain-http --snapshotter native "$INSIDE/team/app:1"
+must ctr_ images push "${direct[@]}" "$INSIDE/team/app:1" "$name"
+must ctr_ images pull "${direct[@]}" --snapshotter native "$INSIDE/team/app:1"
 pulled "$INSIDE/team/app:1"
-must ctr_ images pull --plain-http --snapshotter native "$INSIDE/team/app@$want"
-must ctr_ images push --plain-http "$INSIDE/team/app:again" "$INSIDE/team/app:1"
+must ctr_ images pull "${direct[@]}" --snapshotter native "$INSIDE/team/app@$want"
+must ctr_ images push "${direct[@]}" "$INSIDE/team/app:again" "$INSIDE/team/app:1"
 
 step 'a mirror: the upstream name comes as ns'
 hosts mirror docker.io <<-END
-	server = "http://$INSIDE"
-	[host."http://$INSIDE"]
+	server = "$URL"
+	[host."$URL"]
 	  capabilities = ["pull", "resolve"]
 END
 pull_by mirror docker.io/library/layered:1
@@ -38,8 +49,8 @@ has_line "$T/access.log" 'uri="/v2/library/layered/manifests/1\?ns=docker.io" st
 
 step 'the same by a path, with override_path'
 hosts path docker.io <<-END
-	server = "http://$INSIDE"
-	[host."http://$INSIDE/v2/docker.io"]
+	server = "$URL"
+	[host."$URL/v2/docker.io"]
 	  capabilities = ["pull", "resolve"]
 	  override_path = true
 END
@@ -49,17 +60,17 @@ has_line "$T/access.log" 'uri="?/v2/docker.io/library/layered/'
 
 step 'a dead first mirror, then us; what was pushed under our own name, by that name'
 hosts dead docker.io <<-END
-	server = "http://$INSIDE"
+	server = "$URL"
 	[host."http://$IP:9"]
 	  capabilities = ["pull", "resolve"]
-	[host."http://$INSIDE"]
+	[host."$URL"]
 	  capabilities = ["pull", "resolve"]
 END
 must ctr_ images rm docker.io/library/layered:1
 pull_by dead docker.io/library/layered:1
 hosts dead registry.local <<-END
-	server = "http://$INSIDE"
-	[host."http://$INSIDE"]
+	server = "$URL"
+	[host."$URL"]
 	  capabilities = ["pull", "resolve", "push"]
 END
 pull_by dead registry.local/team/app:1
@@ -71,10 +82,10 @@ step 'the mixed policy: containerd sends a login only when it is asked; pulls wi
 htpasswd alice secret >"$T/users"
 moatd_start "$IN" --push --users "$T/users"
 name=$INSIDE/team/app:1
-login_push() { ctr_ images push --plain-http "$@" "$INSIDE/team/private:1" "$name"; }
+login_push() { ctr_ images push "${direct[@]}" "$@" "$INSIDE/team/private:1" "$name"; }
 must_fail '[1-9][0-9]*' login_push
 must_fail '[1-9][0-9]*' login_push --user alice:wrong
 must login_push --user alice:secret
-must ctr_ images pull --plain-http --snapshotter native "$INSIDE/team/private:1"
+must ctr_ images pull "${direct[@]}" --snapshotter native "$INSIDE/team/private:1"
 pulled "$INSIDE/team/private:1"
-must ctr_ images pull --plain-http --snapshotter native --user alice:secret "$INSIDE/team/private@$want"
+must ctr_ images pull "${direct[@]}" --snapshotter native --user alice:secret "$INSIDE/team/private@$want"

@@ -27,7 +27,7 @@ must_fail '[1-9][0-9]*' docker push "$INSIDE/team/app:1"
 must_fail '[1-9][0-9]*' docker login -u alice -p wrong "$INSIDE"
 must docker login -u alice -p secret "$INSIDE"
 must docker push "$INSIDE/team/app:1"
-digest=$(curl -sfI -H "Accept: $ACCEPT" "http://$INSIDE/v2/team/app/manifests/1" | tr -d '\r' |
+digest=$(curl -sfI -H "Accept: $ACCEPT" "$URL/v2/team/app/manifests/1" | tr -d '\r' |
 	sed -n 's/^Docker-Content-Digest: //p')
 
 step 'pulled by tag and by digest, after a logout too'

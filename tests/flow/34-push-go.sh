@@ -8,6 +8,7 @@
 for tool in crane regctl oras; do
 	go_can $tool || exit 77
 done
+FROM_PLAIN=("${PLAIN_HTTP[@]/#--/--from-}") TO_PLAIN=("${PLAIN_HTTP[@]/#--/--to-}")
 fixture layered
 fixture multi
 moatd_start "$IN" --push
@@ -16,24 +17,24 @@ multi=$(jq -r '.manifests[0].digest' "$FIXTURES/multi/index.json")
 
 step 'crane'
 crane=$(go_tool crane)
-must "$crane" push --insecure --index "$FIXTURES/multi" "$INSIDE/crane/index:1"
-must skopeo copy -q --dest-tls-verify=false "oci:$FIXTURES/layered:layered" "docker://$INSIDE/crane/app:1"
-must "$crane" digest --insecure "$INSIDE/crane/app:1" && out_has "^$want$"
-must "$crane" copy --insecure "$INSIDE/crane/app:1" "$INSIDE/crane/copy:1"
-must "$crane" digest --insecure "$INSIDE/crane/copy:1" && out_has "^$want$"
-must "$crane" pull --insecure --format oci "$INSIDE/crane/copy:1" "$T/crane"
+must "$crane" push "${INSECURE[@]}" --index "$FIXTURES/multi" "$INSIDE/crane/index:1"
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/layered:layered" "docker://$INSIDE/crane/app:1"
+must "$crane" digest "${INSECURE[@]}" "$INSIDE/crane/app:1" && out_has "^$want$"
+must "$crane" copy "${INSECURE[@]}" "$INSIDE/crane/app:1" "$INSIDE/crane/copy:1"
+must "$crane" digest "${INSECURE[@]}" "$INSIDE/crane/copy:1" && out_has "^$want$"
+must "$crane" pull "${INSECURE[@]}" --format oci "$INSIDE/crane/copy:1" "$T/crane"
 same "$(jq -r '.manifests[0].digest' "$T/crane/index.json")" "$want"
-must "$crane" copy --insecure "$INSIDE/crane/index:1" "$INSIDE/crane/copied:1"
-must "$crane" digest --insecure "$INSIDE/crane/copied:1"
+must "$crane" copy "${INSECURE[@]}" "$INSIDE/crane/index:1" "$INSIDE/crane/copied:1"
+must "$crane" digest "${INSECURE[@]}" "$INSIDE/crane/copied:1"
 out_has "^$(digest_of "$INSIDE" crane/index 1)$"
-must "$crane" ls --insecure "$INSIDE/crane/copy" && out_has '^1$'
-must "$crane" catalog --insecure "$INSIDE" && out_has '^crane/app$'
-must "$crane" validate --insecure --remote "$INSIDE/crane/copy:1"
-must "$crane" delete --insecure "$INSIDE/crane/copy:1"
+must "$crane" ls "${INSECURE[@]}" "$INSIDE/crane/copy" && out_has '^1$'
+must "$crane" catalog "${INSECURE[@]}" "$INSIDE" && out_has '^crane/app$'
+must "$crane" validate "${INSECURE[@]}" --remote "$INSIDE/crane/copy:1"
+must "$crane" delete "${INSECURE[@]}" "$INSIDE/crane/copy:1"
 
 step 'regctl: anonymous mounts, chunks, referrers, deleting one tag'
 regctl=$(go_tool regctl)
-reg() { must "$regctl" --host "reg=$INSIDE,tls=disabled" "$@"; }
+reg() { must "$regctl" --host "reg=$INSIDE,tls=$REGCTL_TLS" "$@"; }
 reg image copy "ocidir://$FIXTURES/layered:layered" "$INSIDE/reg/app:1"
 reg image copy "$INSIDE/reg/app:1" "$INSIDE/reg/copy:1"
 reg image digest "$INSIDE/reg/copy:1" && out_has "^$want$"
@@ -53,17 +54,17 @@ reg tag ls "$INSIDE/reg/app" && ! grep -q '^2$' "$T/out"
 step 'oras: files, attachments, discovery'
 oras=$(go_tool oras)
 cd "$T" || exit
-must "$oras" push --plain-http "$INSIDE/oras/files:1" --artifact-type application/example.file sbom:text/plain
-must "$oras" attach --plain-http --artifact-type application/example.note "$INSIDE/oras/files:1" sbom:text/plain
-must "$oras" discover --plain-http --format json "$INSIDE/oras/files:1"
+must "$oras" push "${PLAIN_HTTP[@]}" "$INSIDE/oras/files:1" --artifact-type application/example.file sbom:text/plain
+must "$oras" attach "${PLAIN_HTTP[@]}" --artifact-type application/example.note "$INSIDE/oras/files:1" sbom:text/plain
+must "$oras" discover "${PLAIN_HTTP[@]}" --format json "$INSIDE/oras/files:1"
 out_has 'application/example.note'
 mkdir -p "$T/oras" "$T/helm-private"
-must "$oras" pull --plain-http -o "$T/oras" "$INSIDE/oras/files:1"
+must "$oras" pull "${PLAIN_HTTP[@]}" -o "$T/oras" "$INSIDE/oras/files:1"
 same_file "$T/sbom" "$T/oras/sbom"
-must "$oras" resolve --plain-http "$INSIDE/reg/app:1" && out_has "^$want$"
-must "$oras" cp -r --from-plain-http --to-plain-http "$INSIDE/oras/files:1" "$INSIDE/oras/copy:1"
-must "$oras" repo ls --plain-http "$INSIDE" && out_has '^oras/copy$'
-must "$oras" manifest delete --plain-http --force "$INSIDE/oras/copy:1"
+must "$oras" resolve "${PLAIN_HTTP[@]}" "$INSIDE/reg/app:1" && out_has "^$want$"
+must "$oras" cp -r "${FROM_PLAIN[@]}" "${TO_PLAIN[@]}" "$INSIDE/oras/files:1" "$INSIDE/oras/copy:1"
+must "$oras" repo ls "${PLAIN_HTTP[@]}" "$INSIDE" && out_has '^oras/copy$'
+must "$oras" manifest delete "${PLAIN_HTTP[@]}" --force "$INSIDE/oras/copy:1"
 
 if [ "${MOAT_TEST_GO:-}" != all ]; then
 	echo 'helm and cosign are left out: MOAT_TEST_GO=all builds them too'
@@ -72,9 +73,9 @@ else
 	helm=$(go_tool helm)
 	must "$helm" create "$T/demo"
 	must "$helm" package "$T/demo" --destination "$T" --version 1.0.0+build.1
-	must "$helm" push --plain-http "$T/demo-1.0.0+build.1.tgz" "oci://$INSIDE/charts"
+	must "$helm" push "${PLAIN_HTTP[@]}" "$T/demo-1.0.0+build.1.tgz" "oci://$INSIDE/charts"
 	mkdir "$T/helm"
-	must "$helm" pull --plain-http "oci://$INSIDE/charts/demo" --version 1.0.0+build.1 -d "$T/helm"
+	must "$helm" pull "${PLAIN_HTTP[@]}" "oci://$INSIDE/charts/demo" --version 1.0.0+build.1 -d "$T/helm"
 	same_file "$T/demo-1.0.0+build.1.tgz" "$T/helm/demo-1.0.0+build.1.tgz"
 
 	step 'cosign: sign, attest, verify, save and load, as bundles and in the older form'
@@ -93,7 +94,7 @@ else
 		must "$cosign" verify-attestation --key cosign.pub --insecure-ignore-tlog=true --type custom \
 			--new-bundle-format=$form --allow-http-registry "$image"
 	done
-	bundles=$(curl -sf "http://$INSIDE/v2/reg/app/referrers/$want" |
+	bundles=$(curl -sf "$URL/v2/reg/app/referrers/$want" |
 		grep -o '"artifactType":"application/vnd.dev.sigstore.bundle' | wc -l)
 	same "$bundles" 2 'referrers: a signature and an attestation'
 	for tag in sig att; do
@@ -127,23 +128,23 @@ export REGCTL_CONFIG=$T/regctl.json ORAS=$T/oras.json
 
 # crane writes down what it is told and asks nobody; so a push shows whether it is right.
 crane_login() { "$crane" auth login -u alice -p "$1" "$INSIDE" && crane_push tried; }
-crane_push() { "$crane" copy --insecure "$INSIDE/reg/app:1" "$INSIDE/reg/app:$1"; }
-crane_pull() { "$crane" pull --insecure "$INSIDE/reg/app:1" "$T/crane.tar"; }
+crane_push() { "$crane" copy "${INSECURE[@]}" "$INSIDE/reg/app:1" "$INSIDE/reg/app:$1"; }
+crane_pull() { "$crane" pull "${INSECURE[@]}" "$INSIDE/reg/app:1" "$T/crane.tar"; }
 mixed crane
 
-regctl_() { "$regctl" --host "reg=$INSIDE,tls=disabled" "$@"; }
+regctl_() { "$regctl" --host "reg=$INSIDE,tls=$REGCTL_TLS" "$@"; }
 regctl_login() { regctl_ registry login -u alice -p "$1" "$INSIDE"; }
 regctl_push() { regctl_ image copy "ocidir://$FIXTURES/layered:layered" "$INSIDE/reg/app:$1"; }
 regctl_pull() { regctl_ image copy "$INSIDE/reg/app:1" "ocidir://$T/regctl-$RANDOM:x"; }
 mixed regctl
 
-oras_login() { "$oras" login --plain-http --registry-config "$ORAS" -u alice -p "$1" "$INSIDE"; }
+oras_login() { "$oras" login "${PLAIN_HTTP[@]}" --registry-config "$ORAS" -u alice -p "$1" "$INSIDE"; }
 oras_push() {
-	"$oras" cp --from-oci-layout --to-plain-http --to-registry-config "$ORAS" "$FIXTURES/layered:layered" \
+	"$oras" cp --from-oci-layout "${TO_PLAIN[@]}" --to-registry-config "$ORAS" "$FIXTURES/layered:layered" \
 		"$INSIDE/reg/app:$1"
 }
 oras_pull() {
-	"$oras" cp --from-plain-http --from-registry-config "$ORAS" --to-oci-layout "$INSIDE/reg/app:1" \
+	"$oras" cp "${FROM_PLAIN[@]}" --from-registry-config "$ORAS" --to-oci-layout "$INSIDE/reg/app:1" \
 		"$T/oras-$RANDOM:x"
 }
 mixed oras
@@ -151,12 +152,12 @@ mixed oras
 if [ "${MOAT_TEST_GO:-}" = all ]; then
 	step 'helm and cosign in the mixed policy'
 	chart=$T/demo-1.0.0+build.1.tgz
-	must_fail '[1-9][0-9]*' "$helm" push --plain-http "$chart" "oci://$INSIDE/private"
-	must_fail '[1-9][0-9]*' "$helm" registry login --plain-http -u alice -p wrong "$INSIDE"
-	must "$helm" registry login --plain-http -u alice -p secret "$INSIDE"
-	must "$helm" push --plain-http "$chart" "oci://$INSIDE/private"
+	must_fail '[1-9][0-9]*' "$helm" push "${PLAIN_HTTP[@]}" "$chart" "oci://$INSIDE/private"
+	must_fail '[1-9][0-9]*' "$helm" registry login "${PLAIN_HTTP[@]}" -u alice -p wrong "$INSIDE"
+	must "$helm" registry login "${PLAIN_HTTP[@]}" -u alice -p secret "$INSIDE"
+	must "$helm" push "${PLAIN_HTTP[@]}" "$chart" "oci://$INSIDE/private"
 	must "$helm" registry logout "$INSIDE"
-	must "$helm" pull --plain-http "oci://$INSIDE/private/demo" --version 1.0.0+build.1 -d "$T/helm-private"
+	must "$helm" pull "${PLAIN_HTTP[@]}" "oci://$INSIDE/private/demo" --version 1.0.0+build.1 -d "$T/helm-private"
 	same_file "$chart" "$T/helm-private/demo-1.0.0+build.1.tgz"
 	sign() {
 		"$cosign" sign --yes --key cosign.key --tlog-upload=false --use-signing-config=false \

@@ -11,10 +11,10 @@ carry platform "$UPSTREAM/apps/web:1.0"
 moatd_start "$IN" --push
 pinned=$(digest_of "$UPSTREAM" apps/web 1.0)
 inside_digest() {
-	curl -sfI -H "Accept: $ACCEPT" "http://$INSIDE/v2/$UPSTREAM/apps/web/manifests/$1" | tr -d '\r' |
+	curl -sfI -H "Accept: $ACCEPT" "$URL/v2/$UPSTREAM/apps/web/manifests/$1" | tr -d '\r' |
 		sed -n 's/^Docker-Content-Digest: //p'
 }
-try() { skopeo copy -q --dest-tls-verify=false "oci:$FIXTURES/layered:layered" "docker://$INSIDE/$1"; }
+try() { skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/layered:layered" "docker://$INSIDE/$1"; }
 
 step 'the pinned tag is refused, with the name of its set'
 must_fail '[1-9][0-9]*' try "$UPSTREAM/apps/web:1.0"
@@ -22,10 +22,10 @@ err_has 'belongs to set platform:'
 same "$(inside_digest 1.0)" "$pinned"
 
 step 'neither tag nor manifest can be deleted'
-must_fail '[1-9][0-9]*' skopeo delete --tls-verify=false "docker://$INSIDE/$UPSTREAM/apps/web:1.0"
+must_fail '[1-9][0-9]*' skopeo delete --tls-verify="$TLS_VERIFY" "docker://$INSIDE/$UPSTREAM/apps/web:1.0"
 for reference in 1.0 "$pinned"; do
 	must curl -s -X DELETE -o "$T/reply" -w '%{http_code}' \
-		"http://$INSIDE/v2/$UPSTREAM/apps/web/manifests/$reference"
+		"$URL/v2/$UPSTREAM/apps/web/manifests/$reference"
 	same "$(cat "$T/out")" 403
 	has_line "$T/reply" '"code":"DENIED".*belongs to set platform:'
 done
@@ -33,7 +33,7 @@ same "$(inside_digest 1.0)" "$pinned"
 
 step 'another tag lives beside it'
 must try "$UPSTREAM/apps/web:mine"
-same "$(curl -sf "http://$INSIDE/v2/$UPSTREAM/apps/web/tags/list" | jq -c .tags)" '["1.0","mine"]'
+same "$(curl -sf "$URL/v2/$UPSTREAM/apps/web/tags/list" | jq -c .tags)" '["1.0","mine"]'
 
 step 'the next set arrives while the server runs, and takes a name that somebody had pushed'
 must try "$UPSTREAM/apps/web:2.0"
@@ -48,7 +48,7 @@ export_to
 import
 same "$(inside_digest 1.0)" "$(digest_of "$UPSTREAM" apps/web 1.0)"
 same "$(inside_digest 2.0)" "$(digest_of "$UPSTREAM" apps/web 2.0)"
-same "$(curl -sf "http://$INSIDE/v2/$UPSTREAM/apps/web/tags/list" | jq -c .tags)" '["1.0","2.0","mine"]'
+same "$(curl -sf "$URL/v2/$UPSTREAM/apps/web/tags/list" | jq -c .tags)" '["1.0","2.0","mine"]'
 must_fail '[1-9][0-9]*' try "$UPSTREAM/apps/web:2.0"
 stop "$MOATD_PID"
 must moat verify --store "$IN"
@@ -56,5 +56,5 @@ must moat verify --store "$IN"
 step 'with push off nothing is taken'
 moatd_start "$IN"
 must_fail '[1-9][0-9]*' try team/app:1
-must curl -s -X POST -o /dev/null -w '%{http_code}' "http://$INSIDE/v2/team/app/blobs/uploads/"
+must curl -s -X POST -o /dev/null -w '%{http_code}' "$URL/v2/team/app/blobs/uploads/"
 same "$(cat "$T/out")" 405

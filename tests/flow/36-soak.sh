@@ -15,10 +15,11 @@ step "push, read and import for $SECONDS_ s"
 moatd_start "$IN" --push --uploads 60000 --uploads-each 60000
 writer=$MOATD_PID
 for port in 6001 6002; do
-	start reader$port moatd --store "$IN" --listen "$IP:$port"
-	wait_until 20 answers "http://$IP:$port/healthz"
+	start reader$port moatd --store "$IN" --listen "$IP:$port" "${TLS_ARGS[@]}"
+	wait_until 20 answers "$SCHEME://$IP:$port/healthz"
 done
-start soak python3 "$SUPPORT/soak.py" "$SECONDS_" "$INSIDE" "$INSIDE" "$IP:6001" "$IP:6002"
+start soak python3 "$SUPPORT/soak.py" "$SECONDS_" "$URL" "$URL" "$SCHEME://$IP:6001" \
+	"$SCHEME://$IP:6002"
 soak=$STARTED_PID
 sets=0
 while running "$soak" && ! gone "$soak"; do
@@ -32,7 +33,7 @@ while running "$soak" && ! gone "$soak"; do
 	import
 	for at in "$INSIDE" "$IP:6001" "$IP:6002"; do
 		curl -sf -H "Accept: $ACCEPT" -o "$T/served" \
-			"http://$at/v2/$UPSTREAM/apps/web/manifests/$((sets % 2 + 1))"
+			"$SCHEME://$at/v2/$UPSTREAM/apps/web/manifests/$((sets % 2 + 1))"
 		same "sha256:$(sha256 "$T/served")" "$(digest_of "$UPSTREAM" apps/web $((sets % 2 + 1)))"
 	done
 done
@@ -47,6 +48,6 @@ step 'what was written is sound, also after the writer was killed'
 kill -9 "$writer"
 must moat verify --store "$IN"
 moatd_start "$IN" --push
-must skopeo copy -q --dest-tls-verify=false "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/app:1"
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/app:1"
 stop "$MOATD_PID"
 must moat verify --store "$IN"

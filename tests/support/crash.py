@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""usage: crash.py ADDRESS LEDGER [check]
+"""usage: crash.py URL LEDGER [check]
 
-Clients of a registry (HOST:PORT) that is going to be killed. First everything that LEDGER says was
+Clients of a registry (http://HOST:PORT or https) that is going to be killed. First everything that LEDGER says was
 acknowledged is asked for; then, unless only a check was wanted, several clients push, tag and delete until the
 connection breaks, and what they were told is added to LEDGER. Exit status 1 at a wrong answer."""
 import http.client
@@ -12,7 +12,7 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from soak import ask, digest, need, push_image    # noqa: E402
+from soak import ask, connect, digest, need, push_image    # noqa: E402
 
 CLIENTS = 4
 TAGS = 10       # of each client: they are moved and deleted often
@@ -39,7 +39,7 @@ class Ledger:
 
 
 def check(address, ledger):
-    conn = http.client.HTTPConnection(address, timeout=60)
+    conn = connect(address)
     for path, states in ledger.states.items():
         status, _, body = ask(conn, "GET", path)
         found = digest(body) if status == 200 else None if status == 404 else status
@@ -51,7 +51,7 @@ def check(address, ledger):
 
 def push(address, number, ledger):
     rng, repo = random.Random(), f"crash/c{number}"
-    conn = http.client.HTTPConnection(address, timeout=60)
+    conn = connect(address)
     while True:
         at = f"/v2/{repo}/manifests/t{rng.randrange(TAGS)}"
         if rng.random() < 0.3:

@@ -9,7 +9,7 @@ GO_TOOLS=${FIXTURES:-${MOAT_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}
 GO_SOURCES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/go
 GO_SECONDS=1200 # no build takes longer
 
-_go() { PATH=$PATH:/usr/local/go/bin env ${OUTSIDE[@]+"${OUTSIDE[@]}"} GOTOOLCHAIN=local "$@"; }
+_go() { PATH=$PATH:/usr/local/go/bin env -u SSL_CERT_FILE ${OUTSIDE[@]+"${OUTSIDE[@]}"} GOTOOLCHAIN=local "$@"; }
 
 _go_binary() { echo "$GO_TOOLS/$1-$(cksum <"$GO_SOURCES/$1/go.sum" | tr ' ' -)"; }
 

@@ -119,11 +119,11 @@ push() {
 		"oci:$FIXTURES/$name:$name" "docker://$UPSTREAM/$to"
 }
 
-# get_manifest HOST:PORT REPO REFERENCE: its bytes.  Upstream is never on the island.
+# get_manifest HOST:PORT REPO REFERENCE: its bytes.  Upstream is never on the island, nor does it speak TLS.
 get_manifest() {
-	local side=env
-	[ "$1" != "${INSIDE:-}" ] || side=inside
-	"$side" curl -sf -H "Accept: $ACCEPT" "http://$1/v2/$2/manifests/$3"
+	local side=env url=http://$1
+	[ "$1" != "${INSIDE:-}" ] || side=inside url=$URL
+	"$side" curl -sf -H "Accept: $ACCEPT" "$url/v2/$2/manifests/$3"
 }
 
 # digest_of HOST:PORT REPO REFERENCE

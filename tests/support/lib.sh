@@ -31,7 +31,7 @@ FIXTURES=${MOAT_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/moat-tests}
 
 # Whoever builds a program from outside needs what the next lines take away; see go.sh.
 OUTSIDE=(HOME="${HOME:-/root}")
-for _name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+for _name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE; do
 	[ -z "${!_name:-}" ] || OUTSIDE+=("$_name=${!_name}")
 done
 
@@ -180,3 +180,4 @@ now_us() { echo "${EPOCHREALTIME/./}"; }
 . "$SUPPORT/servers.sh"
 . "$SUPPORT/images.sh"
 . "$SUPPORT/mirror.sh"
+speak "${MOAT_TEST_SCHEME:-http}"

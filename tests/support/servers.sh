@@ -4,6 +4,7 @@
 
 UPSTREAM=$IP    # where registry_start listens (port 80, so that names carry no port)
 INSIDE=$IP:6000 # where moatd_start listens
+SCHEME=http     # what moatd_start speaks; see speak
 
 # --- the island: a network namespace with a loopback device and no route -----------------------
 
@@ -89,14 +90,26 @@ self_signed() {
 
 # --- moatd ------------------------------------------------------------------------------------
 
-# moatd_start STORE [ARGS...]: at $MOATD_SCHEME://$INSIDE (http), on the island if there is one
+# speak SCHEME: http, or https with a certificate that every client here trusts.  Sets what clients want
+# to be told: $URL; $TLS_VERIFY of skopeo, podman and buildah; the flags of ctr, oras and helm; $REGCTL_TLS.
+speak() {
+	SCHEME=$1 URL=$1://$INSIDE TLS_ARGS=()
+	TLS_VERIFY=false PLAIN_HTTP=(--plain-http) INSECURE=(--insecure) REGCTL_TLS=disabled
+	[ "$SCHEME" = https ] || return 0
+	TLS_VERIFY=true PLAIN_HTTP=() INSECURE=() REGCTL_TLS=enabled
+	self_signed inside "$IP"
+	TLS_ARGS=(--tls-cert "$T/inside.crt" --tls-key "$T/inside.key")
+	export SSL_CERT_FILE=$T/inside.crt CURL_CA_BUNDLE=$T/inside.crt
+}
+
+# moatd_start STORE [ARGS...]: at $URL, on the island if there is one
 moatd_start() {
-	local store=$1 prefix=() url=${MOATD_SCHEME:-http}://$INSIDE/healthz
+	local store=$1 prefix=()
 	shift
 	[ -z "${ISLAND:-}" ] || prefix=(ip netns exec "$ISLAND")
-	start moatd "${prefix[@]}" moatd --store "$store" --listen "$INSIDE" "$@"
+	start moatd "${prefix[@]}" moatd --store "$store" --listen "$INSIDE" "${TLS_ARGS[@]}" "$@"
 	MOATD_PID=$STARTED_PID
-	wait_until 20 is_alive "$MOATD_PID" "$url" || _fail 'moatd did not start'
+	wait_until 20 is_alive "$MOATD_PID" "$URL/healthz" || _fail 'moatd did not start'
 }
 
 # --- containerd -------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """usage: soak.py SECONDS WRITER READER...
 
-Clients of one store: some push, tag, mount and delete through WRITER (HOST:PORT), others read what was
-pushed through every READER. Whatever a client was told is there must be there: each answer is
+Clients of one store: some push, tag, mount and delete through WRITER (http://HOST:PORT or https), others read
+what was pushed through every READER. Whatever a client was told is there must be there: each answer is
 checked. Prints what was done; exit status 1 at the first wrong answer."""
 import hashlib
 import http.client
@@ -17,6 +17,12 @@ EMPTY = b"{}"
 TYPE = "application/vnd.oci.image.manifest.v1+json"
 failures, counts, lock = [], {}, threading.Lock()
 known = []      # (repository, manifest digest, manifest, layer digest, layer): pushed, never deleted
+
+
+def connect(url):
+    scheme, at = url.split("://")
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    return kind(at, timeout=60)
 
 
 def digest(data):
@@ -70,7 +76,7 @@ def push_image(conn, repo, rng, tag, before=lambda manifest_digest: None):
 
 
 def writer(address, number, until):
-    rng, conn = random.Random(number), http.client.HTTPConnection(address, timeout=60)
+    rng, conn = random.Random(number), connect(address)
     repo, turn = f"soak/w{number}", 0
     while time.time() < until and not failures:
         turn += 1
@@ -98,7 +104,7 @@ def writer(address, number, until):
 
 
 def reader(address, number, until):
-    rng, conn = random.Random(-number), http.client.HTTPConnection(address, timeout=60)
+    rng, conn = random.Random(-number), connect(address)
     while time.time() < until and not failures:
         with lock:
             some = rng.choice(known) if known else None

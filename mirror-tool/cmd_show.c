@@ -7,13 +7,11 @@
 
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/look/look.h"
-#include "mirror-tool/sign/sign.h"
+#include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/table.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
-
-#define PUBLIC_KEY "vnd.moat.public-key"
 
 struct show_options {
 	struct texts from;
@@ -99,12 +97,11 @@ static void item_end(struct page *p)
 
 /* --- a set --------------------------------------------------------------------------------------- */
 
-/* The fingerprint of the key that a signature says it is by: 1, 0 it says nothing, -1. */
-static int key_of(
-	struct look *l, const struct set_signature *sig, char hex[DIGEST_HEX_SIZE], struct err *e)
+/* The keys that a signature says it is by; none when it says nothing. */
+static int keys_of(
+	struct look *l, const struct set_signature *sig, struct trust *keys, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(trust_release) struct trust keys = TRUST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	const char *pem;
 	int rc = look_blob(l, &sig->digest, MANIFEST_MAX, &bytes, e);
@@ -113,31 +110,48 @@ static int key_of(
 		return rc;
 	if (manifest_parse(&m, "signature", sig->media_type, buf_span(&bytes), e) < 0)
 		return -1;
-	pem = annotation_get(&m.annotations, PUBLIC_KEY);
-	if (!pem)
-		return 0;
-	if (trust_add(&keys, "signature", span_of(pem), e) < 0)
-		return -1;
-	digest_hex(verify_key_id(keys.keys[0]), hex);
-	return 1;
+	pem = annotation_get(&m.annotations, COSIGN_PUBLIC_KEY);
+	return pem ? trust_add(keys, "signature", span_of(pem), e) : 0;
+}
+
+/* JSON has the first key as a text too, as it did when there was but one. */
+static void signature_json(
+	struct buf *out, const char *form, const char *digest, const struct trust *keys)
+{
+	char hex[DIGEST_HEX_SIZE] = "";
+
+	if (keys->count)
+		digest_hex(verify_key_id(keys->keys[0]), hex);
+	json_pair(out, "form", form);
+	json_pair(out, "digest", digest);
+	json_pair(out, "key", hex);
+	json_key(out, "keys");
+	buf_char(out, '[');
+	for (size_t i = 0; i < keys->count; i++)
+		buf_printf(out, "%s\"%s\"", i ? "," : "",
+			digest_hex(verify_key_id(keys->keys[i]), hex));
+	buf_char(out, ']');
 }
 
 static int show_signature(struct page *p, const struct set_signature *sig, struct err *e)
 {
-	char digest[DIGEST_TEXT_SIZE], hex[DIGEST_HEX_SIZE] = "";
+	AUTO(trust_release) struct trust keys = TRUST_INIT;
+	char digest[DIGEST_TEXT_SIZE], hex[DIGEST_HEX_SIZE];
 	const char *form = *sig->tag ? "cosign" : "bundle";
 
-	if (key_of(p->look, sig, hex, e) < 0)
-		return err_ctx(e, "signature %s", digest_text(&sig->digest, digest));
 	digest_text(&sig->digest, digest);
+	if (keys_of(p->look, sig, &keys, e) < 0)
+		return err_ctx(e, "signature %s", digest);
 	item_begin(p);
-	if (p->json) {
-		json_pair(&p->text, "form", form);
-		json_pair(&p->text, "digest", digest);
-		json_pair(&p->text, "key", hex);
-	} else {
-		buf_printf(&p->text, "  %s  %s  key %s\n", form, digest, *hex ? hex : "unnamed");
-	}
+	if (p->json)
+		signature_json(&p->text, form, digest, &keys);
+	else
+		buf_printf(&p->text, "  %s  %s  key", form, digest);
+	for (size_t i = 0; !p->json && i < keys.count; i++)
+		buf_printf(&p->text, "%s %s", i ? "," : "",
+			digest_hex(verify_key_id(keys.keys[i]), hex));
+	if (!p->json)
+		buf_str(&p->text, keys.count ? "\n" : " unnamed\n");
 	item_end(p);
 	return 0;
 }

@@ -109,17 +109,30 @@ int meta_pin_add(
 	return query_run(&q, e);
 }
 
-int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
-	const struct set_signature *sig, struct err *e)
+/* 1 when rows changed, 0, -1. */
+static int change_signature(struct meta *m, enum query_name name, int64_t set, int64_t manifest,
+	const char *tag, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SIGNATURE_ADD);
+	AUTO(query_end) struct query q = query_begin(db_of(m), name);
 
 	query_int(&q, set);
 	query_int(&q, manifest);
-	query_text(&q, sig->tag);
+	query_text(&q, tag);
 	if (query_run(&q, e) < 0)
 		return -1;
-	return query_changes(&q) ? meta_names_changed(m, e) : 0;
+	return query_changes(&q) > 0;
+}
+
+int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
+	const struct set_signature *sig, struct err *e)
+{
+	int gone = change_signature(m, Q_SIGNATURES_REPLACED, set, manifest, sig->tag, e);
+	int added =
+		gone < 0 ? -1 : change_signature(m, Q_SIGNATURE_ADD, set, manifest, sig->tag, e);
+
+	if (added < 0)
+		return -1;
+	return gone || added ? meta_names_changed(m, e) : 0;
 }
 
 int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,

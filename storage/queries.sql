@@ -167,6 +167,8 @@ UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4 WHERE id = ?1
 INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) VALUES (?1, ?2, ?3, ?4)
 -- name: SIGNATURE_ADD
 INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
+-- name: SIGNATURES_REPLACED
+DELETE FROM signature WHERE held_set = ?1 AND manifest <> ?2 AND tag = ?3 AND tag <> ''
 -- name: SIGNATURES
 SELECT b.digest, m.media_type, g.tag
 FROM blob sb

@@ -239,7 +239,7 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 
 	if (key.len == 0 && head_public_key(h, &carried))
 		key = buf_span(&carried);
-	if (verify_text_write(&text, h, first, e) < 0 ||
+	if (verify_text_write(&text, h, first, key, e) < 0 ||
 		fs_replace_file(f->dir, VERIFY_TEXT, buf_span(&text), 0644, e) < 0)
 		return -1;
 	add_sum(f, VERIFY_TEXT, buf_span(&text));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mirror-tool/media/signatures.h"
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 
@@ -243,15 +244,32 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t number
 	return 0;
 }
 
+/* Those that hold, joined with what the set has here already. */
+static int join_signatures(struct import *im, const struct medium *m,
+	struct set_signature held[VOLUME_SIGNATURES_MAX], size_t *count, struct err *e)
+{
+	const struct head *h = &m->head;
+
+	for (size_t i = 0; i < h->signature_count; i++) {
+		struct set_signature *sig = &held[*count];
+
+		if (!m->signed_by[i])
+			continue;
+		*sig = h->signatures[i];
+		if (signature_join(im->store, im->batch, &h->digest, sig,
+			    buf_span(&head_find(h, &sig->digest)->bytes), e) < 0)
+			return -1;
+		++*count;
+	}
+	return batch_flush(im->batch, e);
+}
+
 static int accept_set(struct import *im, const struct medium *m, struct err *e)
 {
 	struct set_signature held[VOLUME_SIGNATURES_MAX];
 	size_t count = 0;
 
-	for (size_t i = 0; i < m->head.signature_count; i++)
-		if (m->signed_by[i])
-			held[count++] = m->head.signatures[i];
-	if (fault("import.accept", e) < 0)
+	if (join_signatures(im, m, held, &count, e) < 0 || fault("import.accept", e) < 0)
 		return -1;
 	return set_accept(im->store, &m->head.digest, held, count, e);
 }

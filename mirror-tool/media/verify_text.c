@@ -2,14 +2,16 @@
 #include "mirror-tool/media/verify_text.h"
 
 #include "mirror-tool/sign/cosign.h"
+#include "storage/base/base64.h"
 #include "storage/base/banned.h"
 
 #define SIGNATURE "dev.cosignproject.cosign/signature"
 
-/* The first legacy signature of the set: its payload and the base64 of the signature. */
+/* A legacy signature of the set: its payload and the base64 of the signature. */
 struct legacy {
 	struct digest payload;
-	char *signature;
+	char *signature; /* NULL: none was found */
+	bool by_key; /* it holds by the key that is asked for */
 };
 
 static void legacy_release(struct legacy *l)
@@ -34,28 +36,55 @@ static int read_manifest(
 		buf_span(&head_find(h, &s->digest)->bytes), e);
 }
 
-static int find_legacy(const struct head *h, struct legacy *out, struct err *e)
+static bool is_by(const struct trust *key, const struct head *h, const struct digest *payload,
+	const char *signature)
 {
+	const struct head_blob *b = head_find(h, payload);
+	AUTO(buf_release) struct buf der = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	return key->count && b && base64_decode(&der, span_of(signature), &ignored) == 0 &&
+	       verify_bytes(key->keys[0], buf_span(&b->bytes), buf_span(&der));
+}
+
+/* The first signature, but rather the first by the key. */
+static void consider(struct legacy *out, const struct trust *key, const struct head *h,
+	const struct descriptor *layer)
+{
+	const char *signature = annotation_get(&layer->annotations, SIGNATURE);
+	bool by_key;
+
+	if (strcmp(layer->media_type, MEDIA_COSIGN_PAYLOAD) != 0 || !is_base64(signature))
+		return;
+	by_key = is_by(key, h, &layer->digest, signature);
+	if (out->signature && (out->by_key || !by_key))
+		return;
+	legacy_release(out);
+	*out = (struct legacy){ layer->digest, mem_strdup(signature), by_key };
+}
+
+static int find_legacy(const struct head *h, struct span key, struct legacy *out, struct err *e)
+{
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+
+	/* What a signature carries as its key may be anything. */
+	if (key.len && trust_add(&trust, "moat.pub", key, e) < 0)
+		err_clear(e);
 	for (size_t i = 0; i < h->signature_count; i++) {
 		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-		const char *signature;
 
 		if (read_manifest(&m, h, &h->signatures[i], e) < 0)
 			return -1;
-		if (m.count == 0 || strcmp(m.items[0].media_type, MEDIA_COSIGN_PAYLOAD) != 0)
-			continue;
-		signature = annotation_get(&m.items[0].annotations, SIGNATURE);
-		if (!is_base64(signature))
-			continue;
-		out->payload = m.items[0].digest;
-		out->signature = mem_strdup(signature);
-		return 0;
+		for (size_t k = 0; k < m.count; k++)
+			consider(out, &trust, h, &m.items[k]);
 	}
+	if (out->signature)
+		return 0;
 	return err_set(
 		e, ERR_UNSUPPORTED, "set %s has no cosign signature for verify.txt", h->set.name);
 }
 
-bool head_public_key(const struct head *h, struct buf *out)
+static bool carried_key(const struct head *h, bool legacy, struct buf *out)
 {
 	struct err e = ERR_INIT;
 
@@ -63,15 +92,21 @@ bool head_public_key(const struct head *h, struct buf *out)
 		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 		const char *key;
 
-		if (read_manifest(&m, h, &h->signatures[i], &e) < 0)
+		if (!*h->signatures[i].tag == legacy ||
+			read_manifest(&m, h, &h->signatures[i], &e) < 0)
 			continue;
-		key = annotation_get(&m.annotations, PUBLIC_KEY_ANNOTATION);
+		key = annotation_get(&m.annotations, COSIGN_PUBLIC_KEY);
 		if (!key)
 			continue;
 		buf_str(out, key);
 		return true;
 	}
 	return false;
+}
+
+bool head_public_key(const struct head *h, struct buf *out)
+{
+	return carried_key(h, true, out) || carried_key(h, false, out);
 }
 
 /* Text with @SET@, ... for the hex digests and names of this set. */
@@ -157,7 +192,8 @@ static int inventory_layer(const struct head *h, struct digest *layer, struct er
 	return 0;
 }
 
-int verify_text_write(struct buf *out, const struct head *h, const char *volume, struct err *e)
+int verify_text_write(
+	struct buf *out, const struct head *h, const char *volume, struct span key, struct err *e)
 {
 	AUTO(legacy_release) struct legacy legacy = { .signature = NULL };
 	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
@@ -165,7 +201,7 @@ int verify_text_write(struct buf *out, const struct head *h, const char *volume,
 		inventory[DIGEST_HEX_SIZE];
 	struct digest layer;
 
-	if (find_legacy(h, &legacy, e) < 0 || inventory_layer(h, &layer, e) < 0)
+	if (find_legacy(h, key, &legacy, e) < 0 || inventory_layer(h, &layer, e) < 0)
 		return -1;
 	digest_hex(&set_role_entry(&h->set, SET_INVENTORY)->digest, manifest);
 	fill_in(out, template,

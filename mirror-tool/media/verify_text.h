@@ -8,15 +8,17 @@
 
 #include "mirror-tool/media/volume.h"
 
-/* The annotation of a signature's manifest that carries the PEM of its public key. Convenience for
- * moat.pub: nobody trusts it. */
-#define PUBLIC_KEY_ANNOTATION "vnd.moat.public-key"
-
-/* volume: name of the first one. ERR_UNSUPPORTED when no signature is in the legacy form. */
+/*
+ * volume: name of the first one.
+ * key:    PEM, what moat.pub will be: the signature that is shown is by its first key, where there is
+ *         one by it; or empty.
+ * Fails:  ERR_UNSUPPORTED when no signature is in the legacy form.
+ */
 MUST int verify_text_write(
-	struct buf *out, const struct head *h, const char *volume, struct err *e);
+	struct buf *out, const struct head *h, const char *volume, struct span key, struct err *e);
 
-/* Append the public key that a signature of the head carries; false when none does. */
+/* Append the public keys that a signature of the head carries, of one in the legacy form if there is
+ * one; false when none does. */
 bool head_public_key(const struct head *h, struct buf *out);
 
 #endif

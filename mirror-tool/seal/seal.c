@@ -319,6 +319,20 @@ static void finish(struct seal *s, const char *version, const struct digest *pre
 	digest_of(&s->digest, DIGEST_SHA256, buf_span(&s->index));
 }
 
+static int refuse_version(
+	const struct set *s, const char *version, const struct set *newest, struct err *e)
+{
+	AUTO(buf_release) struct buf what = BUF_INIT;
+
+	set_difference(s, newest, &what);
+	return err_set(e, ERR_INPUT,
+		"%s %s is not newer than %s, which is sealed with other content (now %.700s): "
+		"raise "
+		"`version:` in the list, or give --version (their order: moat.yaml(5)); a key is "
+		"added by sealing the very same",
+		s->name, version, newest->version, what.data);
+}
+
 /* The same content as the newest set is the newest set; everything else must be newer than it. */
 static int place_after(
 	struct seal *s, struct store *store, const struct seal_terms *terms, struct err *e)
@@ -340,10 +354,7 @@ static int place_after(
 	if (s->again)
 		return 0;
 	if (rc == 1 && set_version_cmp(version, newest.version) <= 0)
-		return err_set(e, ERR_INPUT,
-			"%s %s is not newer than %s, which is sealed with other content: raise "
-			"`version:` in the list, or give --version (their order: moat.yaml(5))",
-			s->set.name, version, newest.version);
+		return refuse_version(&s->set, version, &newest, e);
 	finish(s, version, &digest);
 	return 0;
 }

@@ -2,6 +2,7 @@
  * The sealed set goes into the store, is signed in both of cosign's forms and becomes active. The
  * blobs are durable before the set is accepted.
  */
+#include "mirror-tool/media/signatures.h"
 #include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/seal/seal.h"
 
@@ -81,8 +82,23 @@ static int signed_already(struct store *store, const struct signatures *have,
 	return 0;
 }
 
+/* Its manifest joins those that the set has under the tag. */
+static int put_manifest(struct store *store, struct blob_batch *batch,
+	const struct cosign_claim *claim, struct span manifest, struct set_signature *item,
+	struct err *e)
+{
+	struct digest own;
+
+	digest_of(&own, DIGEST_SHA256, manifest);
+	item->digest = own;
+	if (signature_join(store, batch, &claim->digest, item, manifest, e) < 0)
+		return -1;
+	return digest_eq(&own, &item->digest) ? blob_put(store, batch, manifest, &own, e) : 0;
+}
+
 static int add_signature(struct store *store, struct blob_batch *batch,
-	const struct cosign_signature *sig, const char *tag, struct signatures *to, struct err *e)
+	const struct cosign_claim *claim, const struct cosign_signature *sig, const char *tag,
+	struct signatures *to, struct err *e)
 {
 	struct set_signature *item;
 
@@ -95,7 +111,7 @@ static int add_signature(struct store *store, struct blob_batch *batch,
 	item = &to->items[to->count];
 	*item = (struct set_signature){ .media_type = MEDIA_OCI_MANIFEST };
 	snprintf(item->tag, sizeof(item->tag), "%s", tag);
-	if (blob_put(store, batch, buf_span(&sig->manifest), &item->digest, e) < 0)
+	if (put_manifest(store, batch, claim, buf_span(&sig->manifest), item, e) < 0)
 		return -1;
 	to->count++;
 	return 0;
@@ -113,9 +129,9 @@ static int sign(struct seal *s, struct store *store, struct blob_batch *batch,
 		cosign_sign_bundle(k, claim, s->index.len, s->set.created, &bundle, e) < 0)
 		return -1;
 	ref_fallback_tag(&s->digest, ".sig", tag);
-	if (add_signature(store, batch, &legacy, tag, to, e) < 0)
+	if (add_signature(store, batch, claim, &legacy, tag, to, e) < 0)
 		return -1;
-	return add_signature(store, batch, &bundle, "", to, e);
+	return add_signature(store, batch, claim, &bundle, "", to, e);
 }
 
 int seal_commit(struct seal *s, struct store *store, const struct sign_key *k, bool *signed_now,

@@ -24,6 +24,10 @@
 #define MEDIA_SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
 #define MEDIA_SIGSTORE_BUNDLE_OLD "application/vnd.dev.sigstore.bundle+json;version=0.3"
 
+/* Annotation of a signature's manifest: the PEM of its public keys, for people with openssl. No verifier
+ * believes it. */
+#define COSIGN_PUBLIC_KEY "vnd.moat.public-key"
+
 /* What must have been signed. */
 struct cosign_claim {
 	struct digest digest; /* of the set index (sha256) */
@@ -50,6 +54,15 @@ MUST int cosign_sign_legacy(const struct sign_key *k, const struct cosign_claim 
 /* subject_size: bytes of the set index; created: RFC 3339. */
 MUST int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim *claim,
 	uint64_t subject_size, const char *created, struct cosign_signature *out, struct err *e);
+
+/*
+ * Join two legacy manifests, as cosign does when a second key signs: the signatures of a, then those
+ * of b that a lacks, as layers of one manifest (appended to out). Their order decides the digest.
+ *
+ * Returns: 1; 0 when a has all that b has, and nothing is appended; -1 ERR_INPUT unreadable, or more
+ *          than COSIGN_LAYERS_MAX.
+ */
+MUST int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err *e);
 
 /* --- judging ------------------------------------------------------------------------------- */
 

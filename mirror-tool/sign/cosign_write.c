@@ -8,8 +8,6 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define PUBLIC_KEY_KEY "vnd.moat.public-key" /* for people with openssl; no verifier reads it */
-
 void cosign_signature_release(struct cosign_signature *s)
 {
 	buf_release(&s->blob);
@@ -63,7 +61,7 @@ static int write_public_key(const struct sign_key *k, struct buf *out, struct er
 
 	if (sign_key_write_public(k, &pem, e) < 0)
 		return -1;
-	buf_str(out, "\"" PUBLIC_KEY_KEY "\":");
+	buf_str(out, "\"" COSIGN_PUBLIC_KEY "\":");
 	json_quote(out, pem.data, false);
 	return 0;
 }
@@ -99,6 +97,92 @@ int cosign_sign_legacy(const struct sign_key *k, const struct cosign_claim *clai
 	write_legacy_config(&out->config, payload_digest);
 	return write_legacy_manifest(out, k, payload_digest, signature.data, e);
 }
+
+/* --- joining --------------------------------------------------------------------------------- */
+
+static bool same_layer(const struct descriptor *a, const struct descriptor *b)
+{
+	const char *x = annotation_get(&a->annotations, SIGNATURE_KEY);
+	const char *y = annotation_get(&b->annotations, SIGNATURE_KEY);
+
+	return digest_eq(&a->digest, &b->digest) && x && y && strcmp(x, y) == 0;
+}
+
+static bool has_layer(const struct manifest *m, const struct descriptor *layer)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (same_layer(&m->items[i], layer))
+			return true;
+	return false;
+}
+
+/* The layers of `to`, and what `m` has besides. */
+static void add_layers(struct manifest *to, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (!has_layer(to, &m->items[i]))
+			to->items[to->count++] = m->items[i];
+}
+
+/* The public keys that a says, then those that b says besides. */
+static void join_keys(struct buf *out, const struct manifest *a, const struct manifest *b)
+{
+	const char *x = annotation_get(&a->annotations, COSIGN_PUBLIC_KEY);
+	const char *y = annotation_get(&b->annotations, COSIGN_PUBLIC_KEY);
+
+	buf_str(out, x ? x : "");
+	if (y && (!x || !strstr(x, y)))
+		buf_str(out, y);
+}
+
+static void write_joined(struct buf *out, const struct manifest *m, const struct descriptor *config,
+	const char *keys)
+{
+	struct annotation note = { COSIGN_PUBLIC_KEY, keys };
+
+	buf_str(out, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"config\":");
+	descriptor_write(out, config);
+	buf_str(out, ",\"layers\":[");
+	for (size_t i = 0; i < m->count; i++) {
+		buf_str(out, i ? "," : "");
+		descriptor_write(out, &m->items[i]);
+	}
+	buf_str(out, "]");
+	if (*keys) {
+		buf_str(out, ",\"annotations\":");
+		annotations_write(out, &(struct annotations){ &note, 1 });
+	}
+	buf_char(out, '}');
+}
+
+int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err *e)
+{
+	AUTO(manifest_release) struct manifest x = MANIFEST_INIT;
+	AUTO(manifest_release) struct manifest y = MANIFEST_INIT;
+	AUTO(mem_free) struct descriptor *layers = NULL;
+	AUTO(buf_release) struct buf keys = BUF_INIT;
+	struct manifest both;
+
+	if (manifest_parse(&x, "signature", NULL, a, e) < 0 ||
+		manifest_parse(&y, "signature", NULL, b, e) < 0)
+		return -1;
+	if (!x.has_config && !y.has_config)
+		return err_set(e, ERR_INPUT, "a signature's manifest without a config");
+	layers = mem_alloc((x.count + y.count + 1) * sizeof(*layers));
+	both = (struct manifest){ .items = layers };
+	add_layers(&both, &x);
+	add_layers(&both, &y);
+	if (both.count == x.count)
+		return 0;
+	if (both.count > COSIGN_LAYERS_MAX)
+		return err_set(
+			e, ERR_INPUT, "more than %d signatures under one tag", COSIGN_LAYERS_MAX);
+	join_keys(&keys, &x, &y);
+	write_joined(out, &both, x.has_config ? &x.config : &y.config, keys.data);
+	return 1;
+}
+
+/* --- bundles --------------------------------------------------------------------------------- */
 
 static void write_statement(struct buf *out, const struct digest *d)
 {

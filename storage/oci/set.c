@@ -73,7 +73,7 @@ const struct set_entry *set_role_entry(const struct set *s, enum set_role role)
 }
 
 /* A tagged name stands once, whatever its digest; what has no tag is told apart by digest. */
-static int entry_cmp(const struct set_entry *a, const struct set_entry *b)
+int set_entry_cmp(const struct set_entry *a, const struct set_entry *b)
 {
 	int c = (int)a->role - (int)b->role;
 
@@ -88,7 +88,7 @@ static int entry_cmp(const struct set_entry *a, const struct set_entry *b)
 
 static int by_entry(const void *a, const void *b)
 {
-	return entry_cmp(a, b);
+	return set_entry_cmp(a, b);
 }
 
 int set_check_name(struct span name, struct err *e)
@@ -255,7 +255,7 @@ static int read_entry(struct set *s, const struct descriptor *d, struct err *e)
 	entry->size = d->size;
 	entry->media_type = set_keep(s, d->media_type);
 	entry->artifact_type = d->artifact_type ? set_keep(s, d->artifact_type) : "";
-	if (s->count > 1 && entry_cmp(entry - 1, entry) >= 0)
+	if (s->count > 1 && set_entry_cmp(entry - 1, entry) >= 0)
 		return err_set(e, ERR_INPUT, "%s%s%s is out of order or there twice", entry->name,
 			*entry->tag ? ":" : "", entry->tag);
 	return 0;

@@ -94,6 +94,13 @@ bool set_version_is_time(const char *version);
 MUST int set_version_default(
 	char out[SET_VERSION_MAX + 1], const char *newest, const char *created, struct err *e);
 
+/* By role, name and tag; what has no tag by digest. The order of a set's entries. */
+int set_entry_cmp(const struct set_entry *a, const struct set_entry *b);
+
+/* Append what a has otherwise than b, the first things by name: "it expires T instead of never,
+ * docker.io/library/a:1 is another image, quay.io/b:2 is new". */
+void set_difference(const struct set *a, const struct set *b, struct buf *out);
+
 /* One manifest of a single blob (empty config), as lock, list, inventory and files travel:
  * deterministic bytes. title may be NULL. The blob is described by `layer`. */
 void artifact_write(struct buf *out, const char *artifact_type, const struct descriptor *layer);

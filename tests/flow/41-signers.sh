@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Who may sign which set: words in front of keys.
+# Who may sign which set: words in front of keys; a second key, and what becomes of its signatures.
 . "$(dirname "$0")/../support/lib.sh"
+. "$SUPPORT/go.sh"
 
 registry_start
 push tiny apps/tiny:1.0
@@ -41,3 +42,67 @@ must moat verify --key "$PUB" "$MEDIUM"
 must moat verify --quiet --key "$T/limited.pub" --key "$T/other.pub" "$MEDIUM"
 err_has "^moat: warning: $T/other.pub may sign every set"
 ! grep -q 'limited.pub may sign' "$T/err" || _fail 'a limited key is warned of'
+
+step 'a second key signs the same set; another content says what differs'
+cp -r "$MEDIUM" "$T/by-one"
+other() { moat seal --lock "$LOCK" --store "$OUT" --key "$T/other.key" "$@"; }
+version=$(moat show --store "$OUT" --json apps-web | jq -r .version)
+must_fail 1 other --version "$version" --expires 2099-12-31
+err_has 'other content \(now it expires 2099-12-31T23:59:59Z instead of never\)'
+must other --json
+same "$(jq -r '.signed, .new' "$T/out" | xargs)" 'true false'
+err_has 'signed by this key too'
+must other --json
+same "$(jq -r .signed "$T/out")" false
+export_to "$T/by-two"
+
+# keys_of STORE-OR-MEDIUM...: how many keys each signature of the set names, cosign's form first
+keys_of() {
+	must moat show "$@" --json apps-web
+	jq -r '[.signatures[] | "\(.form):\(.keys | length)"] | sort | join(" ")' "$T/out"
+}
+same "$(keys_of --from "$T/by-two")" 'bundle:1 bundle:1 cosign:2'
+for key in "$PUB" "$T/other.pub"; do must moat verify --key "$key" "$T/by-two"; done
+must_fail 3 moat verify --key "$T/other.pub" "$T/by-one"
+
+step 'verify.txt and moat.pub speak of the same key'
+grep '^    ' "$T/by-two/verify.txt" >"$T/steps"
+(cd "$T/by-two" && must bash -e "$T/steps") && out_has 'Verified OK'
+for key in "$PUB" "$T/other.pub"; do
+	rm -rf "$T/papers"
+	must moat export --store "$OUT" --to "$T/papers" --key "$key"
+	same_file "$T/papers/moat.pub" "$key"
+	grep '^    ' "$T/papers/verify.txt" >"$T/steps"
+	(cd "$T/papers" && must bash -e "$T/steps") && out_has 'Verified OK'
+done
+
+step 'a set that comes again with a further signature gets it; none is lost by a rebuild'
+both() { moat import --store "$T/grows" --key "$PUB" --key "$T/other.pub" "$1"; }
+must both "$T/by-one"
+same "$(keys_of --store "$T/grows")" 'bundle:1 cosign:1'
+must both "$T/by-two"
+same "$(keys_of --store "$T/grows")" 'bundle:1 bundle:1 cosign:2'
+must both "$T/by-one"
+same "$(keys_of --store "$T/grows")" 'bundle:1 bundle:1 cosign:2'
+rm -r "$T/grows/meta"
+must both "$T/by-one"
+same "$(keys_of --store "$T/grows")" 'bundle:1 bundle:1 cosign:2'
+clean "$T/grows"
+must moat export --store "$T/grows" --to "$T/carried-on"
+for key in "$PUB" "$T/other.pub"; do must moat verify --key "$key" "$T/carried-on"; done
+
+if [ "${MOAT_TEST_GO:-}" = all ] && go_can cosign; then
+	step 'cosign takes either key, in both forms'
+	cosign=$(go_tool cosign)
+	must moat show --store "$T/grows" --json apps-web
+	set=$(jq -r .digest "$T/out")
+	moatd_start "$T/grows"
+	for key in "$PUB" "$T/other.pub"; do
+		for form in true false; do
+			must "$cosign" verify --key "$key" --insecure-ignore-tlog=true \
+				--new-bundle-format=$form --allow-http-registry \
+				"$INSIDE/moat.local/set/apps-web@$set"
+		done
+	done
+	stop "$MOATD_PID"
+fi

@@ -494,6 +494,86 @@ static void cosign_verify__the_layer_tells_the_form(void **state)
 	assert_null(strstr(o->bundle.blob.data, "keyid"));
 }
 
+/* --- joining --------------------------------------------------------------------------------- */
+
+static void sign_again(struct ours *o, struct sign_key **k, struct cosign_signature *out)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(sign_key_new(k, &e), 0);
+	assert_int_equal(cosign_sign_legacy(*k, &o->claim, out, &e), 0);
+	assert_int_equal(sign_key_write_public(*k, &pem, &e), 0);
+	assert_int_equal(trust_add(&o->trust, "second.pub", buf_span(&pem), &e), 0);
+}
+
+/* Is the manifest good by exactly this key of the trusted ones? */
+static void assert_signed_by(struct ours *o, const struct buf *manifest, size_t key)
+{
+	struct verify_key *keys[] = { o->trust.keys[key] };
+	struct trust one = { .keys = keys, .count = 1 };
+	const struct verify_key *by = NULL;
+	struct err e = ERR_INIT;
+
+	if (cosign_verify(
+		    "m", buf_span(manifest), &o->claim, &one, from_shelf, &o->shelf, &by, &e) < 0)
+		fail_msg("key %zu: %s", key, e.text);
+}
+
+static void cosign_join_legacy__keeps_every_signature(void **state)
+{
+	struct ours *o = *state;
+	AUTO(sign_key_free) struct sign_key *second = NULL;
+	AUTO(cosign_signature_release) struct cosign_signature more = COSIGN_SIGNATURE_INIT;
+	AUTO(buf_release) struct buf both = BUF_INIT, other = BUF_INIT, again = BUF_INIT;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct span a = buf_span(&o->legacy.manifest), b;
+	struct err e = ERR_INIT;
+
+	sign_again(o, &second, &more);
+	b = buf_span(&more.manifest);
+	assert_int_equal(cosign_join_legacy(a, b, &both, &e), 1);
+	assert_int_equal(cosign_join_legacy(b, a, &other, &e), 1);
+	for (size_t key = 0; key < 2; key++) {
+		assert_signed_by(o, &both, key);
+		assert_signed_by(o, &other, key);
+	}
+	assert_int_equal(cosign_join_legacy(buf_span(&both), b, &again, &e), 0);
+	assert_int_equal(cosign_join_legacy(buf_span(&both), a, &again, &e), 0);
+	assert_int_equal(cosign_join_legacy(a, a, &again, &e), 0);
+	assert_int_equal(again.len, 0);
+	assert_int_equal(manifest_parse(&m, "both", NULL, buf_span(&both), &e), 0);
+	assert_int_equal(m.count, 2);
+	assert_true(digest_eq(&m.items[0].digest, &m.items[1].digest));
+	assert_non_null(strstr(
+		strstr(annotation_get(&m.annotations, COSIGN_PUBLIC_KEY), "BEGIN PUBLIC KEY") + 1,
+		"BEGIN PUBLIC KEY"));
+}
+
+static void cosign_join_legacy__refuses(void **state)
+{
+	struct ours *o = *state;
+	AUTO(buf_release) struct buf many = BUF_INIT, out = BUF_INIT;
+	struct span a = buf_span(&o->legacy.manifest);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(cosign_join_legacy(a, span_of("{}"), &out, &e), -1);
+	assert_int_equal(cosign_join_legacy(span_of("x"), a, &out, &e), -1);
+	buf_str(&many, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"config\":");
+	descriptor_write(&many,
+		&(struct descriptor){
+			.digest = digest_empty_json, .size = 2, .media_type = MEDIA_OCI_EMPTY });
+	buf_str(&many, ",\"layers\":[");
+	for (unsigned i = 0; i < COSIGN_LAYERS_MAX; i++)
+		buf_printf(&many,
+			"%s{\"mediaType\":\"text/plain\",\"size\":1,\"digest\":\"sha256:%064u\"}",
+			i ? "," : "", i);
+	buf_str(&many, "]}");
+	assert_int_equal(cosign_join_legacy(a, buf_span(&many), &out, &e), -1);
+	assert_non_null(strstr(e.text, "more than 64 signatures"));
+	assert_int_equal(out.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +588,8 @@ int main(void)
 		cmocka_unit_test(cosign_verify_payload__refuses_signed_nonsense),
 		cmocka_unit_test(cosign_verify_bundle__spellings),
 		cmocka_unit_test(cosign_verify__the_layer_tells_the_form),
+		cmocka_unit_test(cosign_join_legacy__keeps_every_signature),
+		cmocka_unit_test(cosign_join_legacy__refuses),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -282,9 +282,78 @@ static void set_version_default__follows_what_is_there(void **state)
 	}
 }
 
+static void difference__expires(struct set *s)
+{
+	s->expires[0] = '\0';
+}
+static void difference__later(struct set *s)
+{
+	snprintf(s->created, sizeof(s->created), "2026-11-24T00:00:00Z");
+}
+static void difference__moved(struct set *s)
+{
+	digest_of(&s->entries[1].digest, DIGEST_SHA256, span_of("moved"));
+	difference__later(s);
+}
+static void difference__gone(struct set *s)
+{
+	s->entries[2] = s->entries[3];
+	s->entries[3] = s->entries[4];
+	s->entries[4] = s->entries[5];
+	s->count--;
+}
+static void difference__list(struct set *s)
+{
+	add(s, SET_LIST, "moat.local/set/platform", "", "y");
+}
+static void difference__many(struct set *s)
+{
+	for (char tag[] = "a"; *tag < 'h'; ++*tag)
+		add(s, SET_PIN, "new.test/x", tag, tag);
+	s->expires[0] = '\0';
+}
+
+static void set_difference__names_what_differs(void **state)
+{
+	static const struct {
+		void (*change)(struct set *s);
+		const char *text;
+	} cases[] = {
+		{ NULL, "the lock" },
+		{ difference__expires, "it expires never instead of 2027-11-23T00:00:00Z" },
+		{ difference__later, "the lock was changed 2026-11-24T00:00:00Z instead of "
+				     "2026-11-23T23:00:00Z" },
+		{ difference__moved, "docker.io/library/a:1.0 is another image" },
+		{ difference__gone, "quay.io/b/c:v1 is gone" },
+		{ difference__list, "the list" },
+		{ difference__many,
+			"it expires never instead of 2027-11-23T00:00:00Z, new.test/x:a is new, "
+			"new.test/x:b is new, new.test/x:c is new, new.test/x:d is new and 3 "
+			"more" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(set_release) struct set a = SET_INIT, b = SET_INIT;
+		AUTO(buf_release) struct buf bytes = BUF_INIT, out = BUF_INIT;
+
+		fill(&a);
+		fill(&b);
+		set_write(&a, &bytes); /* sorts */
+		set_write(&b, &bytes);
+		if (cases[i].change)
+			cases[i].change(&a);
+		set_write(&a, &bytes);
+		set_difference(&a, &b, &out);
+		if (strcmp(out.data, cases[i].text) != 0)
+			fail_msg("%zu: %s", i, out.data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(set_difference__names_what_differs),
 		cmocka_unit_test(set_write__is_deterministic_and_reads_back),
 		cmocka_unit_test(set_parse__refuses),
 		cmocka_unit_test(inventory__sorts_and_reads_back),

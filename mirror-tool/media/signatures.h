@@ -1,0 +1,19 @@
+/*
+ * The signatures of a set in a store: what comes, by seal or on a medium, joins what is there.
+ */
+#ifndef MOAT_SIGNATURES_H
+#define MOAT_SIGNATURES_H
+
+#include "storage/store_write.h"
+
+/*
+ * Join a signature with those that the set has under the same tag: cosign's legacy form is one
+ * manifest a set, whose layers are the signatures. Those without a tag stay as they are.
+ *
+ * manifest: the bytes that sig->digest names; they need not be in the store yet.
+ * Result:   *sig is the manifest that holds all of them; if it is a new one, it is in the batch.
+ */
+MUST int signature_join(struct store *s, struct blob_batch *batch, const struct digest *set,
+	struct set_signature *sig, struct span manifest, struct err *e);
+
+#endif

@@ -39,7 +39,7 @@ struct line {
 };
 
 /* One line on stderr, whatever the text holds. */
-static void say(const char *prefix, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static void say(const char *prefix, const char *fmt, va_list ap)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT, line = BUF_INIT;
 

@@ -71,12 +71,15 @@ _make_small() {
 	umoci insert --image "$1/layout:small" "$1/layer/usr" /usr
 }
 
-_make_debian() {
-	local mirror=''
+# The mirror that this machine's apt uses, or nothing
+apt_mirror() {
 	# shellcheck disable=SC2016 # apt expands it
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1) || true
-	# shellcheck disable=SC2086 # no argument at all when there is no mirror of ours
-	debootstrap --variant=minbase bookworm "$1/rootfs" $mirror
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | head -n 1 || true
+}
+
+_make_debian() {
+	# shellcheck disable=SC2046 # no argument at all when there is no mirror of ours
+	debootstrap --variant=minbase bookworm "$1/rootfs" $(apt_mirror)
 	rm -rf "$1"/rootfs/var/{cache/apt/archives,lib/apt/lists,log}/*
 	_layout_new "$1/layout" debian
 	umoci insert --image "$1/layout:debian" "$1/rootfs" /

@@ -1,12 +1,14 @@
 /* `moat import`: a medium into the store, verified while it is copied. */
+#include "mirror-tool/changes.h"
+#include "mirror-tool/json_out.h"
 #include "mirror-tool/media/import.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct import_options {
-	struct texts keys;
-	bool check;
+	struct texts keys, take;
+	bool check, dry_run;
 };
 
 static const struct option_def options[] = {
@@ -14,12 +16,26 @@ static const struct option_def options[] = {
 		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
 	{ "check", OPTION_FLAG, offsetof(struct import_options, check), NULL, NULL,
 		"read the bytes of what the store holds already, and replace what is bad" },
+	{ "take", OPTION_TEXTS, offsetof(struct import_options, take), "SET", NULL,
+		"take tags that this active set pins to something else; repeatable" },
+	{ "dry-run", OPTION_FLAG, offsetof(struct import_options, dry_run), NULL, NULL,
+		"only say what would be copied and change" },
 };
 
 struct progress_of {
 	const struct tool *t;
+	const struct set *set; /* of the medium; from begin() on */
 	struct import_report r;
+	struct buf changes; /* as JSON, those that were said last */
+	bool active; /* the set is already */
+	bool check; /* read what is held already */
+	size_t bad; /* files that were bad */
 };
+
+static void progress_release(struct progress_of *p)
+{
+	buf_release(&p->changes);
+}
 
 static void begin(void *ctx, const struct import_report *r)
 {
@@ -27,11 +43,22 @@ static void begin(void *ctx, const struct import_report *r)
 	char copy[SIZE_TEXT_SIZE], held[SIZE_TEXT_SIZE];
 
 	p->r = *r;
+	p->set = &r->head->set;
 	tool_note(p->t,
 		"set %s %s: %s to copy (%llu bytes in %llu blobs), %s held already (%llu blobs)",
-		r->head->set.name, r->head->set.version, size_text(r->bytes, copy),
+		p->set->name, p->set->version, size_text(r->bytes, copy),
 		(unsigned long long)r->bytes, (unsigned long long)r->blobs,
 		size_text(r->held_bytes, held), (unsigned long long)r->held_blobs);
+}
+
+static void changes(void *ctx, const struct set_changes *c)
+{
+	struct progress_of *p = ctx;
+
+	p->active = c->active;
+	changes_note(p->t, p->set, c);
+	buf_clear(&p->changes);
+	changes_json(&p->changes, c);
 }
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
@@ -50,56 +77,102 @@ static size_t count_pins(const struct set *s)
 	return pins;
 }
 
-static void print(const struct progress_of *p, const struct head *h, size_t bad)
+static void print_json(const struct progress_of *p, const struct head *h, bool active)
 {
 	AUTO(buf_release) struct buf out = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 
-	digest_text(&h->digest, digest);
-	if (p->t->json) {
-		buf_str(&out, "{\"set\":");
-		json_quote(&out, h->set.name, false);
-		buf_str(&out, ",\"version\":");
-		json_quote(&out, h->set.version, false);
-		buf_printf(&out,
-			",\"digest\":\"%s\",\"active\":true,\"references\":%zu,\"copied\":%llu,"
-			"\"held\":%llu,\"quarantined\":%zu}\n",
-			digest, count_pins(&h->set), (unsigned long long)p->r.bytes,
-			(unsigned long long)p->r.held_bytes, bad);
-	} else {
-		buf_printf(&out, "%s %s %s: active, %zu reference%s\n", h->set.name, h->set.version,
-			digest, count_pins(&h->set), count_pins(&h->set) == 1 ? "" : "s");
-	}
-	fwrite(out.data, 1, out.len, p->t->out);
+	buf_char(&out, '{');
+	json_pair(&out, "set", h->set.name);
+	json_pair(&out, "version", h->set.version);
+	json_pair(&out, "digest", digest_text(&h->digest, digest));
+	json_flag(&out, "active", active);
+	json_number(&out, "references", count_pins(&h->set));
+	json_number(&out, "copied", p->r.bytes);
+	json_number(&out, "held", p->r.held_bytes);
+	json_number(&out, "quarantined", p->bad);
+	buf_printf(&out, ",%s}\n", p->changes.data);
+	fputs(out.data, p->t->out);
+}
+
+static void print(const struct progress_of *p, const struct head *h, bool dry_run)
+{
+	size_t pins = count_pins(&h->set);
+	char digest[DIGEST_TEXT_SIZE];
+
+	if (p->t->json)
+		print_json(p, h, !dry_run || p->active);
+	else
+		fprintf(p->t->out, "%s %s %s: %s, %zu reference%s\n", h->set.name, h->set.version,
+			digest_text(&h->digest, digest), dry_run ? "not imported" : "active", pins,
+			pins == 1 ? "" : "s");
+}
+
+/* What would be said before the first byte; a store that is not there would be all new. */
+static int look(struct tool *t, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (store_open(&s, t->store, STORE_READ, e) < 0)
+		return -1;
+	return import_look(s, terms, events, m, e);
+}
+
+static int import(struct tool *t, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e)
+{
+	struct progress_of *p = events->ctx;
+	AUTO(store_close) struct store *s = NULL;
+
+	if (tool_store_write(t, &s, e) < 0)
+		return -1;
+	tool_store_care(t, s, p->check);
+	if (import_medium(s, terms, events, m, e) < 0)
+		return -1;
+	p->bad = store_found_bad(s);
+	return conflicts_note(s, e);
 }
 
 static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
 {
 	const struct import_options *o = opt;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
-	AUTO(store_close) struct store *s = NULL;
 	AUTO(medium_release) struct medium m = { .trusted = false };
-	struct progress_of p = { .t = t };
-	struct import_events events = { begin, volume, &p };
+	AUTO(progress_release) struct progress_of p = {
+		.t = t, .changes = BUF_INIT, .check = o->check
+	};
+	struct import_events events = { begin, changes, volume, &p };
+	struct import_terms terms = { .trust = &trust,
+		.paths = args->items,
+		.path_count = args->count,
+		.take = o->take.items,
+		.take_count = o->take.count };
+	int rc;
 
 	if (args->count == 0)
 		return tool_usage(e, "what shall be imported? A folder, volumes, or - for stdin");
-	if (tool_trust_load(&trust, &o->keys, e) < 0 || tool_store_write(t, &s, e) < 0)
+	if (o->dry_run && strcmp(args->items[0], "-") == 0)
+		return tool_usage(
+			e, "--dry-run reads only the beginning: name a folder or volumes");
+	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
-	tool_store_care(t, s, o->check);
-	if (import_medium(s, &trust, args->items, args->count, &events, &m, e) < 0)
-		return -1;
-	print(&p, &m.head, store_found_bad(s));
-	return 0;
+	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
+	if (rc == 0)
+		print(&p, &m.head, o->dry_run);
+	return rc;
 }
 
 const struct command cmd_import = {
 	.name = "import",
-	.args = "[--key PUB]... [--check] PATH...|-",
+	.args = "[--key PUB]... [--check] [--take SET]... [--dry-run] PATH...|-",
 	.summary = "verify a medium and make its set active",
-	.about = "PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
-		 "behind the other from stdin. Everything is verified while it is copied, and\n"
-		 "nothing is visible until all of it is there. Stopped, it goes on where it was.",
+	.about =
+		"PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
+		"behind the other from stdin. Everything is verified while it is copied, and\n"
+		"nothing is visible until all of it is there. Stopped, it goes on where it was.\n"
+		"Which tags move, vanish or change their owner is said before. A tag that another\n"
+		"active set pins to something else is taken only with --take SET.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct import_options),

@@ -1,6 +1,7 @@
 /* `moat seal`: what a lock pins and the store holds becomes a signed set. */
 #include <inttypes.h>
 
+#include "mirror-tool/changes.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/seal/seal.h"
 #include "mirror-tool/tool.h"
@@ -12,6 +13,7 @@ struct seal_options {
 	const char *lock, *key;
 	struct passphrase_source source;
 	struct seal_terms terms;
+	struct texts take;
 };
 
 static const struct option_def options[] = {
@@ -27,6 +29,9 @@ static const struct option_def options[] = {
 		"default: the list's, else the time of the lock" },
 	{ "expires", OPTION_TEXT, offsetof(struct seal_options, terms.expires), "WHEN", NULL,
 		"YYYY-MM-DD, or 90d after the lock's last change" },
+	{ "take", OPTION_TEXTS, offsetof(struct seal_options, take), "SET", NULL,
+		"in this store take tags that this active set pins to something else; "
+		"repeatable" },
 };
 
 static void print_missing(
@@ -37,6 +42,22 @@ static void print_missing(
 
 	if ((*lines)++ < MISSING_LINES_MAX)
 		tool_say("missing: %s: %s %s", reference, what, digest_text(d, text));
+}
+
+static bool is_active(const struct seal *s)
+{
+	return s->changes.active || s->changes.activates;
+}
+
+/* In the store that imports it, it will be refused so. */
+static void warn_held_back(const struct tool *t, const struct seal *s)
+{
+	tool_warn("%s %s is sealed and not active in this store: it would take %llu tag%s that "
+		  "another active set pins to something else. `moat seal --take SET` activates it "
+		  "here, `moat import --take SET` where it is carried to",
+		s->set.name, s->set.version, (unsigned long long)s->changes.taken,
+		s->changes.taken == 1 ? "" : "s");
+	changes_note(t, &s->set, &s->changes);
 }
 
 static void print_sealed(const struct tool *t, const struct seal *s, bool signed_now)
@@ -52,9 +73,10 @@ static void print_sealed(const struct tool *t, const struct seal *s, bool signed
 	set_ref(&s->set, &own);
 	fprintf(t->out,
 		"{\"set\":\"%s\",\"version\":\"%s\",\"digest\":\"%s\",\"reference\":\"%s\","
-		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s}\n",
+		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s,\"active\":%s}\n",
 		s->set.name, s->set.version, digest, ref_text(&own, reference), s->set.bytes,
-		s->inventory.count, s->again ? "false" : "true", signed_now ? "true" : "false");
+		s->inventory.count, s->again ? "false" : "true", signed_now ? "true" : "false",
+		is_active(s) ? "true" : "false");
 }
 
 static void note_result(const struct tool *t, const struct seal *s, bool signed_now)
@@ -64,13 +86,17 @@ static void note_result(const struct tool *t, const struct seal *s, bool signed_
 	if (s->again)
 		tool_note(t, "already sealed%s", signed_now ? "; signed by this key too" : "");
 	else
-		tool_note(t, "sealed %zu blobs, %s; active in this store", s->inventory.count,
-			size_text(s->set.bytes, size));
+		tool_note(t, "sealed %zu blobs, %s%s", s->inventory.count,
+			size_text(s->set.bytes, size),
+			is_active(s) ? "; active in this store" : "");
+	if (!is_active(s))
+		warn_held_back(t, s);
 }
 
 static int build(struct seal *sealed, struct store *s, const struct seal_options *o, struct err *e)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	struct seal_terms terms = o->terms;
 	unsigned missing = 0;
 	int rc = lock_read(&lock, o->lock, e);
 
@@ -78,9 +104,29 @@ static int build(struct seal *sealed, struct store *s, const struct seal_options
 		return rc < 0 ? -1
 			      : err_set(e, ERR_ABSENT, "%s: no such lock; `moat pin` makes it",
 					o->lock);
-	rc = seal_build(sealed, s, &lock, &o->terms, print_missing, &missing, e);
+	terms.take = o->take.items;
+	terms.take_count = o->take.count;
+	rc = seal_build(sealed, s, &lock, &terms, print_missing, &missing, e);
 	if (missing > MISSING_LINES_MAX)
 		tool_say("missing: ... and %u more", missing - MISSING_LINES_MAX);
+	return rc;
+}
+
+/* Again when another set of that name was accepted meanwhile: it is the predecessor then. */
+static int seal(struct seal *sealed, struct store *s, const struct seal_options *o,
+	const struct sign_key *k, bool *signed_now, struct err *e)
+{
+	int rc = 1;
+
+	for (unsigned tries = 0; rc == 1 && tries < SET_TRIES; tries++) {
+		seal_release(sealed);
+		*sealed = (struct seal)SEAL_INIT;
+		if (build(sealed, s, o, e) < 0)
+			return -1;
+		rc = seal_commit(sealed, s, k, signed_now, e);
+	}
+	if (rc == 1)
+		return err_set(e, ERR_BUSY, "others seal sets of that name all the time");
 	return rc;
 }
 
@@ -100,7 +146,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return -1;
 	if (tool_store_write(t, &s, e) < 0)
 		return -1;
-	if (build(&sealed, s, o, e) < 0 || seal_commit(&sealed, s, k, &signed_now, e) < 0)
+	if (seal(&sealed, s, o, k, &signed_now, e) < 0)
 		return err_ctx(e, "seal");
 	note_result(t, &sealed, signed_now);
 	print_sealed(t, &sealed, signed_now);
@@ -109,7 +155,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_seal = {
 	.name = "seal",
-	.args = "[--lock FILE] --key FILE [--version V] [--expires WHEN]",
+	.args = "[--lock FILE] --key FILE [--version V] [--expires WHEN] [--take SET]...",
 	.summary = "make a signed set of what is pinned and pulled",
 	.about = "Prints \"NAME VERSION DIGEST\". The same lock gives the same digest; sealing it "
 		 "again\nfinds the set that is there. A set that is not complete is not sealed.",

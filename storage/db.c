@@ -240,7 +240,8 @@ static int read_older(struct db *db, int version, struct err *e)
 		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
 		"FROM main.held_set;"
 		"CREATE TEMP VIEW blob AS "
-		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob",
+		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob;"
+		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",
 		e);
 }
 

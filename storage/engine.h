@@ -112,8 +112,18 @@ struct generation {
 	int64_t order; /* of activation over all channels */
 	uint64_t number; /* in its channel */
 	int64_t when; /* seconds since the epoch */
+	char takes[SET_TAKES_SIZE]; /* names of sets whose tags it may take, as in set_info */
 };
 typedef int generation_fn(void *ctx, const struct generation *g, struct err *e);
+
+/* Something that names a tag now: a pin of an active set, or the tag that was put (now.set ""). */
+struct tag_claim {
+	const char *repo, *tag; /* borrowed */
+	const struct set_entry *offered; /* of the set that is offered; NULL: it lacks the tag, and
+					  * the set in whose place it comes pins it */
+	struct tag_owner now; /* digest DIGEST_NONE: behind the last claim of each tag */
+};
+typedef int claim_fn(void *ctx, const struct tag_claim *claim, struct err *e);
 
 /* Numbers of states of what index.json shows; each change makes a new one. */
 struct names_state {
@@ -232,8 +242,10 @@ struct meta_ops {
 		const struct set_signature *sig, struct err *e);
 	int (*signatures)(struct meta *m, const struct digest *set, struct set_signature **sigs,
 		size_t *count, struct err *e);
-	/* The next generation of the channel `name`, unless the set is its current one. */
-	int (*activate)(struct meta *m, const char *name, int64_t set, struct err *e);
+	/* The next generation of the channel `name`. takes: as in struct generation; those of the
+	 * current generation are kept. */
+	int (*activate)(
+		struct meta *m, const char *name, int64_t set, const char *takes, struct err *e);
 	/* A generation as it was, behind those that are there; current: its channel stands at it. What
 	 * has its number already stays. */
 	int (*generation_add)(struct meta *m, const char *name, int64_t set,
@@ -241,10 +253,17 @@ struct meta_ops {
 	/* The activations of one set, oldest first. */
 	int (*generations)(struct meta *m, const char *name, int64_t set, generation_fn *fn,
 		void *ctx, struct err *e);
+	/* Every claim to a tag that a set pins, or that the active set of its name pins: by
+	 * repository and tag, bytewise; of one tag, what is served comes first. */
+	int (*claims)(
+		struct meta *m, const struct set *offered, claim_fn *fn, void *ctx, struct err *e);
+	/* Each active pin of a tag that another active set pins to something else and serves. */
+	int (*conflicts)(struct meta *m, conflict_fn *fn, void *ctx, struct err *e);
 	/* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
 	int (*set_get)(struct meta *m, const struct digest *d, const char *name,
 		const char *version, struct set_row *out, struct err *e);
-	int (*set_each)(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);
+	/* Newest first; name NULL: all, by name. */
+	int (*set_each)(struct meta *m, const char *name, set_row_fn *fn, void *ctx, struct err *e);
 	int (*hosts)(struct meta *m, name_fn *fn, void *ctx, struct err *e);
 	int (*totals)(struct meta *m, struct store_totals *out, struct err *e);
 

@@ -110,6 +110,8 @@ static int add_generation(void *ctx, const struct generation *g, struct err *e)
 	(void)e;
 	buf_printf(out, "%s%" PRId64 ":%" PRIu64 ":%" PRId64, out->len ? " " : "", g->order,
 		g->number, g->when);
+	if (*g->takes)
+		buf_printf(out, ":%s", g->takes);
 	return 0;
 }
 
@@ -185,7 +187,8 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 		return -1;
 	buf_printf(&l.out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64 INDEX_SERIAL_END INDEX_LIST,
 		state.changed);
-	if (META(s, set_each, list_set, &l, e) < 0 || META(s, names_each, list_name, &l, e) < 0)
+	if (META(s, set_each, NULL, list_set, &l, e) < 0 ||
+		META(s, names_each, list_name, &l, e) < 0)
 		return -1;
 	buf_str(&l.out, l.count ? "\n]}\n" : "]}\n");
 	return hand_on(&l, e);

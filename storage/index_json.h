@@ -13,7 +13,8 @@
 #define NOTE_SET_VERSION "vnd.moat.set.version"
 #define NOTE_ACCEPTED "vnd.moat.set.accepted" /* seconds since the epoch */
 #define NOTE_ORDER "vnd.moat.set.order" /* of acceptance, over all sets */
-/* Each activation of the set, oldest first: ACTIVATION:GENERATION:TIME, a space between them. */
+/* Each activation of the set, oldest first: ACTIVATION:GENERATION:TIME, a space between them; behind :
+ * the sets whose tags it may take, if any, with commas between. */
 #define NOTE_HISTORY "vnd.moat.set.generations"
 #define NOTE_GENERATION "vnd.moat.set.generation" /* number in its channel, when active */
 #define NOTE_ACTIVATION "vnd.moat.set.activation" /* order over all channels, when active */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 /* --- index.json ----------------------------------------------------------------------------- */
@@ -163,19 +164,6 @@ int meta_signatures(struct meta *m, const struct digest *set, struct set_signatu
 
 /* --- channels ------------------------------------------------------------------------------- */
 
-/* 1 and the set of the channel's current generation, 0 when it has none. */
-static int current(struct meta *m, const char *name, int64_t *set, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_GET);
-	int rc;
-
-	query_text(&q, name);
-	rc = query_step(&q, e);
-	if (rc > 0)
-		*set = query_get_int(&q, 0);
-	return rc;
-}
-
 static int last_number(struct meta *m, const char *name, int64_t *number, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_LAST);
@@ -205,17 +193,35 @@ static int new_generation(struct meta *m, const char *name, int64_t set, const s
 	return query_run(&q, e) < 0 ? -1 : 1;
 }
 
-int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
-	bool is_current, struct err *e)
+static int add_consents(struct meta *m, int64_t generation, const char *takes, struct err *e)
 {
-	int64_t id = 0;
-	int rc = new_generation(m, name, set, g, &id, e);
+	for (struct span rest = span_of(takes); rest.len;) {
+		struct span name = span_until(&rest, ',');
+		AUTO(mem_free) char *text = mem_strndup(name.data, name.len);
+		AUTO(query_end) struct query q = query_begin(db_of(m), Q_CONSENT_ADD);
 
-	if (rc <= 0)
-		return rc;
-	if (!is_current)
-		return meta_names_changed(m, e);
+		query_int(&q, generation);
+		query_text(&q, text);
+		if (query_run(&q, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What the channel's current set took stays taken. */
+static int keep_consents(struct meta *m, int64_t generation, const char *channel, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CONSENT_KEEP);
+
+	query_int(&q, generation);
+	query_text(&q, channel);
+	return query_run(&q, e);
+}
+
+static int set_channel(struct meta *m, const char *name, int64_t id, int64_t set, struct err *e)
+{
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_SET);
+
 	query_text(&q, name);
 	query_int(&q, id);
 	query_int(&q, set);
@@ -224,18 +230,44 @@ int meta_generation_add(struct meta *m, const char *name, int64_t set, const str
 	return meta_names_changed(m, e);
 }
 
-int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e)
+int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
+	bool is_current, struct err *e)
+{
+	int64_t id = 0;
+	int rc = new_generation(m, name, set, g, &id, e);
+
+	if (rc <= 0)
+		return rc;
+	if (add_consents(m, id, g->takes, e) < 0)
+		return -1;
+	return is_current ? set_channel(m, name, id, set, e) : meta_names_changed(m, e);
+}
+
+int meta_activate(struct meta *m, const char *name, int64_t set, const char *takes, struct err *e)
 {
 	struct generation next = { .when = time(NULL) };
-	int64_t now = 0, last = 0;
-	int rc = current(m, name, &now, e);
+	int64_t last = 0, id = 0;
 
-	if (rc < 0 || (rc > 0 && now == set))
-		return rc < 0 ? -1 : 0;
 	if (last_number(m, name, &last, e) < 0)
 		return -1;
 	next.number = (uint64_t)last + 1;
-	return meta_generation_add(m, name, set, &next, true, e);
+	if (new_generation(m, name, set, &next, &id, e) < 0 || add_consents(m, id, takes, e) < 0 ||
+		keep_consents(m, id, name, e) < 0)
+		return -1;
+	return set_channel(m, name, id, set, e);
+}
+
+/* Longer than there is room for, it ends behind a name. */
+static void get_takes(const struct query *q, int column, char out[SET_TAKES_SIZE])
+{
+	const char *names = query_get_text(q, column);
+	size_t len = strlen(names);
+
+	while (len >= SET_TAKES_SIZE)
+		for (len--; names[len] != ','; len--)
+			;
+	memcpy(out, names, len);
+	out[len] = '\0';
 }
 
 int meta_generations(
@@ -251,6 +283,7 @@ int meta_generations(
 			.number = (uint64_t)query_get_int(&q, 1),
 			.when = query_get_int(&q, 2) };
 
+		get_takes(&q, 3, g.takes);
 		if (fn(ctx, &g, e) < 0)
 			return -1;
 	}
@@ -273,6 +306,7 @@ static int get_set(const struct query *q, struct set_row *out, struct err *e)
 	info->active = out->activation != 0;
 	info->generation = (uint64_t)query_get_int(q, 8);
 	info->missing = (uint64_t)query_get_int(q, 9);
+	get_takes(q, 10, info->takes);
 	return query_get_digest(q, 3, &info->digest, e);
 }
 
@@ -303,17 +337,92 @@ int meta_set_get(struct meta *m, const struct digest *d, const char *name, const
 	return get_set(&q, out, e) < 0 ? -1 : 1;
 }
 
-int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e)
+int meta_set_each(struct meta *m, const char *name, set_row_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_SETS);
+	AUTO(query_end)
+	struct query q = query_begin(db_of(m), name ? Q_SET_BY_NAME : Q_ALL_SETS);
 	struct set_row row;
 	int rc;
 
+	if (name)
+		query_text(&q, name);
 	while ((rc = query_step(&q, e)) > 0) {
 		if (get_set(&q, &row, e) < 0)
 			return -1;
 		rc = fn(ctx, &row, e);
 		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+/* --- who names a tag ------------------------------------------------------------------------- */
+
+/* [["docker.io/library/nginx","1.27.3",4],...]: the tags that a set pins, by the number of its entry. */
+static void offer_text(const struct set *offered, struct buf *out)
+{
+	bool first = true;
+
+	buf_char(out, '[');
+	for (size_t i = 0; i < offered->count; i++) {
+		const struct set_entry *entry = &offered->entries[i];
+
+		if (entry->role != SET_PIN || !*entry->tag)
+			continue;
+		buf_str(out, first ? "[" : ",[");
+		json_quote(out, entry->name, false);
+		buf_char(out, ',');
+		json_quote(out, entry->tag, false);
+		buf_printf(out, ",%zu]", i);
+		first = false;
+	}
+	buf_char(out, ']');
+}
+
+static int get_owner(const struct query *q, int first, struct tag_owner *out, struct err *e)
+{
+	*out = (struct tag_owner){ .set = "" };
+	snprintf(out->set, sizeof(out->set), "%s", query_get_text(q, first));
+	snprintf(out->version, sizeof(out->version), "%s", query_get_text(q, first + 1));
+	if (query_is_null(q, first + 2))
+		return 0;
+	return query_get_digest(q, first + 2, &out->digest, e);
+}
+
+int meta_claims(struct meta *m, const struct set *offered, claim_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(buf_release) struct buf offer = BUF_INIT;
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CLAIMS);
+	int rc;
+
+	offer_text(offered, &offer);
+	query_text(&q, offered->name);
+	query_text(&q, offer.data);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct tag_claim claim = { .repo = query_get_text(&q, 0),
+			.tag = query_get_text(&q, 1),
+			.offered = query_is_null(&q, 3) ? NULL
+							: &offered->entries[query_get_int(&q, 3)] };
+
+		if (get_owner(&q, 4, &claim.now, e) < 0 || fn(ctx, &claim, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+int meta_conflicts(struct meta *m, conflict_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_CONFLICTS);
+	int rc;
+
+	while ((rc = query_step(&q, e)) > 0) {
+		struct tag_conflict c = { .repo = query_get_text(&q, 0),
+			.tag = query_get_text(&q, 1) };
+
+		if (get_owner(&q, 2, &c.served, e) < 0 || get_owner(&q, 5, &c.other, e) < 0)
+			return -1;
+		rc = fn(ctx, &c, e);
+		if (rc != 0)
 			return rc;
 	}
 	return rc;

@@ -63,14 +63,16 @@ int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);
 int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e);
-int meta_activate(struct meta *m, const char *name, int64_t set, struct err *e);
+int meta_activate(struct meta *m, const char *name, int64_t set, const char *takes, struct err *e);
+int meta_claims(struct meta *m, const struct set *offered, claim_fn *fn, void *ctx, struct err *e);
+int meta_conflicts(struct meta *m, conflict_fn *fn, void *ctx, struct err *e);
 int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
 	bool current, struct err *e);
 int meta_generations(
 	struct meta *m, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e);
 int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e);
-int meta_set_each(struct meta *m, set_row_fn *fn, void *ctx, struct err *e);
+int meta_set_each(struct meta *m, const char *name, set_row_fn *fn, void *ctx, struct err *e);
 int meta_names_state(struct meta *m, struct names_state *out, struct err *e);
 int meta_names_changed(struct meta *m, struct err *e);
 int meta_names_written(struct meta *m, uint64_t state, struct err *e);

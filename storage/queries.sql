@@ -178,50 +178,88 @@ JOIN blob b ON b.id = g.manifest
 JOIN manifest m ON m.id = g.manifest
 WHERE sb.digest = ?1
 ORDER BY g.tag, b.digest
--- name: CHANNEL_GET
-SELECT held_set FROM channel WHERE name = ?1
+-- name: CLAIMS
+WITH offer (repo, tag, entry) AS MATERIALIZED (
+	SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)
+),
+-- What the set pins, and what the one in its place pins besides.
+touched (repo, tag, entry, id) AS MATERIALIZED (
+	SELECT offer.repo, offer.tag, offer.entry, r.id FROM offer LEFT JOIN repo r ON r.name = offer.repo
+	UNION ALL
+	SELECT r.name, p.tag, NULL, p.repo
+	FROM channel c
+	CROSS JOIN pin p ON p.held_set = c.held_set
+	JOIN repo r ON r.id = p.repo
+	WHERE c.name = ?1 AND p.tag <> '' AND (r.name, p.tag) NOT IN (SELECT repo, tag FROM offer)
+)
+SELECT touched.repo, touched.tag, c.generation, touched.entry, s.name, s.version, b.digest
+FROM touched
+CROSS JOIN pin p ON p.repo = touched.id AND p.tag = touched.tag
+JOIN channel c ON c.held_set = p.held_set
+JOIN held_set s ON s.id = p.held_set
+JOIN blob b ON b.id = p.manifest
+UNION ALL
+SELECT touched.repo, touched.tag, 0, touched.entry, '', '', b.digest
+FROM touched
+CROSS JOIN tag t ON t.repo = touched.id AND t.name = touched.tag
+JOIN blob b ON b.id = t.manifest
+UNION ALL
+SELECT repo, tag, -1, entry, '', '', NULL FROM touched
+ORDER BY 1, 2, 3 DESC
 -- name: GENERATION_LAST
 SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
 -- name: GENERATION_ADD
 INSERT OR IGNORE INTO generation (channel, number, held_set, activated)
 VALUES (?1, ?2, ?3, ?4) RETURNING id
 -- name: GENERATIONS
-SELECT id, number, activated FROM generation WHERE channel = ?1 AND held_set = ?2 ORDER BY id
+SELECT id, number, activated, (SELECT group_concat(taken) FROM consent WHERE generation = id)
+FROM generation WHERE channel = ?1 AND held_set = ?2 ORDER BY id
 -- name: CHANNEL_SET
 INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
 ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
 
+-- name: CONSENT_KEEP
+INSERT OR IGNORE INTO consent (generation, taken)
+SELECT ?1, taken FROM consent WHERE generation = (SELECT generation FROM channel WHERE name = ?2)
+-- name: CONSENT_ADD
+INSERT OR IGNORE INTO consent (generation, taken) VALUES (?1, ?2)
+
 -- name: SET_BY_DIGEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
 FROM blob b
 JOIN held_set s ON s.blob = b.id
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE b.digest = ?1
 -- name: SET_BY_VERSION
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1 AND s.version = ?2
 -- name: SET_BY_NAME
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1
-ORDER BY s.id DESC LIMIT 1
+ORDER BY s.id DESC
 -- name: ALL_SETS_NEWEST
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
 LEFT JOIN generation g ON g.id = c.generation
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS
-SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -240,6 +278,23 @@ SELECT (SELECT count(*) FROM blob WHERE live),
 	(SELECT count(*) FROM manifest),
 	(SELECT count(*) FROM repo),
 	(SELECT count(*) FROM held_set)
+
+-- name: ALL_CONFLICTS
+SELECT r.name, p.tag, os.name, os.version, ob.digest, s.name, s.version, b.digest
+FROM channel c
+CROSS JOIN pin p ON p.held_set = c.held_set AND p.tag <> ''
+CROSS JOIN pin o ON o.repo = p.repo AND o.tag = p.tag AND o.manifest <> p.manifest
+JOIN channel d ON d.held_set = o.held_set AND d.generation > c.generation
+JOIN repo r ON r.id = p.repo
+JOIN held_set s ON s.id = p.held_set
+JOIN blob b ON b.id = p.manifest
+JOIN held_set os ON os.id = o.held_set
+JOIN blob ob ON ob.id = o.manifest
+WHERE NOT EXISTS (
+	SELECT 1 FROM pin x JOIN channel y ON y.held_set = x.held_set
+	WHERE x.repo = o.repo AND x.tag = o.tag AND y.generation > d.generation
+)
+ORDER BY r.name, p.tag, c.generation DESC
 
 -- name: NAMES_CHANGED
 UPDATE names SET changed = changed + 1

@@ -60,6 +60,15 @@ static void add_history(struct listed_set *l, const struct generation *g)
 	l->history[l->count++] = *g;
 }
 
+/* ":a,b" up to a space, if it is there; where it ends. */
+static const char *read_takes(const char *p, char out[SET_TAKES_SIZE])
+{
+	size_t len = *p == ':' ? strcspn(p + 1, " ") : 0;
+
+	snprintf(out, SET_TAKES_SIZE, "%.*s", (int)len, len ? p + 1 : "");
+	return len ? p + 1 + len : p;
+}
+
 /* NOTE_HISTORY; older ones told of the current one only. */
 static void read_history(struct listed_set *l, const struct descriptor *d)
 {
@@ -69,8 +78,8 @@ static void read_history(struct listed_set *l, const struct descriptor *d)
 
 	while (p && sscanf(p, " %" SCNd64 ":%" SCNu64 ":%" SCNd64 "%n", &g.order, &g.number,
 			    &g.when, &len) == 3) {
+		p = read_takes(p + len, g.takes);
 		add_history(l, &g);
-		p += len;
 	}
 	if (l->count || !l->row.info.active)
 		return;

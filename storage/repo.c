@@ -32,12 +32,33 @@ int repos_with_blob(struct store *s, const struct digest *d, name_fn *fn, void *
 	return META(s, repos_with, d, fn, ctx, e);
 }
 
-int set_of_tag(
-	struct store *s, const char *repo, const char *tag, struct set_info *out, struct err *e)
+/* The owner is looked for first: what is not pinned, was put. */
+static int find_owner(
+	struct store *s, const char *repo, const char *tag, struct tag_owner *out, struct err *e)
 {
-	struct digest manifest;
+	struct manifest_info info;
+	struct set_info set;
+	int rc = META(s, tag_pinned, repo, tag, &set, &out->digest, e);
 
-	return META(s, tag_pinned, repo, tag, out, &manifest, e);
+	if (rc > 0) {
+		memcpy(out->set, set.name, sizeof(out->set));
+		memcpy(out->version, set.version, sizeof(out->version));
+	}
+	if (rc != 0)
+		return rc;
+	rc = META(s, manifest_by_tag, repo, tag, &info, e);
+	if (rc > 0)
+		out->digest = info.digest;
+	return rc;
+}
+
+int tag_owner_get(
+	struct store *s, const char *repo, const char *tag, struct tag_owner *out, struct err *e)
+{
+	AUTO(tx_abort) struct store *look = NULL;
+
+	*out = (struct tag_owner){ .set = "" };
+	return tx_look(s, &look, e) < 0 ? -1 : find_owner(s, repo, tag, out, e);
 }
 
 int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,
@@ -62,6 +83,11 @@ int list_referrers(struct store *s, const char *repo, const struct digest *d, re
 	void *ctx, struct err *e)
 {
 	return META(s, referrers, repo, d, fn, ctx, e);
+}
+
+int list_conflicts(struct store *s, conflict_fn *fn, void *ctx, struct err *e)
+{
+	return META(s, conflicts, fn, ctx, e);
 }
 
 int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e)

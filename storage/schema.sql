@@ -98,6 +98,12 @@ CREATE TABLE channel (
 	held_set   INTEGER NOT NULL REFERENCES held_set (id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX channel_set ON channel (held_set, generation);
+-- Whose tags a generation may take: sets that pin one of its references to something else.
+CREATE TABLE consent (
+	generation INTEGER NOT NULL REFERENCES generation (id),
+	taken      TEXT NOT NULL,                       -- the other set's name
+	PRIMARY KEY (generation, taken)
+) STRICT, WITHOUT ROWID;
 
 -- One row: index.json is fresh when both numbers are equal.
 CREATE TABLE names (

@@ -14,7 +14,8 @@
 
 struct accept {
 	struct store *store;
-	const struct digest *digest;
+	const struct set_offer *offer;
+	struct set_changes changes; /* as compared last */
 	struct set set;
 	struct inventory held;
 	int64_t repo; /* the set's own */
@@ -27,6 +28,7 @@ struct accept {
 
 static void accept_release(struct accept *a)
 {
+	set_changes_release(&a->changes);
 	set_release(&a->set);
 	inventory_release(&a->held);
 }
@@ -71,8 +73,8 @@ static int read_set(struct accept *a, struct err *e)
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 
-	if (read_held(a, a->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
-		set_parse(&a->set, digest_text(a->digest, digest), buf_span(&text), e) < 0)
+	if (read_held(a, a->offer->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
+		set_parse(&a->set, digest_text(a->offer->digest, digest), buf_span(&text), e) < 0)
 		return -1;
 	return read_inventory(a, e);
 }
@@ -127,7 +129,7 @@ static int known(struct accept *a, struct err *e)
 
 	if (rc <= 0)
 		return rc;
-	if (!digest_eq(&row.info.digest, a->digest))
+	if (!digest_eq(&row.info.digest, a->offer->digest))
 		return err_set(e, ERR_UNTRUSTED, "this version is held with another digest, %s",
 			digest_text(&row.info.digest, text));
 	a->id = row.id;
@@ -144,7 +146,7 @@ static int own_rows(struct accept *a, struct err *e)
 
 	set_ref(&a->set, &ref);
 	if (META(s, repo_make, ref_name(&ref, repo), &a->repo, e) < 0 ||
-		META(s, blob_get, a->digest, &row, e) < 0)
+		META(s, blob_get, a->offer->digest, &row, e) < 0)
 		return -1;
 	a->blob = row.id;
 	return 0;
@@ -219,8 +221,7 @@ static int add_signature(struct accept *a, const struct set_signature *sig, stru
 	return META(s, signature_add, a->id, id, sig, e);
 }
 
-static int accept_tx(
-	struct accept *a, const struct set_signature *signatures, size_t count, struct err *e)
+static int accept_tx(struct accept *a, struct err *e)
 {
 	int rc = known(a, e);
 
@@ -228,36 +229,102 @@ static int accept_tx(
 		return -1;
 	if ((rc == 0 || a->was_missing) && add_all(a, e) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (add_signature(a, &signatures[i], e) < 0)
+	for (size_t i = 0; i < a->offer->signature_count; i++)
+		if (add_signature(a, &a->offer->signatures[i], e) < 0)
 			return -1;
 	return 0;
 }
 
-static int switch_to(struct accept *a, struct err *e)
+static int activate_tx(struct accept *a, struct err *e)
 {
+	AUTO(buf_release) struct buf takes = BUF_INIT;
 	struct store *s = a->store;
 
+	buf_str(&takes, "");
+	for (size_t i = 0; i < a->offer->take_count; i++)
+		buf_printf(&takes, "%s%s", i ? "," : "", a->offer->take[i]);
 	if (fault("set.activate", e) < 0)
 		return -1;
-	return META(s, activate, a->set.name, a->id, e);
+	return META(s, activate, a->set.name, a->id, takes.data, e);
 }
 
-int set_accept(struct store *s, const struct digest *set, const struct set_signature *signatures,
-	size_t count, struct err *e)
+/* Does what was compared still hold? The number tells at once; when it differs, the tags of others may
+ * have changed only. */
+static int unchanged(struct accept *a, struct err *e)
+{
+	AUTO(set_changes_release) struct set_changes now = SET_CHANGES_INIT;
+	struct store *s = a->store;
+	struct names_state state;
+	int rc;
+
+	if (META(s, names_state, &state, e) < 0)
+		return -1;
+	if (state.changed == a->changes.state)
+		return 1;
+	rc = set_compare_tx(s, &a->set, a->offer, &now, e);
+	return rc < 0 ? -1 : rc == 0 && set_changes_eq(&now, &a->changes);
+}
+
+static int write_tx(struct accept *a, struct err *e)
+{
+	if (accept_tx(a, e) < 0 || (a->changes.activates && activate_tx(a, e) < 0))
+		return err_ctx(e, "set %s:%s", a->set.name, a->set.version);
+	return 0;
+}
+
+enum attempt { ATTEMPT_FAILED = -1, ATTEMPT_DONE, ATTEMPT_NO_SUCCESSOR, ATTEMPT_AGAIN };
+
+static enum attempt attempt(struct accept *a, struct err *e)
+{
+	struct store *s = a->store;
+	AUTO(tx_abort) struct store *tx = NULL;
+	int rc;
+
+	set_changes_release(&a->changes);
+	rc = set_compare(s, &a->set, a->offer, &a->changes, e);
+	if (rc != 0)
+		return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_NO_SUCCESSOR;
+	if (a->offer->tell)
+		a->offer->tell(a->offer->ctx, &a->changes);
+	if (tx_begin(s, &tx, e) < 0)
+		return ATTEMPT_FAILED;
+	rc = unchanged(a, e);
+	if (rc <= 0)
+		return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_AGAIN;
+	rc = write_tx(a, e);
+	if (rc == 0)
+		rc = tx_commit(&tx, e);
+	return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_DONE;
+}
+
+int set_accept(
+	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e)
 {
 	AUTO(accept_release) struct accept a = { .store = s,
-		.digest = set,
+		.offer = offer,
 		.set = SET_INIT,
 		.held = INVENTORY_INIT,
 		.when = time(NULL) };
-	AUTO(tx_abort) struct store *tx = NULL;
+	enum attempt rc = ATTEMPT_AGAIN;
 
+	if (out)
+		*out = (struct set_changes)SET_CHANGES_INIT;
 	if (read_set(&a, e) < 0)
 		return err_ctx(e, "accept a set");
-	if (tx_begin(s, &tx, e) < 0 || accept_tx(&a, signatures, count, e) < 0 ||
-		switch_to(&a, e) < 0 || tx_commit(&tx, e) < 0)
-		return err_ctx(e, "set %s:%s", a.set.name, a.set.version);
+	for (unsigned tries = 0; rc == ATTEMPT_AGAIN && tries < SET_TRIES; tries++)
+		rc = attempt(&a, e);
+	if (rc == ATTEMPT_AGAIN)
+		return err_set(e, ERR_BUSY,
+			"set %s %s: its tags changed under each of %d comparisons; try again",
+			a.set.name, a.set.version, SET_TRIES);
+	if (rc == ATTEMPT_FAILED)
+		return -1;
+	if (out) {
+		*out = a.changes;
+		a.changes = (struct set_changes)SET_CHANGES_INIT;
+	}
+	if (rc == ATTEMPT_NO_SUCCESSOR)
+		return 1;
 	/* What it brought may be what others lack. */
 	return sets_remake(s, e) < 0 ? -1 : index_json_write(s, e);
 }
@@ -283,7 +350,7 @@ static int read_left(struct accept *a, struct err *e)
 static int is_there(struct store *s, const struct accept *a, struct err *e)
 {
 	struct set_row row;
-	int rc = META(s, set_get, a->digest, NULL, NULL, &row, e);
+	int rc = META(s, set_get, a->offer->digest, NULL, NULL, &row, e);
 
 	return rc != 0 ? rc : META(s, set_get, NULL, a->set.name, a->set.version, &row, e);
 }
@@ -291,8 +358,9 @@ static int is_there(struct store *s, const struct accept *a, struct err *e)
 int set_restore(struct store *s, struct set_row *row, uint64_t size,
 	const struct set_signature *signatures, size_t count, struct err *e)
 {
+	struct set_offer offer = { .digest = &row->info.digest };
 	AUTO(accept_release) struct accept a = { .store = s,
-		.digest = &row->info.digest,
+		.offer = &offer,
 		.set = SET_INIT,
 		.held = INVENTORY_INIT,
 		.when = row->info.accepted,
@@ -322,8 +390,9 @@ int set_restore(struct store *s, struct set_row *row, uint64_t size,
 /* Nothing, unless more or less of it is here than was recorded. */
 static int remake(struct store *s, const struct set_row *row, struct err *e)
 {
+	struct set_offer offer = { .digest = &row->info.digest };
 	AUTO(accept_release) struct accept a = { .store = s,
-		.digest = &row->info.digest,
+		.offer = &offer,
 		.set = SET_INIT,
 		.held = INVENTORY_INIT,
 		.id = row->id,
@@ -368,7 +437,7 @@ int sets_remake(struct store *s, struct err *e)
 {
 	AUTO(broken_sets_release) struct broken_sets b = { .count = 0 };
 
-	if (META(s, set_each, gather_broken, &b, e) < 0)
+	if (META(s, set_each, NULL, gather_broken, &b, e) < 0)
 		return -1;
 	for (size_t i = 0; i < b.count; i++)
 		if (remake(s, &b.rows[i], e) < 0)
@@ -400,7 +469,7 @@ int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
 {
 	struct set_caller caller = { fn, ctx };
 
-	return META(s, set_each, hand_over, &caller, e);
+	return META(s, set_each, NULL, hand_over, &caller, e);
 }
 
 /* Is it written like a digest? */

@@ -62,7 +62,7 @@ static int lists_more(struct store *s, struct err *e)
 {
 	AUTO(comparing_release) struct comparing c = { .count = 0 };
 
-	if (META(s, set_each, gather_set, &c, e) < 0 ||
+	if (META(s, set_each, NULL, gather_set, &c, e) < 0 ||
 		index_json_each(s, compare_listed, &c, e) < 0)
 		return -1;
 	return c.behind;

@@ -161,6 +161,10 @@ MUST int list_referrers(struct store *s, const char *repo, const struct digest *
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
+/* Sets whose tags one set may take. */
+#define SET_TAKES_MAX 32
+#define SET_TAKES_SIZE (SET_TAKES_MAX * (SET_NAME_MAX + 1))
+
 struct set_info {
 	char name[SET_NAME_MAX + 1];
 	char version[SET_VERSION_MAX + 1];
@@ -172,6 +176,8 @@ struct set_info {
 	int64_t accepted; /* seconds since the epoch */
 	bool active; /* its channel's current generation */
 	uint64_t generation; /* of the channel, when active */
+	char takes[SET_TAKES_SIZE]; /* sets whose tags it may take, when active: names with commas
+				     * between, "" none */
 };
 typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
 
@@ -182,9 +188,28 @@ MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
  * NAME:VERSION; or a digest. ERR_ABSENT does not happen: 0 is the answer. */
 MUST int set_find(struct store *s, const char *which, struct set_info *out, struct err *e);
 
-/* The active set that pins the tag: its name and version are filled, nothing else. */
-MUST int set_of_tag(
-	struct store *s, const char *repo, const char *tag, struct set_info *out, struct err *e);
+/* What a tag is, and whose: a set's that pins it; set and version "": it was put (pushed). */
+struct tag_owner {
+	char set[SET_NAME_MAX + 1];
+	char version[SET_VERSION_MAX + 1];
+	struct digest digest; /* DIGEST_NONE: there is no such tag */
+};
+
+/* What is served under a tag, and whose it is: manifest_by_tag() and its owner, of one state. 1, 0. */
+MUST int tag_owner_get(
+	struct store *s, const char *repo, const char *tag, struct tag_owner *out, struct err *e);
+
+/* Two active sets pin one tag to different manifests. Text is borrowed. */
+struct tag_conflict {
+	const char *repo, *tag;
+	struct tag_owner served; /* by the set that was activated last */
+	struct tag_owner other;
+};
+typedef int conflict_fn(void *ctx, const struct tag_conflict *c, struct err *e);
+
+/* Every pin that is not served because another active set pins the tag too: by repository and tag,
+ * until fn returns something else than 0, which is then the result. */
+MUST int list_conflicts(struct store *s, conflict_fn *fn, void *ctx, struct err *e);
 
 /* Each repository's host that the active sets pin ("docker.io"), sorted, moat.local left out. */
 MUST int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e);

@@ -101,6 +101,10 @@ MUST int image_remake_tx(struct store *s, int64_t repo, const struct descriptor 
 MUST int image_restore(struct store *s, const char *repo, const char *tag,
 	const struct descriptor *d, enum links links, struct err *e);
 
+/* set_compare.c: set_compare() within a transaction or a look. 1: offer->successor, and it is none. */
+MUST int set_compare_tx(struct store *s, const struct set *set, const struct set_offer *offer,
+	struct set_changes *out, struct err *e);
+
 /* set.c: accept a set again as it was, within a transaction; nothing is activated. What it lacks is
  * recorded as not held. row: as index.json lists it; its id is filled, 0 when another is there under its
  * name and version. size: of the set index. */

@@ -226,17 +226,83 @@ struct set_signature {
 	char tag[REF_TAG_MAX + 1];
 };
 
+/* A tag that is served otherwise once a set is active. Which tags are the set's own, and those whose
+ * pin or push stays the same, are only counted. */
+struct tag_change {
+	char *name; /* host/name:tag */
+	struct tag_owner from, to; /* to.digest DIGEST_NONE: it vanishes */
+};
+
+/* What a set changes by becoming active. */
+struct set_changes {
+	bool held; /* the store has accepted it already */
+	bool active; /* and it is the active one of its name */
+	bool activates; /* it becomes active; else it is so already, or was held back */
+	uint64_t added, same; /* tags that are not served yet; that stay what they are */
+	uint64_t moved; /* another manifest, the same owner */
+	uint64_t gone;
+	uint64_t owner; /* another owner: set or push; the manifest may stay */
+	uint64_t taken; /* of those, from another active set, and another manifest */
+	struct tag_change *items; /* moved, gone and owner: by name, bytewise */
+	size_t count;
+	uint64_t state; /* of the store that it was compared with */
+};
+#define SET_CHANGES_INIT                                                                           \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+void set_changes_release(struct set_changes *c); /* for AUTO */
+/* Do both say the same, of whatever states? */
+bool set_changes_eq(const struct set_changes *a, const struct set_changes *b);
+
+/* A set that shall be accepted and become active. */
+struct set_offer {
+	const struct digest *digest;
+	const struct set_signature *signatures;
+	size_t signature_count;
+	const char *const *take; /* names of sets whose tags it may take */
+	size_t take_count; /* to SET_TAKES_MAX */
+	bool keep_owners; /* where it would take others, accept it and leave it inactive */
+	bool older; /* also when a newer version is held: a way back */
+	bool successor; /* its predecessor must be the newest set of its name */
+	/* Called with what will change, before it does; again when the store changed meanwhile. No
+	 * transaction is open. May be NULL. */
+	void (*tell)(void *ctx, const struct set_changes *c);
+	void *ctx;
+};
+
+/*
+ * Compare a set with what the store holds, in one state of it: its version, and each tag that it pins.
+ * The set's blobs need not be here. Nothing is written.
+ *
+ * out:   set_changes_release() afterwards, whatever is returned.
+ * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name; -1.
+ * Fails: ERR_UNTRUSTED: a newer version is held, or this one with another digest.
+ *        ERR_DENIED: it would take a tag that another active set pins to something else, and
+ *        neither offer->take names that set nor keep_owners is set. Names both sets and the tags.
+ *        ERR_INPUT: offer->take has no names of sets, or too many.
+ */
+MUST int set_compare(struct store *s, const struct set *set, const struct set_offer *offer,
+	struct set_changes *out, struct err *e);
+
 /*
  * Accept a set whose blobs are all live, and make it the active generation of its channel: every
  * image, link, pin, the set's own repository with its signatures, and the switch, in one
- * transaction; afterwards index.json is rewritten. Whether it may be trusted was decided above.
+ * transaction, which happens only when nothing changed of what set_compare() found; else the
+ * comparison begins again. Afterwards index.json is rewritten. Whether it may be trusted was decided
+ * above.
  *
- * Fails: ERR_INCOMPLETE naming the first blob of the inventory that is missing and how many are,
- *        ERR_UNTRUSTED when this name and version is held with another digest.
- * Again: the same set succeeds and changes nothing but the activation.
+ * out:     what changed; NULL, or set_changes_release() afterwards, whatever is returned.
+ * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name (any
+ *          more): nothing was done; -1.
+ * Fails:   as set_compare(); ERR_INCOMPLETE naming the first blob of the inventory that is missing
+ *          and how many are; ERR_BUSY: its tags changed under each of SET_TRIES comparisons.
+ * Again:   the same set succeeds and changes nothing, unless offer->take names a set that serves
+ *          its tags: then it is activated again.
  */
-MUST int set_accept(struct store *s, const struct digest *set,
-	const struct set_signature *signatures, size_t count, struct err *e);
+#define SET_TRIES 16
+MUST int set_accept(
+	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e);
 
 /* Signatures that were accepted with a set; sigs is the caller's to free. */
 MUST int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,

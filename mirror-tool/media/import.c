@@ -16,7 +16,10 @@
 
 struct import {
 	struct store *store;
+	const struct import_terms *terms;
 	const struct import_events *events;
+	struct set_changes told; /* as compared before the first byte */
+	bool said;
 	struct blob_batch *batch;
 	struct blob_writer *writer; /* of the blob at hand, or of the cut blob that goes on */
 	struct piece piece; /* at hand; of the writer */
@@ -28,37 +31,12 @@ struct import {
 
 static void import_release(struct import *im)
 {
+	set_changes_release(&im->told);
 	blob_abort(&im->writer);
 	batch_free(&im->batch);
 }
 
 /* --- may it come in? ------------------------------------------------------------------------- */
-
-struct accepted {
-	const struct head *head;
-	int64_t newest; /* time of the last acceptance of any set */
-};
-
-static int compare_version(void *ctx, const struct set_info *info, struct err *e)
-{
-	struct accepted *a = ctx;
-	const struct set *s = &a->head->set;
-	int c;
-
-	if (strcmp(info->name, s->name) != 0)
-		return 0;
-	c = set_version_cmp(s->version, info->version);
-	if (c < 0)
-		return err_set(e, ERR_UNTRUSTED,
-			"set %s %s is older than version %s, which is here", s->name, s->version,
-			info->version);
-	if (c == 0 && !digest_eq(&info->digest, &a->head->digest))
-		return err_set(e, ERR_UNTRUSTED,
-			"set %s %s is here already with other contents: the same version must be "
-			"the same set",
-			s->name, s->version);
-	return 0;
-}
 
 static int newest_time(void *ctx, const struct set_info *info, struct err *e)
 {
@@ -75,6 +53,34 @@ static int time_floor(struct store *s, int64_t *now, struct err *e)
 {
 	*now = (int64_t)time(NULL);
 	return list_sets(s, newest_time, now, e);
+}
+
+/* What will change, unless it was said already. */
+static void tell(void *ctx, const struct set_changes *c)
+{
+	const struct import *im = ctx;
+
+	if (im->events->changes && (!im->said || !set_changes_eq(&im->told, c)))
+		im->events->changes(im->events->ctx, c);
+}
+
+static void make_offer(struct import *im, const struct medium *m, struct set_offer *out)
+{
+	*out = (struct set_offer){ .digest = &m->head.digest,
+		.take = im->terms->take,
+		.take_count = im->terms->take_count,
+		.tell = tell,
+		.ctx = im };
+}
+
+/* Before anything is copied; accepting it compares again. */
+static int compare(struct import *im, const struct medium *m, struct err *e)
+{
+	struct set_offer offer;
+
+	set_changes_release(&im->told);
+	make_offer(im, m, &offer);
+	return set_compare(im->store, &m->head.set, &offer, &im->told, e) < 0 ? -1 : 0;
 }
 
 /* --- what is needed? ------------------------------------------------------------------------- */
@@ -152,18 +158,30 @@ static int put_head(struct import *im, const struct medium *m, struct err *e)
 	return 0;
 }
 
+static void say(struct import *im, const struct import_report *r)
+{
+	if (im->events->begin)
+		im->events->begin(im->events->ctx, r);
+	tell(im, &im->told);
+	im->said = true;
+}
+
+static int look_first(struct import *im, struct medium *m, struct err *e)
+{
+	struct import_report r = { .head = &m->head, .volumes = m->volumes };
+
+	if (compare(im, m, e) < 0 || look_around(im, m, &r, e) < 0 ||
+		check_space(im, r.bytes, e) < 0)
+		return -1;
+	say(im, &r);
+	return 0;
+}
+
 static int begin(void *ctx, struct medium *m, struct err *e)
 {
 	struct import *im = ctx;
-	struct import_report r = { .head = &m->head, .volumes = m->volumes };
-	struct accepted a = { .head = &m->head };
 
-	if (list_sets(im->store, compare_version, &a, e) < 0 || look_around(im, m, &r, e) < 0 ||
-		check_space(im, r.bytes, e) < 0)
-		return -1;
-	if (im->events->begin)
-		im->events->begin(im->events->ctx, &r);
-	return put_head(im, m, e);
+	return look_first(im, m, e) < 0 ? -1 : put_head(im, m, e);
 }
 
 /* --- blobs ----------------------------------------------------------------------------------- */
@@ -267,44 +285,58 @@ static int join_signatures(struct import *im, const struct medium *m,
 static int accept_set(struct import *im, const struct medium *m, struct err *e)
 {
 	struct set_signature held[VOLUME_SIGNATURES_MAX];
-	size_t count = 0;
+	struct set_offer offer;
 
-	if (join_signatures(im, m, held, &count, e) < 0 || fault("import.accept", e) < 0)
+	make_offer(im, m, &offer);
+	offer.signatures = held;
+	if (join_signatures(im, m, held, &offer.signature_count, e) < 0 ||
+		fault("import.accept", e) < 0)
 		return -1;
-	return set_accept(im->store, &m->head.digest, held, count, e);
+	return set_accept(im->store, &offer, NULL, e);
 }
 
-static int read_all(struct import *im, const struct trust *trust, const char *const *paths,
-	size_t count, struct medium *m, struct err *e)
+static int read_all(struct import *im, struct medium *m, struct err *e)
 {
 	static const struct medium_events events = { begin, volume, NULL };
 
-	*m = (struct medium){ .trust = trust, .sink = &import_sink, .ctx = im };
+	*m = (struct medium){ .trust = im->terms->trust, .sink = &import_sink, .ctx = im };
 	if (time_floor(im->store, &m->now, e) < 0)
 		return -1;
-	if (medium_read(m, paths, count, &events, e) == 0)
+	if (medium_read(m, im->terms->paths, im->terms->path_count, &events, e) == 0)
 		return 0;
 	if (im->between && e->code == ERR_CORRUPT)
 		blob_discard(&im->writer); /* the part may be what is damaged */
 	return -1;
 }
 
-int import_medium(struct store *s, const struct trust *trust, const char *const *paths,
-	size_t count, const struct import_events *events, struct medium *m, struct err *e)
+int import_medium(struct store *s, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e)
 {
 	AUTO(import_release)
-	struct import im = { .store = s, .events = events, .batch = batch_new(s) };
-	int rc = read_all(&im, trust, paths, count, m, e);
+	struct import im = { .store = s, .terms = terms, .events = events, .batch = batch_new(s) };
+	int rc = read_all(&im, m, e);
 
 	/* The medium is not to blame for what an earlier attempt left; that is gone now. */
-	if (rc < 0 && im.stage_was_bad && strcmp(paths[0], "-") != 0) {
+	if (rc < 0 && im.stage_was_bad && strcmp(terms->paths[0], "-") != 0) {
 		medium_release(m);
 		err_clear(e);
-		rc = read_all(&im, trust, paths, count, m, e);
+		rc = read_all(&im, m, e);
 	}
 	if (rc < 0 ||
 		medium_check_complete(m, "; what came is kept, nothing was made visible", e) < 0 ||
 		batch_flush(im.batch, e) < 0)
 		return -1;
 	return accept_set(&im, m, e);
+}
+
+int import_look(struct store *s, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e)
+{
+	AUTO(import_release) struct import im = { .store = s, .terms = terms, .events = events };
+
+	*m = (struct medium){ .trust = terms->trust };
+	if (time_floor(s, &m->now, e) < 0 ||
+		medium_read_head(m, terms->paths, terms->path_count, e) < 0)
+		return -1;
+	return look_first(&im, m, e);
 }

@@ -20,8 +20,19 @@ struct import_report {
 struct import_events {
 	/* Before the first byte is copied. */
 	void (*begin)(void *ctx, const struct import_report *r);
+	/* What will change, before the first byte is copied; again before the switch when that is
+	 * something else by then. */
+	void (*changes)(void *ctx, const struct set_changes *c);
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes);
 	void *ctx;
+};
+
+struct import_terms {
+	const struct trust *trust;
+	const char *const *paths;
+	size_t path_count; /* at least 1 */
+	const char *const *take; /* names of sets whose tags it may take */
+	size_t take_count;
 };
 
 /*
@@ -29,10 +40,16 @@ struct import_events {
  *
  * m:       medium_release() afterwards; its head tells what was imported.
  * Fails:   ERR_UNTRUSTED also: older than what is accepted under this name, or the same version
- *          with other contents; ERR_FULL before anything is written; ERR_INCOMPLETE naming the
+ *          with other contents; ERR_DENIED: it would take tags of a set that terms->take does
+ *          not name (set_compare()); ERR_FULL before anything is written; ERR_INCOMPLETE naming the
  *          volumes that are still needed: what came is kept, nothing is visible.
  */
-MUST int import_medium(struct store *s, const struct trust *trust, const char *const *paths,
-	size_t count, const struct import_events *events, struct medium *m, struct err *e);
+MUST int import_medium(struct store *s, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e);
+
+/* What import_medium() would say before the first byte, from the head of one volume (no stdin): begin
+ * and changes are called. Writes nothing. Fails as import_medium() would by then. */
+MUST int import_look(struct store *s, const struct import_terms *terms,
+	const struct import_events *events, struct medium *m, struct err *e);
 
 #endif

@@ -25,6 +25,7 @@ void seal_release(struct seal *s)
 		buf_release(&own[i]->manifest);
 	}
 	buf_release(&s->index);
+	set_changes_release(&s->changes);
 	inventory_release(&s->inventory);
 	set_release(&s->set);
 }
@@ -378,6 +379,8 @@ int seal_build(struct seal *out, struct store *s, struct lock *lock, const struc
 	};
 	struct set *set = &out->set;
 
+	out->take = terms->take;
+	out->take_count = terms->take_count;
 	snprintf(set->name, sizeof(set->name), "%s", lock->name);
 	snprintf(set->created, sizeof(set->created), "%s", lock->created);
 	if (choose_version(set, lock, terms, e) < 0 || set_expiry(set, terms->expires, e) < 0)

@@ -14,6 +14,8 @@
 #include "storage/store_write.h"
 
 struct seal_terms {
+	const char *const *take; /* names of sets whose tags it may take in this store */
+	size_t take_count;
 	const char *version; /* NULL: the lock's, else from the time of its last change */
 	const char *expires; /* NULL: never; YYYY-MM-DD (its last second, UTC), or 90d: that many
 				days after the lock's last change, so that the digest stays */
@@ -31,6 +33,9 @@ struct seal {
 	struct inventory inventory;
 	struct seal_artifact lock, list, contents; /* contents: the inventory */
 	bool again; /* the newest set of this name is this one */
+	const char *const *take; /* of the terms; borrowed */
+	size_t take_count;
+	struct set_changes changes; /* what the store changed by accepting it */
 };
 #define SEAL_INIT                                                                                  \
 	{                                                                                          \
@@ -58,9 +63,11 @@ MUST int seal_build(struct seal *out, struct store *s, struct lock *lock,
 
 /*
  * Write it into the store, sign it in both forms and activate it. A set that was sealed before and
- * carries this key's signature is only activated.
+ * carries this key's signature is only activated. Where it would take tags of an active set that the
+ * terms do not name, it is accepted and not activated: s->changes says so.
  *
  * signed_now: false when the key's signature was there already.
+ * Returns:    0; 1: another set of that name was accepted meanwhile: build it again; -1.
  * Durable:    on 0.
  */
 MUST int seal_commit(struct seal *s, struct store *store, const struct sign_key *k,

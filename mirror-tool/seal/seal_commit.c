@@ -134,6 +134,20 @@ static int sign(struct seal *s, struct store *store, struct blob_batch *batch,
 	return add_signature(store, batch, claim, &bundle, "", to, e);
 }
 
+static int accept_set(
+	struct seal *s, struct store *store, const struct signatures *sigs, struct err *e)
+{
+	struct set_offer offer = { .digest = &s->digest,
+		.signatures = sigs->items,
+		.signature_count = sigs->count,
+		.take = s->take,
+		.take_count = s->take_count,
+		.keep_owners = true,
+		.successor = true };
+
+	return set_accept(store, &offer, &s->changes, e);
+}
+
 int seal_commit(struct seal *s, struct store *store, const struct sign_key *k, bool *signed_now,
 	struct err *e)
 {
@@ -157,5 +171,5 @@ int seal_commit(struct seal *s, struct store *store, const struct sign_key *k, b
 		return -1;
 	if (batch_flush(batch, e) < 0)
 		return -1;
-	return set_accept(store, &s->digest, sigs.items, sigs.count, e);
+	return accept_set(s, store, &sigs, e);
 }

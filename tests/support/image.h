@@ -55,4 +55,7 @@ struct image_pin {
 struct digest image_set(struct store *s, const char *name, const char *version,
 	const struct image_pin *pins, size_t count);
 
+/* set_accept() over whatever is there: a newer version, and tags of sets "a", "b", "c". */
+MUST int image_set_force(struct store *s, const struct digest *set, struct err *e);
+
 #endif

@@ -88,7 +88,10 @@ static void sign(struct fixture *f, const char *name, const char *version, const
 	strcpy(signatures[0].media_type, MEDIA_OCI_MANIFEST);
 	strcpy(signatures[1].media_type, MEDIA_OCI_MANIFEST);
 	ref_fallback_tag(set, ".sig", signatures[0].tag);
-	assert_ok(set_accept(f->out, set, signatures, 2, &e));
+	assert_ok(set_accept(f->out,
+		&(struct set_offer){
+			.digest = set, .signatures = signatures, .signature_count = 2 },
+		NULL, &e));
 }
 
 struct digest fixture_seal(struct fixture *f, const char *name, const char *version)
@@ -149,10 +152,12 @@ int fixture_import(
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	const char *folder = f->medium;
 	static const struct import_events none;
+	struct import_terms terms = { .trust = &f->trust,
+		.paths = paths ? paths : &folder,
+		.path_count = paths ? count : 1 };
 
 	err_clear(e);
-	return import_medium(
-		s, &f->trust, paths ? paths : &folder, paths ? count : 1, &none, &m, e);
+	return import_medium(s, &terms, &none, &m, e);
 }
 
 const char *fixture_volume(const struct fixture *f, unsigned n, unsigned of)

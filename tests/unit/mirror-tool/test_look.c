@@ -28,7 +28,7 @@ static struct digest make_set(struct store *s, struct digest *index)
 		.repo = "quay.io/a/b", .tag = "1", .digest = *index, .media_type = MEDIA_OCI_INDEX
 	};
 	set = image_set(s, "platform", "1.0", pins, 1);
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	return set;
 }
 

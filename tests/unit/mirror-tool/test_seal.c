@@ -120,7 +120,7 @@ static void count_missing(
 static int build(struct seal *out, struct store *s, struct lock *l, const char *version,
 	const char *expires, struct err *e)
 {
-	struct seal_terms terms = { version, expires };
+	struct seal_terms terms = { .version = version, .expires = expires };
 	unsigned missing = 0;
 	int rc = seal_build(out, s, l, &terms, count_missing, &missing, e);
 

@@ -10,5 +10,6 @@ int main(void)
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 0);
 	return test_blob() + test_change() + test_check() + test_image() + test_mend() +
-	       test_pushed_rebuild() + test_rebuild() + test_set() + test_standing();
+	       test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
+	       test_standing();
 }

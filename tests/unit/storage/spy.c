@@ -290,7 +290,12 @@ META_CALL(set_get,
 	(struct meta * m, const struct digest *d, const char *name, const char *version,
 		struct set_row *out, struct err *e),
 	(rm(m), d, name, version, out, e), if (d) need_digest(d, call))
-META_CALL(set_each, (struct meta * m, set_row_fn *fn, void *ctx, struct err *e),
+META_CALL(set_each, (struct meta * m, const char *name, set_row_fn *fn, void *ctx, struct err *e),
+	(rm(m), name, fn, ctx, e), )
+META_CALL(claims,
+	(struct meta * m, const struct set *offered, claim_fn *fn, void *ctx, struct err *e),
+	(rm(m), offered, fn, ctx, e), )
+META_CALL(conflicts, (struct meta * m, conflict_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(hosts, (struct meta * m, name_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
 META_CALL(totals, (struct meta * m, struct store_totals *out, struct err *e), (rm(m), out, e), )
@@ -363,8 +368,9 @@ META_CALL(signature_add,
 	(rm(m), set, manifest, sig, e), need_tx(m, call))
 META_CALL(set_update, (struct meta * m, int64_t id, const struct set_info *info, struct err *e),
 	(rm(m), id, info, e), need_tx(m, call))
-META_CALL(activate, (struct meta * m, const char *name, int64_t set, struct err *e),
-	(rm(m), name, set, e), need_tx(m, call))
+META_CALL(activate,
+	(struct meta * m, const char *name, int64_t set, const char *takes, struct err *e),
+	(rm(m), name, set, takes, e), need_tx(m, call))
 META_CALL(generation_add,
 	(struct meta * m, const char *name, int64_t set, const struct generation *g, bool current,
 		struct err *e),
@@ -421,6 +427,8 @@ static const struct meta_ops meta_table = {
 	.activate = m_activate,
 	.generation_add = m_generation_add,
 	.generations = m_generations,
+	.claims = m_claims,
+	.conflicts = m_conflicts,
 	.set_get = m_set_get,
 	.set_each = m_set_each,
 	.hosts = m_hosts,
@@ -492,6 +500,7 @@ int main(void)
 		setenv("TMPDIR", "/dev/shm", 0);
 	sandbox_engine = &spy;
 	failed = test_blob() + test_change() + test_check() + test_image() + test_mend() +
-		 test_pushed_rebuild() + test_rebuild() + test_set() + test_standing();
+		 test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
+		 test_standing();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@ int test_change(void);
 int test_check(void);
 int test_image(void);
 int test_mend(void);
+int test_owners(void);
 int test_pushed_rebuild(void);
 int test_rebuild(void);
 int test_set(void);

@@ -348,7 +348,7 @@ static void change_manifest__leaves_pinned_tags_alone(void **state)
 	static const char *const tags[] = { "free", "1.27" };
 	static const char *const aliases[] = { NGINX };
 	struct change c;
-	struct set_info set;
+	struct tag_owner owner;
 	struct err e = ERR_INIT;
 
 	build(*state, &p, &image);
@@ -366,9 +366,14 @@ static void change_manifest__leaves_pinned_tags_alone(void **state)
 	assert_ok(push_manifest(s, NGINX, "mine", &p, &e));
 	assert_true(has_tag(s, NGINX, "mine", &p.digest));
 	assert_true(has_tag(s, NGINX, "1.27", &pinned));
-	assert_int_equal(set_of_tag(s, NGINX, "1.27", &set, &e), 1);
-	assert_string_equal(set.version, "2026.11");
-	assert_int_equal(set_of_tag(s, NGINX, "mine", &set, &e), 0);
+	assert_int_equal(tag_owner_get(s, NGINX, "1.27", &owner, &e), 1);
+	assert_string_equal(owner.set, "platform");
+	assert_string_equal(owner.version, "2026.11");
+	assert_true(digest_eq(&owner.digest, &pinned));
+	assert_int_equal(tag_owner_get(s, NGINX, "mine", &owner, &e), 1);
+	assert_string_equal(owner.set, "");
+	assert_true(digest_eq(&owner.digest, &p.digest));
+	assert_int_equal(tag_owner_get(s, NGINX, "none", &owner, &e), 0);
 	assert_sound(s);
 }
 

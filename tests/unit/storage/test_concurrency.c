@@ -104,7 +104,9 @@ static int switch_sets(const struct sandbox *sb, unsigned number, struct err *e)
 	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < ROUNDS; i++)
-		if (set_accept(s, &sets[(i + number) % 2], NULL, 0, e) < 0)
+		if (set_accept(s,
+			    &(struct set_offer){ .digest = &sets[(i + number) % 2], .older = true },
+			    NULL, e) < 0)
 			return -1;
 	return 0;
 }
@@ -159,7 +161,7 @@ static void make_sets(struct store *s)
 		images[i] = pin.digest = image_make(s, NULL, &want);
 		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
 	}
-	assert_ok(set_accept(s, &sets[0], NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &sets[0] }, NULL, &e));
 }
 
 static void sets__switch_under_readers(void **state)

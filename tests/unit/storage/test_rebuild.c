@@ -17,14 +17,20 @@ static void fill(struct store *s)
 	struct set_signature sig = { .media_type = MEDIA_OCI_MANIFEST };
 	struct digest a1 = one(s, "a", "1", "n1"), a2 = one(s, "a", "2", "n2");
 	struct digest b1 = one(s, "b", "1", "n3");
+	static const char *const take[] = { "b" };
+	struct set_offer from_b = { .digest = &a1,
+		.signatures = &sig,
+		.signature_count = 1,
+		.take = take,
+		.take_count = 1 };
 	struct err e = ERR_INIT;
 
 	sig.digest = image_make(s, NULL, &cosign);
 	ref_fallback_tag(&a1, ".sig", sig.tag);
-	assert_ok(set_accept(s, &b1, NULL, 0, &e));
-	assert_ok(set_accept(s, &a1, &sig, 1, &e));
-	assert_ok(set_accept(s, &a2, NULL, 0, &e));
-	assert_ok(set_accept(s, &a1, NULL, 0, &e)); /* back to it: generation 3 */
+	assert_ok(image_set_force(s, &b1, &e));
+	assert_ok(set_accept(s, &from_b, NULL, &e));
+	assert_ok(image_set_force(s, &a2, &e));
+	assert_ok(image_set_force(s, &a1, &e)); /* back to it: generation 3 */
 	image_add(s, REPO, "put", "tagged", 2);
 	image_add(s, REPO, "1", "tagged", 2); /* under the pin */
 }

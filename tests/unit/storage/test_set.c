@@ -90,7 +90,7 @@ static void set_accept__makes_everything_visible(void **state)
 	pins[2].digest = sig = image_make(s, NULL, &signature);
 	set = image_set(s, "platform", "1.0", pins, 3);
 	assert_false(by_tag(r, NGINX, "1", &nginx));
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_true(by_tag(r, NGINX, "1", &nginx));
 	assert_int_equal(manifest_by_digest(r, APP, &app, &info, &e), 1);
 	assert_int_equal(manifest_by_digest(r, NGINX, &sig, &info, &e), 1);
@@ -117,10 +117,12 @@ static void set_accept__refuses_what_is_incomplete(void **state)
 	struct set_info found;
 	struct err e = ERR_INIT;
 
-	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE, "set index sha256:");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
+		"set index sha256:");
 	assert_ok(blob_read(a, &set, SET_BYTES_MAX, &bytes, &e));
 	image_text(b, bytes.data);
-	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE, "inventory sha256:");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
+		"inventory sha256:");
 	assert_int_equal(set_find(b, "", &found, &e), 0);
 }
 
@@ -146,11 +148,12 @@ static void set_accept__names_the_first_missing_blob(void **state)
 	image_text(b, manifest.data);
 	image_text(b, lines.data);
 	/* config, 2 layers, manifest, lock, its manifest, {} */
-	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE,
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
 		"set platform:1: 7 of 7 blobs are not held, the first is sha256:");
 	assert_int_equal(manifest_by_tag(b, "moat.local/set/platform", "1", &info, &e), 0);
 	make(b, "n");
-	assert_err(set_accept(b, &set, NULL, 0, &e), ERR_INCOMPLETE, "3 of 7 blobs");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
+		"3 of 7 blobs");
 	assert_sound(b);
 }
 
@@ -162,9 +165,9 @@ static void set_accept__again_changes_nothing(void **state)
 	struct err e = ERR_INIT;
 	uint64_t before = 0, after = 0;
 
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_ok(store_change(r, &before, &e));
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_ok(store_change(r, &after, &e));
 	assert_int_equal(before, after);
 }
@@ -175,9 +178,9 @@ static void set_accept__one_version_has_one_digest(void **state)
 	struct digest a = one(s, "platform", "1", "a"), b = one(s, "platform", "1", "b");
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &a, NULL, 0, &e));
-	assert_err(set_accept(s, &b, NULL, 0, &e), ERR_UNTRUSTED,
-		"set platform:1: this version is held with another digest, sha256:");
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a }, NULL, &e));
+	assert_err(set_accept(s, &(struct set_offer){ .digest = &b }, NULL, &e), ERR_UNTRUSTED,
+		"set platform 1 is here already with other contents");
 }
 
 static void set_accept__switches_the_generation(void **state)
@@ -194,16 +197,18 @@ static void set_accept__switches_the_generation(void **state)
 	struct err e = ERR_INIT;
 	bool more;
 
-	assert_ok(set_accept(s, &set1, NULL, 0, &e));
-	assert_ok(set_accept(s, &set2, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set1 }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set2 }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n2));
 	assert_false(by_tag(s, APP, "old", &app));
 	assert_int_equal(page_tags(s, APP, NULL, 9, add_name, &got, &more, &e), 1);
 	assert_string_equal(got.data, "");
 	assert_ok(list_sets(s, add_set, &got, &e));
 	assert_string_equal(got.data, "platform:2* platform:1 ");
-	/* Back: a third generation. */
-	assert_ok(set_accept(s, &set1, NULL, 0, &e));
+	/* Not by accident, but back: a third generation. */
+	assert_err(set_accept(s, &(struct set_offer){ .digest = &set1 }, NULL, &e), ERR_UNTRUSTED,
+		"set platform 1 is older than version 2, which is here");
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set1, .older = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n1));
 	assert_int_equal(set_find(s, "platform:1", &info, &e), 1);
 	assert_int_equal(info.generation, 3);
@@ -222,7 +227,7 @@ static void set_accept__pins_come_before_tags(void **state)
 	image_add(s, NGINX, "mine", "put", 1);
 	set = image_set(s, "platform", "1", &pin, 1);
 	assert_true(by_tag(s, NGINX, "1", &put));
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n));
 	assert_true(by_tag(s, NGINX, "mine", &put));
 	assert_ok(page_tags(s, NGINX, NULL, 9, add_name, &got, &more, &e));
@@ -234,10 +239,12 @@ static void set_accept__the_channel_activated_last_wins(void **state)
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	struct digest b = one(s, "b", "1", "nb"), a = one(s, "a", "1", "na");
 	struct digest nb = make(s, "nb"), na = make(s, "na");
+	static const char *const take[] = { "a" };
+	struct set_offer over_a = { .digest = &b, .take = take, .take_count = 1 };
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &a, NULL, 0, &e));
-	assert_ok(set_accept(s, &b, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a }, NULL, &e));
+	assert_ok(set_accept(s, &over_a, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &nb));
 	assert_false(by_tag(s, NGINX, "1", &na));
 }
@@ -255,7 +262,7 @@ static void set_accept__a_sparse_index_stays_sparse(void **state)
 	digest_of(&children[1], DIGEST_SHA256, span_of("absent"));
 	pin.digest = index = image_index(s, children, platforms, NULL, 2);
 	set = image_set(s, "platform", "1", &pin, 1);
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &index));
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[0], &info, &e), 1);
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[1], &info, &e), 0);
@@ -267,7 +274,7 @@ static void set_accept__a_sparse_index_stays_sparse(void **state)
 	assert_int_equal(manifest_index_of(s, NGINX, &index, &info, &e), 0);
 	/* What the inventory leaves out stays out, even when it happens to be live. */
 	children[1] = image_make(s, NULL, &arm);
-	assert_ok(set_accept(s, &set, NULL, 0, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[1], &info, &e), 0);
 }
 
@@ -282,20 +289,19 @@ static void set_accept__keeps_the_signatures(void **state)
 		.subject = &set };
 	struct set_signature sigs[2] = { { .media_type = MEDIA_OCI_MANIFEST },
 		{ .media_type = MEDIA_OCI_MANIFEST } };
+	struct set_offer offer = { .digest = &set, .signatures = sigs, .signature_count = 1 };
 	AUTO(mem_free) struct set_signature *got = NULL;
 	struct err e = ERR_INIT;
 	size_t count = 0;
 
+	sigs[0] = (struct set_signature){ .digest = set, .media_type = MEDIA_OCI_MANIFEST };
+	assert_err(set_accept(s, &offer, NULL, &e), ERR_INPUT, "signature");
 	sigs[0].digest = payload = image_make(s, NULL, &legacy);
 	ref_fallback_tag(&set, ".sig", sigs[0].tag);
-	assert_err(set_accept(s, &set,
-			   (struct set_signature[]){
-				   { .digest = set, .media_type = MEDIA_OCI_MANIFEST } },
-			   1, &e),
-		ERR_INPUT, "signature");
-	assert_ok(set_accept(s, &set, sigs, 1, &e));
+	assert_ok(set_accept(s, &offer, NULL, &e));
 	sigs[1].digest = bundle = image_make(s, NULL, &referrer);
-	assert_ok(set_accept(s, &set, sigs, 2, &e));
+	offer.signature_count = 2;
+	assert_ok(set_accept(s, &offer, NULL, &e));
 	assert_true(by_tag(s, "moat.local/set/platform", sigs[0].tag, &payload));
 	assert_ok(set_signatures(s, &set, &got, &count, &e));
 	assert_int_equal(count, 2);
@@ -330,8 +336,12 @@ static void set_find__by_every_name(void **state)
 	sets[0] = one(s, "platform", "1", "a");
 	sets[1] = one(s, "platform", "2", "b");
 	sets[2] = one(s, "other", "9", "c");
-	for (size_t i = 0; i < 3; i++)
-		assert_ok(set_accept(s, &sets[i], NULL, 0, &e));
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const take[] = { "platform" };
+		struct set_offer offer = { .digest = &sets[i], .take = take, .take_count = 1 };
+
+		assert_ok(set_accept(s, &offer, NULL, &e));
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int rc = set_find(s, cases[i].which, &info, &e);
 		char got[300];

@@ -48,8 +48,8 @@ static void fill(struct store *s)
 	a1 = one(s, "a", "1", "n1");
 	a2 = one(s, "a", "2", "n2");
 	put = image_add(s, REPO, "put", "tagged", 2);
-	assert_ok(set_accept(s, &b1, NULL, 0, &e));
-	assert_ok(set_accept(s, &a1, NULL, 0, &e));
+	assert_ok(image_set_force(s, &b1, &e));
+	assert_ok(image_set_force(s, &a1, &e));
 }
 
 static void import(const struct sandbox *sb, struct store *s)
@@ -57,7 +57,7 @@ static void import(const struct sandbox *sb, struct store *s)
 	struct err e = ERR_INIT;
 
 	(void)sb;
-	assert_ok(set_accept(s, &a2, NULL, 0, &e));
+	assert_ok(image_set_force(s, &a2, &e));
 }
 
 static void roll_back(const struct sandbox *sb, struct store *s)
@@ -65,7 +65,7 @@ static void roll_back(const struct sandbox *sb, struct store *s)
 	struct err e = ERR_INIT;
 
 	import(sb, s);
-	assert_ok(set_accept(s, &a1, NULL, 0, &e));
+	assert_ok(image_set_force(s, &a1, &e));
 }
 
 static void another_set(const struct sandbox *sb, struct store *s)
@@ -74,8 +74,8 @@ static void another_set(const struct sandbox *sb, struct store *s)
 	struct err e = ERR_INIT;
 
 	(void)sb;
-	assert_ok(set_accept(s, &c, NULL, 0, &e));
-	assert_ok(set_accept(s, &b2, NULL, 0, &e));
+	assert_ok(image_set_force(s, &c, &e));
+	assert_ok(image_set_force(s, &b2, &e));
 }
 
 static void move_tag(const struct sandbox *sb, struct store *s)
@@ -183,7 +183,7 @@ static void store_open__goes_on_counting(void **state)
 	read_whole(*state, DB, &copy);
 	for (int i = 0; i < 3; i++) {
 		s = sandbox_store(*state, "s", STORE_WRITE);
-		assert_ok(set_accept(s, i % 2 ? &a1 : &a2, NULL, 0, &e));
+		assert_ok(image_set_force(s, i % 2 ? &a1 : &a2, &e));
 		store_close(&s);
 		write_whole(*state, DB, &copy);
 	}
@@ -363,7 +363,7 @@ static void rebuild__goes_on_without_lost_blobs(void **state)
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		bring_back(*state, s);
 		if (by_import)
-			assert_ok(set_accept(s, &a1, NULL, 0, &e));
+			assert_ok(set_accept(s, &(struct set_offer){ .digest = &a1 }, NULL, &e));
 		store_close(&s);
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		describe(s, &after);

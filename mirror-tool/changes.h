@@ -1,0 +1,24 @@
+/*
+ * What a set changes in a store, in words and as JSON: which tags move, vanish or change their owner;
+ * and where two active sets pin one tag to different images.
+ */
+#ifndef MOAT_CHANGES_H
+#define MOAT_CHANGES_H
+
+#include "mirror-tool/tool.h"
+#include "storage/store_write.h"
+
+/* Notes for people: one line of counts, then the first changes. */
+void changes_note(const struct tool *t, const struct set *s, const struct set_changes *c);
+
+/* Members of an object: "changes" (counts) and "tags" (each change). */
+void changes_json(struct buf *out, const struct set_changes *c);
+
+/* Say how many pins are not served because another active set pins the tag too, and the first of
+ * them. Nothing when there are none. */
+MUST int conflicts_note(struct store *s, struct err *e);
+
+/* A member "conflicts": an array, empty when there are none. */
+MUST int conflicts_json(struct store *s, struct buf *out, struct err *e);
+
+#endif

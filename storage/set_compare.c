@@ -1,0 +1,295 @@
+/*
+ * What a set would change: its version against those that are held, each of its tags against what is
+ * served. Must never write; set.c does, when this still holds.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define EXAMPLES_MAX 3 /* tags that an error names */
+#define SHORT_DIGEST (7 + 12) /* bytes: "sha256:" and as much of the rest as people read */
+
+void set_changes_release(struct set_changes *c)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < c->count; i++)
+		free(c->items[i].name);
+	free(c->items);
+	*c = (struct set_changes)SET_CHANGES_INIT;
+	errno = saved;
+}
+
+static bool owner_eq(const struct tag_owner *a, const struct tag_owner *b)
+{
+	return strcmp(a->set, b->set) == 0 && strcmp(a->version, b->version) == 0 &&
+	       digest_eq(&a->digest, &b->digest);
+}
+
+bool set_changes_eq(const struct set_changes *a, const struct set_changes *b)
+{
+	if (a->held != b->held || a->active != b->active || a->activates != b->activates ||
+		a->added != b->added || a->same != b->same || a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
+			!owner_eq(&a->items[i].from, &b->items[i].from) ||
+			!owner_eq(&a->items[i].to, &b->items[i].to))
+			return false;
+	return true;
+}
+
+struct comparison {
+	const struct set *set;
+	const struct set_offer *offer;
+	struct set_changes *out;
+	size_t versions; /* of that name, looked at */
+	struct digest newest; /* of them, by acceptance */
+	/* The tag at hand: what is served, and what would be without the sets of that name. */
+	struct tag_owner now, without;
+	bool has_now, has_without;
+};
+
+/* --- the version ----------------------------------------------------------------------------- */
+
+static int refuse_older(const struct set *s, const char *held, struct err *e)
+{
+	bool time = set_version_is_time(s->version) && !set_version_is_time(held);
+
+	return err_set(e, ERR_UNTRUSTED,
+		"set %s %s is older than version %s, which is here: %sseal it again with a newer "
+		"version (their order: moat.yaml(5))",
+		s->name, s->version, held,
+		time ? "a version that is only a time comes before every other; " : "");
+}
+
+/* Newest first. What was accepted last may come again, however versions are ordered. */
+static int compare_version(void *ctx, const struct set_row *row, struct err *e)
+{
+	struct comparison *c = ctx;
+	const struct set *s = c->set;
+	int order;
+
+	if (c->versions++ == 0)
+		c->newest = row->info.digest;
+	if (digest_eq(&row->info.digest, c->offer->digest)) {
+		c->out->held = true;
+		c->out->active = row->info.active;
+	}
+	if (digest_eq(&c->newest, c->offer->digest) || c->out->held)
+		return 0;
+	order = set_version_cmp(s->version, row->info.version);
+	if (order < 0 && !c->offer->older)
+		return refuse_older(s, row->info.version, e);
+	if (order == 0)
+		return err_set(e, ERR_UNTRUSTED,
+			"set %s %s is here already with other contents: the same version must be "
+			"the same set",
+			s->name, s->version);
+	return 0;
+}
+
+/* --- the tags -------------------------------------------------------------------------------- */
+
+static bool is_none(const struct tag_owner *o)
+{
+	return o->digest.alg == DIGEST_NONE;
+}
+
+/* Does the set take it from another active one, which pins it to something else? */
+static bool takes(const struct set *s, const struct tag_change *t)
+{
+	return *t->from.set && strcmp(t->from.set, s->name) != 0 &&
+	       strcmp(t->to.set, s->name) == 0 && !digest_eq(&t->from.digest, &t->to.digest);
+}
+
+static void add_change(
+	struct comparison *c, const struct tag_claim *claim, const struct tag_owner *to)
+{
+	struct set_changes *out = c->out;
+	struct tag_change *t;
+
+	if ((out->count & (out->count - 1)) == 0)
+		out->items =
+			mem_grow(out->items, out->count ? 2 * out->count : 1, sizeof(*out->items));
+	t = &out->items[out->count++];
+	*t = (struct tag_change){
+		.name = mem_printf("%s:%s", claim->repo, claim->tag), .from = c->now, .to = *to
+	};
+	if (is_none(to))
+		out->gone++;
+	else if (strcmp(t->from.set, to->set) == 0)
+		out->moved++;
+	else
+		out->owner++;
+	out->taken += takes(c->set, t);
+}
+
+/* All claims to the tag were seen. */
+static void end_tag(struct comparison *c, const struct tag_claim *claim)
+{
+	struct tag_owner to = c->without;
+
+	if (claim->offered) {
+		to = (struct tag_owner){ .digest = claim->offered->digest };
+		memcpy(to.set, c->set->name, sizeof(to.set));
+		memcpy(to.version, c->set->version, sizeof(to.version));
+	} else if (strcmp(c->now.set, c->set->name) != 0) {
+		return; /* another set serves it, and goes on */
+	}
+	if (is_none(&c->now))
+		c->out->added++;
+	else if (strcmp(c->now.set, to.set) == 0 && digest_eq(&c->now.digest, &to.digest))
+		c->out->same++;
+	else
+		add_change(c, claim, &to);
+}
+
+static int add_claim(void *ctx, const struct tag_claim *claim, struct err *e)
+{
+	struct comparison *c = ctx;
+
+	(void)e;
+	if (!c->has_now)
+		c->now = claim->now;
+	if (!c->has_without && strcmp(claim->now.set, c->set->name) != 0) {
+		c->without = claim->now;
+		c->has_without = true;
+	}
+	c->has_now = true;
+	if (is_none(&claim->now)) {
+		end_tag(c, claim);
+		c->has_now = c->has_without = false;
+	}
+	return 0;
+}
+
+/* --- may it? --------------------------------------------------------------------------------- */
+
+static int check_take(const struct set_offer *o, struct err *e)
+{
+	if (o->take_count > SET_TAKES_MAX)
+		return err_set(e, ERR_INPUT, "tags of at most %d sets may be taken", SET_TAKES_MAX);
+	for (size_t i = 0; i < o->take_count; i++)
+		if (set_check_name(span_of(o->take[i]), e) < 0)
+			return err_ctx(e, "take");
+	return 0;
+}
+
+static bool may_take(const struct set_offer *o, const char *set)
+{
+	for (size_t i = 0; i < o->take_count; i++)
+		if (strcmp(o->take[i], set) == 0)
+			return true;
+	return false;
+}
+
+static void add_example(struct buf *out, const struct tag_change *t)
+{
+	char from[DIGEST_TEXT_SIZE], to[DIGEST_TEXT_SIZE];
+
+	buf_printf(out, "%s%s (%s %s has %.*s, this one %.*s)", out->len ? ", " : "", t->name,
+		t->from.set, t->from.version, SHORT_DIGEST, digest_text(&t->from.digest, from),
+		SHORT_DIGEST, digest_text(&t->to.digest, to));
+}
+
+/* " --take a --take b" */
+static void add_option(struct buf *out, const char *set)
+{
+	AUTO(mem_free) char *option = mem_printf(" --take %s", set);
+	const char *at = out->len ? strstr(out->data, option) : NULL;
+	char end = at ? at[strlen(option)] : 'x';
+
+	if (end != ' ' && end != '\0')
+		buf_str(out, option);
+}
+
+static int refuse_taking(const struct comparison *c, struct err *e)
+{
+	AUTO(buf_release) struct buf examples = BUF_INIT, options = BUF_INIT;
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->out->count; i++) {
+		const struct tag_change *t = &c->out->items[i];
+
+		if (!takes(c->set, t) || may_take(c->offer, t->from.set))
+			continue;
+		add_option(&options, t->from.set);
+		if (count++ < EXAMPLES_MAX)
+			add_example(&examples, t);
+	}
+	return err_set(e, ERR_DENIED,
+		"set %s %s would take %zu tag%s that another active set pins to something else "
+		"(allowed by%s): %s%s",
+		c->set->name, c->set->version, count, count == 1 ? "" : "s", options.data,
+		examples.data, count > EXAMPLES_MAX ? ", ..." : "");
+}
+
+static size_t count_taken(const struct comparison *c, bool allowed)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->out->count; i++)
+		count += takes(c->set, &c->out->items[i]) &&
+			 may_take(c->offer, c->out->items[i].from.set) == allowed;
+	return count;
+}
+
+static void nothing_changes(struct set_changes *out)
+{
+	struct set_changes same = { .held = out->held,
+		.active = out->active,
+		.same = out->same + out->count,
+		.state = out->state };
+
+	set_changes_release(out);
+	*out = same;
+}
+
+static int judge(struct comparison *c, struct err *e)
+{
+	size_t refused = count_taken(c, false);
+
+	/* What is active stays where it is, unless it shall come in front of others. */
+	if (c->out->active && count_taken(c, true) == 0) {
+		nothing_changes(c->out);
+		return 0;
+	}
+	c->out->activates = !refused || !c->offer->keep_owners;
+	return refused && !c->offer->keep_owners ? refuse_taking(c, e) : 0;
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
+int set_compare_tx(struct store *s, const struct set *set, const struct set_offer *offer,
+	struct set_changes *out, struct err *e)
+{
+	struct comparison c = { .set = set, .offer = offer, .out = out };
+	struct names_state state;
+
+	*out = (struct set_changes)SET_CHANGES_INIT;
+	if (META(s, names_state, &state, e) < 0 ||
+		META(s, set_each, set->name, compare_version, &c, e) < 0 ||
+		META(s, claims, set, add_claim, &c, e) < 0)
+		return -1;
+	out->state = state.changed;
+	if (offer->successor && !out->held && !digest_eq(&c.newest, &set->previous))
+		return 1;
+	return judge(&c, e);
+}
+
+int set_compare(struct store *s, const struct set *set, const struct set_offer *offer,
+	struct set_changes *out, struct err *e)
+{
+	AUTO(tx_abort) struct store *look = NULL;
+
+	*out = (struct set_changes)SET_CHANGES_INIT;
+	if (check_take(offer, e) < 0 || tx_look(s, &look, e) < 0)
+		return -1;
+	return set_compare_tx(s, set, offer, out, e);
+}

@@ -8,17 +8,6 @@
 
 #define HUB "docker.io"
 
-static const char *const hub_aliases[] = { "index.docker.io", "registry-1.docker.io" };
-
-static int set_host(char out[REF_HOST_MAX + 1], struct span host, struct err *e)
-{
-	if (host.len > REF_HOST_MAX || ref_check_host(host, e) < 0)
-		return -1;
-	memcpy(out, host.data, host.len);
-	out[host.len] = '\0';
-	return 0;
-}
-
 static int add_map(struct names *n, const char *text, struct err *e)
 {
 	struct span to = span_of(text), from = span_until(&to, '=');
@@ -29,7 +18,8 @@ static int add_map(struct names *n, const char *text, struct err *e)
 	map->to[0] = '\0';
 	if (from.len == 0 || !strchr(text, '='))
 		return err_set(e, ERR_INPUT, "map: \"%s\" is not FROM=TO", text);
-	if (set_host(map->from, from, e) < 0 || (to.len > 0 && set_host(map->to, to, e) < 0))
+	if (ref_normal_host(from, map->from, e) < 0 ||
+		(to.len > 0 && ref_normal_host(to, map->to, e) < 0))
 		return err_ctx(e, "map: \"%s\"", text);
 	return 0;
 }
@@ -38,7 +28,7 @@ int names_init(
 	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e)
 {
 	*n = (struct names)NAMES_INIT;
-	if (fallback && *fallback && set_host(n->fallback, span_of(fallback), e) < 0)
+	if (fallback && *fallback && ref_normal_host(span_of(fallback), n->fallback, e) < 0)
 		return err_ctx(e, "default-host");
 	for (size_t i = 0; maps && i < maps->count; i++)
 		if (add_map(n, maps->items[i], e) < 0)
@@ -77,16 +67,22 @@ static void add_host(struct candidates *c, const char *host, const char *path)
 	add(c, host, path);
 }
 
-/* What the host is called in the store. */
-static const char *stored_host(const struct names *n, const char *host)
+/* Fill in what a host is called in the store; host may be any first part of a path. True: it is mapped, or
+ * another name of the Hub. */
+static bool stored_host(const struct names *n, const char *host, char out[REF_HOST_MAX + 1])
 {
+	struct err none;
+
+	if (ref_normal_host(span_of(host), out, &none) < 0) {
+		*out = '\0';
+		return false;
+	}
 	for (size_t i = 0; i < n->count; i++)
-		if (strcmp(n->maps[i].from, host) == 0)
-			return n->maps[i].to;
-	for (size_t i = 0; i < ARRAY_SIZE(hub_aliases); i++)
-		if (strcmp(hub_aliases[i], host) == 0)
-			return HUB;
-	return host;
+		if (strcmp(n->maps[i].from, out) == 0) {
+			memcpy(out, n->maps[i].to, sizeof(n->maps[i].to));
+			return true;
+		}
+	return strcmp(out, host) != 0;
 }
 
 bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
@@ -106,8 +102,8 @@ bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
 /* The path's first component as a host that is called otherwise in the store. */
 static void add_prefixed(const struct names *n, struct candidates *c, const char *path)
 {
-	char host[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
-	const char *slash = strchr(path, '/'), *known;
+	char host[REF_HOST_MAX + 1], known[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
+	const char *slash = strchr(path, '/');
 
 	if (!slash || (size_t)(slash - path) > REF_HOST_MAX)
 		return;
@@ -115,11 +111,11 @@ static void add_prefixed(const struct names *n, struct candidates *c, const char
 		const char *colon_slash = strchr(ported, '/');
 
 		snprintf(host, sizeof(host), "%.*s", (int)(colon_slash - ported), ported);
-		add_host(c, stored_host(n, host), slash + 1);
+		stored_host(n, host, known);
+		add_host(c, known, slash + 1);
 	}
 	snprintf(host, sizeof(host), "%.*s", (int)(slash - path), path);
-	known = stored_host(n, host);
-	if (known != host || strcmp(host, HUB) == 0)
+	if (stored_host(n, host, known) || strcmp(host, HUB) == 0)
 		add_host(c, known, slash + 1);
 }
 
@@ -161,6 +157,8 @@ static void find_bare(const struct names *n, const char *path, struct candidates
 
 void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
 {
+	char host[REF_HOST_MAX + 1];
+
 	out->count = 0;
 	if (!*ns) {
 		find_bare(n, path, out);
@@ -170,7 +168,8 @@ void names_find(const struct names *n, const char *path, const char *ns, struct 
 		add_prefixed(n, out, path);
 		add(out, "", path);
 	}
-	add_host(out, stored_host(n, ns), path);
+	stored_host(n, ns, host);
+	add_host(out, host, path);
 }
 
 void names_find_target(

@@ -45,7 +45,7 @@ MUST int names_init(
 	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e);
 void names_release(struct names *n);
 
-/* path: a valid name of the API; ns: a valid host or "". Never empty. */
+/* path: a valid name of the API; ns: a host in its one spelling (ref_normal_host()) or "". Never empty. */
 void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out);
 
 /* The same for a write: clients add `ns` to pushes without meaning another repository, so it counts

@@ -239,9 +239,10 @@ static enum route_fault read_n(struct route *r, const char *value)
 static enum route_fault read_ns(struct route *r, struct span raw)
 {
 	struct err e;
-	long len = decode(raw, r->ns, sizeof(r->ns), false);
+	char text[sizeof(r->ns)];
+	long len = decode(raw, text, sizeof(text), false);
 
-	if (len <= 0 || ref_check_host((struct span){ r->ns, (size_t)len }, &e) < 0)
+	if (len <= 0 || ref_normal_host((struct span){ text, (size_t)len }, r->ns, &e) < 0)
 		return ROUTE_BAD_QUERY;
 	return ROUTE_OK;
 }

@@ -321,6 +321,15 @@ static int only_image(const struct layout *l, const struct descriptor **out, str
 	return count == 1;
 }
 
+/* By the tag or name that most tools write, or by the full name of containerd and docker. */
+static bool is_named(const struct descriptor *d, const char *name)
+{
+	const char *tag = annotation_get(&d->annotations, KEY_REF_NAME);
+	const char *full = annotation_get(&d->annotations, KEY_CONTAINERD_NAME);
+
+	return (tag && strcmp(tag, name) == 0) || (full && strcmp(full, name) == 0);
+}
+
 int layout_find(
 	const struct layout *l, const char *name, const struct descriptor **out, struct err *e)
 {
@@ -328,9 +337,7 @@ int layout_find(
 	if (!*name)
 		return only_image(l, out, e);
 	for (size_t i = 0; i < l->index.count; i++) {
-		const char *have = annotation_get(&l->index.items[i].annotations, KEY_REF_NAME);
-
-		if (!have || strcmp(have, name) != 0)
+		if (!is_named(&l->index.items[i], name))
 			continue;
 		if (*out && !digest_eq(&(*out)->digest, &l->index.items[i].digest))
 			return err_set(e, ERR_INPUT, "%s: \"%s\" is there twice", l->path, name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 void certs_release(struct certs *c)
@@ -87,8 +88,6 @@ static int read_folder(struct certs *c, const char *dir, const char *system_bund
 	AUTO(fs_names_free) struct fs_names names = { 0 };
 	AUTO(fd_close) int fd = -1;
 
-	if (access(dir, F_OK) < 0)
-		return 0;
 	fd = fs_open_dir(dir, e);
 	if (fd < 0 || fs_list(fd, &names, e) < 0)
 		return -1;
@@ -99,25 +98,48 @@ static int read_folder(struct certs *c, const char *dir, const char *system_bund
 	return 0;
 }
 
+/* Is `name` the folder of this authority? ':' before a port may be '_', with another one at the end. */
+static bool is_folder_of(const char *name, const char *authority)
+{
+	AUTO(mem_free) char *host = mem_strdup(name);
+	size_t len = strlen(host);
+	char *port = NULL;
+
+	if (len > 2 && host[len - 1] == '_') {
+		host[len - 1] = '\0';
+		port = strrchr(host, '_');
+		if (port)
+			*port = ':';
+	}
+	return ref_same_host(host, authority);
+}
+
+static int read_dir(struct certs *c, const char *dir, const char *authority,
+	const char *system_bundle, struct err *e)
+{
+	AUTO(fs_names_free) struct fs_names names = { 0 };
+	AUTO(fd_close) int fd = -1;
+
+	if (access(dir, F_OK) < 0)
+		return 0;
+	fd = fs_open_dir(dir, e);
+	if (fd < 0 || fs_list(fd, &names, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		AUTO(mem_free) char *folder = mem_printf("%s/%s", dir, names.names[i]);
+
+		if (is_folder_of(names.names[i], authority) &&
+			read_folder(c, folder, system_bundle, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int certs_read(struct certs *c, const char *const *dirs, size_t count, const char *authority,
 	const char *system_bundle, struct err *e)
 {
-	const char *colon = strrchr(authority, ':');
-
-	if (strchr(authority, '/') || authority[0] == '.')
-		return err_set(e, ERR_INPUT, "%s is no host", authority);
-	for (size_t i = 0; i < count; i++) {
-		AUTO(mem_free) char *plain = mem_printf("%s/%s", dirs[i], authority);
-		AUTO(mem_free) char *flat = NULL;
-
-		if (read_folder(c, plain, system_bundle, e) < 0)
+	for (size_t i = 0; i < count; i++)
+		if (read_dir(c, dirs[i], authority, system_bundle, e) < 0)
 			return -1;
-		if (!colon || strchr(colon, ']'))
-			continue;
-		flat = mem_printf(
-			"%s/%.*s_%s_", dirs[i], (int)(colon - authority), authority, colon + 1);
-		if (read_folder(c, flat, system_bundle, e) < 0)
-			return -1;
-	}
 	return 0;
 }

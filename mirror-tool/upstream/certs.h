@@ -1,6 +1,6 @@
 /*
  * What TLS needs for one host, from folders as containerd, docker and podman know them:
- * DIR/HOST[:PORT]/ (also HOST_PORT_) with *.crt (certificate authorities, added to the system's),
+ * DIR/HOST[:PORT]/ (also HOST_PORT_; in any case, the Hub under any of its names) with *.crt (certificate authorities, added to the system's),
  * and X.cert with X.key (client certificate). A containerd hosts.toml there is not read.
  */
 #ifndef MOAT_UPSTREAM_CERTS_H

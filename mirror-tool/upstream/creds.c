@@ -12,6 +12,7 @@
 #include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 struct entry {
@@ -69,20 +70,21 @@ static void credential_copy(struct credential *to, const struct credential *from
 }
 
 /* What goes into a header must not end it. */
-static bool is_clean(const struct buf *b)
+static bool is_clean(struct span s)
 {
-	for (size_t i = 0; i < b->len; i++) {
-		if (iscntrl((unsigned char)b->data[i]))
+	for (size_t i = 0; i < s.len; i++) {
+		if (iscntrl((unsigned char)s.data[i]))
 			return false;
 	}
 	return true;
 }
 
-/* `https://index.docker.io/v1/` to `docker.io`; `quay.io/team` stays. */
+/* `https://index.docker.io/v1/` to `docker.io`, `Quay.io/team` to `quay.io/team`. */
 static char *key_normal(const char *key)
 {
-	static const char *const hub[] = { "index.docker.io", "registry-1.docker.io",
-		"registry.hub.docker.com" };
+	char host[REF_HOST_MAX + 1];
+	struct span rest, first;
+	struct err ignored;
 	size_t len;
 
 	if (strncasecmp(key, "https://", 8) == 0)
@@ -95,11 +97,11 @@ static char *key_normal(const char *key)
 	if (len > 3 &&
 		(memcmp(key + len - 3, "/v1", 3) == 0 || memcmp(key + len - 3, "/v2", 3) == 0))
 		len -= 3;
-	for (size_t i = 0; i < ARRAY_SIZE(hub); i++) {
-		if (strlen(hub[i]) == len && strncasecmp(hub[i], key, len) == 0)
-			return mem_strdup("docker.io");
-	}
-	return mem_strndup(key, len);
+	rest = (struct span){ key, len };
+	first = span_until(&rest, '/');
+	if (ref_normal_host(first, host, &ignored) < 0)
+		return mem_strndup(key, len);
+	return mem_printf("%s%.*s", host, (int)(len - first.len), key + first.len);
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -127,28 +129,45 @@ static struct entry *entry_add(struct entry **list, const char *key)
 	return n;
 }
 
-static int read_auth(const struct doc *d, const struct node *map, struct entry *into, struct err *e)
+/* base64 of user:password. */
+static int read_joined(const struct doc *d, const struct node *map, const char *auth,
+	struct credential *cred, struct err *e)
 {
 	AUTO(buf_release) struct buf plain = BUF_INIT;
-	const char *auth = "", *identity = "", *colon;
+	const char *colon;
 
-	if (node_string(d, map, "auth", OPTIONAL, &auth, e) < 0 ||
-		node_string(d, map, "identitytoken", OPTIONAL, &identity, e) < 0)
-		return -1;
-	if (strlen(auth) > CREDS_VALUE_MAX || strlen(identity) > CREDS_VALUE_MAX)
-		return node_err(d, map, e, "a credential of more than %u bytes", CREDS_VALUE_MAX);
-	if (*identity) {
-		into->cred.identity = mem_strdup(identity);
-		return 0;
-	}
-	if (!*auth)
-		return 0;
 	if (base64_decode(&plain, span_of(auth), e) < 0 || !(colon = strchr(plain.data, ':')) ||
-		!is_clean(&plain))
+		!is_clean(buf_span(&plain)))
 		return node_err(d, map, e, "\"auth\" is not base64 of user:password");
-	into->cred.user = mem_strndup(plain.data, (size_t)(colon - plain.data));
-	into->cred.password = mem_strdup(colon + 1);
+	cred->user = mem_strndup(plain.data, (size_t)(colon - plain.data));
+	cred->password = mem_strdup(colon + 1);
 	explicit_bzero(plain.data, plain.len);
+	return 0;
+}
+
+/* `auth`, which tools write, or `username` and `password`, as in secrets of Kubernetes. */
+static int read_auth(const struct doc *d, const struct node *map, struct entry *into, struct err *e)
+{
+	static const char *const keys[] = { "identitytoken", "auth", "username", "password" };
+	const char *values[ARRAY_SIZE(keys)] = { "", "", "", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (node_string(d, map, keys[i], OPTIONAL, &values[i], e) < 0)
+			return -1;
+		if (strlen(values[i]) > CREDS_VALUE_MAX)
+			return node_err(
+				d, map, e, "a credential of more than %u bytes", CREDS_VALUE_MAX);
+		if (!is_clean(span_of(values[i])))
+			return node_err(d, map, e, "a control character in \"%s\"", keys[i]);
+	}
+	if (*values[0]) {
+		into->cred.identity = mem_strdup(values[0]);
+	} else if (*values[1]) {
+		return read_joined(d, map, values[1], &into->cred, e);
+	} else if (*values[2]) {
+		into->cred.user = mem_strdup(values[2]);
+		into->cred.password = mem_strdup(values[3]);
+	}
 	return 0;
 }
 

@@ -34,7 +34,7 @@ void upstream_note(struct upstream *up, const char *fmt, ...)
 const struct upstream_host *host_settings(const struct upstream *up, const char *authority)
 {
 	for (size_t i = 0; i < up->host_count; i++) {
-		if (strcasecmp(up->hosts[i].host, authority) == 0)
+		if (ref_same_host(up->hosts[i].host, authority))
 			return &up->hosts[i];
 	}
 	return NULL;

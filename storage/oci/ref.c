@@ -5,6 +5,7 @@
 #include "storage/oci/ref.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "storage/base/banned.h"
 
@@ -143,6 +144,33 @@ int ref_check_host(struct span host, struct err *e)
 	return 0;
 }
 
+int ref_normal_host(struct span host, char out[REF_HOST_MAX + 1], struct err *e)
+{
+	static const char *const hub[] = { "index.docker.io", "registry-1.docker.io",
+		"registry.hub.docker.com" };
+
+	if (check_length("registry host", host, REF_HOST_MAX, e) < 0)
+		return -1;
+	for (size_t i = 0; i < host.len; i++)
+		out[i] = host.data[i] >= 'A' && host.data[i] <= 'Z' ? host.data[i] | 0x20
+								    : host.data[i];
+	out[host.len] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(hub); i++)
+		if (strcmp(out, hub[i]) == 0)
+			snprintf(out, REF_HOST_MAX + 1, "docker.io");
+	return ref_check_host(span_of(out), e);
+}
+
+bool ref_same_host(const char *a, const char *b)
+{
+	char x[REF_HOST_MAX + 1], y[REF_HOST_MAX + 1];
+	struct err ignored;
+
+	return strcasecmp(a, b) == 0 ||
+	       (ref_normal_host(span_of(a), x, &ignored) == 0 &&
+		       ref_normal_host(span_of(b), y, &ignored) == 0 && strcmp(x, y) == 0);
+}
+
 /* --- whole references -------------------------------------------------------------------- */
 
 static bool looks_like_host(struct span s)
@@ -181,12 +209,7 @@ static int take_tag(struct ref *r, struct span *text, struct err *e)
 
 static int set_host(struct ref *r, struct span host, struct err *e)
 {
-	if (span_is(host, "index.docker.io") || span_is(host, "registry-1.docker.io"))
-		host = span_of("docker.io");
-	if (ref_check_host(host, e) < 0)
-		return -1;
-	memcpy(r->host, host.data, host.len);
-	return 0;
+	return ref_normal_host(host, r->host, e);
 }
 
 static int take_host(struct ref *r, struct span *text, struct err *e)

@@ -1,6 +1,6 @@
 /*
  * References: `host[:port]/repository[:tag][@digest]` (distribution-spec, "Pulling manifests";
- * docker's normalisation of short names).
+ * docker's normalisation of short names). Hosts are compared in one spelling, ref_normal_host().
  */
 #ifndef MOAT_REF_H
 #define MOAT_REF_H
@@ -30,7 +30,14 @@ const char *ref_text(const struct ref *r, char text[REF_TEXT_SIZE]);
 const char *ref_name(const struct ref *r, char text[REF_TEXT_SIZE]);
 
 /* The pieces, for paths of the API and of lists. ERR_INPUT says which character. */
-MUST int ref_check_host(struct span host, struct err *e);
+MUST int ref_check_host(struct span host, struct err *e); /* as stored: lower case */
+
+/* The one spelling of a host from outside: lower case, as DNS compares (RFC 4343), and docker.io for
+ * the Hub's other names. ERR_INPUT: no host. */
+MUST int ref_normal_host(struct span host, char out[REF_HOST_MAX + 1], struct err *e);
+/* Do two texts name one registry? Apart from case, addresses that are no such host are what they are. */
+bool ref_same_host(const char *a, const char *b);
+
 MUST int ref_check_repo(struct span repo, struct err *e); /* the spec's `name`; lower case */
 MUST int ref_check_tag(struct span tag, struct err *e);
 bool ref_is_tag(struct span tag);

@@ -139,6 +139,25 @@ static void layout_find__refuses_to_guess(void **state)
 	assert_err(layout_find(l, "", &d, &e), ERR_INPUT, "holds 2 images: name one");
 }
 
+/* containerd and docker write two images of one tag under one short name, and the full names beside it. */
+static void layout_find__full_names_too(void **state)
+{
+	static const char plain[] = "org.opencontainers.image.ref.name\":\"docker.io";
+	static const char full[] = "io.containerd.image.name\":         \"docker.io";
+	AUTO(mem_free) char *index = index_of("docker.io/library/one:1", "1");
+	AUTO(layout_close) struct layout *l = NULL;
+	char *key = strstr(index, plain);
+	const struct descriptor *d;
+	struct err e = ERR_INIT;
+
+	assert_non_null(key);
+	memcpy(key, full, sizeof(full) - 1);
+	assert_ok(layout_open(&l, SOURCE_OCI, folder(*state, MARKER, index), &e));
+	assert_int_equal(layout_find(l, "docker.io/library/one:1", &d, &e), 1);
+	assert_int_equal(layout_find(l, "1", &d, &e), 1);
+	assert_int_equal(layout_find(l, "one:1", &d, &e), 0);
+}
+
 static const struct {
 	const char *marker, *index, *error;
 	enum err_code code;
@@ -302,6 +321,8 @@ int main(void)
 			layout_open__reads_folders_and_archives, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			layout_find__refuses_to_guess, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			layout_find__full_names_too, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(layout__reads_what_cosign_saved),
 		cmocka_unit_test_setup_teardown(
 			layout__kinds_that_say_too_little, sandbox_setup, sandbox_teardown),

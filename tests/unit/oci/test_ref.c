@@ -14,6 +14,8 @@ static const struct {
 	{ "grafana/grafana:11", "docker.io/grafana/grafana:11", "docker.io/grafana/grafana" },
 	{ "index.docker.io/library/x", "docker.io/library/x", "docker.io/library/x" },
 	{ "registry-1.docker.io/x:y", "docker.io/library/x:y", "docker.io/library/x" },
+	{ "Registry.Hub.Docker.com/x", "docker.io/library/x", "docker.io/library/x" },
+	{ "Quay.IO:443/x", "quay.io:443/x", "quay.io:443/x" },
 	{ "localhost/x", "localhost/x", "localhost/x" },
 	{ "localhost:5001/a/b:t", "localhost:5001/a/b:t", "localhost:5001/a/b" },
 	{ "quay.io/cilium/cilium:v1@" D, "quay.io/cilium/cilium:v1@" D, "quay.io/cilium/cilium" },
@@ -35,6 +37,29 @@ static void ref_parse__normalises(void **state)
 		assert_string_equal(ref_text(&r, text), parsed[i].text);
 		assert_string_equal(ref_name(&r, text), parsed[i].name);
 	}
+}
+
+static void ref_same_host__one_spelling(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "ghcr.io", "GHCR.io", true },
+		{ "Localhost:5000", "localhost:5000", true },
+		{ "docker.io", "registry-1.docker.io", true },
+		{ "Index.Docker.io", "registry.hub.docker.com", true },
+		{ "[::1]:5000", "[::1]:5000", true },
+		{ "ghcr.io", "ghcr.io:443", false },
+		{ "a.b", "a_b", false },
+		{ "docker.io", "docker.io.evil.example", false },
+		{ "", "docker.io", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (ref_same_host(cases[i].a, cases[i].b) != cases[i].same)
+			fail_msg("%s and %s", cases[i].a, cases[i].b);
 }
 
 static const struct {
@@ -60,7 +85,7 @@ static const struct {
 	{ "host:123456/x", "registry host" },
 	{ ".x/y", "registry host" },
 	{ "[::1]:5000/x", "IPv6" },
-	{ "Quay.io/x", "registry host" },
+	{ "quay_.io/x", "registry host" },
 };
 
 static void ref_parse__refuses(void **state)
@@ -120,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ref_parse__normalises),
+		cmocka_unit_test(ref_same_host__one_spelling),
 		cmocka_unit_test(ref_parse__refuses),
 		cmocka_unit_test(ref_parse__refuses_long_pieces),
 		cmocka_unit_test(ref_fallback_tag__cuts_the_hex),

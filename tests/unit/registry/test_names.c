@@ -45,7 +45,7 @@ static const struct {
 		"quay.io/app mirror.corp-5000/app docker.io/mirror.corp-5000/app" },
 };
 
-static char map_host[] = "mirror.corp=ghcr.io", map_port[] = "mirror.corp:5000=quay.io",
+static char map_host[] = "Mirror.corp=GHCR.io", map_port[] = "mirror.corp:5000=quay.io",
 	    map_bare[] = "registry.local=";
 static char *maps[] = { map_host, map_port, map_bare };
 

@@ -187,10 +187,29 @@ static void route_parse__long_target(void **state)
 	assert_int_equal(route_parse(&r, (struct span){ uri, URI_MAX + 1 }), ROUTE_TOO_LONG);
 }
 
+static void route_parse__ns_has_one_spelling(void **state)
+{
+	static const struct {
+		const char *query, *ns;
+	} cases[] = { { "GHCR.io", "ghcr.io" }, { "registry-1.docker.io", "docker.io" },
+		{ "LocalHost%3A5001", "localhost:5001" } };
+	struct route r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free)
+		char *path = mem_printf("/v2/a/manifests/x?ns=%s", cases[i].query);
+
+		assert_int_equal(route_parse(&r, span_of(path)), ROUTE_OK);
+		assert_string_equal(r.ns, cases[i].ns);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(route_parse__knows_the_api),
+		cmocka_unit_test(route_parse__ns_has_one_spelling),
 		cmocka_unit_test(route_parse__names_the_fault),
 		cmocka_unit_test(route_parse__reads_the_query),
 		cmocka_unit_test(route_parse__several_artifact_types),

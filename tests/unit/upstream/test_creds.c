@@ -77,6 +77,25 @@ static void creds__longest_key_wins_and_hub_has_many_names(void **state)
 	find(file, "quay.io.evil.example", "x", "none");
 }
 
+static void creds__keys_and_values_have_several_spellings(void **state)
+{
+	const char *file = sandbox_path(*state, "auth.json");
+
+	put(file,
+		"{\"auths\":{\"Quay.IO/team\":{\"username\":\"u\",\"password\":\"p:q\"},"
+		"\"https://Registry-1.Docker.io\":{\"username\":\"hub\",\"password\":\"1\"},"
+		"\"a.example\":{\"auth\":\"\",\"username\":\"u\",\"password\":\"\"},"
+		"\"b.example\":{\"auth\":\"eDp5\",\"username\":\"u\",\"password\":\"z\"},"
+		"\"c.example\":{\"password\":\"z\"}}}",
+		0600);
+	find(file, "quay.io", "team/x", "u:p:q");
+	find(file, "quay.io", "Team/x", "none");
+	find(file, "docker.io", "library/x", "hub:1");
+	find(file, "a.example", "x", "u:");
+	find(file, "b.example", "x", "x:y");
+	find(file, "c.example", "x", "none");
+}
+
 static void creds__files_are_searched_in_order(void **state)
 {
 	const struct sandbox *sb = *state;
@@ -109,6 +128,10 @@ static void creds__bad_files_are_refused_without_their_secrets(void **state)
 		{ "{\"auths\":{\"a\":{\"auth\":\"c2VjcmV0\"}}}", "not base64 of user:password" },
 		{ "{\"auths\":{\"a\":{\"auth\":\"!c2VjcmV0\"}}}", "not base64" },
 		{ "{\"auths\":{\"a\":{\"auth\":\"dTpwDQo=\"}}}", "not base64" }, /* "u:p\r\n" */
+		{ "{\"auths\":{\"a\":{\"username\":\"u\\nx\",\"password\":\"c2VjcmV0\"}}}",
+			"a control character in \"username\"" },
+		{ "{\"auths\":{\"a\":{\"username\":\"u\",\"password\":\"c2VjcmV0\\r\"}}}",
+			"a control character in \"password\"" },
 		{ "{\"credsStore\":\"../../bin/sh\"}", "no name of a helper" },
 		{ "{\"credHelpers\":{\"a\":\"x;id\"}}", "no name of a helper" },
 	};
@@ -226,6 +249,40 @@ static void certs__folders_are_merged_with_the_system(void **state)
 	assert_null(none.client_cert);
 }
 
+static void certs__a_host_has_several_spellings(void **state)
+{
+	static const struct {
+		const char *folder, *authority;
+		bool read;
+	} cases[] = {
+		{ "docker.io", "registry-1.docker.io", true },
+		{ "index.docker.io", "registry-1.docker.io", true },
+		{ "H.Example", "h.example", true },
+		{ "h.example_5000_", "h.example:5000", true },
+		{ "h.example_5000", "h.example:5000", false },
+		{ "h.example", "h.example:5000", false },
+		{ "example", "h.example", false },
+		{ "_default", "h.example", false },
+	};
+	const struct sandbox *sb = *state;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(certs_release) struct certs c = CERTS_INIT;
+		AUTO(mem_free) char *dir = mem_printf("%s/spellings", sb->path);
+		AUTO(mem_free) char *folder = mem_printf("%s/%s", dir, cases[i].folder);
+		AUTO(mem_free) char *file = mem_printf("%s/ca.crt", folder);
+		const char *dirs[] = { dir };
+
+		assert_ok(fs_make_dirs(folder, 0700, &e));
+		put(file, "CA", 0600);
+		assert_ok(certs_read(&c, dirs, 1, cases[i].authority, NULL, &e));
+		if ((c.ca.len > 0) != cases[i].read)
+			fail_msg("%s for %s", cases[i].folder, cases[i].authority);
+		sandbox_remove(dir);
+	}
+}
+
 static void certs__half_a_pair_is_refused(void **state)
 {
 	static const char *const names[] = { "client.cert", "client.key" };
@@ -252,12 +309,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOXED(creds__longest_key_wins_and_hub_has_many_names),
 		BOXED(creds__files_are_searched_in_order),
+		BOXED(creds__keys_and_values_have_several_spellings),
 		BOXED(creds__bad_files_are_refused_without_their_secrets),
 		BOXED(creds__named_file_must_be_there),
 		BOXED(helper__is_asked_once_and_only_by_its_name),
 		BOXED(helper__failures_do_not_show_what_it_printed),
 		BOXED(certs__folders_are_merged_with_the_system),
 		BOXED(certs__half_a_pair_is_refused),
+		BOXED(certs__a_host_has_several_spellings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

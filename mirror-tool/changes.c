@@ -153,26 +153,50 @@ int conflicts_note(struct store *s, struct err *e)
 	return 0;
 }
 
+struct conflicts_of {
+	const char *set; /* NULL: of all */
+	struct buf *out;
+};
+
 static int json_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
 {
+	const struct conflicts_of *of = ctx;
 	AUTO(mem_free) char *reference = mem_printf("%s:%s", c->repo, c->tag);
 
 	(void)e;
-	json_comma(ctx);
-	buf_char(ctx, '{');
-	json_pair(ctx, "reference", reference);
-	json_owner(ctx, "served", &c->served);
-	json_owner(ctx, "other", &c->other);
-	buf_char(ctx, '}');
+	if (of->set && strcmp(of->set, c->served.set) != 0 && strcmp(of->set, c->other.set) != 0)
+		return 0;
+	json_comma(of->out);
+	buf_char(of->out, '{');
+	json_pair(of->out, "reference", reference);
+	json_owner(of->out, "served", &c->served);
+	json_owner(of->out, "other", &c->other);
+	buf_char(of->out, '}');
 	return 0;
 }
 
-int conflicts_json(struct store *s, struct buf *out, struct err *e)
+int conflicts_json(struct store *s, const char *set, struct buf *out, struct err *e)
 {
+	struct conflicts_of of = { set, out };
+
 	json_key(out, "conflicts");
 	buf_char(out, '[');
-	if (list_conflicts(s, json_conflict, out, e) < 0)
+	if (list_conflicts(s, json_conflict, &of, e) < 0)
 		return -1;
 	buf_char(out, ']');
 	return 0;
+}
+
+void takes_json(struct buf *out, const struct set_info *info)
+{
+	json_key(out, "takes");
+	buf_char(out, '[');
+	for (struct span rest = span_of(info->takes); rest.len;) {
+		struct span name = span_until(&rest, ',');
+		AUTO(mem_free) char *text = mem_strndup(name.data, name.len);
+
+		json_comma(out);
+		json_quote(out, text, false);
+	}
+	buf_char(out, ']');
 }

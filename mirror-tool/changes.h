@@ -18,7 +18,11 @@ void changes_json(struct buf *out, const struct set_changes *c);
  * them. Nothing when there are none. */
 MUST int conflicts_note(struct store *s, struct err *e);
 
-/* A member "conflicts": an array, empty when there are none. */
-MUST int conflicts_json(struct store *s, struct buf *out, struct err *e);
+/* A member "conflicts": an array, empty when there are none. set: NULL, or only those that have to do
+ * with the set of this name. */
+MUST int conflicts_json(struct store *s, const char *set, struct buf *out, struct err *e);
+
+/* A member "takes": an array of the sets whose tags this one may take. */
+void takes_json(struct buf *out, const struct set_info *info);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mirror-tool/changes.h"
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/table.h"
@@ -22,12 +23,15 @@ static const struct option_def options[] = {
 		"only the files of the active sets" },
 };
 
+enum served { NOT_SERVED, SERVED, SERVED_BY_OTHER };
+
 /* One list: a table for people, or the inside of a JSON array. */
 struct listing {
 	bool json;
 	struct table table;
 	struct buf text;
 	size_t count;
+	enum served served; /* of the entry at hand: is its tag served as it, and by its set? */
 };
 
 static void listing_release(struct listing *l)
@@ -84,6 +88,7 @@ static void list_set(struct listing *l, const struct look_set *s)
 	json_number(&l->text, "generation", s->info.generation);
 	json_flag(&l->text, "active", s->info.active);
 	json_number(&l->text, "missing", s->info.missing);
+	takes_json(&l->text, &s->info);
 	buf_char(&l->text, '}');
 }
 
@@ -129,6 +134,24 @@ static void json_platforms(struct buf *out, const char *key, const struct buf *w
 	buf_char(out, ']');
 }
 
+/* Of a medium everything would be served. */
+static int served_as(struct look *look, const struct look_set *s, const struct set_entry *entry,
+	enum served *out, struct err *e)
+{
+	struct tag_owner owner;
+	int rc;
+
+	*out = SERVED;
+	if (!look->store || !*entry->tag)
+		return 0;
+	rc = tag_owner_get(look->store, entry->name, entry->tag, &owner, e);
+	if (rc <= 0 || !digest_eq(&owner.digest, &entry->digest))
+		*out = NOT_SERVED;
+	else if (strcmp(owner.set, s->info.name) != 0)
+		*out = SERVED_BY_OTHER;
+	return rc < 0 ? -1 : 0;
+}
+
 static void image_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
 	const struct look_image *image)
 {
@@ -139,6 +162,8 @@ static void image_row(struct listing *l, const struct look_set *s, const struct 
 	platforms(image, true, &held);
 	platforms(image, false, &absent);
 	look_reference(entry, reference);
+	if (!l->json && l->served != SERVED)
+		return; /* the set that serves the tag has a row of it */
 	if (!l->json) {
 		short_digest(&entry->digest, digest);
 		table_row(&l->table, reference, digest,
@@ -152,6 +177,7 @@ static void image_row(struct listing *l, const struct look_set *s, const struct 
 	json_pair(&l->text, "mediaType", entry->media_type);
 	json_pair(&l->text, "set", s->info.name);
 	json_pair(&l->text, "version", s->info.version);
+	json_flag(&l->text, "served", l->served != NOT_SERVED);
 	json_number(&l->text, "bytes", image->bytes);
 	json_platforms(&l->text, "held", &held);
 	json_platforms(&l->text, "absent", &absent);
@@ -164,6 +190,8 @@ static void file_row(struct listing *l, const struct look_set *s, const struct s
 	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
 	look_reference(entry, reference);
+	if (!l->json && l->served != SERVED)
+		return;
 	if (!l->json) {
 		short_digest(&layer->digest, digest);
 		table_row(&l->table, layer->title, size_text(layer->size, size), digest,
@@ -177,6 +205,7 @@ static void file_row(struct listing *l, const struct look_set *s, const struct s
 	json_pair(&l->text, "platform", child->platform);
 	json_pair(&l->text, "reference", reference);
 	json_pair(&l->text, "set", s->info.name);
+	json_flag(&l->text, "served", l->served != NOT_SERVED);
 	json_number(&l->text, "size", layer->size);
 	buf_char(&l->text, '}');
 }
@@ -202,8 +231,9 @@ static int list_entries(struct look *look, struct listing *l, struct look_set *s
 
 		if (look_kind_of(entry) != kind)
 			continue;
-		if (look_image(look, &s->held, &entry->digest, entry->size, entry->media_type,
-			    &image, e) < 0)
+		if (served_as(look, s, entry, &l->served, e) < 0 ||
+			look_image(look, &s->held, &entry->digest, entry->size, entry->media_type,
+				&image, e) < 0)
 			return -1;
 		if (kind == LOOK_FILE)
 			file_rows(l, s, entry, &image);
@@ -277,6 +307,17 @@ static int print_list(const struct tool *t, struct look *look, size_t which, boo
 	return 0;
 }
 
+/* With what two active sets of a store pin differently. */
+static int end_object(const struct tool *t, struct look *look, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (look->store && conflicts_json(look->store, NULL, &text, e) < 0)
+		return -1;
+	fprintf(t->out, "%s%s}\n", text.len ? ",\n" : "", text.len ? text.data : "");
+	return 0;
+}
+
 static int print_lists(
 	const struct tool *t, struct look *look, const struct list_options *o, struct err *e)
 {
@@ -292,8 +333,8 @@ static int print_lists(
 		first = false;
 	}
 	if (t->json && count != 1)
-		fputs("}\n", t->out);
-	return 0;
+		return end_object(t, look, e);
+	return look->store ? conflicts_note(look->store, e) : 0;
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "mirror-tool/changes.h"
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/sign/cosign.h"
@@ -213,6 +214,10 @@ static int show_set(struct page *p, struct look_set *s, struct err *e)
 	fact_digest(p, "previous", &s->set.previous);
 	fact_bytes(p, "size", s->set.bytes);
 	show_state(p, &s->info);
+	if (p->json)
+		takes_json(&p->text, &s->info);
+	else
+		fact(p, "takes from", s->info.takes);
 	list_begin(p, "signatures");
 	for (size_t i = 0; i < s->signature_count; i++)
 		if (show_signature(p, &s->signatures[i], e) < 0)
@@ -221,10 +226,20 @@ static int show_set(struct page *p, struct look_set *s, struct err *e)
 	show_entries(p, &s->set, LOOK_IMAGE, "images");
 	show_entries(p, &s->set, LOOK_FILE, "files");
 	show_entries(p, &s->set, LOOK_ATTACHED, "attached");
-	return 0;
+	if (!p->look->store)
+		return 0;
+	return p->json ? conflicts_json(p->look->store, s->set.name, &p->text, e)
+		       : conflicts_note(p->look->store, e);
 }
 
 /* --- a reference ---------------------------------------------------------------------------------- */
+
+struct shown {
+	struct page *page;
+	struct look_set *set; /* that pins or holds it; NULL: it was pushed */
+	const struct set_entry *entry;
+	bool served; /* moatd answers with it */
+};
 
 static void show_layer(struct page *p, const struct look_layer *layer)
 {
@@ -304,28 +319,131 @@ static void show_attached(struct page *p, const struct look_set *s, const struct
 	list_end(p);
 }
 
-static int show_reference(
-	struct page *p, struct look_set *s, const struct set_entry *entry, struct err *e)
+/* What is attached to a pushed image. */
+static int show_referrer(void *ctx, const struct referrer *r, struct err *e)
+{
+	struct shown *shown = ctx;
+	struct set_entry entry = { .name = shown->entry->name,
+		.tag = "",
+		.digest = r->info.digest,
+		.media_type = r->info.media_type };
+
+	(void)e;
+	show_entry(shown->page, &entry);
+	return 0;
+}
+
+static int show_referrers(struct shown *shown, struct err *e)
+{
+	struct page *p = shown->page;
+
+	list_begin(p, "attached");
+	if (list_referrers(p->look->store, shown->entry->name, &shown->entry->digest, show_referrer,
+		    shown, e) < 0)
+		return -1;
+	list_end(p);
+	return 0;
+}
+
+static const struct set_entry *find_tag(const struct set *s, const struct set_entry *like)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->entries[i].name, like->name) == 0 &&
+			strcmp(s->entries[i].tag, like->tag) == 0)
+			return &s->entries[i];
+	return NULL;
+}
+
+static void show_other(struct page *p, const struct look_set *s, const struct set_entry *entry)
+{
+	char digest[DIGEST_TEXT_SIZE];
+
+	item_begin(p);
+	if (p->json) {
+		json_pair(&p->text, "set", s->info.name);
+		json_pair(&p->text, "version", s->info.version);
+		json_pair(&p->text, "digest", digest_text(&entry->digest, digest));
+	} else {
+		buf_printf(&p->text, "  %s  %s:%s\n", digest_text(&entry->digest, digest),
+			s->info.name, s->info.version);
+	}
+	item_end(p);
+}
+
+/* Other active sets that pin the tag to something else. */
+static int show_others(struct shown *shown, struct err *e)
+{
+	struct page *p = shown->page;
+	bool any = p->json;
+
+	if (any)
+		list_begin(p, "others");
+	for (size_t i = 0; i < p->look->count; i++) {
+		struct look_set *s = &p->look->sets[i];
+		const struct set_entry *entry;
+
+		if (!s->info.active || s == shown->set || !*shown->entry->tag)
+			continue;
+		if (look_load(p->look, s, e) < 0)
+			return -1;
+		entry = find_tag(&s->set, shown->entry);
+		if (!entry || digest_eq(&entry->digest, &shown->entry->digest))
+			continue;
+		if (!any)
+			list_begin(p, "pinned to something else by");
+		any = true;
+		show_other(p, s, entry);
+	}
+	if (any)
+		list_end(p);
+	return 0;
+}
+
+/* Of what is served under a tag, the owner; of the rest, the set in which it was found. */
+static void show_owner(struct shown *shown)
+{
+	static const struct set_info none;
+	struct page *p = shown->page;
+	const struct set_info *info = shown->set ? &shown->set->info : &none;
+	AUTO(mem_free) char *set = mem_printf("%s:%s", info->name, info->version);
+
+	if (shown->set)
+		fact(p, "set", set);
+	if (shown->set || p->json)
+		show_state(p, info);
+	else
+		fact(p, "state", "pushed");
+	if (p->json)
+		json_flag(&p->text, "served", shown->served);
+	else if (info->active && !shown->served)
+		fact(p, "served", "no");
+}
+
+static int show_reference(struct shown *shown, struct err *e)
 {
 	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
-	AUTO(mem_free) char *set = mem_printf("%s:%s", s->info.name, s->info.version);
+	const struct set_entry *entry = shown->entry;
+	struct page *p = shown->page;
 	char reference[REF_TEXT_SIZE];
 
-	if (look_image(p->look, &s->held, &entry->digest, entry->size, entry->media_type, &image,
-		    e) < 0)
+	if (look_image(p->look, shown->set ? &shown->set->held : NULL, &entry->digest, entry->size,
+		    entry->media_type, &image, e) < 0)
 		return -1;
 	fact(p, "reference", look_reference(entry, reference));
 	fact_digest(p, "digest", &entry->digest);
 	fact(p, "mediaType", entry->media_type);
 	fact(p, "artifactType", entry->artifact_type);
-	fact(p, "set", set);
-	show_state(p, &s->info);
+	show_owner(shown);
 	fact_bytes(p, "held", image.bytes);
+	if (show_others(shown, e) < 0)
+		return -1;
 	list_begin(p, "manifests");
 	for (size_t i = 0; i < image.count; i++)
 		show_child(p, &image.children[i]);
 	list_end(p);
-	show_attached(p, s, entry, &image);
+	if (!shown->set)
+		return show_referrers(shown, e);
+	show_attached(p, shown->set, entry, &image);
 	return 0;
 }
 
@@ -340,8 +458,8 @@ static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
 	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
 }
 
-/* In the active sets first, then in those that are only held. 1 shown, 0 in none, -1. */
-static int find_reference(struct page *p, const struct ref *wanted, bool active, struct err *e)
+/* In those of the sets that are active, or not. 1 shown, 0 in none, -1. */
+static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
 	for (size_t i = 0; i < p->look->count; i++) {
 		struct look_set *s = &p->look->sets[i];
@@ -350,18 +468,79 @@ static int find_reference(struct page *p, const struct ref *wanted, bool active,
 			continue;
 		if (look_load(p->look, s, e) < 0)
 			return -1;
-		for (size_t j = 0; j < s->set.count; j++)
-			if (is_meant(&s->set.entries[j], wanted))
-				return show_reference(p, s, &s->set.entries[j], e) < 0 ? -1 : 1;
+		for (size_t j = 0; j < s->set.count; j++) {
+			struct shown shown = { p, s, &s->set.entries[j], active };
+
+			if (is_meant(shown.entry, wanted))
+				return show_reference(&shown, e) < 0 ? -1 : 1;
+		}
 	}
 	return 0;
 }
 
+/* A manifest of the repository that no active set pins. */
+static int find_pushed(struct page *p, const char *repo, const struct ref *wanted, struct err *e)
+{
+	bool tagged = wanted->digest.alg == DIGEST_NONE;
+	const char *tag = *wanted->tag ? wanted->tag : "latest";
+	struct manifest_info info;
+	struct set_entry entry = { .name = repo, .tag = tagged ? tag : "", .artifact_type = "" };
+	struct shown shown = { p, NULL, &entry, true };
+	int rc = tagged ? manifest_by_tag(p->look->store, repo, tag, &info, e)
+			: manifest_by_digest(p->look->store, repo, &wanted->digest, &info, e);
+
+	if (rc <= 0)
+		return rc;
+	entry.digest = info.digest;
+	entry.size = info.size;
+	entry.media_type = info.media_type;
+	return show_reference(&shown, e) < 0 ? -1 : 1;
+}
+
+static struct look_set *find_active(struct look *l, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->sets[i].info.active && strcmp(l->sets[i].info.name, name) == 0)
+			return &l->sets[i];
+	return NULL;
+}
+
+/* What moatd answers for a tag: the pin of the set that owns it, or what was pushed. */
+static int find_served(struct page *p, const char *repo, const struct ref *wanted, struct err *e)
+{
+	struct set_entry like = { .name = repo, .tag = *wanted->tag ? wanted->tag : "latest" };
+	struct shown shown = { .page = p, .served = true };
+	struct tag_owner owner;
+	int rc = tag_owner_get(p->look->store, repo, like.tag, &owner, e);
+
+	if (rc <= 0)
+		return rc;
+	shown.set = find_active(p->look, owner.set);
+	if (!shown.set)
+		return find_pushed(p, repo, wanted, e);
+	if (look_load(p->look, shown.set, e) < 0)
+		return -1;
+	shown.entry = find_tag(&shown.set->set, &like);
+	return shown.entry ? (show_reference(&shown, e) < 0 ? -1 : 1) : 0;
+}
+
+/* In the order in which moatd looks; what it does not serve comes last. */
 static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e)
 {
-	int rc = find_reference(p, wanted, true, e);
+	bool tagged = wanted->digest.alg == DIGEST_NONE;
+	char repo[REF_TEXT_SIZE];
+	int rc;
 
-	return rc ? rc : find_reference(p, wanted, false, e);
+	ref_name(wanted, repo);
+	if (p->look->store && tagged)
+		rc = find_served(p, repo, wanted, e);
+	else
+		rc = find_in_sets(p, wanted, true, e);
+	if (rc == 0)
+		rc = find_in_sets(p, wanted, false, e);
+	if (rc == 0 && p->look->store && !tagged)
+		rc = find_pushed(p, repo, wanted, e);
+	return rc;
 }
 
 /* Or was the host put before it? Then it may be a file's, which are written without theirs, too. */
@@ -373,6 +552,18 @@ static bool begins_with_host(const char *which, const struct ref *wanted)
 }
 
 /* -------------------------------------------------------------------------------------------------- */
+
+/* What was pushed without a host: "team/app:1", which reads as docker.io's. */
+static int find_bare(struct page *p, const char *which, struct err *e)
+{
+	AUTO(mem_free) char *name = mem_strdup(which);
+	struct ref wanted;
+
+	if (ref_parse(&wanted, span_of(which), e) < 0)
+		return -1;
+	name[strcspn(name, ":@")] = '\0';
+	return (wanted.digest.alg == DIGEST_NONE ? find_served : find_pushed)(p, name, &wanted, e);
+}
 
 static int show(struct page *p, const char *which, struct err *e)
 {
@@ -389,6 +580,8 @@ static int show(struct page *p, const char *which, struct err *e)
 	if (rc == 0 && !begins_with_host(which, &wanted) &&
 		ref_parse(&wanted, span_of(file), e) == 0)
 		rc = find_anywhere(p, &wanted, e);
+	if (rc == 0 && p->look->store)
+		rc = find_bare(p, which, e);
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
 	return rc < 0 ? -1 : 0;
@@ -430,9 +623,10 @@ const struct command cmd_show = {
 	.name = "show",
 	.args = "[--store DIR | --from MEDIUM...] SET|REF",
 	.summary = "everything about one set or one reference",
-	.about = "SET is NAME, NAME:VERSION or a digest. Of a reference: its platforms, held or "
-		 "not,\n"
-		 "layers, and what is attached to it. Nothing is proven by looking: `moat verify` "
+	.about = "SET is NAME, NAME:VERSION or a digest. Of a reference: what moatd serves under "
+		 "it\n"
+		 "and whose it is, its platforms, held or not, layers, and what is attached to it. "
+		 "Nothing is proven by looking: `moat verify` "
 		 "does\n"
 		 "that.",
 	.options = options,

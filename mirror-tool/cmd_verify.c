@@ -1,6 +1,7 @@
 /* `moat verify`: a medium, or a store, byte by byte; nothing is written. */
 #include <time.h>
 
+#include "mirror-tool/changes.h"
 #include "mirror-tool/media/verify.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"
@@ -165,7 +166,7 @@ static int verify_store(struct tool *t, struct err *e)
 	to_stderr.out = t->json ? stderr : t->out;
 	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
 		store_check(s, true, problem, &to_stderr, &r, e) < 0 ||
-		list_quarantine(s, count_aside, &aside, e) < 0)
+		list_quarantine(s, count_aside, &aside, e) < 0 || conflicts_note(s, e) < 0)
 		return -1;
 	return report_store(t, &r, aside, e);
 }

@@ -256,6 +256,38 @@ static int warn_of_set(void *ctx, const struct set_info *info, struct err *e)
 	return 0;
 }
 
+struct first_conflict {
+	uint64_t count;
+	char text[REF_TEXT_SIZE + 2 * SET_NAME_MAX + 20];
+};
+
+static int count_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
+{
+	struct first_conflict *f = ctx;
+
+	(void)e;
+	if (f->count++ == 0)
+		snprintf(f->text, sizeof(f->text), "%s:%s of %s, not of %s", c->repo, c->tag,
+			c->served.set, c->other.set);
+	return 0;
+}
+
+static int warn_of_conflicts(struct store *s, struct err *e)
+{
+	struct first_conflict f = { 0, "" };
+
+	if (list_conflicts(s, count_conflict, &f, e) < 0)
+		return -1;
+	if (f.count)
+		log_fields(LOG_LINE_WARNING, "store", { "conflicts", NULL, f.count },
+			{ "served", f.text, 0 },
+			{ "reason",
+				"two active sets pin a tag to different images: the one activated "
+				"last is served",
+				0 });
+	return 0;
+}
+
 /* What is served all the same, and people should know. */
 static int warn_of_store(struct store *s, struct err *e)
 {
@@ -266,7 +298,7 @@ static int warn_of_store(struct store *s, struct err *e)
 		return -1;
 	if (rc == 0)
 		log_fields(LOG_LINE_WARNING, "store", { "reason", why.text, 0 });
-	return list_sets(s, warn_of_set, NULL, e);
+	return warn_of_conflicts(s, e) < 0 ? -1 : list_sets(s, warn_of_set, NULL, e);
 }
 
 /* A store that is written is made, if need be, before it is the only place that may be. One that is

@@ -277,8 +277,9 @@ static int take_known_head(struct volume_reader *v, struct err *e)
 
 	if (!digest_eq(&h->digest, &v->index.set))
 		return err_set(e, ERR_INPUT,
-			"%s: a volume of another set (%s); the others are of %s %s", v->name,
-			digest_text(&v->index.set, text), h->set.name, h->set.version);
+			"%s: a volume of another set (%s); the others are of %s %s: name the "
+			"volumes of one set at a time",
+			v->name, digest_text(&v->index.set, text), h->set.name, h->set.version);
 	for (size_t i = 0; i < h->count; i++) {
 		const struct head_blob *b = &h->blobs[i];
 		AUTO(buf_release) struct buf again = BUF_INIT;

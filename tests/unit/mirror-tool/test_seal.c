@@ -439,6 +439,38 @@ static void seal_build__versions_may_be_chosen_or_not(void **state)
 	}
 }
 
+/* Between building and committing another handle seals the set that is the predecessor then. */
+static void seal_commit__begins_again_behind_another(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(store_close) struct store *other = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(seal_release) struct seal sealed = SEAL_INIT;
+	AUTO(seal_release) struct seal again = SEAL_INIT;
+	AUTO(sign_key_free) struct sign_key *k = new_key();
+	AUTO(lock_release) struct lock mine, theirs;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	struct digest between;
+	bool signed_now;
+	struct world w;
+
+	build_world(&w, s);
+	lock_world(&mine, s, &w);
+	lock_world(&theirs, s, &w);
+	pin(&mine, s, "docker.io/library/two:2", &w.bare, MEDIA_OCI_MANIFEST);
+	assert_ok(build(&sealed, s, &mine, "2", NULL, &e));
+	between = seal_now(other, &theirs, k, "1", false, true);
+	assert_int_equal(seal_commit(&sealed, s, k, &signed_now, &e), 1);
+	assert_int_equal(set_find(s, "platform", &info, &e), 1);
+	assert_string_equal(info.version, "1");
+	assert_ok(build(&again, s, &mine, "2", NULL, &e));
+	assert_true(digest_eq(&again.set.previous, &between));
+	assert_int_equal(seal_commit(&again, s, k, &signed_now, &e), 0);
+	assert_true(again.changes.activates);
+	assert_int_equal(set_find(s, "platform", &info, &e), 1);
+	assert_string_equal(info.version, "2");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
@@ -453,6 +485,7 @@ int main(void)
 		TEST(seal_commit__again_is_the_same_set),
 		TEST(seal_build__versions_only_rise),
 		TEST(seal_build__versions_may_be_chosen_or_not),
+		TEST(seal_commit__begins_again_behind_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

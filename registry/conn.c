@@ -147,29 +147,56 @@ void conn_free(struct conn *c)
 	free(c);
 }
 
-/* The connection that conn_hand_over() hands over, as the library has no argument for it. */
-static _Thread_local struct conn *arriving;
-
 void conn_hand_over(struct conn *c)
 {
-	arriving = c;
-	if (MHD_add_connection(c->loop->mhd, c->fd, (const struct sockaddr *)&c->peer.sa,
-		    c->peer.len) != MHD_YES &&
-		arriving)
-		conn_free(STEAL(arriving)); /* the library closed fd */
+	struct loop *l = c->loop;
+
+	c->next_handed = l->handed;
+	l->handed = c;
+	MHD_add_connection(l->mhd, c->fd, (const struct sockaddr *)&c->peer.sa, c->peer.len);
+}
+
+/* The one with this descriptor, as the library has no argument for it; and 1.0 says that it took one only
+ * when it runs, after several may have been handed over. */
+static struct conn *take_handed(struct loop *l, int fd)
+{
+	struct conn **at = &l->handed, *c;
+
+	while (*at && (*at)->fd != fd)
+		at = &(*at)->next_handed;
+	c = *at;
+	if (!c)
+		BUG("a connection that was not handed over");
+	*at = c->next_handed;
+	return c;
+}
+
+void conn_settle(struct loop *l)
+{
+	while (l->handed) {
+		struct conn *c = l->handed;
+
+		l->handed = c->next_handed;
+		conn_free(c); /* the library closed its descriptor */
+	}
+}
+
+static void begin(struct loop *l, struct MHD_Connection *mhd, void **context)
+{
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct conn *c = take_handed(l, fd);
+
+	*context = c;
+	c->mhd = mhd;
+	if (l->server->config.tls)
+		begin_handshake(c);
 }
 
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code)
 {
-	(void)cls;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		struct conn *c = STEAL(arriving);
-
-		*context = c;
-		c->mhd = mhd;
-		if (c->loop->server->config.tls)
-			begin_handshake(c);
+		begin(cls, mhd, context);
 	} else if (*context) {
 		conn_free(*context);
 		*context = NULL;

@@ -148,6 +148,7 @@ static void turn(struct loop *l)
 	for (int i = 0; i < n; i++)
 		serve(l, events[i].data.ptr);
 	MHD_run(l->mhd);
+	conn_settle(l);
 	if (l->server->draining && l->accepting)
 		stop_accepting(l);
 	if (l->now_ms - l->swept_ms >= SWEEP_MS || l->server->draining)

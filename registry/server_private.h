@@ -37,6 +37,7 @@ enum hold {
 /* A connection, and the request that is on it. */
 struct conn {
 	struct conn *prev, *next; /* of the loop */
+	struct conn *next_handed; /* of loop->handed */
 	struct loop *loop;
 	struct MHD_Connection *mhd; /* NULL: it does not have it yet */
 	int fd;
@@ -92,6 +93,7 @@ struct loop {
 	struct site site;
 	struct shard *shard; /* of the metrics; NULL: not counted */
 	struct conn *conns;
+	struct conn *handed; /* to the library, which has not said that it took them */
 	unsigned count;
 	int64_t now_ms, swept_ms;
 	uint64_t serial;
@@ -116,6 +118,7 @@ struct server {
 struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client);
 void conn_free(struct conn *c);
 void conn_hand_over(struct conn *c); /* to the library, which frees it at the end */
+void conn_settle(struct loop *l); /* it has run: what it did not take then is freed */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
 void conn_enter(struct conn *c, enum phase phase);

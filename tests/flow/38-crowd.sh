@@ -7,7 +7,8 @@ fixture tiny
 ulimit -n "$(ulimit -Hn)"
 [ "$SCHEME" = https ] && nodes=100 idle=1000 || nodes=1000 idle=10000
 htpasswd alice secret >"$T/users"
-moatd_start "$IN" --push --users "$T/users" --connections 16000 --connections-each 16000 --bodies 8 --free-floor 0
+moatd_start "$IN" --push --users "$T/users" --connections 16000 --connections-each 16000 --bodies 8 --free-floor 0 \
+	--header-timeout 120 # here, one process is all the clients
 peak() { sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$MOATD_PID/status"; }
 must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" --dest-creds alice:secret "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/tiny:1"
 

@@ -62,6 +62,7 @@ struct puller {
 	struct failures *failures;
 	struct job *jobs;
 	size_t count, started, running;
+	bool starting; /* start_jobs() is at work */
 	struct fetch *fetches;
 };
 
@@ -451,16 +452,14 @@ static void job_start(struct job *j)
 /* Called again from inside of job_start when a job ends at once: only the outermost goes on. */
 static void start_jobs(struct puller *p)
 {
-	static bool inside;
-
-	if (inside)
+	if (p->starting)
 		return;
-	inside = true;
+	p->starting = true;
 	while (p->started < p->count && p->running < JOBS_MAX) {
 		p->running++;
 		job_start(&p->jobs[p->started++]);
 	}
-	inside = false;
+	p->starting = false;
 }
 
 /* --- the end: images ------------------------------------------------------------------------- */

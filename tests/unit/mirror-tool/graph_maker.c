@@ -93,6 +93,7 @@ static void damage(struct maker *m, struct buf *text)
 		buf_str(text, "{}");
 		break;
 	case 3:
+		buf_reserve(text, at);
 		buf_add(text, text->data, at);
 		break;
 	default:

@@ -61,6 +61,61 @@ static void look__tells_what_is_held(void **state)
 	assert_true(image.bytes > image.children[0].bytes);
 }
 
+/* Wrapping an index in more of them adds their bytes and hides nothing. */
+static void look_image__counts_what_is_nested(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	struct look look = { .store = s };
+	struct digest index;
+	uint64_t bytes = 0;
+	struct err e = ERR_INIT;
+
+	make_set(s, &index);
+	for (unsigned depth = 0; depth < 3; depth++) {
+		AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+		AUTO(buf_release) struct buf text = BUF_INIT;
+		struct descriptor d = { .digest = index, .media_type = MEDIA_OCI_INDEX };
+
+		assert_int_equal(blob_stat(s, &index, &d.size, &e), 1);
+		assert_ok(look_image(&look, NULL, &index, d.size, d.media_type, &image, &e));
+		assert_int_equal(image.count, 2 + depth);
+		assert_int_equal(image.bytes, depth ? bytes + d.size : image.bytes);
+		bytes = image.bytes;
+		assert_int_equal(image.children[0].is_index, depth > 0);
+		assert_string_equal(image.children[depth].platform, "linux/amd64");
+		assert_int_equal(image.children[depth].layer_count, 2);
+		assert_true(image.children[depth].held && !image.children[depth + 1].held);
+		buf_str(&text, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+			       "\",\"manifests\":[");
+		descriptor_write(&text, &d);
+		buf_str(&text, "]}");
+		index = image_text(s, text.data);
+	}
+}
+
+/* Nothing to be told of the platform, and the bytes are counted all the same. */
+static void look_image__needs_no_config(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct look look = { .store = s };
+	struct descriptor blob = { .size = 10, .media_type = "a/b" };
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	blob.digest = image_text(s, "ten bytes.");
+	buf_str(&text, "{\"mediaType\":\"" MEDIA_OCI_ARTIFACT "\",\"blobs\":[");
+	descriptor_write(&text, &blob);
+	buf_str(&text, "]}");
+	d = image_text(s, text.data);
+	assert_ok(look_image(&look, NULL, &d, text.len, MEDIA_OCI_ARTIFACT, &image, &e));
+	assert_int_equal(image.count, 1);
+	assert_int_equal(image.bytes, text.len + 10);
+	assert_string_equal(image.children[0].platform, "");
+	assert_int_equal(image.children[0].layer_count, 1);
+}
+
 static void look_kind_of__every_entry(void **state)
 {
 	static const char signature[] =
@@ -134,6 +189,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			look__tells_what_is_held, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			look_image__counts_what_is_nested, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			look_image__needs_no_config, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(look_kind_of__every_entry),
 		cmocka_unit_test(shelf__keeps_what_was_asked_for),
 		cmocka_unit_test(table_print__aligns),

@@ -7,6 +7,7 @@
 #include "storage/store_private.h"
 
 #include "storage/base/fault.h"
+#include "storage/base/fs.h"
 #include "storage/oci/digest_map.h"
 #include "storage/walk.h"
 #include "storage/base/banned.h"
@@ -25,6 +26,7 @@ struct put {
 	const struct inventory *held; /* NULL: what is live counts */
 	struct digest_map rows; /* struct put_row */
 	struct err missing; /* the first thing that was */
+	bool again; /* after a rebuild: it was whole once, so what is missing is named, and misses nothing */
 };
 
 static void put_release(struct put *p)
@@ -100,13 +102,44 @@ static struct put_row *row_of(
 	return row;
 }
 
+/* Of a manifest without bytes: its name, type and place. */
+static int name_manifest(
+	struct store *s, int64_t repo, const struct descriptor *d, int64_t *id, struct err *e)
+{
+	struct blob_row row;
+
+	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+		return -1;
+	*id = row.id;
+	if (!*row.media_type && META(s, manifest_add, row.id, d->media_type ? d->media_type : "",
+					"", 0, false, e) < 0)
+		return -1;
+	return META(s, link_add, repo, row.id, e);
+}
+
 /* --- the walk -------------------------------------------------------------------------------- */
 
 static int put_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
 {
 	const struct put *p = ctx;
+	struct store *s = p->store;
+	int rc = blob_read(s, d, MANIFEST_MAX, out, e);
 
-	return blob_read(p->store, d, MANIFEST_MAX, out, e);
+	return rc < 0 && p->again && bytes_lost(e) ? META(s, blob_lost, d, e) : rc;
+}
+
+static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct put *p = ctx;
+	struct put_row *row = digest_map_find(&p->rows, &n->edge.to->digest);
+
+	if (!p->again) {
+		missing("manifest", &n->edge.to->digest, e);
+		return -1;
+	}
+	row->live = false;
+	row->put = true;
+	return name_manifest(p->store, p->repo, n->edge.to, &row->id, e);
 }
 
 /* What the inventory leaves out stays absent even when it happens to be live (P4). */
@@ -128,6 +161,24 @@ static bool is_whole(const struct walk_node *n, const struct blob_row *row)
 	       media_kind_of(type) == MEDIA_IMAGE && strcmp(type, row->media_type) == 0;
 }
 
+/* Of another size than was said: is it the file that is bad, or was something else said? The row ends to
+ * be live when it is. */
+static int drop_if_bad(
+	struct put *p, const struct descriptor *d, struct blob_row *row, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	struct store *s = p->store;
+	uint64_t size = 0;
+	int rc = BLOBS(s, open, &d->digest, &fd, &size, e);
+
+	if (rc > 0)
+		rc = blob_rehash(&d->digest, fd, size, e);
+	if (rc > 0 || (rc < 0 && !bytes_lost(e)))
+		return rc < 0 ? -1 : 0;
+	row->live = false;
+	return META(s, blob_lost, &d->digest, e);
+}
+
 static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 {
 	struct put *p = ctx;
@@ -135,9 +186,15 @@ static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 	struct blob_row blob;
 	struct put_row *row = row_of(p, n->edge.to, &blob, e);
 
-	if (!row || (blob.live && same_size(n->edge.to, &blob, e) < 0))
+	if (!row || (p->again && blob.live && blob.size != n->edge.to->size &&
+			    drop_if_bad(p, n->edge.to, &blob, e) < 0))
 		return -1;
-	if (!blob.live && n->edge.role == EDGE_CHILD)
+	row->live = blob.live;
+	if (blob.live && same_size(n->edge.to, &blob, e) < 0)
+		return -1;
+	if (!blob.live && edge_is_manifest(&n->edge) && p->again)
+		return put_gone(p, n, e);
+	if (!blob.live && n->edge.role == EDGE_CHILD && !p->again)
 		return put_misses(p, "manifest", &n->edge.to->digest, NULL, e);
 	if (!blob.live || !p->held || !is_whole(n, &blob))
 		return blob.live;
@@ -167,7 +224,7 @@ static int has_needs(
 
 		if (edge.role != EDGE_CONFIG && edge.role != EDGE_LAYER)
 			continue;
-		if (!row->live)
+		if (!row->live && !p->again)
 			return put_misses(
 				p, edge_name(edge.role), &edge.to->digest, &n->edge.to->digest, e);
 	}
@@ -201,7 +258,7 @@ static int put_plain(struct put *p, const struct edge *edge, struct err *e)
 	struct put_row *row = digest_map_find(&p->rows, &edge->to->digest);
 	struct store *s = p->store;
 
-	if (!row || !row->live || edge_is_manifest(edge))
+	if (!row || (!row->live && !p->again) || edge_is_manifest(edge))
 		return 0;
 	row->put = true;
 	return META(s, link_add, p->repo, row->id, e);
@@ -237,15 +294,30 @@ static int put_leave(void *ctx, const struct walk_node *n, const struct manifest
 	return m->kind == MEDIA_INDEX ? put_index(p, row, m, e) : put_image(p, n, row, m, e);
 }
 
+/* 1 put, 0 something that it needs is missing, and e says what; -1. */
+static int put_root(struct put *p, const struct descriptor *root, int64_t *id, struct err *e)
+{
+	static const struct walk_ops ops = { .read = put_read,
+		.wanted = put_wanted,
+		.held = put_held,
+		.missing = put_gone,
+		.leave = put_leave };
+	const struct put_row *row;
+
+	if (walk(&ops, p, root, e) < 0)
+		return -1;
+	row = digest_map_find(&p->rows, &root->digest);
+	*id = row->id;
+	if (!row->put)
+		*e = p->missing;
+	return row->put;
+}
+
 int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
 	const struct inventory *held, int64_t *id, struct err *e)
 {
-	static const struct walk_ops ops = {
-		.read = put_read, .wanted = put_wanted, .held = put_held, .leave = put_leave
-	};
 	AUTO(put_release) struct put p = { .store = s, .repo = repo, .held = held };
 	struct descriptor root = { .digest = *d, .media_type = media_type };
-	const struct put_row *row;
 	struct blob_row blob;
 	int rc = META(s, blob_get, d, &blob, e);
 
@@ -254,13 +326,7 @@ int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const ch
 	if (rc <= 0)
 		return rc < 0 ? -1 : missing("manifest", d, e);
 	root.size = blob.size;
-	if (walk(&ops, &p, &root, e) < 0)
-		return -1;
-	row = digest_map_find(&p.rows, d);
-	*id = row->id;
-	if (!row->put)
-		*e = p.missing;
-	return row->put;
+	return put_root(&p, &root, id, e);
 }
 
 /* --- pushed ones ----------------------------------------------------------------------------- */
@@ -336,42 +402,36 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 
 /* --- after a rebuild ------------------------------------------------------------------------- */
 
-/* Is it a reason to stop, or only something that was lost? */
-static bool is_lost(const struct err *e)
+static int remake_root(struct put *p, const struct descriptor *d, int64_t *id, struct err *e)
 {
-	return e->code == ERR_INCOMPLETE || e->code == ERR_CORRUPT || e->code == ERR_INPUT;
+	struct store *s = p->store;
+	struct descriptor root = { .digest = d->digest, .media_type = d->media_type };
+	struct blob_row blob;
+
+	if (META(s, blob_want, &d->digest, d->size, &blob, e) < 0)
+		return -1;
+	if (!blob.live)
+		return name_manifest(s, p->repo, d, id, e) < 0 ? -1 : 1;
+	root.size = blob.size;
+	return put_root(p, &root, id, e);
 }
 
-/* Of a manifest whose bytes are gone or bad all that is left: its name, type and place. */
-static int remake_name(
-	struct store *s, int64_t repo, const struct descriptor *d, int64_t *id, struct err *e)
-{
-	struct blob_row row;
-
-	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
-		return -1;
-	*id = row.id;
-	if (!*row.media_type && META(s, manifest_add, row.id, d->media_type, "", 0, false, e) < 0)
-		return -1;
-	return META(s, link_add, repo, row.id, e);
-}
-
-/* As a part of the transaction: 1 put, 0 not all of it is here and nothing was changed, -1. */
+/* As a part of the transaction: 1 put, 0 it is not what it was said to be and nothing was changed, -1. */
 static int remake_whole(struct store *s, int64_t repo, const struct descriptor *d,
 	const struct inventory *held, int64_t *id, struct err *e)
 {
+	AUTO(put_release)
+	struct put p = { .store = s, .repo = repo, .held = held, .again = true };
 	struct err why = ERR_INIT;
-	int rc;
 
 	if (META(s, part_begin, e) < 0)
 		return -1;
-	rc = image_put_tx(s, repo, &d->digest, d->media_type, held, id, &why);
-	if (rc > 0)
+	if (remake_root(&p, d, id, &why) > 0)
 		return META(s, part_end, e) < 0 ? -1 : 1;
 	if (META(s, part_undo, e) < 0)
 		return -1;
 	*e = why;
-	return is_lost(&why) ? 0 : -1;
+	return why.code == ERR_INPUT || why.code == ERR_INCOMPLETE ? 0 : -1;
 }
 
 /* A pushed manifest's bytes, if they are here, good and a manifest: 1, 0, -1. */
@@ -381,25 +441,23 @@ static int read_left(struct store *s, const struct descriptor *d, struct manifes
 	char text[DIGEST_TEXT_SIZE];
 	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
 
-	if (rc < 0 && e->code == ERR_CORRUPT)
+	if (rc < 0 && bytes_lost(e))
 		return META(s, blob_lost, &d->digest, e);
 	if (rc <= 0)
 		return rc;
 	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)
 		return 1;
-	return is_lost(e) ? 0 : -1;
+	return e->code == ERR_INPUT ? 0 : -1;
 }
 
 int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,
 	const struct inventory *held, int64_t *id, struct err *e)
 {
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	int rc = remake_whole(s, repo, d, held, id, e);
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	return read_left(s, d, &m, &bytes, e) < 0 ? -1 : remake_name(s, repo, d, id, e);
+	if (rc == 0)
+		return name_manifest(s, repo, d, id, e);
+	return rc < 0 ? -1 : 0;
 }
 
 /* By its rows as a push makes them, so nothing is linked that was not. */
@@ -414,7 +472,7 @@ static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return remake_name(s, repo_id, d, id, e);
+		return name_manifest(s, repo_id, d, id, e);
 	if (META(s, blob_get, &d->digest, &row, e) < 0 ||
 		manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e) < 0)
 		return -1;
@@ -422,8 +480,7 @@ static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
 	if (links == LINKS_ALONE)
 		return 0;
 	/* Its edges are known now; once they are linked it may be whole. */
-	if ((links == LINKS_ALL ? META(s, link_image, repo_id, row.id, e)
-				: META(s, link_needed, repo_id, row.id, e)) < 0)
+	if (META(s, link_needed, repo_id, row.id, e) < 0)
 		return -1;
 	return manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e);
 }
@@ -437,9 +494,7 @@ static int remake(struct store *s, const char *repo, int64_t repo_id, const stru
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	if (links == LINKS_ALL && e->code == ERR_INPUT)
-		links = LINKS_NEEDED;
-	return remake_pushed(s, repo, repo_id, d, links, id, e);
+	return remake_pushed(s, repo, repo_id, d, links == LINKS_ALL ? LINKS_NEEDED : links, id, e);
 }
 
 int image_restore(struct store *s, const char *repo, const char *tag, const struct descriptor *d,

@@ -291,6 +291,85 @@ static void rebuild__of_pushed_content(void **state)
 	assert_sound(s);
 }
 
+/* --- bytes are lost with the database ------------------------------------------------------- */
+
+/* An index of an image: index, manifest, config, layer. m: read as a manifest, b: as a blob. */
+static const struct {
+	const char *name;
+	int lost; /* index into the digests */
+	bool cut;
+	const char *seen; /* afterwards */
+} losses[] = {
+	{ "layer", 3, false, "mmb-" },
+	{ "config", 2, false, "mm-b" },
+	{ "manifest", 1, false, "m---" },
+	{ "cut manifest", 1, true, "m---" },
+	{ "index", 0, false, "----" },
+};
+
+static void file_of(const struct digest *d, char name[200])
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	snprintf(name, 200, "s/blobs/sha256/%s", digest_hex(d, hex));
+}
+
+static void rebuild__without_a_pushed_blob(void **state)
+{
+	static const char *const repos[] = { APP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(losses); i++) {
+		AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+		AUTO(pushed_release) struct pushed p, index;
+		AUTO(buf_release) struct buf bytes = BUF_INIT, seen = BUF_INIT;
+		struct digest d[4], got;
+		char name[200];
+		struct err e = ERR_INIT;
+
+		print_message("%s\n", losses[i].name);
+		build(*state, &p, &image);
+		build_index(*state, &index, &p.digest);
+		push_blobs(*state, s, APP, &p);
+		assert_ok(push_manifest(s, APP, NULL, &p, &e));
+		assert_ok(push_manifest(s, APP, "1", &index, &e));
+		push_blobs(*state, s, OTHER, &p); /* what else is there comes back whole */
+		assert_ok(push_blob(s, OTHER, span_of("other"), &got, &e));
+		store_close(&s);
+		d[0] = index.digest;
+		d[1] = p.digest;
+		d[2] = p.config;
+		d[3] = p.layer;
+		file_of(&d[losses[i].lost], name);
+		assert_int_equal(
+			fs_read_file(AT_FDCWD, sandbox_path(*state, name), 1 << 20, &bytes, &e), 1);
+		sandbox_remove(sandbox_path(*state, name));
+		if (losses[i].cut)
+			sandbox_write(sandbox_path(*state, name), bytes.data, bytes.len / 2);
+		for (int again = 0; again < 2; again++) {
+			sandbox_remove(sandbox_path(*state, "s/meta"));
+			s = sandbox_store(*state, "s", STORE_WRITE);
+			buf_clear(&seen);
+			see(s, repos, 1, d, 4, &seen);
+			assert_memory_equal(seen.data + strlen(APP) + 1, losses[i].seen, 4);
+			store_close(&s);
+		}
+		sandbox_remove(sandbox_path(*state, name));
+		s = sandbox_store(*state, "s", STORE_WRITE);
+		assert_ok(push_blob(s, OTHER, buf_span(&bytes), &got, &e));
+		/* Whoever pushes it again has all of it. */
+		push_blobs(*state, s, APP, &p);
+		assert_ok(push_manifest(s, APP, NULL, &p, &e));
+		assert_ok(push_manifest(s, APP, "1", &index, &e));
+		assert_true(has_tag(s, APP, "1", &index.digest));
+		assert_true(has_manifest(s, APP, &p.digest));
+		assert_true(has_blob(s, APP, &p.layer));
+		assert_ok(store_settle(s, &e));
+		assert_sound(s);
+		store_close(&s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_pushed_rebuild(void)
@@ -306,6 +385,7 @@ int test_pushed_rebuild(void)
 		T(rebuild__of_a_child_beside_a_set),
 		T(rebuild__of_a_sparse_mirror),
 		T(rebuild__of_pushed_content),
+		T(rebuild__without_a_pushed_blob),
 	};
 
 	return cmocka_run_group_tests_name("storage/pushed_rebuild", tests, NULL, NULL);

@@ -149,7 +149,7 @@ static int report_store(
 			aside, aside == 1 ? "" : "s", t->store);
 	if (r->problems == 0)
 		return 0;
-	return err_set(e, ERR_CORRUPT,
+	return err_set(e, r->problems == r->absent ? ERR_INCOMPLETE : ERR_CORRUPT,
 		"%s: %llu problem%s; blobs that are missing or bad come back by moat import "
 		"--check of "
 		"a medium that holds them, by moat pull --check, or by a push",
@@ -159,7 +159,7 @@ static int report_store(
 static int verify_store(struct tool *t, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
-	struct check_report r = { 0, 0, 0 };
+	struct check_report r = { .problems = 0 };
 	struct tool to_stderr = *t;
 	size_t aside = 0;
 

@@ -81,8 +81,11 @@ static int db_err(struct db *db, int rc, const char *what, struct err *e)
 		errno = number;
 		return err_sys(e, "%s: %s", db->path, what);
 	}
-	return err_set(e, code, "%s: %s: %s", db->path, what,
-		db->conn ? sqlite3_errmsg(db->conn) : sqlite3_errstr(rc));
+	return err_set(e, code, "%s: %s: %s%s", db->path, what,
+		db->conn ? sqlite3_errmsg(db->conn) : sqlite3_errstr(rc),
+		code == ERR_CORRUPT ? " (move meta/ out of the store: the next import or pull "
+				      "makes the database again from the files)"
+				    : "");
 }
 
 /* Who holds the write lock: the owner, by /proc/locks, of WAL_WRITE_LOCK, which is byte 120 of the

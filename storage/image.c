@@ -7,7 +7,6 @@
 #include "storage/store_private.h"
 
 #include "storage/base/fault.h"
-#include "storage/base/fs.h"
 #include "storage/oci/digest_map.h"
 #include "storage/walk.h"
 #include "storage/base/banned.h"
@@ -166,15 +165,13 @@ static bool is_whole(const struct walk_node *n, const struct blob_row *row)
 static int drop_if_bad(
 	struct put *p, const struct descriptor *d, struct blob_row *row, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
 	struct store *s = p->store;
-	uint64_t size = 0;
-	int rc = BLOBS(s, open, &d->digest, &fd, &size, e);
+	struct finding f;
 
-	if (rc > 0)
-		rc = blob_rehash(&d->digest, fd, size, e);
-	if (rc > 0 || (rc < 0 && !bytes_lost(e)))
-		return rc < 0 ? -1 : 0;
+	if (file_examine(s, &d->digest, NULL, LOOK_BYTES, NULL, &f, e) < 0)
+		return -1;
+	if (f.fault == BLOB_GOOD)
+		return 0;
 	row->live = false;
 	return META(s, blob_lost, &d->digest, e);
 }

@@ -228,6 +228,7 @@ MUST int store_free_bytes(struct store *s, uint64_t *bytes, struct err *e);
 struct check_report {
 	uint64_t blobs, bytes; /* looked at; bytes were hashed when `deep` */
 	uint64_t problems;
+	uint64_t absent; /* of these, of what is known to be missing, and comes back by an import */
 };
 /* Called for each violation with the invariant's number and a sentence. */
 typedef void problem_fn(void *ctx, const char *invariant, const char *text);

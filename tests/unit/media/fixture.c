@@ -195,7 +195,7 @@ static void print_problem(void *ctx, const char *invariant, const char *text)
 
 uint64_t fixture_problems(struct store *s)
 {
-	struct check_report r = { 0, 0, 0 };
+	struct check_report r = { .problems = 0 };
 	struct err e = ERR_INIT;
 
 	assert_ok(store_check(s, true, print_problem, NULL, &r, &e));

@@ -353,7 +353,6 @@ static void rebuild__without_a_pushed_blob(void **state)
 			assert_memory_equal(seen.data + strlen(APP) + 1, losses[i].seen, 4);
 			store_close(&s);
 		}
-		sandbox_remove(sandbox_path(*state, name));
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		assert_ok(push_blob(s, OTHER, buf_span(&bytes), &got, &e));
 		/* Whoever pushes it again has all of it. */

@@ -359,7 +359,6 @@ static void rebuild__goes_on_without_lost_blobs(void **state)
 			assert_half(s);
 			store_close(&s);
 		}
-		harm_blob(*state, &d, GONE); /* a bad file is in the way until it is found */
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		bring_back(*state, s);
 		if (by_import)

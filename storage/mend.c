@@ -43,7 +43,7 @@ static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt,
 /* A failure that says nothing about the file: of this process, or of the moment. */
 static bool is_ours(const struct err *e)
 {
-	return e->code == ERR_BUSY || e->code == ERR_FULL;
+	return e->code == ERR_BUSY || e->code == ERR_FULL || e->code == ERR_LIMIT;
 }
 
 static int read_piece(

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -485,6 +486,25 @@ static void mend__a_reader_changes_nothing(void **state)
 	assert_false(sandbox_exists(sandbox_path(*state, "s/quarantine")));
 }
 
+/* That this process has no descriptor left says nothing about a file. */
+static void mend__a_limit_proves_no_file_bad(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d = image_blob(s, "x", 1000);
+	struct rlimit before, low = { .rlim_cur = 0 };
+	struct finding f;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(blob_examine(s, &d, LOOK_BYTES, NULL, &f, &e), -1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_int_equal(blob_examine(s, &d, LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(f.fault, BLOB_GOOD);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_mend(void)
@@ -497,6 +517,7 @@ int test_mend(void)
 		T(mend__another_file_stays),
 		T(mend__nothing_is_thrown_away),
 		T(mend__a_reader_changes_nothing),
+		T(mend__a_limit_proves_no_file_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -439,7 +439,7 @@ static int read_left(struct store *s, const struct descriptor *d, struct manifes
 	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
 
 	if (rc < 0 && bytes_lost(e))
-		return META(s, blob_lost, &d->digest, e);
+		return META(s, blob_lost, &d->digest, e) < 0 ? -1 : 0;
 	if (rc <= 0)
 		return rc;
 	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)

@@ -33,6 +33,7 @@ make_root() {
 	}
 	rm -rf "$new"/var/lib/apt/lists/* # a new machine knows no packages
 	mv "$new" "$2"
+	rm "$new.log"
 }
 
 # copy_tree ROOT: the files that git tracks, with their times, so that only what changed is built again

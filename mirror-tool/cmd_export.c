@@ -27,6 +27,7 @@ static const struct option_def options[] = {
 struct progress_of {
 	const struct tool *t;
 	struct export_report r; /* its head is gone when the export is over */
+	uint64_t excuses;
 	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1], digest[DIGEST_TEXT_SIZE];
 };
 
@@ -36,6 +37,7 @@ static void begin(void *ctx, const struct export_report *r)
 	char size[SIZE_TEXT_SIZE];
 
 	p->r = *r;
+	p->excuses = r->head->set.excuses;
 	memcpy(p->name, r->head->set.name, sizeof(p->name));
 	memcpy(p->version, r->head->set.version, sizeof(p->version));
 	digest_text(&r->head->digest, p->digest);
@@ -71,13 +73,15 @@ static void print(const struct progress_of *p, const char *to)
 		buf_str(&out, ",\"version\":");
 		json_quote(&out, p->version, false);
 		buf_printf(&out,
-			",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu,\"to\":", p->digest,
-			p->r.volumes, (unsigned long long)p->r.bytes);
+			",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu,\"excuses\":%llu,\"to\":",
+			p->digest, p->r.volumes, (unsigned long long)p->r.bytes,
+			(unsigned long long)p->excuses);
 		json_quote(&out, to, false);
 		buf_str(&out, "}\n");
 	} else {
-		buf_printf(&out, "%s %s %s: %u volume%s in %s\n", p->name, p->version, p->digest,
-			p->r.volumes, p->r.volumes == 1 ? "" : "s", to);
+		buf_printf(&out, "%s %s %s: %u volume%s in %s%s\n", p->name, p->version, p->digest,
+			p->r.volumes, p->r.volumes == 1 ? "" : "s", to,
+			excuses_text(p->excuses, (char[EXCUSES_TEXT_SIZE]){ 0 }));
 	}
 	fwrite(out.data, 1, out.len, p->t->out);
 }

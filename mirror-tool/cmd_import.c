@@ -8,7 +8,7 @@
 
 struct import_options {
 	struct texts keys, take;
-	bool check, dry_run;
+	bool check, strict, dry_run;
 };
 
 static const struct option_def options[] = {
@@ -20,6 +20,8 @@ static const struct option_def options[] = {
 		"take tags that this active set pins to something else; repeatable" },
 	{ "dry-run", OPTION_FLAG, offsetof(struct import_options, dry_run), NULL, NULL,
 		"only say what would be copied and change" },
+	{ "strict", OPTION_FLAG, offsetof(struct import_options, strict), NULL, NULL,
+		"refuse a set that leaves out anything its list wants" },
 };
 
 struct progress_of {
@@ -91,21 +93,22 @@ static void print_json(const struct progress_of *p, const struct head *h, bool a
 	json_number(&out, "copied", p->r.bytes);
 	json_number(&out, "held", p->r.held_bytes);
 	json_number(&out, "quarantined", p->bad);
+	json_number(&out, "excuses", h->set.excuses);
 	buf_printf(&out, ",%s}\n", p->changes.data);
 	fputs(out.data, p->t->out);
 }
 
 static void print(const struct progress_of *p, const struct head *h, bool dry_run)
 {
+	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
 	size_t pins = count_pins(&h->set);
-	char digest[DIGEST_TEXT_SIZE];
 
 	if (p->t->json)
 		print_json(p, h, !dry_run || p->active);
 	else
-		fprintf(p->t->out, "%s %s %s: %s, %zu reference%s\n", h->set.name, h->set.version,
+		fprintf(p->t->out, "%s %s %s: %s, %zu reference%s%s\n", h->set.name, h->set.version,
 			digest_text(&h->digest, digest), dry_run ? "not imported" : "active", pins,
-			pins == 1 ? "" : "s");
+			pins == 1 ? "" : "s", excuses_text(h->set.excuses, excuses));
 }
 
 /* What would be said before the first byte; a store that is not there would be all new. */
@@ -157,6 +160,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 			e, "--dry-run reads only the beginning: name a folder or volumes");
 	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
+	trust.strict = o->strict;
 	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
 	if (rc == 0)
 		print(&p, &m.head, o->dry_run);
@@ -165,7 +169,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 
 const struct command cmd_import = {
 	.name = "import",
-	.args = "[--key PUB]... [--check] [--take SET]... [--dry-run] PATH...|-",
+	.args = "[--key PUB]... [--check] [--strict] [--take SET]... [--dry-run] PATH...|-",
 	.summary = "verify a medium and make its set active",
 	.about =
 		"PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"

@@ -73,21 +73,24 @@ static void print_sealed(const struct tool *t, const struct seal *s, bool signed
 	set_ref(&s->set, &own);
 	fprintf(t->out,
 		"{\"set\":\"%s\",\"version\":\"%s\",\"digest\":\"%s\",\"reference\":\"%s\","
-		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s,\"active\":%s}\n",
+		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s,\"active\":%s,"
+		"\"excuses\":%" PRIu64 "}\n",
 		s->set.name, s->set.version, digest, ref_text(&own, reference), s->set.bytes,
 		s->inventory.count, s->again ? "false" : "true", signed_now ? "true" : "false",
-		is_active(s) ? "true" : "false");
+		is_active(s) ? "true" : "false", s->set.excuses);
 }
 
 static void note_result(const struct tool *t, const struct seal *s, bool signed_now)
 {
-	char size[SIZE_TEXT_SIZE];
+	char size[SIZE_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
 
+	excuses_text(s->set.excuses, excuses);
 	if (s->again)
-		tool_note(t, "already sealed%s", signed_now ? "; signed by this key too" : "");
+		tool_note(t, "already sealed%s%s", excuses,
+			signed_now ? "; signed by this key too" : "");
 	else
-		tool_note(t, "sealed %zu blobs, %s%s", s->inventory.count,
-			size_text(s->set.bytes, size),
+		tool_note(t, "sealed %zu blobs, %s%s%s", s->inventory.count,
+			size_text(s->set.bytes, size), excuses,
 			is_active(s) ? "; active in this store" : "");
 	if (!is_active(s))
 		warn_held_back(t, s);

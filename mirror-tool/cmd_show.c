@@ -8,6 +8,7 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/look/look.h"
+#include "mirror-tool/pin/lock.h"
 #include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/table.h"
 #include "mirror-tool/tool.h"
@@ -202,6 +203,85 @@ static void show_state(struct page *p, const struct set_info *info)
 	}
 }
 
+/* The lock that travels in a set: 1, 0 it is not here, -1. */
+static int read_lock(struct look *l, const struct set *s, struct lock *out, struct err *e)
+{
+	const struct set_entry *entry = set_role_entry(s, SET_LOCK);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	int rc = entry ? look_blob(l, &entry->digest, MANIFEST_MAX, &bytes, e) : 0;
+
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse(&m, "lock", entry->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	if (m.kind != MEDIA_IMAGE || m.count != 1)
+		return err_set(e, ERR_CORRUPT, "the lock's manifest has not one layer");
+	rc = look_blob(l, &m.items[0].digest, LOCK_BYTES_MAX, &text, e);
+	if (rc <= 0)
+		return rc;
+	return lock_parse(out, "moat.lock", buf_span(&text), e) < 0 ? -1 : 1;
+}
+
+/* digest may be NULL. */
+static void show_excuse(struct page *p, const char *ref, const char *kind,
+	const struct digest *digest, const char *why)
+{
+	char text[DIGEST_TEXT_SIZE] = "";
+
+	if (digest)
+		digest_text(digest, text);
+	item_begin(p);
+	if (p->json) {
+		json_pair(&p->text, "reference", ref);
+		json_pair(&p->text, "kind", kind);
+		json_pair(&p->text, "digest", text);
+		json_pair(&p->text, "why", why);
+	} else {
+		buf_printf(
+			&p->text, "  %-14s %s  %s%s%s\n", kind, ref, text, *text ? "  " : "", why);
+	}
+	item_end(p);
+}
+
+static void show_lock_excuses(struct page *p, const struct lock *l)
+{
+	char ref[REF_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->skipped.count; i++)
+		show_excuse(p, l->skipped.items[i].ref, "skipped", NULL, l->skipped.items[i].why);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct excuses *x = &l->pins[i].excused;
+
+		for (size_t k = 0; k < x->count; k++)
+			show_excuse(p, ref_text(&l->pins[i].ref, ref),
+				excuse_name(x->items[k].kind), &x->items[k].digest,
+				x->items[k].why);
+	}
+}
+
+/* How much the set leaves out that its list wants; what and why is in its lock. */
+static int show_excuses(struct page *p, const struct set *s, struct err *e)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	int rc = s->excuses ? read_lock(p->look, s, &lock, e) : 0;
+
+	if (rc < 0)
+		return -1;
+	if (p->json)
+		json_number(&p->text, "excuses", s->excuses);
+	else if (s->excuses)
+		buf_printf(&p->text, "%-12s %" PRIu64 "\n", "excuses", s->excuses);
+	if (p->json || rc > 0)
+		list_begin(p, "excused");
+	if (rc > 0)
+		show_lock_excuses(p, &lock);
+	if (p->json || rc > 0)
+		list_end(p);
+	return 0;
+}
+
 static int show_set(struct page *p, struct look_set *s, struct err *e)
 {
 	if (look_load(p->look, s, e) < 0)
@@ -223,6 +303,8 @@ static int show_set(struct page *p, struct look_set *s, struct err *e)
 		if (show_signature(p, &s->signatures[i], e) < 0)
 			return -1;
 	list_end(p);
+	if (show_excuses(p, &s->set, e) < 0)
+		return -1;
 	show_entries(p, &s->set, LOOK_IMAGE, "images");
 	show_entries(p, &s->set, LOOK_FILE, "files");
 	show_entries(p, &s->set, LOOK_ATTACHED, "attached");
@@ -241,6 +323,14 @@ struct shown {
 	bool served; /* moatd answers with it */
 };
 
+/* Ordinary layers are held; of foreign ones it is said. */
+static const char *layer_state(const struct look_layer *layer)
+{
+	if (media_is_foreign(layer->media_type))
+		return layer->held ? "  (foreign, held)" : "  (foreign, not held)";
+	return layer->held ? "" : "  (not held)";
+}
+
 static void show_layer(struct page *p, const struct look_layer *layer)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
@@ -253,9 +343,10 @@ static void show_layer(struct page *p, const struct look_layer *layer)
 		json_pair(&p->text, "title", layer->title);
 		json_flag(&p->text, "held", layer->held);
 	} else {
-		buf_printf(&p->text, "    %s  %10s  %s%s%s\n", digest_text(&layer->digest, digest),
-			size_text(layer->size, size), layer->media_type, *layer->title ? "  " : "",
-			layer->title);
+		buf_printf(&p->text, "    %s  %10s  %s%s%s%s\n",
+			digest_text(&layer->digest, digest), size_text(layer->size, size),
+			layer->media_type, *layer->title ? "  " : "", layer->title,
+			layer_state(layer));
 	}
 	item_end(p);
 }

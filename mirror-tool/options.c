@@ -86,6 +86,15 @@ int size_parse(const char *text, uint64_t *bytes, struct err *e)
 		e, ERR_INPUT, "%s: unknown unit \"%s\" (K, M, G, T, KB, KiB, ...)", text, unit);
 }
 
+const char *excuses_text(uint64_t count, char text[EXCUSES_TEXT_SIZE])
+{
+	text[0] = '\0';
+	if (count)
+		snprintf(text, EXCUSES_TEXT_SIZE, ", %llu excuse%s", (unsigned long long)count,
+			count == 1 ? "" : "s");
+	return text;
+}
+
 const char *size_text(uint64_t bytes, char text[SIZE_TEXT_SIZE])
 {
 	static const char *const names[] = { "KiB", "MiB", "GiB", "TiB", "PiB" };

@@ -146,6 +146,9 @@ const char *nearest_name(const char *word, const char *const names[], size_t cou
 /* "4GiB", "700MB", "512": bytes. */
 MUST int size_parse(const char *text, uint64_t *bytes, struct err *e);
 #define SIZE_TEXT_SIZE 24
+#define EXCUSES_TEXT_SIZE 40
+/* ", 3 excuses", or "" for none; returns its buffer. */
+const char *excuses_text(uint64_t count, char text[EXCUSES_TEXT_SIZE]);
 /* "175.3 MiB"; returns its buffer. */
 const char *size_text(uint64_t bytes, char text[SIZE_TEXT_SIZE]);
 

@@ -172,8 +172,8 @@ static int look_first(struct import *im, struct medium *m, struct err *e)
 {
 	struct import_report r = { .head = &m->head, .volumes = m->volumes };
 
-	if (compare(im, m, e) < 0 || look_around(im, m, &r, e) < 0 ||
-		check_space(im, r.bytes, e) < 0)
+	if (medium_check_excuses(m, e) < 0 || compare(im, m, e) < 0 ||
+		look_around(im, m, &r, e) < 0 || check_space(im, r.bytes, e) < 0)
 		return -1;
 	say(im, &r);
 	return 0;

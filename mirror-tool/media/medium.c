@@ -1,5 +1,6 @@
 /* Many volumes as one medium. Opens files, orders them, and leaves each to volume_read. */
 #include "mirror-tool/media/medium.h"
+#include "mirror-tool/sign/key_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,6 +232,31 @@ static int read_stream(struct medium *m, const struct medium_events *events, str
 		rc = tar_again(tar, e);
 	} while (rc > 0);
 	return rc;
+}
+
+/* --- excuses --------------------------------------------------------------------------------- */
+
+static bool signer_is_strict(const struct medium *m)
+{
+	for (size_t i = 0; i < m->head.signature_count; i++)
+		for (size_t k = 0; m->signed_by[i] && k < m->trust->count; k++)
+			if (m->trust->keys[k] == m->signed_by[i] &&
+				verify_key_text(m->trust->keys[k])->strict)
+				return true;
+	return false;
+}
+
+int medium_check_excuses(const struct medium *m, struct err *e)
+{
+	const struct set *s = &m->head.set;
+
+	if (!s->excuses || !(m->trust->strict || signer_is_strict(m)))
+		return 0;
+	return err_set(e, ERR_INCOMPLETE,
+		"set %s %s leaves out %llu thing%s that its list wants, and %s; its moat.lock says "
+		"what and why; nothing was written",
+		s->name, s->version, (unsigned long long)s->excuses, s->excuses == 1 ? "" : "s",
+		m->trust->strict ? "--strict was given" : "its key says strict: true");
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */

@@ -55,6 +55,9 @@ struct medium {
 	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
 	bool *seen; /* by volume, from 1: read to its end */
 };
+/* After the head was read: ERR_INCOMPLETE when the set leaves out something that its list wants, and the
+ * trust or the text of a key that signed it is strict. */
+MUST int medium_check_excuses(const struct medium *m, struct err *e);
 void medium_release(struct medium *m);
 
 struct volume_reader;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mirror-tool/pin/files.h"
+#include "mirror-tool/pin/foreign.h"
 #include "mirror-tool/pin/selection.h"
 #include "storage/oci/reach.h"
 #include "storage/base/banned.h"
@@ -64,6 +65,7 @@ struct puller {
 	size_t count, started, running;
 	bool starting; /* start_jobs() is at work */
 	struct fetch *fetches;
+	struct foreign_layers foreign;
 };
 
 static void start_jobs(struct puller *p);
@@ -156,6 +158,7 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 	return rc != 0;
 }
 
+/* A layer with addresses of its own is got like others, and from those where that fails. */
 static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 {
 	struct puller *p = j->puller;
@@ -174,7 +177,10 @@ static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 	}
 	job_ref(j, &ref, &d->digest);
 	job_hold(j);
-	origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
+	if (d->url_count)
+		foreign_layer_get(&p->foreign, &j->origin, &ref, d, got_blob, j);
+	else
+		origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
 }
 
 static void skip_foreign(struct job *j, const struct descriptor *d)
@@ -339,7 +345,8 @@ static void walk_start(
 
 static void walk_edge(struct walk *w, const struct edge *edge)
 {
-	if (edge->role == EDGE_FOREIGN)
+	if (edge->role == EDGE_FOREIGN && w->job->pin->leave_foreign &&
+		media_is_foreign(edge->to->media_type))
 		skip_foreign(w->job, edge->to);
 	else if (edge_is_manifest(edge))
 		walk_start(w->job, edge->to, w, w->attached);
@@ -519,6 +526,7 @@ static void puller_release(struct puller *p)
 		digest_map_release(&p->jobs[i].reached[1]);
 	}
 	free(p->jobs);
+	foreign_layers_release(&p->foreign);
 	batch_free(&p->batch);
 }
 
@@ -542,6 +550,7 @@ int pull_pins(struct session *s, struct store *store, const struct lock_pin *con
 		.report = report,
 		.failures = failures };
 
+	p.foreign = (struct foreign_layers){ .store = store, .batch = p.batch };
 	add_jobs(&p, pins, count);
 	s->state.total = count;
 	start_jobs(&p);

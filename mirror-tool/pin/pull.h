@@ -11,7 +11,7 @@
 
 struct pull_report {
 	size_t pins; /* put, with all their attachments */
-	char **foreign; /* layers that were skipped: "REF DIGEST" */
+	char **foreign; /* layers that `foreign-layers: leave` left: "REF DIGEST" */
 	size_t foreign_count;
 };
 

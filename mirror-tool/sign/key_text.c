@@ -102,8 +102,21 @@ bool key_text_allows(const struct key_text *t, const char *set)
 	return t->set_count == 0;
 }
 
+static int take_strict(struct key_text *t, struct span value, struct err *e)
+{
+	if (t->has_strict)
+		return err_set(e, ERR_INPUT, "is there twice");
+	if (!span_is(value, "true") && !span_is(value, "false"))
+		return err_set(e, ERR_INPUT, "true or false is needed");
+	t->has_strict = true;
+	t->strict = span_is(value, "true");
+	return 0;
+}
+
 bool key_text_eq(const struct key_text *a, const struct key_text *b)
 {
+	if (a->strict != b->strict)
+		return false;
 	if (!a->sets_text || !b->sets_text)
 		return a->sets_text == b->sets_text;
 	return strcmp(a->sets_text, b->sets_text) == 0;
@@ -116,6 +129,7 @@ static const struct word {
 	int (*take)(struct key_text *t, struct span value, struct err *e);
 } words[] = {
 	{ "sets", take_sets },
+	{ "strict", take_strict },
 };
 
 static const struct word *find_word(struct span name)

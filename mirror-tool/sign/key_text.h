@@ -4,6 +4,7 @@
  *
  *	# the platform team's, from 2026
  *	sets: platform, apps-*
+ *	strict: true
  *	-----BEGIN PUBLIC KEY-----
  *
  * Lines are empty, comments (#) or WORD: VALUE; anything else is refused, so that a slip of the pen
@@ -20,6 +21,8 @@ struct key_text {
 	struct pattern *sets; /* names of sets that the key may sign; */
 	size_t set_count; /* 0: every set */
 	char *sets_text; /* the same as one text, "platform, apps-*"; NULL: every set */
+	bool strict; /* a set of this key with excuses is refused, as with --strict */
+	bool has_strict; /* the word was there */
 };
 #define KEY_TEXT_INIT                                                                              \
 	{                                                                                          \

@@ -33,10 +33,10 @@ static int check_same(struct trust *t, const char *path, struct span pem,
 
 	if (trust_add(&own, path, pem, e) < 0)
 		return -1;
-	if (own.count > 1 && text->set_count)
+	if (own.count > 1 && (text->set_count || text->has_strict))
 		return err_set(e, ERR_INPUT,
-			"%s: sets: limits one key, and %zu are in the file; give each its own file",
-			path, own.count);
+			"%s: %s: limits one key, and %zu are in the file; give each its own file",
+			path, text->set_count ? "sets" : "strict", own.count);
 	for (size_t i = 0; i < t->count; i++)
 		for (size_t k = 0; k < own.count; k++)
 			if (digest_eq(verify_key_id(t->keys[i]), verify_key_id(own.keys[k])) &&

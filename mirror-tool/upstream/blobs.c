@@ -18,6 +18,7 @@ struct want {
 	struct want *next;
 	struct ref ref;
 	char *url; /* a file by URL; NULL: a blob of ref */
+	bool strange; /* a manifest names it */
 	upstream_done_fn *done;
 	void *ctx;
 };
@@ -321,6 +322,7 @@ static void start_fetch(struct fetch *f)
 	*bucket = f;
 	if (w->url) {
 		x = exchange_for_url(f->up, w->url, &blob_ops, f);
+		x->strange = w->strange;
 	} else {
 		char digest[DIGEST_TEXT_SIZE];
 		AUTO(mem_free)
@@ -370,6 +372,15 @@ void upstream_url(struct upstream *up, const char *url, const struct digest *d, 
 	struct want *w = mem_alloc(sizeof(*w));
 
 	*w = (struct want){ .url = mem_strdup(url), .done = done, .ctx = ctx };
+	fetch_want(up, w, d, size, s, batch);
+}
+
+void upstream_foreign_url(struct upstream *up, const char *url, const struct digest *d,
+	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
+{
+	struct want *w = mem_alloc(sizeof(*w));
+
+	*w = (struct want){ .url = mem_strdup(url), .strange = true, .done = done, .ctx = ctx };
 	fetch_want(up, w, d, size, s, batch);
 }
 

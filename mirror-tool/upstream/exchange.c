@@ -189,7 +189,7 @@ static bool is_stranger(const struct exchange *x, const struct url *u)
 {
 	char authority[URL_HOST_MAX + 8];
 
-	return strcmp(u->host, x->url.host) != 0 &&
+	return (x->strange || strcmp(u->host, x->url.host) != 0) &&
 	       !host_settings(x->up, url_authority(u, authority));
 }
 
@@ -241,8 +241,16 @@ static void hop(struct exchange *x)
 
 static void attempt(struct exchange *x)
 {
+	struct err e = ERR_INIT;
+
 	x->hops = 0;
 	set_hop(x, &x->url);
+	if (is_stranger(x, &x->url) && url_is_private(&x->url)) {
+		err_set(&e, ERR_INPUT, "the private address %s, which `registries:` does not name",
+			x->url.host);
+		exchange_fail(x, &e);
+		return;
+	}
 	hop(x);
 }
 
@@ -413,7 +421,7 @@ static void denied(struct exchange *x)
 {
 	struct err e = ERR_INIT;
 
-	if (asks_for_nothing(x)) {
+	if (asks_for_nothing(x) || x->strange) {
 		refused(x);
 		return;
 	}

@@ -59,6 +59,7 @@ struct exchange {
 	size_t body_max;
 	bool head_only, bulk;
 	bool counts; /* against the host's pull limit */
+	bool strange; /* its URL is a stranger's: no address of our network, no credentials */
 	bool optional; /* a 401 that asks for nothing is an answer (optional.h) */
 	bool internal; /* token and ping: no queue, no answer to 401, redirects in the origin only */
 	bool refused; /* err says why it cannot even begin */

@@ -160,4 +160,10 @@ void upstream_blob_size(struct upstream *up, const struct ref *ref, const struct
 void upstream_url(struct upstream *up, const char *url, const struct digest *d, uint64_t size,
 	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx);
 
+/* The same for a URL that a manifest names, by anybody's hand: never with credentials, and to no private
+ * address that the hosts do not name. */
+void upstream_foreign_url(struct upstream *up, const char *url, const struct digest *d,
+	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done,
+	void *ctx);
+
 #endif

@@ -140,6 +140,16 @@ static int read_digest(
 	return 0;
 }
 
+/* What is no text is no address; whoever follows one judges it. */
+static void read_urls(struct manifest *m, const struct node *list, struct descriptor *d)
+{
+	const char **urls = keep(m, DESCRIPTOR_URLS_MAX, sizeof(*urls));
+
+	d->urls = urls;
+	node_each(n, list) if (n->kind == NODE_STRING && d->url_count < DESCRIPTOR_URLS_MAX)
+		urls[d->url_count++] = n->text;
+}
+
 static int read_descriptor(
 	struct manifest *m, const struct node *map, struct descriptor *d, struct err *e)
 {
@@ -156,6 +166,8 @@ static int read_descriptor(
 		return -1;
 	d->size = (uint64_t)size;
 	d->has_urls = urls && urls->count > 0;
+	if (d->has_urls)
+		read_urls(m, urls, d);
 	if (read_platform(m, map, d, e) < 0)
 		return -1;
 	return read_annotations(m, map, &d->annotations, e);

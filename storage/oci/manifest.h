@@ -17,6 +17,7 @@
 #define DESCRIBED_BYTES_MAX                                                                        \
 	(INT64_C(16) << 40) /* of one blob; no usual filesystem has larger files */
 #define DESCRIPTORS_MAX 10000 /* layers of an image, children of an index */
+#define DESCRIPTOR_URLS_MAX 8
 #define ANNOTATIONS_MAX 1000 /* of one descriptor or manifest */
 
 struct platform {
@@ -41,6 +42,8 @@ struct descriptor {
 	const char *artifact_type; /* NULL when absent */
 	bool has_platform;
 	bool has_urls; /* foreign: may be fetched elsewhere, may be missing here */
+	const char *const *urls; /* the first DESCRIPTOR_URLS_MAX of them, not judged */
+	size_t url_count;
 	struct platform platform;
 	struct annotations annotations;
 };

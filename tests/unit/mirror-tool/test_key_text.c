@@ -52,6 +52,29 @@ static void key_text__allows(void **state)
 	}
 }
 
+static void key_text__strict(void **state)
+{
+	static const struct {
+		const char *text;
+		bool strict;
+	} cases[] = { { PEM, false }, { "strict: true\n" PEM, true },
+		{ "strict:false\n" PEM, false }, { "sets: a\n strict :\ttrue \r\n" PEM, true },
+		{ "# strict: true\n" PEM, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(key_text_release) struct key_text t = KEY_TEXT_INIT;
+		AUTO(key_text_release) struct key_text none = KEY_TEXT_INIT;
+		struct span pem;
+		struct err e = ERR_INIT;
+
+		assert_ok(key_text_parse(&t, "k", span_of(cases[i].text), &pem, &e));
+		assert_int_equal(t.strict, cases[i].strict);
+		if (t.strict)
+			assert_false(key_text_eq(&t, &none));
+	}
+}
+
 static void key_text__refuses(void **state)
 {
 	static const struct {
@@ -61,6 +84,10 @@ static void key_text__refuses(void **state)
 		{ "set: apps\n" PEM, "k: line 1: \"set\" is no word for a key (known: sets: VALUE",
 			0 },
 		{ "Sets: apps\n" PEM, "line 1: \"Sets\" is no word", 0 },
+		{ "strict: yes\n" PEM, "k: line 1: strict:: true or false is needed", 0 },
+		{ "strict:\n" PEM, "true or false is needed", 0 },
+		{ "strict: true\nstrict: true\n" PEM, "line 2: strict:: is there twice", 0 },
+		{ PEM "strict: true\n", "strict: must stand in front of BEGIN", 0 },
 		{ "sets apps\n" PEM, "line 1: \"sets apps\" is no word", 0 },
 		{ "sets\n" PEM, "line 1: \"sets\" is no word", 0 },
 		{ "sets = apps\n" PEM, "is no word", 0 },
@@ -130,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_text__allows),
+		cmocka_unit_test(key_text__strict),
 		cmocka_unit_test(key_text__refuses),
 		cmocka_unit_test(key_text__limits_patterns),
 	};

@@ -158,7 +158,8 @@ static void pull__failed_items_can_be_retried_alone(void **state)
 	assert_int_equal(moat(w, "pull", "--only=" REPO ":2"), EXIT_OK);
 }
 
-static void pull__foreign_layers_are_skipped_and_told(void **state)
+/* Neither the source has the layer nor may its address be asked: what each said, and what to do. */
+static void pull__foreign_layers_come_or_are_left_by_leave(void **state)
 {
 	AUTO(world_free) struct world *w = world_new(state);
 	struct digest config = image_text(w->source, "{}"), layer = image_text(w->source, "here");
@@ -170,12 +171,19 @@ static void pull__foreign_layers_are_skipped_and_told(void **state)
 		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"%s\","
 		"\"size\":2},\"layers\":[{\"mediaType\":\"a/b\",\"digest\":\"%s\",\"size\":4},"
 		"{\"mediaType\":\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\","
-		"\"digest\":\"sha256:%064d\",\"size\":9,\"urls\":[\"https://h/x\"]}]}",
+		"\"digest\":\"sha256:%064d\",\"size\":9,\"urls\":[\"https://127.0.0.1:1/x\"]}]}",
 		digest_text(&config, one), digest_text(&layer, other), 7);
 	d = image_text(w->source, text);
 	entry(w, "one", MEDIA_OCI_MANIFEST, &d);
 	write_index(w);
 	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_int_not_equal(moat(w, "pull", "--json"), EXIT_OK);
+	assert_non_null(strstr(w->out, "has no blob sha256:0000"));
+	assert_non_null(strstr(w->out, "the private address 127.0.0.1"));
+	assert_non_null(strstr(w->out, "foreign-layers: leave in the list"));
+	assert_int_equal(unlink(sandbox_path(w->sb, "moat.lock")), 0);
+	write_list(w, ITEM "foreign-layers: leave\n");
 	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
 	assert_int_equal(moat(w, "pull", "--json"), EXIT_OK);
 	assert_non_null(strstr(w->out, "\"foreign\":[\"" REPO ":1 sha256:0000"));
@@ -282,7 +290,7 @@ int main(void)
 		TEST(pin__refuses_an_image_for_another_platform),
 		TEST(pull__failed_items_can_be_retried_alone),
 		TEST(pin__upstream_signatures_must_hold_where_the_list_says_so),
-		TEST(pull__foreign_layers_are_skipped_and_told),
+		TEST(pull__foreign_layers_come_or_are_left_by_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,8 @@ struct rebuild {
 	size_t count;
 	struct listed_signature *signatures;
 	size_t signature_count;
+	bool ours; /* some entry is */
+	struct digest foreign; /* an entry that is not; DIGEST_NONE */
 };
 
 static void rebuild_release(struct rebuild *r)
@@ -130,27 +132,31 @@ static int find_signature(
 	return 0;
 }
 
-/* What moat lists carries a name of moat's kind; another tool's layout is not ours to take over. */
-static int check_ours(const struct descriptor *d, struct err *e)
+/* What moat lists carries a name of moat's kind. A layout without any such name is another tool's, not
+ * ours to take over; what others added to one of ours is passed over. */
+static int check_ours(const struct rebuild *r, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 
-	if (entry_is_ours(d))
+	if (r->ours || !r->foreign.alg)
 		return 0;
 	return err_set(e, ERR_INPUT,
 		"an OCI layout of another tool (index.json lists %s without a name "
 		"of moat's): give the store a directory of its own",
-		digest_text(&d->digest, text));
+		digest_text(&r->foreign, text));
 }
 
-/* The first reading: is all of it ours, and which sets are there? */
+/* The first reading: is it ours, and which sets are there? */
 static int find(void *ctx, size_t number, const struct descriptor *d, struct err *e)
 {
 	struct rebuild *r = ctx;
 	const char *subject = note(d, NOTE_SUBJECT);
 
-	if (check_ours(d, e) < 0)
-		return -1;
+	if (!entry_is_ours(d)) {
+		r->foreign = d->digest;
+		return 0;
+	}
+	r->ours = true;
 	if (note(d, NOTE_SET_NAME))
 		find_set(r, number, d);
 	return subject ? find_signature(r, d, subject, e) : 0;
@@ -302,7 +308,7 @@ static int make(struct rebuild *r, const struct standing *st, struct err *e)
 {
 	struct store *s = r->store;
 
-	if (index_json_each(s, find, r, e) < 0 || META(s, clear, e) < 0 ||
+	if (index_json_each(s, find, r, e) < 0 || check_ours(r, e) < 0 || META(s, clear, e) < 0 ||
 		fault("rebuild.clear", e) < 0 || BLOBS(s, scan, add_blob, skip_stray, r, e) < 0 ||
 		add_sets(r, e) < 0 || index_json_each(s, add_tag, r, e) < 0)
 		return -1;

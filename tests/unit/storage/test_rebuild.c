@@ -137,7 +137,7 @@ static const struct {
 		"{\"schemaVersion\":2,\"annotations\":{\"manifests\":\"\\\"manifests\\\":[\"},"
 		"\"manifests\":[" GOOD "]}",
 		NULL },
-	{ "not first", LIST(GOOD "," ENTRY("\"x\":\"y\"")), "another tool" },
+	{ "what others added", LIST(GOOD "," ENTRY("\"x\":\"y\"")), NULL },
 	{ "escaped key", "{\"schemaVersion\":2,\"\\u006danifests\":[" ENTRY("") "]}",
 		"another tool" },
 	{ "nothing", "", "index.json" },

@@ -413,6 +413,82 @@ static void store_open__writes_a_damaged_index_again(void **state)
 	}
 }
 
+/* What an index.json says that people or a disk changed: of whatever is odd in it the rest comes back. */
+static const struct {
+	const char *name, *what, *by; /* the first one in it */
+	unsigned sets; /* that come back */
+} odd[] = {
+	{ "a set twice", "", "", 2 },
+	{ "no history", "vnd.moat.set.generations", "x", 2 },
+	{ "words for a history", "\"vnd.moat.set.generations\":\"", "&soon ", 2 },
+	{ "the same generation twice", "\"vnd.moat.set.generations\":\"", "&1:1:1 1:1:1 ", 2 },
+	{ "no order", "vnd.moat.set.order", "x", 2 },
+	{ "no version", "vnd.moat.set.version", "x", 2 },
+	{ "no name", "vnd.moat.set.name", "x", 1 },
+	{ "the last number", "\"vnd.moat.store.serial\":\"", "&99999999999999999", 2 },
+	{ "no number", "vnd.moat.store.serial", "x", 2 },
+};
+
+/* `by` with & for `what`; with neither, the first entry twice. */
+static void change_text(const struct buf *text, size_t i, struct buf *out)
+{
+	const char *begin = strstr(text->data, odd[i].what), *line = strchr(text->data, '\n') + 1;
+	size_t at = (size_t)(begin - text->data), skip = strlen(odd[i].what);
+
+	assert_non_null(begin);
+	if (!skip) {
+		buf_add(out, text->data, (size_t)(line - text->data));
+		buf_add(out, line, strcspn(line, "\n") + 1);
+		buf_str(out, line);
+		return;
+	}
+	buf_add(out, text->data, at);
+	if (*odd[i].by == '&')
+		buf_str(out, odd[i].what);
+	buf_str(out, odd[i].by + (*odd[i].by == '&'));
+	buf_str(out, text->data + at + skip);
+}
+
+static int count_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	unsigned *count = ctx;
+
+	(void)info;
+	(void)e;
+	++*count;
+	return 0;
+}
+
+static void rebuild__of_an_odd_index(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+		AUTO(buf_release) struct buf text = BUF_INIT, other = BUF_INIT;
+		struct manifest_info info;
+		struct err e = ERR_INIT, why = ERR_INIT;
+		unsigned sets = 0;
+
+		print_message("%s\n", odd[i].name);
+		fill(s);
+		store_close(&s);
+		read_whole(*state, "s/index.json", &text);
+		change_text(&text, i, &other);
+		write_whole(*state, "s/index.json", &other);
+		lose_meta(*state);
+		s = sandbox_store(*state, "s", STORE_WRITE);
+		assert_ok(list_sets(s, count_set, &sets, &e));
+		assert_int_equal(sets, odd[i].sets);
+		assert_int_equal(manifest_by_tag(s, REPO, "put", &info, &e), 1);
+		assert_int_equal(store_is_current(s, &why, &e), 1);
+		assert_sound(s);
+		store_close(&s);
+		s = sandbox_store(*state, "s", STORE_WRITE);
+		assert_int_equal(store_is_current(s, &why, &e), 1);
+		store_close(&s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_standing(void)
@@ -423,6 +499,7 @@ int test_standing(void)
 		T(store_open__readers_are_told_of_a_lost_database),
 		T(rebuild__goes_on_without_lost_blobs),
 		T(store_open__writes_a_damaged_index_again),
+		T(rebuild__of_an_odd_index),
 	};
 
 	return cmocka_run_group_tests_name("storage/standing", tests, NULL, NULL);

@@ -359,6 +359,16 @@ bool auth_may_list(struct auth *a, const struct who *w)
 	return may;
 }
 
+bool auth_may_see(struct auth *a, const struct who *w, const char *repo)
+{
+	AUTO(state_put) struct state *s = state_get(a);
+
+	if (access_may(s->access, "", repo, ACTION_PULL))
+		return true;
+	return *w->name && (!w->by_token || granted(w, "", ACTION_CATALOG)) &&
+	       access_may(s->access, w->name, repo, ACTION_PULL);
+}
+
 /* --- challenges ------------------------------------------------------------------------------ */
 
 /* The name that the client calls us by, if it is one. */

@@ -70,6 +70,9 @@ bool auth_may(struct auth *a, const struct who *w, const char *path, const char 
  * the rules let do all of `actions` to some repository that the path may mean. */
 bool auth_login_helps(struct auth *a, const struct who *w, const char *path, unsigned actions);
 bool auth_may_list(struct auth *a, const struct who *w);
+/* May a list of repositories name this one? By the rules of pulling alone: a token that may list stands for
+ * its user there, as no client can ask for a scope of each name beforehand. */
+bool auth_may_see(struct auth *a, const struct who *w, const char *repo);
 
 /* The value of WWW-Authenticate. host: the Host header, not trusted; path "" and actions 0: no scope;
  * path NULL: at the token service itself. */

@@ -30,7 +30,7 @@ static int stored_last(struct site *s, const char *last, char out[NAME_MAX_BYTES
 	return rc;
 }
 
-/* Names that who asks may read, until the page is full. */
+/* Names that the caller may see, until the page is full. */
 struct filter {
 	struct site *site;
 	const struct request *q;
@@ -43,11 +43,10 @@ struct filter {
 static int filter_add(void *ctx, const char *name, struct err *e)
 {
 	struct filter *f = ctx;
-	char served[REF_TEXT_SIZE];
+	struct auth *auth = f->site->auth;
 
 	snprintf(f->seen, sizeof(f->seen), "%s", name);
-	ref_api_name(name, served);
-	if (f->more || !site_may(f->site, f->q, served, name, ACTION_PULL))
+	if (f->more || (auth && !auth_may_see(auth, f->q->who, name)))
 		return 0;
 	if (f->left == 0) {
 		f->more = true;

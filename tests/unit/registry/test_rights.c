@@ -382,6 +382,25 @@ static void catalog__shows_what_may_be_pulled(void **state)
 	assert_string_equal(header(f, "Link"), ""); /* what is left is not for alice */
 }
 
+/* Clients ask for the scope of the catalog alone, and show a token of that for it. */
+static void catalog__a_token_stands_for_its_user(void **state)
+{
+	struct fixture *f = *state;
+
+	pin(f);
+	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/team/x/manifests/1"), 201);
+	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/zeta/x/manifests/1"), 201);
+	open_matrix(f, false);
+	become(f, "alice", "registry:catalog:*");
+	check(f, YES, GET, "/v2/_catalog");
+	assert_true(says(f, "[\"" NGINX "\",\"team/x\"]"));
+	check(f, NO, GET, "/v2/team/x/manifests/1"); /* the token itself is for the list */
+	become(f, "alice", "repository:team/x:pull");
+	check(f, NO, GET, "/v2/_catalog");
+	become(f, "bob", "registry:catalog:*");
+	check(f, NEVER, GET, "/v2/_catalog");
+}
+
 /* Who may not read a repository learns nothing of what is in it, by any way. */
 static void mount__no_oracle(void **state)
 {
@@ -470,6 +489,7 @@ int main(void)
 		TEST(keep__is_private_where_a_login_is_needed),
 		TEST(hidden__is_401_until_somebody_is_known),
 		TEST(catalog__shows_what_may_be_pulled),
+		TEST(catalog__a_token_stands_for_its_user),
 		TEST(mount__no_oracle),
 		TEST(base__says_whether_to_log_in),
 		TEST(logins__refused),

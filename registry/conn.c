@@ -14,6 +14,8 @@
 #include "storage/base/banned.h"
 
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */
+#define TURN_LEAST_MOVE (32u << 10) /* bytes between two sweeps, a second apart, that keep a turn */
+#define TURN_SWEEPS 3 /* the first may come at any time after the turn began */
 #define WAIT_SECONDS 600 /* likewise: more than the sync of a blob on a slow disk takes */
 
 void conn_enter(struct conn *c, enum phase phase)
@@ -296,9 +298,28 @@ static bool is_late(struct conn *c)
 	return false;
 }
 
+/* A body that hardly moves gives its turn to another, and is sent on without one. */
+static void check_turn(struct conn *c)
+{
+	uint64_t acked, moved;
+
+	if (c->phase != PHASE_SENDING || !c->has_turn)
+		return;
+	acked = socket_acked(c->fd);
+	moved = acked - c->turn_acked;
+	c->turn_acked = acked;
+	c->slow_sweeps = moved < TURN_LEAST_MOVE ? c->slow_sweeps + 1 : 0;
+	if (c->slow_sweeps < TURN_SWEEPS)
+		return;
+	c->has_turn = false;
+	turns_leave(c->loop->server->turns, &c->turn);
+}
+
 void conn_sweep(struct loop *l)
 {
-	for (struct conn *c = l->conns; c; c = c->next)
+	for (struct conn *c = l->conns; c; c = c->next) {
+		check_turn(c);
 		if (is_late(c))
 			conn_shut(c);
+	}
 }

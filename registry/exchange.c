@@ -190,13 +190,16 @@ static void login_go(struct turn *t)
 	jobs_add(c->loop->server->passwords, &c->job);
 }
 
-/* Checking costs time by design: address by address, so that one that guesses holds up nobody else. */
+/* Checking costs time by design: client by client, those whose last password was wrong behind all others,
+ * so that guessing holds up no login. */
 static void check_later(struct conn *c)
 {
 	struct loop *l = c->loop;
+	struct turn_client client = { c->client, client_is_suspect(c->client) };
 
 	c->turn.go = login_go;
-	if (turns_enter(l->server->logins, &c->turn, c->client, l->now_ms, login_wait)) {
+	c->checked = true;
+	if (turns_enter(l->server->logins, &c->turn, &client, l->now_ms, login_wait)) {
 		login_wait(&c->turn);
 		login_go(&c->turn);
 	}
@@ -230,11 +233,15 @@ static bool identify(struct conn *c)
 		certificate = name;
 	switch (auth_identify(config->auth, c->request.authorization, certificate, &c->who, &why)) {
 	case AUTH_OK:
+		if (c->checked)
+			client_judge(c->client, false);
 		return true;
 	case AUTH_LATER:
 		check_later(c);
 		return false;
 	default:
+		if (c->checked)
+			client_judge(c->client, true);
 		unknown(c, why);
 		return true;
 	}
@@ -366,7 +373,8 @@ static bool waits_for_turn(struct conn *c)
 		return false;
 	c->has_turn = true;
 	c->turn.go = turn_go;
-	return !turns_enter(l->server->turns, &c->turn, c->client, l->now_ms, turn_wait);
+	return !turns_enter(l->server->turns, &c->turn, &(struct turn_client){ .id = c->client },
+		l->now_ms, turn_wait);
 }
 
 static void answer_reading(struct conn *c)
@@ -501,7 +509,8 @@ void exchange_completed(
 	}
 	if (c->has_turn)
 		turns_leave(c->loop->server->turns, &c->turn);
-	c->has_turn = c->framed = c->begun = c->ready = false;
+	c->has_turn = c->framed = c->begun = c->ready = c->checked = false;
+	c->slow_sweeps = 0;
 	writing_free(&c->writing);
 	content_unref(&c->held);
 	reply_release(&c->reply);

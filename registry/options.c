@@ -88,7 +88,9 @@ const struct config_key options_table[] = {
 	{ "connections", CONFIG_INT, AT(connections), "16384", 1, 1 << 20, "connections",
 		"Most connections at once; each may take 27 KB." },
 	{ "connections-each", CONFIG_INT, AT(connections_each), "2048", 1, 1 << 20, "connections",
-		"Most connections at once from one address." },
+		"Most connections at once from one client: an IPv4 address, or an IPv6 network of "
+		"64 "
+		"bits." },
 	{ "header-timeout", CONFIG_INT, AT(header_timeout), "10", 1, 3600, "seconds",
 		"A request must have arrived after that long." },
 	{ "idle-timeout", CONFIG_INT, AT(idle_timeout), "75", 1, 86400, "seconds",

@@ -290,8 +290,8 @@ int server_start(struct server **out, const struct server_config *config, struct
 
 	s->config = *config;
 	s->clients = clients_new(config->connections, config->connections_each);
-	s->turns = turns_new(config->bodies);
-	s->logins = turns_new(PASSWORD_THREADS);
+	s->turns = turns_new(config->bodies, false);
+	s->logins = turns_new(PASSWORD_THREADS, true);
 	if (open_writers(s, e) < 0)
 		return -1;
 	s->loops = mem_grow(NULL, config->threads, sizeof(*s->loops));

@@ -64,7 +64,10 @@ struct conn {
 	bool begun; /* and who asks is known: the body may come */
 	bool expects; /* 100-continue */
 	bool ready; /* the reply is to be sent as soon as it can be */
+	bool checked; /* a password of it was */
 	bool has_turn; /* it counts among the bodies that are sent */
+	unsigned slow_sweeps; /* in a row, while it had a turn */
+	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */
 	uint64_t body; /* bytes of it that came */
 	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */

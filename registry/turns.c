@@ -11,23 +11,26 @@
 struct lane {
 	struct lane *next; /* of the ring */
 	const void *client;
-	struct turn *first, **last; /* its queue */
+	struct turn *first, **end; /* its queue */
 	unsigned active;
+	bool last; /* behind all that are not */
 };
 
 struct turns {
 	pthread_mutex_t lock;
 	unsigned limit, each, active, waiting;
+	bool newest; /* a client that comes is next */
 	struct lane *ring; /* the lane that was served last; its next comes next */
 };
 
-struct turns *turns_new(unsigned active)
+struct turns *turns_new(unsigned active, bool newest)
 {
 	struct turns *t = mem_alloc(sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
 	t->limit = active;
 	t->each = (active + 1) / 2;
+	t->newest = newest;
 	return t;
 }
 
@@ -52,14 +55,12 @@ static struct lane *lane_of(struct turns *t, const void *client)
 		} while (lane != t->ring);
 	lane = mem_alloc(sizeof(*lane));
 	lane->client = client;
-	lane->last = &lane->first;
-	if (t->ring) { /* behind all others */
-		lane->next = t->ring->next;
+	lane->end = &lane->first;
+	lane->next = t->ring ? t->ring->next : lane;
+	if (t->ring)
 		t->ring->next = lane;
-	} else {
-		lane->next = lane;
-	}
-	t->ring = lane;
+	if (!t->ring || !t->newest)
+		t->ring = lane; /* behind all others */
 	return lane;
 }
 
@@ -67,19 +68,20 @@ static void wait_behind(struct turns *t, struct turn *turn, int64_t now_ms)
 {
 	turn->next = NULL;
 	turn->since_ms = now_ms;
-	*turn->lane->last = turn;
-	turn->lane->last = &turn->next;
+	*turn->lane->end = turn;
+	turn->lane->end = &turn->next;
 	t->waiting++;
 }
 
 /* Nobody waits who could go: so whoever finds room may have it. */
-bool turns_enter(struct turns *t, struct turn *turn, const void *client, int64_t now_ms,
-	void (*before)(struct turn *turn))
+bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *client,
+	int64_t now_ms, void (*before)(struct turn *turn))
 {
 	bool go;
 
 	pthread_mutex_lock(&t->lock);
-	turn->lane = lane_of(t, client);
+	turn->lane = lane_of(t, client->id);
+	turn->lane->last = client->last;
 	go = t->active < t->limit && turn->lane->active < t->each;
 	if (go) {
 		t->active++;
@@ -99,7 +101,7 @@ static struct turn *take_from(struct turns *t, struct lane *lane)
 
 	lane->first = turn->next;
 	if (!lane->first)
-		lane->last = &lane->first;
+		lane->end = &lane->first;
 	t->ring = lane;
 	t->waiting--;
 	t->active++;
@@ -107,19 +109,27 @@ static struct turn *take_from(struct turns *t, struct lane *lane)
 	return turn;
 }
 
-/* The lane whose turn it is, or NULL. */
-static struct lane *find_next(struct turns *t)
+static struct lane *find_among(struct turns *t, bool last)
 {
 	struct lane *lane = t->ring;
 
-	if (!lane || t->active >= t->limit)
-		return NULL;
 	do {
 		lane = lane->next;
-		if (lane->first && lane->active < t->each)
+		if (lane->first && lane->active < t->each && lane->last == last)
 			return lane;
 	} while (lane != t->ring);
 	return NULL;
+}
+
+/* The lane whose turn it is, or NULL. */
+static struct lane *find_next(struct turns *t)
+{
+	struct lane *lane;
+
+	if (!t->ring || t->active >= t->limit)
+		return NULL;
+	lane = find_among(t, false);
+	return lane ? lane : find_among(t, true);
 }
 
 static void forget_idle(struct turns *t, struct lane *lane)

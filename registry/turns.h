@@ -1,9 +1,9 @@
 /*
- * Whose turn it is to be sent a large body. At most so many are sent at once, so that each is fast
- * and the first nodes of a storm are finished, and can serve others, while the rest still waits;
- * whoever waits is taken client by client in turn, and each client's requests in their order. No client
- * has more than half of the turns: one that reads slowly must not keep all others out. Nobody is
- * refused: clients of registries take a 429 for a failure.
+ * A fair queue: of large bodies to be sent, of passwords to be checked. At most so many have a turn at once,
+ * so that each is fast and the first nodes of a storm are finished, and can serve others, while the rest
+ * waits. Turns go client by client, and to each client's requests in their order. No client has more than
+ * half of them, and what makes no progress gives its turn up (conn.c). No request is refused: clients of
+ * registries take a 429 for a failure.
  *
  * Safe from any thread.
  */
@@ -23,14 +23,21 @@ struct turn {
 	int64_t since_ms;
 };
 
-struct turns *turns_new(unsigned active); /* at least 1 */
+/* active: at least 1. newest: a client that had none waiting is next, else it comes behind all others. With
+ * it, those who come during an attack do not wait for all that came before. */
+struct turns *turns_new(unsigned active, bool newest);
 void turns_free(struct turns **t); /* nobody may wait */
 
-/* True: go on at once. False: go() is called later. client: any address that tells clients apart.
- * before() runs first in that case, so that go() can not come too early. */
-bool turns_enter(struct turns *t, struct turn *turn, const void *client, int64_t now_ms,
-	void (*before)(struct turn *turn));
-/* A body that had its turn is over. */
+struct turn_client {
+	const void *id; /* any address that tells clients apart */
+	bool last; /* its requests come behind those of all others, until turns_expire() */
+};
+
+/* True: go on at once. False: go() is called later; before() runs first in that case, so that go() can
+ * not come too early. */
+bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *client,
+	int64_t now_ms, void (*before)(struct turn *turn));
+/* A turn is over, or given up. */
 void turns_leave(struct turns *t, struct turn *turn);
 
 /* Let go whoever has waited since before that time, whatever the limit says; INT64_MAX: everybody. */

@@ -32,7 +32,7 @@ static int setup(void **state)
 	f->site = (struct site){ .store = sandbox_store(f->sb, "store", STORE_READ),
 		.cache = cache_new(1 << 20, 64),
 		.clients = clients_new(10, 10),
-		.turns = turns_new(4),
+		.turns = turns_new(4, false),
 		.metrics = metrics_new(2),
 		.now_ms = 1000 };
 	reply_init(&f->reply);

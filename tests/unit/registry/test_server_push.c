@@ -439,6 +439,31 @@ static void rate__of_bodies_that_crawl(void **state)
 	assert_true(rest_of(reads.fd) < LAYER);
 }
 
+/* Two that read nothing hold both turns until that is seen; a third one has its body before a turn would
+ * expire, which is after a minute. */
+static void turn__given_up_by_what_does_not_move(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config config = usual();
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	AUTO(mem_free) char *path = mem_printf("/v2/team/app/blobs/%s", f->digest);
+	AUTO(mem_free) char *put = mem_printf("/v2/team/app/blobs/uploads/?digest=%s", f->digest);
+
+	config.bodies = 2;
+	start(f, config);
+	AUTO(wire_close) struct wire w = wire_open_from(0x7f000002, f->run.port);
+	AUTO(wire_close) struct wire one = wire_open_from(0x7f000003, f->run.port);
+	AUTO(wire_close) struct wire two = wire_open_from(0x7f000004, f->run.port);
+
+	assert_int_equal(ask(&w, "POST", put, "", buf_span(&f->layer), &a), 201);
+	head(&one, "GET", path, "");
+	head(&two, "GET", path, "");
+	assert_true(wire_has_begun(&one));
+	assert_true(wire_has_begun(&two));
+	assert_int_equal(ask(&w, "GET", path, "", NOTHING, &a), 200);
+	assert_int_equal(a.body.len, f->layer.len);
+}
+
 /* --- users ---------------------------------------------------------------------------------- */
 
 /* alice:secret, to be checked in 2^cost rounds */
@@ -657,6 +682,7 @@ int main(void)
 		PREPARED(push__passwords_are_checked_by_other_threads),
 		PREPARED(push__guesses_hold_up_only_their_address),
 		PREPARED(rate__of_bodies_that_crawl),
+		PREPARED(turn__given_up_by_what_does_not_move),
 		PREPARED(pull__bodies_wait_for_their_turn),
 		PREPARED(server_stop__in_the_middle_of_everything),
 		RUNNING(server_drain__finishes_an_upload),

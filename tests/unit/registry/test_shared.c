@@ -40,13 +40,13 @@ static void paused(struct turn *t)
 static bool enter(struct turns *t, struct waiter *w, char name, const void *client, int64_t now)
 {
 	*w = (struct waiter){ .turn.go = went, .name = name };
-	return turns_enter(t, &w->turn, client, now, paused);
+	return turns_enter(t, &w->turn, &(struct turn_client){ .id = client }, now, paused);
 }
 
 /* Client 1 asks for much, 2 and 3 for little: each is served in turn. */
 static void turns__client_by_client(void **state)
 {
-	struct turns *t = turns_new(4);
+	struct turns *t = turns_new(4, false);
 	struct waiter w[10];
 	unsigned active, waiting;
 	int one, two, three;
@@ -77,7 +77,7 @@ static void turns__client_by_client(void **state)
 /* Client 1 reads slowly, and asks for more than there is. */
 static void turns__one_client_has_half(void **state)
 {
-	struct turns *t = turns_new(4);
+	struct turns *t = turns_new(4, false);
 	struct waiter w[7];
 	unsigned active, waiting;
 	int one, two;
@@ -100,9 +100,56 @@ static void turns__one_client_has_half(void **state)
 	turns_free(&t);
 }
 
+static void turns__newest_first(void **state)
+{
+	struct turns *t = turns_new(2, true);
+	struct waiter w[5];
+	int clients[5];
+
+	(void)state;
+	order[0] = '\0';
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(enter(t, &w[i], (char)('a' + i), &clients[i], 0), i < 2);
+	for (const char *over = "abedc"; *over; over++)
+		turns_leave(t, &w[*over - 'a'].turn);
+	assert_string_equal(order, "edc");
+	turns_free(&t);
+}
+
+static bool enter_last(struct turns *t, struct waiter *w, char name, const void *client)
+{
+	*w = (struct waiter){ .turn.go = went, .name = name };
+	return turns_enter(t, &w->turn, &(struct turn_client){ client, true }, 0, paused);
+}
+
+/* Whoever guesses passwords, from however many addresses, comes behind a first login. */
+static void turns__suspects_come_last(void **state)
+{
+	struct turns *t = turns_new(2, false);
+	struct waiter w[6];
+	int one, two, three, four;
+
+	(void)state;
+	order[0] = '\0';
+	assert_true(enter_last(t, &w[0], 'a', &one));
+	assert_true(enter_last(t, &w[1], 'b', &two));
+	assert_false(enter_last(t, &w[2], 'c', &two));
+	assert_false(enter_last(t, &w[3], 'd', &three));
+	assert_false(enter(t, &w[4], 'X', &four, 0));
+	turns_leave(t, &w[0].turn);
+	assert_string_equal(order, "X");
+	assert_false(enter(t, &w[0], 'Y', &one, 0)); /* no suspect any more */
+	turns_leave(t, &w[4].turn);
+	assert_string_equal(order, "XY");
+	for (int i = 0; i < 4; i++)
+		turns_leave(t, &w[i].turn);
+	assert_int_equal(strlen(order), 4);
+	turns_free(&t);
+}
+
 static void turns__nobody_waits_for_ever(void **state)
 {
-	struct turns *t = turns_new(1);
+	struct turns *t = turns_new(1, false);
 	struct waiter w[4];
 	unsigned active, waiting;
 	int one, two;
@@ -436,6 +483,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(turns__client_by_client),
 		T(turns__one_client_has_half),
+		T(turns__newest_first),
+		T(turns__suspects_come_last),
 		T(turns__nobody_waits_for_ever),
 		T(jobs__all_are_run),
 		T(uploads__belong_to_who_began_them),

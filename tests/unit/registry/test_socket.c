@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "registry/clients.h"
+#include "storage/base/buf.h"
 #include "registry/socket.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
@@ -103,6 +104,68 @@ static void clients__each_and_all_have_a_limit(void **state)
 	clients_leave(c, &none);
 }
 
+static void clients__one_machine_is_one_client(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} pairs[] = {
+		{ "[2001:db8::1]:1", "[2001:db8::ffff:2]:9", true },
+		{ "[2001:db8:0:1::1]:1", "[2001:db8::1]:1", false },
+		{ "[::ffff:10.0.0.1]:1", "10.0.0.1:1", true },
+		{ "[::ffff:10.0.0.1]:1", "[::ffff:10.0.0.2]:1", false },
+		{ "10.0.0.1:1", "10.0.0.2:1", false },
+		{ "[::1]:1", "127.0.0.1:1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		AUTO(clients_free) struct clients *c = clients_new(9, 9);
+		struct client *one, *two;
+		struct address a, b;
+		struct err e;
+
+		assert_ok(address_parse(&a, pairs[i].a, &e));
+		assert_ok(address_parse(&b, pairs[i].b, &e));
+		assert_int_equal(clients_enter(c, &a, &one), CLIENT_OK);
+		assert_int_equal(clients_enter(c, &b, &two), CLIENT_OK);
+		if ((one == two) != pairs[i].same)
+			fail_msg("%s and %s", pairs[i].a, pairs[i].b);
+	}
+}
+
+static void clients__a_suspect_is_remembered_for_a_while(void **state)
+{
+	AUTO(clients_free) struct clients *c = clients_new(9, 9);
+	struct client *client;
+	struct address a;
+	struct err e;
+
+	(void)state;
+	assert_ok(address_parse(&a, "10.0.0.1:1", &e));
+	assert_int_equal(clients_enter(c, &a, &client), CLIENT_OK);
+	assert_false(client_is_suspect(client));
+	client_judge(client, true);
+	clients_leave(c, &client);
+	assert_int_equal(clients_enter(c, &a, &client), CLIENT_OK);
+	assert_true(client_is_suspect(client));
+	clients_leave(c, &client);
+	for (unsigned i = 0; i < 5000; i++) { /* others that guess, more than are remembered */
+		AUTO(mem_free) char *text = mem_printf("10.1.%u.%u:1", i / 250, i % 250);
+		struct address other;
+
+		assert_ok(address_parse(&other, text, &e));
+		assert_int_equal(clients_enter(c, &other, &client), CLIENT_OK);
+		client_judge(client, true);
+		clients_leave(c, &client);
+	}
+	assert_int_equal(clients_count(c), 0);
+	assert_int_equal(clients_enter(c, &a, &client), CLIENT_OK);
+	assert_false(client_is_suspect(client));
+	client_judge(client, false);
+	clients_leave(c, &client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +173,8 @@ int main(void)
 		cmocka_unit_test(socket_listen__two_on_one_port),
 		cmocka_unit_test(socket_inherited__only_for_this_process),
 		cmocka_unit_test(clients__each_and_all_have_a_limit),
+		cmocka_unit_test(clients__one_machine_is_one_client),
+		cmocka_unit_test(clients__a_suspect_is_remembered_for_a_while),
 	};
 
 	return cmocka_run_group_tests_name("registry/socket", tests, NULL, NULL);

@@ -23,15 +23,15 @@ static const struct option_def options[] = {
 		"only the files of the active sets" },
 };
 
-enum served { NOT_SERVED, SERVED, SERVED_BY_OTHER };
-
 /* One list: a table for people, or the inside of a JSON array. */
 struct listing {
 	bool json;
 	struct table table;
 	struct buf text;
 	size_t count;
-	enum served served; /* of the entry at hand: is its tag served as it, and by its set? */
+	/* Of the entry at hand: */
+	bool served; /* its reference is answered with it */
+	bool elsewhere; /* another set owns the tag, and has the row */
 };
 
 static void listing_release(struct listing *l)
@@ -134,22 +134,21 @@ static void json_platforms(struct buf *out, const char *key, const struct buf *w
 	buf_char(out, ']');
 }
 
-/* Of a medium everything would be served. */
-static int served_as(struct look *look, const struct look_set *s, const struct set_entry *entry,
-	enum served *out, struct err *e)
+/* By the rule that serves: a medium serves nothing, and what has no tag is asked for by digest. */
+static int find_owner(struct look *look, struct listing *l, const struct look_set *s,
+	const struct set_entry *entry, struct err *e)
 {
 	struct tag_owner owner;
-	int rc;
 
-	*out = SERVED;
+	l->served = look->store != NULL;
+	l->elsewhere = false;
 	if (!look->store || !*entry->tag)
 		return 0;
-	rc = tag_owner_get(look->store, entry->name, entry->tag, &owner, e);
-	if (rc <= 0 || !digest_eq(&owner.digest, &entry->digest))
-		*out = NOT_SERVED;
-	else if (strcmp(owner.set, s->info.name) != 0)
-		*out = SERVED_BY_OTHER;
-	return rc < 0 ? -1 : 0;
+	if (tag_owner_get(look->store, entry->name, entry->tag, &owner, e) < 0)
+		return -1;
+	l->served = digest_eq(&owner.digest, &entry->digest);
+	l->elsewhere = strcmp(owner.set, s->info.name) != 0;
+	return 0;
 }
 
 static void image_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
@@ -162,8 +161,8 @@ static void image_row(struct listing *l, const struct look_set *s, const struct 
 	platforms(image, true, &held);
 	platforms(image, false, &absent);
 	look_reference(entry, reference);
-	if (!l->json && l->served != SERVED)
-		return; /* the set that serves the tag has a row of it */
+	if (!l->json && l->elsewhere)
+		return;
 	if (!l->json) {
 		short_digest(&entry->digest, digest);
 		table_row(&l->table, reference, digest,
@@ -177,7 +176,7 @@ static void image_row(struct listing *l, const struct look_set *s, const struct 
 	json_pair(&l->text, "mediaType", entry->media_type);
 	json_pair(&l->text, "set", s->info.name);
 	json_pair(&l->text, "version", s->info.version);
-	json_flag(&l->text, "served", l->served != NOT_SERVED);
+	json_flag(&l->text, "served", l->served);
 	json_number(&l->text, "bytes", image->bytes);
 	json_platforms(&l->text, "held", &held);
 	json_platforms(&l->text, "absent", &absent);
@@ -190,7 +189,7 @@ static void file_row(struct listing *l, const struct look_set *s, const struct s
 	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
 	look_reference(entry, reference);
-	if (!l->json && l->served != SERVED)
+	if (!l->json && l->elsewhere)
 		return;
 	if (!l->json) {
 		short_digest(&layer->digest, digest);
@@ -205,7 +204,7 @@ static void file_row(struct listing *l, const struct look_set *s, const struct s
 	json_pair(&l->text, "platform", child->platform);
 	json_pair(&l->text, "reference", reference);
 	json_pair(&l->text, "set", s->info.name);
-	json_flag(&l->text, "served", l->served != NOT_SERVED);
+	json_flag(&l->text, "served", l->served);
 	json_number(&l->text, "size", layer->size);
 	buf_char(&l->text, '}');
 }
@@ -231,7 +230,7 @@ static int list_entries(struct look *look, struct listing *l, struct look_set *s
 
 		if (look_kind_of(entry) != kind)
 			continue;
-		if (served_as(look, s, entry, &l->served, e) < 0 ||
+		if (find_owner(look, l, s, entry, e) < 0 ||
 			look_image(look, &s->held, &entry->digest, entry->size, entry->media_type,
 				&image, e) < 0)
 			return -1;

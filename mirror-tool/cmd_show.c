@@ -549,9 +549,12 @@ static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
 	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
 }
 
-/* In those of the sets that are active, or not. 1 shown, 0 in none, -1. */
+/* In those of the sets that are active, or not: 1 shown, 0 in none, -1. By digest all of them are
+ * served. */
 static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
+	bool served = p->look->store && wanted->digest.alg != DIGEST_NONE;
+
 	for (size_t i = 0; i < p->look->count; i++) {
 		struct look_set *s = &p->look->sets[i];
 
@@ -560,7 +563,7 @@ static int find_in_sets(struct page *p, const struct ref *wanted, bool active, s
 		if (look_load(p->look, s, e) < 0)
 			return -1;
 		for (size_t j = 0; j < s->set.count; j++) {
-			struct shown shown = { p, s, &s->set.entries[j], active };
+			struct shown shown = { p, s, &s->set.entries[j], served };
 
 			if (is_meant(shown.entry, wanted))
 				return show_reference(&shown, e) < 0 ? -1 : 1;

@@ -58,6 +58,14 @@ err_has 'not served'
 clean
 err_has 'not served'
 
+step 'by digest both are served, and a medium serves nothing'
+for digest in "$first" "$second"; do
+	same "$(moat show --store "$IN" --json "${ref%:*}@$digest" | jq -r '.digest, .served' | paste -sd ' ')" \
+		"$digest true"
+done
+same "$(moat show --from "$T/medium-tools" --json "$ref" | jq -c '[.served, .others]')" '[false,[]]'
+same "$(moat list "$T/medium-tools" --images --json | jq -c '[.[].served]')" '[false]'
+
 step 'what is active stays behind, until it is asked for'
 must moat import --store "$IN" --key "$PUB" "$MEDIUM"
 same "$(served)" "$second"

@@ -229,6 +229,31 @@ static char *schema_of(sqlite3 *conn)
 	return buf_detach(&out);
 }
 
+static int count_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
+{
+	(void)e;
+	assert_string_equal(c->served.set, "tools");
+	assert_string_equal(c->other.set, "platform");
+	++*(int *)ctx;
+	return 0;
+}
+
+/* Two sets on one tag, as older versions let them be: the one activated last goes on being served. */
+static void assert_conflict(struct store *s, const struct digest *tools)
+{
+	struct manifest_info info;
+	struct set_info set;
+	struct err e = ERR_INIT;
+	int conflicts = 0;
+
+	assert_int_equal(list_conflicts(s, count_conflict, &conflicts, &e), 0);
+	assert_int_equal(conflicts, 1);
+	assert_int_equal(manifest_by_tag(s, "docker.io/a/b", "2", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, tools));
+	assert_int_equal(set_find(s, "tools", &set, &e), 1);
+	assert_string_equal(set.takes, "");
+}
+
 /* The store answers as it should, whatever its version and whoever reads it. */
 static void assert_answers(
 	struct store *s, const struct digest *tagged, const struct digest *unnamed)
@@ -244,6 +269,7 @@ static void assert_answers(
 	assert_int_equal(set_find(s, "platform", &set, &e), 1);
 	assert_true(set.active);
 	assert_string_equal(set.takes, "");
+	assert_conflict(s, unnamed);
 	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
@@ -255,12 +281,23 @@ static void upgrade_from(const struct sandbox *sb, int version)
 	struct digest d = image_add(s, "docker.io/a/b", "1", "old", 2);
 	struct digest unnamed = image_add(s, "docker.io/a/b", NULL, "unnamed", 1);
 	struct image_pin pin = { .repo = "docker.io/a/b", .tag = "2", .digest = d };
+	struct image_pin other = { .repo = "docker.io/a/b", .tag = "2", .digest = unnamed };
 	struct digest set = image_set(s, "platform", "1", &pin, 1);
+	struct digest tools = image_set(s, "tools", "1", &other, 1);
+	static const char *const take[] = { "platform" };
+	struct set_offer second = { .digest = &tools, .take = take, .take_count = 1 };
 	sqlite3 *conn = open_db(sb);
 	AUTO(mem_free) char *before = schema_of(conn), *after = NULL;
 	struct err e = ERR_INIT;
 
 	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &second, NULL, &e));
+	/* An older version asked for no consent. */
+	assert_int_equal(
+		sqlite3_exec(conn, "DELETE FROM consent; UPDATE names SET changed = changed + 1",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_ok(store_settle(s, &e));
 	store_close(&s);
 	downgrade(conn, version);
 	/* A reader serves it as it is ... */

@@ -60,6 +60,10 @@ void changes_note(const struct tool *t, const struct set *s, const struct set_ch
 	add_count(&line, c->owner, "with another owner");
 	add_count(&line, c->same, "as before");
 	tool_note(t, "set %s %s: tags: %s", s->name, s->version, line.len ? line.data : "none");
+	if (c->gap)
+		tool_note(t,
+			"  it does not follow the newest set of its name here: one between was "
+			"not imported");
 	for (size_t i = 0; i < c->count && i < LINES_MAX; i++)
 		note_tag(t, &c->items[i]);
 	if (c->count > LINES_MAX)
@@ -100,6 +104,7 @@ void changes_json(struct buf *out, const struct set_changes *c)
 	json_number(out, "taken", c->taken);
 	json_number(out, "same", c->same);
 	buf_char(out, '}');
+	json_flag(out, "gap", c->gap);
 	json_key(out, "tags");
 	buf_char(out, '[');
 	for (size_t i = 0; i < c->count; i++) {

@@ -33,8 +33,9 @@ static bool owner_eq(const struct tag_owner *a, const struct tag_owner *b)
 
 bool set_changes_eq(const struct set_changes *a, const struct set_changes *b)
 {
-	if (a->held != b->held || a->active != b->active || a->activates != b->activates ||
-		a->added != b->added || a->same != b->same || a->count != b->count)
+	if (a->held != b->held || a->active != b->active || a->gap != b->gap ||
+		a->activates != b->activates || a->added != b->added || a->same != b->same ||
+		a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
@@ -244,6 +245,7 @@ static void nothing_changes(struct set_changes *out)
 {
 	struct set_changes same = { .held = out->held,
 		.active = out->active,
+		.gap = out->gap,
 		.same = out->same + out->count,
 		.state = out->state };
 
@@ -278,6 +280,7 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 		META(s, claims, set, add_claim, &c, e) < 0)
 		return -1;
 	out->state = state.changed;
+	out->gap = c.versions && !out->held && !digest_eq(&c.newest, &set->previous);
 	if (offer->successor && !out->held && !digest_eq(&c.newest, &set->previous))
 		return 1;
 	return judge(&c, e);

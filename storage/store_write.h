@@ -237,6 +237,7 @@ struct tag_change {
 struct set_changes {
 	bool held; /* the store has accepted it already */
 	bool active; /* and it is the active one of its name */
+	bool gap; /* sets of that name are held, and the newest is not its predecessor */
 	bool activates; /* it becomes active; else it is so already, or was held back */
 	uint64_t added, same; /* tags that are not served yet; that stay what they are */
 	uint64_t moved; /* another manifest, the same owner */

@@ -126,6 +126,20 @@ has_line "$T/old.log" 'set race 1 is older than version 2, which is here'
 same "$(moat list --store "$IN" --sets --json | jq -c '[.[] | [.version, .active]]')" '[["2",true]]'
 clean
 
+step 'a set that was left out is told'
+push layered apps/web:1.0
+pin --update
+pull && seal --version 3 && export_to "$T/medium-3"
+push tiny apps/web:2.0
+write_list race "$ref" "$UPSTREAM/apps/web:2.0"
+pin --update
+pull && seal --version 4 && export_to "$T/medium-4"
+must moat import --dry-run --json --store "$IN" --key "$PUB" "$T/medium-3"
+same "$(jq .gap "$T/out")" false
+must moat import --dry-run --json --store "$IN" --key "$PUB" "$T/medium-4"
+same "$(jq .gap "$T/out")" true
+err_has 'it does not follow the newest set of its name here'
+
 step 'one set at a time'
 must_fail 1 moat import --store "$IN" --key "$PUB" "$T/medium-2" "$T/medium-tools"
 err_has 'one set at a time'

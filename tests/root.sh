@@ -36,14 +36,22 @@ make_root() {
 	rm "$new.log"
 }
 
-# copy_tree ROOT: the files that git tracks, with their times, so that only what changed is built again
+# copy_tree ROOT: the files that git tracks.  What is the same as in the last copy keeps its time there, so
+# that only the rest is built again; times of this tree would mislead, as a build there may be younger.
 copy_tree() {
-	mkdir -p "$1/moat"
-	find "$1/moat" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
+	local old=$1/moat new=$1/moat.new file
+	rm -rf "$new"
+	mkdir -p "$old" "$new"
 	git -C "$SOURCE" -c safe.directory='*' ls-files -z |
-		tar -C "$SOURCE" --null --ignore-failed-read -T - -c | tar -C "$1/moat" -x
-	git -C "$1/moat" init -q
-	git -C "$1/moat" add -A
+		tar -C "$SOURCE" --null --ignore-failed-read -T - -c | tar -C "$new" -x -m
+	git -C "$new" init -q
+	git -C "$new" add -A
+	while IFS= read -r -d '' file; do
+		! cmp -s "$old/$file" "$new/$file" || touch -r "$old/$file" "$new/$file"
+	done < <(git -C "$new" ls-files -z)
+	find "$old" -mindepth 1 -maxdepth 1 -name 'build*' -type d -exec mv -t "$new" {} +
+	rm -rf "$old"
+	mv "$new" "$old"
 }
 
 # enter ROOT COMMAND...: with the Go programs that were built outside, for want of a Go in there

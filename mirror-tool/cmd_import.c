@@ -7,13 +7,15 @@
 #include "storage/base/banned.h"
 
 struct import_options {
-	struct texts keys, take;
+	struct texts keys, take, new_signers;
 	bool check, strict, dry_run;
 };
 
 static const struct option_def options[] = {
 	{ "key", OPTION_TEXTS, offsetof(struct import_options, keys), "PUB", NULL,
 		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
+	{ "allow-signer", OPTION_TEXTS, offsetof(struct import_options, new_signers), "NAME", NULL,
+		"let this trusted key sign a set that others signed; repeatable" },
 	{ "check", OPTION_FLAG, offsetof(struct import_options, check), NULL, NULL,
 		"read the bytes of what the store holds already, and replace what is bad" },
 	{ "take", OPTION_TEXTS, offsetof(struct import_options, take), "SET", NULL,
@@ -161,6 +163,8 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
 	trust.strict = o->strict;
+	trust.new_signers = o->new_signers.items;
+	trust.new_signer_count = o->new_signers.count;
 	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
 	if (rc == 0)
 		print(&p, &m.head, o->dry_run);
@@ -169,7 +173,8 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 
 const struct command cmd_import = {
 	.name = "import",
-	.args = "[--key PUB]... [--check] [--strict] [--take SET]... [--dry-run] PATH...|-",
+	.args = "[--key PUB]... [--allow-signer NAME]... [--check] [--strict] [--take SET]... "
+		"[--dry-run] PATH...|-",
 	.summary = "verify a medium and make its set active",
 	.about =
 		"PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"

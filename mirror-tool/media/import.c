@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mirror-tool/media/signatures.h"
+#include "mirror-tool/media/signers.h"
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 
@@ -81,7 +82,9 @@ static int compare(struct import *im, const struct medium *m, struct err *e)
 
 	set_changes_release(&im->told);
 	make_offer(im, m, &offer);
-	return set_compare(im->store, &m->head.set, &offer, &im->told, e) < 0 ? -1 : 0;
+	if (set_compare(im->store, &m->head.set, &offer, &im->told, e) < 0)
+		return -1;
+	return signers_check(im->store, m, e);
 }
 
 /* --- what is needed? ------------------------------------------------------------------------- */
@@ -291,7 +294,8 @@ static int accept_set(struct import *im, const struct medium *m, struct err *e)
 
 	make_offer(im, m, &offer);
 	offer.signatures = held;
-	if (join_signatures(im, m, held, &offer.signature_count, e) < 0 ||
+	if (signers_check(im->store, m, e) < 0 ||
+		join_signatures(im, m, held, &offer.signature_count, e) < 0 ||
 		fault("import.accept", e) < 0)
 		return -1;
 	return set_accept(im->store, &offer, NULL, e);

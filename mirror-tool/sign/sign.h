@@ -62,6 +62,9 @@ struct trust {
 	size_t count;
 	bool strict; /* no set with excuses comes in, whoever signed it */
 	const char *set; /* only keys that may sign this set are asked; NULL: all. Borrowed */
+	const char *const
+		*new_signers; /* keys that may sign what others signed (signers.h); borrowed */
+	size_t new_signer_count;
 };
 #define TRUST_INIT                                                                                 \
 	{                                                                                          \

@@ -91,6 +91,42 @@ clean "$T/grows"
 must moat export --store "$T/grows" --to "$T/carried-on"
 for key in "$PUB" "$T/other.pub"; do must moat verify --key "$key" "$T/carried-on"; done
 
+step 'another signer is refused, unless he is allowed; a rebuild forgets none'
+# gate WORDS...: import into a copy of the store that took the first key's set
+gate() {
+	rm -rf "$T/gate"
+	cp -r "$T/first" "$T/gate"
+	[ -z "${REBUILD:-}" ] || rm -r "$T/gate/meta"
+	moat import --store "$T/gate" "$@"
+}
+refused() {
+	must_fail 3 gate "$@"
+	err_has "signer changed: version $version was signed by .*, next by $T/other.pub; .* --allow-signer other"
+	must moat list --store "$T/gate" --sets --json
+	same "$(jq -r '[.[] | select(.set == "apps-web") | .version] | join(" ")' "$T/out")" "$version"
+}
+must moat import --store "$T/first" --key "$PUB" "$T/by-one"
+must moat seal --lock "$LOCK" --store "$OUT" --key "$T/other.key" --version next
+export_to "$T/next"
+keys=(--key "$PUB" --key "$T/other.pub")
+refused "${keys[@]}" "$T/next"
+REBUILD=1 refused "${keys[@]}" "$T/next"
+refused "${keys[@]}" --allow-signer moat "$T/next"
+refused --key "$T/other.pub" "$T/next" # nor does forgetting the old key make a new one known
+must_fail 1 gate "${keys[@]}" --allow-signer nobody "$T/next"
+err_has 'no trusted key is called "nobody"'
+fingerprint=$(openssl pkey -pubin -in "$T/other.pub" -outform DER | sha256)
+for name in "$fingerprint" "$T/other.pub" other.pub other; do
+	must gate "${keys[@]}" --allow-signer "$name" "$T/next"
+done
+must moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" --version next.1
+export_to "$T/back"
+must_fail 3 moat import --store "$T/gate" "${keys[@]}" "$T/back"
+err_has "was signed by $T/other.pub, next.1 by $PUB; .* --allow-signer moat"
+must other --version next.1
+export_to "$T/with-both"
+must moat import --store "$T/gate" "${keys[@]}" "$T/with-both"
+
 if [ "${MOAT_TEST_GO:-}" = all ] && go_can cosign; then
 	step 'cosign takes either key, in both forms'
 	cosign=$(go_tool cosign)

@@ -471,6 +471,57 @@ static void import__a_key_signs_only_the_sets_that_it_may(void **state)
 	}
 }
 
+/* Another key from now on, trusted beside the first one. */
+static void use_another_key(struct fixture *f, const char *name)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	sign_key_free(&f->key);
+	assert_ok(sign_key_new(&f->key, &e));
+	assert_ok(sign_key_write_public(f->key, &pem, &e));
+	assert_ok(trust_add(&f->trust, name, buf_span(&pem), &e));
+}
+
+static void import__keeps_to_the_signers_of_a_name(void **state)
+{
+	static const struct {
+		const char *allowed; /* NULL: none */
+		enum err_code code; /* ERR_OK: imported */
+		const char *text;
+	} cases[] = {
+		{ NULL, ERR_UNTRUSTED,
+			"the signer changed: version 1.0 was signed by moat.pub, 2.0 by "
+			"keys/other.pub; "
+			"if that is meant: --allow-signer other" },
+		{ "moat", ERR_UNTRUSTED, "the signer changed" },
+		{ "oth", ERR_INPUT, "no trusted key is called \"oth\"" }, { "other", ERR_OK, NULL },
+		{ NULL, ERR_OK, NULL }, /* and then it is a signer */
+	};
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	use_another_key(&f, "keys/other.pub");
+	f.set = fixture_seal(&f, "platform", "2.0");
+	fixture_export(&f, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		f.trust.new_signers = &cases[i].allowed;
+		f.trust.new_signer_count = cases[i].allowed != NULL;
+		if (cases[i].code == ERR_OK)
+			assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+		else
+			assert_err(fixture_import(&f, "in", NULL, 0, &e), cases[i].code,
+				cases[i].text);
+	}
+	f.set = fixture_seal(&f, "else", "1.0"); /* a name without signers yet */
+	fixture_export(&f, 0);
+	f.trust.new_signer_count = 0;
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -492,6 +543,7 @@ int main(void)
 		TEST(export__volumes_of_another_set_are_left_alone),
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
+		TEST(import__keeps_to_the_signers_of_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,13 @@ static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bo
 		kept ? " (was there already)" : "");
 }
 
+/* With --quiet as well: it cannot be undone. */
+static void lose(void *ctx, const char *name, const char *why)
+{
+	(void)ctx;
+	tool_warn("%s %s", name, why);
+}
+
 static int read_key(const char *path, struct buf *out, struct err *e)
 {
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
@@ -102,7 +109,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(buf_release) struct buf key = BUF_INIT;
 	struct progress_of p = { .t = t };
-	struct export_events events = { begin, volume, &p };
+	struct export_events events = { begin, volume, lose, &p };
 	struct set_info set;
 
 	if (!o->to)

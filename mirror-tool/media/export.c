@@ -1,6 +1,6 @@
 /*
- * A medium's folder. Must never touch a file that is not named like a volume of this set, and never
- * leave SHA256SUMS beside volumes that it does not describe.
+ * A medium's folder. Must never touch a volume of another set, never take a file away without
+ * telling, and never leave SHA256SUMS beside volumes that it does not describe.
  */
 #include "mirror-tool/media/export.h"
 
@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/media/verify_text.h"
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
@@ -21,6 +22,8 @@
 #define VERIFY_TEXT "verify.txt"
 #define PUBLIC_KEY "moat.pub"
 #define SPACE_MARGIN (1u << 20)
+#define SUMS_MAX (4u << 20) /* bytes: a line for each volume */
+#define HEAD_ENTRIES 8 /* of a volume, among which its set comes */
 
 struct folder {
 	struct volume_writer *w;
@@ -68,6 +71,19 @@ static void tell_begin(struct volume_writer *w, const struct export_events *even
 
 /* --- what is in the folder --------------------------------------------------------------------- */
 
+static int refuse(const struct folder *f, const char *name, const char *what, struct err *e)
+{
+	return err_set(e, ERR_INPUT,
+		"%s holds %s, %s; move it away, or export into a folder of its own", f->path, name,
+		what);
+}
+
+static void lose(const struct folder *f, const char *name, const char *why)
+{
+	if (f->events->lose)
+		f->events->lose(f->events->ctx, name, why);
+}
+
 /* NAME-VERSION.NNN-of-NNN.tar of this set; "1" is another version than "1.2". */
 static bool is_ours(const struct head *h, const char *name)
 {
@@ -78,6 +94,73 @@ static bool is_ours(const struct head *h, const char *name)
 	       strcmp(strchr(name + len, '.'), ".tar") == 0;
 }
 
+/* The set that a volume says it is of, by its first blob: 1, 0 it says none, -1. */
+static int volume_set(const struct folder *f, const char *name, struct digest *set, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	AUTO(tar_close) struct tar_reader *tar = NULL;
+	struct tar_entry entry;
+	uint64_t size, at;
+	int rc = fs_open_file(f->dir, name, &fd, &size, e);
+
+	if (rc <= 0)
+		return rc;
+	rc = tar_open(&tar, fd, name, 0, e);
+	for (unsigned i = 0; rc >= 0 && i < HEAD_ENTRIES; i++) {
+		rc = tar_next(tar, &entry, e);
+		if (rc <= 0)
+			break;
+		if (volume_name_parse(entry.name, set, &at) == VOLUME_BLOB)
+			return 1;
+	}
+	if (rc < 0 && e->code != ERR_CORRUPT)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+/* Another set may have this name and version: it was sealed again. Named by its volume or, until
+ * that is whole, by NAME.part. */
+static int check_volume(const struct folder *f, const char *name, struct err *e)
+{
+	const char *part = strrchr(name, '.');
+	size_t len = part && strcmp(part, ".part") == 0 ? (size_t)(part - name) : strlen(name);
+	AUTO(mem_free) char *volume = mem_strndup(name, len);
+	const struct head *h = volume_writer_head(f->w);
+	struct digest set;
+	int rc;
+
+	if (!volume_is_file_name(volume))
+		return 0;
+	if (!is_ours(h, volume))
+		return len < strlen(name) ? 0 : refuse(f, name, "a volume of another set", e);
+	rc = volume_set(f, name, &set, e);
+	if (rc <= 0 || digest_eq(&set, &h->digest))
+		return rc < 0 ? -1 : 0;
+	return refuse(f, name, "a volume of another set of the same name and version", e);
+}
+
+/* Are these the sums of a medium of this set? */
+static int check_sums(const struct folder *f, struct err *e)
+{
+	AUTO(buf_release) struct buf sums = BUF_INIT;
+	struct span rest;
+
+	if (fs_read_file(f->dir, SUMS, SUMS_MAX, &sums, e) < 0)
+		return -1;
+	rest = buf_span(&sums);
+	while (rest.len) {
+		struct span line = span_until(&rest, '\n');
+		AUTO(mem_free) char *text = mem_strndup(line.data, line.len);
+		const char *name = strstr(text, "  ");
+
+		if (!name || (strcmp(name + 2, VERIFY_TEXT) != 0 &&
+				     !is_ours(volume_writer_head(f->w), name + 2)))
+			return refuse(f, SUMS, "sums of other files", e);
+	}
+	return 0;
+}
+
 static int check_strangers(const struct folder *f, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
@@ -85,13 +168,9 @@ static int check_strangers(const struct folder *f, struct err *e)
 	if (fs_list(f->dir, &names, e) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		if (volume_is_file_name(names.names[i]) &&
-			!is_ours(volume_writer_head(f->w), names.names[i]))
-			return err_set(e, ERR_INPUT,
-				"%s holds %s, a volume of another set; export into a folder of "
-				"its own",
-				f->path, names.names[i]);
-	return 0;
+		if (check_volume(f, names.names[i], e) < 0)
+			return -1;
+	return check_sums(f, e);
 }
 
 static uint64_t size_of(int dir, const char *name)
@@ -146,7 +225,10 @@ static int remove_stale(struct folder *f, struct err *e)
 
 			current = strcmp(name, names.names[i]) == 0;
 		}
-		if (!current && unlinkat(f->dir, names.names[i], 0) < 0)
+		if (current)
+			continue;
+		lose(f, names.names[i], "is removed: the set is divided otherwise now");
+		if (unlinkat(f->dir, names.names[i], 0) < 0)
 			return err_sys(e, "remove %s", names.names[i]);
 	}
 	return 0;
@@ -199,6 +281,8 @@ static int write_file(
 	if (fault("export.write", e) < 0 || fill(f, n, fd, part, SPOOL_RESUME, sha256, e) < 0 ||
 		fs_sync(fd, part, e) < 0 || fault("export.rename", e) < 0)
 		return -1;
+	if (faccessat(f->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		lose(f, name, "is replaced: it had other bytes");
 	if (renameat(f->dir, part, f->dir, name) < 0)
 		return err_sys(e, "rename to %s", name);
 	return fs_sync(f->dir, f->path, e);
@@ -230,6 +314,18 @@ static void add_sum(struct folder *f, const char *name, struct span text)
 	buf_printf(&f->sums, "%s  %s\n", digest_hex(&sha256, hex), name);
 }
 
+static int write_paper(const struct folder *f, const char *name, struct span text, struct err *e)
+{
+	AUTO(buf_release) struct buf have = BUF_INIT;
+	int rc = fs_read_file(f->dir, name, SUMS_MAX, &have, e);
+
+	if (rc < 0)
+		err_clear(e); /* replaced whatever it is */
+	if (rc != 0 && (have.len != text.len || memcmp(have.data, text.data, text.len) != 0))
+		lose(f, name, "is replaced: it had another text");
+	return fs_replace_file(f->dir, name, text, 0644, e);
+}
+
 static int write_papers(struct folder *f, struct span key, struct err *e)
 {
 	const struct head *h = volume_writer_head(f->w);
@@ -240,10 +336,10 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 	if (key.len == 0 && head_public_key(h, &carried))
 		key = buf_span(&carried);
 	if (verify_text_write(&text, h, first, key, e) < 0 ||
-		fs_replace_file(f->dir, VERIFY_TEXT, buf_span(&text), 0644, e) < 0)
+		write_paper(f, VERIFY_TEXT, buf_span(&text), e) < 0)
 		return -1;
 	add_sum(f, VERIFY_TEXT, buf_span(&text));
-	if (key.len && fs_replace_file(f->dir, PUBLIC_KEY, key, 0644, e) < 0)
+	if (key.len && write_paper(f, PUBLIC_KEY, key, e) < 0)
 		return -1;
 	if (fault("export.sums", e) < 0)
 		return -1;

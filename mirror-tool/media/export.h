@@ -21,6 +21,8 @@ struct export_events {
 	void (*begin)(void *ctx, const struct export_report *r);
 	/* kept: it was there already, with the same bytes */
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes, bool kept);
+	/* name, a file of the folder, is about to go; why: "is removed: ..." */
+	void (*lose)(void *ctx, const char *name, const char *why);
 	void *ctx;
 };
 
@@ -32,8 +34,9 @@ struct export_events {
  *             file system is known to take larger files.
  * public_key: PEM, for moat.pub; empty: the one that the signature carries.
  * Again:      volumes that are whole are kept, a cut one is continued, volumes of the same set
- *             with another count are removed; other files stay. A folder that holds volumes of
- *             another set is refused (ERR_INPUT).
+ *             with another count are removed; other files stay. Whatever is removed or replaced by
+ *             other bytes is told before. A folder that holds volumes of another set, of the
+ *             same name and version or not, or sums of other files, is refused (ERR_INPUT).
  * Fails:      ERR_FULL before anything is written; ERR_CORRUPT when a blob of the store is damaged.
  */
 MUST int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,

@@ -395,6 +395,85 @@ static void export__volumes_of_another_set_are_left_alone(void **state)
 	assert_true(sandbox_exists(fixture_volume(&f, 1, 1)));
 }
 
+/* A set sealed again has new volumes under the old names. */
+static void export__a_folder_with_what_it_must_not_replace_is_refused(void **state)
+{
+	static const struct export_events none;
+	static const struct {
+		const char *name, *text; /* text NULL: a volume of the other set */
+		const char *wanted;
+	} cases[] = {
+		{ "platform-1.0.001-of-001.tar", NULL, "a volume of another set of the same name" },
+		{ "platform-1.0.004-of-009.tar", NULL, "a volume of another set of the same name" },
+		{ "platform-1.0.001-of-001.tar.part", NULL, "another set of the same name" },
+		{ "other-1.0.001-of-001.tar", NULL, "a volume of another set" },
+		{ "SHA256SUMS", "00  photos.zip\n", "sums of other files" },
+		{ "SHA256SUMS", "mine", "sums of other files" },
+		{ "other-1.0.001-of-001.tar.part", NULL, NULL },
+		{ "SHA256SUMS", "00  platform-1.0.003-of-004.tar\n00  verify.txt\n", NULL },
+		{ "SHA256SUMS", "", NULL },
+		{ "platform-1.0.001-of-001.tar", "cut off", NULL },
+	};
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf other = BUF_INIT;
+	struct digest set;
+	struct span no_key = { "", 0 };
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	set = f.set;
+	f.set = fixture_seal(&f, "platform", "2.0");
+	fixture_export(&f, 0);
+	read_file(sandbox_path(f.sb, "medium/platform-2.0.001-of-001.tar"), &other);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free) char *name = mem_printf("medium/%s", cases[i].name);
+		AUTO(buf_release) struct buf after = BUF_INIT;
+		const char *text = cases[i].text ? cases[i].text : other.data;
+		size_t len = cases[i].text ? strlen(text) : other.len;
+
+		sandbox_remove(f.medium);
+		assert_int_equal(mkdir(f.medium, 0755), 0);
+		sandbox_write(sandbox_path(f.sb, name), text, len);
+		if (!cases[i].wanted) {
+			assert_ok(export_folder(f.out, &set, f.medium, 0, no_key, &none, &e));
+			continue;
+		}
+		assert_err(export_folder(f.out, &set, f.medium, 0, no_key, &none, &e), ERR_INPUT,
+			cases[i].wanted);
+		read_file(sandbox_path(f.sb, name), &after);
+		assert_int_equal(after.len, len);
+		assert_memory_equal(after.data, text, len);
+	}
+}
+
+static void note_lost(void *ctx, const char *name, const char *why)
+{
+	buf_printf(ctx, "%s %.11s\n", name, why);
+}
+
+static void export__tells_each_file_before_it_goes(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf lost = BUF_INIT;
+	const struct export_events events = { .lose = note_lost, .ctx = &lost };
+	struct span no_key = { "", 0 };
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_string_equal(lost.len ? lost.data : "", "");
+	sandbox_write(sandbox_path(f.sb, "medium/moat.pub"), "mine", 4);
+	sandbox_write(sandbox_path(f.sb, "medium/verify.txt"), "mine", 4);
+	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.007-of-009.tar"), "old", 3);
+	sandbox_write(fixture_volume(&f, 1, 1), "bad", 3);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_string_equal(lost.len ? lost.data : "", "platform-1.0.001-of-001.tar is replaced\n"
+						       "platform-1.0.007-of-009.tar is removed:\n"
+						       "verify.txt is replaced\n"
+						       "moat.pub is replaced\n");
+}
+
 /* --- who may come in ----------------------------------------------------------------------------- */
 
 static void import__refuses_other_keys_older_versions_and_other_contents(void **state)
@@ -541,6 +620,8 @@ int main(void)
 		TEST(export__a_damaged_volume_is_made_again),
 		TEST(export__a_damaged_store_is_not_exported),
 		TEST(export__volumes_of_another_set_are_left_alone),
+		TEST(export__a_folder_with_what_it_must_not_replace_is_refused),
+		TEST(export__tells_each_file_before_it_goes),
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),

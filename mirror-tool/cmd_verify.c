@@ -128,6 +128,38 @@ static int count_aside(void *ctx, const char *where, const char *reason, struct 
 	return 0;
 }
 
+static int count_mark(void *ctx, const struct digest *d, struct err *e)
+{
+	size_t *count = ctx;
+
+	(void)d, (void)e;
+	++*count;
+	return 0;
+}
+
+/* What was taken out of use, or is to be. */
+static int tell_aside(const struct tool *t, struct store *s, size_t *aside, struct err *e)
+{
+	size_t marks = 0;
+
+	if (list_quarantine(s, count_aside, aside, e) < 0 ||
+		list_marks(s, count_mark, &marks, e) < 0)
+		return -1;
+	if (*aside)
+		tool_note(t,
+			"%zu file%s in %s/quarantine proved bad earlier; the reasons are beside "
+			"them, and "
+			"they may be removed",
+			*aside, *aside == 1 ? "" : "s", t->store);
+	if (marks)
+		tool_note(t,
+			"%zu blob%s marked as bad by a moatd that only reads; the next import or "
+			"pull "
+			"looks at them",
+			marks, marks == 1 ? " is" : "s are");
+	return 0;
+}
+
 static int report_store(
 	const struct tool *t, const struct check_report *r, size_t aside, struct err *e)
 {
@@ -141,12 +173,6 @@ static int report_store(
 	else if (r->problems == 0)
 		fprintf(t->out, "%s: %llu blobs, %s, every byte verified\n", t->store,
 			(unsigned long long)r->blobs, size_text(r->bytes, size));
-	if (aside)
-		tool_note(t,
-			"%zu file%s in %s/quarantine proved bad earlier; the reasons are beside "
-			"them, and "
-			"they may be removed",
-			aside, aside == 1 ? "" : "s", t->store);
 	if (r->problems == 0)
 		return 0;
 	return err_set(e, r->problems == r->absent ? ERR_INCOMPLETE : ERR_CORRUPT,
@@ -166,7 +192,7 @@ static int verify_store(struct tool *t, struct err *e)
 	to_stderr.out = t->json ? stderr : t->out;
 	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
 		store_check(s, true, problem, &to_stderr, &r, e) < 0 ||
-		list_quarantine(s, count_aside, &aside, e) < 0 || conflicts_note(s, e) < 0)
+		tell_aside(t, s, &aside, e) < 0 || conflicts_note(s, e) < 0)
 		return -1;
 	return report_store(t, &r, aside, e);
 }

@@ -256,6 +256,16 @@ void committer_add(struct committer *c, struct commit *commit)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void committer_hold(struct committer *c)
+{
+	pthread_mutex_lock(&c->settler.placing);
+}
+
+void committer_go(struct committer *c)
+{
+	pthread_mutex_unlock(&c->settler.placing);
+}
+
 void committer_counts(const struct committer *c, uint64_t *groups, uint64_t *changes)
 {
 	*groups = atomic_load(&c->groups);

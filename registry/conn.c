@@ -220,6 +220,8 @@ static const char *reason_name(unsigned held)
 		return "password";
 	if (held & HOLD_TURN)
 		return "turn";
+	if (held & HOLD_CHECK)
+		return "check";
 	return held & HOLD_WRITING ? "store" : "nothing";
 }
 

@@ -57,7 +57,7 @@ void *exchange_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	buf_clear(&c->uri);
 	buf_str(&c->uri, uri);
 	c->uri_at = uri;
-	c->framed = c->begun = c->ready = false;
+	c->framed = c->begun = c->ready = c->checked = c->was_checked = false;
 	c->body = c->dropped = 0;
 	c->swept_body = UINT64_MAX;
 	c->status = 0;
@@ -377,15 +377,37 @@ static bool waits_for_turn(struct conn *c)
 		l->now_ms, turn_wait);
 }
 
-static void answer_reading(struct conn *c)
+static void was_read(struct check_waiter *w)
+{
+	conn_release(CONTAINER_OF(w, struct conn, check), HOLD_CHECK);
+}
+
+/* The blob has to be read before it can be answered; then it is asked for again. */
+static void wait_for_check(struct conn *c)
+{
+	reply_release(&c->reply);
+	reply_init(&c->reply);
+	c->was_checked = true;
+	c->check = (struct check_waiter){ .digest = c->loop->site.wait_for, .done = was_read };
+	conn_wait(c, HOLD_CHECK);
+	checker_await(c->loop->server->checker, &c->check);
+}
+
+/* False: not yet. */
+static bool answer_reading(struct conn *c)
 {
 	struct err e;
 
 	site_answer(&c->loop->site, &c->request, &c->reply, &e);
 	c->route = c->request.kind;
+	if (c->loop->site.waits && !c->was_checked) {
+		wait_for_check(c);
+		return false;
+	}
 	if (e.code != ERR_OK)
 		log_failure(c, &e);
 	c->ready = true;
+	return true;
 }
 
 /* The request is whole. */
@@ -397,8 +419,8 @@ static enum MHD_Result finish(struct conn *c)
 			return MHD_YES;
 		}
 		take_reply(c);
-	} else if (!c->ready) {
-		answer_reading(c);
+	} else if (!c->ready && !answer_reading(c)) {
+		return MHD_YES;
 	}
 	if (waits_for_turn(c))
 		return MHD_YES;

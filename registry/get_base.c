@@ -45,6 +45,20 @@ int get_health(struct site *s, const struct request *q, struct reply *r, struct 
 	return plain(r, 200, "ok\n");
 }
 
+/* It is no reason to take the server out of service: what is good is served. */
+static void say_bad(struct checker *c, struct reply *r)
+{
+	struct check_counts counts;
+
+	checker_counts(c, &counts);
+	if (counts.bad)
+		buf_printf(&r->bytes,
+			"%u bad or missing blob%s, not served: see check.bad in the log, and run "
+			"moat "
+			"import --check of a medium that holds them, or push them again\n",
+			counts.bad, counts.bad == 1 ? "" : "s");
+}
+
 /* Ready for traffic: the store answers, from a database that is no old copy, and we are not on our way
  * out. Asked often, so cheap. */
 int get_ready(struct site *s, const struct request *q, struct reply *r, struct err *e)
@@ -58,8 +72,10 @@ int get_ready(struct site *s, const struct request *q, struct reply *r, struct e
 	rc = store_is_current(s->store, &why, e);
 	if (rc < 0)
 		return -1;
-	if (rc > 0)
-		return plain(r, 200, "ready\n");
-	buf_printf(&r->bytes, "%s\n", why.text);
-	return plain(r, 503, "");
+	plain(r, rc > 0 ? 200 : 503, rc > 0 ? "ready\n" : why.text);
+	if (rc == 0)
+		buf_str(&r->bytes, "\n");
+	if (s->checker)
+		say_bad(s->checker, r);
+	return 0;
 }

@@ -20,12 +20,21 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 
 	if (rc <= 0)
 		return rc;
+	if (checker_blocks(s->checker, &route->digest))
+		return 0;
+	if (checker_unsure(s->checker, &route->digest)) {
+		s->waits = true;
+		s->wait_for = route->digest;
+		return err_set(e, ERR_BUSY, "its bytes were not read yet");
+	}
 	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size &&
 		hint->keep == keep) {
 		*out = content_ref(hint);
 		return 1;
 	}
 	rc = blob_open(s->store, &route->digest, &fd, &size, e);
+	if (rc < 0)
+		site_doubt(s, &route->digest, e);
 	if (rc <= 0)
 		return rc;
 	posix_fadvise(fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED);

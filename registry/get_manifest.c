@@ -15,12 +15,16 @@ static int load(struct site *s, const struct route *route, const struct manifest
 
 	if (info->size <= CACHE_CONTENT_MAX) {
 		rc = blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e);
+		if (rc < 0)
+			site_doubt(s, &info->digest, e);
 		if (rc <= 0)
 			return rc;
 		*out = content_bytes(&info->digest, info->media_type, &bytes, route->ns);
 		return 1;
 	}
 	rc = blob_open(s->store, &info->digest, &fd, &size, e);
+	if (rc < 0)
+		site_doubt(s, &info->digest, e);
 	if (rc <= 0)
 		return rc;
 	*out = content_file(&info->digest, info->media_type, STEAL_FD(fd), size, route->ns);
@@ -37,6 +41,8 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 
 	if (rc <= 0)
 		return rc;
+	if (checker_blocks(s->checker, &info.digest))
+		return 0;
 	if (hint && digest_eq(&hint->digest, &info.digest) &&
 		strcmp(hint->media_type, info.media_type) == 0 && hint->keep == keep) {
 		*out = content_ref(hint);

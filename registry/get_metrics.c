@@ -1,5 +1,7 @@
 /* GET /metrics: what was counted, and how things stand now. */
+#include <math.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "registry/clients.h"
 #include "registry/turns.h"
@@ -46,6 +48,30 @@ static void add_cache(struct cache *c, struct buf *out)
 		out, "moat_cache_hits_total", "counter", "Answers from the cache.", (double)hits);
 	metrics_number(out, "moat_cache_misses_total", "counter",
 		"Found in the store instead, and put into the cache.", (double)puts);
+}
+
+/* Of a blob that never was read, or not since anybody wrote that down, the age has no end. */
+static void add_check(const struct site *s, struct buf *out)
+{
+	struct check_counts counts;
+	struct err ignored = ERR_INIT;
+	int64_t oldest = 0;
+	double age;
+
+	if (!s->checker)
+		return;
+	checker_counts(s->checker, &counts);
+	if (blobs_oldest(s->store, &oldest, &ignored) < 0 || oldest < counts.pass)
+		oldest = counts.pass;
+	age = oldest ? difftime(time(NULL), (time_t)oldest) : (double)INFINITY;
+	metrics_number(out, "moat_check_blobs_total", "counter",
+		"Blobs whose bytes were read again.", (double)counts.blobs);
+	metrics_number(out, "moat_check_bytes_total", "counter", "Bytes that were read for that.",
+		(double)counts.bytes);
+	gauge(out, "moat_check_bad_blobs", "Blobs that are bad or missing, and needed.",
+		counts.bad);
+	gauge(out, "moat_check_oldest_seconds",
+		"Since the bytes of the blob that waits longest were read.", age);
 }
 
 static void add_process(struct metrics *m, struct buf *out)
@@ -120,6 +146,7 @@ int get_metrics(struct site *s, const struct request *q, struct reply *r, struct
 	add_writers(s->writers, &r->bytes);
 	add_cache(s->cache, &r->bytes);
 	add_process(s->metrics, &r->bytes);
+	add_check(s, &r->bytes);
 	add_store_or_not(s, &r->bytes);
 	buf_str(&r->bytes, "# HELP moat_build_info This program.\n# TYPE moat_build_info gauge\n"
 			   "moat_build_info{version=\"" MOAT_VERSION "\"} 1\n");

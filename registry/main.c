@@ -222,7 +222,8 @@ static int confine(const struct options *o, struct err *e)
 {
 	AUTO(mem_free) char *meta = mem_printf("%s/meta", o->store);
 	const char *read[] = { o->store, "/dev/urandom" };
-	const char *write[] = { o->push ? o->store : meta };
+	AUTO(mem_free) char *marks = mem_printf("%s/marks", o->store);
+	const char *write[] = { o->push ? o->store : meta, marks };
 	const char *replaced[] = { o->tls_cert, o->tls_key, o->users, o->access };
 	const char *logs[] = { log_path(o->access_log), log_path(o->audit_log) };
 	struct sandbox_state state = { .landlock = 0 };
@@ -301,6 +302,19 @@ static int warn_of_store(struct store *s, struct err *e)
 	return warn_of_conflicts(s, e) < 0 ? -1 : list_sets(s, warn_of_set, NULL, e);
 }
 
+/* Where whoever only reads leaves word for writers is made before nothing can be made any more. */
+static int warn_of_marks(struct store *s, struct err *e)
+{
+	if (store_may_mark(s, e) <= 0)
+		log_fields(LOG_LINE_WARNING, "check",
+			{ "reason",
+				"nothing can be written in the store's folder: blobs are read "
+				"before "
+				"they are served first",
+				0 });
+	return warn_of_store(s, e);
+}
+
 /* A store that is written is made, if need be, before it is the only place that may be. One that is
  * read must be there: the first thing that goes wrong on a new machine. */
 static int prepare_store(const struct options *o, struct err *e)
@@ -308,7 +322,7 @@ static int prepare_store(const struct options *o, struct err *e)
 	AUTO(store_close) struct store *s = NULL;
 
 	if (store_open(&s, o->store, o->push ? STORE_WRITE : STORE_READ, e) == 0)
-		return warn_of_store(s, e);
+		return o->push ? warn_of_store(s, e) : warn_of_marks(s, e);
 	if (e->code == ERR_ABSENT && !o->push)
 		return err_ctx(e,
 			"%s: no store here yet: run moat import, or say push: on, which makes one",
@@ -348,6 +362,9 @@ static int start(struct daemon *d, struct err *e)
 			.least_rate = (unsigned)o->least_rate,
 			.bodies = (unsigned)o->bodies,
 			.catalog = o->catalog,
+			.check_rate = (uint64_t)o->check_rate,
+			.check_cpu = (unsigned)o->check_cpu,
+			.check_every = o->check_every,
 			.push = push_config(o),
 			.auth = d->auth,
 			.metrics = d->metrics,

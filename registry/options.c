@@ -85,6 +85,13 @@ const struct config_key options_table[] = {
 	{ "bodies", CONFIG_INT, AT(bodies), "256", 1, 1 << 20, "bodies",
 		"Most blobs that are sent at once, half of them to one address; other requests "
 		"wait, client by client in turn." },
+	{ "check-rate", CONFIG_INT, AT(check_rate), "16777216", 0, 1LL << 40, "bytes a second",
+		"The bytes of all blobs are read again in the background, at most so fast; 0: only "
+		"what was written to, or failed when it was asked for." },
+	{ "check-cpu", CONFIG_INT, AT(check_cpu), "5", 1, 100, "percent",
+		"Most of one processor that this takes." },
+	{ "check-every", CONFIG_INT, AT(check_every), "2592000", 1, 1LL << 32, "seconds",
+		"A blob is read again after that long, the one that waits longest first." },
 	{ "connections", CONFIG_INT, AT(connections), "16384", 1, 1 << 20, "connections",
 		"Most connections at once; each may take 27 KB." },
 	{ "connections-each", CONFIG_INT, AT(connections_each), "2048", 1, 1 << 20, "connections",

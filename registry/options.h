@@ -17,6 +17,7 @@ struct options {
 	bool catalog;
 	int64_t cache, cache_files;
 	int64_t connections, connections_each, bodies;
+	int64_t check_rate, check_cpu, check_every;
 	bool push, deletes, strict;
 	int64_t uploads, uploads_each, upload_max, upload_expiry, free_floor;
 	char *users, *access, *auth; /* files, NULL none; bearer or basic */

@@ -216,6 +216,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 		.cache = config->cache,
 		.auth = config->auth,
 		.writers = &s->writers,
+		.checker = s->checker,
 		.turns = s->turns,
 		.clients = s->clients,
 		.metrics = config->serve_metrics ? config->metrics : NULL,
@@ -262,6 +263,22 @@ static int start_thread(struct loop *l, struct err *e)
 	return 0;
 }
 
+static int open_checker(struct server *s, struct err *e)
+{
+	const struct server_config *config = &s->config;
+
+	if (!config->check_cpu)
+		return 0;
+	return checker_new(&s->checker,
+		&(struct checker_config){ .store = config->store,
+			.committer = s->writers.committer,
+			.cache = config->cache,
+			.rate = config->check_rate,
+			.cpu = config->check_cpu,
+			.every = config->check_every },
+		e);
+}
+
 /* The threads behind the loops. */
 static int open_writers(struct server *s, struct err *e)
 {
@@ -277,6 +294,8 @@ static int open_writers(struct server *s, struct err *e)
 		if (committer_new(&w->committer, config->store, config->cache, e) < 0)
 			return -1;
 	}
+	if (open_checker(s, e) < 0)
+		return -1;
 	if (config->auth && jobs_new(&s->passwords, PASSWORD_THREADS, e) < 0)
 		return -1;
 	if (!config->push.on)
@@ -368,6 +387,8 @@ static void end_waiting(struct server *s)
 		jobs_stop(s->passwords);
 	if (s->writers.jobs)
 		jobs_stop(s->writers.jobs);
+	if (s->checker)
+		checker_stop(s->checker);
 	if (s->writers.committer)
 		committer_stop(s->writers.committer);
 	turns_expire(s->turns, INT64_MAX);
@@ -386,6 +407,7 @@ void server_stop(struct server **out)
 	end_waiting(s);
 	for (unsigned i = 0; i < s->count; i++)
 		close_loop(&s->loops[i]);
+	checker_free(&s->checker);
 	uploads_free(&s->writers.uploads);
 	committer_free(&s->writers.committer);
 	jobs_free(&s->writers.jobs);

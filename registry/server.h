@@ -43,6 +43,9 @@ struct server_config {
 	unsigned rate_window; /* ... over so many milliseconds; 0: 30 s */
 	unsigned bodies; /* large answers that are sent at once; others wait for their turn */
 	bool catalog;
+	uint64_t check_rate; /* see check.h; check_cpu 0: nothing is checked */
+	unsigned check_cpu;
+	int64_t check_every;
 	struct push_config push;
 	const struct names *names;
 	struct cache *cache;

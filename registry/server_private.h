@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#include "registry/check.h"
 #include "registry/server.h"
 #include "registry/site.h"
 #include "registry/tls.h"
@@ -31,7 +32,8 @@ enum hold {
 	HOLD_CLIENT = 1 << 0, /* its client has to say more: the loop's epoll tells */
 	HOLD_PASSWORD = 1 << 1, /* a password is being checked */
 	HOLD_TURN = 1 << 2, /* of its answer */
-	HOLD_WRITING = 1 << 3 /* a worker or the committer is at it */
+	HOLD_WRITING = 1 << 3, /* a worker or the committer is at it */
+	HOLD_CHECK = 1 << 4 /* the blob is read before it is served first */
 };
 
 /* A connection, and the request that is on it. */
@@ -74,6 +76,8 @@ struct conn {
 	bool stuck; /* at the last sweep nothing had moved, and bytes were there */
 	struct writing *writing; /* NULL: it reads, or was refused */
 	struct job job; /* a password to be checked */
+	struct check_waiter check;
+	bool was_checked; /* it has waited for that */
 	int64_t start_us;
 
 	/* The answer. */
@@ -108,6 +112,7 @@ struct server {
 	struct clients *clients;
 	struct turns *turns;
 	struct writers writers;
+	struct checker *checker; /* NULL: nothing is checked */
 	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */
 	struct turns *logins; /* whose password is checked next */
 	_Atomic(bool) draining, stopping;

@@ -111,6 +111,12 @@ int site_find(
 	return 0;
 }
 
+void site_doubt(struct site *s, const struct digest *d, const struct err *why)
+{
+	if (why->code != ERR_BUSY && why->code != ERR_FULL && why->code != ERR_LIMIT)
+		checker_suspect(s->checker, d);
+}
+
 void site_keep_list(struct site *s, const struct request *q, uint64_t epoch, const struct reply *r)
 {
 	AUTO(content_unref) struct content *c = NULL;
@@ -303,6 +309,7 @@ void site_answer(struct site *s, struct request *q, struct reply *r, struct err 
 	struct route route;
 
 	failed->code = ERR_OK;
+	s->waits = false;
 	if (answer(s, q, &route, r, failed) < 0)
 		reply_failure(r, failed);
 	q->route = NULL;

@@ -11,6 +11,7 @@
 
 #include "registry/auth.h"
 #include "registry/cache.h"
+#include "registry/check.h"
 #include "registry/metrics.h"
 #include "registry/names.h"
 #include "registry/reply.h"
@@ -32,9 +33,13 @@ struct site {
 	struct metrics *metrics; /* shared; NULL: not to be asked for */
 	struct turns *turns; /* for metrics, as clients */
 	struct clients *clients;
+	struct checker *checker; /* shared; NULL: nothing is checked */
 	const _Atomic(bool) *draining; /* /readyz says so */
 	bool catalog; /* whether to list repositories */
 	bool tls; /* for the words of a challenge */
+
+	bool waits; /* of the answer at hand: it is known when the check has read this */
+	struct digest wait_for;
 
 	int64_t now_ms; /* when this batch of requests began */
 	int64_t checked_ms; /* when store_change() was asked last */
@@ -69,6 +74,10 @@ typedef int find_fn(struct site *s, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e);
 MUST int site_find(struct site *s, const struct request *q, find_fn *find, struct content **out,
 	struct err *e);
+
+/* A blob's file could not be read as it should: the check looks at it soon, unless it was our lack of
+ * something. */
+void site_doubt(struct site *s, const struct digest *d, const struct err *why);
 
 /* Keep a list that was made for this request, for whoever asks the same until something changes.
  * epoch: of the cache, before the store was asked. */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/marks_fs.h"
 #include "storage/quarantine_fs.h"
 #include "storage/base/cleanup.h"
 #include "storage/base/fs.h"
@@ -376,6 +377,38 @@ static int aside_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err 
 	return quarantine_each(fs_of(b)->root, fn, ctx, e);
 }
 
+/* --- marks -------------------------------------------------------------------------------------- */
+
+static int may_mark(struct blobs *b, struct err *e)
+{
+	return marks_may(fs_of(b)->root, e);
+}
+
+static int mark(struct blobs *b, const struct digest *d, struct span reason, struct err *e)
+{
+	return marks_put(fs_of(b)->root, d, reason, e);
+}
+
+static int unmark(struct blobs *b, const struct digest *d, struct err *e)
+{
+	return marks_drop(fs_of(b)->root, d, e);
+}
+
+static int mark_each(struct blobs *b, mark_fn *fn, void *ctx, struct err *e)
+{
+	return marks_each(fs_of(b)->root, fn, ctx, e);
+}
+
+static int place_put(struct blobs *b, struct span text, struct err *e)
+{
+	return marks_place_put(fs_of(b)->root, text, e);
+}
+
+static int place_get(struct blobs *b, struct buf *out, struct err *e)
+{
+	return marks_place_get(fs_of(b)->root, out, e);
+}
+
 static int scan_dir(struct blobs_fs *fs, enum digest_alg alg, scan_fn *fn, stray_fn *stray,
 	void *ctx, struct err *e)
 {
@@ -478,6 +511,12 @@ static const struct blob_ops ops = {
 	.sync = sync_blob,
 	.set_aside = set_aside,
 	.aside_each = aside_each,
+	.may_mark = may_mark,
+	.mark = mark,
+	.unmark = unmark,
+	.mark_each = mark_each,
+	.place_put = place_put,
+	.place_get = place_get,
 	.scan = scan,
 	.free_bytes = free_bytes,
 	.index_stage = index_stage,

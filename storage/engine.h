@@ -32,7 +32,6 @@ struct stage_want {
 	unsigned wait_ms; /* for another writer of the same name, then ERR_BUSY */
 };
 
-typedef int scan_fn(void *ctx, const struct digest *d, uint64_t size, struct err *e);
 typedef int stray_fn(void *ctx, const char *what, struct err *e);
 
 /* Stages without a name may be opened, written, cut, synced and closed by any thread, each by one at
@@ -74,6 +73,16 @@ struct blob_ops {
 	int (*aside_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
 	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
+
+	/* What whoever may not write metadata leaves for the next writer, and for itself: marks of blobs that
+	 * are bad, and how far it came. may_mark: 1, made if need be; 0 nothing can be written. A mark that
+	 * is there already is left. */
+	int (*may_mark)(struct blobs *b, struct err *e);
+	int (*mark)(struct blobs *b, const struct digest *d, struct span reason, struct err *e);
+	int (*unmark)(struct blobs *b, const struct digest *d, struct err *e);
+	int (*mark_each)(struct blobs *b, mark_fn *fn, void *ctx, struct err *e);
+	int (*place_put)(struct blobs *b, struct span text, struct err *e);
+	int (*place_get)(struct blobs *b, struct buf *out, struct err *e); /* 1, 0 */
 
 	/* Space left for blobs. */
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
@@ -178,6 +187,14 @@ struct meta_ops {
 	int (*blob_proved)(struct meta *m, const struct digest *d, uint64_t size, uint64_t stamp,
 		struct err *e);
 	int (*blob_lost)(struct meta *m, const struct digest *d, struct err *e); /* not live */
+	/* Live ones behind the cursor, which moves on with each: how many, at most `max`. */
+	int (*blobs_after)(struct meta *m, struct blob_cursor *at, unsigned max, scan_fn *fn,
+		void *ctx, struct err *e);
+	/* When the bytes of the blob that was read longest ago were read: 1, 0 there is none. */
+	int (*blob_oldest)(struct meta *m, int64_t *checked, struct err *e);
+	/* What clients know it by: tags, and pins of active sets, that lead to it; at most `max`. */
+	int (*blob_users)(struct meta *m, const struct digest *d, unsigned max, user_fn *fn,
+		void *ctx, struct err *e);
 	int (*blob_each)(struct meta *m, scan_fn *fn, void *ctx, struct err *e); /* live ones */
 
 	/* Repositories. */

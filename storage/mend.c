@@ -247,7 +247,7 @@ static void put_time(struct buf *out)
 }
 
 /* When, by what, what was expected and what was found. */
-static void write_reason(const struct store *s, const struct finding *f, struct buf *out)
+void finding_json(const struct store *s, const struct finding *f, struct buf *out)
 {
 	char text[DIGEST_TEXT_SIZE];
 
@@ -274,7 +274,7 @@ static int set_aside(struct store *s, const struct finding *f, struct err *e)
 
 	if (rc <= 0)
 		return rc;
-	write_reason(s, f, &reason);
+	finding_json(s, f, &reason);
 	if (fault("mend.aside", e) < 0)
 		return -1;
 	rc = BLOBS(s, set_aside, &f->digest, &f->file, buf_span(&reason), where, e);
@@ -360,6 +360,11 @@ int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct 
 void store_set_care(struct store *s, const struct store_care *care)
 {
 	s->care = *care;
+}
+
+void store_remember(struct store *s)
+{
+	passed_flush(s);
 }
 
 void store_doubt(struct store *s)

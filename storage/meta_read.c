@@ -231,6 +231,61 @@ int meta_hosts(struct meta *m, name_fn *fn, void *ctx, struct err *e)
 	return each_name(&q, fn, ctx, e);
 }
 
+static struct query query_after(struct meta *m, const struct blob_cursor *at)
+{
+	struct query q = query_begin(db_of(m), at->by_age ? Q_BLOBS_BY_AGE : Q_BLOBS_BY_ID);
+
+	if (at->by_age)
+		query_int(&q, at->checked);
+	query_int(&q, at->id);
+	if (at->by_age)
+		query_int(&q, at->before);
+	return q;
+}
+
+int meta_blobs_after(
+	struct meta *m, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_after(m, at);
+	struct digest d;
+	int rc, count = 0;
+
+	query_int(&q, max);
+	while ((rc = query_step(&q, e)) > 0) {
+		at->id = query_get_int(&q, 0);
+		at->checked = query_get_int(&q, 3);
+		if (query_get_digest(&q, 1, &d, e) < 0 ||
+			fn(ctx, &d, (uint64_t)query_get_int(&q, 2), e) < 0)
+			return -1;
+		count++;
+	}
+	return rc < 0 ? -1 : count;
+}
+
+int meta_blob_oldest(struct meta *m, int64_t *checked, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_OLDEST);
+	int rc = query_step(&q, e);
+
+	if (rc > 0)
+		*checked = query_get_int(&q, 0);
+	return rc;
+}
+
+int meta_blob_users(
+	struct meta *m, const struct digest *d, unsigned max, user_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db_of(m), Q_BLOB_USERS);
+	int rc;
+
+	query_digest(&q, d);
+	query_int(&q, max);
+	while ((rc = query_step(&q, e)) > 0)
+		if (fn(ctx, query_get_text(&q, 0), query_get_text(&q, 1), e) < 0)
+			return -1;
+	return rc;
+}
+
 int meta_blob_each(struct meta *m, scan_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_BLOBS);

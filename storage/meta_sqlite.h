@@ -26,6 +26,11 @@ MUST int query_get_info(const struct query *q, int first, struct manifest_info *
 /* meta_read.c */
 int meta_change(struct meta *m, uint64_t *number, struct err *e);
 int meta_blob_get(struct meta *m, const struct digest *d, struct blob_row *out, struct err *e);
+int meta_blobs_after(struct meta *m, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx,
+	struct err *e);
+int meta_blob_oldest(struct meta *m, int64_t *checked, struct err *e);
+int meta_blob_users(struct meta *m, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
+	struct err *e);
 int meta_blob_each(struct meta *m, scan_fn *fn, void *ctx, struct err *e);
 int meta_repo_blob(
 	struct meta *m, const char *repo, const struct digest *d, uint64_t *size, struct err *e);

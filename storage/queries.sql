@@ -34,6 +34,30 @@ ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = exc
 	stamp = excluded.stamp
 -- name: BLOB_LOST
 UPDATE blob SET live = 0, checked = 0, stamp = 0 WHERE digest = ?1
+-- name: BLOBS_BY_AGE
+SELECT id, digest, size, checked FROM blob
+WHERE live AND (checked, id) > (?1, ?2) AND checked < ?3 ORDER BY checked, id LIMIT ?4
+-- name: BLOBS_BY_ID
+SELECT id, digest, size, checked FROM blob WHERE id > ?1 AND live ORDER BY id LIMIT ?2
+-- name: BLOB_OLDEST
+SELECT checked FROM blob WHERE live AND checked >= 0 ORDER BY checked, id LIMIT 1
+-- name: BLOB_USERS
+WITH RECURSIVE up (id) AS (
+	SELECT id FROM blob WHERE digest = ?1
+	UNION
+	SELECT e.manifest FROM up CROSS JOIN edge e ON e.blob = up.id
+)
+SELECT r.name AS name, t.name AS tag FROM up
+CROSS JOIN tag t ON t.manifest = up.id
+JOIN repo r ON r.id = t.repo
+UNION
+SELECT r.name, p.tag FROM up
+CROSS JOIN held_set s ON s.blob = up.id
+JOIN channel c ON c.held_set = s.id
+JOIN pin p ON p.held_set = s.id
+JOIN repo r ON r.id = p.repo
+WHERE p.manifest IN (SELECT id FROM up)
+ORDER BY 1, 2 LIMIT ?2
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 

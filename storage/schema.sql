@@ -11,7 +11,7 @@ CREATE TABLE blob (
 	checked INTEGER NOT NULL DEFAULT 0,          -- time when its bytes were read last and were right; 0 never
 	stamp   INTEGER NOT NULL DEFAULT 0           -- of its file then: another one when it was written to since; 0 unknown
 ) STRICT;
-CREATE INDEX blob_checked ON blob (checked) WHERE live;
+CREATE INDEX blob_checked ON blob (checked, id) WHERE live;
 
 CREATE TABLE manifest (
 	id            INTEGER PRIMARY KEY REFERENCES blob (id),

@@ -109,6 +109,48 @@ MUST int blob_examine(struct store *s, const struct digest *d, enum blob_look ho
 typedef int quarantine_fn(void *ctx, const char *where, const char *reason, struct err *e);
 MUST int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e);
 
+/* --- going through all of them --------------------------------------------------------------- */
+
+typedef int scan_fn(void *ctx, const struct digest *d, uint64_t size, struct err *e);
+
+/* Where somebody is who looks at one blob after the other. Zero: at the beginning. */
+struct blob_cursor {
+	bool by_age; /* those first whose bytes were read longest ago; else in no order */
+	int64_t before; /* by_age: only those that were not read since then; seconds since the epoch */
+	int64_t checked, id;
+};
+
+/* Blobs that are recorded as held, behind the cursor, which moves on with each: how many there were, at most
+ * `max`; 0 at the end. What fn returns below 0 is returned. */
+MUST int blobs_after(struct store *s, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx,
+	struct err *e);
+
+/* When the bytes of the one that was read longest ago were read; 0 one never was. 1, 0 there is no blob. */
+MUST int blobs_oldest(struct store *s, int64_t *checked, struct err *e);
+
+/* The names by which clients reach a blob: tags, and references of active sets (tag "": by digest). */
+typedef int user_fn(void *ctx, const char *repo, const char *tag, struct err *e);
+MUST int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
+	struct err *e);
+
+/*
+ * Whoever may not write the store leaves marks: blobs that proved bad. The next opening for writing looks
+ * at each, which takes what is still bad to quarantine, and takes the mark away. The place is how far such a
+ * one came: a cursor and when it began. All durable on 0.
+ */
+MUST int store_may_mark(struct store *s, struct err *e); /* 1; 0: nothing can be written here */
+MUST int mark_put(struct store *s, const struct finding *f, struct err *e);
+typedef int mark_fn(void *ctx, const struct digest *d, struct err *e);
+MUST int list_marks(struct store *s, mark_fn *fn, void *ctx, struct err *e);
+
+struct check_place {
+	struct blob_cursor at;
+	int64_t began,
+		done; /* of this pass; when the last whole one began, 0 none; seconds since the epoch */
+};
+MUST int place_keep(struct store *s, const struct check_place *p, struct err *e);
+MUST int place_recall(struct store *s, struct check_place *p, struct err *e); /* 1, 0 none */
+
 /* Is it linked to this repository? */
 MUST int repo_has_blob(
 	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e);

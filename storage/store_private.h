@@ -69,6 +69,10 @@ MUST int orphan_held(struct store *s, const struct digest *d, uint64_t *size, st
 /* blob_held() with a look of choice. */
 MUST int blob_held_by(
 	struct store *s, const struct digest *d, enum blob_look how, uint64_t *size, struct err *e);
+/* The reason that lies in quarantine, or in a mark. */
+void finding_json(const struct store *s, const struct finding *f, struct buf *out);
+/* marks.c: what readers marked, looked at and taken away. */
+MUST int marks_settle(struct store *s, struct err *e);
 /* Good findings that were not recorded yet; best effort. */
 void passed_flush(struct store *s);
 

@@ -51,6 +51,9 @@ MUST int blob_drop_bad(struct store *s, const struct digest *d, struct err *e);
  */
 MUST int blob_settle(struct store *s, const struct finding *f, struct err *e);
 
+/* Record the good findings of blob_settle() now, instead of many at once. */
+void store_remember(struct store *s);
+
 /* --- blob writers ---------------------------------------------------------------------------- */
 
 struct blob_writer;

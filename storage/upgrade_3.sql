@@ -4,7 +4,7 @@
 ALTER TABLE held_set ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blob ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blob ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX blob_checked ON blob (checked) WHERE live;
+CREATE INDEX blob_checked ON blob (checked, id) WHERE live;
 CREATE TABLE consent (
 	generation INTEGER NOT NULL REFERENCES generation (id),
 	taken      TEXT NOT NULL,

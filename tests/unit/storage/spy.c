@@ -145,6 +145,15 @@ BLOB_CALL(set_aside,
 	(rb(b), d, which, reason, where, e), need_digest(d, call))
 BLOB_CALL(aside_each, (struct blobs * b, quarantine_fn *fn, void *ctx, struct err *e),
 	(rb(b), fn, ctx, e), )
+BLOB_CALL(may_mark, (struct blobs * b, struct err *e), (rb(b), e), )
+BLOB_CALL(mark, (struct blobs * b, const struct digest *d, struct span reason, struct err *e),
+	(rb(b), d, reason, e), need_digest(d, call))
+BLOB_CALL(unmark, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
+	need_digest(d, call))
+BLOB_CALL(
+	mark_each, (struct blobs * b, mark_fn *fn, void *ctx, struct err *e), (rb(b), fn, ctx, e), )
+BLOB_CALL(place_put, (struct blobs * b, struct span text, struct err *e), (rb(b), text, e), )
+BLOB_CALL(place_get, (struct blobs * b, struct buf *out, struct err *e), (rb(b), out, e), )
 BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
 	(rb(b), fn, stray, ctx, e), )
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
@@ -181,6 +190,12 @@ static const struct blob_ops blob_table = {
 	.look = b_look,
 	.set_aside = b_set_aside,
 	.aside_each = b_aside_each,
+	.may_mark = b_may_mark,
+	.mark = b_mark,
+	.unmark = b_unmark,
+	.mark_each = b_mark_each,
+	.place_put = b_place_put,
+	.place_get = b_place_get,
 	.scan = b_scan,
 	.free_bytes = b_free_bytes,
 	.index_stage = b_index_stage,
@@ -298,6 +313,15 @@ META_CALL(claims,
 META_CALL(conflicts, (struct meta * m, conflict_fn *fn, void *ctx, struct err *e),
 	(rm(m), fn, ctx, e), )
 META_CALL(hosts, (struct meta * m, name_fn *fn, void *ctx, struct err *e), (rm(m), fn, ctx, e), )
+META_CALL(blobs_after,
+	(struct meta * m, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx,
+		struct err *e),
+	(rm(m), at, max, fn, ctx, e), )
+META_CALL(blob_oldest, (struct meta * m, int64_t *checked, struct err *e), (rm(m), checked, e), )
+META_CALL(blob_users,
+	(struct meta * m, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
+		struct err *e),
+	(rm(m), d, max, fn, ctx, e), need_digest(d, call))
 META_CALL(totals, (struct meta * m, struct store_totals *out, struct err *e), (rm(m), out, e), )
 META_CALL(names_state, (struct meta * m, struct names_state *out, struct err *e), (rm(m), out, e), )
 META_CALL(generations,
@@ -397,6 +421,9 @@ static const struct meta_ops meta_table = {
 	.blob_live = m_blob_live,
 	.blob_proved = m_blob_proved,
 	.blob_lost = m_blob_lost,
+	.blobs_after = m_blobs_after,
+	.blob_oldest = m_blob_oldest,
+	.blob_users = m_blob_users,
 	.blob_each = m_blob_each,
 	.repo_make = m_repo_make,
 	.repo_blob = m_repo_blob,

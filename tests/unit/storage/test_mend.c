@@ -505,6 +505,133 @@ static void mend__a_limit_proves_no_file_bad(void **state)
 	assert_int_equal(f.fault, BLOB_GOOD);
 }
 
+/* --- marks, and going through all ----------------------------------------------------------------- */
+
+static int keep_digest(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	(void)size, (void)e;
+	buf_printf(ctx, "%s\n", digest_text(d, text));
+	return 0;
+}
+
+static int keep_mark(void *ctx, const struct digest *d, struct err *e)
+{
+	return keep_digest(ctx, d, 0, e);
+}
+
+/* A reader's mark becomes quarantine by the next writer; one that was wrong just goes. */
+static void marks__become_quarantine_by_the_next_writer(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	AUTO(store_close) struct store *reader = NULL;
+	AUTO(buf_release) struct buf marks = BUF_INIT, left = BUF_INIT, aside = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct finding f, fine;
+	uint64_t size;
+
+	world_make(&w, *state);
+	harm(*state, &w.of[LAYER], FLIPPED);
+	store_close(&w.s);
+	reader = sandbox_store(*state, "s", STORE_READ);
+	assert_int_equal(store_may_mark(reader, &e), 1);
+	assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(f.fault, BLOB_BYTES);
+	assert_int_equal(blob_examine(reader, &w.of[CONFIG], LOOK_BYTES, NULL, &fine, &e), 1);
+	for (int again = 0; again < 2; again++) {
+		assert_ok(mark_put(reader, &f, &e));
+		assert_ok(mark_put(reader, &fine, &e));
+	}
+	assert_int_equal(list_marks(reader, keep_mark, &marks, &e), 0);
+	assert_int_equal(marks.len, 2 * (7 + 64 + 1));
+	w.s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(list_marks(reader, keep_mark, &left, &e), 0);
+	assert_int_equal(left.len, 0);
+	assert_int_equal(list_quarantine(reader, keep_reason, &aside, &e), 0);
+	assert_non_null(strstr(aside.data, "\"operation\":\"mark of a reader\""));
+	assert_int_equal(blob_stat(w.s, &w.of[LAYER], &size, &e), 0);
+	assert_int_equal(blob_stat(w.s, &w.of[CONFIG], &size, &e), 1);
+	assert_int_equal(store_found_bad(w.s), 0);
+}
+
+static void marks__where_nothing_can_be_written(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+
+	world_make(&w, *state);
+	sandbox_write(sandbox_path(*state, "s/marks"), "x", 1); /* no folder can be made */
+	assert_int_equal(store_may_mark(w.s, &e), 0);
+}
+
+static void place__is_kept_and_recalled(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct check_place place = { { true, 1, 2, 3 }, 4, 5 }, got;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(place_recall(s, &got, &e), 0);
+	assert_int_equal(store_may_mark(s, &e), 1);
+	assert_ok(place_keep(s, &place, &e));
+	assert_int_equal(place_recall(s, &got, &e), 1);
+	assert_true(got.at.by_age && got.at.before == 1 && got.at.checked == 2 && got.at.id == 3);
+	assert_true(got.began == 4 && got.done == 5);
+	sandbox_write(sandbox_path(*state, "s/marks/place"), "1 2 x", 5);
+	assert_int_equal(place_recall(s, &got, &e), 0);
+}
+
+/* All of them, once each, in pieces; by age only those that are due. */
+static void blobs_after__goes_through_all(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	struct err e = ERR_INIT;
+	struct store_totals totals;
+	int64_t oldest = -1;
+
+	world_make(&w, *state);
+	assert_ok(store_totals(w.s, &totals, &e));
+	for (int by_age = 0; by_age < 2; by_age++) {
+		for (unsigned max = 1; max <= 100; max += 33) {
+			AUTO(buf_release) struct buf got = BUF_INIT;
+			struct blob_cursor at = { .by_age = by_age, .before = INT64_MAX };
+			int n, sum = 0;
+
+			while ((n = blobs_after(w.s, &at, max, keep_digest, &got, &e)) > 0)
+				sum += n;
+			assert_int_equal(n, 0);
+			assert_int_equal(sum, totals.blobs);
+			assert_int_equal(got.len, totals.blobs * (7 + 64 + 1));
+		}
+	}
+	assert_int_equal(blobs_oldest(w.s, &oldest, &e), 1);
+	assert_true(oldest > 0);
+	assert_int_equal(blobs_after(w.s, &(struct blob_cursor){ .by_age = true, .before = oldest },
+				 100, keep_digest, NULL, &e),
+		0);
+}
+
+static int keep_user(void *ctx, const char *repo, const char *tag, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s:%s ", repo, tag);
+	return 0;
+}
+
+static void blob_users__are_tags_and_pins(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	world_make(&w, *state);
+	assert_ok(blob_users(w.s, &w.of[LAYER], 100, keep_user, &got, &e));
+	assert_string_equal(got.data, "docker.io/a/b:1 moat.local/set/platform:1 team/app:1 ");
+	buf_clear(&got);
+	assert_ok(blob_users(w.s, &w.of[LAYER], 1, keep_user, &got, &e));
+	assert_string_equal(got.data, "docker.io/a/b:1 ");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_mend(void)
@@ -518,6 +645,11 @@ int test_mend(void)
 		T(mend__nothing_is_thrown_away),
 		T(mend__a_reader_changes_nothing),
 		T(mend__a_limit_proves_no_file_bad),
+		T(marks__become_quarantine_by_the_next_writer),
+		T(marks__where_nothing_can_be_written),
+		T(place__is_kept_and_recalled),
+		T(blobs_after__goes_through_all),
+		T(blob_users__are_tags_and_pins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

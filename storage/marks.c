@@ -1,0 +1,113 @@
+/*
+ * Words of readers for writers: marks of blobs that proved bad, and the place that a check came to; going
+ * through all blobs. Must never write metadata.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define PLACE_MAX 200 /* bytes */
+
+int blobs_after(struct store *s, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx,
+	struct err *e)
+{
+	return META(s, blobs_after, at, max, fn, ctx, e);
+}
+
+int blobs_oldest(struct store *s, int64_t *checked, struct err *e)
+{
+	return META(s, blob_oldest, checked, e);
+}
+
+int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
+	struct err *e)
+{
+	return META(s, blob_users, d, max, fn, ctx, e);
+}
+
+/* --- marks -------------------------------------------------------------------------------------- */
+
+int store_may_mark(struct store *s, struct err *e)
+{
+	return BLOBS(s, may_mark, e);
+}
+
+int mark_put(struct store *s, const struct finding *f, struct err *e)
+{
+	AUTO(buf_release) struct buf reason = BUF_INIT;
+
+	finding_json(s, f, &reason);
+	return BLOBS(s, mark, &f->digest, buf_span(&reason), e);
+}
+
+int list_marks(struct store *s, mark_fn *fn, void *ctx, struct err *e)
+{
+	return BLOBS(s, mark_each, fn, ctx, e);
+}
+
+/* Whatever is wrong with one mark must not keep the store from opening: it stays for the next. */
+static int settle_mark(void *ctx, const struct digest *d, struct err *e)
+{
+	struct store *s = ctx;
+	uint64_t size;
+
+	if (blob_held_by(s, d, LOOK_BYTES, &size, e) >= 0)
+		(void)!BLOBS(s, unmark, d, e);
+	return 0;
+}
+
+int marks_settle(struct store *s, struct err *e)
+{
+	static const struct store_care marked = { .operation = "mark of a reader" };
+	struct store_care care = s->care;
+	int rc;
+
+	s->care = marked;
+	rc = BLOBS(s, mark_each, settle_mark, s, e);
+	s->care = care;
+	s->found_bad = 0; /* by others */
+	return rc;
+}
+
+/* --- the place ---------------------------------------------------------------------------------- */
+
+int place_keep(struct store *s, const struct check_place *p, struct err *e)
+{
+	char text[PLACE_MAX];
+	int len = snprintf(text, sizeof(text),
+		"%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", p->at.before,
+		p->at.checked, p->at.id, p->began, p->done);
+
+	return BLOBS(s, place_put, (struct span){ text, (size_t)len }, e);
+}
+
+/* What is no place is none: the check begins again. */
+int place_recall(struct store *s, struct check_place *p, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	int rc = BLOBS(s, place_get, &text, e);
+	int64_t n[5];
+	char *at;
+
+	if (rc <= 0)
+		return rc;
+	at = text.data;
+	for (size_t i = 0; at && i < ARRAY_SIZE(n); i++) {
+		char *end;
+
+		n[i] = strtoll(at, &end, 10);
+		if (end == at)
+			return 0;
+		at = end;
+	}
+	if (!at)
+		return 0;
+	*p = (struct check_place){ { .by_age = true, .before = n[0], .checked = n[1], .id = n[2] },
+		n[3], n[4] };
+	return 1;
+}

@@ -2,19 +2,16 @@
  * The check's thread: what is in doubt first, then a quick look at all files, then the bytes of those that
  * are due. Must never hold up an answer, and never serve again what was bad before it was seen to be good.
  */
-#include "registry/check.h"
+#include "registry/check_private.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/commit_mend.h"
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
-#include "storage/oci/digest_map.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (512u << 10)
@@ -24,49 +21,7 @@
 #define AGAIN_MS 2000 /* between two looks at what is bad, whether it is good now */
 #define KEEP_MS 30000 /* progress that a death may lose */
 #define NAP_US 1000000 /* when there is nothing to do */
-#define SUSPECTS_MAX 256
-#define KNOWN_MAX 100000 /* touched files that a reader remembers as good */
-#define USERS_MAX 20 /* of a bad blob, in the log */
 #define IOPRIO_IDLE (3 << 13)
-
-/* What is known of a blob beside the database. */
-struct known {
-	struct digest digest;
-	bool bad; /* missing, or not good, or gone to quarantine */
-	bool blocked; /* bad in a way that serving it would not notice */
-	struct blob_file file; /* that was looked at */
-};
-
-struct checker {
-	struct checker_config config;
-	struct store *store;
-	struct mender *mender; /* NULL: this server only reads */
-	bool may_mark;
-	bool first; /* nothing can be left for the next start: read before serving */
-	pthread_t thread;
-	bool started;
-
-	pthread_mutex_t lock; /* of what is below */
-	pthread_cond_t wake;
-	bool ending;
-	struct digest_map known;
-	struct digest suspects[SUSPECTS_MAX];
-	size_t suspect_count;
-	struct check_waiter *waiters;
-	struct digest *bad_ones; /* some of them no more */
-	size_t bad_count;
-
-	_Atomic unsigned bad, blocked;
-	_Atomic uint64_t blobs, bytes;
-	_Atomic int64_t pass;
-
-	/* The thread's. */
-	bool nested; /* something in doubt is looked at while another file is read */
-	int64_t piece_us, piece_cpu_us; /* when the last piece was read */
-	struct blob_cursor quick;
-	struct check_place place;
-	int64_t quick_ms, again_ms, kept_ms; /* when it is due next */
-};
 
 static int64_t now_s(void)
 {
@@ -87,6 +42,20 @@ bool checker_blocks(struct checker *c, const struct digest *d)
 	bad = k && k->blocked;
 	pthread_mutex_unlock(&c->lock);
 	return bad;
+}
+
+bool checker_doubted(struct checker *c, const struct digest *d)
+{
+	const struct known *k;
+	bool was_bad;
+
+	if (!c || !c->ever_bad)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	k = digest_map_find(&c->known, d);
+	was_bad = k && k->was_bad;
+	pthread_mutex_unlock(&c->lock);
+	return was_bad;
 }
 
 /* One too many is found when all files are looked at. */
@@ -138,10 +107,8 @@ void checker_counts(struct checker *c, struct check_counts *out)
 	*out = (struct check_counts){ c->blobs, c->bytes, c->bad, c->pass };
 }
 
-/* --- the pace ------------------------------------------------------------------------------------- */
-
 /* Sleep, unless the end has come or something is in doubt. */
-static void nap(struct checker *c, int64_t us)
+void check_nap(struct checker *c, int64_t us)
 {
 	struct timespec until;
 
@@ -160,7 +127,7 @@ static void nap(struct checker *c, int64_t us)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static bool is_ending(struct checker *c)
+bool check_is_ending(struct checker *c)
 {
 	bool ending;
 
@@ -168,221 +135,6 @@ static bool is_ending(struct checker *c)
 	ending = c->ending;
 	pthread_mutex_unlock(&c->lock);
 	return ending;
-}
-
-static int64_t cpu_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void look_at_suspects(struct checker *c);
-
-/* After each piece: as long as rate and share want it, from the piece before. */
-static int keep_pace(void *ctx, size_t bytes, struct err *e)
-{
-	struct checker *c = ctx;
-	int64_t wanted, by_cpu, start = c->piece_us;
-
-	c->bytes += bytes;
-	if (is_ending(c))
-		return err_set(e, ERR_BUSY, "the check ends");
-	if (c->nested)
-		return 0;
-	look_at_suspects(c);
-	wanted = c->config.rate ? (int64_t)(bytes * 1000000 / c->config.rate) : 0;
-	by_cpu = (cpu_us() - c->piece_cpu_us) * 100 / c->config.cpu;
-	nap(c, start + (wanted > by_cpu ? wanted : by_cpu) - clock_us());
-	c->piece_us = clock_us();
-	c->piece_cpu_us = cpu_us();
-	return 0;
-}
-
-/* --- findings ------------------------------------------------------------------------------------- */
-
-static int add_user(void *ctx, const char *repo, const char *tag, struct err *e)
-{
-	struct buf *out = ctx;
-
-	(void)e;
-	buf_printf(out, "%s%s%s%s", out->len ? "," : "", repo, *tag ? ":" : "", tag);
-	return 0;
-}
-
-static void users_of(struct checker *c, const struct digest *d, struct buf *out)
-{
-	struct err ignored = ERR_INIT;
-
-	buf_str(out, "");
-	if (blob_users(c->store, d, USERS_MAX, add_user, out, &ignored) < 0)
-		buf_str(out, "?");
-}
-
-static void list_bad(struct checker *c, const struct digest *d)
-{
-	c->bad_ones = mem_grow(c->bad_ones, c->bad_count + 1, sizeof(*c->bad_ones));
-	c->bad_ones[c->bad_count++] = *d;
-}
-
-enum standing { GOOD, BAD, BLOCKED };
-
-static enum standing standing_of(const struct known *k)
-{
-	return !k || !k->bad ? GOOD : k->blocked ? BLOCKED : BAD;
-}
-
-/* How it stood before. */
-static enum standing set_standing(
-	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now)
-{
-	struct known *k;
-	enum standing was;
-
-	pthread_mutex_lock(&c->lock);
-	k = digest_map_find(&c->known, d);
-	was = standing_of(k);
-	if (!k && now != GOOD)
-		k = digest_map_add(&c->known, d, sizeof(*k));
-	if (k)
-		*k = (struct known){ *d, now != GOOD, now == BLOCKED, *file };
-	if (was == GOOD && now != GOOD)
-		list_bad(c, d);
-	c->bad += (unsigned)(now != GOOD) - (unsigned)(was != GOOD);
-	c->blocked += (unsigned)(now == BLOCKED) - (unsigned)(was == BLOCKED);
-	pthread_mutex_unlock(&c->lock);
-	if (was != now)
-		cache_changed(c->config.cache);
-	return was;
-}
-
-/* The file of one that is missing or cannot be read may come back: then nothing is written. */
-static const char *act(struct checker *c, const struct finding *f, struct err *e)
-{
-	bool stays = f->fault == BLOB_MISSING || f->fault == BLOB_UNREADABLE;
-
-	if (stays || (!c->mender && !c->may_mark))
-		return "not-served";
-	if (c->mender && mender_settle(c->mender, f, e) < 0)
-		return "failed";
-	if (c->mender) {
-		(void)set_standing(c, &f->digest, &f->file, BAD);
-		return "quarantined";
-	}
-	return mark_put(c->store, f, e) < 0 ? "failed" : "marked";
-}
-
-/* A file that is missing or of another length is not served anyway, and comes back without being asked for
- * again; nor is what has lost its row. */
-static enum standing bad_standing(const struct finding *f)
-{
-	return f->fault == BLOB_BYTES ? BLOCKED : BAD;
-}
-
-static void found_bad(struct checker *c, const struct finding *f)
-{
-	AUTO(buf_release) struct buf users = BUF_INIT;
-	char text[DIGEST_TEXT_SIZE];
-	struct err e = ERR_INIT;
-	const char *action;
-
-	if (set_standing(c, &f->digest, &f->file, bad_standing(f)) != GOOD)
-		return;
-	users_of(c, &f->digest, &users);
-	action = act(c, f, &e);
-	log_fields(LOG_LINE_ERROR, "check.bad", { "digest", digest_text(&f->digest, text), 0 },
-		{ "file", f->text, 0 }, { "action", action, 0 }, { "users", users.data, 0 },
-		{ "error", e.text, 0 });
-}
-
-/* A reader cannot record that a touched file is good: it remembers some. */
-static void remember(struct checker *c, const struct finding *f)
-{
-	struct known *k;
-
-	pthread_mutex_lock(&c->lock);
-	k = digest_map_find(&c->known, &f->digest);
-	if (!k && (c->first || (f->touched && c->known.count < KNOWN_MAX)))
-		k = digest_map_add(&c->known, &f->digest, sizeof(*k));
-	if (k)
-		k->file = f->file;
-	pthread_mutex_unlock(&c->lock);
-}
-
-static void found_good(struct checker *c, const struct finding *f)
-{
-	char text[DIGEST_TEXT_SIZE];
-	struct err e = ERR_INIT;
-
-	if (f->read && set_standing(c, &f->digest, &f->file, GOOD) != GOOD)
-		log_fields(LOG_LINE_INFO, "check.good",
-			{ "digest", digest_text(&f->digest, text), 0 });
-	if (!f->read)
-		return;
-	c->blobs++;
-	if (!c->mender)
-		remember(c, f);
-	else if (mender_settle(c->mender, f, &e) < 0)
-		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
-}
-
-/* Is this the very file that was looked at before? */
-static bool is_known(struct checker *c, const struct finding *f, bool *bad)
-{
-	const struct known *k;
-	bool known;
-
-	pthread_mutex_lock(&c->lock);
-	k = digest_map_find(&c->known, &f->digest);
-	*bad = k && k->bad;
-	known = k && k->file.stamp == f->file.stamp && k->file.size == f->file.size;
-	pthread_mutex_unlock(&c->lock);
-	return known;
-}
-
-static int examine(struct checker *c, const struct digest *d, enum blob_look how, struct finding *f,
-	struct err *e)
-{
-	struct pace pace = { keep_pace, c };
-
-	if (!c->nested) {
-		c->piece_us = clock_us();
-		c->piece_cpu_us = cpu_us();
-	}
-	return blob_examine(c->store, d, how, &pace, f, e);
-}
-
-/* Its row is no more, or not live: of what somebody needs, the bytes are lost. */
-static void found_no_row(struct checker *c, const struct digest *d)
-{
-	AUTO(buf_release) struct buf users = BUF_INIT;
-
-	users_of(c, d, &users);
-	(void)set_standing(c, d, &(struct blob_file){ .size = 0 }, users.len ? BAD : GOOD);
-}
-
-static void judge(struct checker *c, const struct digest *d, enum blob_look how)
-{
-	struct err e = ERR_INIT;
-	struct finding f;
-	bool bad = false;
-	int rc = examine(c, d, LOOK_LENGTH, &f, &e);
-
-	if (rc > 0 && f.fault == BLOB_GOOD) {
-		bool known = is_known(c, &f, &bad);
-
-		if ((how != LOOK_BYTES || bad) && known)
-			return;
-		if (how == LOOK_BYTES || f.touched || bad)
-			rc = examine(c, d, LOOK_BYTES, &f, &e);
-	}
-	if (rc < 0 && !is_ending(c))
-		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
-	if (rc > 0 && f.fault == BLOB_GOOD)
-		found_good(c, &f);
-	else if (rc > 0)
-		found_bad(c, &f);
 }
 
 /* --- what is in doubt ----------------------------------------------------------------------------- */
@@ -397,18 +149,6 @@ static bool take_suspect(struct checker *c, struct digest *d)
 		*d = c->suspects[--c->suspect_count];
 	pthread_mutex_unlock(&c->lock);
 	return any;
-}
-
-static void judge_doubtful(struct checker *c, const struct digest *d)
-{
-	struct err e = ERR_INIT;
-	struct finding f;
-	int rc = examine(c, d, LOOK_LENGTH, &f, &e);
-
-	if (rc == 0)
-		found_no_row(c, d);
-	else
-		judge(c, d, LOOK_BYTES);
 }
 
 /* Those who wait for this one; NULL: for any. */
@@ -450,18 +190,18 @@ static bool next_waiter(struct checker *c, struct digest *d)
 	return any;
 }
 
-static void look_at_suspects(struct checker *c)
+void check_doubts(struct checker *c)
 {
 	struct digest d;
 
 	c->nested = true;
 	while (next_waiter(c, &d)) {
 		if (checker_unsure(c, &d))
-			judge_doubtful(c, &d);
+			check_judge_doubtful(c, &d);
 		tell(take_waiters(c, &d));
 	}
 	while (take_suspect(c, &d))
-		judge_doubtful(c, &d);
+		check_judge_doubtful(c, &d);
 	c->nested = false;
 }
 
@@ -510,7 +250,7 @@ static int recall(struct checker *c, struct list *doubtful, struct err *e)
 	if (list_marks(c->store, list_add, doubtful, e) < 0)
 		return -1;
 	for (size_t i = 0; i < doubtful->count; i++)
-		(void)set_standing(c, &doubtful->items[i], &none, BLOCKED);
+		(void)check_set_standing(c, &doubtful->items[i], &none, BLOCKED);
 	return list_quarantine(c->store, list_add_aside, doubtful, e);
 }
 
@@ -540,11 +280,11 @@ static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_look ho
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
 		return false;
 	}
-	for (size_t i = 0; i < page.count && !is_ending(c); i++) {
-		look_at_suspects(c);
-		judge(c, &page.items[i], how);
+	for (size_t i = 0; i < page.count && !check_is_ending(c); i++) {
+		check_doubts(c);
+		check_judge(c, &page.items[i], how);
 		if (how == LOOK_TOUCHED)
-			nap(c, QUICK_NAP_US);
+			check_nap(c, QUICK_NAP_US);
 	}
 	return page.count > 0;
 }
@@ -555,14 +295,15 @@ static void look_again(struct checker *c)
 	AUTO(list_release) struct list list = { NULL, 0 };
 
 	pthread_mutex_lock(&c->lock);
-	list = (struct list){ STEAL(c->bad_ones), c->bad_count };
+	list.items = STEAL(c->bad_ones);
+	list.count = c->bad_count;
 	c->bad_count = 0;
 	for (size_t i = 0; i < list.count; i++)
-		if (standing_of(digest_map_find(&c->known, &list.items[i])) != GOOD)
-			list_bad(c, &list.items[i]);
+		if (check_standing(digest_map_find(&c->known, &list.items[i])) != GOOD)
+			check_list_bad(c, &list.items[i]);
 	pthread_mutex_unlock(&c->lock);
-	for (size_t i = 0; i < list.count && !is_ending(c); i++)
-		judge_doubtful(c, &list.items[i]);
+	for (size_t i = 0; i < list.count && !check_is_ending(c); i++)
+		check_judge_doubtful(c, &list.items[i]);
 	c->again_ms = clock_ms() + AGAIN_MS;
 }
 
@@ -609,7 +350,7 @@ static bool is_due(const struct checker *c)
 /* True: there was something to do. */
 static bool work(struct checker *c)
 {
-	look_at_suspects(c);
+	check_doubts(c);
 	if (has_bad(c) && clock_ms() >= c->again_ms)
 		look_again(c);
 	if (clock_ms() >= c->kept_ms)
@@ -626,7 +367,7 @@ static bool work(struct checker *c)
 		begin_pass(c);
 	if (do_page(c, &c->place.at, LOOK_BYTES))
 		return true;
-	if (!is_ending(c))
+	if (!check_is_ending(c))
 		end_pass(c);
 	return false;
 }
@@ -645,9 +386,9 @@ static void *run(void *cls)
 	struct checker *c = cls;
 
 	stand_back();
-	while (!is_ending(c))
+	while (!check_is_ending(c))
 		if (!work(c))
-			nap(c, NAP_US);
+			check_nap(c, NAP_US);
 	keep(c);
 	return NULL;
 }

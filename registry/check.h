@@ -31,6 +31,8 @@ void checker_free(struct checker **c);
 
 /* Any thread; quick. NULL: nothing is checked. */
 bool checker_blocks(struct checker *c, const struct digest *d); /* it is bad: do not serve it */
+/* It was bad once, in this process: a file that was opened before may be the bad one. */
+bool checker_doubted(struct checker *c, const struct digest *d);
 void checker_suspect(struct checker *c, const struct digest *d); /* look at it soon */
 
 /*

@@ -28,7 +28,7 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 		return err_set(e, ERR_BUSY, "its bytes were not read yet");
 	}
 	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size &&
-		hint->keep == keep) {
+		hint->keep == keep && !checker_doubted(s->checker, &route->digest)) {
 		*out = content_ref(hint);
 		return 1;
 	}

@@ -44,7 +44,8 @@ static int find(struct site *s, const struct route *route, const char *repo, str
 	if (checker_blocks(s->checker, &info.digest))
 		return 0;
 	if (hint && digest_eq(&hint->digest, &info.digest) &&
-		strcmp(hint->media_type, info.media_type) == 0 && hint->keep == keep) {
+		strcmp(hint->media_type, info.media_type) == 0 && hint->keep == keep &&
+		!checker_doubted(s->checker, &info.digest)) {
 		*out = content_ref(hint);
 		return 1;
 	}

@@ -34,8 +34,9 @@ mended() { # VERB...: says so, and all is well
 }
 
 step 'rot is found by reading; a server that writes takes it to quarantine'
-flip
 moatd_start "$IN" --push --check-every 1 --free-floor 0
+gets 200 || _fail 'not served' # it is kept open
+flip
 wait_until 20 grep -q "event=check.bad digest=$layer .*action=quarantined.*layered:1" "$T/moatd.log"
 wait_until 5 gets 404
 has_line <(ready) '^1 bad or missing blob, not served'

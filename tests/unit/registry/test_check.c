@@ -128,7 +128,7 @@ static const struct {
 	enum damage how;
 	bool blocked; /* a look at its length would not tell */
 	bool kept; /* a mark, or quarantine */
-} cases[] = { { FLIPPED, true, true }, { CUT, false, true }, { MISSING, false, false },
+} cases[] = { { FLIPPED, true, true }, { CUT, true, true }, { MISSING, false, false },
 	{ DIRECTORY, false, true } };
 
 static void check__a_reader_stops_serving_and_leaves_a_mark(void **state)
@@ -146,6 +146,7 @@ static void check__a_reader_stops_serving_and_leaves_a_mark(void **state)
 		put_back(&w);
 		wait_bad(&w, 0);
 		assert_false(checker_blocks(w.checker, &w.layer));
+		assert_true(checker_doubted(w.checker, &w.layer));
 	}
 }
 

@@ -301,6 +301,8 @@ enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
 
 	x->token_serial = 0;
 	x->sent_auth = false;
+	if (x->strange)
+		return TAKE;
 	if (x->internal) {
 		if (x->authorization && !foreign)
 			buf_str(out, x->authorization);

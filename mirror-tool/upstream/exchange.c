@@ -204,7 +204,7 @@ static void hop_send(struct exchange *x, const char *authorization)
 		.accept = x->accept,
 		.authorization = *authorization ? authorization : NULL,
 		.range = x->range[0] ? x->range : NULL,
-		.with_client = !foreign,
+		.with_client = !foreign && !x->strange,
 		.foreign = is_stranger(x, &x->at),
 		.bulk = x->bulk,
 	};

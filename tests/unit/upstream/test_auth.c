@@ -94,7 +94,9 @@ static void registry(void *ctx, const struct fake_request *r, struct fake_reply 
 		return;
 	}
 	fake_text(out, 200, BODY);
-	if (is_good(w, r))
+	if (strncmp(r->target, "/layers/", 8) == 0)
+		out->status = r->authorization[0] ? 403 : 200;
+	if (strncmp(r->target, "/layers/", 8) == 0 || is_good(w, r))
 		return;
 	if ((w->ours == SILENT || w->ours == SILENT_BASIC) && strcmp(r->target, "/v2/") != 0)
 		fake_text(out, 401, "");
@@ -252,6 +254,34 @@ static void auth__many_requests_at_once_may_all_learn_of_basic(void **state)
 	}
 }
 
+/* An address in a manifest is a stranger's choice, also when it leads to a registry whose password or
+ * token is known by then. */
+static void auth__addresses_in_manifests_get_no_credentials(void **state)
+{
+	static const enum mode modes[] = { BASIC_ONLY, PASSWORD };
+	struct digest d;
+
+	digest_of(&d, DIGEST_SHA256, span_of(BODY));
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		const char *name = i ? "two" : "one";
+		AUTO(store_close) struct store *s = sandbox_store(*state, name, STORE_WRITE);
+		AUTO(world_end) struct world w;
+		AUTO(result_release) struct result r = RESULT_INIT, layer = RESULT_INIT;
+		char file[300], url[100];
+
+		world_init(&w, registry, NULL);
+		write_auth(&w, *state, user_pass, file, sizeof(file));
+		w.ours = (int)modes[i];
+		get_manifest(&w, "app:v1", false, &r);
+		assert_found(&r);
+		snprintf(url, sizeof(url), "http://%s/layers/1", fake_host(w.a));
+		upstream_foreign_url(w.up, url, &d, strlen(BODY), s, NULL, on_done, &layer);
+		world_run(&w);
+		assert_found(&layer);
+		assert_int_equal(fake_count(w.a, "GET /layers/"), 1);
+	}
+}
+
 #define BOXED(test) cmocka_unit_test_setup_teardown(test, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -262,6 +292,7 @@ int main(void)
 		BOXED(auth__a_token_that_went_stale_is_replaced_once),
 		BOXED(auth__many_requests_share_one_token),
 		BOXED(auth__many_requests_at_once_may_all_learn_of_basic),
+		BOXED(auth__addresses_in_manifests_get_no_credentials),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

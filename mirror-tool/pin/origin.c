@@ -355,10 +355,15 @@ void origin_blob_bytes(const struct origin *o, const struct ref *ref, const stru
 void origin_blob_size(const struct origin *o, const struct ref *ref, const struct digest *d,
 	upstream_size_fn *done, void *ctx)
 {
+	struct err e = ERR_INIT;
+	struct ref at;
+
 	if (o->layout)
 		layout_blob_size(o->layout, d, done, ctx);
+	else if (locate(o, ref, &at, &e) < 0)
+		done(ctx, -1, 0, &e);
 	else
-		upstream_blob_size(o->upstream, ref, d, done, ctx);
+		upstream_blob_size(o->upstream, &at, d, done, ctx);
 }
 
 void origin_blob(const struct origin *o, const struct ref *ref, const struct digest *d,

@@ -243,6 +243,52 @@ static void pin__gets_a_child_only_when_in_doubt(void **state)
 	}
 }
 
+static void answer_elsewhere(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	if (strstr(r->target, "/v2/copy/app/blobs/"))
+		fake_text(out, 200, "some bytes");
+	else
+		answer(ctx, r, out);
+}
+
+static void never(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	(void)ctx, (void)r;
+	fake_text(out, 500, "");
+}
+
+/* What comes from another place is asked for there alone, blobs that stand in an index by themselves
+ * included. */
+static void pin__asks_nothing_of_the_name_when_there_is_a_source(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct registry g = { .image = make(w, "image", NULL), .says = MEDIA_OCI_MANIFEST };
+	struct digest blob = make_text(w, "some bytes");
+	AUTO(mem_free) char *child = item(w, MEDIA_OCI_MANIFEST, &g.image, "linux/amd64");
+	AUTO(mem_free) char *alone = item(w, LAYER_TYPE, &blob, NULL);
+	AUTO(mem_free) char *items = mem_printf("%s,%s", child, alone);
+	AUTO(fake_stop) struct fake *named = fake_start(never, NULL, NULL);
+	AUTO(fake_stop) struct fake *source = fake_start(answer_elsewhere, &g, NULL);
+	AUTO(mem_free)
+	char *list = mem_printf("set: s\nimages:\n- {name: \"%s/app:1\", source: \"%s/copy/app\"}\n"
+				"registries:\n  \"%s\": {plain-http: true}\n"
+				"  \"%s\": {plain-http: true}\n",
+		fake_host(named), fake_host(source), fake_host(named), fake_host(source));
+	struct err e = ERR_INIT;
+
+	g.index = index_of(w, items);
+	g.index_bytes = (struct buf)BUF_INIT;
+	g.image_bytes = (struct buf)BUF_INIT;
+	assert_int_equal(blob_read(w->source, &g.index, 9999, &g.index_bytes, &e), 1);
+	assert_int_equal(blob_read(w->source, &g.image, 9999, &g.image_bytes, &e), 1);
+	sandbox_write(sandbox_path(w->sb, "moat.yaml"), list, strlen(list));
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_int_equal(fake_connections(named), 0);
+	assert_int_equal(fake_count(source, "HEAD /v2/copy/app/blobs/"), 1);
+	buf_release(&g.image_bytes);
+	buf_release(&g.index_bytes);
+}
+
 /* --- what is refused ------------------------------------------------------------------------ */
 
 /* A child that an index lists as `type`; what the registry has under its digest differs. */
@@ -381,6 +427,7 @@ int main(void)
 		TEST(pin__holds_an_inner_index_of_which_nothing_is_wanted),
 		TEST(carries__what_has_no_config),
 		TEST(pin__gets_a_child_only_when_in_doubt),
+		TEST(pin__asks_nothing_of_the_name_when_there_is_a_source),
 		TEST(pin__refuses_children_that_are_not_what_is_listed),
 		TEST(pin__refuses_what_is_attached_and_not_there),
 		TEST(pin__holds_whole_what_is_attached),

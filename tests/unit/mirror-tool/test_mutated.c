@@ -4,7 +4,8 @@
  * be sealed, exported, verified, imported, listed and shown.
  *
  *	MOAT_MUTATED_SECONDS	how long (default 20)
- *	MOAT_MUTATED_SEED	of the first round (default: the clock); each failure states its own
+ *	MOAT_MUTATED_SEED	of the first round (default: 1, so that a run of the tests says the same twice);
+ *				each failure states its own
  */
 #include "tests/support/cm.h"
 
@@ -168,7 +169,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void mutated__all_or_a_reason(void **state)
 {
-	uint64_t seed = setting("MOAT_MUTATED_SEED", (uint64_t)time(NULL));
+	uint64_t seed = setting("MOAT_MUTATED_SEED", 1);
 	time_t end = time(NULL) + (time_t)setting("MOAT_MUTATED_SECONDS", SECONDS);
 	struct totals all = { .rounds = 0 };
 

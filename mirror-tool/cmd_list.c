@@ -12,7 +12,7 @@
 #include "storage/base/banned.h"
 
 struct list_options {
-	bool sets, images, files;
+	bool sets, images, files, unsealed;
 };
 
 static const struct option_def options[] = {
@@ -21,6 +21,8 @@ static const struct option_def options[] = {
 		"only the images of the active sets" },
 	{ "files", OPTION_FLAG, offsetof(struct list_options, files), NULL, NULL,
 		"only the files of the active sets" },
+	{ "unsealed", OPTION_FLAG, offsetof(struct list_options, unsealed), NULL, NULL,
+		"only what is in no active set: pulled and not sealed yet, or pushed" },
 };
 
 /* One list: a table for people, or the inside of a JSON array. */
@@ -275,6 +277,70 @@ static int list_files_of(struct look *look, struct listing *l, struct err *e)
 	return list_active(look, l, LOOK_FILE, e);
 }
 
+/* --- what is in no set -------------------------------------------------------------------------- */
+
+struct unsealed {
+	struct look *look;
+	struct listing *l;
+};
+
+static void unsealed_row(struct listing *l, const char *reference, const struct manifest_info *info,
+	const struct look_image *image)
+{
+	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+
+	if (!l->json) {
+		short_digest(&info->digest, digest);
+		table_row(&l->table, reference, digest, size_text(image->bytes, size));
+		return;
+	}
+	row_begin(l);
+	json_pair(&l->text, "reference", reference);
+	json_pair(&l->text, "digest", digest_text(&info->digest, digest));
+	json_pair(&l->text, "mediaType", info->media_type);
+	json_number(&l->text, "bytes", image->bytes);
+	buf_char(&l->text, '}');
+}
+
+/* Pins, sets themselves, and signatures under tags are not listed. */
+static bool is_sealed(const struct look_tag *tag)
+{
+	static const char sets[] = SET_HOST "/set/";
+
+	return *tag->owner.set || look_is_fallback_tag(tag->tag) ||
+	       strncmp(tag->repo, sets, strlen(sets)) == 0;
+}
+
+static int list_unsealed(void *ctx, const struct look_tag *tag, struct err *e)
+{
+	struct unsealed *u = ctx;
+	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(mem_free) char *reference = mem_printf("%s:%s", tag->repo, tag->tag);
+	struct manifest_info info;
+	int rc;
+
+	if (is_sealed(tag))
+		return 0;
+	rc = manifest_by_tag(u->look->store, tag->repo, tag->tag, &info, e);
+	if (rc > 0)
+		rc = look_image(u->look, NULL, &info.digest, info.size, info.media_type, &image, e);
+	if (rc < 0)
+		return err_ctx(e, "%s", reference);
+	if (image.known)
+		unsealed_row(u->l, reference, &info, &image);
+	return 0;
+}
+
+static int list_unsealed_of(struct look *look, struct listing *l, struct err *e)
+{
+	struct unsealed u = { look, l };
+	struct look_tag_sink sink = { list_unsealed, &u };
+
+	l->table.columns = 3;
+	table_row(&l->table, "IN NO SET", "DIGEST", "SIZE");
+	return look->store ? look_all_tags(look, &sink, e) : 0;
+}
+
 /* ------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -284,9 +350,10 @@ static const struct {
 	{ "sets", list_sets_of },
 	{ "images", list_images_of },
 	{ "files", list_files_of },
+	{ "unsealed", list_unsealed_of },
 };
 
-/* With all three a table that is empty is left out; one that was asked for has its heading. */
+/* With all of them a table that is empty is left out; one that was asked for has its heading. */
 static int print_list(const struct tool *t, struct look *look, size_t which, bool alone, bool first,
 	struct err *e)
 {
@@ -320,8 +387,8 @@ static int end_object(const struct tool *t, struct look *look, struct err *e)
 static int print_lists(
 	const struct tool *t, struct look *look, const struct list_options *o, struct err *e)
 {
-	bool asked[] = { o->sets, o->images, o->files };
-	int count = o->sets + o->images + o->files;
+	bool asked[] = { o->sets, o->images, o->files, o->unsealed };
+	int count = o->sets + o->images + o->files + o->unsealed;
 	bool first = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
@@ -356,7 +423,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_list = {
 	.name = "list",
-	.args = "[--store DIR | MEDIUM...] [--sets] [--images] [--files]",
+	.args = "[--store DIR | MEDIUM...] [--sets] [--images] [--files] [--unsealed]",
 	.summary = "sets, images and files of a store or a medium",
 	.about = "MEDIUM is a folder or volume files. It is not imported and nothing of it is "
 		 "verified:\n`moat verify` does that.",

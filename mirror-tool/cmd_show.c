@@ -659,6 +659,56 @@ static int find_bare(struct page *p, const char *which, struct err *e)
 	return (wanted.digest.alg == DIGEST_NONE ? find_served : find_pushed)(p, name, &wanted, e);
 }
 
+static int show_tag(void *ctx, const struct look_tag *tag, struct err *e)
+{
+	struct page *p = ctx;
+	char digest[DIGEST_TEXT_SIZE];
+
+	(void)e;
+	item_begin(p);
+	digest_text(&tag->owner.digest, digest);
+	if (p->json) {
+		json_pair(&p->text, "tag", tag->tag);
+		json_pair(&p->text, "digest", digest);
+		json_pair(&p->text, "set", tag->owner.set);
+		json_pair(&p->text, "version", tag->owner.version);
+	} else {
+		buf_printf(&p->text, "  %s  %s%s%s%s%s\n", digest, tag->tag,
+			*tag->owner.set ? "  " : "", tag->owner.set, *tag->owner.set ? ":" : "",
+			tag->owner.version);
+	}
+	item_end(p);
+	return 0;
+}
+
+/* A repository that has no tag `latest`: 1 its tags are shown, 0 there is none, -1. */
+static int show_tags(struct page *p, const char *repo, struct err *e)
+{
+	struct look_tag_sink sink = { show_tag, p };
+	size_t start = p->text.len;
+	int rc;
+
+	fact(p, "repository", repo);
+	list_begin(p, "tags");
+	rc = look_tags(p->look, repo, &sink, e);
+	list_end(p);
+	if (rc == 0)
+		buf_cut(&p->text, start);
+	return rc;
+}
+
+static int find_repository(
+	struct page *p, const char *which, const struct ref *wanted, struct err *e)
+{
+	char repo[REF_TEXT_SIZE];
+	int rc;
+
+	if (*wanted->tag || wanted->digest.alg != DIGEST_NONE)
+		return 0;
+	rc = show_tags(p, ref_name(wanted, repo), e);
+	return rc || !p->look->store ? rc : show_tags(p, which, e);
+}
+
 static int show(struct page *p, const char *which, struct err *e)
 {
 	AUTO(mem_free) char *file = mem_printf(SET_HOST "/%s", which);
@@ -676,6 +726,8 @@ static int show(struct page *p, const char *which, struct err *e)
 		rc = find_anywhere(p, &wanted, e);
 	if (rc == 0 && p->look->store)
 		rc = find_bare(p, which, e);
+	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
+		rc = find_repository(p, which, &wanted, e);
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
 	return rc < 0 ? -1 : 0;

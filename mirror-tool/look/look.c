@@ -120,14 +120,16 @@ struct look_set *look_find(struct look *l, const char *which)
 	return NULL;
 }
 
+bool look_is_fallback_tag(const char *tag)
+{
+	return strlen(tag) >= 71 && strncmp(tag, "sha256-", 7) == 0;
+}
+
 enum look_kind look_kind_of(const struct set_entry *entry)
 {
-	/* sha256-<hex>, with or without a suffix: the tag of a signature or of referrers */
-	bool fallback = strlen(entry->tag) >= 71 && strncmp(entry->tag, "sha256-", 7) == 0;
-
 	if (entry->role == SET_LOCK || entry->role == SET_LIST || entry->role == SET_INVENTORY)
 		return LOOK_OWN;
-	if (entry->role == SET_ATTACHED || fallback)
+	if (entry->role == SET_ATTACHED || look_is_fallback_tag(entry->tag))
 		return LOOK_ATTACHED;
 	return *entry->artifact_type ? LOOK_FILE : LOOK_IMAGE;
 }

@@ -48,6 +48,23 @@ MUST int look_blob(
 /* A set by NAME, NAME:VERSION or digest: the first that fits, or NULL. */
 struct look_set *look_find(struct look *l, const char *which);
 
+/* --- tags (look_tags.c) ---------------------------------------------------------------------- */
+
+struct look_tag {
+	const char *repo, *tag; /* borrowed */
+	struct tag_owner owner; /* of a medium: the set that it is in */
+};
+struct look_tag_sink {
+	int (*fn)(void *ctx, const struct look_tag *tag, struct err *e); /* -1 ends it */
+	void *ctx;
+};
+
+/* The tags of a repository: 1, 0 there is no such repository, -1. */
+MUST int look_tags(struct look *l, const char *repo, struct look_tag_sink *sink, struct err *e);
+
+/* The tags of every repository of a store. */
+MUST int look_all_tags(struct look *l, struct look_tag_sink *sink, struct err *e);
+
 /* --- images (look_image.c) ------------------------------------------------------------------- */
 
 struct look_layer {
@@ -88,6 +105,8 @@ MUST int look_image(struct look *l, const struct inventory *held, const struct d
 /* Is this entry an image (or index), a pin of files, or something attached to an image? */
 enum look_kind { LOOK_IMAGE, LOOK_FILE, LOOK_ATTACHED, LOOK_OWN };
 enum look_kind look_kind_of(const struct set_entry *entry);
+/* sha256-<hex>, with or without a suffix: the tag of a signature or of referrers. */
+bool look_is_fallback_tag(const char *tag);
 
 /* host/repo:tag or host/repo@digest. */
 const char *look_reference(const struct set_entry *entry, char text[REF_TEXT_SIZE]);

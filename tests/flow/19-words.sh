@@ -30,7 +30,7 @@ step 'JSON is JSON, for every listing'
 fixture tiny
 carry words "{name: docker.io/library/tiny:1, from: \"oci:$FIXTURES/tiny:tiny\"}"
 must moat pull --lock "$LOCK" --store "$T/no-sets"
-for what in --sets --images --files; do
+for what in --sets --images --files --unsealed; do
 	must moat list --store "$IN" "$what" --json
 	json_is 'type == "array"'
 done
@@ -47,7 +47,9 @@ empty_in() { # FILTER COMMAND...: each value that the filter picks is []
 for what in --sets --images --files; do
 	empty_in . moat list --store "$T/no-sets" "$what" --json
 done
-empty_in '.[]' moat list --store "$T/no-sets" --json
+empty_in '.sets, .images, .files, .conflicts' moat list --store "$T/no-sets" --json
+empty_in . moat list --store "$IN" --unsealed --json
+empty_in .unsealed moat list "$MEDIUM" --json
 empty_in . moat list --store "$IN" --files --json
 empty_in . moat list "$MEDIUM" --files --json
 empty_in '.files, .attached' moat show --store "$IN" words --json
@@ -55,6 +57,23 @@ empty_in '.files, .attached' moat show --from "$MEDIUM" words --json
 empty_in '.attached' moat show --store "$IN" docker.io/library/tiny:1 --json
 empty_in '.drift, .failed' moat pin --list "$LIST" --lock "$LOCK" --json
 empty_in '.foreign, .failed' moat pull --lock "$LOCK" --store "$OUT" --json
+
+step 'what is pulled and not sealed is listed, and a name without latest shows its tags'
+must moat list --store "$T/no-sets"
+out_has 'IN NO SET'
+out_has '^docker.io/library/tiny:1 +sha256:[0-9a-f]{12} '
+must moat list --store "$T/no-sets" --json
+json_is '.unsealed | map(.reference) == ["docker.io/library/tiny:1"]'
+json_is '.unsealed[0] | .bytes > 0 and (.digest | test("^sha256:[0-9a-f]{64}$"))'
+must moat show --store "$T/no-sets" docker.io/library/tiny
+out_has '^  sha256:[0-9a-f]{64}  1$'
+for where in --store=$IN --from=$MEDIUM; do
+	must moat show "${where%=*}" "${where#*=}" tiny --json
+	json_is '.repository == "docker.io/library/tiny" and (.tags | length == 1)'
+	json_is '.tags[0] | .tag == "1" and .set == "words" and (.version | length > 0)'
+done
+must_fail 1 moat show --store "$IN" docker.io/library/absent
+must_fail 1 moat show --store "$IN" docker.io/library/tiny:2
 
 step 'quiet is quiet'
 must moat --quiet import --store "$T/quiet" --key "$PUB" "$MEDIUM"

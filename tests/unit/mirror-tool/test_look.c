@@ -116,6 +116,61 @@ static void look_image__needs_no_config(void **state)
 	assert_int_equal(image.children[0].layer_count, 1);
 }
 
+static int note_tag(void *ctx, const struct look_tag *tag, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s:%s %s\n", tag->repo, tag->tag, *tag->owner.set ? tag->owner.set : "-");
+	return 0;
+}
+
+static void look_tags__whose_each_is(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct look_tag_sink sink = { note_tag, &text };
+	struct look look = { .store = s };
+	struct digest index;
+	struct err e = ERR_INIT;
+
+	make_set(s, &index);
+	image_add(s, "quay.io/a/b", "2", "pulled", 1);
+	image_add(s, "quay.io/c", "latest", "pulled", 1);
+	assert_int_equal(look_tags(&look, "quay.io/a/b", &sink, &e), 1);
+	assert_string_equal(text.data, "quay.io/a/b:1 platform\nquay.io/a/b:2 -\n");
+	buf_clear(&text);
+	assert_int_equal(look_tags(&look, "quay.io/a", &sink, &e), 0);
+	assert_int_equal(text.len, 0);
+	assert_ok(look_all_tags(&look, &sink, &e));
+	assert_non_null(strstr(text.data, "quay.io/a/b:2 -\nquay.io/c:latest -\n"));
+}
+
+/* More tags than a page of the store has. */
+static void look_tags__of_every_page(void **state)
+{
+	enum { TAGS = 1001 };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(mem_free) struct image_pin *pins = mem_alloc(TAGS * sizeof(*pins));
+	AUTO(mem_free) char(*tags)[16] = mem_alloc(TAGS * sizeof(*tags));
+	struct look_tag_sink sink = { note_tag, &text };
+	struct look look = { .store = s };
+	struct digest set,
+		d = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 1 });
+	size_t lines = 0;
+	struct err e = ERR_INIT;
+
+	for (unsigned i = 0; i < TAGS; i++) {
+		snprintf(tags[i], sizeof(tags[i]), "t%04u", i);
+		pins[i] = (struct image_pin){ .repo = "quay.io/many", .tag = tags[i], .digest = d };
+	}
+	set = image_set(s, "platform", "1.0", pins, TAGS);
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_int_equal(look_tags(&look, "quay.io/many", &sink, &e), 1);
+	for (size_t i = 0; i < text.len; i++)
+		lines += text.data[i] == '\n';
+	assert_int_equal(lines, TAGS);
+}
+
 static void look_kind_of__every_entry(void **state)
 {
 	static const char signature[] =
@@ -193,6 +248,10 @@ int main(void)
 			look_image__counts_what_is_nested, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			look_image__needs_no_config, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			look_tags__whose_each_is, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			look_tags__of_every_page, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(look_kind_of__every_entry),
 		cmocka_unit_test(shelf__keeps_what_was_asked_for),
 		cmocka_unit_test(table_print__aligns),

@@ -42,7 +42,7 @@ wait_until 5 gets 404
 has_line <(ready) '^1 bad or missing blob, not served'
 metric 'moat_check_bad_blobs 1' || _fail 'no metric'
 has_line <(reasons) '"operation":"check of moatd","fault":"bytes"'
-must_fail 3 moat verify --store "$IN"
+must_fail 4 moat verify --store "$IN"
 out_has "S3: .*$hex"
 
 step 'a push of the right bytes mends it, for the running server too'

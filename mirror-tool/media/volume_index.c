@@ -132,15 +132,21 @@ static bool has_role(const struct descriptor *d, const char *role)
 	return text && strcmp(text, role) == 0;
 }
 
+/* No signature covers this text, and its tag is served: it must be the one that follows from the set. */
 static int read_signature(struct volume_index *v, const struct descriptor *d, struct err *e)
 {
 	const char *tag = annotation_get(&d->annotations, TAG);
 	struct set_signature *s = &v->signatures[v->signature_count];
+	char own[REF_TAG_MAX + 1];
 
 	if (v->signature_count == VOLUME_SIGNATURES_MAX)
 		return err_set(e, ERR_CORRUPT, "more than %d signatures", VOLUME_SIGNATURES_MAX);
-	if (strlen(d->media_type) > MEDIA_TYPE_MAX || (tag && strlen(tag) > REF_TAG_MAX))
-		return err_set(e, ERR_CORRUPT, "a signature whose type or tag is too long");
+	if (strlen(d->media_type) > MEDIA_TYPE_MAX)
+		return err_set(e, ERR_CORRUPT, "a signature whose type is too long");
+	ref_fallback_tag(&v->set, ".sig", own);
+	if (tag && strcmp(tag, own) != 0)
+		return err_set(e, ERR_CORRUPT, "a signature under the tag \"%.*s\", not %s",
+			REF_TAG_MAX, tag, own);
 	*s = (struct set_signature){ .digest = d->digest };
 	memcpy(s->media_type, d->media_type, strlen(d->media_type) + 1);
 	if (tag)

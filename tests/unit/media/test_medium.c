@@ -601,6 +601,36 @@ static void import__keeps_to_the_signers_of_a_name(void **state)
 	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
 }
 
+/* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
+static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
+{
+	static const char *const tags[] = { "1.0", "2.0", "sha256-00.sig", "a\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+		AUTO(fixture_close) struct fixture f;
+		AUTO(mem_free) struct set_signature *have = NULL;
+		struct set_offer offer = { .signature_count = 1 };
+		size_t count = 0;
+		struct err e = ERR_INIT;
+
+		fixture_open(&f, *state, 1000);
+		assert_ok(set_signatures(f.out, &f.set, &have, &count, &e));
+		snprintf(have[0].tag, sizeof(have[0].tag), "%s", tags[i]);
+		offer.digest = &f.set;
+		offer.signatures = have;
+		assert_ok(set_accept(f.out, &offer, NULL, &e));
+		fixture_export(&f, 0);
+		assert_int_equal(fixture_import(&f, "in", NULL, 0, &e), -1);
+		assert_int_equal(e.code, ERR_CORRUPT);
+		assert_non_null(strstr(e.text, "a signature under the tag"));
+		assert_nothing_visible(&f, "in");
+		fixture_close(&f);
+		f = (struct fixture){ .trust = TRUST_INIT };
+		assert_int_equal(sandbox_teardown(state), 0);
+		assert_int_equal(sandbox_setup(state), 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -625,6 +655,7 @@ int main(void)
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),
+		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

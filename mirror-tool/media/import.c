@@ -267,17 +267,36 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t number
 	return 0;
 }
 
-/* Those that hold, joined with what the set has here already. */
+/* Is it there already, or joined with one that is? */
+static bool has_place(
+	const struct set_signature *have, size_t count, const struct set_signature *sig)
+{
+	for (size_t i = 0; i < count; i++)
+		if (*sig->tag ? strcmp(have[i].tag, sig->tag) == 0
+			      : digest_eq(&have[i].digest, &sig->digest))
+			return true;
+	return false;
+}
+
+/* Those that hold, joined with what the set has here already. Anyone can write one signature in many
+ * ways, so what would be more than a medium may carry is left out: the set could never be exported. */
 static int join_signatures(struct import *im, const struct medium *m,
 	struct set_signature held[VOLUME_SIGNATURES_MAX], size_t *count, struct err *e)
 {
+	AUTO(mem_free) struct set_signature *have = NULL;
 	const struct head *h = &m->head;
+	size_t have_count = 0, total;
 
+	if (set_signatures(im->store, &h->digest, &have, &have_count, e) < 0)
+		return -1;
+	total = have_count;
 	for (size_t i = 0; i < h->signature_count; i++) {
 		struct set_signature *sig = &held[*count];
+		bool fresh = !has_place(have, have_count, &h->signatures[i]);
 
-		if (!m->signed_by[i])
+		if (!m->signed_by[i] || (fresh && total >= VOLUME_SIGNATURES_MAX))
 			continue;
+		total += fresh;
 		*sig = h->signatures[i];
 		if (signature_join(im->store, im->batch, &h->digest, sig,
 			    buf_span(&head_find(h, &sig->digest)->bytes), e) < 0)

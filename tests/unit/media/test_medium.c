@@ -631,6 +631,63 @@ static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
 	}
 }
 
+/* The set's bundle written in `count` other ways, each a signature that holds. */
+static void add_spellings(struct fixture *f, struct store *s, unsigned first, unsigned count)
+{
+	AUTO(mem_free) struct set_signature *have = NULL;
+	AUTO(buf_release) struct buf manifest = BUF_INIT;
+	struct set_signature more = { .media_type = MEDIA_OCI_MANIFEST };
+	size_t have_count = 0;
+	struct err e = ERR_INIT;
+
+	assert_ok(set_signatures(s, &f->set, &have, &have_count, &e));
+	assert_string_equal(have[0].tag, ""); /* they come by their tags */
+	assert_int_equal(blob_read(s, &have[0].digest, MANIFEST_MAX, &manifest, &e), 1);
+	for (unsigned i = 0; i < first + count; i++) {
+		buf_char(&manifest, ' ');
+		if (i < first)
+			continue;
+		assert_ok(blob_put(s, NULL, buf_span(&manifest), &more.digest, &e));
+		assert_ok(set_accept(s,
+			&(struct set_offer){
+				.digest = &f->set, .signatures = &more, .signature_count = 1 },
+			NULL, &e));
+	}
+}
+
+/* A courier needs no key to write a signature in other ways: however many media of one set come, all
+ * of it can be exported again. */
+static void import__keeps_no_more_signatures_than_a_medium_carries(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(store_close) struct store *courier = NULL;
+	AUTO(store_close) struct store *in = NULL;
+	AUTO(mem_free) struct set_signature *have = NULL;
+	struct store *own;
+	size_t count = 0;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 1000);
+	fixture_export(&f, 0);
+	assert_ok(fixture_import(&f, "courier", NULL, 0, &e));
+	add_spellings(&f, f.out, 0, 40);
+	fixture_export(&f, 0);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	courier = sandbox_store(f.sb, "courier", STORE_WRITE);
+	add_spellings(&f, courier, 40, 40);
+	own = f.out;
+	f.out = courier;
+	fixture_export(&f, 0);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	in = sandbox_store(f.sb, "in", STORE_READ);
+	assert_ok(set_signatures(in, &f.set, &have, &count, &e));
+	assert_int_equal(count, VOLUME_SIGNATURES_MAX);
+	f.out = in;
+	fixture_export(&f, 0);
+	f.out = own;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -656,6 +713,7 @@ int main(void)
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
+		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

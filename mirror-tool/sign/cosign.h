@@ -60,7 +60,7 @@ MUST int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim 
  * of b that a lacks, as layers of one manifest (appended to out). Their order decides the digest.
  *
  * Returns: 1; 0 when a has all that b has, and nothing is appended; -1 ERR_INPUT unreadable, or more
- *          than COSIGN_LAYERS_MAX.
+ *          than COSIGN_LAYERS_MAX or MANIFEST_MAX bytes.
  */
 MUST int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err *e);
 

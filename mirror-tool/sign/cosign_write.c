@@ -179,6 +179,10 @@ int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err
 			e, ERR_INPUT, "more than %d signatures under one tag", COSIGN_LAYERS_MAX);
 	join_keys(&keys, &x, &y);
 	write_joined(out, &both, x.has_config ? &x.config : &y.config, keys.data);
+	if (out->len > MANIFEST_MAX)
+		return err_set(e, ERR_INPUT,
+			"the signatures under one tag have %zu bytes, at most %u may be read",
+			out->len, MANIFEST_MAX);
 	return 1;
 }
 

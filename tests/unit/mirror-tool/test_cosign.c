@@ -574,6 +574,33 @@ static void cosign_join_legacy__refuses(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+/* The annotations of a signature's manifest are not signed: anyone can make them long. */
+static void cosign_join_legacy__makes_nothing_too_long_to_be_read(void **state)
+{
+	AUTO(buf_release) struct buf a = BUF_INIT, b = BUF_INIT, out = BUF_INIT;
+	struct buf *both[] = { &a, &b };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		buf_str(both[i], "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+				 "\",\"annotations\":{\"" COSIGN_PUBLIC_KEY "\":\"");
+		for (size_t k = 0; k < MANIFEST_MAX / 2; k++)
+			buf_char(both[i], (char)('a' + i));
+		buf_str(both[i], "\"},\"config\":");
+		descriptor_write(both[i], &(struct descriptor){ .digest = digest_empty_json,
+						  .size = 2,
+						  .media_type = MEDIA_OCI_EMPTY });
+		buf_printf(both[i],
+			",\"layers\":[{\"mediaType\":\"text/plain\",\"size\":1,\"digest\":"
+			"\"sha256:%064u\"}]}",
+			i);
+	}
+	assert_int_equal(cosign_join_legacy(buf_span(&a), buf_span(&b), &out, &e), -1);
+	assert_int_equal(e.code, ERR_INPUT);
+	assert_non_null(strstr(e.text, "may be read"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +617,7 @@ int main(void)
 		cmocka_unit_test(cosign_verify__the_layer_tells_the_form),
 		cmocka_unit_test(cosign_join_legacy__keeps_every_signature),
 		cmocka_unit_test(cosign_join_legacy__refuses),
+		cmocka_unit_test(cosign_join_legacy__makes_nothing_too_long_to_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

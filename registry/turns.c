@@ -163,7 +163,7 @@ void turns_leave(struct turns *t, struct turn *gone)
 		turn->go(turn);
 }
 
-/* One whose queue begins before that time, or NULL. */
+/* One whose queue begins before that time and may go without a turn, or NULL. */
 static struct turn *take_old(struct turns *t, int64_t before_ms)
 {
 	struct lane *lane = t->ring;
@@ -172,7 +172,8 @@ static struct turn *take_old(struct turns *t, int64_t before_ms)
 		return NULL;
 	do {
 		lane = lane->next;
-		if (lane->first && lane->first->since_ms < before_ms)
+		if (lane->first && lane->first->since_ms < before_ms &&
+			(!lane->last || before_ms == INT64_MAX))
 			return take_from(t, lane);
 	} while (lane != t->ring);
 	return NULL;

@@ -30,7 +30,7 @@ void turns_free(struct turns **t); /* nobody may wait */
 
 struct turn_client {
 	const void *id; /* any address that tells clients apart */
-	bool last; /* its requests come behind those of all others, until turns_expire() */
+	bool last; /* its requests come behind those of all others, however long they wait */
 };
 
 /* True: go on at once. False: go() is called later; before() runs first in that case, so that go() can
@@ -40,7 +40,8 @@ bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *c
 /* A turn is over, or given up. */
 void turns_leave(struct turns *t, struct turn *turn);
 
-/* Let go whoever has waited since before that time, whatever the limit says; INT64_MAX: everybody. */
+/* Let go what has waited since before that time, whatever the limit says, but for requests that come
+ * last; INT64_MAX: all. */
 void turns_expire(struct turns *t, int64_t before_ms);
 
 void turns_count(struct turns *t, unsigned *active, unsigned *waiting);

@@ -147,6 +147,30 @@ static void turns__suspects_come_last(void **state)
 	turns_free(&t);
 }
 
+/* Else those who guess would have all threads to themselves once they had waited long enough. */
+static void turns__suspects_do_not_expire(void **state)
+{
+	struct turns *t = turns_new(1, true);
+	struct waiter w[4];
+	int one, two;
+
+	(void)state;
+	order[0] = '\0';
+	assert_true(enter(t, &w[0], 'a', &one, 0));
+	assert_false(enter_last(t, &w[1], 'b', &two));
+	assert_false(enter_last(t, &w[2], 'c', &two));
+	turns_expire(t, INT64_MAX - 1);
+	assert_string_equal(order, "");
+	assert_false(enter(t, &w[3], 'X', &one, 0));
+	turns_leave(t, &w[0].turn);
+	assert_string_equal(order, "X");
+	turns_expire(t, INT64_MAX);
+	assert_string_equal(order, "Xbc");
+	for (int i = 1; i < 4; i++)
+		turns_leave(t, &w[i].turn);
+	turns_free(&t);
+}
+
 static void turns__nobody_waits_for_ever(void **state)
 {
 	struct turns *t = turns_new(1, false);
@@ -485,6 +509,7 @@ int main(void)
 		T(turns__one_client_has_half),
 		T(turns__newest_first),
 		T(turns__suspects_come_last),
+		T(turns__suspects_do_not_expire),
 		T(turns__nobody_waits_for_ever),
 		T(jobs__all_are_run),
 		T(uploads__belong_to_who_began_them),

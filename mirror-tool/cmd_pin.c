@@ -23,7 +23,7 @@ static const struct option_def table[] = {
 	{ "lock", OPTION_TEXT, offsetof(struct options, lock), "FILE", "moat.lock",
 		"where it is pinned, see moat.lock(5)" },
 	{ "update", OPTION_FLAG, offsetof(struct options, update), NULL, NULL,
-		"take changes into an existing lock" },
+		"take changes into an existing lock: of each REF, or of everything" },
 	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
 		"credentials (default: the usual places)" },
 	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
@@ -34,6 +34,7 @@ static const struct option_def table[] = {
 struct pinning {
 	struct tool *tool;
 	const struct options *options;
+	struct choice only;
 	struct list list;
 	struct lock old, now;
 	bool had_lock;
@@ -44,6 +45,7 @@ struct pinning {
 static void pinning_release(struct pinning *p)
 {
 	list_release(&p->list);
+	choice_release(&p->only);
 	lock_release(&p->old);
 	lock_release(&p->now);
 	failures_release(&p->failures);
@@ -196,6 +198,87 @@ static void note_skipped(const struct pinning *p)
 		tool_note(p->tool, "skipped: %s: %s", s->items[i].ref, s->items[i].why);
 }
 
+/* --- only some references ----------------------------------------------------------------------- */
+
+/* Everything else stays as it is locked, which must be what the list wants. */
+static int limit(struct pinning *p, struct err *e)
+{
+	const char *lock = p->options->lock, *list = p->options->list;
+
+	if (!p->only.count)
+		return 0;
+	if (!p->had_lock)
+		return err_set(e, ERR_INPUT,
+			"%s is not there; the first `moat pin` takes no references", lock);
+	if (!digest_eq(&p->old.list, &p->now.list))
+		return err_set(e, ERR_INPUT,
+			"%s has changed since %s was written: run `moat pin --update` without "
+			"references",
+			list, lock);
+	p->list.only = &p->only;
+	return 0;
+}
+
+/* Text of a skip or failure: a reference, or a name and a pattern behind a blank. */
+static bool is_chosen_text(const struct ref *wanted, const char *text)
+{
+	const char *blank = strchr(text, ' ');
+	struct span name = { text, blank ? (size_t)(blank - text) : strlen(text) };
+	struct err e = ERR_INIT;
+	struct ref ref;
+
+	if (ref_parse(&ref, name, &e) < 0)
+		return false;
+	return blank ? choice_has_name(&(struct choice){ (struct ref *)wanted, 1 }, &ref)
+		     : ref_chooses(wanted, &ref, &ref.digest);
+}
+
+static bool is_chosen_skip(const struct pinning *p, const char *text)
+{
+	for (size_t i = 0; i < p->only.count; i++)
+		if (is_chosen_text(&p->only.items[i], text))
+			return true;
+	return false;
+}
+
+static bool is_known(const struct pinning *p, const struct ref *wanted)
+{
+	for (size_t i = 0; i < p->old.count; i++)
+		if (ref_chooses(wanted, &p->old.pins[i].ref, &p->old.pins[i].digest))
+			return true;
+	for (size_t i = 0; i < p->now.count; i++)
+		if (ref_chooses(wanted, &p->now.pins[i].ref, &p->now.pins[i].digest))
+			return true;
+	for (size_t i = 0; i < p->now.skipped.count; i++)
+		if (is_chosen_text(wanted, p->now.skipped.items[i].ref))
+			return true;
+	return p->failures.count > 0;
+}
+
+/* What was not asked for, from a second reading of the lock. */
+static int keep_others(struct pinning *p, struct err *e)
+{
+	AUTO(lock_release) struct lock locked = LOCK_INIT;
+	char text[REF_TEXT_SIZE];
+
+	for (size_t i = 0; i < p->only.count; i++)
+		if (!is_known(p, &p->only.items[i]))
+			return err_set(e, ERR_ABSENT, "%s has no such reference: %s",
+				p->options->list, ref_text(&p->only.items[i], text));
+	if (!p->only.count)
+		return 0;
+	if (lock_read(&locked, p->options->lock, e) < 0)
+		return -1;
+	for (size_t i = 0; i < locked.count; i++)
+		if (!choice_has(&p->only, &locked.pins[i].ref, &locked.pins[i].digest))
+			lock_move(&p->now, &locked.pins[i]);
+	for (size_t i = 0; i < locked.skipped.count; i++)
+		if (!is_chosen_skip(p, locked.skipped.items[i].ref))
+			skips_add(&p->now.skipped, locked.skipped.items[i].ref,
+				locked.skipped.items[i].why);
+	return 0;
+}
+
 static int pin(struct pinning *p, struct err *e)
 {
 	int rc;
@@ -206,7 +289,7 @@ static int pin(struct pinning *p, struct err *e)
 	if (rc < 0)
 		return -1;
 	p->had_lock = rc > 0;
-	if (resolve(p, e) < 0)
+	if (limit(p, e) < 0 || resolve(p, e) < 0 || keep_others(p, e) < 0)
 		return -1;
 	lock_sort(&p->now);
 	note_skipped(p);
@@ -219,20 +302,22 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 {
 	AUTO(pinning_release) struct pinning p = { .tool = t, .options = options };
 
-	if (args->count)
-		return tool_usage(e, "pin takes no arguments, only options");
+	if (choice_read(&p.only, args, e) < 0)
+		return TOOL_USAGE;
 	return pin(&p, e);
 }
 
 const struct command cmd_pin = {
 	.name = "pin",
-	.args = "[--list FILE] [--lock FILE] [--update]",
+	.args = "[--list FILE] [--lock FILE] [--update] [REF]...",
 	.summary = "resolve a list to digests: moat.yaml -> moat.lock",
 	.about = "Tags, globs and ranges become digests; signatures, attestations and SBOMs are "
 		 "found\n"
 		 "and recorded. With an existing lock the changes upstream are reported, and "
 		 "nothing is\n"
-		 "written without --update: exit status 0 nothing has changed, 10 something has.",
+		 "written without --update: exit status 0 nothing has changed, 10 something has.\n"
+		 "With REF only these references are looked at; all others stay as they are "
+		 "locked.",
 	.options = table,
 	.option_count = ARRAY_SIZE(table),
 	.options_size = sizeof(struct options),

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "mirror-tool/pin/choice.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -56,20 +57,6 @@ static void pulling_release(struct pulling *p)
 
 /* --- which pins ------------------------------------------------------------------------------ */
 
-/* A reference chooses its pin; a name without tag and digest all of its pins. */
-static bool chooses(const struct ref *wanted, const struct lock_pin *pin)
-{
-	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
-
-	if (strcmp(ref_name(wanted, left), ref_name(&pin->ref, right)) != 0)
-		return false;
-	if (!wanted->tag[0] && !wanted->digest.alg)
-		return true;
-	if (wanted->tag[0] && strcmp(wanted->tag, pin->ref.tag) != 0)
-		return false;
-	return !wanted->digest.alg || digest_eq(&wanted->digest, &pin->digest);
-}
-
 static int choose_one(struct pulling *p, const char *text, bool *chosen, struct err *e)
 {
 	bool found = false;
@@ -78,7 +65,7 @@ static int choose_one(struct pulling *p, const char *text, bool *chosen, struct 
 	if (ref_parse(&wanted, span_of(text), e) < 0)
 		return err_ctx(e, "--only %s", text);
 	for (size_t i = 0; i < p->lock.count; i++) {
-		if (!chooses(&wanted, &p->lock.pins[i]))
+		if (!ref_chooses(&wanted, &p->lock.pins[i].ref, &p->lock.pins[i].digest))
 			continue;
 		chosen[i] = found = true;
 	}

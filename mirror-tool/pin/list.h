@@ -8,6 +8,7 @@
 #ifndef MOAT_LIST_H
 #define MOAT_LIST_H
 
+#include "mirror-tool/pin/choice.h"
 #include "mirror-tool/pin/exceptions.h"
 #include "mirror-tool/pin/files.h"
 #include "mirror-tool/pattern.h"
@@ -63,6 +64,7 @@ struct list {
 	struct list_verify *verify;
 	size_t verify_count;
 	struct registry_confs registries;
+	const struct choice *only; /* what is resolved of it, not owned; NULL: all */
 };
 #define LIST_INIT                                                                                  \
 	{                                                                                          \

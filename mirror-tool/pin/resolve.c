@@ -252,17 +252,21 @@ static int task_cmp(const void *a, const void *b)
 
 static void want(struct resolver *r, const struct list_image *image, const char *tag)
 {
-	struct task *t = mem_alloc(sizeof(*t));
+	struct ref ref = image->ref;
+	struct task *t;
 
+	if (*tag)
+		memcpy(ref.tag, tag, strlen(tag) + 1);
+	if (r->list->only && !choice_has(r->list->only, &ref, &ref.digest))
+		return;
+	t = mem_alloc(sizeof(*t));
 	t->resolver = r;
 	for (size_t i = 0; i < ARRAY_SIZE(t->reached); i++)
 		reach_init(&t->reached[i]);
 	t->root = (struct buf)BUF_INIT;
-	t->ref = image->ref;
+	t->ref = ref;
 	t->from = &image->from;
 	exceptions_copy(&t->exceptions, &image->exceptions);
-	if (*tag)
-		memcpy(t->ref.tag, tag, strlen(tag) + 1);
 	if (t->ref.tag[0]) {
 		t->expect = t->ref.digest;
 		t->ref.digest = (struct digest){ .alg = DIGEST_NONE };
@@ -445,6 +449,8 @@ static int first_round(struct resolver *r, struct err *e)
 	for (size_t i = 0; i < r->list->image_count; i++) {
 		const struct list_image *image = &r->list->images[i];
 
+		if (r->list->only && !choice_has_name(r->list->only, &image->ref))
+			continue;
 		if (!image->pattern_count)
 			want(r, image, "");
 		else if (!want_plain(r, image))

@@ -6,6 +6,11 @@
 #include "mirror-tool/pin/resolve_task.h"
 #include "storage/base/banned.h"
 
+static bool is_asked(const struct list *list, const struct list_file *f)
+{
+	return !list->only || choice_has(list->only, &f->ref, &f->ref.digest);
+}
+
 static void got_size(void *ctx, int rc, uint64_t size, struct err *e)
 {
 	struct file_size *f = ctx;
@@ -25,7 +30,7 @@ void files_ask(struct session *s, const struct list *list, struct file_size size
 		const struct list_file *f = &list->files[i];
 
 		sizes[i] = (struct file_size){ failures, f, f->size, f->has_size };
-		if (!f->has_size)
+		if (!f->has_size && is_asked(list, f))
 			upstream_url_size(s->upstream, f->url, got_size, &sizes[i]);
 	}
 }
@@ -83,5 +88,6 @@ static void pin_files(
 void files_pin(const struct list *list, const struct file_size sizes[], struct lock *lock)
 {
 	for (size_t i = 0; i < list->file_count; i++)
-		pin_files(list, sizes, i, lock);
+		if (is_asked(list, &list->files[i]))
+			pin_files(list, sizes, i, lock);
 }

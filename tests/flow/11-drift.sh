@@ -40,3 +40,47 @@ has_line "$LOCK" "$after"
 has_line "$LOCK" "$(cat "$T/signature")"
 pull
 clean "$OUT"
+
+step 'references limit an update; the others stay as they are locked'
+push tiny apps/moving:1.0
+push small apps/platforms:1.0
+cp "$LOCK" "$T/before.lock"
+others() { jq -c '[.pins[] | select(.ref | test("apps/moving") | not)]' "$1"; }
+must_fail 10 moat pin --list "$LIST" --lock "$LOCK" "$UPSTREAM/apps/moving:1.0"
+has_line "$T/out" apps/moving
+! grep -q apps/platforms "$T/out" || _fail 'a reference that was not named is told of'
+same_file "$T/before.lock" "$LOCK"
+must moat pin --list "$LIST" --lock "$LOCK" "$UPSTREAM/apps/signed"
+pin --update "$UPSTREAM/apps/moving"
+has_line "$LOCK" "$before"
+same "$(others "$LOCK")" "$(others "$T/before.lock")"
+cp "$LOCK" "$T/before.lock"
+pin --update "$UPSTREAM/apps/moving:1.0" "$UPSTREAM/apps/signed:1.0"
+same_file "$T/before.lock" "$LOCK"
+
+step 'a reference that is not wanted, a list that changed and a lock that is not there are refused'
+must_fail 1 moat pin --list "$LIST" --lock "$LOCK" --update "$UPSTREAM/apps/moving:2"
+err_has 'no such reference'
+must_fail 2 moat pin --list "$LIST" --lock "$LOCK" --update 'Not:a:reference'
+must_fail 1 moat pin --list "$LIST" --lock "$T/none.lock" --update "$UPSTREAM/apps/moving:1.0"
+err_has 'the first .moat pin. takes no references'
+absent "$T/none.lock"
+write_list platform "$UPSTREAM/apps/moving:1.0" "$UPSTREAM/apps/more:1.0"
+must_fail 1 moat pin --list "$LIST" --lock "$LOCK" --update "$UPSTREAM/apps/moving:1.0"
+err_has 'has changed since'
+same_file "$T/before.lock" "$LOCK"
+
+step 'of what a pattern matches, those that are named'
+many() { jq '[.pins[] | select(.ref | test("apps/many")).digest] | unique | length' "$LOCK"; }
+push tiny apps/many:1.1
+push tiny apps/many:1.2
+write_list platform "$UPSTREAM/apps/moving:1.0" "{name: $UPSTREAM/apps/many, tags: ['1.*']}"
+pin --update
+push small apps/many:1.1
+push small apps/many:1.2
+pin --update "$UPSTREAM/apps/many:1.2"
+same "$(many)" 2
+pin --update "$UPSTREAM/apps/many"
+same "$(many)" 1
+pull
+clean "$OUT"

@@ -4,8 +4,10 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "mirror-tool/node/node.h"
+#include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
@@ -15,7 +17,7 @@
 #define BACKUP ".before-moat"
 
 struct node_options {
-	const char *runtime, *server, *ca, *write;
+	const char *runtime, *server, *ca, *write, *user, *password_file, *client_cert;
 };
 
 static const struct option_def options[] = {
@@ -25,6 +27,12 @@ static const struct option_def options[] = {
 		"where moatd is, as the nodes see it: https://HOST[:PORT]" },
 	{ "ca", OPTION_TEXT, offsetof(struct node_options, ca), "FILE", NULL,
 		"PEM of the CA that signed the server's certificate" },
+	{ "user", OPTION_TEXT, offsetof(struct node_options, user), "NAME", NULL,
+		"who the nodes log in as" },
+	{ "password-file", OPTION_TEXT, offsetof(struct node_options, password_file), "FILE", NULL,
+		"the password of --user, in the first line" },
+	{ "client-cert", OPTION_TEXT, offsetof(struct node_options, client_cert), "FILE", NULL,
+		"PEM of the nodes' certificate and its key" },
 	{ "write", OPTION_TEXT, offsetof(struct node_options, write), "ROOT", NULL,
 		"merge the files into this root, to be copied to nodes, instead of printing" },
 };
@@ -64,6 +72,59 @@ static int read_hosts(const struct tool *t, struct hosts *h, struct err *e)
 	return 0;
 }
 
+/* --- logins ------------------------------------------------------------------------------------- */
+
+static int check_login(const struct node_options *o, struct err *e)
+{
+	bool secret = o->password_file || o->client_cert;
+
+	if (!o->user != !o->password_file)
+		return tool_usage(e, "--user and --password-file go together");
+	if (secret && !o->write)
+		return tool_usage(
+			e, "--write ROOT is needed with a login: secrets are not printed");
+	for (const char *c = o->user; c && *c; c++)
+		if (*c == ':' || (unsigned char)*c <= ' ' || *c == 0x7f)
+			return tool_usage(e, "--user: no name of a user");
+	if (o->user && !*o->user)
+		return tool_usage(e, "--user: a name is needed");
+	return 0;
+}
+
+static int read_password(
+	const struct node_options *o, struct node_settings *s, struct buf *out, struct err *e)
+{
+	struct passphrase_source source = { .file = o->password_file };
+
+	if (!o->user)
+		return 0;
+	if (passphrase_get(&source, "the password", false, out, e) < 0)
+		return -1;
+	s->user = o->user;
+	s->password = out->data;
+	return 0;
+}
+
+static int read_client(
+	const struct node_options *o, struct node_settings *s, struct buf *client, struct err *e)
+{
+	int rc = o->client_cert ? fs_read_file(AT_FDCWD, o->client_cert, NODE_FILE_MAX, client, e)
+				: 1;
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s: no such file", o->client_cert);
+	if (o->client_cert && s->plain_http)
+		return err_set(e, ERR_INPUT, "--client-cert with %s: only TLS has certificates",
+			s->server);
+	if (o->client_cert && (!strstr(client->data, "-----BEGIN CERTIFICATE-----") ||
+				      !strstr(client->data, "PRIVATE KEY-----")))
+		return err_set(e, ERR_INPUT,
+			"%s: a CERTIFICATE and its PRIVATE KEY are needed, in one file",
+			o->client_cert);
+	s->client = buf_span(client);
+	return 0;
+}
+
 static int read_ca(const struct node_settings *s, const char *path, struct buf *ca, struct err *e)
 {
 	int rc = fs_read_file(AT_FDCWD, path, NODE_FILE_MAX, ca, e);
@@ -91,13 +152,13 @@ static void print_notes(FILE *out, const struct buf *notes)
 	}
 }
 
-static int print_files(const struct tool *t, const struct node_files *files, struct err *e)
+static int print_files(const struct tool *t, struct node_files *files, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	AUTO(buf_release) struct buf json = BUF_INIT;
 
 	for (size_t i = 0; i < files->count; i++) {
-		const struct node_file *f = &files->items[i];
+		struct node_file *f = &files->items[i];
 
 		if (node_file_merge(f, (struct span){ NULL, 0 }, &text, e) < 0)
 			return -1;
@@ -123,6 +184,7 @@ struct change {
 	char *path;
 	struct buf text, have;
 	bool needed, keep; /* keep: a backup of what is there */
+	mode_t mode;
 };
 
 struct changes {
@@ -134,13 +196,29 @@ static void changes_free(struct changes *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		free(c->items[i].path);
-		buf_release(&c->items[i].text);
-		buf_release(&c->items[i].have);
+		secret_release(&c->items[i].text);
+		secret_release(&c->items[i].have);
 	}
 	free(c->items);
 }
 
-static int judge(const struct node_file *f, const char *root, struct change *c, struct err *e)
+/* Who may read a file that is there goes on to, unless there is a secret in it now. */
+static mode_t mode_of(const struct node_file *f, const char *path)
+{
+	struct stat st;
+	mode_t have = stat(path, &st) == 0 ? st.st_mode & 0777 : 0644;
+
+	return f->secret ? have & 0600 : have;
+}
+
+static bool is_shared(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & 0077);
+}
+
+static int judge(struct node_file *f, const char *root, struct change *c, struct err *e)
 {
 	struct span have = { NULL, 0 };
 	int rc;
@@ -154,7 +232,8 @@ static int judge(const struct node_file *f, const char *root, struct change *c, 
 		have = buf_span(&c->have);
 	c->keep = rc == 1 && f->kind != NODE_OURS;
 	rc = node_file_merge(f, have, &c->text, e);
-	c->needed = rc == 1;
+	c->mode = mode_of(f, c->path);
+	c->needed = rc == 1 || (f->secret && is_shared(c->path));
 	return rc < 0 ? err_ctx(e, "%s", root) : 0;
 }
 
@@ -181,7 +260,7 @@ static int apply(const struct tool *t, const struct change *c, struct err *e)
 	}
 	*strrchr(folder, '/') = '\0';
 	if (fs_make_dirs(folder, 0755, e) < 0 || (c->keep && keep_backup(c, e) < 0) ||
-		fs_replace_file(AT_FDCWD, c->path, buf_span(&c->text), 0644, e) < 0)
+		fs_replace_file(AT_FDCWD, c->path, buf_span(&c->text), c->mode, e) < 0)
 		return -1;
 	tool_note(t, "%s: %s%s", c->path, c->keep ? "merged; before: " BACKUP : "written",
 		c->keep ? " beside it" : "");
@@ -189,7 +268,7 @@ static int apply(const struct tool *t, const struct change *c, struct err *e)
 }
 
 static int write_files(
-	const struct tool *t, const struct node_files *files, const char *root, struct err *e)
+	const struct tool *t, struct node_files *files, const char *root, struct err *e)
 {
 	AUTO(changes_free) struct changes all = { NULL, 0 };
 
@@ -213,16 +292,21 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	AUTO(hosts_free) struct hosts hosts = { NULL, 0 };
 	AUTO(node_files_release) struct node_files files = NODE_FILES_INIT;
 	AUTO(buf_release) struct buf ca = BUF_INIT;
+	AUTO(secret_release) struct buf password = BUF_INIT;
+	AUTO(secret_release) struct buf client = BUF_INIT;
 	struct node_settings s = { .plain_http = false };
 
 	if (args->count)
 		return tool_usage(e, "node config takes no arguments");
 	if (!o->runtime || !o->server)
 		return tool_usage(e, "--runtime and --server are needed");
+	if (check_login(o, e) < 0)
+		return TOOL_USAGE;
 	if (node_runtime_parse(o->runtime, &s.runtime, e) < 0 ||
 		node_server_parse(&s, o->server, e) < 0)
 		return TOOL_USAGE;
-	if ((o->ca && read_ca(&s, o->ca, &ca, e) < 0) || read_hosts(t, &hosts, e) < 0)
+	if ((o->ca && read_ca(&s, o->ca, &ca, e) < 0) || read_password(o, &s, &password, e) < 0 ||
+		read_client(o, &s, &client, e) < 0 || read_hosts(t, &hosts, e) < 0)
 		return -1;
 	s.hosts = (const char *const *)hosts.names;
 	s.host_count = hosts.count;
@@ -233,7 +317,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_node_config = {
 	.name = "node config",
-	.args = "--runtime NAME --server URL [--ca FILE] [--write ROOT]",
+	.args = "--runtime NAME --server URL [--ca FILE] [--write ROOT [LOGIN]]",
 	.summary = "what a container runtime needs to find us",
 	.about = "Sends every upstream host of the active sets to the server and cuts off the real "
 		 "one.\nPrints the files, or merges them into ROOT; what others wrote is kept. "

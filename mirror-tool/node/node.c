@@ -5,13 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mirror-tool/json_out.h"
 #include "storage/base/tree.h"
 #include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 #define HEADER "# Written by `moat node config`, which will write it again: do not edit.\n"
 #define CONTAINERD_DIR "/etc/containerd/certs.d"
+#define CONTAINERD_CLIENT CONTAINERD_DIR "/moat-client.pem"
 #define K3S_DIR "/etc/rancher/k3s"
+#define K3S_CLIENT K3S_DIR "/moat-client.pem"
+#define PODMAN_AUTH "/root/.config/containers/auth.json"
+#define DOCKER_AUTH "/root/.docker/config.json"
+#define CRIO_AUTH "/etc/crio/moat-auth.json"
 
 static const struct {
 	const char *name;
@@ -70,6 +76,7 @@ void node_files_release(struct node_files *f)
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->items[i].path);
 		buf_release(&f->items[i].text);
+		node_hosts_release(&f->items[i].hosts);
 	}
 	free(f->items);
 	buf_release(&f->notes);
@@ -98,6 +105,41 @@ static void add_ca(struct node_files *f, const struct node_settings *s, char *pa
 		free(path);
 }
 
+/* Certificate and key are one file; readers that want two get it twice. */
+static void add_client(struct node_files *f, const struct node_settings *s, const char *folder)
+{
+	static const char *const names[] = { "client.cert", "client.key" };
+
+	for (size_t i = 0; s->client.len && i < ARRAY_SIZE(names); i++) {
+		char *path = mem_printf("%s/%s/%s", folder, node_authority(s), names[i]);
+
+		buf_add(add_file(f, NODE_COPY, path), s->client.data, s->client.len);
+		f->items[f->count - 1].secret = true;
+	}
+}
+
+static void add_client_file(struct node_files *f, const struct node_settings *s, const char *path)
+{
+	if (!s->client.len)
+		return;
+	buf_add(add_file(f, NODE_COPY, mem_strdup(path)), s->client.data, s->client.len);
+	f->items[f->count - 1].secret = true;
+}
+
+/* {"auths":{"SERVER":{"auth":"..."}}}, which podman, CRI-O and docker's client read. */
+static void add_auths(struct node_files *f, const struct node_settings *s, const char *path)
+{
+	struct buf *out;
+
+	if (!s->user)
+		return;
+	out = add_file(f, NODE_JSON, mem_strdup(path));
+	buf_printf(out, "{\"auths\":{\"%s\":{\"auth\":\"", node_authority(s));
+	node_basic(s, out);
+	buf_str(out, "\"}}}");
+	f->items[f->count - 1].secret = true;
+}
+
 /* --- containerd ------------------------------------------------------------------------------ */
 
 /* What containerd looks for first: `localhost:5001` is localhost_5001_. */
@@ -108,6 +150,21 @@ static char *containerd_folder(const char *host)
 	if (!colon)
 		return mem_strdup(host);
 	return mem_printf("%.*s_%s_", (int)(colon - host), host, colon + 1);
+}
+
+static void containerd_login(struct node_file *f, const struct node_settings *s)
+{
+	AUTO(buf_release) struct buf basic = BUF_INIT;
+
+	f->hosts.server = mem_strdup(s->server);
+	if (s->client.len)
+		f->hosts.client =
+			mem_strdup("[[\"" CONTAINERD_CLIENT "\", \"" CONTAINERD_CLIENT "\"]]");
+	if (!s->user)
+		return;
+	node_basic(s, &basic);
+	f->hosts.authorization = mem_printf("\"Basic %s\"", basic.data);
+	explicit_bzero(basic.data, basic.len);
 }
 
 /* `server` is asked last and by default the real upstream: here it is ours as well. Capabilities
@@ -123,6 +180,7 @@ static void containerd_host(struct node_files *f, const struct node_settings *s,
 		"[host.\"%s\"]\n"
 		"  capabilities = [\"pull\", \"resolve\"]\n%s%s",
 		s->server, ca, s->server, *ca ? "  " : "", ca);
+	containerd_login(&f->items[f->count - 1], s);
 }
 
 static void containerd_files(struct node_files *f, const struct node_settings *s)
@@ -134,6 +192,7 @@ static void containerd_files(struct node_files *f, const struct node_settings *s
 	}
 	containerd_host(f, s, "_default");
 	add_ca(f, s, mem_strdup(CONTAINERD_DIR "/moat-ca.crt"));
+	add_client_file(f, s, CONTAINERD_CLIENT);
 	buf_str(&f->notes,
 		"/etc/containerd/config.toml must name the folder (2.2 does by default):\n"
 		"containerd 2.x (version = 3):\n"
@@ -165,6 +224,11 @@ static void containers_files(struct node_files *f, const struct node_settings *s
 			s->plain_http ? "insecure = true\n" : "");
 	}
 	add_ca(f, s, mem_printf("/etc/containers/certs.d/%s/ca.crt", node_authority(s)));
+	add_client(f, s, "/etc/containers/certs.d");
+	add_auths(f, s, s->runtime == NODE_CRIO ? CRIO_AUTH : PODMAN_AUTH);
+	if (s->runtime == NODE_CRIO && s->user)
+		buf_str(add_file(f, NODE_OURS, mem_strdup("/etc/crio/crio.conf.d/90-moat.conf")),
+			"\n[crio.image]\nglobal_auth_file = \"" CRIO_AUTH "\"\n");
 	if (s->runtime == NODE_CRIO)
 		buf_str(&f->notes, "CRI-O reads this after `systemctl reload crio`.\n");
 }
@@ -180,6 +244,8 @@ static void docker_files(struct node_files *f, const struct node_settings *s)
 		buf_printf(out, ",\"insecure-registries\":[\"%s\"]", node_authority(s));
 	buf_str(out, "}");
 	add_ca(f, s, mem_printf("/etc/docker/certs.d/%s/ca.crt", node_authority(s)));
+	add_client(f, s, "/etc/docker/certs.d");
+	add_auths(f, s, DOCKER_AUTH);
 	buf_str(&f->notes,
 		"docker asks a mirror for docker.io only, and then docker.io itself: close the way "
 		"there in DNS or firewall.\n");
@@ -203,6 +269,32 @@ static void k3s_mirror(struct buf *out, const struct node_settings *s, const cha
 	buf_printf(out, ":{\"endpoint\":[\"%s\"]}", s->server);
 }
 
+/* The server's own settings; `out` is at the end of a map. */
+static void k3s_config(struct buf *out, const struct node_settings *s)
+{
+	buf_printf(out, ",\"configs\":{\"%s\":{", node_authority(s));
+	if (s->ca.len || s->client.len)
+		json_key(out, "tls");
+	if (s->ca.len || s->client.len)
+		buf_char(out, '{');
+	if (s->ca.len)
+		json_pair(out, "ca_file", K3S_DIR "/moat-ca.crt");
+	if (s->client.len) {
+		json_pair(out, "cert_file", K3S_CLIENT);
+		json_pair(out, "key_file", K3S_CLIENT);
+	}
+	if (s->ca.len || s->client.len)
+		buf_char(out, '}');
+	if (s->user) {
+		json_key(out, "auth");
+		buf_char(out, '{');
+		json_pair(out, "username", s->user);
+		json_pair(out, "password", s->password);
+		buf_char(out, '}');
+	}
+	buf_str(out, "}}");
+}
+
 static void k3s_files(struct node_files *f, const struct node_settings *s)
 {
 	struct buf *out = add_file(f, NODE_YAML, mem_strdup(K3S_DIR "/registries.yaml"));
@@ -214,11 +306,12 @@ static void k3s_files(struct node_files *f, const struct node_settings *s)
 	}
 	k3s_mirror(out, s, "*");
 	buf_str(out, "}");
-	if (s->ca.len)
-		buf_printf(out, ",\"configs\":{\"%s\":{\"tls\":{\"ca_file\":\"%s\"}}}",
-			node_authority(s), K3S_DIR "/moat-ca.crt");
+	if (s->ca.len || s->user || s->client.len)
+		k3s_config(out, s);
 	buf_str(out, "}");
+	f->items[f->count - 1].secret = s->user != NULL;
 	add_ca(f, s, mem_strdup(K3S_DIR "/moat-ca.crt"));
+	add_client_file(f, s, K3S_CLIENT);
 	buf_str(&f->notes,
 		"Start k3s with --disable-default-registry-endpoint (1.27 and later; "
 		"`disable-default-registry-endpoint: true` in config.yaml), or it asks the real "

@@ -26,6 +26,9 @@ struct node_settings {
 	bool plain_http;
 	char server[300]; /* "https://moat.corp:5000": no path, no final slash */
 	struct span ca; /* PEM of the server's CA; empty: none */
+	const char *user,
+		*password; /* of every node; NULL: none is given, one that is there stays */
+	struct span client; /* PEM of a client certificate and its key; empty: as with user */
 };
 
 /* Read --server into its two fields; ERR_INPUT: not http(s)://HOST[:PORT]. */
@@ -40,10 +43,18 @@ enum node_file_kind {
 	NODE_COPY /* a certificate: replaced, a backup is kept */
 };
 
+/* hosts.toml: what goes into its text. All as TOML values; NULL: what the file has. */
+struct node_hosts_file {
+	char *server; /* NULL: it is no hosts.toml; without quotes */
+	char *authorization, *client;
+};
+
 struct node_file {
 	char *path; /* from the root: "/etc/..." */
 	enum node_file_kind kind;
 	struct buf text; /* what is wanted; NODE_YAML: as JSON */
+	struct node_hosts_file hosts;
+	bool secret; /* a password or key is in it: for its owner only */
 };
 
 struct node_files {
@@ -61,13 +72,20 @@ void node_files_release(struct node_files *f); /* for AUTO */
 void node_files_make(struct node_files *out, const struct node_settings *s);
 
 /*
- * The bytes that a file shall have.
+ * The bytes that a file shall have. Sets f->secret when a login that was there is kept.
  *
  * have:    what is there now; data NULL: nothing.
  * Returns: 1 with `out`; 0: what is there is right already; -1 with ERR_INPUT: somebody else wrote
  *          it and it cannot be merged.
  */
-MUST int node_file_merge(
-	const struct node_file *f, struct span have, struct buf *out, struct err *e);
+MUST int node_file_merge(struct node_file *f, struct span have, struct buf *out, struct err *e);
+
+/* --- logins (node_login.c) ------------------------------------------------------------------- */
+
+void node_basic(const struct node_settings *s, struct buf *out); /* base64 of user:password */
+void node_hosts_release(struct node_hosts_file *h);
+/* text with the login. have: our file as it is, or empty. True when there is a password in it. */
+bool node_hosts_write(
+	const struct node_hosts_file *h, struct span text, struct span have, struct buf *out);
 
 #endif

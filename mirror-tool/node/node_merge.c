@@ -219,20 +219,29 @@ static int merge_tree(const struct node_file *f, struct span have, struct buf *o
 	return strcmp(out->data, before.data) == 0 ? 0 : 1;
 }
 
-int node_file_merge(const struct node_file *f, struct span have, struct buf *out, struct err *e)
+static bool is_ours(struct span have)
 {
 	size_t words = strlen(HEADER_WORDS);
+
+	return have.len > words && memcmp(have.data, HEADER_WORDS, words) == 0;
+}
+
+int node_file_merge(struct node_file *f, struct span have, struct buf *out, struct err *e)
+{
+	struct span login = is_ours(have) ? have : (struct span){ "", 0 };
 
 	buf_clear(out);
 	if (f->kind == NODE_JSON || f->kind == NODE_YAML)
 		return merge_tree(f, have, out, e);
-	buf_add(out, f->text.data, f->text.len);
+	if (!f->hosts.server)
+		buf_add(out, f->text.data, f->text.len);
+	else if (node_hosts_write(&f->hosts, buf_span(&f->text), login, out))
+		f->secret = true;
 	if (!have.data)
 		return 1;
-	if (have.len == f->text.len && memcmp(have.data, f->text.data, have.len) == 0)
+	if (have.len == out->len && memcmp(have.data, out->data, have.len) == 0)
 		return 0;
-	if (f->kind == NODE_COPY || have.len == 0 ||
-		(have.len > words && memcmp(have.data, HEADER_WORDS, words) == 0))
+	if (f->kind == NODE_COPY || have.len == 0 || is_ours(have))
 		return 1;
 	return err_set(e, ERR_INPUT,
 		"%s is there, says something else and was not written by moat: merge it by hand or "

@@ -57,5 +57,74 @@ same "$(cat "$T/merge/etc/containerd/certs.d/internal.example.test/hosts.toml")"
 	'server = "https://internal.example.test"'
 exists "$T/merge/etc/containerd/certs.d/ghcr.io/hosts.toml"
 
+step 'a login is where each runtime looks, for its owner only, and stays when it is not given again'
+printf 'secret\n' >"$T/password"
+chmod 600 "$T/password"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=node \
+	-keyout "$T/node.key" -out "$T/node.crt" 2>/dev/null
+cat "$T/node.crt" "$T/node.key" >"$T/node.pem"
+basic=$(printf node:secret | base64 -w0)
+login() { # RUNTIME [OPTION...]: config over TLS into a folder of its own
+	must moat node config --server "https://$INSIDE" --store "$IN" --runtime "$1" \
+		--write "$T/login-$1" "${@:2}"
+}
+for pair in containerd:/etc/containerd/certs.d/ghcr.io/hosts.toml crio:/etc/crio/moat-auth.json \
+	podman:/root/.config/containers/auth.json docker:/root/.docker/config.json \
+	k3s:/etc/rancher/k3s/registries.yaml; do
+	runtime=${pair%%:*} file=$T/login-${pair%%:*}${pair#*:}
+	login "$runtime"
+	login "$runtime" --user node --password-file "$T/password" --client-cert "$T/node.pem"
+	! grep -rqE "secret|$basic|PRIVATE" "$T/out" "$T/err" || _fail 'a secret is printed'
+	has_line "$file" "\"password\": \"secret\"|$basic"
+	same "$(grep -rlE "secret|$basic|PRIVATE KEY" "$T/login-$runtime" | xargs stat -c %a | sort -u)" 600
+	grep -rq 'PRIVATE KEY' "$T/login-$runtime" || _fail "$runtime: no client certificate"
+	cp "$file" "$T/before"
+	login "$runtime"
+	same_file "$T/before" "$file"
+	same "$(stat -c %a "$file")" 600
+done
+same "$(grep -c "authorization = \"Basic $basic\"" "$T/login-containerd/etc/containerd/certs.d/ghcr.io/hosts.toml")" 2
+has_line "$T/login-crio/etc/crio/crio.conf.d/90-moat.conf" '^global_auth_file = "/etc/crio/moat-auth.json"$'
+python3 -c 'import sys, tomllib; d = tomllib.load(open(sys.argv[1], "rb")); \
+	h = d["host"][sys.argv[2]]; assert d["header"] == h["header"] and d["client"] == h["client"]' \
+	"$T/login-containerd/etc/containerd/certs.d/_default/hosts.toml" "https://$INSIDE"
+
+step 'another password takes the place of the old one; what others wrote stays'
+printf 'other\n' >"$T/password"
+jq '.auths["quay.example.test"] = {auth: "eDp5"}' "$T/login-podman/root/.config/containers/auth.json" >"$T/auth"
+cat "$T/auth" >"$T/login-podman/root/.config/containers/auth.json"
+for runtime in podman containerd; do
+	login "$runtime" --user node --password-file "$T/password"
+	! grep -rqF "$basic" "$T/login-$runtime" --exclude='*.before-moat' || _fail "$runtime: the old login is still there"
+done
+same "$(jq -r '.auths["quay.example.test"].auth' "$T/login-podman/root/.config/containers/auth.json")" eDp5
+
+step 'the mode of a file that was there stays, and a login of ours that was added by hand'
+mkdir -p "$T/hand/etc/rancher/k3s" "$T/hand/etc/containerd/certs.d/ghcr.io"
+echo 'configs: {"a.example.test": {auth: {username: x, password: y}}}' >"$T/hand/etc/rancher/k3s/registries.yaml"
+chmod 640 "$T/hand/etc/rancher/k3s/registries.yaml"
+config k3s --write "$T/hand"
+same "$(stat -c %a "$T/hand/etc/rancher/k3s/registries.yaml")" 640
+config containerd --write "$T/hand"
+toml=$T/hand/etc/containerd/certs.d/ghcr.io/hosts.toml
+printf '  [host."http://%s".header]\n    authorization = "Basic aGFuZDpzZWNyZXQ="\n' "$INSIDE" >>"$toml"
+config containerd --write "$T/hand"
+has_line "$toml" 'authorization = "Basic aGFuZDpzZWNyZXQ="'
+same "$(stat -c %a "$toml")" 600
+
+step 'logins that cannot be'
+odd() { must_fail "$1" moat node config --server "https://$INSIDE" --store "$IN" --runtime podman "${@:2}"; }
+odd 2 --user node --password-file "$T/password"
+err_has 'not printed'
+odd 2 --user node --write "$T/odd"
+odd 2 --password-file "$T/password" --write "$T/odd"
+odd 2 --user a:b --password-file "$T/password" --write "$T/odd"
+odd '[1-9]' --user node --password-file "$T/none" --write "$T/odd"
+odd '[1-9]' --client-cert "$T/node.crt" --write "$T/odd"
+err_has 'in one file'
+chmod 644 "$T/password"
+odd '[1-9]' --user node --password-file "$T/password" --write "$T/odd"
+absent "$T/odd"
+
 step 'a runtime that nobody knows is a usage error'
 must_fail 2 moat node config --runtime rkt --server "http://$INSIDE" --store "$IN"

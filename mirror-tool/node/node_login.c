@@ -1,0 +1,83 @@
+/*
+ * A login in hosts.toml, which is written anew each time: what was given now, or else what the file has.
+ * containerd asks `server` itself when the host says 404, so both get it; without, a tag that is missing
+ * would be reported as a login that is.
+ */
+#include "mirror-tool/node/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "storage/base/base64.h"
+#include "storage/base/banned.h"
+
+#define AUTHORIZATION "authorization = "
+#define CLIENT "client = "
+
+void node_basic(const struct node_settings *s, struct buf *out)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	buf_printf(&text, "%s:%s", s->user, s->password);
+	base64_encode(out, buf_span(&text));
+	explicit_bzero(text.data, text.len);
+}
+
+void node_hosts_release(struct node_hosts_file *h)
+{
+	int saved = errno;
+
+	free(h->server);
+	free(h->authorization);
+	free(h->client);
+	errno = saved;
+}
+
+/* The value of the first line `KEY = value` of a file, as it stands there; NULL when there is none. */
+static char *value_of(struct span have, const char *key)
+{
+	size_t len = strlen(key);
+
+	while (have.len) {
+		struct span line = span_until(&have, '\n');
+
+		while (line.len && strchr(" \t", line.data[0]))
+			line = (struct span){ line.data + 1, line.len - 1 };
+		if (line.len > len && memcmp(line.data, key, len) == 0)
+			return mem_strndup(line.data + len, line.len - len);
+	}
+	return NULL;
+}
+
+/* Behind `server` and behind the host's capabilities, as the keys of a table must stand. */
+static void put_lines(struct buf *out, struct span text, const char *client)
+{
+	while (text.len) {
+		struct span line = span_until(&text, '\n');
+		bool root = line.len > 9 && memcmp(line.data, "server = ", 9) == 0;
+		bool host = line.len > 15 && memcmp(line.data, "  capabilities ", 15) == 0;
+
+		buf_add(out, line.data, line.len);
+		buf_char(out, '\n');
+		if (client && (root || host))
+			buf_printf(out, "%s" CLIENT "%s\n", host ? "  " : "", client);
+	}
+}
+
+bool node_hosts_write(
+	const struct node_hosts_file *h, struct span text, struct span have, struct buf *out)
+{
+	AUTO(mem_free)
+	char *authorization =
+		h->authorization ? mem_strdup(h->authorization) : value_of(have, AUTHORIZATION);
+	AUTO(mem_free)
+	char *client = h->client ? mem_strdup(h->client) : value_of(have, CLIENT);
+
+	put_lines(out, text, client);
+	if (authorization)
+		buf_printf(out,
+			"\n[host.\"%s\".header]\n  " AUTHORIZATION
+			"%s\n\n[header]\n  " AUTHORIZATION "%s\n",
+			h->server, authorization, authorization);
+	return authorization != NULL;
+}

@@ -23,6 +23,8 @@ static const struct command *const commands[] = {
 	&cmd_list,
 	&cmd_show,
 	&cmd_node_config,
+	&cmd_user_add,
+	&cmd_user_remove,
 };
 
 /* Volumes, stages and connections are open at once; the usual limit of 1,024 is for select(2), which

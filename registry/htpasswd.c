@@ -10,12 +10,10 @@
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
-#define HASH_LEN 60
 #define NOBODY "$2y$10$.vGA1O9wmRjrwAVXD98HNOgsNpDczlqm3Jq7KnEd1rVAGv3Fykk1a"
 
 struct user {
-	char name[USER_NAME_MAX + 1];
-	char hash[HASH_LEN + 1];
+	struct user_line text;
 	unsigned line; /* in the file */
 };
 
@@ -33,84 +31,35 @@ void users_free(struct users **u)
 	*u = NULL;
 }
 
-bool user_name_is_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *p = name; *p; p++)
-		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') &&
-			!(*p >= '0' && *p <= '9') && !strchr("._@-", *p))
-			return false;
-	return len > 0 && len <= USER_NAME_MAX;
-}
-
-/* $2y$10$ and 53 characters of bcrypt's alphabet; the cost within its limit. */
-static bool is_bcrypt(struct span hash)
-{
-	static const char alphabet[] =
-		"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	const char *p = hash.data;
-	int cost;
-
-	if (hash.len != HASH_LEN || memcmp(p, "$2", 2) != 0 || !memchr("aby", p[2], 3) ||
-		p[3] != '$' || p[4] < '0' || p[4] > '9' || p[5] < '0' || p[5] > '9' || p[6] != '$')
-		return false;
-	for (size_t i = 7; i < HASH_LEN; i++)
-		if (!memchr(alphabet, p[i], sizeof(alphabet) - 1))
-			return false;
-	cost = (p[4] - '0') * 10 + p[5] - '0';
-	return cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX;
-}
-
 static int add_line(
 	struct users *u, const char *path, unsigned number, struct span line, struct err *e)
 {
-	struct span hash = line;
-	struct span name = span_until(&hash, ':');
-	struct user *user;
+	struct user user = { .line = number };
+	int rc;
 
 	if (u->count == USERS_MAX)
 		return err_set(e, ERR_INPUT, "%s: more than %d users", path, USERS_MAX);
+	rc = user_line_parse(&user.text, line, e);
+	if (rc < 0)
+		return err_ctx(e, "%s:%u", path, number);
+	if (rc == 0)
+		return 0;
 	u->items = mem_grow(u->items, u->count + 1, sizeof(*u->items));
-	user = &u->items[u->count++];
-	*user = (struct user){ .line = number };
-	if (name.len == line.len || name.len > USER_NAME_MAX || memchr(name.data, 0, name.len))
-		return err_set(e, ERR_INPUT, "%s:%u: not NAME:HASH", path, number);
-	memcpy(user->name, name.data, name.len);
-	if (!user_name_is_valid(user->name))
-		return err_set(e, ERR_INPUT,
-			"%s:%u: a user's name has 1 to %d letters, digits and ._@-", path, number,
-			USER_NAME_MAX);
-	if (strcmp(user->name, USER_ANYONE) == 0)
-		return err_set(e, ERR_INPUT,
-			"%s:%u: " USER_ANYONE " is nobody's name: rules mean everybody by it", path,
-			number);
-	if (!is_bcrypt(hash))
-		return err_set(e, ERR_INPUT,
-			"%s:%u: not a bcrypt hash of cost %d to %d: make it with htpasswd -B", path,
-			number, BCRYPT_COST_MIN, BCRYPT_COST_MAX);
-	memcpy(user->hash, hash.data, HASH_LEN);
+	u->items[u->count++] = user;
 	return 0;
 }
 
 static int add_lines(struct users *u, const char *path, struct span text, struct err *e)
 {
-	for (unsigned number = 1; text.len > 0; number++) {
-		struct span line = span_until(&text, '\n');
-
-		if (line.len > 0 && line.data[line.len - 1] == '\r')
-			line.len--;
-		if (line.len == 0 || line.data[0] == '#')
-			continue;
-		if (add_line(u, path, number, line, e) < 0)
+	for (unsigned number = 1; text.len > 0; number++)
+		if (add_line(u, path, number, span_until(&text, '\n'), e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct user *)a)->name, ((const struct user *)b)->name);
+	return strcmp(((const struct user *)a)->text.name, ((const struct user *)b)->text.name);
 }
 
 static int check_names(const struct users *u, const char *path, struct err *e)
@@ -120,7 +69,7 @@ static int check_names(const struct users *u, const char *path, struct err *e)
 
 		if (by_name(a, b) == 0)
 			return err_set(e, ERR_INPUT, "%s:%u: %s is there twice, first in line %u",
-				path, a->line > b->line ? a->line : b->line, a->name,
+				path, a->line > b->line ? a->line : b->line, a->text.name,
 				a->line > b->line ? b->line : a->line);
 	}
 	return 0;
@@ -146,11 +95,11 @@ int users_read(struct users **out, const char *path, struct err *e)
 
 static const struct user *find(const struct users *u, const char *name)
 {
-	struct user key = { .name = "" };
+	struct user key = { .line = 0 };
 
 	if (strlen(name) > USER_NAME_MAX || u->count == 0)
 		return NULL;
-	memcpy(key.name, name, strlen(name));
+	memcpy(key.text.name, name, strlen(name));
 	return bsearch(&key, u->items, u->count, sizeof(*u->items), by_name);
 }
 
@@ -163,7 +112,7 @@ static bool same(const char *a, const char *b)
 {
 	unsigned char differ = 0;
 
-	for (size_t i = 0; i < HASH_LEN; i++)
+	for (size_t i = 0; i < USER_HASH_LEN; i++)
 		differ |= (unsigned char)(a[i] ^ b[i]);
 	return differ == 0;
 }
@@ -181,16 +130,16 @@ static const char *stand_in(const struct users *u, const char *name)
 		return NOBODY;
 	for (; *name; name++)
 		h = (h ^ (unsigned char)*name) * 16777619u;
-	return u->items[h % u->count].hash;
+	return u->items[h % u->count].text.hash;
 }
 
 bool users_check(const struct users *u, const char *name, const char *password)
 {
 	const struct user *user = find(u, name);
-	const char *hash = user ? user->hash : stand_in(u, name);
+	const char *hash = user ? user->text.hash : stand_in(u, name);
 	struct crypt_data *data = mem_alloc(sizeof(*data));
 	const char *got = crypt_rn(password, hash, data, (int)sizeof(*data));
-	bool good = got && strlen(got) == HASH_LEN && same(got, hash) && user;
+	bool good = got && strlen(got) == USER_HASH_LEN && same(got, hash) && user;
 
 	explicit_bzero(data, sizeof(*data));
 	free(data);

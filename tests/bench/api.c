@@ -15,24 +15,33 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ANSWER_SECONDS = 120, SEND_MAX = 1 << 30 };
+enum { ANSWER_SECONDS = 120, SEND_MAX = 1 << 30, RECORD_SIZE = 16 << 10 };
 
-struct api api_new(uint16_t port)
+struct api api_new(const struct options *o)
 {
-	return (struct api){ .port = port, .fd = -1 };
+	return (struct api){ .o = o, .tls = o->tls ? tls_new() : NULL, .fd = -1 };
 }
 
-void api_close(struct api *a)
+static void disconnect(struct api *a)
 {
+	a->resumed += tls_close(a->session);
+	a->session = NULL;
 	if (a->fd >= 0)
 		close(a->fd);
 	a->fd = -1;
 	a->have = a->used = 0;
 }
 
+void api_release(struct api *a)
+{
+	disconnect(a);
+	SSL_SESSION_free(a->ticket);
+	SSL_CTX_free(a->tls);
+}
+
 static int dial(struct api *a)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(a->port) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(a->o->port) };
 	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	int one = 1;
 
@@ -41,7 +50,11 @@ static int dial(struct api *a)
 	setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	return connect(a->fd, (struct sockaddr *)&to, sizeof(to));
+	if (connect(a->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -1;
+	if (a->tls)
+		a->session = tls_open(a->tls, a->fd, a->o->resume ? &a->ticket : NULL);
+	return 0;
 }
 
 static int send_all(struct api *a, const char *bytes, uint64_t left, int flags)
@@ -72,6 +85,41 @@ static int send_file(struct api *a, const struct api_body *body)
 	return 0;
 }
 
+static int take(const struct api_body *body, uint64_t at, char *to, size_t n)
+{
+	if (!body->bytes)
+		return pread(body->file, to, n, (off_t)(body->offset + at)) == (ssize_t)n ? 0 : -1;
+	memcpy(to, (const char *)body->bytes + at, n);
+	return 0;
+}
+
+/* The head and the beginning of the body are one record, as clients with a buffer write them. */
+static int send_records(struct api *a, const char *head, size_t n, const struct api_body *body)
+{
+	char record[RECORD_SIZE];
+	uint64_t done = 0;
+
+	memcpy(record, head, n);
+	do {
+		size_t room = sizeof(record) - n;
+		size_t more = body->length - done < room ? (size_t)(body->length - done) : room;
+
+		if (take(body, done, record + n, more) < 0 ||
+			SSL_write(a->session, record, (int)(n + more)) <= 0)
+			return -1;
+		done += more;
+		n = 0;
+	} while (done < body->length);
+	return 0;
+}
+
+static int send_plain(struct api *a, const char *head, size_t n, const struct api_body *body)
+{
+	if (send_all(a, head, n, body->length ? MSG_MORE : 0) < 0)
+		return -1;
+	return body->bytes ? send_all(a, body->bytes, body->length, 0) : send_file(a, body);
+}
+
 static int send_request(struct api *a, const char *method, const char *path, const char *headers,
 	const struct api_body *body)
 {
@@ -83,23 +131,26 @@ static int send_request(struct api *a, const char *method, const char *path, con
 	if (may)
 		snprintf(length, sizeof(length), "Content-Length: %lu\r\n", body->length);
 	n = snprintf(head, sizeof(head),
-		"%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: moat-bench\r\n%s%s\r\n",
-		method, path, a->port, headers, length);
-	if (n < 0 || (size_t)n >= sizeof(head) ||
-		send_all(a, head, (uint64_t)n, body->length ? MSG_MORE : 0) < 0)
+		"%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: moat-bench\r\n%s%s%s\r\n",
+		method, path, a->o->port, headers, length,
+		a->o->close ? "Connection: close\r\n" : "");
+	if (n < 0 || (size_t)n >= sizeof(head))
 		return -1;
-	return body->bytes ? send_all(a, body->bytes, body->length, 0) : send_file(a, body);
+	return (a->tls ? send_records : send_plain)(a, head, (size_t)n, body);
 }
 
 /* More of the answer; what has been used makes room. */
 static int fill(struct api *a)
 {
+	size_t room;
 	ssize_t n;
 
 	memmove(a->text, a->text + a->used, a->have - a->used);
 	a->have -= a->used;
 	a->used = 0;
-	n = recv(a->fd, a->text + a->have, sizeof(a->text) - a->have, 0);
+	room = sizeof(a->text) - a->have;
+	n = a->tls ? SSL_read(a->session, a->text + a->have, (int)room)
+		   : recv(a->fd, a->text + a->have, room, 0);
 	if (n <= 0)
 		return -1;
 	a->have += (size_t)n;
@@ -185,7 +236,7 @@ static int read_answer(struct api *a, bool head)
 		else if ((v = value_of(line, "Transfer-Encoding")))
 			chunked = true;
 		else if ((v = value_of(line, "Connection")))
-			a->closing = strcasecmp(v, "close") == 0;
+			a->closing |= strcasecmp(v, "close") == 0;
 		else if ((v = value_of(line, "Location")))
 			keep_location(a, v);
 	}
@@ -203,13 +254,13 @@ int api_call(struct api *a, const char *method, const char *path, const char *he
 
 	a->location[0] = '\0';
 	a->bytes = 0;
-	a->closing = false;
+	a->closing = a->o->close;
 	rc = a->fd < 0 ? dial(a) : 0;
 	if (rc == 0)
 		rc = send_request(a, method, path, headers, body);
 	if (rc == 0)
 		rc = read_answer(a, strcmp(method, "HEAD") == 0);
 	if (rc < 0 || a->closing)
-		api_close(a);
+		disconnect(a);
 	return rc;
 }

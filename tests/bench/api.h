@@ -5,12 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/bench/load.h"
+#include "tests/bench/tls.h"
+
 /*
- * One kept-alive HTTP/1.1 connection of a client that pushes: blocking, plain, loopback. Bodies go
- * out by sendfile or one send, answers' bodies are dropped, so that the client costs little.
+ * One HTTP/1.1 connection of a client that pushes: blocking, loopback. Plain bodies go out by sendfile or
+ * one send, over TLS they are read and ciphered; answers' bodies are dropped, so that the client costs
+ * little.
  */
 struct api {
-	uint16_t port;
+	const struct options *o; /* port, tls, resume, close */
+	SSL_CTX *tls; /* NULL: plain */
+	SSL *session; /* NULL: plain, or not connected */
+	SSL_SESSION *ticket;
+	uint64_t resumed; /* of the closed connections */
 	int fd; /* -1: not connected */
 	int status; /* of the last answer */
 	uint64_t bytes; /* of the last answer's body */
@@ -28,7 +36,11 @@ struct api_body {
 	uint64_t length;
 };
 
-struct api api_new(uint16_t port);
+/* o stays the caller's and outlives it. */
+struct api api_new(const struct options *o);
+
+/* Close the connection and forget its ticket. */
+void api_release(struct api *a);
 
 /*
  * Send a request and read its answer; connects first when need be. headers are complete lines or "".
@@ -37,7 +49,5 @@ struct api api_new(uint16_t port);
  */
 int api_call(struct api *a, const char *method, const char *path, const char *headers,
 	const struct api_body *body);
-
-void api_close(struct api *a);
 
 #endif

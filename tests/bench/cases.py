@@ -5,7 +5,7 @@ import shutil
 
 from measure import Failed, available_mib, cpu_s, memory_mib
 from peers import DockerRegistry, images_of
-from sizes import FRESH, KEPT, TLS_FRESH, TLS_KEPT, blob, manifest
+from sizes import ECDSA, FRESH, KEPT, TLS_NODES, TLS_REQUESTS, Tls, blob, manifest
 
 GIB = 1 << 30
 
@@ -141,7 +141,6 @@ class Reads(Case):
 
     def loop(self, server, path, conns, *flags):
         lab = self.lab
-        flags += ("--tls",) if server.tls else ()
         with server:
             lab.tools.load("get", "--port", server.port, "--conns", conns, "--seconds", 1, *flags, path, strict=False)
             before = cpu_s(server.pid)
@@ -197,17 +196,20 @@ class Blob(Reads):
             yield blob(how, conns), self.subjects(lambda s, c=conns, f=flags: self.blob(s, c, f))
 
 
-class Tls(Reads):
-    """The same key, version, group and cipher for all; no server has kernel TLS."""
-    name = "tls"
+class GetTls(Reads):
+    """The same key, version, group and cipher for all; no server has kernel TLS. What a blob costs does
+    not depend on the certificate."""
+    name = "get-tls"
     images = ("debian", "big")
 
     def groups(self):
-        servers = self.lab.tls_readers()
+        lab, kept = self.lab, Tls(ECDSA)
         for conns in (1, 8, 64):
-            yield blob(TLS_KEPT, conns), self.subjects(lambda s, c=conns: self.blob(s, c, ()), servers)
-        for how, flags in ((TLS_KEPT, ()), (TLS_FRESH, ("--close",))):
-            yield manifest("GET", how, 64), self.subjects(lambda s, f=flags: self.manifest(s, 64, f), servers)
+            yield blob(kept, conns), self.subjects(lambda s, c=conns: self.blob(s, c, kept.flags()),
+                                                   lab.readers(ECDSA))
+        for how in TLS_REQUESTS:
+            yield manifest("GET", how, 64), self.subjects(lambda s, f=how.flags(): self.manifest(s, 64, f),
+                                                          lab.readers(how.certificate))
 
 
 class Storm(Reads):
@@ -232,17 +234,31 @@ class Storm(Reads):
                 f.write(f"GET {server.blob_path(image, layer['digest'])}\n")
         return path
 
-    def storm(self, server, nodes, name):
+    def storm(self, server, nodes, name, *flags):
         lab = self.lab
         if isinstance(server, DockerRegistry) and available_mib() < nodes * self.GO_NODE_MIB:
             raise Failed(f"this machine has no memory for {server.name} and {nodes} nodes")
         with server:
-            r = lab.tools.load("storm", "--port", server.port, "--conns", nodes,
+            r = lab.tools.load("storm", "--port", server.port, "--conns", nodes, *flags,
                                self.plan(server, self.image(name)), strict=False)
             cpu, peak = cpu_s(server.pid), memory_mib(server.pid, "VmHWM")
         return {"wall_s": r["wall_s"], "cpu_s": cpu, "peak_rss_mib": peak, "gib": r["bytes"] / GIB,
                 "node_p50_s": r["node_p50_s"], "node_p99_s": r["node_p99_s"], "node_max_s": r["node_max_s"],
                 "errors": r["errors"]}
+
+
+class StormTls(Storm):
+    """The storm whose connections weigh most with all certificates and tickets, the larger images once."""
+    name = "storm-tls"
+    most_rounds = 2
+
+    def groups(self):
+        size = self.lab.size
+        for nodes, image in size.storms:
+            for how in TLS_NODES if image == "catalog" else TLS_NODES[:1]:
+                yield (size.storm(nodes, image, f", {how}"),
+                       self.subjects(lambda s, n=nodes, i=image, f=how.flags(): self.storm(s, n, i, *f),
+                                     self.lab.readers(how.certificate)))
 
 
 class Idle(Reads):
@@ -264,5 +280,5 @@ class Idle(Reads):
                 "binary_mib": binary / (1 << 20)}
 
 
-READS = [Manifest, Blob, Tls, Storm, Idle]
+READS = [Manifest, Blob, GetTls, Storm, StormTls, Idle]
 TOOL = [Pull, Inside]

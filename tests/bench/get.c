@@ -22,6 +22,7 @@ struct loop {
 	struct http_target target;
 	struct http_request request;
 	struct http_conn *conns;
+	SSL_SESSION **tickets; /* one a connection */
 	struct hist whole, first; /* to the last byte, to the first */
 	uint64_t errors;
 	uint64_t until_ns; /* no request is issued after this */
@@ -76,11 +77,12 @@ static void print_result(const struct loop *l, double wall, double cpu)
 {
 	printf("{\"requests\": %lu, \"errors\": %lu, \"bytes\": %lu, \"connects\": %lu, "
 	       "\"wall_s\": %.4f, \"rps\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
-	       "\"max_us\": %.1f, \"first_p99_us\": %.1f, \"client_cpu_s\": %.3f}\n",
+	       "\"max_us\": %.1f, \"first_p99_us\": %.1f, \"resumed\": %lu, \"client_cpu_s\": "
+	       "%.3f}\n",
 		l->whole.count, l->errors, l->target.bytes, l->target.connects, wall,
 		(double)l->whole.count / wall, (double)hist_quantile(&l->whole, 0.5) / 1e3,
 		(double)hist_quantile(&l->whole, 0.99) / 1e3, (double)l->whole.max_ns / 1e3,
-		(double)hist_quantile(&l->first, 0.99) / 1e3, cpu);
+		(double)hist_quantile(&l->first, 0.99) / 1e3, l->target.resumed, cpu);
 }
 
 int mode_get(const struct options *o)
@@ -88,7 +90,8 @@ int mode_get(const struct options *o)
 	struct loop *l = calloc(1, sizeof(*l));
 	uint64_t start;
 
-	if (!l || !(l->conns = calloc(o->conns, sizeof(*l->conns))))
+	if (!l || !(l->conns = calloc(o->conns, sizeof(*l->conns))) ||
+		!(l->tickets = calloc(o->conns, sizeof(SSL_SESSION *))))
 		return 1;
 	l->target = http_target_open(o->port, o->tls);
 	l->request = http_request_new(o->head ? "HEAD" : "GET", o->rest[0], o->port, o->close);
@@ -98,6 +101,7 @@ int mode_get(const struct options *o)
 	for (unsigned i = 0; i < o->conns; i++) {
 		l->conns[i] = (struct http_conn){ .target = &l->target, .fd = -1 };
 		l->conns[i].source = 0x0100 + 1 + i % SOURCES;
+		l->conns[i].ticket = o->resume ? &l->tickets[i] : NULL;
 		again(l, &l->conns[i]);
 	}
 	run(l, start + 2 * o->seconds * 1000000000ull);

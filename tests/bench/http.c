@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 enum { SLICE = 1 << 20 }; /* most body bytes dropped by one call */
-enum { TLS_BUFFER = 64 << 10 }; /* ciphered bytes taken by one recv */
 
 uint64_t now_ns(void)
 {
@@ -48,19 +47,6 @@ struct http_request http_request_new(
 		die("asprintf");
 	r.length = (size_t)n;
 	return r;
-}
-
-static SSL_CTX *tls_new(void)
-{
-	SSL_CTX *t = SSL_CTX_new(TLS_client_method());
-
-	if (!t || SSL_CTX_set_min_proto_version(t, TLS1_3_VERSION) != 1 ||
-		SSL_CTX_set_ciphersuites(t, "TLS_AES_128_GCM_SHA256") != 1 ||
-		SSL_CTX_set1_groups_list(t, "X25519") != 1)
-		die("TLS");
-	SSL_CTX_set_default_read_buffer_len(t, TLS_BUFFER);
-	SSL_CTX_set_read_ahead(t, 1);
-	return t;
 }
 
 struct http_target http_target_open(uint16_t port, bool tls)
@@ -99,16 +85,6 @@ static void bind_source(struct http_conn *c)
 		die("bind");
 }
 
-static void tls_begin(struct http_conn *c)
-{
-	if (!c->target->tls)
-		return;
-	c->tls = SSL_new(c->target->tls);
-	if (!c->tls || SSL_set_fd(c->tls, c->fd) != 1)
-		die("TLS");
-	SSL_set_connect_state(c->tls);
-}
-
 static bool dial(struct http_conn *c)
 {
 	int one = 1;
@@ -120,7 +96,8 @@ static bool dial(struct http_conn *c)
 	c->target->connects++;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	bind_source(c);
-	tls_begin(c);
+	if (c->target->tls)
+		c->tls = tls_open(c->target->tls, c->fd, c->ticket);
 	return connect(c->fd, (struct sockaddr *)&c->target->address, sizeof(c->target->address)) ==
 		       0 ||
 	       errno == EINPROGRESS;
@@ -128,7 +105,7 @@ static bool dial(struct http_conn *c)
 
 void http_close(struct http_conn *c)
 {
-	SSL_free(c->tls);
+	c->target->resumed += tls_close(c->tls);
 	c->tls = NULL;
 	if (c->fd >= 0)
 		close(c->fd);

@@ -2,18 +2,18 @@
 #define BENCH_HTTP_H
 
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tests/bench/tls.h"
 
 /*
  * One HTTP/1.1 client connection on loopback, non-blocking, whose bodies are dropped in the kernel
  * (recv with MSG_TRUNC), so that the client costs far less than the server it measures.
  *
  * Over TLS the bodies are deciphered, as every client has to: the client then costs about what the
- * server does. TLS is the same for every server that is measured: 1.3, X25519, AES-128-GCM, a full
- * handshake for each connection. The certificate is not looked at.
+ * server does.
  *
  * Every connection may have a source address of its own in 127.0.0.0/8, as every node would.
  * Answers need a Content-Length; chunked bodies are counted as failures.
@@ -30,6 +30,7 @@ struct http_target {
 	int epoll;
 	uint64_t bytes; /* of bodies, received */
 	uint64_t connects;
+	uint64_t resumed; /* of the closed connections */
 };
 
 struct http_conn {
@@ -37,6 +38,7 @@ struct http_conn {
 	const struct http_request *request; /* NULL: idle */
 	void *owner;
 	SSL *tls; /* NULL: plain, or closed */
+	SSL_SESSION **ticket; /* see tls_open() */
 	int fd; /* -1: closed */
 	uint32_t source; /* last two bytes of 127.0.x.y; 0: the kernel's choice */
 	uint32_t watching; /* the epoll events that are asked for */

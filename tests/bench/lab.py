@@ -7,7 +7,7 @@ import subprocess
 from measure import Tools
 from moat import Moat
 from peers import Distribution, DockerRegistry, Moatd, Nginx, images_of
-from sizes import Sizes
+from sizes import CERTIFICATES, ECDSA, Sizes
 
 
 class Lab:
@@ -19,21 +19,25 @@ class Lab:
         self.tools = Tools(opt.build, work)
         self.moat = Moat(opt.build, work, self.tools.log)
         self.stores = {}
-        self.certificate = self.make_certificate()
-        self.registry = DockerRegistry(work, opt.dir + "/registry")
-        self.distribution = Distribution(work, self.registry.data)
-        self.distribution_tls = Distribution(work, self.registry.data, self.certificate)
-        self.nginx = Nginx(work, opt.dir + "/static")
-        self.nginx_tls = Nginx(work, self.nginx.data, self.certificate)
+        self.certificates = {None: None, **{kind: self.make_certificate(kind) for kind in CERTIFICATES}}
+        self.peers = {kind: self.make_peers(tls) for kind, tls in self.certificates.items()}
+        self.registry, _, self.nginx = self.peers[None]
         self.store = opt.store
 
-    def make_certificate(self):
-        """One ECDSA P-256 certificate for all servers."""
-        key, cert = self.work + "/tls.key", self.work + "/tls.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost"],
+    def make_certificate(self, kind):
+        """The same for all servers: files of the certificate and of its key."""
+        cert, key = (f"{self.work}/{kind.split()[0]}.{end}" for end in ("pem", "key"))
+        new = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if kind == ECDSA else ["rsa:2048"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *new, "-nodes", "-keyout", key, "-out", cert,
+                        "-days", "30", "-subj", "/CN=localhost"],
                        check=True, stdout=subprocess.DEVNULL, stderr=self.tools.log)
         return cert, key
+
+    def make_peers(self, tls):
+        """Readers of the same folders, whatever they talk."""
+        data = self.dir + "/registry"
+        return [DockerRegistry(self.work, data, tls), Distribution(self.work, data, tls),
+                Nginx(self.work, self.dir + "/static", tls)]
 
     def fill(self):
         """distribution serves the same folder as docker-registry: its layout has not changed."""
@@ -41,27 +45,24 @@ class Lab:
             self.registry.fill(self.layouts)
         if self.layouts:
             self.nginx.fill(self.layouts)
-            self.nginx_tls.write_config(self.nginx.headers)
+            for _, _, nginx in self.peers.values():
+                nginx.write_config(self.nginx.headers)
         if "inside" in self.names and self.moat.exists():
             self.stores = {n: self.moat.store(n, {n: self.layouts[n]}) for n in ("catalog", "big")}
-        reads = self.names & {"manifest", "blob", "tls", "storm", "idle"}
+        reads = self.names & {"manifest", "blob", "get-tls", "storm", "storm-tls", "idle"}
         if reads and self.moat.exists() and not self.store:
             self.store = self.moat.store("all", self.layouts)
 
-    def readers(self):
-        return present([self.registry, self.distribution, self.nginx] + self.ours(None))
+    def readers(self, certificate=None):
+        tls = self.certificates[certificate]
+        ours = [Moatd(self.work, self.moat.server, self.store, tls)] if self.store else []
+        return present(self.peers[certificate] + ours)
 
-    def tls_readers(self):
-        return present([self.distribution_tls, self.nginx_tls] + self.ours(self.certificate))
-
-    def ours(self, tls):
-        return [Moatd(self.work, self.moat.server, self.store, tls)] if self.store else []
-
-    def writers(self):
+    def writers(self, certificate=None):
         """Servers that take pushes, each on a folder of its own that the case empties."""
-        return present([DockerRegistry(self.work, self.work + "/pushed"),
-                        Distribution(self.work, self.work + "/pushed"),
-                        Moatd(self.work, self.moat.server, self.work + "/pushed", push=True)])
+        tls, data = self.certificates[certificate], self.work + "/pushed"
+        return present([DockerRegistry(self.work, data, tls), Distribution(self.work, data, tls),
+                        Moatd(self.work, self.moat.server, data, tls, push=True)])
 
     def random_file(self, mib):
         """(path, digest) of incompressible bytes, made once."""

@@ -1,7 +1,7 @@
 /*
  * The load generator of the benchmarks: options, and which mode runs.
  *
- *   load get   --port P --conns N --seconds S [--head] [--close] [--tls] PATH
+ *   load get   --port P --conns N --seconds S [--head] [--close] PATH
  *   load storm --port P --conns NODES [--width 3] [--close] PLAN
  *   load push  --port P [--chunk MIB] REPOSITORY FILE DIGEST
  *   load plan  --port P PLAN
@@ -10,11 +10,13 @@
  *   load first --port P -- COMMAND...
  *   load spent -- COMMAND...
  *
+ * All but first and spent take --tls and, to resume sessions by ticket, --resume; tags takes --close too.
  * It talks to loopback only.
  */
 #include "tests/bench/load.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,7 @@ static const struct option flags[] = {
 	{ "from", required_argument, NULL, 'f' },
 	{ "count", required_argument, NULL, 'm' },
 	{ "tls", no_argument, NULL, 's' },
+	{ "resume", no_argument, NULL, 'r' },
 	{ "head", no_argument, NULL, 'h' },
 	{ "close", no_argument, NULL, 'c' },
 	{ NULL, 0, NULL, 0 },
@@ -70,6 +73,7 @@ static void set(struct options *o, int flag, const char *value)
 	if (flag == 'm')
 		o->count = number(value);
 	o->tls |= flag == 's';
+	o->resume |= flag == 'r';
 	o->head |= flag == 'h';
 	o->close |= flag == 'c';
 }
@@ -103,6 +107,7 @@ int main(int argc, char **argv)
 	struct options o = { .conns = 1, .seconds = 3, .width = 3, .count = 1 };
 
 	more_files();
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	if (argc > 2 && parse(&o, argc - 1, argv + 1) == 0)
 		for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 			if (strcmp(argv[1], modes[i].name) == 0)

@@ -13,7 +13,8 @@ struct options {
 	unsigned chunk_mib; /* push: size of a PATCH; 0: one PUT with the whole blob */
 	unsigned from; /* tags: the first number */
 	unsigned count; /* tags, list: how many */
-	bool tls; /* get, storm */
+	bool tls;
+	bool resume; /* tls: connections after the first resume by ticket, each node for itself */
 	bool head;
 	bool close; /* one connection a request */
 	char **rest;

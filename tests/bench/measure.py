@@ -23,7 +23,10 @@ class Tools:
                            stdout=subprocess.PIPE, stderr=self.log)
         if not p.stdout or (strict and p.returncode):
             raise Failed(f"load {mode} {' '.join(map(str, args))}: {p.stdout.decode() or 'no answer'}")
-        return json.loads(p.stdout)
+        r = json.loads(p.stdout)
+        if "--resume" in args and not r["resumed"]:
+            raise Failed(f"load {mode}: no session was resumed")
+        return r
 
     def spent(self, *command):
         """Wall, CPU and peak RSS of a command that must succeed.  What was written before is

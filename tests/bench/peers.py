@@ -90,12 +90,12 @@ class Server:
         except (OSError, http.client.HTTPException):
             return False
 
-    def connection(self):
+    def connection(self, timeout=2):
         if not self.tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=2, context=trusting)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=trusting)
 
     def stop(self):
         if self.process:
@@ -220,7 +220,7 @@ class Nginx(Server):
     def __init__(self, work, data, tls=None):
         super().__init__("nginx", work, tls)
         self.data, self.headers = data, []
-        self.files = f"{work}/nginx{'-tls' if tls else ''}"
+        self.files = f"{work}/nginx-{self.port}"
 
     def fill(self, layouts):
         shutil.rmtree(self.data, ignore_errors=True)
@@ -236,7 +236,6 @@ class Nginx(Server):
                     for digest in {b["digest"] for b in blobs}:
                         if not os.path.exists(f"{base}/blobs/{digest}"):
                             os.link(image.file(digest), f"{base}/blobs/{digest}")
-        self.write_config(self.headers)
 
     def write_config(self, headers):
         kinds = "".join(f'"{uri}" "{d["mediaType"]}";\n' for uri, d in headers)

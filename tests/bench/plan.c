@@ -71,7 +71,7 @@ static int run(struct api *a, FILE *plan)
 int mode_plan(const struct options *o)
 {
 	FILE *plan = fopen(o->rest[0], "r");
-	struct api a = api_new(o->port);
+	struct api a = api_new(o);
 	uint64_t began = now_ns();
 	int done;
 
@@ -79,8 +79,10 @@ int mode_plan(const struct options *o)
 		return 1;
 	done = run(&a, plan);
 	fclose(plan);
-	printf("{\"wall_s\": %.4f, \"lines\": %d, \"errors\": %d, \"client_cpu_s\": %.3f}\n",
-		(double)(now_ns() - began) / 1e9, done, done < 0 ? 1 : 0,
+	api_release(&a);
+	printf("{\"wall_s\": %.4f, \"lines\": %d, \"errors\": %d, \"resumed\": %lu, "
+	       "\"client_cpu_s\": %.3f}\n",
+		(double)(now_ns() - began) / 1e9, done, done < 0 ? 1 : 0, a.resumed,
 		(double)clock() / CLOCKS_PER_SEC);
 	return done < 0 ? 1 : 0;
 }

@@ -90,13 +90,14 @@ int push_blob(struct api *a, const char *repo, const char *digest, const char *f
 
 int mode_push(const struct options *o)
 {
-	struct api a = api_new(o->port);
+	struct api a = api_new(o);
 	uint64_t began = now_ns();
 	int rc;
 
 	if (!o->rest[1] || !o->rest[2])
 		return 2;
 	rc = push_blob(&a, o->rest[0], o->rest[2], o->rest[1], NULL, (uint64_t)o->chunk_mib << 20);
+	api_release(&a);
 	printf("{\"wall_s\": %.4f, \"errors\": %d, \"client_cpu_s\": %.3f}\n",
 		(double)(now_ns() - began) / 1e9, rc < 0 ? 1 : 0, (double)clock() / CLOCKS_PER_SEC);
 	return rc < 0 ? 1 : 0;

@@ -1,4 +1,5 @@
 """How much is measured, and the titles that follow from it: cases and aims use the same ones."""
+from typing import NamedTuple
 
 
 class Sizes:
@@ -13,17 +14,17 @@ class Sizes:
         self.nodes, self.many_nodes = (20, 50) if quick else (200, 1000)
         self.storms = ((self.nodes, "debian"), (self.nodes, "many"), (self.many_nodes, "catalog"))
 
-    def storm(self, nodes, image):
-        return f"storm of {nodes:,} nodes, {'a 15 MiB image' if image == 'catalog' else image}"
+    def storm(self, nodes, image, over=""):
+        return f"storm of {nodes:,} nodes, {'a 15 MiB image' if image == 'catalog' else image}{over}"
 
     def push(self, chunked):
         return f"push of {self.push_mib} MiB, {f'PATCH of {self.chunk_mib} MiB each' if chunked else 'POST and PUT'}"
 
-    def catalog_in(self, how):
-        return f"push of {self.catalog} images by {how}"
+    def catalog_in(self, how, over=""):
+        return f"push of {self.catalog} images by {how}{over}"
 
-    def tags_put(self):
-        return f"put {self.tags:,} tags, {self.tag_conns} connections"
+    def tags_put(self, over=""):
+        return f"put {self.tags:,} tags, {self.tag_conns} connections{over}"
 
     def tags_list(self):
         return f"list {self.tags:,} tags"
@@ -41,5 +42,24 @@ def blob(how, conns):
 
 
 KEPT, FRESH = "kept alive", "new connection each"
-TLS_KEPT, TLS_FRESH = "TLS, kept alive", "TLS, new connection each"
+ECDSA, RSA = "ECDSA P-256", "RSA-2048"
+
+
+class Tls(NamedTuple):
+    """How a client talks over TLS 1.3. Servers always give tickets; only a client with `tickets` resumes by them."""
+    certificate: str
+    fresh: bool = False     # a connection a request
+    tickets: bool = False
+
+    def __str__(self):
+        return f"TLS {self.certificate}, {FRESH if self.fresh else KEPT}{', tickets' if self.tickets else ''}"
+
+    def flags(self):
+        return ("--tls", *(("--close",) if self.fresh else ()), *(("--resume",) if self.tickets else ()))
+
+
+CERTIFICATES = (ECDSA, RSA)
+TLS_REQUESTS = [Tls(c, fresh, tickets) for c in CERTIFICATES
+                for fresh, tickets in ((False, False), (True, False), (True, True))]
+TLS_NODES = [Tls(c, tickets=t) for c in CERTIFICATES for t in (False, True)]     # of three connections each
 BY_API, BY_SKOPEO = "an API client with mounts", "skopeo sync"

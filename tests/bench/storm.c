@@ -34,6 +34,7 @@ struct storm {
 struct node {
 	struct storm *storm;
 	struct http_conn *conns; /* storm->width of them */
+	SSL_SESSION *ticket; /* the last that one of them was given */
 	unsigned next, done;
 	uint64_t started_ns;
 };
@@ -113,7 +114,7 @@ static void step(struct http_conn *c)
 		node_failed(n);
 }
 
-static struct node *node_new(struct storm *s, unsigned number)
+static struct node *node_new(struct storm *s, unsigned number, bool resume)
 {
 	struct node *n = calloc(1, sizeof(*n));
 
@@ -123,6 +124,7 @@ static struct node *node_new(struct storm *s, unsigned number)
 	for (unsigned i = 0; i < s->width; i++) {
 		n->conns[i] = (struct http_conn){ .target = &s->target, .fd = -1, .owner = n };
 		n->conns[i].source = 0x0201 + number % 250 + (number / 250 << 8);
+		n->conns[i].ticket = resume ? &n->ticket : NULL;
 	}
 	return n;
 }
@@ -161,15 +163,15 @@ int mode_storm(const struct options *o)
 	s->width = o->width;
 	s->running = o->conns;
 	for (unsigned i = 0; i < o->conns; i++)
-		nodes[i] = node_new(s, i);
+		nodes[i] = node_new(s, i, o->resume);
 	start = now_ns();
 	run(s, nodes);
 	printf("{\"nodes\": %u, \"requests\": %lu, \"errors\": %lu, \"bytes\": %lu, "
 	       "\"connects\": %lu, \"wall_s\": %.4f, \"node_p50_s\": %.4f, \"node_p99_s\": %.4f, "
-	       "\"node_max_s\": %.4f, \"client_cpu_s\": %.3f}\n",
+	       "\"node_max_s\": %.4f, \"resumed\": %lu, \"client_cpu_s\": %.3f}\n",
 		o->conns, s->requests, s->errors, s->target.bytes, s->target.connects,
 		(double)(now_ns() - start) / 1e9, (double)hist_quantile(&s->nodes, 0.5) / 1e9,
 		(double)hist_quantile(&s->nodes, 0.99) / 1e9, (double)s->nodes.max_ns / 1e9,
-		(double)clock() / CLOCKS_PER_SEC);
+		s->target.resumed, (double)clock() / CLOCKS_PER_SEC);
 	return s->errors ? 1 : 0;
 }

@@ -15,7 +15,7 @@
 #include "tests/bench/http.h"
 #include "tests/bench/load.h"
 
-enum { MANIFEST_SIZE = 65536, PATH_SIZE = 1024, CONNS_MAX = 256 };
+enum { MANIFEST_SIZE = 65536, PATH_SIZE = 1024, CONNS_MAX = 256, MORE_SIZE = 128 };
 
 static const char mark[] = "@@@@@@@@";
 
@@ -23,7 +23,7 @@ struct puts {
 	const struct options *o;
 	char manifest[MANIFEST_SIZE];
 	char headers[512];
-	atomic_uint next, errors;
+	atomic_uint next, errors, resumed;
 	pthread_mutex_t lock; /* of took */
 	struct hist took;
 };
@@ -54,7 +54,7 @@ static bool put(struct puts *p, struct api *a, unsigned number)
 static void *worker(void *arg)
 {
 	struct puts *p = arg;
-	struct api a = api_new(p->o->port);
+	struct api a = api_new(p->o);
 	unsigned i;
 
 	while ((i = atomic_fetch_add(&p->next, 1)) < p->o->count) {
@@ -66,7 +66,8 @@ static void *worker(void *arg)
 		hist_add(&p->took, now_ns() - began);
 		pthread_mutex_unlock(&p->lock);
 	}
-	api_close(&a);
+	api_release(&a);
+	atomic_fetch_add(&p->resumed, (unsigned)a.resumed);
 	return NULL;
 }
 
@@ -82,22 +83,21 @@ static int read_manifest(struct puts *p, const char *path)
 	return n ? 0 : -1;
 }
 
-static void print_result(const struct hist *took, uint64_t began, unsigned errors, uint64_t bytes)
+static void print_result(const struct hist *took, uint64_t began, const char *more)
 {
 	double wall = (double)(now_ns() - began) / 1e9;
 
-	printf("{\"wall_s\": %.4f, \"rps\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"errors\": "
-	       "%u, "
-	       "\"bytes\": %lu, \"client_cpu_s\": %.3f}\n",
+	printf("{\"wall_s\": %.4f, \"rps\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, %s, "
+	       "\"client_cpu_s\": %.3f}\n",
 		wall, (double)took->count / wall, (double)hist_quantile(took, 0.5) / 1e3,
-		(double)hist_quantile(took, 0.99) / 1e3, errors, bytes,
-		(double)clock() / CLOCKS_PER_SEC);
+		(double)hist_quantile(took, 0.99) / 1e3, more, (double)clock() / CLOCKS_PER_SEC);
 }
 
 int mode_tags(const struct options *o)
 {
 	struct puts *p = calloc(1, sizeof(*p));
 	pthread_t threads[CONNS_MAX];
+	char more[MORE_SIZE];
 	uint64_t began;
 
 	if (!p || o->conns > CONNS_MAX || !o->rest[1] || !o->rest[2] ||
@@ -112,7 +112,8 @@ int mode_tags(const struct options *o)
 			return 1;
 	for (unsigned i = 0; i < o->conns; i++)
 		pthread_join(threads[i], NULL);
-	print_result(&p->took, began, p->errors, 0);
+	snprintf(more, sizeof(more), "\"errors\": %u, \"resumed\": %u", p->errors, p->resumed);
+	print_result(&p->took, began, more);
 	return p->errors ? 1 : 0;
 }
 
@@ -120,9 +121,10 @@ int mode_list(const struct options *o)
 {
 	static const struct api_body nothing;
 	struct hist *took = calloc(1, sizeof(*took));
-	struct api a = api_new(o->port);
+	struct api a = api_new(o);
 	uint64_t began = now_ns(), bytes = 0;
 	unsigned errors = 0;
+	char more[MORE_SIZE];
 
 	if (!took)
 		return 1;
@@ -134,6 +136,8 @@ int mode_list(const struct options *o)
 		hist_add(took, now_ns() - asked);
 		bytes = a.bytes;
 	}
-	print_result(took, began, errors, bytes);
+	api_release(&a);
+	snprintf(more, sizeof(more), "\"errors\": %u, \"bytes\": %lu", errors, bytes);
+	print_result(took, began, more);
 	return errors ? 1 : 0;
 }

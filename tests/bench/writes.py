@@ -1,22 +1,21 @@
 """The writing half: pushes, tags, and what starting on a large store costs. Every subject begins
 with an empty folder; what was written before is flushed first, so that nobody pays for another's
 pages."""
-import http.client
 import json
 import os
 import shutil
 
 from cases import Case, fresh
 from measure import Failed, cpu_s, memory_mib
-from sizes import BY_API, BY_SKOPEO
+from sizes import BY_API, BY_SKOPEO, TLS_REQUESTS
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 REPO = "bench/pushed"
 
 
 class Writes(Case):
-    def subjects(self, measure):
-        return {s.name: (lambda s=s: self.on_empty(s, measure)) for s in self.lab.writers()}
+    def subjects(self, measure, certificate=None):
+        return {s.name: (lambda s=s: self.on_empty(s, measure)) for s in self.lab.writers(certificate)}
 
     def on_empty(self, server, measure):
         os.makedirs(fresh(server.data))
@@ -71,10 +70,20 @@ class Catalog(Writes):
                     f.write(f"manifest {image.repo} {names[-1]} {image.file(desc['digest'])} {desc['mediaType']}\n")
         return path
 
-    def by_api(self, server):
+    def by_api(self, server, *flags):
         plan = self.plan()
-        r = self.spent(server, lambda: self.lab.tools.load("plan", "--port", server.port, plan))
+        r = self.spent(server, lambda: self.lab.tools.load("plan", "--port", server.port, *flags, plan))
         return {k: r[k] for k in ("wall_s", "cpu_s", "peak_rss_mib", "client_cpu_s", "errors")}
+
+
+class CatalogTls(Catalog):
+    name = "catalog-tls"
+    most_rounds = 2
+
+    def groups(self):
+        for how in TLS_REQUESTS:
+            yield (self.lab.size.catalog_in(BY_API, f", {how}"),
+                   self.subjects(lambda s, f=how.flags(): self.by_api(s, *f), how.certificate))
 
 
 class CatalogSkopeo(Writes):
@@ -101,7 +110,8 @@ class Tagging(Writes):
     def manifest_file(self, server, annotation):
         """Its one blob is pushed; the manifest's text is in a file."""
         path, digest = self.lab.random_file(1)
-        self.lab.tools.load("push", "--port", server.port, REPO, path, digest)
+        tls = ("--tls",) if server.tls else ()
+        self.lab.tools.load("push", "--port", server.port, *tls, REPO, path, digest)
         blob = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": 1 << 20}
         body = {"schemaVersion": 2, "mediaType": MANIFEST, "layers": [blob], "annotations": {"bench": annotation},
                 "config": {**blob, "mediaType": "application/vnd.oci.image.config.v1+json"}}
@@ -109,11 +119,11 @@ class Tagging(Writes):
             json.dump(body, f)
         return f.name
 
-    def put(self, server, count, annotation):
+    def put(self, server, count, annotation, *flags):
         manifest = self.manifest_file(server, annotation)
         return self.spent(server, lambda: self.lab.tools.load(
             "tags", "--port", server.port, "--conns", self.lab.size.tag_conns, "--count", count,
-            f"/v2/{REPO}/manifests/t@@@@@@@@", MANIFEST, manifest, strict=False))
+            *flags, f"/v2/{REPO}/manifests/t@@@@@@@@", MANIFEST, manifest, strict=False))
 
 
 class Tags(Tagging):
@@ -128,22 +138,28 @@ class Tags(Tagging):
         yield size.tags_list(), {s.name: (lambda s=s: self.taken(listed, s)) for s in self.lab.writers()}
 
     def tags(self, server, listed):
-        r = self.put(server, self.lab.size.tags, "one manifest")
+        r = self.puts(server)
         listed[server.name] = self.list(server)
+        return r
+
+    def puts(self, server, *flags):
+        r = self.put(server, self.lab.size.tags, "one manifest", *flags)
+        self.check(server, self.list_path())
         return {"puts_per_s": r["rps"], "p50_us": r["p50_us"], "p99_us": r["p99_us"], "errors": r["errors"],
                 "cpu_s_per_10k": r["cpu_s"] / self.lab.size.tags * 10000, "peak_rss_mib": r["peak_rss_mib"],
                 "client_cpu_s": r["client_cpu_s"]}
 
+    def list_path(self):
+        return f"/v2/{REPO}/tags/list?n={self.lab.size.tags}"
+
     def list(self, server):
-        path = f"/v2/{REPO}/tags/list?n={self.lab.size.tags}"
-        self.check(server, path)
         r = self.spent(server, lambda: self.lab.tools.load(
-            "list", "--port", server.port, "--count", self.LISTS, path))
+            "list", "--port", server.port, "--count", self.LISTS, self.list_path()))
         return {"p50_ms": r["p50_us"] / 1000, "p99_ms": r["p99_us"] / 1000,
                 "cpu_ms_each": r["cpu_s"] / self.LISTS * 1000, "bytes": r["bytes"], "errors": r["errors"]}
 
     def check(self, server, path):
-        c = http.client.HTTPConnection("127.0.0.1", server.port)
+        c = server.connection(timeout=60)
         c.request("GET", path)
         tags = json.loads(c.getresponse().read())["tags"]
         c.close()
@@ -155,6 +171,17 @@ class Tags(Tagging):
         if server.name not in listed:
             raise Failed("no tags to list")
         return listed[server.name]
+
+
+class TagsTls(Tags):
+    """Connections are few, or as many as puts."""
+    name = "tags-tls"
+    most_rounds = 2
+
+    def groups(self):
+        for how in TLS_REQUESTS:
+            yield (self.lab.size.tags_put(f", {how}"),
+                   self.subjects(lambda s, f=how.flags(): self.puts(s, *f), how.certificate))
 
 
 class Start(Tagging):
@@ -188,4 +215,4 @@ class Start(Tagging):
         return {"first_200_ms": first[4], "slowest_first_200_ms": first[-1], "rss_mib": rss, **filled}
 
 
-WRITES = [Push, Catalog, CatalogSkopeo, Tags, Start]
+WRITES = [Push, Catalog, CatalogTls, CatalogSkopeo, Tags, TagsTls, Start]

@@ -36,10 +36,11 @@ struct job {
 	struct err e; /* the first failure */
 };
 
-/* A manifest that was asked for, and who waits for it: tags often share a digest. */
+/* A manifest that was asked for, and what waits for it: tags often share a digest. */
 struct fetch {
 	struct fetch *next;
 	struct puller *puller;
+	const struct lock_pin *pin; /* whose place it is */
 	struct digest digest;
 	struct walk *waiting;
 };
@@ -230,11 +231,23 @@ static void walk_fail(struct walk *w, struct err *e)
 	walk_end(w);
 }
 
-/* Hand a manifest, or the failure to get it, to everybody who waits. */
+static void fetch(struct walk *w);
+
+static bool same_place(const struct lock_pin *a, const struct lock_pin *b)
+{
+	const char *x = a->from.text ? a->from.text : "", *y = b->from.text ? b->from.text : "";
+
+	return strcmp(a->ref.host, b->ref.host) == 0 && strcmp(a->ref.repo, b->ref.repo) == 0 &&
+	       strcmp(x, y) == 0;
+}
+
+/* Hand a manifest, or the failure to get it, to all that wait; where another registry may have it, that
+ * one is asked. */
 static void fetch_end(struct fetch *f, int rc, struct span bytes, const struct err *e)
 {
 	struct fetch **at = &f->puller->fetches;
 	struct walk *w = f->waiting, *next;
+	const struct lock_pin *asked = f->pin;
 
 	while (*at != f)
 		at = &(*at)->next;
@@ -244,10 +257,12 @@ static void fetch_end(struct fetch *f, int rc, struct span bytes, const struct e
 		struct err own = *e;
 
 		next = w->next;
-		if (rc < 0)
+		if (rc >= 0)
+			walk_bytes(w, bytes);
+		else if (same_place(w->job->pin, asked))
 			walk_fail(w, &own);
 		else
-			walk_bytes(w, bytes);
+			fetch(w);
 	}
 }
 
@@ -284,7 +299,8 @@ static void fetch(struct walk *w)
 		return;
 	}
 	f = mem_alloc(sizeof(*f));
-	*f = (struct fetch){ p->fetches, p, w->digest, w };
+	w->next = NULL;
+	*f = (struct fetch){ p->fetches, p, w->job->pin, w->digest, w };
 	p->fetches = f;
 	job_ref(w->job, &ref, &w->digest);
 	origin_manifest(&w->job->origin, &ref, false, got_manifest, f);

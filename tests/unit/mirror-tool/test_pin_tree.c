@@ -289,6 +289,54 @@ static void pin__asks_nothing_of_the_name_when_there_is_a_source(void **state)
 	buf_release(&g.index_bytes);
 }
 
+#define SHARED                                                                                     \
+	"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST                                 \
+	"\",\"config\":null,\"layers\":[]}"
+
+static void answer_shared(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	const bool *refuses = ctx;
+
+	if (strcmp(r->target, "/v2/") == 0)
+		return;
+	if (*refuses || !strstr(r->target, "/manifests/") || strstr(r->target, "sha256-")) {
+		out->status = 404;
+		return;
+	}
+	fake_header(out, "Content-Type: %s", MEDIA_OCI_MANIFEST);
+	fake_text(out, 200, SHARED);
+}
+
+/* Two registries have one image. Whichever is asked first and gives nothing, the other is asked, too. */
+static void pull__asks_each_place_for_a_manifest_that_they_share(void **state)
+{
+	for (int bad = 0; bad < 2; bad++) {
+		struct world *w = world_new(state);
+		struct digest image = make_text(w, SHARED);
+		bool refuses[2] = { false, false };
+		struct fake *a = fake_start(answer_shared, &refuses[0], NULL);
+		struct fake *b = fake_start(answer_shared, &refuses[1], NULL);
+		AUTO(mem_free)
+		char *list =
+			mem_printf("set: s\nimages: [\"%s/app:1\", \"%s/app:1\"]\nregistries:\n"
+				   "  \"%s\": {plain-http: true}\n"
+				   "  \"%s\": {plain-http: true}\n",
+				fake_host(a), fake_host(b), fake_host(a), fake_host(b));
+
+		sandbox_write(sandbox_path(w->sb, "moat.yaml"), list, strlen(list));
+		assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+		refuses[bad] = true;
+		(void)moat(w, "pull", NULL); /* it fails for the other, if that is asked first */
+		assert_true(held(w, &image));
+		assert_int_equal(moat(w, "pull", NULL), EXIT_OK); /* now it is held for both */
+		fake_stop(&a);
+		fake_stop(&b);
+		world_free(&w);
+		assert_int_equal(sandbox_teardown(state), 0);
+		assert_int_equal(sandbox_setup(state), 0);
+	}
+}
+
 /* --- what is refused ------------------------------------------------------------------------ */
 
 /* A child that an index lists as `type`; what the registry has under its digest differs. */
@@ -428,6 +476,7 @@ int main(void)
 		TEST(carries__what_has_no_config),
 		TEST(pin__gets_a_child_only_when_in_doubt),
 		TEST(pin__asks_nothing_of_the_name_when_there_is_a_source),
+		TEST(pull__asks_each_place_for_a_manifest_that_they_share),
 		TEST(pin__refuses_children_that_are_not_what_is_listed),
 		TEST(pin__refuses_what_is_attached_and_not_there),
 		TEST(pin__holds_whole_what_is_attached),

@@ -113,7 +113,8 @@ int site_find(
 
 void site_doubt(struct site *s, const struct digest *d, const struct err *why)
 {
-	if (why->code != ERR_BUSY && why->code != ERR_FULL && why->code != ERR_LIMIT)
+	if (why->code != ERR_BUSY && why->code != ERR_FULL && why->code != ERR_LIMIT &&
+		why->code != ERR_RIGHTS)
 		checker_suspect(s->checker, d);
 }
 

@@ -40,10 +40,11 @@ static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt,
 	va_end(ap);
 }
 
-/* A failure that says nothing about the file: of this process, or of the moment. */
+/* A failure that says nothing about the file: of this process, its rights, or of the moment. */
 static bool is_ours(const struct err *e)
 {
-	return e->code == ERR_BUSY || e->code == ERR_FULL || e->code == ERR_LIMIT;
+	return e->code == ERR_BUSY || e->code == ERR_FULL || e->code == ERR_LIMIT ||
+	       e->code == ERR_RIGHTS;
 }
 
 static int read_piece(
@@ -66,6 +67,8 @@ static int hash_file(struct finding *f, int fd, const struct pace *pace, struct 
 		size_t n = f->size - at < PIECE_SIZE ? (size_t)(f->size - at) : PIECE_SIZE;
 
 		if (read_piece(fd, piece, n, at, pace, e) < 0) {
+			if (is_ours(e))
+				return -1;
 			fault_set(f, BLOB_UNREADABLE, "cannot be read: %.150s", e->text);
 			return 1;
 		}

@@ -72,7 +72,7 @@ enum blob_fault {
 	BLOB_NO_FILE, /* a directory, a link */
 	BLOB_LENGTH, /* not of the recorded length */
 	BLOB_BYTES, /* of that length, and with other bytes */
-	BLOB_UNREADABLE /* by this user, or the device fails */
+	BLOB_UNREADABLE /* its device fails; a missing right is an error, and proves nothing */
 };
 
 enum blob_look {

@@ -505,6 +505,33 @@ static void mend__a_limit_proves_no_file_bad(void **state)
 	assert_int_equal(f.fault, BLOB_GOOD);
 }
 
+/* Neither does a right that this process lacks: the owner may read it. */
+static void mend__a_missing_right_proves_no_file_bad(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest d = image_blob(s, "x", 1000);
+	const char *path = blob_path(*state, &d);
+	uid_t before = geteuid();
+	struct err examined = ERR_INIT, held = ERR_INIT;
+	struct finding f;
+	uint64_t size;
+	int rc[2];
+
+	assert_int_equal(chmod(path, 0), 0);
+	if (before == 0)
+		assert_int_equal(seteuid(65534), 0);
+	rc[0] = blob_examine(s, &d, LOOK_BYTES, NULL, &f, &examined);
+	store_doubt(s);
+	rc[1] = blob_held(s, &d, &size, &held);
+	assert_int_equal(seteuid(before), 0);
+	assert_int_equal(rc[0], -1);
+	assert_int_equal(examined.code, ERR_RIGHTS);
+	assert_int_equal(rc[1], -1);
+	assert_int_equal(held.code, ERR_RIGHTS);
+	assert_true(sandbox_exists(path));
+	assert_false(sandbox_exists(sandbox_path(*state, "s/quarantine")));
+}
+
 /* --- marks, and going through all ----------------------------------------------------------------- */
 
 static int keep_digest(void *ctx, const struct digest *d, uint64_t size, struct err *e)
@@ -645,6 +672,7 @@ int test_mend(void)
 		T(mend__nothing_is_thrown_away),
 		T(mend__a_reader_changes_nothing),
 		T(mend__a_limit_proves_no_file_bad),
+		T(mend__a_missing_right_proves_no_file_bad),
 		T(marks__become_quarantine_by_the_next_writer),
 		T(marks__where_nothing_can_be_written),
 		T(place__is_kept_and_recalled),

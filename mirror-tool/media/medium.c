@@ -78,24 +78,29 @@ static void opened_close(struct opened *o)
 	fd_close(&o->fd);
 }
 
-/* Does a tar archive begin so? Its header has a checksum, which is counted as eight spaces. */
-static bool is_tar_header(const char head[512])
+#define TAR_HEADER 512 /* bytes */
+#define TAR_SUM 148 /* where its checksum is, of 8 bytes */
+
+/* Does a tar archive begin so? The checksum counts itself as spaces. */
+static bool is_tar_header(const char head[TAR_HEADER])
 {
+	char said[8 + 1] = "";
 	unsigned sum = 0;
 
-	for (unsigned i = 0; i < 512; i++)
-		sum += i >= 148 && i < 156 ? ' ' : (unsigned char)head[i];
-	return *head && strtoul(head + 148, NULL, 8) == sum;
+	memcpy(said, head + TAR_SUM, 8);
+	for (unsigned i = 0; i < TAR_HEADER; i++)
+		sum += i >= TAR_SUM && i < TAR_SUM + 8 ? ' ' : (unsigned char)head[i];
+	return *head && strtoul(said, NULL, 8) == sum;
 }
 
 /* A file of another kind is told apart from a damaged volume: by its name, and by a first entry that is
  * another's. */
 static int check_kind(int fd, const char *path, struct err *e)
 {
-	char head[512] = { 0 };
+	char head[TAR_HEADER + 1] = "";
 	bool named = volume_is_file_name(path);
 
-	if (pread(fd, head, sizeof(head), 0) < 0)
+	if (pread(fd, head, TAR_HEADER, 0) < 0)
 		return err_sys(e, "read %s", path);
 	if (strcmp(head, VOLUME_LAYOUT) == 0)
 		return 0;

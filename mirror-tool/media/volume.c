@@ -59,8 +59,10 @@ char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes)
 	return mem_printf("%s-%s.%03u-of-%03u.tar", s->name, s->version, volume, volumes);
 }
 
-bool volume_is_file_name(const char *name)
+bool volume_is_file_name(const char *path)
 {
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
 	size_t len = strlen(name);
 	unsigned volume, volumes;
 	int end = 0;

@@ -30,8 +30,8 @@ enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t
 
 /* NAME-VERSION.002-of-013.tar; at least three digits. Heap text of the caller's. */
 char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes);
-/* Does a file name end as those do? */
-bool volume_is_file_name(const char *name); /* a name that begins with a dot is none */
+/* Does the name at the end of a path end as those do? One that begins with a dot is none. */
+bool volume_is_file_name(const char *path);
 
 /* --- the head: what every volume carries, so that each can be judged alone --------------------- */
 

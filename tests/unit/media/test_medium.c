@@ -207,6 +207,59 @@ static void import__passes_over_hidden_files(void **state)
 	assert_imported(&f, "in");
 }
 
+static void volume_is_file_name__looks_at_the_end_of_a_path(void **state)
+{
+	static const struct {
+		const char *path;
+		bool is;
+	} cases[] = {
+		{ "apps-1.001-of-002.tar", true },
+		{ "./apps-1.001-of-002.tar", true },
+		{ "../usb/apps-1.002-of-002.tar", true },
+		{ "/media/.usb/apps-1.002-of-002.tar", true },
+		{ "._apps-1.001-of-002.tar", false },
+		{ "/media/._apps-1.001-of-002.tar", false },
+		{ "apps-1.003-of-002.tar", false },
+		{ "apps-1.000-of-002.tar", false },
+		{ "apps-1.001-of-002.tar/", false },
+		{ "apps-1.001-of-002.tar.gz", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (volume_is_file_name(cases[i].path) != cases[i].is)
+			fail_msg("%s", cases[i].path);
+}
+
+/* What is under the name of a volume and none of its bytes is one that was damaged; another file is of
+ * another kind. All digits: the checksum of a header does not end where it should. */
+static void verify__tells_damage_from_another_kind(void **state)
+{
+	static const struct {
+		const char *name;
+		enum err_code code;
+		const char *text;
+	} cases[] = {
+		{ "platform-1.0.001-of-001.tar", ERR_CORRUPT, "platform-1.0.001-of-001.tar" },
+		{ "letters.txt", ERR_INPUT, "not a volume of moat, nor a tar archive" },
+	};
+	AUTO(fixture_close) struct fixture f;
+	char digits[512];
+
+	fixture_open(&f, *state, 3000);
+	memset(digits, '7', sizeof(digits));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *path = sandbox_path(f.sb, cases[i].name);
+		struct err e = ERR_INIT;
+
+		sandbox_write(path, digits, sizeof(digits));
+		assert_int_equal(verify(&f, &path, 1, &e), -1);
+		assert_int_equal(e.code, cases[i].code);
+		assert_non_null(strstr(e.text, cases[i].text));
+	}
+}
+
 static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
 {
 	AUTO(fixture_close) struct fixture f;
@@ -699,6 +752,8 @@ int main(void)
 		TEST(volumes__a_limit_that_is_too_small_is_refused),
 		TEST(import__takes_volumes_in_any_order_and_twice),
 		TEST(import__passes_over_hidden_files),
+		cmocka_unit_test(volume_is_file_name__looks_at_the_end_of_a_path),
+		TEST(verify__tells_damage_from_another_kind),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),

@@ -199,14 +199,16 @@ static void add_example(struct buf *out, const struct tag_change *t)
 		SHORT_DIGEST, digest_text(&t->to.digest, to));
 }
 
-/* " --take a --take b" */
+/* " --take a --take b", each once, though one name may begin with another. */
 static void add_option(struct buf *out, const char *set)
 {
 	AUTO(mem_free) char *option = mem_printf(" --take %s", set);
-	const char *at = out->len ? strstr(out->data, option) : NULL;
-	char end = at ? at[strlen(option)] : 'x';
+	const char *at = out->len ? out->data : "";
+	size_t len = strlen(option);
 
-	if (end != ' ' && end != '\0')
+	while ((at = strstr(at, option)) && at[len] != ' ' && at[len] != '\0')
+		at += len;
+	if (!at)
 		buf_str(out, option);
 }
 

@@ -46,12 +46,12 @@ int quarantine_look(int dir, const char *name, struct blob_file *out, struct err
 	return 1;
 }
 
-/* Opened, and locked until it is closed. */
+/* Opened, and locked until it is closed. Durable itself: what goes there has no other name left. */
 static int open_locked(int root, struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
 
-	if (fs_make_dir_at(root, FOLDER, 0755, e) < 0)
+	if (fs_make_dir_at(root, FOLDER, 0755, e) < 0 || fs_sync(root, "the store's folder", e) < 0)
 		return -1;
 	fd = fs_open_dir_at(root, FOLDER, e);
 	if (fd < 0)

@@ -482,8 +482,8 @@ static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
 	return manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e);
 }
 
-/* A push may say of what it names what is not so (no manifest, another type or size): nobody noticed
- * then, and it must not keep the store from opening now. */
+/* A push may say of what it names what is not so (no manifest, another type or size): no check
+ * was made then, and it must not keep the store from opening now. */
 static int remake(struct store *s, const char *repo, int64_t repo_id, const struct descriptor *d,
 	enum links links, int64_t *id, struct err *e)
 {

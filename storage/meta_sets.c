@@ -356,7 +356,7 @@ int meta_set_each(struct meta *m, const char *name, set_row_fn *fn, void *ctx, s
 	return rc;
 }
 
-/* --- who names a tag ------------------------------------------------------------------------- */
+/* --- owners of tags -------------------------------------------------------------------------- */
 
 /* [["docker.io/library/nginx","1.27.3",4],...]: the tags that a set pins, by the number of its entry. */
 static void offer_text(const struct set *offered, struct buf *out)

@@ -3,7 +3,7 @@
  * which state it shows. A row for every file in blobs/, by its name and length without hashing; then
  * the sets that index.json lists, as they were accepted and activated; then the tags. What has lost
  * its bytes is recorded as not held, and no reason to stop. All of it is one transaction, so readers
- * and whoever dies in the middle see what was there before, or everything. Must never write
+ * and a writer that dies in the middle see what was there before, or everything. Must never write
  * index.json of a layout that is not moat's.
  */
 #define MOAT_STORE_PART
@@ -315,7 +315,7 @@ static int make(struct rebuild *r, const struct standing *st, struct err *e)
 	return META(s, names_made, st->index.serial, e);
 }
 
-/* Whoever waited for the lock finds it done. */
+/* A writer that waited for the lock finds it done. */
 static int rebuild(struct store *s, struct err *e)
 {
 	AUTO(rebuild_release) struct rebuild r = { .store = s };

@@ -85,7 +85,7 @@ MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, con
 	const struct inventory *held, int64_t *id, struct err *e);
 
 /* image.c: a pushed manifest, within a transaction: its row, edges and link. Nothing that it names is
- * linked: who pushes it could else read what others have by knowing its digest. Again: changes nothing. */
+ * linked: its client could else read what others have by knowing its digest. Again: changes nothing. */
 enum put_check {
 	PUT_AS_IT_IS, /* it was taken before, whatever it says */
 	PUT_SIZES, /* of what is linked to the repository (ERR_INPUT) */

@@ -222,7 +222,7 @@ MUST int settle_end(struct settling **list, struct err *e);
 void settle_drop(struct settling **list);
 
 /* A signature of a set: manifest digest in the store; tag "" for a bundle found as referrer. Under a tag
- * there is one: accepting another takes its place, so who adds one joins it with the one before. */
+ * there is one: accepting another takes its place, so a new one is joined with the one before. */
 struct set_signature {
 	struct digest digest;
 	char media_type[MEDIA_TYPE_MAX + 1];

@@ -1,5 +1,5 @@
 -- From version 2 to version 3 (schema.sql): sets that a rebuild could not make whole, whose tags a generation
--- may take, and when the bytes of each blob were read last. Of what is held already nobody knows, so it counts as never.
+-- may take, and when the bytes of each blob were read last. Of what is held already that is unknown, so it counts as never.
 
 ALTER TABLE held_set ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blob ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;

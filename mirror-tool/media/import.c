@@ -267,6 +267,26 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t number
 	return 0;
 }
 
+/* The signatures that the set will have. */
+struct holding {
+	struct set_signature items[VOLUME_SIGNATURES_MAX];
+	size_t count;
+};
+
+/* A set that an older moat sealed with two keys has two manifests under one tag. */
+static int hold(struct import *im, struct holding *h, struct set_signature *sig, struct err *e)
+{
+	size_t i = 0;
+
+	while (i < h->count && (!*sig->tag || strcmp(h->items[i].tag, sig->tag) != 0))
+		i++;
+	if (i < h->count && signature_merge(im->store, im->batch, &h->items[i], sig, e) < 0)
+		return -1;
+	h->items[i] = *sig;
+	h->count += i == h->count;
+	return 0;
+}
+
 /* Is it there already, or joined with one that is? */
 static bool has_place(
 	const struct set_signature *have, size_t count, const struct set_signature *sig)
@@ -280,8 +300,8 @@ static bool has_place(
 
 /* Those that hold, joined with what the set has here already. Anyone can write one signature in many
  * ways, so what would be more than a medium may carry is left out: the set could never be exported. */
-static int join_signatures(struct import *im, const struct medium *m,
-	struct set_signature held[VOLUME_SIGNATURES_MAX], size_t *count, struct err *e)
+static int join_signatures(
+	struct import *im, const struct medium *m, struct holding *out, struct err *e)
 {
 	AUTO(mem_free) struct set_signature *have = NULL;
 	const struct head *h = &m->head;
@@ -291,32 +311,31 @@ static int join_signatures(struct import *im, const struct medium *m,
 		return -1;
 	total = have_count;
 	for (size_t i = 0; i < h->signature_count; i++) {
-		struct set_signature *sig = &held[*count];
-		bool fresh = !has_place(have, have_count, &h->signatures[i]);
+		struct set_signature sig = h->signatures[i];
+		bool fresh = !has_place(have, have_count, &sig);
 
 		if (!m->signed_by[i] || (fresh && total >= VOLUME_SIGNATURES_MAX))
 			continue;
 		total += fresh;
-		*sig = h->signatures[i];
-		if (signature_join(im->store, im->batch, &h->digest, sig,
-			    buf_span(&head_find(h, &sig->digest)->bytes), e) < 0)
+		if (signature_join(im->store, im->batch, &h->digest, &sig,
+			    buf_span(&head_find(h, &sig.digest)->bytes), e) < 0 ||
+			hold(im, out, &sig, e) < 0)
 			return -1;
-		++*count;
 	}
 	return batch_flush(im->batch, e);
 }
 
 static int accept_set(struct import *im, const struct medium *m, struct err *e)
 {
-	struct set_signature held[VOLUME_SIGNATURES_MAX];
+	struct holding held = { .count = 0 };
 	struct set_offer offer;
 
-	make_offer(im, m, &offer);
-	offer.signatures = held;
-	if (signers_check(im->store, m, e) < 0 ||
-		join_signatures(im, m, held, &offer.signature_count, e) < 0 ||
+	if (signers_check(im->store, m, e) < 0 || join_signatures(im, m, &held, e) < 0 ||
 		fault("import.accept", e) < 0)
 		return -1;
+	make_offer(im, m, &offer);
+	offer.signatures = held.items;
+	offer.signature_count = held.count;
 	return set_accept(im->store, &offer, NULL, e);
 }
 

@@ -52,3 +52,18 @@ int signature_join(struct store *s, struct blob_batch *batch, const struct diges
 			return err_ctx(e, "signatures under %s", sig->tag);
 	return j.is_new ? blob_put(s, batch, buf_span(&j.bytes), &sig->digest, e) : 0;
 }
+
+int signature_merge(struct store *s, struct blob_batch *batch, const struct set_signature *have,
+	struct set_signature *sig, struct err *e)
+{
+	AUTO(joined_release) struct joined j = { .store = s, .bytes = BUF_INIT };
+	int rc = batch_flush(batch, e);
+
+	if (rc == 0)
+		rc = blob_read(s, &sig->digest, MANIFEST_MAX, &j.bytes, e);
+	if (rc == 0)
+		err_set(e, ERR_INCOMPLETE, "a signature is not held");
+	if (rc <= 0 || join_one(&j, have, sig, e) < 0)
+		return err_ctx(e, "signatures under %s", sig->tag);
+	return j.is_new ? blob_put(s, batch, buf_span(&j.bytes), &sig->digest, e) : 0;
+}

@@ -16,4 +16,8 @@
 MUST int signature_join(struct store *s, struct blob_batch *batch, const struct digest *set,
 	struct set_signature *sig, struct span manifest, struct err *e);
 
+/* The same for two of one tag that are both in the store, or in the batch, which is flushed for it. */
+MUST int signature_merge(struct store *s, struct blob_batch *batch,
+	const struct set_signature *have, struct set_signature *sig, struct err *e);
+
 #endif

@@ -91,6 +91,29 @@ clean "$T/grows"
 must moat export --store "$T/grows" --to "$T/carried-on"
 for key in "$PUB" "$T/other.pub"; do must moat verify --key "$key" "$T/carried-on"; done
 
+step 'a set that an older moat sealed with two keys has a manifest for each under one tag: both are kept'
+must moat pull --lock "$LOCK" --store "$T/second"
+must moat seal --lock "$LOCK" --store "$T/second" --key "$T/other.key"
+must moat export --store "$T/second" --to "$T/by-other"
+legacy_of() {
+	must moat show --from "$1" --json apps-web
+	jq -r '.signatures[] | select(.form == "cosign") | .digest | sub("sha256:"; "")' "$T/out"
+}
+legacy="x'01$(legacy_of "$T/by-one")', x'01$(legacy_of "$T/by-other")'"
+cp -r "$T/grows" "$T/older"
+must moat import --store "$T/older" --key "$PUB" --key "$T/other.pub" "$T/by-other"
+sqlite3 "$T/older/meta/moat.db" "
+	CREATE TEMP TABLE each AS SELECT id FROM blob WHERE digest IN ($legacy);
+	INSERT OR IGNORE INTO manifest (id, media_type, artifact_type)
+		SELECT id, 'application/vnd.oci.image.manifest.v1+json', '' FROM each;
+	INSERT OR IGNORE INTO signature SELECT held_set, each.id, tag FROM signature, each WHERE tag <> '';
+	DELETE FROM signature WHERE tag <> '' AND manifest NOT IN (SELECT id FROM each);"
+must moat export --store "$T/older" --to "$T/by-each"
+same "$(keys_of --from "$T/by-each" | grep -o 'cosign.*')" 'cosign:1 cosign:1'
+must moat import --store "$T/fresh" --key "$PUB" --key "$T/other.pub" "$T/by-each"
+same "$(keys_of --store "$T/fresh" | grep -o 'cosign.*')" 'cosign:2'
+clean "$T/fresh"
+
 step 'another signer is refused, unless he is allowed; a rebuild forgets none'
 # gate WORDS...: import into a copy of the store that took the first key's set
 gate() {

@@ -2,6 +2,7 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/media/import.h"
+#include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -34,10 +35,13 @@ struct progress_of {
 	bool active; /* the set is already */
 	bool check; /* read what is held already */
 	size_t bad; /* files that were bad */
+	struct progress bar;
+	struct progress_state state;
 };
 
 static void progress_release(struct progress_of *p)
 {
+	progress_end(&p->bar);
 	buf_release(&p->changes);
 }
 
@@ -48,6 +52,7 @@ static void begin(void *ctx, const struct import_report *r)
 
 	p->r = *r;
 	p->set = &r->head->set;
+	p->state = (struct progress_state){ .total = r->volumes, .bytes_total = r->bytes };
 	tool_note(p->t,
 		"set %s %s: %s to copy (%llu bytes in %llu blobs), %s held already (%llu blobs)",
 		p->set->name, p->set->version, size_text(r->bytes, copy),
@@ -60,6 +65,7 @@ static void changes(void *ctx, const struct set_changes *c)
 	struct progress_of *p = ctx;
 
 	p->active = c->active;
+	progress_end(&p->bar);
 	changes_note(p->t, p->set, c);
 	buf_clear(&p->changes);
 	changes_json(&p->changes, c);
@@ -67,9 +73,19 @@ static void changes(void *ctx, const struct set_changes *c)
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
 {
-	const struct progress_of *p = ctx;
+	struct progress_of *p = ctx;
 
+	p->state.done++;
+	progress_end(&p->bar);
 	tool_note(p->t, "volume %u of %u: %s", n, volumes, name);
+}
+
+static void moved(void *ctx, uint64_t bytes)
+{
+	struct progress_of *p = ctx;
+
+	p->state.bytes += bytes;
+	progress_show(&p->bar, &p->state);
 }
 
 static size_t count_pins(const struct set *s)
@@ -147,7 +163,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	AUTO(progress_release) struct progress_of p = {
 		.t = t, .changes = BUF_INIT, .check = o->check
 	};
-	struct import_events events = { begin, changes, volume, &p };
+	struct import_events events = { begin, changes, volume, moved, &p };
 	struct import_terms terms = { .trust = &trust,
 		.paths = args->items,
 		.path_count = args->count,
@@ -165,7 +181,9 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	trust.strict = o->strict;
 	trust.new_signers = o->new_signers.items;
 	trust.new_signer_count = o->new_signers.count;
+	progress_begin(&p.bar, t, "import", "volumes");
 	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
+	progress_end(&p.bar);
 	if (rc == 0)
 		print(&p, &m.head, o->dry_run);
 	return rc;

@@ -3,6 +3,7 @@
 
 #include "mirror-tool/changes.h"
 #include "mirror-tool/media/verify.h"
+#include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -23,19 +24,32 @@ struct checking {
 	const struct tool *t;
 	struct err first; /* failure */
 	unsigned failures;
+	struct progress bar;
+	struct progress_state state;
 };
 
 static void checking_release(struct checking *c)
 {
+	progress_end(&c->bar);
 	verify_sink_release(&c->sink);
+}
+
+static int show_bytes(void *ctx, struct span bytes, struct err *e)
+{
+	struct checking *c = ctx;
+
+	c->state.bytes += bytes.len;
+	progress_show(&c->bar, &c->state);
+	return verify_sink.bytes(ctx, bytes, e);
 }
 
 static int begin(void *ctx, struct medium *m, struct err *e)
 {
-	const struct checking *c = ctx;
+	struct checking *c = ctx;
 	char size[SIZE_TEXT_SIZE];
 
 	(void)e;
+	c->state = (struct progress_state){ .total = m->volumes, .bytes_total = m->head.set.bytes };
 	for (size_t i = 0; i < m->head.signature_count; i++)
 		if (m->signed_by[i])
 			tool_note(c->t, "set %s %s: signed by %s", m->head.set.name,
@@ -47,9 +61,11 @@ static int begin(void *ctx, struct medium *m, struct err *e)
 
 static int volume(void *ctx, struct medium *m, const char *name, uint32_t n, struct err *e)
 {
-	const struct checking *c = ctx;
+	struct checking *c = ctx;
 
 	(void)e;
+	c->state.done++;
+	progress_end(&c->bar);
 	tool_note(c->t, "volume %u of %u: %s holds", n, m->volumes, name);
 	return 0;
 }
@@ -61,6 +77,7 @@ static int failed(void *ctx, const char *name, const struct err *why, struct err
 
 	(void)name;
 	(void)e;
+	progress_end(&c->bar);
 	if (c->failures++)
 		tool_warn("%s", why->text);
 	else
@@ -92,12 +109,12 @@ static int verify_medium(
 	struct tool *t, const struct trust *trust, const struct texts *paths, struct err *e)
 {
 	static const struct medium_events events = { begin, volume, failed };
+	const struct volume_sink sink = { verify_sink.piece, show_bytes, verify_sink.end };
 	AUTO(checking_release) struct checking c = { .sink = VERIFY_SINK_INIT, .t = t };
 	AUTO(medium_release)
-	struct medium m = {
-		.trust = trust, .now = (int64_t)time(NULL), .sink = &verify_sink, .ctx = &c
-	};
+	struct medium m = { .trust = trust, .now = (int64_t)time(NULL), .sink = &sink, .ctx = &c };
 
+	progress_begin(&c.bar, t, "verify", "volumes");
 	if (medium_read(&m, paths->items, paths->count, &events, e) < 0)
 		return -1;
 	if (c.failures) {
@@ -106,6 +123,7 @@ static int verify_medium(
 	}
 	if (medium_check_complete(&m, "", e) < 0)
 		return -1;
+	progress_end(&c.bar);
 	print_medium(t, &m);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #define BAR_MS 100
 #define LINES_MS 5000
 #define BAR_CELLS 24
+#define LEFT_AFTER_MS 5000 /* before that a guess says nothing */
+#define LEFT_MAX (100 * 3600.0) /* seconds */
 #define WIDTH_MIN 40
 #define WIDTH_MAX 400
 
@@ -26,11 +28,36 @@ void progress_begin(struct progress *p, const struct tool *t, const char *verb, 
 	p->start_ms = p->drawn_ms = clock_ms();
 }
 
+/* By bytes where their total is known, else by things: 0 to 1, or -1. */
+static double part_of(const struct progress_state *s)
+{
+	double part = -1;
+
+	if (s->bytes_total)
+		part = (double)s->bytes / (double)s->bytes_total;
+	else if (s->total)
+		part = (double)s->done / (double)s->total;
+	return part > 1 ? 1 : part;
+}
+
+static void put_left(struct buf *out, uint64_t seconds)
+{
+	if (seconds >= 3600)
+		buf_printf(out, ", %lluh %02llum left", (unsigned long long)(seconds / 3600),
+			(unsigned long long)(seconds / 60 % 60));
+	else if (seconds >= 60)
+		buf_printf(out, ", %llum %02llus left", (unsigned long long)(seconds / 60),
+			(unsigned long long)(seconds % 60));
+	else
+		buf_printf(out, ", %llus left", (unsigned long long)seconds);
+}
+
 void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,
 	int64_t elapsed_ms)
 {
 	char text[SIZE_TEXT_SIZE];
 	uint64_t moved = s->bytes - p->start_bytes;
+	double part = part_of(s), left;
 
 	buf_printf(out, "%s: %llu", p->verb, (unsigned long long)s->done);
 	if (s->total)
@@ -43,6 +70,15 @@ void progress_text(struct buf *out, const struct progress *p, const struct progr
 	if (moved && elapsed_ms >= 1000)
 		buf_printf(out, ", %s/s",
 			size_text((uint64_t)((double)moved * 1000 / (double)elapsed_ms), text));
+	if (part < 0)
+		return;
+	buf_printf(out, ", %u%%", (unsigned)(part * 100));
+	left = part > 0 ? (double)elapsed_ms / 1000 * (1 - part) / part : LEFT_MAX;
+	if (s->bytes_total && moved)
+		left = (double)(s->bytes_total - s->bytes) * (double)elapsed_ms / 1000 /
+		       (double)moved;
+	if (elapsed_ms >= LEFT_AFTER_MS && part < 1 && left < LEFT_MAX)
+		put_left(out, (uint64_t)left);
 }
 
 static size_t terminal_width(void)
@@ -54,16 +90,11 @@ static size_t terminal_width(void)
 	return w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
 }
 
-/* By bytes where their total is known, else by things. */
 static unsigned cells(const struct progress_state *s)
 {
-	double part = 0;
+	double part = part_of(s);
 
-	if (s->bytes_total)
-		part = (double)s->bytes / (double)s->bytes_total;
-	else if (s->total)
-		part = (double)s->done / (double)s->total;
-	return (unsigned)((part > 1 ? 1 : part) * BAR_CELLS);
+	return part < 0 ? 0 : (unsigned)(part * BAR_CELLS);
 }
 
 /* Past the stream, whose filter lets no escape sequence through. */

@@ -230,6 +230,8 @@ static int bytes(void *ctx, struct span data, struct err *e)
 	size_t known = im->skip < data.len ? (size_t)im->skip : data.len;
 
 	im->skip -= known;
+	if (im->events->moved)
+		im->events->moved(im->events->ctx, data.len);
 	if (data.len > known)
 		blob_write(im->writer, data.data + known, data.len - known);
 	if (blob_failed(im->writer)) /* the commit tells why, and spares the rest of the medium */

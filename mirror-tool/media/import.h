@@ -24,6 +24,8 @@ struct import_events {
 	 * something else by then. */
 	void (*changes)(void *ctx, const struct set_changes *c);
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes);
+	/* Bytes of blobs that were read of a volume and written, piece by piece. */
+	void (*moved)(void *ctx, uint64_t bytes);
 	void *ctx;
 };
 

@@ -527,6 +527,41 @@ static void export__tells_each_file_before_it_goes(void **state)
 						       "moat.pub is replaced\n");
 }
 
+struct tally {
+	uint64_t told, moved;
+};
+
+static void tally_begin(void *ctx, const struct import_report *r)
+{
+	((struct tally *)ctx)->told = r->bytes;
+}
+
+static void tally_moved(void *ctx, uint64_t bytes)
+{
+	((struct tally *)ctx)->moved += bytes;
+}
+
+static void import__moves_the_bytes_that_it_told(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(medium_release) struct medium m = { .trusted = false };
+	struct tally tally = { 0, 0 };
+	const struct import_events events = {
+		.begin = tally_begin, .moved = tally_moved, .ctx = &tally
+	};
+	const char *medium = f.medium;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 250000);
+	AUTO(store_close) struct store *in = sandbox_store(f.sb, "in", STORE_WRITE);
+	assert_ok(import_medium(in,
+		&(struct import_terms){ .trust = &f.trust, .paths = &medium, .path_count = 1 },
+		&events, &m, &e));
+	/* The empty config, {}, came with the head. */
+	assert_int_equal(tally.moved + strlen("{}"), tally.told);
+}
+
 /* --- who may come in ----------------------------------------------------------------------------- */
 
 static void import__refuses_other_keys_older_versions_and_other_contents(void **state)
@@ -758,6 +793,7 @@ int main(void)
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),
 		TEST(stream__of_volumes_is_read_from_stdin),
+		TEST(import__moves_the_bytes_that_it_told),
 		TEST(export__again_keeps_whole_volumes_and_continues_cut_ones),
 		TEST(export__a_damaged_volume_is_made_again),
 		TEST(export__a_damaged_store_is_not_exported),

@@ -32,11 +32,41 @@ static int head_blob(
 	return b != NULL;
 }
 
+/* What is bad tells of no signer, and must not keep good bytes from coming in its place. */
+static int read_kept(
+	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e)
+{
+	int rc = blob_read(s, d, limit, out, e);
+
+	return rc < 0 && (e->code == ERR_CORRUPT || e->code == ERR_IO) ? 0 : rc;
+}
+
 static int store_blob(
 	void *ctx, const struct digest *d, uint64_t size, struct buf *out, struct err *e)
 {
 	(void)size;
-	return blob_read(ctx, d, MANIFEST_MAX, out, e);
+	return read_kept(ctx, d, MANIFEST_MAX, out, e);
+}
+
+/* Of the signatures that the store has of a set, those that can be read. */
+static int find_kept(struct signed_set *set, struct store *s, const struct digest *d,
+	struct set_signature **list, struct err *e)
+{
+	size_t count = 0;
+
+	if (set_signatures(s, d, list, &count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		AUTO(buf_release) struct buf manifest = BUF_INIT;
+		int rc = store_blob(s, &(*list)[i].digest, 0, &manifest, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			(*list)[set->count++] = (*list)[i];
+	}
+	set->signatures = *list;
+	return 0;
 }
 
 /* Does a signature of the set hold under this key? 1, 0, -1 when the store cannot be read. */
@@ -177,10 +207,9 @@ int signers_check(struct store *s, const struct medium *m, struct err *e)
 	rc = set_find(s, h->set.name, &info, e);
 	if (rc <= 0)
 		return rc;
-	if (set_signatures(s, &info.digest, &kept, &before.count, e) < 0 ||
-		blob_read(s, &info.digest, SET_BYTES_MAX, &index, e) < 0)
+	if (find_kept(&before, s, &info.digest, &kept, e) < 0 ||
+		read_kept(s, &info.digest, SET_BYTES_MAX, &index, e) < 0)
 		return -1;
-	before.signatures = kept;
 	set_claim(&before, info.name, info.version, &info.digest, buf_span(&index));
 	set_claim(&now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));
 	for (size_t i = 0; i < trust->count && !c.stays; i++)

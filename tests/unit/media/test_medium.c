@@ -108,6 +108,44 @@ static void import__brings_what_was_exported(void **state)
 	assert_imported(&f, "in");
 }
 
+/* Of a blob of the store, a bit is turned. */
+static void turn_bit(const struct fixture *f, const char *store, const struct digest *d)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *name = mem_printf("%s/blobs/sha256/%s", store, digest_hex(d, hex));
+	const char *path = sandbox_path(f->sb, name);
+
+	read_file(path, &bytes);
+	bytes.data[bytes.len / 2] ^= 1;
+	sandbox_remove(path);
+	sandbox_write(path, bytes.data, bytes.len);
+}
+
+/* The set index and each of its signatures are bad: all of them come back with their medium. */
+static void import__mends_what_every_volume_carries(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(mem_free) struct set_signature *sigs = NULL;
+	struct err e = ERR_INIT;
+	size_t count = 0;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	assert_ok(set_signatures(f.out, &f.set, &sigs, &count, &e));
+	assert_true(count > 0);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	for (size_t i = 0; i <= count; i++) {
+		turn_bit(&f, "in", i < count ? &sigs[i].digest : &f.set);
+		assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+		assert_imported(&f, "in");
+	}
+	for (size_t i = 0; i <= count; i++)
+		turn_bit(&f, "in", i < count ? &sigs[i].digest : &f.set);
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_imported(&f, "in");
+}
+
 static void import__out_of_an_imported_store_the_same_volumes_come(void **state)
 {
 	AUTO(fixture_close) struct fixture f;
@@ -782,6 +820,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(import__brings_what_was_exported),
+		TEST(import__mends_what_every_volume_carries),
 		TEST(import__out_of_an_imported_store_the_same_volumes_come),
 		TEST(volumes__of_any_size_hold_everything),
 		TEST(volumes__a_limit_that_is_too_small_is_refused),

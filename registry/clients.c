@@ -28,7 +28,7 @@ struct clients {
 	pthread_mutex_t lock;
 	unsigned total, total_max, each_max;
 	void *tree; /* tsearch(3), by key */
-	TAILQ_HEAD(, client) remembered; /* the oldest first */
+	TAILQ_HEAD(client_queue, client) remembered; /* the oldest first */
 	unsigned remembered_count;
 };
 

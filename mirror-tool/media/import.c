@@ -94,7 +94,7 @@ static int look_once(struct import *im, struct medium *m, struct import_report *
 	const struct inventory *v = &m->head.inventory;
 
 	for (size_t i = 0; i < v->count; i++) {
-		uint64_t size;
+		uint64_t size = 0;
 		int rc =
 			(im->dry ? blob_stat : blob_held)(im->store, &v->lines[i].digest, &size, e);
 

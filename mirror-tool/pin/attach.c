@@ -42,7 +42,7 @@ static void probe_fail(struct probe *p, struct err *e)
 
 	if (p->suffix)
 		err_ctx(e, "%s", p->r.ref.tag);
-	if (is_excused(p)) {
+	if (is_excused(p) && !err_is_local(e->code)) {
 		excuses_add(&t->pin.excused, EXCUSE_ATTACHMENTS, &p->subject, e->text);
 	} else {
 		err_ctx(e, "what is attached cannot be told (`attachments:` may excuse it)");

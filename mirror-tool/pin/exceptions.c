@@ -74,7 +74,7 @@ static int read_attachments(
 	static const struct word words[] = { { "all", ATTACH_ALL }, { "optional", ATTACH_OPTIONAL },
 		{ "none", ATTACH_NONE }, { NULL, 0 } };
 	const struct node *n = node_get(map, "attachments");
-	int value = x->attachments, rc;
+	int value = (int)x->attachments, rc;
 
 	if (n && n->kind == NODE_LIST)
 		return read_types(x, d, n, e);

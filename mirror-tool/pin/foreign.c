@@ -40,16 +40,11 @@ static void fail(struct foreign_layer *l, struct err *e)
 	l->done(l->ctx, -1, e);
 }
 
-static bool ends_all(enum err_code code)
-{
-	return code == ERR_FULL || code == ERR_IO || code == ERR_RIGHTS || code == ERR_LIMIT;
-}
-
 static void got(void *ctx, int rc, struct err *e)
 {
 	struct foreign_layer *l = ctx;
 
-	if (rc >= 0 || ends_all(e->code)) {
+	if (rc >= 0 || err_is_local(e->code)) {
 		l->done(l->ctx, rc, e);
 		return;
 	}

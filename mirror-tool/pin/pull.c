@@ -74,8 +74,8 @@ static void walk_bytes(struct walk *w, struct span bytes);
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
-/* A store that is full, broken or not ours to write, and a limit of the machine, fail everything that would come behind, so it ends the run. What
- * the lock names and nobody has is missing. */
+/* What the machine refuses (a full or broken store, rights, limits) fails all that would come behind, so it
+ * ends the run. What the lock names and no place has is missing. */
 static void job_fail(struct job *j, const struct err *e)
 {
 	if (!j->failed)
@@ -83,8 +83,7 @@ static void job_fail(struct job *j, const struct err *e)
 	j->failed = true;
 	if (j->e.code == ERR_ABSENT)
 		j->e.code = ERR_INCOMPLETE;
-	if (e->code == ERR_FULL || e->code == ERR_IO || e->code == ERR_RIGHTS ||
-		e->code == ERR_LIMIT)
+	if (err_is_local(e->code))
 		upstream_abandon(j->puller->session->upstream, e);
 }
 

@@ -57,7 +57,7 @@ void task_fail(struct task *t, const struct err *e)
 static void fail_item(
 	struct resolver *r, const struct exceptions *x, const char *item, const struct err *e)
 {
-	if (x->skip)
+	if (x->skip && !err_is_local(e->code))
 		skips_add(&r->lock->skipped, item, e->text);
 	else
 		failures_add(r->failures, item, e);

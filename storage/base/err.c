@@ -46,6 +46,11 @@ enum err_code err_code_of(int number)
 	}
 }
 
+bool err_is_local(enum err_code code)
+{
+	return code == ERR_FULL || code == ERR_IO || code == ERR_RIGHTS || code == ERR_LIMIT;
+}
+
 /* Which limit it is, and where it is set. */
 static void add_limit(struct err *e, int number)
 {

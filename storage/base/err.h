@@ -56,6 +56,10 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE
  * LIMIT; EACCES, EPERM, EROFS are RIGHTS; else IO. */
 enum err_code err_code_of(int number);
 
+/* Does the code speak of this machine (FULL, IO, RIGHTS, LIMIT) rather than of what was asked for? Then what
+ * comes behind fails too, and no rule may excuse it. */
+bool err_is_local(enum err_code code);
+
 /* The same for a failed system call: the text ends with strerror(errno), and says for a limit which one
  * it is. Code by err_code_of(errno). Returns -1. */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

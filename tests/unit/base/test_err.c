@@ -45,6 +45,20 @@ static void err_sys__the_code_follows_errno(void **state)
 	}
 }
 
+static void err_is_local__what_no_rule_excuses(void **state)
+{
+	static const enum err_code local[] = { ERR_FULL, ERR_IO, ERR_RIGHTS, ERR_LIMIT };
+	static const enum err_code others[] = { ERR_OK, ERR_ABSENT, ERR_INPUT, ERR_CORRUPT,
+		ERR_UNTRUSTED, ERR_INCOMPLETE, ERR_DENIED, ERR_NET, ERR_BUSY, ERR_DIFFERS,
+		ERR_UNSUPPORTED };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(local); i++)
+		assert_true(err_is_local(local[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_false(err_is_local(others[i]));
+}
+
 static int three_steps(struct err *e)
 {
 	if (fault("one", e) < 0 || fault("two", e) < 0 || fault("three", e) < 0)
@@ -75,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_ctx__text_grows_leftwards),
 		cmocka_unit_test(err_ctx__what_does_not_fit_is_cut_at_the_right),
+		cmocka_unit_test(err_is_local__what_no_rule_excuses),
 		cmocka_unit_test(err_sys__the_code_follows_errno),
 		cmocka_unit_test(fault__each_point_fires_once_and_the_sweep_ends),
 	};

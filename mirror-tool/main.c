@@ -41,9 +41,14 @@ static void raise_files(void)
 
 int main(int argc, char **argv)
 {
+	int status;
+
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported */
 	raise_files();
 	stdout = printable_open(STDOUT_FILENO, false);
 	stderr = printable_open(STDERR_FILENO, true);
-	return tool_main(commands, ARRAY_SIZE(commands), argc, (const char *const *)argv, stdout);
+	status = tool_main(commands, ARRAY_SIZE(commands), argc, (const char *const *)argv, stdout);
+	fclose(stdout); /* tool_main() has told what could not be written */
+	fclose(stderr);
+	return status;
 }

@@ -473,13 +473,12 @@ static int help_config(void)
 	return fwrite(text.data, 1, text.len, stdout) == text.len ? EXIT_OK : EXIT_FAILED;
 }
 
-int main(int argc, char **argv)
+static int obey(int argc, char **argv)
 {
 	AUTO(daemon_release) struct daemon d = { .names = NAMES_INIT };
 	enum options_answer what;
 	struct err e;
 
-	stderr = printable_open(STDERR_FILENO, true);
 	if (options_read(&d.options, argc, argv, &what, &e) < 0) {
 		fprintf(stderr, "moatd: %s\n", e.text);
 		return EXIT_USAGE;
@@ -495,4 +494,14 @@ int main(int argc, char **argv)
 	default:
 		return run(&d);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	stderr = printable_open(STDERR_FILENO, true);
+	status = obey(argc, argv);
+	fclose(stderr);
+	return status;
 }

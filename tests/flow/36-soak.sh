@@ -45,7 +45,7 @@ echo "$sets sets imported meanwhile"
 [ "$sets" -gt 1 ] || _fail 'too few sets'
 
 step 'what was written is sound, also after the writer was killed'
-kill -9 "$writer"
+stop "$writer" KILL
 must moat verify --store "$IN"
 moatd_start "$IN" --push
 must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/tiny:tiny" "docker://$INSIDE/team/app:1"

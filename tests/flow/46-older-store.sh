@@ -5,7 +5,7 @@
 
 fresh() {
 	rm -rf "$T/store"
-	tar -C "$T" -xf "$SOURCE/tests/data/stores/schema-2.tar.xz"
+	tar -C "$T" -xzf "$SOURCE/tests/data/stores/schema-2.tar.gz"
 }
 
 sets() { moat list --store "$T/store" --sets --json | jq -c '.[] | [.set, .version, .active, .generation, .accepted]'; }
@@ -36,7 +36,7 @@ moatd_start "$T/store"
 serves_all
 same "$(curl -s -o /dev/null -w '%{http_code}' "http://$INSIDE/readyz")" 200
 stop "$MOATD_PID"
-cmp "$T/store/index.json" <(tar -xOf "$SOURCE/tests/data/stores/schema-2.tar.xz" store/index.json) ||
+cmp "$T/store/index.json" <(tar -xOf "$SOURCE/tests/data/stores/schema-2.tar.gz" store/index.json) ||
 	_fail 'a reader changed index.json'
 
 step 'a writer brings it up to date, under a reader'

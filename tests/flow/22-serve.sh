@@ -42,15 +42,19 @@ same_file "$T/slice" "$T/slice.want"
 secure one "$NAME/blobs/$layer" -r 0-9,20-29 >"$T/parts"
 grep -aq 'Content-Range: bytes 20-29/' "$T/parts"
 must_fail 60 secure two ''
-{
-	printf 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'
-	sleep 0.5
-	echo K # new keys, between two requests
-	sleep 0.5
-	printf 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
-	sleep 3
-} | timeout 20 openssl s_client -connect "$IP:6443" -tls1_3 >"$T/rekeyed" 2>/dev/null
-same "$(grep -c 'HTTP/1.1 200' "$T/rekeyed")" 2
+# New keys, between two requests: s_client takes a K for a command only where it has read nothing else.
+answered() { [ "$(grep -c 'HTTP/1.1 200' "$T/rekeyed")" = "$1" ]; }
+mkfifo "$T/typed"
+timeout 60 openssl s_client -connect "$IP:6443" -tls1_3 <"$T/typed" >"$T/rekeyed" 2>"$T/rekeyed.err" &
+STARTED+=("$!")
+exec 8>"$T/typed"
+printf 'GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n' >&8
+wait_until 20 answered 1
+echo K >&8
+wait_until 20 grep -q KEYUPDATE "$T/rekeyed.err"
+printf 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&8
+wait_until 20 answered 2
+exec 8>&-
 cp "$T/two.crt" "$T/tls.crt"
 cp "$T/two.key" "$T/tls.key"
 kill -HUP "$TLS_PID"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "registry/socket.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -195,16 +196,21 @@ tls_callback_fn *tls_callback(void)
 }
 
 /* The client's Finished is the last that a server's handshake takes in, whatever the version and also
- * when a session is resumed. What comes later, as a new key, is no handshake. */
-static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+ * when a session is resumed. What comes later is no handshake: behind a new key GnuTLS says that there is
+ * nothing to read, although a request may be there, and the library waits for an edge that was before. */
+static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
 	const gnutls_datum_t *message)
 {
 	gnutls_transport_ptr_t from, to;
+	struct handshake *h;
 
-	(void)type, (void)when, (void)message;
+	(void)when, (void)message;
 	gnutls_transport_get_ptr2(session, &from, &to);
-	if (incoming)
-		((struct handshake *)from)->over = true;
+	h = from;
+	if (incoming && type == GNUTLS_HANDSHAKE_FINISHED)
+		h->over = true;
+	else if (incoming && type == GNUTLS_HANDSHAKE_KEY_UPDATE && socket_has_bytes(h->fd))
+		h->starved(h);
 	return 0;
 }
 
@@ -229,7 +235,7 @@ void tls_begin(struct handshake *h, void *session)
 	gnutls_transport_set_ptr2(session, h, to);
 	gnutls_transport_set_pull_function(session, pull);
 	gnutls_handshake_set_hook_function(
-		session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
+		session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST, on_handshake);
 	if (client_ca)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)

@@ -4,6 +4,8 @@
  */
 #include <crypt.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -567,6 +569,12 @@ static void waits__half_a_record_behind_a_push(void **state)
 	}
 }
 
+/* On: what is written waits to be sent in one piece. */
+static void cork(struct wire *w, int on)
+{
+	assert_int_equal(setsockopt(w->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)), 0);
+}
+
 /* New keys, asked for and not, between requests and while one waits for its turn. */
 static void waits__new_keys(void **state)
 {
@@ -601,6 +609,33 @@ static void waits__new_keys(void **state)
 			expect_answers(f, &slow, 1);
 			expect_answers(f, &w, 1);
 			wire_str(&w, SMALL);
+			expect_answers(f, &w, 1);
+		}
+		end(f);
+	}
+}
+
+/* New keys and the next request in one segment, so that the server finds both when it looks once. */
+static void keys__and_a_request_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[i].version != TLS1_3_VERSION)
+			continue;
+		begin(f, &kinds[i]);
+		start(f, usual(f));
+		AUTO(wire_close) struct wire w = open_wire(f);
+		wire_str(&w, SMALL);
+		expect_answers(f, &w, 1);
+		for (int r = 0; r < 4; r++) {
+			int asked = r % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
+
+			cork(&w, 1);
+			assert_int_equal(SSL_key_update(w.ssl, asked), 1);
+			assert_int_equal(SSL_do_handshake(w.ssl), 1);
+			wire_str(&w, SMALL);
+			cork(&w, 0);
 			expect_answers(f, &w, 1);
 		}
 		end(f);
@@ -703,6 +738,7 @@ int main(void)
 		PREPARED(waits__halves_of_records),
 		PREPARED(waits__half_a_record_behind_a_push),
 		PREPARED(waits__new_keys),
+		PREPARED(keys__and_a_request_at_once),
 		PREPARED(tls__plain_requests_are_answered),
 		PREPARED(waits__end_with_a_line_in_the_log),
 	};

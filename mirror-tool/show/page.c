@@ -1,0 +1,72 @@
+/* Lines or JSON. Must never put text outside of quotes into an object. */
+#include "mirror-tool/show/page.h"
+
+#include <inttypes.h>
+
+#include "mirror-tool/json_out.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/banned.h"
+
+void page_release(struct page *p)
+{
+	buf_release(&p->text);
+}
+
+void page_fact(struct page *p, const char *label, const char *value)
+{
+	if (!*value)
+		return;
+	if (p->json)
+		json_pair(&p->text, label, value);
+	else
+		buf_printf(&p->text, "%-12s %s\n", label, value);
+}
+
+void page_fact_digest(struct page *p, const char *label, const struct digest *d)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (d->alg != DIGEST_NONE)
+		page_fact(p, label, digest_text(d, text));
+}
+
+void page_fact_bytes(struct page *p, const char *label, uint64_t bytes)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (p->json)
+		json_number(&p->text, label, bytes);
+	else
+		buf_printf(&p->text, "%-12s %s (%" PRIu64 " bytes)\n", label,
+			size_text(bytes, size), bytes);
+}
+
+void page_list_begin(struct page *p, const char *label)
+{
+	if (p->json) {
+		json_key(&p->text, label);
+		buf_char(&p->text, '[');
+	} else {
+		buf_printf(&p->text, "\n%s\n", label);
+	}
+}
+
+void page_list_end(struct page *p)
+{
+	if (p->json)
+		buf_char(&p->text, ']');
+}
+
+void page_item_begin(struct page *p)
+{
+	if (!p->json)
+		return;
+	json_comma(&p->text);
+	buf_char(&p->text, '{');
+}
+
+void page_item_end(struct page *p)
+{
+	if (p->json)
+		buf_char(&p->text, '}');
+}

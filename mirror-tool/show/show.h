@@ -1,0 +1,32 @@
+/*
+ * A set, a reference or a repository as a page: what `moat show` prints. Of a store or of a medium that was
+ * not imported; nothing is verified. Errors: ERR_CORRUPT names the manifest, ERR_IO.
+ */
+#ifndef MOAT_SHOW_H
+#define MOAT_SHOW_H
+
+#include "mirror-tool/show/page.h"
+
+/* Find what is meant, in the order in which moatd looks, and show it: a set, a reference, the tags of a
+ * repository. ERR_ABSENT: none of these. */
+MUST int show_meant(struct page *p, const char *which, struct err *e);
+
+/* --- parts ----------------------------------------------------------------------------------------- */
+
+MUST int show_set(struct page *p, struct look_set *s, struct err *e);
+void show_entry(struct page *p, const struct set_entry *entry); /* an item */
+void show_state(struct page *p, const struct set_info *info);
+
+/* A reference that was found. */
+struct shown {
+	struct page *page;
+	struct look_set *set; /* that pins or holds it; NULL: it was pushed */
+	const struct set_entry *entry;
+	bool served; /* moatd answers with it */
+};
+MUST int show_reference(struct shown *shown, struct err *e);
+
+/* The entry of the set with the same name and tag, or NULL. */
+const struct set_entry *show_find_tag(const struct set *s, const struct set_entry *like);
+
+#endif

@@ -1,0 +1,198 @@
+/* What a word on the command line means: a set, a reference, or a repository. */
+#include "mirror-tool/json_out.h"
+#include "mirror-tool/show/show.h"
+#include "mirror-tool/tool.h"
+#include "storage/base/banned.h"
+
+static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
+{
+	char name[REF_TEXT_SIZE];
+
+	if (strcmp(entry->name, ref_name(wanted, name)) != 0)
+		return false;
+	if (wanted->digest.alg != DIGEST_NONE)
+		return digest_eq(&entry->digest, &wanted->digest);
+	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
+}
+
+/* In those of the sets that are active, or not: 1 shown, 0 in none, -1. By digest all of them are
+ * served. */
+static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
+{
+	bool served = p->look->store && wanted->digest.alg != DIGEST_NONE;
+
+	for (size_t i = 0; i < p->look->count; i++) {
+		struct look_set *s = &p->look->sets[i];
+
+		if (s->info.active != active)
+			continue;
+		if (look_load(p->look, s, e) < 0)
+			return -1;
+		for (size_t j = 0; j < s->set.count; j++) {
+			struct shown shown = { p, s, &s->set.entries[j], served };
+
+			if (is_meant(shown.entry, wanted))
+				return show_reference(&shown, e) < 0 ? -1 : 1;
+		}
+	}
+	return 0;
+}
+
+/* A manifest of the repository that no active set pins. */
+static int find_pushed(struct page *p, const char *repo, const struct ref *wanted, struct err *e)
+{
+	bool tagged = wanted->digest.alg == DIGEST_NONE;
+	const char *tag = *wanted->tag ? wanted->tag : "latest";
+	struct manifest_info info;
+	struct set_entry entry = { .name = repo, .tag = tagged ? tag : "", .artifact_type = "" };
+	struct shown shown = { p, NULL, &entry, true };
+	int rc = tagged ? manifest_by_tag(p->look->store, repo, tag, &info, e)
+			: manifest_by_digest(p->look->store, repo, &wanted->digest, &info, e);
+
+	if (rc <= 0)
+		return rc;
+	entry.digest = info.digest;
+	entry.size = info.size;
+	entry.media_type = info.media_type;
+	return show_reference(&shown, e) < 0 ? -1 : 1;
+}
+
+static struct look_set *find_active(struct look *l, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->sets[i].info.active && strcmp(l->sets[i].info.name, name) == 0)
+			return &l->sets[i];
+	return NULL;
+}
+
+/* What moatd answers for a tag: the pin of the set that owns it, or what was pushed. */
+static int find_served(struct page *p, const char *repo, const struct ref *wanted, struct err *e)
+{
+	struct set_entry like = { .name = repo, .tag = *wanted->tag ? wanted->tag : "latest" };
+	struct shown shown = { .page = p, .served = true };
+	struct tag_owner owner;
+	int rc = tag_owner_get(p->look->store, repo, like.tag, &owner, e);
+
+	if (rc <= 0)
+		return rc;
+	shown.set = find_active(p->look, owner.set);
+	if (!shown.set)
+		return find_pushed(p, repo, wanted, e);
+	if (look_load(p->look, shown.set, e) < 0)
+		return -1;
+	shown.entry = show_find_tag(&shown.set->set, &like);
+	return shown.entry ? (show_reference(&shown, e) < 0 ? -1 : 1) : 0;
+}
+
+/* In the order in which moatd looks; what it does not serve comes last. */
+static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e)
+{
+	bool tagged = wanted->digest.alg == DIGEST_NONE;
+	char repo[REF_TEXT_SIZE];
+	int rc;
+
+	ref_name(wanted, repo);
+	if (p->look->store && tagged)
+		rc = find_served(p, repo, wanted, e);
+	else
+		rc = find_in_sets(p, wanted, true, e);
+	if (rc == 0)
+		rc = find_in_sets(p, wanted, false, e);
+	if (rc == 0 && p->look->store && !tagged)
+		rc = find_pushed(p, repo, wanted, e);
+	return rc;
+}
+
+/* Or was the host put before it? Then it may be a file's, which are written without theirs, too. */
+static bool begins_with_host(const char *which, const struct ref *wanted)
+{
+	size_t len = strlen(wanted->host);
+
+	return strncmp(which, wanted->host, len) == 0 && which[len] == '/';
+}
+
+/* What was pushed without a host: "team/app:1", which reads as docker.io's. */
+static int find_bare(struct page *p, const char *which, struct err *e)
+{
+	AUTO(mem_free) char *name = mem_strdup(which);
+	struct ref wanted;
+
+	if (ref_parse(&wanted, span_of(which), e) < 0)
+		return -1;
+	name[strcspn(name, ":@")] = '\0';
+	return (wanted.digest.alg == DIGEST_NONE ? find_served : find_pushed)(p, name, &wanted, e);
+}
+
+static int show_tag(void *ctx, const struct look_tag *tag, struct err *e)
+{
+	struct page *p = ctx;
+	char digest[DIGEST_TEXT_SIZE];
+
+	(void)e;
+	page_item_begin(p);
+	digest_text(&tag->owner.digest, digest);
+	if (p->json) {
+		json_pair(&p->text, "tag", tag->tag);
+		json_pair(&p->text, "digest", digest);
+		json_pair(&p->text, "set", tag->owner.set);
+		json_pair(&p->text, "version", tag->owner.version);
+	} else {
+		buf_printf(&p->text, "  %s  %s%s%s%s%s\n", digest, tag->tag,
+			*tag->owner.set ? "  " : "", tag->owner.set, *tag->owner.set ? ":" : "",
+			tag->owner.version);
+	}
+	page_item_end(p);
+	return 0;
+}
+
+/* A repository that has no tag `latest`: 1 its tags are shown, 0 there is none, -1. */
+static int show_tags(struct page *p, const char *repo, struct err *e)
+{
+	struct look_tag_sink sink = { show_tag, p };
+	size_t start = p->text.len;
+	int rc;
+
+	page_fact(p, "repository", repo);
+	page_list_begin(p, "tags");
+	rc = look_tags(p->look, repo, &sink, e);
+	page_list_end(p);
+	if (rc == 0)
+		buf_cut(&p->text, start);
+	return rc;
+}
+
+static int find_repository(
+	struct page *p, const char *which, const struct ref *wanted, struct err *e)
+{
+	char repo[REF_TEXT_SIZE];
+	int rc;
+
+	if (*wanted->tag || wanted->digest.alg != DIGEST_NONE)
+		return 0;
+	rc = show_tags(p, ref_name(wanted, repo), e);
+	return rc || !p->look->store ? rc : show_tags(p, which, e);
+}
+
+int show_meant(struct page *p, const char *which, struct err *e)
+{
+	AUTO(mem_free) char *file = mem_printf(SET_HOST "/%s", which);
+	struct look_set *s = look_find(p->look, which);
+	struct ref wanted;
+	int rc;
+
+	if (s)
+		return show_set(p, s, e);
+	if (ref_parse(&wanted, span_of(which), e) < 0)
+		return -1;
+	rc = find_anywhere(p, &wanted, e);
+	if (rc == 0 && !begins_with_host(which, &wanted) &&
+		ref_parse(&wanted, span_of(file), e) == 0)
+		rc = find_anywhere(p, &wanted, e);
+	if (rc == 0 && p->look->store)
+		rc = find_bare(p, which, e);
+	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
+		rc = find_repository(p, which, &wanted, e);
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
+	return rc < 0 ? -1 : 0;
+}

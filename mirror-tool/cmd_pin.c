@@ -7,6 +7,7 @@
 
 #include "mirror-tool/pin/drift.h"
 #include "mirror-tool/pin/resolve.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -89,11 +90,7 @@ static int resolve(struct pinning *p, struct err *e)
 
 static void stamp(struct lock *l)
 {
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(l->created, sizeof(l->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	clock_text(time(NULL), l->created);
 }
 
 static int write_lock(struct pinning *p, struct err *e)

@@ -13,6 +13,7 @@
 
 #include "registry/passwords.h"
 #include "registry/scope.h"
+#include "storage/base/clock.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
@@ -486,19 +487,16 @@ int auth_token(
 	struct grants *grants = mem_alloc(sizeof(*grants) + GRANTS_MAX * sizeof(grants->items[0]));
 	AUTO(buf_release) struct buf token = BUF_INIT;
 	int64_t now = seconds(CLOCK_REALTIME);
-	char issued[32];
-	struct tm tm;
+	char issued[CLOCK_TEXT_SIZE];
 
 	if (w->by_token || w->bad_token)
 		return err_set(e, ERR_DENIED, "a token can not ask for another one: log in");
 	if (scope_each(query, GRANTS_MAX, add_grant, &(struct asking){ a, w, grants }) < 0)
 		return err_set(e, ERR_INPUT, "the query can not be read");
 	make_token(a, w, grants, now, &token);
-	gmtime_r(&(time_t){ (time_t)now }, &tm);
-	strftime(issued, sizeof(issued), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	buf_printf(json,
 		"{\"token\":\"%s\",\"access_token\":\"%s\",\"expires_in\":%lld,\"issued_at\":\"%"
 		"s\"}",
-		token.data, token.data, (long long)a->token_seconds, issued);
+		token.data, token.data, (long long)a->token_seconds, clock_text(now, issued));
 	return 0;
 }

@@ -124,7 +124,7 @@ static int put_read(void *ctx, const struct digest *d, struct buf *out, struct e
 	struct store *s = p->store;
 	int rc = blob_read(s, d, MANIFEST_MAX, out, e);
 
-	return rc < 0 && p->again && bytes_lost(e) ? META(s, blob_lost, d, e) : rc;
+	return rc < 0 && p->again && err_is_loss(e->code) ? META(s, blob_lost, d, e) : rc;
 }
 
 static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
@@ -438,7 +438,7 @@ static int read_left(struct store *s, const struct descriptor *d, struct manifes
 	char text[DIGEST_TEXT_SIZE];
 	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
 
-	if (rc < 0 && bytes_lost(e))
+	if (rc < 0 && err_is_loss(e->code))
 		return META(s, blob_lost, &d->digest, e) < 0 ? -1 : 0;
 	if (rc <= 0)
 		return rc;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
@@ -238,24 +239,12 @@ static const char *fault_name(enum blob_fault fault)
 	return names[fault];
 }
 
-static void put_time(struct buf *out)
-{
-	time_t now = time(NULL);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	json_quote(out, text, false);
-}
-
 /* When, by what, what was expected and what was found. */
 void finding_json(const struct store *s, const struct finding *f, struct buf *out)
 {
-	char text[DIGEST_TEXT_SIZE];
+	char text[DIGEST_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
 
-	buf_str(out, "{\"time\":");
-	put_time(out);
+	buf_printf(out, "{\"time\":\"%s\"", clock_text(time(NULL), now));
 	buf_printf(out, ",\"digest\":\"%s\",\"operation\":", digest_text(&f->digest, text));
 	json_quote(out, s->care.operation ? s->care.operation : "write", false);
 	buf_printf(out, ",\"fault\":\"%s\",\"expected\":{\"bytes\":%llu},\"found\":{",

@@ -43,7 +43,7 @@ static int read_held(struct accept *a, const struct digest *d, const char *what,
 	char text[DIGEST_TEXT_SIZE];
 	int rc = blob_read(s, d, limit, out, e);
 
-	if (rc < 0 && a->again && bytes_lost(e))
+	if (rc < 0 && a->again && err_is_loss(e->code))
 		rc = META(s, blob_lost, d, e);
 	if (rc == 0)
 		return err_set(

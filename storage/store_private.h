@@ -95,12 +95,6 @@ MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
 	const struct manifest *m, const struct blob_row *row, const struct digest *d,
 	enum put_check check, struct err *e);
 
-/* Did a reading fail because the bytes are bad, or the device does not give them? */
-static inline bool bytes_lost(const struct err *e)
-{
-	return e->code == ERR_CORRUPT || e->code == ERR_IO;
-}
-
 /* image.c: the same of what was put before, from what is left of it: what has no bytes is recorded as
  * not held, and put by itself when they come; of a manifest without bytes its name alone. */
 MUST int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,

@@ -23,7 +23,7 @@ static int join_one(struct joined *j, const struct set_signature *have, struct s
 	AUTO(buf_release) struct buf both = BUF_INIT;
 	int rc = blob_read(j->store, &have->digest, MANIFEST_MAX, &there, e);
 
-	if (rc < 0 && (e->code == ERR_CORRUPT || e->code == ERR_IO))
+	if (rc < 0 && err_is_loss(e->code))
 		rc = blob_drop_bad(j->store, &have->digest, e);
 	if (rc <= 0)
 		return rc; /* it is lost: nothing to join with */

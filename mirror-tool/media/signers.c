@@ -38,7 +38,7 @@ static int read_kept(
 {
 	int rc = blob_read(s, d, limit, out, e);
 
-	return rc < 0 && (e->code == ERR_CORRUPT || e->code == ERR_IO) ? 0 : rc;
+	return rc < 0 && err_is_loss(e->code) ? 0 : rc;
 }
 
 static int store_blob(

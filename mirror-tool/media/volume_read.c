@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 struct volume_reader {
@@ -225,15 +226,9 @@ static int judge(struct volume_reader *v, struct err *e)
 static int check_expiry(struct volume_reader *v, struct err *e)
 {
 	const struct set *s = &v->m->head.set;
-	time_t now = (time_t)v->m->now;
-	char text[32];
-	struct tm tm;
+	char text[CLOCK_TEXT_SIZE];
 
-	if (!*s->expires)
-		return 0;
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (strcmp(text, s->expires) <= 0)
+	if (!*s->expires || strcmp(clock_text(v->m->now, text), s->expires) <= 0)
 		return 0;
 	return err_set(e, ERR_UNTRUSTED, "%s: set %s %s expired at %s (it is %s)", v->name, s->name,
 		s->version, s->expires, text);

@@ -11,6 +11,7 @@
 #include "mirror-tool/pin/excuses.h"
 #include "mirror-tool/pin/registry_conf.h"
 #include "mirror-tool/pin/source.h"
+#include "storage/base/clock.h"
 #include "storage/oci/set.h"
 
 #define LOCK_BYTES_MAX (64u << 20)
@@ -63,7 +64,7 @@ struct lock_pin {
 struct lock {
 	char name[SET_NAME_MAX + 1];
 	char version[SET_VERSION_MAX + 1]; /* "" when the list has none */
-	char created[32]; /* RFC 3339, UTC: of the last change */
+	char created[CLOCK_TEXT_SIZE]; /* RFC 3339, UTC: of the last change */
 	struct digest list; /* sha256 of list_text */
 	char *list_text;
 	struct registry_confs registries;

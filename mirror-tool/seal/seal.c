@@ -11,6 +11,7 @@
 #include "mirror-tool/pin/selection.h"
 #include "storage/oci/keys.h"
 #include "storage/walk.h"
+#include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 #define DAY_SECONDS 86400
@@ -270,8 +271,7 @@ static int set_expiry(struct set *set, const char *expires, struct err *e)
 	if (at <= created)
 		return err_set(e, ERR_INPUT, "--expires %s: the lock is from %s, after that",
 			expires, set->created);
-	gmtime_r(&at, &tm);
-	strftime(set->expires, sizeof(set->expires), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	clock_text(at, set->expires);
 	return 0;
 }
 

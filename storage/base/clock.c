@@ -1,4 +1,4 @@
-/* The monotonic clock. */
+/* The monotonic clock, and times as text. */
 #include "storage/base/clock.h"
 
 #include <time.h>
@@ -16,4 +16,14 @@ int64_t clock_us(void)
 int64_t clock_ms(void)
 {
 	return clock_us() / 1000;
+}
+
+const char *clock_text(int64_t seconds, char text[CLOCK_TEXT_SIZE])
+{
+	time_t at = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return text;
 }

@@ -51,6 +51,11 @@ bool err_is_local(enum err_code code)
 	return code == ERR_FULL || code == ERR_IO || code == ERR_RIGHTS || code == ERR_LIMIT;
 }
 
+bool err_is_loss(enum err_code code)
+{
+	return code == ERR_CORRUPT || code == ERR_IO;
+}
+
 /* Which limit it is, and where it is set. */
 static void add_limit(struct err *e, int number)
 {

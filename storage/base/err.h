@@ -60,6 +60,10 @@ enum err_code err_code_of(int number);
  * comes behind fails too, and no rule may excuse it. */
 bool err_is_local(enum err_code code);
 
+/* Did a reading fail because the bytes are bad, or the device does not give them (CORRUPT, IO)? Then good ones
+ * may come in their place. */
+bool err_is_loss(enum err_code code);
+
 /* The same for a failed system call: the text ends with strerror(errno), and says for a limit which one
  * it is. Code by err_code_of(errno). Returns -1. */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

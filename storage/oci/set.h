@@ -11,6 +11,7 @@
 #ifndef MOAT_SET_H
 #define MOAT_SET_H
 
+#include "storage/base/clock.h"
 #include "storage/oci/manifest.h"
 #include "storage/oci/ref.h"
 
@@ -43,8 +44,8 @@ struct set_entry {
 struct set {
 	char name[SET_NAME_MAX + 1];
 	char version[SET_VERSION_MAX + 1];
-	char created[32]; /* RFC 3339, UTC */
-	char expires[32]; /* RFC 3339, UTC; "" = never */
+	char created[CLOCK_TEXT_SIZE]; /* RFC 3339, UTC */
+	char expires[CLOCK_TEXT_SIZE]; /* RFC 3339, UTC; "" = never */
 	struct digest previous; /* DIGEST_NONE when this is the first */
 	uint64_t bytes; /* sum of the inventory's sizes */
 	uint64_t excuses; /* what its list wants and it leaves out; its lock tells what and why */

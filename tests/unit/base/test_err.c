@@ -57,6 +57,9 @@ static void err_is_local__what_no_rule_excuses(void **state)
 		assert_true(err_is_local(local[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		assert_false(err_is_local(others[i]));
+	for (int code = ERR_OK; code <= ERR_IO; code++)
+		assert_int_equal(
+			err_is_loss((enum err_code)code), code == ERR_CORRUPT || code == ERR_IO);
 }
 
 static int three_steps(struct err *e)

@@ -147,7 +147,7 @@ static void accept_one(struct loop *l, int fd, const struct address *peer)
 	close(fd);
 }
 
-/* One a turn. Going on until nobody is left costs a socket, made by the kernel before it looks and
+/* One a turn. Going on until the queue is empty costs a socket, made by the kernel before it looks and
  * thrown away again, and takes from the other loops what they could be serving. */
 void arrive_accept(struct loop *l, int listener)
 {

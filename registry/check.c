@@ -151,7 +151,7 @@ static bool take_suspect(struct checker *c, struct digest *d)
 	return any;
 }
 
-/* Those who wait for this one; NULL: for any. */
+/* Take the waiters of this blob off the list; NULL: all of them. */
 static struct check_waiter *take_waiters(struct checker *c, const struct digest *d)
 {
 	struct check_waiter *taken = NULL;

@@ -196,7 +196,7 @@ static int examine(struct checker *c, const struct digest *d, enum blob_look how
 	return blob_examine(c->store, d, how, &pace, f, e);
 }
 
-/* Its row is no more, or not live: of what somebody needs, the bytes are lost. */
+/* It has no live row any more: if a manifest or tag needs it, its bytes are lost. */
 static void found_no_row(struct checker *c, const struct digest *d)
 {
 	AUTO(buf_release) struct buf users = BUF_INIT;

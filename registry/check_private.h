@@ -1,4 +1,4 @@
-/* What check.c and check_judge.c share. Nobody else may look inside. */
+/* What check.c and check_judge.c share. Other files may not include it. */
 #ifndef MOAT_CHECK_PRIVATE_H
 #define MOAT_CHECK_PRIVATE_H
 

@@ -37,7 +37,7 @@ void committer_stop(struct committer *c);
 /* For AUTO; stops first. Writers that came from its store must be gone. */
 void committer_free(struct committer **c);
 
-/* For a moment nothing is committed: somebody else of this process writes metadata. */
+/* For a moment nothing is committed: another thread of this process writes metadata. */
 void committer_hold(struct committer *c);
 void committer_go(struct committer *c);
 

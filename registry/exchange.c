@@ -190,7 +190,7 @@ static void login_go(struct turn *t)
 	jobs_add(c->loop->server->passwords, &c->job);
 }
 
-/* Checking costs time by design: client by client, those whose last password was wrong behind all others,
+/* Checking costs time by design: client by client, suspects (whose last password was wrong) behind all others,
  * so that guessing holds up no login. */
 static void check_later(struct conn *c)
 {

@@ -302,7 +302,7 @@ static int warn_of_store(struct store *s, struct err *e)
 	return warn_of_conflicts(s, e) < 0 ? -1 : list_sets(s, warn_of_set, NULL, e);
 }
 
-/* Where whoever only reads leaves word for writers is made before nothing can be made any more. */
+/* Make the folder of marks, which a reader leaves for writers, before the sandbox forbids it. */
 static int warn_of_marks(struct store *s, struct err *e)
 {
 	if (store_may_mark(s, e) <= 0)

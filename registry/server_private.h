@@ -1,4 +1,4 @@
-/* What server.c, arrive.c, conn.c, exchange.c and send.c share. Nobody else may look inside. */
+/* What server.c, arrive.c, conn.c, exchange.c and send.c share. Other files may not include it. */
 #ifndef MOAT_SERVER_PART
 #error "server_private.h is for the files of the server only: include server.h"
 #endif

@@ -24,7 +24,7 @@ struct turn {
 };
 
 /* active: at least 1. newest: a client that had none waiting is next, else it comes behind all others. With
- * it, those who come during an attack do not wait for all that came before. */
+ * it, a client that comes during an attack does not wait for all that came before. */
 struct turns *turns_new(unsigned active, bool newest);
 void turns_free(struct turns **t); /* nobody may wait */
 

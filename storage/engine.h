@@ -74,7 +74,7 @@ struct blob_ops {
 	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 
-	/* What whoever may not write metadata leaves for the next writer, and for itself: marks of blobs that
+	/* What a reader, which may not write metadata, leaves for the next writer and itself: marks of blobs that
 	 * are bad, and how far it came. may_mark: 1, made if need be; 0 nothing can be written. A mark that
 	 * is there already is left. */
 	int (*may_mark)(struct blobs *b, struct err *e);

@@ -113,7 +113,7 @@ MUST int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct e
 
 typedef int scan_fn(void *ctx, const struct digest *d, uint64_t size, struct err *e);
 
-/* Where somebody is who looks at one blob after the other. Zero: at the beginning. */
+/* A position in the walk over all blobs. Zero: at the beginning. */
 struct blob_cursor {
 	bool by_age; /* those first whose bytes were read longest ago; else in no order */
 	int64_t before; /* by_age: only those that were not read since then; seconds since the epoch */
@@ -134,9 +134,9 @@ MUST int blob_users(struct store *s, const struct digest *d, unsigned max, user_
 	struct err *e);
 
 /*
- * Whoever may not write the store leaves marks: blobs that proved bad. The next opening for writing looks
- * at each, which takes what is still bad to quarantine, and takes the mark away. The place is how far such a
- * one came: a cursor and when it began. All durable on 0.
+ * A reader, which may not write metadata, leaves marks: blobs that proved bad. The next opening for writing
+ * looks at each, takes what is still bad to quarantine, and removes the mark. The place is how far a reader's
+ * check came: a cursor and when it began. All durable on 0.
  */
 MUST int store_may_mark(struct store *s, struct err *e); /* 1; 0: nothing can be written here */
 MUST int mark_put(struct store *s, const struct finding *f, struct err *e);

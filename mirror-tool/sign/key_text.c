@@ -1,4 +1,4 @@
-/* Words in front of a key. Must never overlook one: whoever wrote it meant to limit the key. */
+/* Words in front of a key. Must never overlook one: it was written to limit the key. */
 #include "mirror-tool/sign/key_text.h"
 
 #include <stdlib.h>

@@ -60,7 +60,7 @@ struct verify_key;
 struct trust {
 	struct verify_key **keys;
 	size_t count;
-	bool strict; /* no set with excuses comes in, whoever signed it */
+	bool strict; /* no set with excuses comes in, whatever key signed it */
 	const char *set; /* only keys that may sign this set are asked; NULL: all. Borrowed */
 	const char *const
 		*new_signers; /* keys that may sign what others signed (signers.h); borrowed */

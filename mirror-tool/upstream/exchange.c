@@ -410,7 +410,7 @@ static void refused(struct exchange *x)
 		exchange_fail(x, &e);
 }
 
-/* Nobody would know what to answer it; with a token it may be that this one is too old. */
+/* A 401 without a challenge cannot be answered; with a token it may say that the token is too old. */
 static bool asks_for_nothing(const struct exchange *x)
 {
 	return x->optional && !exchange_is_foreign(x) &&

@@ -42,8 +42,8 @@ MUST int fs_pwrite_all(
 /* Exactly len bytes from `at`, or -1 (ERR_CORRUPT when the file ends early). */
 MUST int fs_pread_all(int fd, void *data, size_t len, uint64_t at, const char *what, struct err *e);
 
-/* The same, without leaving in the page cache what was not in it: for reading much beside those who read
- * for a purpose. POSIX_FADV_RANDOM belongs on such a descriptor, or read-ahead fills the cache all the same. */
+/* The same, without leaving in the page cache what was not in it: for reading much beside a server that
+ * needs the cache. POSIX_FADV_RANDOM belongs on such a descriptor, or read-ahead fills the cache all the same. */
 MUST int fs_pread_cold(
 	int fd, void *data, size_t len, uint64_t at, const char *what, struct err *e);
 

@@ -140,7 +140,7 @@ static int read_digest(
 	return 0;
 }
 
-/* What is no text is no address; whoever follows one judges it. */
+/* What is no text is no address; an address is judged where it is followed. */
 static void read_urls(struct manifest *m, const struct node *list, struct descriptor *d)
 {
 	const char **urls = keep(m, DESCRIPTOR_URLS_MAX, sizeof(*urls));

@@ -161,6 +161,13 @@ void progress_line(struct progress *p, const char *text)
 	tool_say("%s", text);
 }
 
+void progress_warn(struct progress *p, const char *text)
+{
+	if (p->drawn)
+		erase_bar(p);
+	tool_warn("%s", text);
+}
+
 void progress_end(struct progress *p)
 {
 	if (p->drawn)

@@ -35,6 +35,7 @@ void progress_begin(struct progress *p, const struct tool *t, const char *verb, 
  * seconds (lines). */
 void progress_show(struct progress *p, const struct progress_state *s);
 void progress_line(struct progress *p, const char *text);
+void progress_warn(struct progress *p, const char *text); /* a warning: also with --quiet */
 void progress_end(struct progress *p); /* takes the bar away */
 
 /* The text of a state, without the bar: "pull: 3 of 12 images, 1.2 GiB of 3.4 GiB, 43.1 MiB/s,

@@ -126,6 +126,17 @@ static int check_single(struct task *t, const struct platform *p, struct err *e)
 	return 0;
 }
 
+/* Runtimes run it wherever they are told to; whether it is for a wanted platform cannot be told. */
+static void warn_of_config(struct task *t)
+{
+	char ref[REF_TEXT_SIZE];
+	AUTO(mem_free)
+	char *text = mem_printf(
+		"%s: its config names no platform; it is held for any", ref_text(&t->pin.ref, ref));
+
+	progress_warn(&t->resolver->session->progress, text);
+}
+
 static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
 {
 	struct task *t = ctx;
@@ -135,6 +146,8 @@ static void got_config(void *ctx, int rc, struct span bytes, struct err *e)
 		err_ctx(e, "config");
 	else if (config_platform(bytes, &p))
 		rc = check_single(t, &p, e);
+	else
+		warn_of_config(t);
 	if (rc < 0)
 		task_fail(t, e);
 	task_drop(t);

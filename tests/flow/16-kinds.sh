@@ -64,3 +64,17 @@ must moat show --store "$IN" platform
 out_has "key $(openssl pkey -pubin -in "$PUB" -outform DER | sha256 | sed 's/^sha256://')"
 must_fail '[1-9]' moat show --store "$IN" "$UPSTREAM/apps/nothing:1.0"
 err_has 'neither a set nor a reference'
+
+step 'an image whose config names no platform is carried, and said, also with --quiet'
+printf '{"config":{},"rootfs":{"type":"layers","diff_ids":[]}}' >"$T/nowhere.json"
+printf 'x' >"$T/layer"
+artifact apps/nowhere application/vnd.oci.image.layer.v1.tar "$T/layer" | jq -cj \
+	--arg config "$(push_blob apps/nowhere "$T/nowhere.json")" --argjson size "$(stat -c %s "$T/nowhere.json")" \
+	'del(.artifactType) | .config = {mediaType: "application/vnd.oci.image.config.v1+json", digest: $config, size: $size}' \
+	>"$T/nowhere.manifest"
+push_manifest apps/nowhere 1.0 "$T/nowhere.manifest"
+write_list nowhere "$UPSTREAM/apps/nowhere:1.0" "$UPSTREAM/apps/docker:1.0"
+rm -f "$LOCK"
+must moat --quiet pin --list "$LIST" --lock "$LOCK"
+err_has 'warning: .*/apps/nowhere:1.0: its config names no platform'
+same "$(grep -c warning "$T/err")" 1

@@ -46,18 +46,24 @@ step 'moatd lets them in, and a removed one no more'
 echo '- {repositories: ["**"], users: [alice], actions: [pull]}' >"$T/access.yaml"
 fixture tiny
 carry words "{name: docker.io/library/tiny:1, from: \"oci:$FIXTURES/tiny:tiny\"}"
-start rules moatd --store "$IN" --listen "$IP:6500" --users "$USERS" --access "$T/access.yaml"
+start rules moatd --store "$IN" --listen "$IP:6500" --users "$USERS" --access "$T/access.yaml" \
+	--audit-log "$T/audit.log"
 RULES_PID=$STARTED_PID
 ping() { curl -s -o "$T/answer" -w '%{http_code}' -u "$1" "http://$IP:6500/v2/" || true; }
 wait_until 20 answers "http://$IP:6500/v2/"
+same "$(curl -s -o /dev/null -w '%{http_code}' "http://$IP:6500/v2/docker.io/library/tiny/manifests/1")" 401
+same "$(curl -s -o /dev/null -w '%{http_code}' "http://$IP:6500/v2/")" 401
+same "$(cat "$T/audit.log")" '' 'a first request, without a login yet, is no denial'
 same "$(ping 'alice:second secret')" 200
 same "$(ping 'alice:first secret')" 401
+wait_until 10 grep -q 'result=denied' "$T/audit.log"
+same "$(wc -l <"$T/audit.log")" 1 'a wrong password is one'
 must moat user remove alice --users "$USERS"
 out_has 'alice removed'
 must_fail 1 moat user remove alice --users "$USERS"
 err_has 'there is no alice'
 kill -HUP "$RULES_PID"
-wait_until 10 grep -q '^event=reload keys=users,access$' "$T/rules.log"
+wait_until 10 grep -q '^event=reload keys=users,access,audit-log$' "$T/rules.log"
 same "$(ping 'alice:second secret')" 401
 stop "$RULES_PID"
 

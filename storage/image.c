@@ -141,6 +141,18 @@ static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
 	return name_manifest(p->store, p->repo, n->edge.to, &row->id, e);
 }
 
+/* Whoever fetched the image checked the children that were wanted: this one was not, and is here as
+ * something else. */
+static int put_untrue(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct put *p = ctx;
+
+	(void)n;
+	if (p->missing.code == ERR_OK)
+		p->missing = *e;
+	return 0;
+}
+
 /* What the inventory leaves out stays absent even when it happens to be live (P4). */
 static bool put_wanted(void *ctx, const struct walk_node *n)
 {
@@ -211,6 +223,12 @@ static int put_edge(struct put *p, int64_t id, const struct edge *edge, bool *pu
 	return row ? META(s, edge_add, id, row->id, edge->role, e) : -1;
 }
 
+/* Is the manifest in the set only as somebody's blob? Then what it needs was not put into the inventory. */
+static bool is_by_chance(const struct put *p, const struct walk_node *n, const struct digest *need)
+{
+	return n->parent && p->held && !inventory_find(p->held, need);
+}
+
 /* Does it have all that must be there? 1, 0, -1. */
 static int has_needs(
 	struct put *p, const struct walk_node *n, const struct manifest *m, struct err *e)
@@ -221,6 +239,8 @@ static int has_needs(
 
 		if (edge.role != EDGE_CONFIG && edge.role != EDGE_LAYER)
 			continue;
+		if (is_by_chance(p, n, &edge.to->digest))
+			return 0;
 		if (!row->live && !p->again)
 			return put_misses(
 				p, edge_name(edge.role), &edge.to->digest, &n->edge.to->digest, e);
@@ -298,6 +318,7 @@ static int put_root(struct put *p, const struct descriptor *root, int64_t *id, s
 		.wanted = put_wanted,
 		.held = put_held,
 		.missing = put_gone,
+		.untrue = put_untrue,
 		.leave = put_leave };
 	const struct put_row *row;
 

@@ -34,8 +34,18 @@ static int not_here(struct walk *w, const struct walk_node *n, struct err *e)
 		digest_text(&n->edge.to->digest, text));
 }
 
+/* Its bytes are not what was announced: find out what they are, so that others need not. */
+static void correct(struct reached *at, struct span bytes)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct err e = ERR_INIT;
+
+	reach_correct(at, manifest_parse(&m, "", NULL, bytes, &e) == 0 ? m.media_type : "");
+}
+
 /* again: it was entered before, on a shorter path. */
-static int visit_manifest(struct walk *w, const struct walk_node *n, bool again, struct err *e)
+static int visit_manifest(
+	struct walk *w, const struct walk_node *n, struct reached *at, bool again, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -45,10 +55,10 @@ static int visit_manifest(struct walk *w, const struct walk_node *n, bool again,
 	if (rc <= 0)
 		return rc < 0 ? -1 : not_here(w, n, e);
 	digest_text(&n->edge.to->digest, text);
-	if (manifest_parse(&m, text, n->edge.to->media_type, buf_span(&bytes), e) < 0)
+	if (manifest_parse(&m, text, n->edge.to->media_type, buf_span(&bytes), e) < 0) {
+		correct(at, buf_span(&bytes));
 		return -1;
-	if (m.kind == MEDIA_INDEX && graph_check_depth(n->depth + 1, e) < 0)
-		return err_ctx(e, "%s", text);
+	}
 	if (!again && w->ops->enter && w->ops->enter(w->ctx, n, &m, e) < 0)
 		return -1;
 	if (visit_edges(w, n, &m, e) < 0)
@@ -65,11 +75,24 @@ static int find_state(struct walk *w, const struct walk_node *n, struct reached 
 	if (at->state != REACHED_NEW && (at->state != REACHED_FOREIGN || foreign))
 		return 0;
 	rc = w->ops->held(w->ctx, n, e);
+	if (rc < 0)
+		return -1;
 	at->state = rc > 0 ? REACHED_HELD : foreign ? REACHED_FOREIGN : REACHED_ABSENT;
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
-static int visit(struct walk *w, const struct walk_node *n, struct err *e)
+/* Before it is entered, so that a path that is too long leaves no trace. */
+static int check_depth(const struct walk_node *n, struct err *e)
+{
+	const char *type = n->edge.to->media_type;
+	char text[DIGEST_TEXT_SIZE];
+
+	if (!type || media_kind_of(type) != MEDIA_INDEX || graph_check_depth(n->depth + 1, e) == 0)
+		return 0;
+	return err_ctx(e, "%s", digest_text(&n->edge.to->digest, text));
+}
+
+static int follow(struct walk *w, const struct walk_node *n, struct err *e)
 {
 	struct reached *at;
 	enum reach reach;
@@ -81,9 +104,19 @@ static int visit(struct walk *w, const struct walk_node *n, struct err *e)
 		return -1;
 	if (at->state != REACHED_HELD || (n->parent && !edge_is_manifest(&n->edge)))
 		return 0;
-	if (reach_manifest(at, n->edge.to, n->depth, &reach, e) < 0)
+	if (check_depth(n, e) < 0 || reach_manifest(at, n->edge.to, n->depth, &reach, e) < 0)
 		return -1;
-	return reach == REACH_NOTHING ? 0 : visit_manifest(w, n, reach == REACH_DEEPER, e);
+	return reach == REACH_NOTHING ? 0 : visit_manifest(w, n, at, reach == REACH_DEEPER, e);
+}
+
+static int visit(struct walk *w, const struct walk_node *n, struct err *e)
+{
+	int rc = follow(w, n, e);
+
+	if (rc == 0 || e->code != ERR_INPUT || !n->parent || n->edge.role != EDGE_CHILD ||
+		!w->ops->untrue)
+		return rc;
+	return w->ops->untrue(w->ctx, n, e);
 }
 
 static void walk_release(struct walk *w)

@@ -5,6 +5,9 @@
  * The bytes may be hostile: reaching a manifest again costs nothing, a digest with two sizes or two
  * media types is refused, and so is a path of too many indexes (INDEX_DEPTH_MAX), whichever path
  * is found first. Subjects are no part of the closure.
+ *
+ * An index names children that nobody fetched, so nothing that it says of them was checked, and yet
+ * such a blob may be here as something else: a layer, the empty config. `untrue` is for those.
  */
 #ifndef MOAT_WALK_H
 #define MOAT_WALK_H
@@ -30,6 +33,9 @@ struct walk_ops {
 	int (*held)(void *ctx, const struct walk_node *n, struct err *e);
 	/* `held` said 1 of a manifest and `read` 0: 0 go on elsewhere, -1. NULL: ERR_INCOMPLETE. */
 	int (*missing)(void *ctx, const struct walk_node *n, struct err *e);
+	/* A child is not what its index says: another size or type, no manifest, too deep (ERR_INPUT in
+	 * *e): 0 it is as good as absent, -1. Its `enter` may have been called. NULL: the walk fails. */
+	int (*untrue)(void *ctx, const struct walk_node *n, struct err *e);
 	/* A manifest, once: before and after everything that it names. NULL: nothing is done. */
 	int (*enter)(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e);
 	int (*leave)(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e);

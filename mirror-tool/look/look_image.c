@@ -40,13 +40,19 @@ static void visit_release(struct visit *v)
 	inventory_release(&v->all);
 }
 
-static int is_held(const struct visit *v, const struct digest *d, struct err *e)
+/* Of another size it is something else. */
+static int is_held(const struct visit *v, const struct descriptor *d, struct err *e)
 {
+	const struct inventory_line *line;
 	uint64_t size;
+	int rc;
 
-	if (v->held)
-		return inventory_find(v->held, d) ? 1 : 0;
-	return blob_stat(v->look->store, d, &size, e);
+	if (v->held) {
+		line = inventory_find(v->held, &d->digest);
+		return line && line->size == d->size;
+	}
+	rc = blob_stat(v->look->store, &d->digest, &size, e);
+	return rc > 0 ? size == d->size : rc;
 }
 
 /* Sum of what is in there, each blob once. */
@@ -99,7 +105,7 @@ static int fill_child(
 	inventory_add(&own, &c->digest, c->size);
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
-		int rc = edge.role == EDGE_SUBJECT ? 0 : is_held(v, &edge.to->digest, e);
+		int rc = edge.role == EDGE_SUBJECT ? 0 : is_held(v, edge.to, e);
 
 		if (rc < 0)
 			return -1;
@@ -136,29 +142,50 @@ static int visit_read(void *ctx, const struct digest *d, struct buf *out, struct
 	return look_blob(v->look, d, MANIFEST_MAX, out, e);
 }
 
+static void count(struct visit *v, const struct walk_node *n)
+{
+	inventory_add(&v->all, &n->edge.to->digest, n->edge.to->size);
+}
+
 static int visit_held(void *ctx, const struct walk_node *n, struct err *e)
 {
 	struct visit *v = ctx;
-	int rc = n->parent ? is_held(v, &n->edge.to->digest, e) : 1;
+	int rc = n->parent ? is_held(v, n->edge.to, e) : 1;
 
-	if (rc > 0)
-		inventory_add(&v->all, &n->edge.to->digest, n->edge.to->size);
+	if (rc > 0 && n->parent && !edge_is_manifest(&n->edge))
+		count(v, n);
 	return rc;
 }
 
 /* Of a medium not all volumes need be there. */
 static int visit_missing(void *ctx, const struct walk_node *n, struct err *e)
 {
-	(void)ctx;
-	(void)n;
 	(void)e;
+	count(ctx, n);
+	return 0;
+}
+
+/* It is here as something else. */
+static int visit_untrue(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct visit *v = ctx;
+
+	(void)e;
+	for (size_t i = 0; i < v->image->count; i++) {
+		struct look_child *c = &v->image->children[i];
+
+		if (digest_eq(&c->digest, &n->edge.to->digest) && c->size == n->edge.to->size) {
+			c->held = false;
+			c->bytes = 0;
+		}
+	}
 	return 0;
 }
 
 static int enter_index(struct visit *v, const struct manifest *m, struct err *e)
 {
 	for (size_t i = 0; i < m->count; i++) {
-		int rc = is_held(v, &m->items[i].digest, e);
+		int rc = is_held(v, &m->items[i], e);
 
 		if (rc < 0)
 			return -1;
@@ -173,6 +200,7 @@ static int visit_enter(
 	struct visit *v = ctx;
 	struct look_image *image = v->image;
 
+	count(v, n);
 	image->known = true;
 	if (!n->parent)
 		image->is_index = m->kind == MEDIA_INDEX;
@@ -194,6 +222,7 @@ int look_image(struct look *l, const struct inventory *held, const struct digest
 	static const struct walk_ops ops = { .read = visit_read,
 		.held = visit_held,
 		.missing = visit_missing,
+		.untrue = visit_untrue,
 		.enter = visit_enter };
 	AUTO(visit_release)
 	struct visit v = { .look = l, .held = held, .image = out, .all = INVENTORY_INIT };

@@ -127,11 +127,15 @@ static int need(void *ctx, const struct walk_node *n, struct err *e)
 	const struct digest *d = &n->edge.to->digest;
 	const struct inventory_line *line = inventory_find(&l->h->inventory, d);
 	struct contents *c = l->c;
+	char text[DIGEST_TEXT_SIZE];
 	uint32_t number;
 
-	(void)e;
 	if (!line || head_find(l->h, d))
 		return 0;
+	if (line->size != n->edge.to->size)
+		return err_set(e, ERR_INPUT, "%s has %llu bytes, not the %llu announced",
+			digest_text(d, text), (unsigned long long)line->size,
+			(unsigned long long)n->edge.to->size);
 	number = (uint32_t)(line - l->h->inventory.lines);
 	if (c->need_count == c->need_cap) {
 		c->need_cap = c->need_cap ? 2 * c->need_cap : 256;
@@ -142,6 +146,15 @@ static int need(void *ctx, const struct walk_node *n, struct err *e)
 		c->order[c->count++] = number;
 	l->ordered[number] = true;
 	return 1;
+}
+
+/* It is in the set as something else: as what this index says, it is absent. */
+static int is_else(void *ctx, const struct walk_node *n, struct err *e)
+{
+	(void)ctx;
+	(void)n;
+	(void)e;
+	return 0;
 }
 
 static int read_blob(void *ctx, const struct digest *d, struct buf *out, struct err *e)
@@ -193,7 +206,9 @@ static int enter(void *ctx, const struct walk_node *n, const struct manifest *m,
 
 static int list_entry(struct listing *l, size_t i, struct err *e)
 {
-	static const struct walk_ops ops = { .read = read_blob, .held = need, .enter = enter };
+	static const struct walk_ops ops = {
+		.read = read_blob, .held = need, .untrue = is_else, .enter = enter
+	};
 	const struct set_entry *entry = &l->h->set.entries[i];
 	struct contents_entry *out = &l->c->entries[i];
 	const struct descriptor root = {

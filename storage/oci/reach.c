@@ -36,15 +36,24 @@ int reach_manifest(struct reached *at, const struct descriptor *d, unsigned dept
 	const char *type = d->media_type ? d->media_type : "";
 	char text[DIGEST_TEXT_SIZE];
 
-	*out = at->media_type ? REACH_DEEPER : REACH_FIRST;
+	*out = at->entered ? REACH_DEEPER : REACH_FIRST;
 	if (!at->media_type)
 		at->media_type = mem_strdup(type);
 	else if (strcmp(at->media_type, type) != 0)
 		return err_set(e, ERR_INPUT, "%s is listed as %.120s and as %.120s",
-			digest_text(&d->digest, text), at->media_type, type);
-	else if (at->depth >= depth || media_kind_of(type) == MEDIA_IMAGE)
+			digest_text(&d->digest, text),
+			*at->media_type ? at->media_type : "no manifest", type);
+	else if (at->entered && (at->depth >= depth || media_kind_of(type) == MEDIA_IMAGE))
 		*out = REACH_NOTHING;
 	if (*out != REACH_NOTHING)
 		at->depth = depth;
+	at->entered = true;
 	return 0;
+}
+
+void reach_correct(struct reached *at, const char *media_type)
+{
+	free(at->media_type);
+	at->media_type = mem_strdup(media_type);
+	at->entered = false;
 }

@@ -20,7 +20,8 @@ struct reached {
 	struct digest digest;
 	uint64_t size;
 	enum reached_state state;
-	char *media_type; /* as a manifest: what it was announced as; NULL: as a blob only */
+	char *media_type; /* as a manifest: what it was announced as; NULL: as a blob only; "" it is none */
+	bool entered; /* as a manifest */
 	unsigned depth; /* as a manifest: the deepest so far */
 };
 
@@ -39,5 +40,9 @@ enum reach {
 };
 MUST int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth,
 	enum reach *out, struct err *e);
+
+/* It was entered, and its bytes are not of the type that was announced but of this one ("" no
+ * manifest): whoever announces it rightly enters it anew. */
+void reach_correct(struct reached *at, const char *media_type);
 
 #endif

@@ -261,6 +261,23 @@ static struct thing make_artifact(struct maker *m, const struct thing *subject)
 	return make_manifest(m, type, &text);
 }
 
+/* Something that is there already, or will be in every set, as a child for whatever platform. */
+static void describe_again(struct maker *m, struct buf *out)
+{
+	static const char *const types[] = { MEDIA_OCI_MANIFEST, MEDIA_OCI_INDEX,
+		MEDIA_DOCKER_MANIFEST, MEDIA_OCI_ARTIFACT };
+	struct thing t = { .digest = digest_empty_json, .size = 2, .type = PICK(m, types) };
+
+	if (m->count && roll(m, 3)) {
+		t = m->things[roll(m, (unsigned)m->count)];
+		if (!roll(m, 2))
+			t.type = PICK(m, types);
+	}
+	if (!roll(m, 4))
+		t.size += roll(m, 3);
+	describe(m, out, &t, PICK(m, platforms));
+}
+
 static struct thing make_index(struct maker *m, unsigned depth);
 
 static struct thing make_child(struct maker *m, unsigned depth, const char *const platform[2])
@@ -287,7 +304,15 @@ static struct thing make_index(struct maker *m, unsigned depth)
 		struct thing child = make_child(m, depth, platform);
 
 		buf_str(&text, i ? "," : "");
+		if (!roll(m, 16)) {
+			describe_again(m, &text);
+			buf_char(&text, ',');
+		}
 		describe(m, &text, &child, roll(m, 3) ? platform : NULL);
+		if (!roll(m, 16)) {
+			buf_char(&text, ',');
+			describe_again(m, &text);
+		}
 		if (!roll(m, 6)) {
 			struct thing attestation = make_image(m, platform, NULL);
 

@@ -320,6 +320,96 @@ static void walk__refuses_two_sizes_and_two_types(void **state)
 	assert_err(go(&w, &root, &e), ERR_INPUT, "is listed as");
 }
 
+/* --- children that are something else ------------------------------------------------------- */
+
+static int on_untrue(void *ctx, const struct walk_node *n, struct err *e)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(e->code, ERR_INPUT);
+	buf_printf(&w->did, " !%s", blob_of(w, n->edge.to)->name);
+	return 0;
+}
+
+/* As readers of sets do: the size is looked at. */
+static int on_held_size(void *ctx, const struct walk_node *n, struct err *e)
+{
+	const struct blob *b = blob_of(ctx, n->edge.to);
+
+	if (b->bytes.len != n->edge.to->size)
+		return err_set(e, ERR_INPUT, "another size");
+	return on_held(ctx, n, e);
+}
+
+static void walks_past(
+	struct world *w, const struct descriptor *children, size_t count, const char *did)
+{
+	static const struct walk_ops ops = {
+		.read = on_read, .held = on_held_size, .untrue = on_untrue, .leave = on_leave
+	};
+	struct descriptor root = add_index(w, "R", children, count);
+	struct err e = ERR_INIT;
+
+	buf_clear(&w->did);
+	assert_ok(walk(&ops, w, &root, &e));
+	assert_string_equal(w->did.data, did);
+}
+
+/* Whatever lies about A comes first, between and last: A itself is found, once. */
+static void walk__leaves_children_that_are_something_else(void **state)
+{
+	WORLD;
+	struct descriptor layer = add_blob(&w, "l");
+	struct descriptor image = add_image(&w, "A", NULL, &layer, 1);
+	struct descriptor size = image, type = image, index = image;
+	struct descriptor empty = add(&w, "E", MEDIA_OCI_MANIFEST, "{}"), list = empty;
+
+	(void)state;
+	size.size++;
+	type.media_type = MEDIA_DOCKER_MANIFEST;
+	index.media_type = MEDIA_OCI_INDEX;
+	list.media_type = MEDIA_DOCKER_LIST;
+	walks_past(&w, (struct descriptor[]){ size, image }, 2, "R !A A l /A /R");
+	walks_past(&w, (struct descriptor[]){ image, size }, 2, "R A l /A !A /R");
+	walks_past(&w, (struct descriptor[]){ type, index, image, type, image }, 5,
+		"R A !A !A l /A !A /R");
+	walks_past(&w, (struct descriptor[]){ empty, image, empty, list }, 4,
+		"R E !E A l /A !E !E /R");
+	w.reads = 0;
+	walks_past(&w, (struct descriptor[]){ type, type, index, empty, list, empty, list }, 7,
+		"R A !A !A !A E !E !E !E !E /R");
+	assert_int_equal(w.reads, 3);
+}
+
+/* Too deep on one path, found on the other. */
+static void walk__leaves_paths_that_are_too_deep(void **state)
+{
+	WORLD;
+	struct descriptor tower = nest(&w, INDEX_DEPTH_MAX), children[2] = { tower };
+
+	(void)state;
+	children[1] = add_image(&w, "A", NULL, NULL, 0);
+	walks_past(&w, children, 2,
+		"R I7 I6 I5 I4 I3 I2 I1 I0 !I0 /I1 /I2 /I3 /I4 /I5 /I6 /I7 A /A /R");
+}
+
+static void walk__fails_on_a_root_and_on_parts_that_are_something_else(void **state)
+{
+	static const struct walk_ops ops = {
+		.read = on_read, .held = on_held_size, .untrue = on_untrue
+	};
+	WORLD;
+	struct descriptor layer = add_blob(&w, "l"), root;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	root = add(&w, "E", MEDIA_OCI_MANIFEST, "{}");
+	assert_err(walk(&ops, &w, &root, &e), ERR_INPUT, "neither an image manifest nor an index");
+	layer.size++;
+	root = add_image(&w, "A", NULL, &layer, 1);
+	assert_err(walk(&ops, &w, &root, &e), ERR_INPUT, "another size");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +421,9 @@ int main(void)
 		cmocka_unit_test(walk__refuses_what_is_nested_too_deep),
 		cmocka_unit_test(walk__is_not_slowed_by_repetitions),
 		cmocka_unit_test(walk__refuses_two_sizes_and_two_types),
+		cmocka_unit_test(walk__leaves_children_that_are_something_else),
+		cmocka_unit_test(walk__leaves_paths_that_are_too_deep),
+		cmocka_unit_test(walk__fails_on_a_root_and_on_parts_that_are_something_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

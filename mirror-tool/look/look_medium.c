@@ -19,33 +19,22 @@
 
 struct scan {
 	struct look *look;
-	uint64_t kept; /* bytes asked for */
+	uint64_t kept; /* bytes of what came */
 };
 
-static int want(
-	struct scan *s, const struct digest *d, uint64_t size, uint64_t limit, struct err *e)
+/* limit: bytes. 0: nothing of that kind is kept. */
+static void want(struct scan *s, const struct digest *d, uint64_t limit)
 {
-	if (size > limit)
-		return 0; /* no manifest of anybody's */
-	if (size > LOOK_KEPT_MAX - s->kept)
-		return err_set(
-			e, ERR_CORRUPT, "its manifests are more than %u MiB", LOOK_KEPT_MAX >> 20);
-	s->kept += size;
-	shelf_want(s->look->shelf, d, size);
-	return 0;
+	if (limit)
+		shelf_want(s->look->shelf, d, limit);
 }
 
 /* --- what a blob that came asks for ------------------------------------------------------------ */
 
-static int want_entries(struct scan *s, const struct look_set *set, struct err *e)
+static void want_entries(struct scan *s, const struct look_set *set)
 {
-	for (size_t i = 0; i < set->set.count; i++) {
-		const struct set_entry *entry = &set->set.entries[i];
-
-		if (want(s, &entry->digest, entry->size, MANIFEST_MAX, e) < 0)
-			return -1;
-	}
-	return 0;
+	for (size_t i = 0; i < set->set.count; i++)
+		want(s, &set->set.entries[i].digest, MANIFEST_MAX);
 }
 
 static struct look_set *set_by_digest(struct look *l, const struct digest *d)
@@ -72,15 +61,13 @@ static uint64_t edge_limit(const struct edge *edge)
 	return edge_is_manifest(edge) ? MANIFEST_MAX : 0;
 }
 
-static int want_parts(struct scan *s, const struct manifest *m, struct err *e)
+static void want_parts(struct scan *s, const struct manifest *m)
 {
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
 
-		if (want(s, &edge.to->digest, edge.to->size, edge_limit(&edge), e) < 0)
-			return -1;
+		want(s, &edge.to->digest, edge_limit(&edge));
 	}
-	return 0;
 }
 
 static int came(struct scan *s, const struct shelf_item *item, struct err *e)
@@ -92,11 +79,11 @@ static int came(struct scan *s, const struct shelf_item *item, struct err *e)
 	if (set && set_parse(&set->set, "set", buf_span(&item->bytes), e) < 0)
 		return -1;
 	if (set)
-		return want_entries(s, set, e);
+		want_entries(s, set);
 	/* Payloads and inventories are no manifests; nothing follows from them. */
-	if (manifest_parse(&m, "blob", NULL, buf_span(&item->bytes), &ignored) < 0)
-		return 0;
-	return want_parts(s, &m, e);
+	else if (manifest_parse(&m, "blob", NULL, buf_span(&item->bytes), &ignored) == 0)
+		want_parts(s, &m);
+	return 0;
 }
 
 /* --- volumes ----------------------------------------------------------------------------------- */
@@ -125,45 +112,45 @@ static int read_index(struct scan *s, struct tar_reader *tar, struct err *e)
 		volume_index_parse(&v, VOLUME_INDEX, buf_span(&bytes), e) < 0)
 		return -1;
 	add_medium_set(s->look, &v);
-	if (want(s, &v.set, v.set_size, SET_BYTES_MAX, e) < 0)
-		return -1;
+	want(s, &v.set, SET_BYTES_MAX);
 	for (size_t i = 0; i < v.signature_count; i++)
-		if (want(s, &v.signatures[i].digest, v.signature_sizes[i], MANIFEST_MAX, e) < 0)
-			return -1;
+		want(s, &v.signatures[i].digest, MANIFEST_MAX);
 	return 0;
 }
 
 static int read_wanted(struct scan *s, struct tar_reader *tar, struct shelf_item *item,
 	const struct tar_entry *entry, struct err *e)
 {
-	struct span bytes;
-	int rc, whole = 0;
-
-	while ((rc = tar_data(tar, &bytes, e)) == 1) {
-		whole = shelf_add(item, bytes);
-		if (whole < 0)
-			return err_set(e, ERR_CORRUPT, "%s: not what its name says", entry->name);
-	}
-	if (rc < 0 || !whole)
-		return rc;
-	return came(s, item, e);
+	if (entry->size > LOOK_KEPT_MAX - s->kept)
+		return err_set(
+			e, ERR_CORRUPT, "its manifests are more than %u MiB", LOOK_KEPT_MAX >> 20);
+	s->kept += entry->size;
+	if (tar_data_all(tar, item->limit, &item->bytes, e) < 0)
+		return -1;
+	return shelf_is_whole(item) ? came(s, item, e) : 0;
 }
 
 static int read_entry(
 	struct scan *s, struct tar_reader *tar, const struct tar_entry *entry, struct err *e)
 {
+	enum volume_entry kind;
 	struct shelf_item *item;
 	struct digest d;
-	uint64_t at;
+	uint64_t at = 0;
 
 	if (strcmp(entry->name, VOLUME_INDEX) == 0)
 		return read_index(s, tar, e);
-	if (volume_name_parse(entry->name, &d, &at) == VOLUME_OTHER)
+	kind = volume_name_parse(entry->name, &d, &at);
+	if (kind == VOLUME_OTHER)
 		return 0;
 	item = shelf_find(s->look->shelf, &d);
-	if (!item || item->whole)
+	if (!item || item->whole || item->bytes.len != at || entry->size > item->limit - at)
 		return 0;
-	return read_wanted(s, tar, item, entry, e);
+	if (read_wanted(s, tar, item, entry, e) < 0)
+		return -1;
+	if (kind == VOLUME_BLOB && !item->whole)
+		return err_set(e, ERR_CORRUPT, "%s: not what its name says", entry->name);
+	return 0;
 }
 
 static int read_volume(struct scan *s, const char *path, struct err *e)

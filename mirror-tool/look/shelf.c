@@ -31,14 +31,14 @@ void shelf_free(struct shelf **s)
 	*s = NULL;
 }
 
-void shelf_want(struct shelf *s, const struct digest *d, uint64_t size)
+void shelf_want(struct shelf *s, const struct digest *d, uint64_t limit)
 {
 	struct shelf_item *item = digest_map_add(&s->items, d, sizeof(*item));
 
-	if (item->bytes.data)
-		return;
-	item->size = size;
-	item->bytes = (struct buf)BUF_INIT;
+	if (!item->bytes.data)
+		item->bytes = (struct buf)BUF_INIT;
+	if (limit > item->limit)
+		item->limit = limit;
 }
 
 struct shelf_item *shelf_find(struct shelf *s, const struct digest *d)
@@ -46,16 +46,11 @@ struct shelf_item *shelf_find(struct shelf *s, const struct digest *d)
 	return digest_map_find(&s->items, d);
 }
 
-int shelf_add(struct shelf_item *item, struct span bytes)
+bool shelf_is_whole(struct shelf_item *item)
 {
 	struct digest have;
 
-	if (bytes.len > item->size - item->bytes.len)
-		return -1;
-	buf_add(&item->bytes, bytes.data, bytes.len);
-	if (item->bytes.len < item->size)
-		return 0;
 	digest_of(&have, item->digest.alg, buf_span(&item->bytes));
 	item->whole = digest_eq(&have, &item->digest);
-	return item->whole ? 1 : -1;
+	return item->whole;
 }

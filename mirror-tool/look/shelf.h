@@ -7,7 +7,7 @@
 
 struct shelf_item {
 	struct digest digest;
-	uint64_t size; /* announced by whoever asked */
+	uint64_t limit; /* bytes: what is larger is nothing that anybody asked for */
 	struct buf bytes;
 	bool whole; /* all bytes are there, and the digest is theirs */
 };
@@ -16,13 +16,14 @@ struct shelf;
 struct shelf *shelf_new(void);
 void shelf_free(struct shelf **s); /* for AUTO */
 
-/* Ask for a blob; again: nothing happens. */
-void shelf_want(struct shelf *s, const struct digest *d, uint64_t size);
+/* Ask for a blob. What whoever asks says of its size is not believed; of several limits the largest
+ * holds. */
+void shelf_want(struct shelf *s, const struct digest *d, uint64_t limit);
 
 /* What was asked for under this digest, or NULL. Valid until shelf_free(). */
 struct shelf_item *shelf_find(struct shelf *s, const struct digest *d);
 
-/* More bytes of it have come: 1 it is whole now, 0 not yet, -1 they are not what was announced. */
-int shelf_add(struct shelf_item *item, struct span bytes);
+/* Bytes of it have come: are they all now? */
+bool shelf_is_whole(struct shelf_item *item);
 
 #endif

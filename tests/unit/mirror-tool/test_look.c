@@ -206,21 +206,23 @@ static void shelf__keeps_what_was_asked_for(void **state)
 		snprintf(text, sizeof(text), "blob %u", i);
 		digest_of(&d[i], DIGEST_SHA256, span_of(text));
 		assert_null(shelf_find(s, &d[i]));
-		shelf_want(s, &d[i], strlen(text));
+		shelf_want(s, &d[i], i);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
 		struct shelf_item *item = shelf_find(s, &d[i]);
 
 		snprintf(text, sizeof(text), "blob %u", i);
-		assert_int_equal(shelf_add(item, (struct span){ text, 3 }), 0);
-		assert_int_equal(shelf_add(item, span_of(text + 3)), 1);
-		assert_true(item->whole);
-		assert_int_equal(shelf_add(item, span_of("x")), -1);
+		buf_add(&item->bytes, text, 3);
+		assert_false(shelf_is_whole(item));
+		buf_str(&item->bytes, text + 3);
+		assert_true(shelf_is_whole(item) && item->whole);
+		assert_int_equal(item->limit, i);
 	}
-	digest_of(&d[0], DIGEST_SHA256, span_of("other"));
-	shelf_want(s, &d[0], 5);
-	assert_int_equal(shelf_add(shelf_find(s, &d[0]), span_of("wrong")), -1);
-	assert_false(shelf_find(s, &d[0])->whole);
+	/* Of two limits the larger one, whichever comes first. */
+	shelf_want(s, &d[7], 5);
+	assert_int_equal(shelf_find(s, &d[7])->limit, 7);
+	shelf_want(s, &d[7], 9);
+	assert_int_equal(shelf_find(s, &d[7])->limit, 9);
 }
 
 static void table_print__aligns(void **state)

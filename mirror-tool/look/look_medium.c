@@ -3,9 +3,7 @@
  * volume lists a manifest before what it names, so whatever is needed has been asked for when it
  * comes. Trusts nothing and checks digests only.
  */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/look/look.h"
@@ -155,14 +153,12 @@ static int read_entry(
 
 static int read_volume(struct scan *s, const char *path, struct err *e)
 {
-	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(fd_close) int fd = -1;
 	AUTO(tar_close) struct tar_reader *tar = NULL;
 	struct tar_entry entry;
 	int rc;
 
-	if (fd < 0)
-		return err_sys(e, "%s", path);
-	if (tar_open(&tar, fd, path, 0, e) < 0)
+	if (medium_open(path, &fd, e) < 0 || tar_open(&tar, fd, path, 0, e) < 0)
 		return -1;
 	while ((rc = tar_next(tar, &entry, e)) == 1)
 		if (read_entry(s, tar, &entry, e) < 0)

@@ -113,15 +113,20 @@ static int check_kind(int fd, const char *path, struct err *e)
 		head);
 }
 
-static int open_volume(
-	struct opened *o, struct medium *m, const char *path, uint32_t *volume, struct err *e)
+int medium_open(const char *path, int *fd, struct err *e)
 {
 	uint64_t size;
-	int rc = fs_open_file(AT_FDCWD, path, &o->fd, &size, e);
+	int rc = fs_open_file(AT_FDCWD, path, fd, &size, e);
 
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s: no such file", path);
-	if (rc < 0 || check_kind(o->fd, path, e) < 0 ||
+	return rc < 0 ? -1 : 0;
+}
+
+static int open_volume(
+	struct opened *o, struct medium *m, const char *path, uint32_t *volume, struct err *e)
+{
+	if (medium_open(path, &o->fd, e) < 0 || check_kind(o->fd, path, e) < 0 ||
 		tar_open(&o->tar, o->fd, path, TAR_EXACT, e) < 0)
 		return -1;
 	posix_fadvise(o->fd, 0, 0, POSIX_FADV_SEQUENTIAL);

@@ -26,6 +26,10 @@ MUST int medium_paths_find(
 	struct medium_paths *p, const char *const *paths, size_t count, struct err *e);
 void medium_paths_release(struct medium_paths *p); /* for AUTO */
 
+/* The one way in which a file of a medium is opened, for whatever reads it: a regular file at a user's
+ * path. ERR_INPUT for a link, FIFO, socket, device or directory, without waiting; ERR_ABSENT. */
+MUST int medium_open(const char *path, int *fd, struct err *e);
+
 /*
  * Read a medium: m has trust, now, sink and ctx set; ctx is for the events too.
  *

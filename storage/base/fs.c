@@ -62,17 +62,20 @@ int fs_make_dirs(const char *path, mode_t mode, struct err *e)
 	return fs_make_dir_at(AT_FDCWD, path, mode, e);
 }
 
-/* O_NONBLOCK: opening a FIFO that somebody put there must not hang. */
+/* Opening what somebody put there must neither hang (a FIFO) nor give us a terminal. */
 static int open_regular(
 	int dir, const char *name, int extra, int *fd, uint64_t *size, struct err *e)
 {
-	AUTO(fd_close) int opened = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | extra);
+	AUTO(fd_close)
+	int opened = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | extra);
 	struct stat st;
 
 	if (opened < 0 && errno == ENOENT)
 		return 0;
 	if (opened < 0 && errno == ELOOP)
 		return err_set(e, ERR_INPUT, "%s: a symbolic link, not a file", name);
+	if (opened < 0 && errno == ENXIO) /* a socket, or a device that is not there */
+		return err_set(e, ERR_INPUT, "%s: not a regular file", name);
 	if (opened < 0 || fstat(opened, &st) < 0)
 		return err_sys(e, "%s", name);
 	if (!S_ISREG(st.st_mode))

@@ -23,8 +23,8 @@ MUST int fs_open_dir_at(int dir, const char *name, struct err *e);
 MUST int fs_make_dir_at(int dir, const char *name, mode_t mode, struct err *e);
 MUST int fs_make_dirs(const char *path, mode_t mode, struct err *e);
 
-/* A regular file for reading. Returns 1 and *fd, 0 when there is none, -1 (also for a link, device
- * or directory: ERR_INPUT). */
+/* A regular file for reading. Returns 1 and *fd, 0 when there is none, -1 (also for a link, FIFO, socket,
+ * device or directory: ERR_INPUT; none of them is waited for). */
 MUST int fs_open_file(int dir, const char *name, int *fd, uint64_t *size, struct err *e);
 
 /* A whole small file appended to `out`: 1, 0 absent, -1 (ERR_INPUT when larger than limit). `dir`

@@ -107,6 +107,17 @@ forged 'wrong size'
 tamper "$one" resize "blobs/$layer" -1 --fix-toc
 refused 3 "${layer#*/}|size"
 
+forged 'a FIFO, and a link to a device, under the names of volumes'
+mkfifo "$bad/more-1.001-of-001.tar"
+for kind in 'not a regular file' 'a symbolic link, not a file'; do
+	refused 1 "more-1.001-of-001.tar: $kind"
+	must_fail 1 timeout 60 moat list "$bad"
+	err_has "more-1.001-of-001.tar: $kind"
+	must_fail 1 timeout 60 moat show --from "$bad" platform
+	err_has "more-1.001-of-001.tar: $kind"
+	ln -sf /dev/zero "$bad/more-1.001-of-001.tar"
+done
+
 step 'after all this the undamaged medium is accepted'
 rm -rf "$IN"
 import

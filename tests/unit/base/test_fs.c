@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "storage/base/fs.h"
@@ -54,6 +56,15 @@ static void fs_replace_file__replaces_and_leaves_nothing_beside(void **state)
 	fs_names_free(&names);
 }
 
+static int make_socket(void)
+{
+	AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/socket", dir);
+	return bind(fd, (struct sockaddr *)&at, sizeof(at));
+}
+
 static void fs_read_file__refuses_links_devices_and_long_files(void **state)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -63,8 +74,10 @@ static void fs_read_file__refuses_links_devices_and_long_files(void **state)
 	assert_int_equal(symlinkat("a", dir, "link"), 0);
 	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
 	assert_int_equal(mkdirat(dir, "sub", 0700), 0);
+	assert_int_equal(make_socket(), 0);
 	assert_err(fs_read_file(dir, "link", 10, &text, &e), ERR_INPUT, "symbolic link");
 	assert_err(fs_read_file(dir, "fifo", 10, &text, &e), ERR_INPUT, "not a regular file");
+	assert_err(fs_read_file(dir, "socket", 10, &text, &e), ERR_INPUT, "not a regular file");
 	assert_err(fs_read_file(dir, "sub", 10, &text, &e), ERR_INPUT, "not a regular file");
 	assert_err(fs_read_file(dir, "a", 2, &text, &e), ERR_INPUT, "limit of 2");
 	assert_int_equal(fs_read_file(dir, "none", 2, &text, &e), 0);

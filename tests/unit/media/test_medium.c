@@ -1,12 +1,17 @@
 /* Whole media: out of one store, into another. */
 #include "tests/unit/media/fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "mirror-tool/look/look.h"
 #include "mirror-tool/media/tar_write.h"
 #include "mirror-tool/media/verify.h"
 #include "storage/base/fs.h"
@@ -297,6 +302,105 @@ static void verify__tells_damage_from_another_kind(void **state)
 		assert_non_null(strstr(e.text, cases[i].text));
 	}
 }
+
+/* --- what is no file ----------------------------------------------------------------------------- */
+
+static int make_fifo(const char *path)
+{
+	return mkfifo(path, 0600);
+}
+
+static int make_socket(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(
+		snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) < (int)sizeof(at.sun_path));
+	return bind(fd, (struct sockaddr *)&at, sizeof(at));
+}
+
+static int make_device(const char *path)
+{
+	return mknod(path, S_IFCHR | 0600, makedev(1, 5)); /* zeros without end */
+}
+
+static int make_link(const char *path)
+{
+	return symlink("/dev/zero", path);
+}
+
+static int make_loop(const char *path)
+{
+	return symlink(strrchr(path, '/') + 1, path);
+}
+
+static int make_folder(const char *path)
+{
+	return mkdir(path, 0700);
+}
+
+static int look_at(const char *path, struct err *e)
+{
+	AUTO(look_release) struct look look = LOOK_INIT;
+
+	return look_medium(&look, &path, 1, e);
+}
+
+static int head_of(struct fixture *f, const char *path, struct err *e)
+{
+	AUTO(medium_release) struct medium m = { .trust = &f->trust };
+
+	return medium_read_head(&m, &path, 1, e);
+}
+
+static int export_again(struct fixture *f, struct err *e)
+{
+	static const struct export_events none;
+
+	return export_folder(f->out, &f->set, f->medium, 0, (struct span){ "", 0 }, &none, e);
+}
+
+/* Under the name of a volume, whoever reads the folder or is given it by its path. A test that hangs here
+ * is the failure. */
+static void medium__waits_for_nothing_that_is_no_file(void **state)
+{
+	static const struct {
+		int (*make)(const char *path);
+		const char *folder, *path; /* what is said of it there */
+	} cases[] = {
+		{ make_fifo, "not a regular file", "not a regular file" },
+		{ make_socket, "not a regular file", "not a regular file" },
+		{ make_device, "not a regular file", "not a regular file" },
+		{ make_link, "a symbolic link, not a file", "a symbolic link, not a file" },
+		{ make_loop, "a symbolic link, not a file", "symbolic links" },
+		{ make_folder, "not a regular file", "no volumes in this folder" },
+	};
+	AUTO(fixture_close) struct fixture f;
+
+	fixture_open(&f, *state, 3000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *path = fixture_volume(&f, 1, 1), *folder = f.medium;
+		struct err e = ERR_INIT;
+
+		sandbox_remove(f.medium);
+		assert_int_equal(mkdir(f.medium, 0755), 0);
+		if (cases[i].make(path) < 0 && errno == EPERM)
+			continue; /* devices are root's to make */
+		assert_err(verify(&f, NULL, 0, &e), ERR_INPUT, cases[i].folder);
+		assert_err(head_of(&f, folder, &e), ERR_INPUT, cases[i].folder);
+		assert_err(look_at(folder, &e), ERR_INPUT, cases[i].folder);
+		assert_err(export_again(&f, &e), ERR_INPUT, cases[i].folder);
+		assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_INPUT, cases[i].folder);
+		assert_int_equal(verify(&f, &path, 1, &e), -1);
+		assert_non_null(strstr(e.text, cases[i].path));
+		assert_int_equal(look_at(path, &e), -1);
+		assert_non_null(strstr(e.text, cases[i].path));
+		assert_nothing_visible(&f, "in");
+	}
+}
+
+/* --- volumes that lack --------------------------------------------------------------------------- */
 
 static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
 {
@@ -828,6 +932,7 @@ int main(void)
 		TEST(import__passes_over_hidden_files),
 		cmocka_unit_test(volume_is_file_name__looks_at_the_end_of_a_path),
 		TEST(verify__tells_damage_from_another_kind),
+		TEST(medium__waits_for_nothing_that_is_no_file),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),

@@ -130,11 +130,30 @@ static int verify_medium(
 
 /* --- a store ------------------------------------------------------------------------------- */
 
+struct proving {
+	FILE *out; /* for problems */
+	struct progress bar;
+};
+
+static void proving_release(struct proving *p)
+{
+	progress_end(&p->bar);
+}
+
 static void problem(void *ctx, const char *invariant, const char *text)
 {
-	const struct tool *t = ctx;
+	struct proving *p = ctx;
 
-	fprintf(t->out, "%s: %s\n", invariant, text);
+	progress_end(&p->bar);
+	fprintf(p->out, "%s: %s\n", invariant, text);
+}
+
+static void moved(void *ctx, const struct check_progress *at)
+{
+	struct proving *p = ctx;
+
+	progress_show(&p->bar,
+		&(struct progress_state){ at->blobs, at->blobs_total, at->bytes, at->bytes_total });
 }
 
 static int count_aside(void *ctx, const char *where, const char *reason, struct err *e)
@@ -178,6 +197,14 @@ static int tell_aside(const struct tool *t, struct store *s, size_t *aside, stru
 	return 0;
 }
 
+/* Damage before a lack of rights, before what is known to be missing. */
+static enum err_code verdict(const struct check_report *r)
+{
+	if (r->problems > r->denied + r->absent)
+		return ERR_CORRUPT;
+	return r->denied ? ERR_RIGHTS : ERR_INCOMPLETE;
+}
+
 static int report_store(
 	const struct tool *t, const struct check_report *r, size_t aside, struct err *e)
 {
@@ -193,7 +220,12 @@ static int report_store(
 			(unsigned long long)r->blobs, size_text(r->bytes, size));
 	if (r->problems == 0)
 		return 0;
-	return err_set(e, r->problems == r->absent ? ERR_INCOMPLETE : ERR_CORRUPT,
+	if (verdict(r) == ERR_RIGHTS)
+		return err_set(e, ERR_RIGHTS,
+			"%s: %llu problem%s; this user has no right to read %llu of the files",
+			t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s",
+			(unsigned long long)r->denied);
+	return err_set(e, verdict(r),
 		"%s: %llu problem%s; blobs that are missing or bad come back by moat import "
 		"--check of "
 		"a medium that holds them, by moat pull --check, or by a push",
@@ -203,14 +235,17 @@ static int report_store(
 static int verify_store(struct tool *t, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
+	AUTO(proving_release) struct proving p = { .out = t->json ? stderr : t->out };
+	const struct check_events events = { problem, moved, &p };
 	struct check_report r = { .problems = 0 };
-	struct tool to_stderr = *t;
 	size_t aside = 0;
 
-	to_stderr.out = t->json ? stderr : t->out;
+	progress_begin(&p.bar, t, "verify", "blobs");
 	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
-		store_check(s, true, problem, &to_stderr, &r, e) < 0 ||
-		tell_aside(t, s, &aside, e) < 0 || conflicts_note(s, e) < 0)
+		store_check_telling(s, true, &events, &r, e) < 0)
+		return -1;
+	progress_end(&p.bar);
+	if (tell_aside(t, s, &aside, e) < 0 || conflicts_note(s, e) < 0)
 		return -1;
 	return report_store(t, &r, aside, e);
 }

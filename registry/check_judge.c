@@ -187,7 +187,7 @@ static bool is_known(struct checker *c, const struct finding *f, bool *bad)
 static int examine(struct checker *c, const struct digest *d, enum blob_look how, struct finding *f,
 	struct err *e)
 {
-	struct pace pace = { keep_pace, c };
+	struct pace pace = { .read = keep_pace, .ctx = c };
 
 	if (!c->nested) {
 		c->piece_us = clock_us();

@@ -418,16 +418,24 @@ static int scan_dir(struct blobs_fs *fs, enum digest_alg alg, scan_fn *fn, stray
 		return -1;
 	for (size_t i = 0; i < list.count; i++) {
 		const char *name = list.names[i];
+		uint64_t size = BLOB_SIZE_UNKNOWN;
+		bool regular = true;
 		struct digest d;
 		struct stat st;
 		int rc;
 
-		if (fstatat(fs->alg[alg], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(fs->alg[alg], name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			regular = S_ISREG(st.st_mode);
+			size = (uint64_t)st.st_size;
+		} else if (errno == ENOENT) {
+			continue;
+		} else if (err_code_of(errno) != ERR_IO) {
 			return err_sys(e, "blobs/%s/%s", digest_alg_name(alg), name);
-		if (digest_from_hex(&d, alg, span_of(name), e) < 0 || !S_ISREG(st.st_mode))
+		}
+		if (digest_from_hex(&d, alg, span_of(name), e) < 0 || !regular)
 			rc = stray(ctx, name, e);
 		else
-			rc = fn(ctx, &d, (uint64_t)st.st_size, e);
+			rc = fn(ctx, &d, size, e);
 		if (rc < 0)
 			return -1;
 	}

@@ -14,9 +14,9 @@
 struct check {
 	struct store *store;
 	bool deep;
-	problem_fn *fn;
-	void *ctx;
+	const struct check_events *events;
 	struct check_report *report;
+	struct check_progress at; /* files before the one at hand, and its pieces */
 };
 
 static void problem(struct check *c, const char *invariant, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -31,8 +31,34 @@ static void problem(struct check *c, const char *invariant, const char *fmt, ...
 	va_end(ap);
 	c->report->problems++;
 	c->report->absent += strcmp(invariant, "S3") == 0 || strcmp(invariant, "S5") == 0;
-	if (c->fn)
-		c->fn(c->ctx, invariant, text);
+	if (c->events->problem)
+		c->events->problem(c->events->ctx, invariant, text);
+}
+
+/* Does the failure concern one file, so that others can be looked at? */
+static bool is_unread(const struct err *e)
+{
+	return e->code == ERR_RIGHTS || e->code == ERR_IO;
+}
+
+/* Of a file that cannot be read: 0 and a problem; -1 nothing can be told of any. */
+static int unread(struct check *c, const char *invariant, const char *what, struct err *e)
+{
+	if (!is_unread(e))
+		return -1;
+	problem(c, invariant, "%s cannot be read: %s", what, e->text);
+	c->report->denied += e->code == ERR_RIGHTS;
+	err_clear(e);
+	return 0;
+}
+
+static int unread_blob(
+	struct check *c, const char *invariant, const struct digest *d, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	AUTO(mem_free) char *what = mem_printf("blob %s: its file", digest_text(d, text));
+
+	return unread(c, invariant, what, e);
 }
 
 /* A live row: its file is there, as long as recorded (S2). */
@@ -43,13 +69,45 @@ static int check_row(void *ctx, const struct digest *d, uint64_t size, struct er
 	char text[DIGEST_TEXT_SIZE];
 	struct finding f;
 
-	if (file_examine(c->store, d, &row, LOOK_LENGTH, NULL, &f, e) < 0)
-		return -1;
 	c->report->blobs++;
+	c->report->bytes += size;
+	if (file_examine(c->store, d, &row, LOOK_LENGTH, NULL, &f, e) < 0)
+		return unread_blob(c, "S2", d, e);
 	if (f.fault != BLOB_GOOD)
 		problem(c, "S2", "blob %s is recorded as held, its file %s", digest_text(d, text),
 			f.text);
-	c->report->bytes += size;
+	return 0;
+}
+
+static void tell(const struct check *c)
+{
+	if (c->events->moved)
+		c->events->moved(c->events->ctx, &c->at);
+}
+
+static int count_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct check *c = ctx;
+
+	(void)d, (void)e;
+	c->at.blobs_total++;
+	c->at.bytes_total += size == BLOB_SIZE_UNKNOWN ? 0 : size;
+	return 0;
+}
+
+static int pass_stray(void *ctx, const char *what, struct err *e)
+{
+	(void)ctx, (void)what, (void)e;
+	return 0;
+}
+
+static int count_piece(void *ctx, size_t bytes, struct err *e)
+{
+	struct check *c = ctx;
+
+	(void)e;
+	c->at.bytes += bytes;
+	tell(c);
 	return 0;
 }
 
@@ -57,14 +115,20 @@ static int check_row(void *ctx, const struct digest *d, uint64_t size, struct er
 static int check_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
+	const struct pace pace = { count_piece, c, true };
+	uint64_t end = c->at.bytes + (size == BLOB_SIZE_UNKNOWN ? 0 : size);
 	char text[DIGEST_TEXT_SIZE];
 	struct finding f;
+	int rc;
 
-	(void)size;
 	if (!c->deep)
 		return 0;
-	if (file_examine(c->store, d, NULL, LOOK_BYTES, NULL, &f, e) < 0)
-		return -1;
+	rc = file_examine(c->store, d, NULL, LOOK_BYTES, &pace, &f, e);
+	c->at.blobs++;
+	c->at.bytes = end; /* also when it could not be read, or had another length by then */
+	tell(c);
+	if (rc < 0)
+		return unread_blob(c, "S1", d, e);
 	if (f.fault != BLOB_GOOD && f.fault != BLOB_MISSING)
 		problem(c, "S1", "blob %s: its file %s", digest_text(d, text), f.text);
 	return 0;
@@ -84,10 +148,22 @@ static int check_rows(void *ctx, const char *invariant, const char *text, struct
 	return 0;
 }
 
+static int check_files(struct check *c, struct err *e)
+{
+	int rc = 0;
+
+	if (c->deep)
+		rc = BLOBS(c->store, scan, count_file, pass_stray, c, e);
+	if (rc == 0)
+		rc = BLOBS(c->store, scan, check_file, check_stray, c, e);
+	return rc < 0 ? unread(c, "S1", "the folder of blobs", e) : 0;
+}
+
 struct comparison {
 	int fd;
 	uint64_t at, size;
 	bool differs;
+	struct err unread; /* of the file: what is compared with it has failures of its own */
 };
 
 static int compare_piece(void *ctx, struct span piece, struct err *e)
@@ -99,9 +175,9 @@ static int compare_piece(void *ctx, struct span piece, struct err *e)
 	if (c->differs)
 		return 0;
 	have = mem_alloc(piece.len);
-	if (fs_pread_all(c->fd, have, piece.len, c->at, "index.json", e) < 0)
-		return -1;
-	c->differs = memcmp(have, piece.data, piece.len) != 0;
+	(void)e;
+	c->differs = fs_pread_all(c->fd, have, piece.len, c->at, "index.json", &c->unread) < 0 ||
+		     memcmp(have, piece.data, piece.len) != 0;
 	c->at += piece.len;
 	return 0;
 }
@@ -111,7 +187,7 @@ static int check_index(struct check *c, struct err *e)
 {
 	AUTO(tx_abort) struct store *look = NULL;
 	struct store *s = c->store;
-	struct comparison index = { .fd = -1 };
+	struct comparison index = { .fd = -1, .unread = ERR_INIT };
 	AUTO(fd_close) int fd = -1;
 	struct standing st;
 	struct err why;
@@ -132,6 +208,8 @@ static int check_index(struct check *c, struct err *e)
 		return -1;
 	if (rc < 0)
 		return -1;
+	if (is_unread(&index.unread))
+		return unread(c, "S6", "index.json", &index.unread);
 	if (rc == 0)
 		problem(c, "S6", "index.json is missing");
 	else if (index.differs || index.at != index.size)
@@ -139,15 +217,22 @@ static int check_index(struct check *c, struct err *e)
 	return 0;
 }
 
+int store_check_telling(struct store *s, bool deep, const struct check_events *events,
+	struct check_report *report, struct err *e)
+{
+	struct check c = { .store = s, .deep = deep, .events = events, .report = report };
+
+	*report = (struct check_report){ .problems = 0 };
+	if (META(s, blob_each, check_row, &c, e) < 0 || check_files(&c, e) < 0 ||
+		META(s, broken, check_rows, &c, e) < 0)
+		return -1;
+	return check_index(&c, e) < 0 ? unread(&c, "S6", "index.json", e) : 0;
+}
+
 int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx, struct check_report *report,
 	struct err *e)
 {
-	struct check c = { s, deep, fn, ctx, report };
+	const struct check_events events = { .problem = fn, .ctx = ctx };
 
-	*report = (struct check_report){ .problems = 0 };
-	if (META(s, blob_each, check_row, &c, e) < 0 ||
-		BLOBS(s, scan, check_file, check_stray, &c, e) < 0 ||
-		META(s, broken, check_rows, &c, e) < 0)
-		return -1;
-	return check_index(&c, e);
+	return store_check_telling(s, deep, &events, report, e);
 }

@@ -71,7 +71,8 @@ struct blob_ops {
 		struct span reason, char where[ASIDE_NAME_SIZE], struct err *e);
 	/* What was set aside and not cleared away: the reason of each. */
 	int (*aside_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
-	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. */
+	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. Its
+	 * size is BLOB_SIZE_UNKNOWN when the device does not say it. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 
 	/* What a reader, which may not write metadata, leaves for the next writer and itself: marks of blobs that

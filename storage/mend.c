@@ -51,8 +51,8 @@ static bool is_ours(const struct err *e)
 static int read_piece(
 	int fd, char *piece, size_t n, uint64_t at, const struct pace *pace, struct err *e)
 {
-	return pace ? fs_pread_cold(fd, piece, n, at, "blob", e)
-		    : fs_pread_all(fd, piece, n, at, "blob", e);
+	return pace && !pace->keep ? fs_pread_cold(fd, piece, n, at, "blob", e)
+				   : fs_pread_all(fd, piece, n, at, "blob", e);
 }
 
 /* The digest of the whole: 0; 1 it cannot be read, and the finding says so; -1. */
@@ -62,7 +62,7 @@ static int hash_file(struct finding *f, int fd, const struct pace *pace, struct 
 	AUTO(mem_free) char *piece = mem_alloc(PIECE_SIZE);
 
 	hasher_init(&h, f->digest.alg);
-	if (pace)
+	if (pace && !pace->keep)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	for (uint64_t at = 0; at < f->size;) {
 		size_t n = f->size - at < PIECE_SIZE ? (size_t)(f->size - at) : PIECE_SIZE;

@@ -168,7 +168,11 @@ static int add_blob(void *ctx, const struct digest *d, uint64_t size, struct err
 {
 	struct rebuild *r = ctx;
 	struct store *s = r->store;
+	char text[DIGEST_TEXT_SIZE];
 
+	if (size == BLOB_SIZE_UNKNOWN)
+		return err_set(
+			e, ERR_IO, "blob %s: its file cannot be looked at", digest_text(d, text));
 	return META(s, blob_live, d, size, e);
 }
 

@@ -96,10 +96,11 @@ struct finding {
 struct pace {
 	int (*read)(void *ctx, size_t bytes, struct err *e);
 	void *ctx;
+	bool keep; /* what was read may stay in the page cache */
 };
 
 /* Look at a blob's file; nothing is changed. pace: NULL, or for reading slowly, which leaves nothing in
- * the page cache that was not there. 1: it is recorded as held, and f says how its file is; 0: it is
+ * the page cache that was not there, unless it says so. 1: it is recorded as held, and f says how its file is; 0: it is
  * not; -1: this process or machine cannot tell now. */
 MUST int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
 	const struct pace *pace, struct finding *f, struct err *e);
@@ -271,12 +272,27 @@ struct check_report {
 	uint64_t blobs, bytes; /* looked at; bytes were hashed when `deep` */
 	uint64_t problems;
 	uint64_t absent; /* of these, of what is known to be missing, and comes back by an import */
+	uint64_t denied; /* of these, of files that this process has no right to read */
 };
 /* Called for each violation with the invariant's number and a sentence. */
 typedef void problem_fn(void *ctx, const char *invariant, const char *text);
 
-/* Check S1-S6 against the files. deep: hash every blob. Returns 0 when the check could run (look
- * at report->problems), -1 when not. */
+/* Of a deep check: the files that are hashed. What comes or goes meanwhile is not counted. */
+struct check_progress {
+	uint64_t blobs, blobs_total;
+	uint64_t bytes, bytes_total;
+};
+struct check_events {
+	problem_fn *problem; /* or NULL */
+	void (*moved)(void *ctx, const struct check_progress *p); /* piece by piece; or NULL */
+	void *ctx;
+};
+
+/* Check S1-S6 against the files. deep: hash every blob. A file that cannot be read is a problem, and the
+ * others are looked at all the same. Returns 0 when the check could run (look at report->problems), -1
+ * when not. */
+MUST int store_check_telling(struct store *s, bool deep, const struct check_events *events,
+	struct check_report *report, struct err *e);
 MUST int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx,
 	struct check_report *report, struct err *e);
 

@@ -26,6 +26,23 @@ must "${nobody[@]}" "$(command -v moat)" list --store "$IN"
 out_has 'docker.io/library/tiny:1'
 must "${nobody[@]}" "$(command -v moat)" show --store "$IN" docker.io/library/tiny:1
 
+step 'verify tells of each file that it may not read, and looks at the others'
+mapfile -t blobs < <(find "$IN/blobs/sha256" -type f | sort)
+verify() { must_fail "$1" "${nobody[@]}" "$(command -v moat)" verify --store "$IN"; }
+verify 0
+chmod 000 "${blobs[0]}"
+verify 7
+out_has "S1: blob sha256:${blobs[0]##*/}: its file cannot be read: .*Permission denied"
+err_has '1 problem; this user has no right to read 1 of the files'
+cp -p "${blobs[1]}" "$T/good"
+printf X | dd of="${blobs[1]}" bs=1 conv=notrunc status=none
+verify 3
+out_has "${blobs[0]##*/}: its file cannot be read"
+out_has "S1: blob sha256:${blobs[1]##*/}: its file has other bytes"
+cp -p "$T/good" "${blobs[1]}"
+chmod 444 "${blobs[0]}"
+verify 0
+
 step 'a store on a read-only mount is listed, shown, exported, verified and served'
 mkdir "$T/mounted"
 must mount --bind "$IN" "$T/mounted"

@@ -1,9 +1,13 @@
 /* store_check() against damaged files, opening, and the OCI layout that others read. */
 #include "tests/support/cm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
 
 #include "storage/base/fs.h"
 #include "tests/support/image.h"
@@ -58,6 +62,147 @@ static void store_check__finds_damaged_files(void **state)
 	assert_problem(s, true, NULL);
 	sandbox_write(sandbox_path(*state, "s/blobs/sha256/notes.txt"), "x", 1);
 	assert_problem(s, false, "S1: \"notes.txt\" among the blobs is none");
+}
+
+/* --- files that cannot be read ------------------------------------------------------------------- */
+
+/* In front of the store's own operations: one blob fails in one of three ways. */
+static struct {
+	struct blob_ops ops;
+	const struct blob_ops *real;
+	struct digest which;
+	int number; /* errno; 0: nothing fails */
+	enum { AT_OPEN, AT_LOOK, AT_SCAN, AT_INDEX } where;
+} bad;
+
+static int fails(const struct digest *d, int where, struct err *e)
+{
+	if (!bad.number || (int)bad.where != where || (d && !digest_eq(d, &bad.which)))
+		return 0;
+	errno = bad.number;
+	return err_sys(e, "its file");
+}
+
+static int bad_open(struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+{
+	return fails(d, AT_OPEN, e) < 0 ? -1 : bad.real->open(b, d, fd, size, e);
+}
+
+static int bad_look(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
+{
+	return fails(d, AT_LOOK, e) < 0 ? -1 : bad.real->look(b, d, out, e);
+}
+
+static int bad_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e)
+{
+	return fails(NULL, AT_SCAN, e) < 0 ? -1 : bad.real->scan(b, fn, stray, ctx, e);
+}
+
+static int bad_index_open(struct blobs *b, int *fd, uint64_t *size, struct err *e)
+{
+	return fails(NULL, AT_INDEX, e) < 0 ? -1 : bad.real->index_open(b, fd, size, e);
+}
+
+static void stand_in_front(struct store *s)
+{
+	bad.real = s->blobs->ops;
+	bad.ops = *bad.real;
+	bad.ops.open = bad_open;
+	bad.ops.look = bad_look;
+	bad.ops.scan = bad_scan;
+	bad.ops.index_open = bad_index_open;
+	s->blobs->ops = &bad.ops;
+}
+
+/* One blob is damaged, another cannot be read: both are told. */
+static void store_check__goes_on_behind_a_file_that_it_cannot_read(void **state)
+{
+	static const struct {
+		int where, number;
+		uint64_t denied, problems; /* with the damaged one, when it is come to */
+		const char *words;
+	} cases[] = {
+		{ AT_OPEN, EIO, 0, 2, "S1: blob %s: its file cannot be opened: its file: Input" },
+		{ AT_OPEN, EACCES, 1, 2, "S1: blob %s: its file cannot be read: its file: Perm" },
+		{ AT_LOOK, EIO, 0, 3, "S2: blob %s: its file cannot be read: its file: Input" },
+		{ AT_LOOK, EACCES, 2, 3, "S1: blob %s: its file cannot be read: its file: Perm" },
+		{ AT_SCAN, EACCES, 1, 1, "S1: the folder of blobs cannot be read: its file: Perm" },
+		{ AT_INDEX, EACCES, 1, 2, "S6: index.json cannot be read: its file: Permission" },
+	};
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest damaged = image_text(s, "hello");
+	char name[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+
+	bad.which = image_text(s, "unread");
+	digest_text(&bad.which, name);
+	sandbox_remove(blob_path(*state, &damaged));
+	sandbox_write(blob_path(*state, &damaged), "hullo", 5);
+	stand_in_front(s);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf got = BUF_INIT, want = BUF_INIT;
+		struct check_report report;
+		const char *rest = strchr(cases[i].words, '%');
+
+		bad.where = cases[i].where;
+		bad.number = cases[i].number;
+		buf_add(&want, cases[i].words,
+			rest ? (size_t)(rest - cases[i].words) : strlen(cases[i].words));
+		if (rest)
+			buf_printf(&want, "%s%s", name, rest + 2);
+		assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+		if (!strstr(got.data, want.data) || report.problems != cases[i].problems ||
+			report.denied != cases[i].denied)
+			fail_msg("case %zu: %s", i, got.data);
+	}
+	bad.number = EMFILE; /* of this process, which can tell of none */
+	bad.where = AT_OPEN;
+	assert_int_equal(store_check(s, true, NULL, NULL, &(struct check_report){ 0 }, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	bad.number = 0;
+	s->blobs->ops = bad.real;
+}
+
+struct seen {
+	struct check_progress last;
+	unsigned calls;
+};
+
+static void see(void *ctx, const struct check_progress *p)
+{
+	struct seen *seen = ctx;
+
+	assert_true(p->bytes >= seen->last.bytes && p->bytes <= p->bytes_total);
+	assert_true(p->blobs >= seen->last.blobs && p->blobs <= p->blobs_total);
+	seen->last = *p;
+	seen->calls++;
+}
+
+/* Files without a row are hashed too; a bad one counts as a good one. */
+static void store_check__tells_bytes_of_all_bytes(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest layer = image_blob(s, "layer", 1000000), orphan;
+	struct seen seen = { .calls = 0 };
+	const struct check_events events = { .moved = see, .ctx = &seen };
+	struct check_report report;
+	struct err e = ERR_INIT;
+
+	digest_of(&orphan, DIGEST_SHA256, span_of("orphan"));
+	sandbox_write(blob_path(*state, &orphan), "orphan", 6);
+	assert_ok(store_check_telling(s, true, &events, &report, &e));
+	assert_int_equal(report.problems, 0);
+	assert_int_equal(seen.last.blobs_total, 2);
+	assert_int_equal(seen.last.bytes_total, 1000006);
+	assert_int_equal(seen.last.bytes, 1000006);
+	assert_int_equal(seen.last.blobs, 2);
+	assert_true(seen.calls > 4);
+	assert_int_equal(chmod(blob_path(*state, &layer), 0644), 0);
+	sandbox_write(blob_path(*state, &layer), "short", 5);
+	seen = (struct seen){ .calls = 0 };
+	assert_ok(store_check_telling(s, true, &events, &report, &e));
+	assert_int_equal(seen.last.bytes, 11);
+	assert_int_equal(seen.last.bytes_total, 11);
 }
 
 static void store_open__reading_needs_a_store(void **state)
@@ -151,6 +296,8 @@ int test_check(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(store_check__finds_damaged_files),
+		T(store_check__goes_on_behind_a_file_that_it_cannot_read),
+		T(store_check__tells_bytes_of_all_bytes),
 		T(store_open__reading_needs_a_store),
 		T(store__is_an_oci_layout),
 		T(store_close__writes_tags_to_index_json),

@@ -467,7 +467,7 @@ static void mend__a_reader_changes_nothing(void **state)
 	AUTO(store_close) struct store *reader = NULL;
 	struct err e = ERR_INIT;
 	size_t seen = 0;
-	struct pace pace = { stop, &seen };
+	struct pace pace = { .read = stop, .ctx = &seen };
 	struct finding f;
 	uint64_t size;
 

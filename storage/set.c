@@ -262,7 +262,10 @@ static int unchanged(struct accept *a, struct err *e)
 	if (state.changed == a->changes.state)
 		return 1;
 	rc = set_compare_tx(s, &a->set, a->offer, &now, e);
-	return rc < 0 ? -1 : rc == 0 && set_changes_eq(&now, &a->changes);
+	return rc < 0 ? -1
+		      : rc == 0 && set_changes_eq(&now, &a->changes) &&
+				digest_eq(&now.newest, &a->changes.newest) &&
+				digest_eq(&now.signatures, &a->changes.signatures);
 }
 
 static int write_tx(struct accept *a, struct err *e)
@@ -284,6 +287,8 @@ static enum attempt attempt(struct accept *a, struct err *e)
 	rc = set_compare(s, &a->set, a->offer, &a->changes, e);
 	if (rc != 0)
 		return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_NO_SUCCESSOR;
+	if (a->offer->judge && a->offer->judge(a->offer->ctx, &a->changes, e) < 0)
+		return ATTEMPT_FAILED;
 	if (a->offer->tell)
 		a->offer->tell(a->offer->ctx, &a->changes);
 	if (tx_begin(s, &tx, e) < 0)

@@ -249,7 +249,9 @@ static void nothing_changes(struct set_changes *out)
 		.active = out->active,
 		.gap = out->gap,
 		.same = out->same + out->count,
-		.state = out->state };
+		.state = out->state,
+		.newest = out->newest,
+		.signatures = out->signatures };
 
 	set_changes_release(out);
 	*out = same;
@@ -268,6 +270,35 @@ static int judge(struct comparison *c, struct err *e)
 	return refused && !c->offer->keep_owners ? refuse_taking(c, e) : 0;
 }
 
+/* --- the signatures -------------------------------------------------------------------------- */
+
+static int add_signatures(struct store *s, const struct digest *set, struct buf *out, struct err *e)
+{
+	AUTO(mem_free) struct set_signature *list = NULL;
+	char text[DIGEST_TEXT_SIZE];
+	size_t count = 0;
+
+	if (META(s, signatures, set, &list, &count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s %s\n", digest_text(&list[i].digest, text), list[i].tag);
+	buf_char(out, '\n');
+	return 0;
+}
+
+/* Whoever signs is judged by those of the newest set, and joins those that the set has. */
+static int look_at_signatures(struct store *s, struct comparison *c, struct err *e)
+{
+	AUTO(buf_release) struct buf lists = BUF_INIT;
+
+	if ((c->versions && add_signatures(s, &c->newest, &lists, e) < 0) ||
+		(c->out->held && add_signatures(s, c->offer->digest, &lists, e) < 0))
+		return -1;
+	c->out->newest = c->newest;
+	digest_of(&c->out->signatures, DIGEST_SHA256, buf_span(&lists));
+	return 0;
+}
+
 /* --------------------------------------------------------------------------------------------- */
 
 int set_compare_tx(struct store *s, const struct set *set, const struct set_offer *offer,
@@ -279,7 +310,7 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 	*out = (struct set_changes)SET_CHANGES_INIT;
 	if (META(s, names_state, &state, e) < 0 ||
 		META(s, set_each, set->name, compare_version, &c, e) < 0 ||
-		META(s, claims, set, add_claim, &c, e) < 0)
+		META(s, claims, set, add_claim, &c, e) < 0 || look_at_signatures(s, &c, e) < 0)
 		return -1;
 	out->state = state.changed;
 	out->gap = c.versions && !out->held && !digest_eq(&c.newest, &set->previous);

@@ -250,6 +250,10 @@ struct set_changes {
 	struct tag_change *items; /* moved, gone and owner: by name, bytewise */
 	size_t count;
 	uint64_t state; /* of the store that it was compared with */
+	struct digest
+		newest; /* of its name, the set that was accepted last; DIGEST_NONE: there is none */
+	struct digest
+		signatures; /* over the lists of signatures of that one and of the set itself */
 };
 #define SET_CHANGES_INIT                                                                           \
 	{                                                                                          \
@@ -269,6 +273,10 @@ struct set_offer {
 	bool keep_owners; /* where it would take others, accept it and leave it inactive */
 	bool older; /* also when a newer version is held: a way back */
 	bool successor; /* its predecessor must be the newest set of its name */
+	/* May it, after c->newest and as signed as that is? Called with each comparison, before tell; it may
+	 * change the signatures above. When c->newest or the signatures of either change before the switch, it is
+	 * asked again. No transaction is open. 0, or -1 to refuse. May be NULL. */
+	int (*judge)(void *ctx, const struct set_changes *c, struct err *e);
 	/* Called with what will change, before it does; again when the store changed meanwhile. No
 	 * transaction is open. May be NULL. */
 	void (*tell)(void *ctx, const struct set_changes *c);
@@ -299,7 +307,7 @@ MUST int set_compare(struct store *s, const struct set *set, const struct set_of
  * out:     what changed; NULL, or set_changes_release() afterwards, whatever is returned.
  * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name (any
  *          more): nothing was done; -1.
- * Fails:   as set_compare(); ERR_INCOMPLETE naming the first blob of the inventory that is missing
+ * Fails:   as set_compare() and offer->judge; ERR_INCOMPLETE naming the first blob of the inventory that is missing
  *          and how many are; ERR_BUSY: its tags changed under each of SET_TRIES comparisons.
  * Again:   the same set succeeds and changes nothing, unless offer->take names a set that serves
  *          its tags: then it is activated again.

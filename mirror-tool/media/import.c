@@ -15,8 +15,17 @@
 #define RESUME_MIN (8u << 20) /* bytes: smaller blobs are copied again after a stop */
 #define SPACE_MARGIN (8u << 20) /* bytes: the database and directories grow too */
 
+/* The signatures that the set will have. */
+struct holding {
+	struct set_signature items[VOLUME_SIGNATURES_MAX];
+	size_t count;
+};
+
 struct import {
 	struct store *store;
+	const struct medium *medium; /* once all of it is here */
+	struct set_offer offer;
+	struct holding held; /* of the offer */
 	const struct import_terms *terms;
 	const struct import_events *events;
 	struct set_changes told; /* as compared before the first byte */
@@ -84,7 +93,7 @@ static int compare(struct import *im, const struct medium *m, struct err *e)
 	make_offer(im, m, &offer);
 	if (set_compare(im->store, &m->head.set, &offer, &im->told, e) < 0)
 		return -1;
-	return signers_check(im->store, m, e);
+	return signers_check(im->store, m, &im->told.newest, e);
 }
 
 /* --- what is needed? ------------------------------------------------------------------------- */
@@ -269,12 +278,6 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t number
 	return 0;
 }
 
-/* The signatures that the set will have. */
-struct holding {
-	struct set_signature items[VOLUME_SIGNATURES_MAX];
-	size_t count;
-};
-
 /* A set that an older moat sealed with two keys has two manifests under one tag. */
 static int hold(struct import *im, struct holding *h, struct set_signature *sig, struct err *e)
 {
@@ -302,13 +305,13 @@ static bool has_place(
 
 /* Those that hold, joined with what the set has here already. Anyone can write one signature in many
  * ways, so what would be more than a medium may carry is left out: the set could never be exported. */
-static int join_signatures(
-	struct import *im, const struct medium *m, struct holding *out, struct err *e)
+static int join_signatures(struct import *im, const struct medium *m, struct err *e)
 {
 	AUTO(mem_free) struct set_signature *have = NULL;
 	const struct head *h = &m->head;
 	size_t have_count = 0, total;
 
+	im->held.count = 0;
 	if (set_signatures(im->store, &h->digest, &have, &have_count, e) < 0)
 		return -1;
 	total = have_count;
@@ -321,24 +324,31 @@ static int join_signatures(
 		total += fresh;
 		if (signature_join(im->store, im->batch, &h->digest, &sig,
 			    buf_span(&head_find(h, &sig.digest)->bytes), e) < 0 ||
-			hold(im, out, &sig, e) < 0)
+			hold(im, &im->held, &sig, e) < 0)
 			return -1;
 	}
 	return batch_flush(im->batch, e);
 }
 
+/* Others may have accepted sets and signatures meanwhile: with each comparison. */
+static int judge(void *ctx, const struct set_changes *c, struct err *e)
+{
+	struct import *im = ctx;
+
+	if (signers_check(im->store, im->medium, &c->newest, e) < 0 ||
+		join_signatures(im, im->medium, e) < 0 || fault("import.accept", e) < 0)
+		return -1;
+	im->offer.signatures = im->held.items;
+	im->offer.signature_count = im->held.count;
+	return 0;
+}
+
 static int accept_set(struct import *im, const struct medium *m, struct err *e)
 {
-	struct holding held = { .count = 0 };
-	struct set_offer offer;
-
-	if (signers_check(im->store, m, e) < 0 || join_signatures(im, m, &held, e) < 0 ||
-		fault("import.accept", e) < 0)
-		return -1;
-	make_offer(im, m, &offer);
-	offer.signatures = held.items;
-	offer.signature_count = held.count;
-	return set_accept(im->store, &offer, NULL, e);
+	im->medium = m;
+	make_offer(im, m, &im->offer);
+	im->offer.judge = judge;
+	return set_accept(im->store, &im->offer, NULL, e);
 }
 
 static int read_all(struct import *im, struct medium *m, struct err *e)

@@ -187,7 +187,8 @@ static int refuse(
 		name.data);
 }
 
-int signers_check(struct store *s, const struct medium *m, struct err *e)
+int signers_check(
+	struct store *s, const struct medium *m, const struct digest *newest, struct err *e)
 {
 	const struct head *h = &m->head;
 	const struct trust *trust = m->trust;
@@ -199,12 +200,13 @@ int signers_check(struct store *s, const struct medium *m, struct err *e)
 	AUTO(mem_free) struct set_signature *kept = NULL;
 	AUTO(buf_release) struct buf index = BUF_INIT;
 	struct comparison c = { .stays = false };
+	char text[DIGEST_TEXT_SIZE];
 	struct set_info info;
 	int rc;
 
 	if (check_names(trust, e) < 0)
 		return -1;
-	rc = set_find(s, h->set.name, &info, e);
+	rc = newest->alg == DIGEST_NONE ? 0 : set_find(s, digest_text(newest, text), &info, e);
 	if (rc <= 0)
 		return rc;
 	if (find_kept(&before, s, &info.digest, &kept, e) < 0 ||

@@ -10,6 +10,7 @@
 /*
  * Compare the signers of a medium's set with those of the set that was accepted last under its name.
  *
+ * before:  that set; DIGEST_NONE: there is none.
  * m:       trusted; its trust has the keys of both sides. trust->new_signers are keys that may sign
  *          sets of this name from now on: a fingerprint, the file as it was given, or its name with
  *          or without ".pub".
@@ -17,6 +18,7 @@
  * Fails:   ERR_UNTRUSTED: the signer changed, which names both; ERR_INPUT: new_signers names a key
  *          that is not trusted.
  */
-MUST int signers_check(struct store *s, const struct medium *m, struct err *e);
+MUST int signers_check(
+	struct store *s, const struct medium *m, const struct digest *before, struct err *e);
 
 #endif

@@ -290,10 +290,20 @@ static void set_accept__a_successor_follows_the_newest(void **state)
 struct race {
 	struct store *store, *other;
 	void (*act)(struct race *r);
-	unsigned times, told;
+	unsigned times, told, judged;
+	unsigned refused; /* the judgement with this number refuses; 0: none does */
 	struct digest set;
 	char *last; /* what was told last */
+	struct digest newest; /* as judged last */
 };
+
+static int judge(void *ctx, const struct set_changes *c, struct err *e)
+{
+	struct race *r = ctx;
+
+	r->newest = c->newest;
+	return ++r->judged == r->refused ? err_set(e, ERR_UNTRUSTED, "judged so") : 0;
+}
 
 static void told(void *ctx, const struct set_changes *c)
 {
@@ -313,6 +323,16 @@ static void accept_other(struct race *r)
 	struct err e = ERR_INIT;
 
 	assert_ok(accept(r->other, &r->set, NULL, NULL, &e));
+}
+
+static void sign_other(struct race *r)
+{
+	struct set_signature sig = { .digest = image(r->other, "c"),
+		.media_type = MEDIA_OCI_MANIFEST };
+	struct set_offer offer = { .digest = &r->set, .signatures = &sig, .signature_count = 1 };
+	struct err e = ERR_INIT;
+
+	assert_ok(set_accept(r->other, &offer, NULL, &e));
 }
 
 static void push_pinned(struct race *r)
@@ -355,6 +375,14 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 		{ "the one in whose place it comes", "x 1 " NGINX ":2=a", accept_other,
 			{ "x", "1.5", NGINX ":3=b" }, 1, 2, ERR_OK,
 			"added 1 same 0; " NGINX ":3 b@x1.5 -> none", "a@x2" },
+		{ "one of the same tags in between", "x 1 " NGINX ":1=a", accept_other,
+			{ "x", "1.5", NGINX ":1=a" }, 1, 2, ERR_OK, "added 0 same 1", "a@x2" },
+		{ "a signature of the one before", "x 1 " NGINX ":1=a", sign_other,
+			{ "x", "1", NGINX ":1=a" }, 1, 2, ERR_OK, "added 0 same 1", "a@x2" },
+		{ "a signature of its own", "x 2 " NGINX ":1=a", sign_other,
+			{ "x", "2", NGINX ":1=a" }, 1, 2, ERR_OK, "added 0 same 1", "a@x2" },
+		{ "a signature of a set beside it", "z 1 " APP ":1=a", sign_other,
+			{ "z", "1", APP ":1=a" }, 1, 1, ERR_OK, "added 1 same 0", "a@x2" },
 		{ "a push of its tag", NULL, push_pinned, { "z", "1", APP ":1=a" }, 1, 2, ERR_OK,
 			"added 0 same 0; " NGINX ":1 c@push -> a@x2", "a@x2" },
 		{ "pushes elsewhere", NULL, push_elsewhere, { "z", "1", APP ":1=a" }, 9, 1, ERR_OK,
@@ -370,7 +398,9 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 		struct race r = {
 			.store = s, .other = other, .act = races[i].act, .times = races[i].times
 		};
-		struct set_offer offer = { .digest = &mine, .tell = told, .ctx = &r };
+		struct set_offer offer = {
+			.digest = &mine, .judge = judge, .tell = told, .ctx = &r
+		};
 		struct check_report report;
 		struct err e = ERR_INIT;
 		int rc;
@@ -385,6 +415,7 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 		if (!strstr(rc == 0 ? r.last : e.text, races[i].want))
 			fail_msg("%s", rc == 0 ? r.last : e.text);
 		assert_int_equal(r.told, races[i].told);
+		assert_int_equal(r.judged, races[i].told);
 		assert_served(s, NGINX, "1", races[i].served);
 		mem_free(&r.last);
 		assert_ok(store_check(s, true, NULL, NULL, &report, &e));
@@ -393,6 +424,33 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 		store_close(&other);
 		sandbox_remove(sandbox_path(*state, "s"));
 	}
+}
+
+/* Who signs is judged by the set in whose place it really comes. */
+static void set_accept__is_judged_by_what_it_follows(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(store_close) struct store *other = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest mine = set_of(s, "x", "2", NGINX ":1=a");
+	struct race r = {
+		.store = s, .other = other, .act = accept_other, .times = 1, .refused = 2
+	};
+	struct set_offer offer = { .digest = &mine, .judge = judge, .tell = told, .ctx = &r };
+	struct set_info info;
+	struct err e = ERR_INIT;
+
+	r.set = set_of(other, "x", "1", NGINX ":1=a");
+	assert_err(set_accept(s, &offer, NULL, &e), ERR_UNTRUSTED, "judged so");
+	assert_int_equal(r.judged, 2);
+	assert_true(digest_eq(&r.newest, &r.set));
+	assert_int_equal(set_find(s, "x", &info, &e), 1);
+	assert_string_equal(info.version, "1");
+	mem_free(&r.last);
+	err_clear(&e);
+	r.times = 0;
+	assert_ok(set_accept(s, &offer, NULL, &e));
+	assert_true(digest_eq(&r.newest, &r.set));
+	mem_free(&r.last);
 }
 
 /* --- two sets on one tag ------------------------------------------------------------------------- */
@@ -465,6 +523,7 @@ int test_owners(void)
 		T(set_accept__keeps_owners_when_asked),
 		T(set_accept__a_successor_follows_the_newest),
 		T(set_accept__sees_what_others_do_meanwhile),
+		T(set_accept__is_judged_by_what_it_follows),
 		T(list_conflicts__names_who_is_not_served),
 		T(consents__survive_a_rebuild),
 	};

@@ -31,7 +31,7 @@ struct progress_of {
 	const struct tool *t;
 	const struct set *set; /* of the medium; from begin() on */
 	struct import_report r;
-	struct buf changes; /* as JSON, those that were said last */
+	struct buf changes, signers; /* as JSON, those that were said last */
 	bool active; /* the set is already */
 	bool check; /* read what is held already */
 	size_t bad; /* files that were bad */
@@ -43,6 +43,7 @@ static void progress_release(struct progress_of *p)
 {
 	progress_end(&p->bar);
 	buf_release(&p->changes);
+	buf_release(&p->signers);
 }
 
 static void begin(void *ctx, const struct import_report *r)
@@ -58,6 +59,48 @@ static void begin(void *ctx, const struct import_report *r)
 		p->set->name, p->set->version, size_text(r->bytes, copy),
 		(unsigned long long)r->bytes, (unsigned long long)r->blobs,
 		size_text(r->held_bytes, held), (unsigned long long)r->held_blobs);
+}
+
+static void add_signer(struct buf *out, const struct signer *s)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	json_comma(out);
+	buf_char(out, '{');
+	json_pair(out, "key", verify_key_name(s->key));
+	json_pair(out, "fingerprint", digest_hex(verify_key_id(s->key), hex));
+	json_flag(out, "new", s->is_new);
+	json_flag(out, "counts", s->counts);
+	buf_char(out, '}');
+}
+
+/* Which key may sign the next version that could not sign this one, and which may not though it signed this one. */
+static void note_signer(const struct progress_of *p, const struct signer *s)
+{
+	struct span name = signer_name(s->key);
+
+	if (s->counts)
+		tool_note(p->t, "set %s: %s may sign the next versions", p->set->name,
+			verify_key_name(s->key));
+	else
+		tool_warn("set %s %s is also signed by %s, which did not sign the version before: "
+			  "its signature is left out, and it may not sign the next versions; if "
+			  "that is meant: --allow-signer %.*s",
+			p->set->name, p->set->version, verify_key_name(s->key), (int)name.len,
+			name.data);
+}
+
+static void signers(void *ctx, const struct signers *by)
+{
+	struct progress_of *p = ctx;
+
+	progress_end(&p->bar);
+	buf_clear(&p->signers);
+	for (size_t i = 0; i < by->count; i++) {
+		add_signer(&p->signers, &by->items[i]);
+		if (by->items[i].is_new && (!by->first || by->count > 1))
+			note_signer(p, &by->items[i]);
+	}
 }
 
 static void changes(void *ctx, const struct set_changes *c)
@@ -112,7 +155,7 @@ static void print_json(const struct progress_of *p, const struct head *h, bool a
 	json_number(&out, "held", p->r.held_bytes);
 	json_number(&out, "quarantined", p->bad);
 	json_number(&out, "excuses", h->set.excuses);
-	buf_printf(&out, ",%s}\n", p->changes.data);
+	buf_printf(&out, ",\"signers\":[%s],%s}\n", p->signers.data, p->changes.data);
 	fputs(out.data, p->t->out);
 }
 
@@ -161,9 +204,9 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	AUTO(progress_release) struct progress_of p = {
-		.t = t, .changes = BUF_INIT, .check = o->check
+		.t = t, .changes = BUF_INIT, .signers = BUF_INIT, .check = o->check
 	};
-	struct import_events events = { begin, changes, volume, moved, &p };
+	struct import_events events = { begin, signers, changes, volume, moved, &p };
 	struct import_terms terms = { .trust = &trust,
 		.paths = args->items,
 		.path_count = args->count,

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "mirror-tool/media/signatures.h"
-#include "mirror-tool/media/signers.h"
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 
@@ -29,6 +28,7 @@ struct import {
 	const struct import_terms *terms;
 	const struct import_events *events;
 	struct set_changes told; /* as compared before the first byte */
+	struct signers signers; /* of the medium's set, as judged last */
 	bool said;
 	bool dry; /* nothing is written: what is recorded as held is believed */
 	struct blob_batch *batch;
@@ -93,7 +93,7 @@ static int compare(struct import *im, const struct medium *m, struct err *e)
 	make_offer(im, m, &offer);
 	if (set_compare(im->store, &m->head.set, &offer, &im->told, e) < 0)
 		return -1;
-	return signers_check(im->store, m, &im->told.newest, e);
+	return signers_check(im->store, m, &im->told.newest, &im->signers, e);
 }
 
 /* --- what is needed? ------------------------------------------------------------------------- */
@@ -150,32 +150,39 @@ static int check_space(struct import *im, uint64_t bytes, struct err *e)
 		(unsigned long long)(bytes + SPACE_MARGIN), (unsigned long long)available);
 }
 
-/* What every volume carries: the set, the signatures that hold, the inventory. */
-static bool is_unsigned(const struct medium *m, const struct digest *d)
+static bool is_signature(const struct head *h, const struct digest *d)
 {
-	for (size_t i = 0; i < m->head.signature_count; i++)
-		if (!m->signed_by[i] && digest_eq(&m->head.signatures[i].digest, d))
+	for (size_t i = 0; i < h->signature_count; i++)
+		if (digest_eq(&h->signatures[i].digest, d))
 			return true;
 	return false;
 }
 
+/* What every volume carries: the set and the inventory. Signatures follow when it is known which are kept. */
 static int put_head(struct import *im, const struct medium *m, struct err *e)
 {
 	for (size_t i = 0; i < m->head.count; i++) {
 		const struct head_blob *b = &m->head.blobs[i];
 		struct digest got;
 
-		if (!is_unsigned(m, &b->digest) &&
+		if (!is_signature(&m->head, &b->digest) &&
 			blob_put(im->store, im->batch, buf_span(&b->bytes), &got, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+static void say_signers(struct import *im)
+{
+	if (im->events->signers)
+		im->events->signers(im->events->ctx, &im->signers);
+}
+
 static void say(struct import *im, const struct import_report *r)
 {
 	if (im->events->begin)
 		im->events->begin(im->events->ctx, r);
+	say_signers(im);
 	tell(im, &im->told);
 	im->said = true;
 }
@@ -303,8 +310,19 @@ static bool has_place(
 	return false;
 }
 
-/* Those that hold, joined with what the set has here already. Anyone can write one signature in many
- * ways, so what would be more than a medium may carry is left out: the set could never be exported. */
+/* A signature, joined with what the set has here already. */
+static int join_signature(struct import *im, const struct medium *m, struct set_signature *sig,
+	const struct buf *manifest, struct err *e)
+{
+	if (blob_put(im->store, im->batch, buf_span(manifest), &sig->digest, e) < 0 ||
+		signature_join(im->store, im->batch, &m->head.digest, sig, buf_span(manifest), e) <
+			0)
+		return -1;
+	return hold(im, &im->held, sig, e);
+}
+
+/* Those whose signers count. Anyone can write one signature in many ways, so what would be more than a
+ * medium may carry is left out: the set could never be exported. */
 static int join_signatures(struct import *im, const struct medium *m, struct err *e)
 {
 	AUTO(mem_free) struct set_signature *have = NULL;
@@ -316,15 +334,18 @@ static int join_signatures(struct import *im, const struct medium *m, struct err
 		return -1;
 	total = have_count;
 	for (size_t i = 0; i < h->signature_count; i++) {
+		AUTO(buf_release) struct buf manifest = BUF_INIT;
 		struct set_signature sig = h->signatures[i];
-		bool fresh = !has_place(have, have_count, &sig);
+		int rc = signers_keep(&im->signers, m, i, &manifest, e);
+		bool fresh;
 
-		if (!m->signed_by[i] || (fresh && total >= VOLUME_SIGNATURES_MAX))
+		if (rc < 0)
+			return -1;
+		fresh = !has_place(have, have_count, &sig);
+		if (rc == 0 || (fresh && total >= VOLUME_SIGNATURES_MAX))
 			continue;
 		total += fresh;
-		if (signature_join(im->store, im->batch, &h->digest, &sig,
-			    buf_span(&head_find(h, &sig.digest)->bytes), e) < 0 ||
-			hold(im, &im->held, &sig, e) < 0)
+		if (join_signature(im, m, &sig, &manifest, e) < 0)
 			return -1;
 	}
 	return batch_flush(im->batch, e);
@@ -334,10 +355,13 @@ static int join_signatures(struct import *im, const struct medium *m, struct err
 static int judge(void *ctx, const struct set_changes *c, struct err *e)
 {
 	struct import *im = ctx;
+	struct signers before = im->signers;
 
-	if (signers_check(im->store, im->medium, &c->newest, e) < 0 ||
+	if (signers_check(im->store, im->medium, &c->newest, &im->signers, e) < 0 ||
 		join_signatures(im, im->medium, e) < 0 || fault("import.accept", e) < 0)
 		return -1;
+	if (!signers_eq(&before, &im->signers))
+		say_signers(im);
 	im->offer.signatures = im->held.items;
 	im->offer.signature_count = im->held.count;
 	return 0;

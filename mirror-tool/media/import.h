@@ -8,7 +8,7 @@
 #ifndef MOAT_IMPORT_H
 #define MOAT_IMPORT_H
 
-#include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/signers.h"
 
 struct import_report {
 	const struct head *head; /* borrowed from the medium */
@@ -20,6 +20,8 @@ struct import_report {
 struct import_events {
 	/* Before the first byte is copied. */
 	void (*begin)(void *ctx, const struct import_report *r);
+	/* Who signs, as whose word it counts: when the others are called, and when it has changed by then. */
+	void (*signers)(void *ctx, const struct signers *by);
 	/* What will change, before the first byte is copied; again before the switch when that is
 	 * something else by then. */
 	void (*changes)(void *ctx, const struct set_changes *c);

@@ -12,7 +12,7 @@
 /* A set with its signatures, in the store or at the head of a medium. */
 struct signed_set {
 	struct cosign_claim claim;
-	const char *name;
+	const char *name; /* borrowed */
 	char reference[REF_TEXT_SIZE];
 	const struct set_signature *signatures;
 	size_t count;
@@ -92,6 +92,7 @@ static int is_signed_by(const struct signed_set *set, struct verify_key *key, st
 static void set_claim(struct signed_set *set, const char *name, const char *version,
 	const struct digest *d, struct span bytes)
 {
+	set->name = name;
 	snprintf(set->reference, sizeof(set->reference), "%s/set/%s:%s", SET_HOST, name, version);
 	set->claim =
 		(struct cosign_claim){ .digest = *d, .reference = set->reference, .bytes = bytes };
@@ -106,8 +107,7 @@ static struct span base_name(const char *path)
 	return span_of(slash ? slash + 1 : path);
 }
 
-/* "web" for /etc/moat/trust.d/web.pub */
-static struct span short_name(const struct verify_key *key)
+struct span signer_name(const struct verify_key *key)
 {
 	struct span name = base_name(verify_key_name(key));
 
@@ -123,7 +123,7 @@ static bool is_called(const struct verify_key *key, const char *name)
 
 	return strcmp(name, digest_hex(verify_key_id(key), hex)) == 0 ||
 	       strcmp(name, verify_key_name(key)) == 0 || span_is(base, name) ||
-	       span_is(short_name(key), name);
+	       span_is(signer_name(key), name);
 }
 
 static bool is_new_signer(const struct trust *trust, const struct verify_key *key)
@@ -152,71 +152,135 @@ static int check_names(const struct trust *trust, struct err *e)
 
 /* What the keys say of the two sets. */
 struct comparison {
-	const struct verify_key *before, *now; /* the first that signed, and may; NULL: none */
+	const struct trust *trust;
+	struct signed_set before, now;
+	const struct verify_key *signed_before,
+		*signs; /* the first that did, and may; NULL: none */
 	bool stays; /* one signed both, or one that signs now is allowed */
 };
 
-static int compare_key(struct comparison *c, const struct signed_set *before,
-	const struct signed_set *now, struct verify_key *key, bool allowed, struct err *e)
+static int compare_key(
+	struct comparison *c, struct verify_key *key, struct signers *out, struct err *e)
 {
-	int signed_before = is_signed_by(before, key, e);
-	int signs = signed_before < 0 ? -1 : is_signed_by(now, key, e);
+	int signed_before = is_signed_by(&c->before, key, e);
+	int signs = signed_before < 0 ? -1 : is_signed_by(&c->now, key, e);
+	bool counts;
 
 	if (signs < 0)
 		return -1;
-	signs = signs && key_text_allows(verify_key_text(key), now->name);
-	if (signed_before && !c->before)
-		c->before = key;
-	if (signs && !c->now)
-		c->now = key;
-	c->stays |= signs && (signed_before || allowed);
+	if (signed_before && !c->signed_before)
+		c->signed_before = key;
+	if (!signs || !key_text_allows(verify_key_text(key), c->now.name))
+		return 0;
+	if (!c->signs)
+		c->signs = key;
+	counts = out->first || signed_before || is_new_signer(c->trust, key);
+	c->stays |= counts;
+	out->items[out->count++] = (struct signer){ key, !signed_before, counts };
 	return 0;
 }
 
 static int refuse(
 	const struct comparison *c, const struct set *set, const char *version, struct err *e)
 {
-	struct span name = c->now ? short_name(c->now) : span_of("KEY");
+	struct span name = c->signs ? signer_name(c->signs) : span_of("KEY");
 
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s: the signer changed: version %s was signed by %s, %s by %s; if that is "
 		"meant: --allow-signer %.*s",
 		set->name, version,
-		c->before ? verify_key_name(c->before) : "a key that is not trusted here",
-		set->version, c->now ? verify_key_name(c->now) : "another", (int)name.len,
+		c->signed_before ? verify_key_name(c->signed_before)
+				 : "a key that is not trusted here",
+		set->version, c->signs ? verify_key_name(c->signs) : "another", (int)name.len,
 		name.data);
 }
 
-int signers_check(
-	struct store *s, const struct medium *m, const struct digest *newest, struct err *e)
+static struct signed_set set_of_medium(const struct medium *m)
 {
 	const struct head *h = &m->head;
-	const struct trust *trust = m->trust;
-	struct signed_set now = { .signatures = h->signatures,
+
+	return (struct signed_set){ .signatures = h->signatures,
 		.count = h->signature_count,
 		.blob = head_blob,
 		.ctx = (void *)(uintptr_t)h };
-	struct signed_set before = { .blob = store_blob, .ctx = s };
-	AUTO(mem_free) struct set_signature *kept = NULL;
-	AUTO(buf_release) struct buf index = BUF_INIT;
-	struct comparison c = { .stays = false };
-	char text[DIGEST_TEXT_SIZE];
-	struct set_info info;
-	int rc;
+}
 
-	if (check_names(trust, e) < 0)
-		return -1;
-	rc = newest->alg == DIGEST_NONE ? 0 : set_find(s, digest_text(newest, text), &info, e);
+/* The set that was accepted last, with what can be read of it. */
+struct kept_set {
+	struct set_info info;
+	struct set_signature *signatures;
+	struct buf index;
+};
+
+static void kept_set_release(struct kept_set *k)
+{
+	mem_free(&k->signatures);
+	buf_release(&k->index);
+}
+
+static int read_before(struct store *s, const struct digest *d, struct kept_set *kept,
+	struct signed_set *out, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc = d->alg == DIGEST_NONE ? 0 : set_find(s, digest_text(d, text), &kept->info, e);
+
 	if (rc <= 0)
 		return rc;
-	if (find_kept(&before, s, &info.digest, &kept, e) < 0 ||
-		read_kept(s, &info.digest, SET_BYTES_MAX, &index, e) < 0)
+	if (find_kept(out, s, d, &kept->signatures, e) < 0 ||
+		read_kept(s, d, SET_BYTES_MAX, &kept->index, e) < 0)
 		return -1;
-	set_claim(&before, info.name, info.version, &info.digest, buf_span(&index));
-	set_claim(&now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));
-	for (size_t i = 0; i < trust->count && !c.stays; i++)
-		if (compare_key(&c, &before, &now, trust->keys[i],
-			    is_new_signer(trust, trust->keys[i]), e) < 0)
+	set_claim(out, kept->info.name, kept->info.version, d, buf_span(&kept->index));
+	return 0;
+}
+
+int signers_check(struct store *s, const struct medium *m, const struct digest *before,
+	struct signers *out, struct err *e)
+{
+	const struct head *h = &m->head;
+	AUTO(kept_set_release) struct kept_set kept = { .index = BUF_INIT };
+	struct comparison c = { .trust = m->trust,
+		.before = { .blob = store_blob, .ctx = s },
+		.now = set_of_medium(m) };
+
+	*out = (struct signers){ .count = 0 };
+	if (check_names(m->trust, e) < 0 || read_before(s, before, &kept, &c.before, e) < 0)
+		return -1;
+	out->first = c.before.count == 0;
+	set_claim(&c.now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));
+	for (size_t i = 0; i < m->trust->count; i++)
+		if (compare_key(&c, m->trust->keys[i], out, e) < 0)
 			return -1;
-	return c.stays || before.count == 0 ? 0 : refuse(&c, &h->set, info.version, e);
+	return out->first || c.stays ? 0 : refuse(&c, &h->set, kept.info.version, e);
+}
+
+bool signers_eq(const struct signers *a, const struct signers *b)
+{
+	if (a->count != b->count || a->first != b->first)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->items[i].key != b->items[i].key ||
+			a->items[i].is_new != b->items[i].is_new ||
+			a->items[i].counts != b->items[i].counts)
+			return false;
+	return true;
+}
+
+/* --- keeping --------------------------------------------------------------------------------- */
+
+int signers_keep(const struct signers *by, const struct medium *m, size_t number, struct buf *out,
+	struct err *e)
+{
+	const struct head *h = &m->head;
+	struct verify_key *keys[TRUST_KEYS_MAX];
+	struct trust counted = { .keys = keys, .set = h->set.name };
+	struct signed_set now = set_of_medium(m);
+	const struct head_blob *manifest = head_find(h, &h->signatures[number].digest);
+
+	for (size_t i = 0; i < by->count; i++)
+		for (size_t k = 0; by->items[i].counts && k < m->trust->count; k++)
+			if (m->trust->keys[k] == by->items[i].key)
+				keys[counted.count++] = m->trust->keys[k];
+	set_claim(&now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));
+	return cosign_narrow(
+		buf_span(&manifest->bytes), &now.claim, &counted, now.blob, now.ctx, out, e);
 }

@@ -7,18 +7,43 @@
 
 #include "mirror-tool/media/medium.h"
 
+/* A trusted key that signs a set, and may. */
+struct signer {
+	const struct verify_key *key; /* borrowed from the trust */
+	bool is_new; /* it did not sign the set before */
+	bool counts; /* it signed the set before, or may sign from now on */
+};
+
+struct signers {
+	struct signer items[TRUST_KEYS_MAX]; /* as the trust has them */
+	size_t count;
+	bool first; /* there is no set before, or none of its signatures is left: all count */
+};
+bool signers_eq(const struct signers *a, const struct signers *b);
+
+/* "web" for /etc/moat/trust.d/web.pub: what new_signers may call it. */
+struct span signer_name(const struct verify_key *key);
+
 /*
  * Compare the signers of a medium's set with those of the set that was accepted last under its name.
  *
- * before:  that set; DIGEST_NONE: there is none.
  * m:       trusted; its trust has the keys of both sides. trust->new_signers are keys that may sign
  *          sets of this name from now on: a fingerprint, the file as it was given, or its name with
  *          or without ".pub".
+ * before:  that set; DIGEST_NONE: there is none.
  * Returns: 0 when there was no such set, when a signer stays, or when one that signs is new by consent.
+ *          One that joins a signer without consent does not count: whoever holds a key that is trusted
+ *          for anything could add its signature, and sign the next version alone.
  * Fails:   ERR_UNTRUSTED: the signer changed, which names both; ERR_INPUT: new_signers names a key
  *          that is not trusted.
  */
-MUST int signers_check(
-	struct store *s, const struct medium *m, const struct digest *before, struct err *e);
+MUST int signers_check(struct store *s, const struct medium *m, const struct digest *before,
+	struct signers *out, struct err *e);
+
+/* What the store shall keep of the medium's signature with this number: what signers made that count. Else
+ * those that do not would be signers of the set as soon as it is here. 1 and its manifest, appended
+ * to out; 0 nothing; -1. */
+MUST int signers_keep(const struct signers *by, const struct medium *m, size_t number,
+	struct buf *out, struct err *e);
 
 #endif

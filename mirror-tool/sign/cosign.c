@@ -161,6 +161,72 @@ int cosign_verify(const char *name, struct span manifest, const struct cosign_cl
 	return 0;
 }
 
+/* --- narrowing ------------------------------------------------------------------------------- */
+
+/* The keys that a narrowed manifest names, each once. */
+static int add_key(const struct verify_key *by, struct buf *keys, struct err *e)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+
+	if (verify_key_write(by, &pem, e) < 0)
+		return -1;
+	if (!strstr(keys->data, pem.data))
+		buf_add(keys, pem.data, pem.len);
+	return 0;
+}
+
+/* Layers that do not hold go from m. */
+static int narrow_layers(const struct trial *t, struct manifest *m, struct buf *keys, struct err *e)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct verify_key *by;
+		struct err why = ERR_INIT;
+
+		if (strcmp(m->items[i].media_type, MEDIA_COSIGN_PAYLOAD) != 0 ||
+			try_payload(t, &m->items[i], &by, &why) < 0)
+			continue;
+		if (add_key(by, keys, e) < 0)
+			return -1;
+		m->items[kept++] = m->items[i];
+	}
+	m->count = kept;
+	return 0;
+}
+
+int cosign_narrow(struct span manifest, const struct cosign_claim *claim, const struct trust *trust,
+	cosign_blob_fn *blob, void *ctx, struct buf *out, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(mem_free) struct descriptor *layers = NULL;
+	AUTO(buf_release) struct buf keys = BUF_INIT;
+	struct trial t = { claim, trust, blob, ctx };
+	struct err why = ERR_INIT;
+	const struct verify_key *by;
+	struct manifest narrowed;
+
+	if (try_manifest(&t, "signature", manifest, &by, &why) < 0)
+		return 0;
+	if (manifest_parse(&m, "signature", NULL, manifest, e) < 0)
+		return -1;
+	layers = mem_alloc((m.count + 1) * sizeof(*layers));
+	memcpy(layers, m.items, m.count * sizeof(*layers));
+	narrowed = (struct manifest){ .items = layers, .count = m.count };
+	buf_str(&keys, "");
+	if (!cosign_is_bundle(&m) && narrow_layers(&t, &narrowed, &keys, e) < 0)
+		return -1;
+	if (narrowed.count == m.count)
+		buf_add(out, manifest.data, manifest.len);
+	else if (m.has_config)
+		cosign_write_legacy(out, &narrowed, &m.config, keys.data);
+	else
+		return 0;
+	return 1;
+}
+
+/* --- a set ----------------------------------------------------------------------------------- */
+
 int cosign_verify_set(struct cosign_candidate candidates[], size_t count,
 	const struct cosign_claim *claim, const struct trust *trust, cosign_blob_fn *blob,
 	void *ctx, struct err *e)

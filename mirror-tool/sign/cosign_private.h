@@ -12,6 +12,10 @@
 #define STATEMENT_TYPE_OLD "https://in-toto.io/Statement/v0.1" /* cosign attest writes it */
 #define PREDICATE_TYPE "https://sigstore.dev/cosign/sign/v1"
 
+/* Append a legacy manifest of the layers of m. keys: PEM of those that signed them, or "". */
+void cosign_write_legacy(struct buf *out, const struct manifest *m, const struct descriptor *config,
+	const char *keys);
+
 /* Append DSSE's pre-authentication encoding of an in-toto payload: what is really signed. */
 void cosign_write_pae(struct buf *out, struct span payload);
 

@@ -135,7 +135,7 @@ static void join_keys(struct buf *out, const struct manifest *a, const struct ma
 		buf_str(out, y);
 }
 
-static void write_joined(struct buf *out, const struct manifest *m, const struct descriptor *config,
+void cosign_write_legacy(struct buf *out, const struct manifest *m, const struct descriptor *config,
 	const char *keys)
 {
 	struct annotation note = { COSIGN_PUBLIC_KEY, keys };
@@ -178,7 +178,7 @@ int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err
 		return err_set(
 			e, ERR_INPUT, "more than %d signatures under one tag", COSIGN_LAYERS_MAX);
 	join_keys(&keys, &x, &y);
-	write_joined(out, &both, x.has_config ? &x.config : &y.config, keys.data);
+	cosign_write_legacy(out, &both, x.has_config ? &x.config : &y.config, keys.data);
 	if (out->len > MANIFEST_MAX)
 		return err_set(e, ERR_INPUT,
 			"the signatures under one tag have %zu bytes, at most %u may be read",

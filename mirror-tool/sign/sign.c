@@ -255,17 +255,22 @@ int sign_bytes(const struct sign_key *k, struct span bytes, struct buf *signatur
 	return 0;
 }
 
-int sign_key_write_public(const struct sign_key *k, struct buf *pem, struct err *e)
+static int write_public(EVP_PKEY *pkey, struct buf *pem, struct err *e)
 {
 	AUTO(bio_free) BIO *out = BIO_new(BIO_s_mem());
 	char *text;
 	long len;
 
-	if (!out || !PEM_write_bio_PUBKEY(out, k->pkey))
+	if (!out || !PEM_write_bio_PUBKEY(out, pkey))
 		return crypto_err(e, ERR_IO, "write the public key");
 	len = BIO_get_mem_data(out, &text);
 	buf_add(pem, text, (size_t)len);
 	return 0;
+}
+
+int sign_key_write_public(const struct sign_key *k, struct buf *pem, struct err *e)
+{
+	return write_public(k->pkey, pem, e);
 }
 
 const struct digest *sign_key_id(const struct sign_key *k)
@@ -353,6 +358,11 @@ const char *verify_key_name(const struct verify_key *k)
 struct key_text *verify_key_text(struct verify_key *k)
 {
 	return &k->text;
+}
+
+int verify_key_write(const struct verify_key *k, struct buf *pem, struct err *e)
+{
+	return write_public(k->pkey, pem, e);
 }
 
 int verify_bytes(const struct verify_key *k, struct span bytes, struct span signature)

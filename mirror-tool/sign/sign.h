@@ -90,6 +90,9 @@ const char *verify_key_name(const struct verify_key *k); /* the file it came fro
 /* What the key may be used for: empty unless trust_load() read it. Of the key's life. */
 struct key_text *verify_key_text(struct verify_key *k);
 
+/* Append the key as PEM. */
+MUST int verify_key_write(const struct verify_key *k, struct buf *pem, struct err *e);
+
 /* Did this key sign these bytes? 1 yes, 0 no (also when the signature is no DER). */
 MUST int verify_bytes(const struct verify_key *k, struct span bytes, struct span signature);
 

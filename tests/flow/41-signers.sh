@@ -76,11 +76,17 @@ for key in "$PUB" "$T/other.pub"; do
 	(cd "$T/papers" && must bash -e "$T/steps") && out_has 'Verified OK'
 done
 
-step 'a set that comes again with a further signature gets it; none is lost by a rebuild'
-both() { moat import --store "$T/grows" --key "$PUB" --key "$T/other.pub" "$1"; }
+step 'a set that comes again with a further signature gets it with consent; none is lost by a rebuild'
+both() { moat import --store "$T/grows" --key "$PUB" --key "$T/other.pub" "$@"; }
 must both "$T/by-one"
 same "$(keys_of --store "$T/grows")" 'bundle:1 cosign:1'
-must both "$T/by-two"
+must both --json "$T/by-two"
+err_has "^moat: warning: set apps-web $version is also signed by $T/other.pub, .* --allow-signer other$"
+same "$(jq -r '.signers[] | "\(.key) \(.new) \(.counts)"' "$T/out" | sort | xargs)" \
+	"$(printf '%s\n' "$PUB false true" "$T/other.pub true false" | sort | xargs)"
+same "$(keys_of --store "$T/grows")" 'bundle:1 cosign:1'
+must both --allow-signer other "$T/by-two"
+err_has "^moat: set apps-web: $T/other.pub may sign the next versions$"
 same "$(keys_of --store "$T/grows")" 'bundle:1 bundle:1 cosign:2'
 must both "$T/by-one"
 same "$(keys_of --store "$T/grows")" 'bundle:1 bundle:1 cosign:2'
@@ -149,6 +155,22 @@ err_has "was signed by $T/other.pub, next.1 by $PUB; .* --allow-signer moat"
 must other --version next.1
 export_to "$T/with-both"
 must moat import --store "$T/gate" "${keys[@]}" "$T/with-both"
+
+step 'a key is replaced: old and new sign a version that is consented to, then the new one signs alone'
+must moat seal --lock "$LOCK" --store "$OUT" --key "$T/other.key" --version next.2
+export_to "$T/alone"
+must moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+rotate() {
+	rm -rf "$T/gate"
+	cp -r "$T/first" "$T/gate"
+	must moat import --store "$T/gate" "${keys[@]}" "$@" "$T/with-both"
+}
+rotate
+must_fail 3 moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+err_has "signer changed: version next.1 was signed by $PUB, next.2 by $T/other.pub"
+rotate --allow-signer other
+must moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+clean "$T/gate"
 
 if [ "${MOAT_TEST_GO:-}" = all ] && go_can cosign; then
 	step 'cosign takes either key, in both forms'

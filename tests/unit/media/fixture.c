@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mirror-tool/media/signatures.h"
 #include "mirror-tool/sign/cosign.h"
 
 static struct image_pin pins[8];
@@ -66,7 +67,8 @@ static struct digest put(struct store *s, const struct buf *bytes)
 	return d;
 }
 
-static void sign(struct fixture *f, const char *name, const char *version, const struct digest *set)
+void fixture_sign(
+	struct fixture *f, const char *name, const char *version, const struct digest *set)
 {
 	AUTO(cosign_signature_release) struct cosign_signature legacy = COSIGN_SIGNATURE_INIT;
 	AUTO(cosign_signature_release) struct cosign_signature bundle = COSIGN_SIGNATURE_INIT;
@@ -88,6 +90,8 @@ static void sign(struct fixture *f, const char *name, const char *version, const
 	strcpy(signatures[0].media_type, MEDIA_OCI_MANIFEST);
 	strcpy(signatures[1].media_type, MEDIA_OCI_MANIFEST);
 	ref_fallback_tag(set, ".sig", signatures[0].tag);
+	assert_ok(
+		signature_join(f->out, NULL, set, &signatures[0], buf_span(&legacy.manifest), &e));
 	assert_ok(set_accept(f->out,
 		&(struct set_offer){
 			.digest = set, .signatures = signatures, .signature_count = 2 },
@@ -98,7 +102,7 @@ struct digest fixture_seal(struct fixture *f, const char *name, const char *vers
 {
 	struct digest set = image_set(f->out, name, version, pins, 6);
 
-	sign(f, name, version, &set);
+	fixture_sign(f, name, version, &set);
 	return set;
 }
 
@@ -145,19 +149,24 @@ unsigned fixture_volumes(const struct fixture *f)
 	return (unsigned)paths.count;
 }
 
+static void told_signers(void *ctx, const struct signers *by)
+{
+	*(struct signers *)ctx = *by;
+}
+
 int fixture_import(
 	struct fixture *f, const char *name, const char *const *paths, size_t count, struct err *e)
 {
 	AUTO(store_close) struct store *s = sandbox_store(f->sb, name, STORE_WRITE);
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	const char *folder = f->medium;
-	static const struct import_events none;
+	struct import_events events = { .signers = told_signers, .ctx = &f->signers };
 	struct import_terms terms = { .trust = &f->trust,
 		.paths = paths ? paths : &folder,
 		.path_count = paths ? count : 1 };
 
 	err_clear(e);
-	return import_medium(s, &terms, &none, &m, e);
+	return import_medium(s, &terms, &events, &m, e);
 }
 
 const char *fixture_volume(const struct fixture *f, unsigned n, unsigned of)

@@ -18,6 +18,7 @@ struct fixture {
 	struct trust trust; /* of that key */
 	struct digest set;
 	char medium[128]; /* its folder */
+	struct signers signers; /* as the last import told */
 };
 
 /* Three images that share layers, a two-platform index of which one child is held, an artifact with
@@ -27,6 +28,10 @@ void fixture_close(struct fixture *f); /* for AUTO */
 
 /* The same pins under another name or version; sealed, signed, accepted. */
 struct digest fixture_seal(struct fixture *f, const char *name, const char *version);
+
+/* Sign it with f->key, beside whoever signed it already. */
+void fixture_sign(
+	struct fixture *f, const char *name, const char *version, const struct digest *set);
 
 /* Onto f->medium (emptied first), in volumes of at most limit bytes (0: one). */
 void fixture_export(struct fixture *f, uint64_t limit);

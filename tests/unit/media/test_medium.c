@@ -14,6 +14,7 @@
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/media/tar_write.h"
 #include "mirror-tool/media/verify.h"
+#include "mirror-tool/sign/cosign.h"
 #include "storage/base/fs.h"
 
 #define MIB (1u << 20)
@@ -831,6 +832,126 @@ static void import__keeps_to_the_signers_of_a_name(void **state)
 	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
 }
 
+/* The first key or the other one again. */
+static void keep_key(struct fixture *f, const char *name)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_ok(sign_key_write(f->key, NULL, &pem, &e));
+	sandbox_write(sandbox_path(f->sb, name), pem.data, pem.len);
+}
+
+static void use_key_of(struct fixture *f, const char *name)
+{
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(
+		fs_read_file(AT_FDCWD, sandbox_path(f->sb, name), KEY_FILE_MAX, &pem, &e), 1);
+	sign_key_free(&f->key);
+	assert_ok(sign_key_read(&f->key, name, buf_span(&pem), NULL, &e));
+}
+
+/* "+" for each key of the trust that signs and counts, "-" for one that does not count; "?" when new. */
+static void assert_signers(const struct fixture *f, const char *want)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT;
+
+	for (size_t i = 0; i < f->signers.count; i++) {
+		const struct signer *s = &f->signers.items[i];
+
+		buf_printf(&got, "%s%s%s ", s->counts ? "+" : "-", verify_key_name(s->key),
+			s->is_new ? "?" : "");
+	}
+	assert_string_equal(got.len ? got.data : "", want);
+}
+
+/* How many signatures of the newest set the store has that hold under the key, of both forms; each layer is
+ * one. */
+static void assert_kept(struct fixture *f, size_t key, size_t want)
+{
+	AUTO(store_close) struct store *s = sandbox_store(f->sb, "in", STORE_READ);
+	AUTO(mem_free) struct set_signature *list = NULL;
+	AUTO(buf_release) struct buf pem = BUF_INIT;
+	size_t count = 0, got = 0;
+	struct err e = ERR_INIT;
+
+	assert_ok(verify_key_write(f->trust.keys[key], &pem, &e));
+	assert_ok(set_signatures(s, &f->set, &list, &count, &e));
+	for (size_t i = 0; i < count; i++) {
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+		AUTO(buf_release) struct buf text = BUF_INIT;
+		const char *keys;
+
+		assert_int_equal(blob_read(s, &list[i].digest, MANIFEST_MAX, &text, &e), 1);
+		assert_ok(manifest_parse(&m, "signature", NULL, buf_span(&text), &e));
+		keys = annotation_get(&m.annotations, COSIGN_PUBLIC_KEY);
+		got += keys && strstr(keys, pem.data);
+	}
+	assert_int_equal(got, want);
+}
+
+static void import_allowing(struct fixture *f, const char *name)
+{
+	struct err e = ERR_INIT;
+
+	f->trust.new_signers = &name;
+	f->trust.new_signer_count = name != NULL;
+	fixture_export(f, 0);
+	assert_ok(fixture_import(f, "in", NULL, 0, &e));
+	f->trust.new_signer_count = 0;
+}
+
+static void assert_refused(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+
+	fixture_export(f, 0);
+	assert_err(fixture_import(f, "in", NULL, 0, &e), ERR_UNTRUSTED, "the signer changed");
+}
+
+/* Old and new key sign one version, then the new one alone: with a consent in between. Without it whoever has
+ * a key that is trusted, and the medium in his hands, would be next. */
+static void import__a_signer_joins_only_with_consent(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+
+	fixture_open(&f, *state, 3000);
+	keep_key(&f, "old");
+	import_allowing(&f, NULL);
+	assert_signers(&f, "+moat.pub? ");
+	/* The version that is here, with a signature more. */
+	use_another_key(&f, "other.pub");
+	keep_key(&f, "new");
+	fixture_sign(&f, "platform", "1.0", &f.set);
+	import_allowing(&f, NULL);
+	assert_signers(&f, "+moat.pub -other.pub? ");
+	assert_kept(&f, 0, 2);
+	assert_kept(&f, 1, 0);
+	f.set = fixture_seal(&f, "platform", "2.0");
+	assert_refused(&f);
+	/* The next one by both, which may be asked for again. */
+	f.set = fixture_seal(&f, "platform", "3.0");
+	use_key_of(&f, "old");
+	fixture_sign(&f, "platform", "3.0", &f.set);
+	import_allowing(&f, NULL);
+	assert_signers(&f, "+moat.pub -other.pub? ");
+	assert_kept(&f, 1, 0);
+	import_allowing(&f, "other");
+	assert_signers(&f, "+moat.pub +other.pub? ");
+	assert_kept(&f, 0, 2);
+	assert_kept(&f, 1, 2);
+	/* And by the new one alone; then the old one is none any more. */
+	use_key_of(&f, "new");
+	f.set = fixture_seal(&f, "platform", "4.0");
+	import_allowing(&f, NULL);
+	assert_signers(&f, "+other.pub ");
+	use_key_of(&f, "old");
+	f.set = fixture_seal(&f, "platform", "5.0");
+	assert_refused(&f);
+}
+
 /* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
 static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
 {
@@ -947,6 +1068,7 @@ int main(void)
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),
+		TEST(import__a_signer_joins_only_with_consent),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};

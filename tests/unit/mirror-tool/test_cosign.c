@@ -550,6 +550,53 @@ static void cosign_join_legacy__keeps_every_signature(void **state)
 		"BEGIN PUBLIC KEY"));
 }
 
+/* Of a manifest that two keys signed, beside a layer that nobody did. */
+static void cosign_narrow__leaves_what_trusted_keys_signed(void **state)
+{
+	struct ours *o = *state;
+	AUTO(sign_key_free) struct sign_key *second = NULL;
+	AUTO(cosign_signature_release) struct cosign_signature more = COSIGN_SIGNATURE_INIT;
+	AUTO(buf_release) struct buf both = BUF_INIT, bundle = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	sign_again(o, &second, &more);
+	assert_int_equal(cosign_join_legacy(buf_span(&o->legacy.manifest), buf_span(&more.manifest),
+				 &both, &e),
+		1);
+	for (size_t i = 0; i < 2; i++) {
+		size_t keys[] = { 0, o->trust.count - 1 }, key = keys[i];
+		struct trust one = { .keys = &o->trust.keys[key], .count = 1 };
+		struct trust other = { .keys = &o->trust.keys[keys[!i]], .count = 1 };
+		AUTO(buf_release) struct buf out = BUF_INIT, pem = BUF_INIT, again = BUF_INIT;
+		AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+
+		assert_int_equal(cosign_narrow(buf_span(&both), &o->claim, &one, from_shelf,
+					 &o->shelf, &out, &e),
+			1);
+		assert_signed_by(o, &out, key);
+		assert_int_equal(manifest_parse(&m, "narrowed", NULL, buf_span(&out), &e), 0);
+		assert_int_equal(m.count, 1);
+		assert_int_equal(verify_key_write(o->trust.keys[key], &pem, &e), 0);
+		assert_string_equal(annotation_get(&m.annotations, COSIGN_PUBLIC_KEY), pem.data);
+		assert_int_equal(cosign_narrow(buf_span(&out), &o->claim, &one, from_shelf,
+					 &o->shelf, &again, &e),
+			1);
+		assert_string_equal(again.data, out.data);
+		assert_int_equal(cosign_narrow(buf_span(&out), &o->claim, &other, from_shelf,
+					 &o->shelf, &again, &e),
+			0);
+		/* A bundle has one signature. */
+		buf_clear(&bundle);
+		assert_int_equal(cosign_narrow(buf_span(&o->bundle.manifest), &o->claim, &one,
+					 from_shelf, &o->shelf, &bundle, &e),
+			key == 0);
+		assert_true(bundle.len == (key == 0 ? o->bundle.manifest.len : 0));
+	}
+	assert_int_equal(cosign_narrow(span_of("{}"), &o->claim, &o->trust, from_shelf, &o->shelf,
+				 &bundle, &e),
+		0);
+}
+
 static void cosign_join_legacy__refuses(void **state)
 {
 	struct ours *o = *state;
@@ -616,6 +663,7 @@ int main(void)
 		cmocka_unit_test(cosign_verify_bundle__spellings),
 		cmocka_unit_test(cosign_verify__the_layer_tells_the_form),
 		cmocka_unit_test(cosign_join_legacy__keeps_every_signature),
+		cmocka_unit_test(cosign_narrow__leaves_what_trusted_keys_signed),
 		cmocka_unit_test(cosign_join_legacy__refuses),
 		cmocka_unit_test(cosign_join_legacy__makes_nothing_too_long_to_be_read),
 	};

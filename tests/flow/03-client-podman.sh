@@ -10,7 +10,7 @@ island_create
 moatd_start "$IN"
 
 step 'moat writes the configuration'
-must moat node config --runtime podman --server "http://$INSIDE" --store "$IN" --write "$T/node"
+node_config podman
 config=$(find "$T/node" -name '*.conf')
 exists "$config"
 
@@ -35,12 +35,27 @@ done
 step 'a name that did not travel is not found, and quickly'
 must_fail '[1-9][0-9]*' timeout 60 podman_ pull docker.io/library/stranger:1
 
-step 'rules that want a login: auth.json has that of the server, as moat-node(1) has it'
+step 'rules that want a login: moat writes it, and it stays when the files are written again'
 htpasswd node secret >"$T/users"
 echo '- {repositories: ["**"], users: [node], actions: [pull]}' >"$T/access.yaml"
 stop "$MOATD_PID"
 moatd_start "$IN" --users "$T/users" --access "$T/access.yaml"
 must podman_ rmi --all --force
 must_fail '[1-9][0-9]*' timeout 60 podman_ pull docker.io/library/multi:1.0
-must podman_ login --authfile "$T/auth.json" --tls-verify=false -u node -p secret "$INSIDE"
-must podman_ pull --authfile "$T/auth.json" docker.io/library/multi:1.0
+auth=$T/node/root/.config/containers/auth.json
+absent "$auth"
+node_login podman
+must podman_ pull --authfile "$auth" docker.io/library/multi:1.0
+must podman_ rmi --all --force
+node_config podman
+must podman_ pull --authfile "$auth" docker.io/library/multi:1.0
+same "$(stat -c %a "$auth")" 600
+
+step 'another password: the old one is refused, the new one written over it'
+htpasswd node changed >"$T/users"
+kill -HUP "$MOATD_PID"
+wait_until 10 inside curl -sf -u node:changed "$URL/v2/"
+must podman_ rmi --all --force
+must_fail '[1-9][0-9]*' timeout 60 podman_ pull --authfile "$auth" docker.io/library/multi:1.0
+node_login podman changed
+must podman_ pull --authfile "$auth" docker.io/library/multi:1.0

@@ -11,7 +11,7 @@ moatd_start "$IN"
 containerd_start
 
 step 'moat writes hosts.toml'
-must moat node config --runtime containerd --server "http://$INSIDE" --store "$IN" --write "$T/node"
+node_config containerd
 hosts=$T/node/etc/containerd/certs.d
 exists "$hosts/docker.io/hosts.toml"
 
@@ -29,15 +29,28 @@ step 'a name that did not travel is not found, and upstream is not asked'
 must_fail '[1-9][0-9]*' timeout 60 ip netns exec "$ISLAND" ctr --address "$T/containerd/sock" \
 	images pull --hosts-dir "$hosts" docker.io/library/stranger:1
 
-step 'rules that want a login: a header in hosts.toml, as moat-node(1) has it'
+step 'rules that want a login: moat writes it, and it stays when the files are written again'
 htpasswd node secret >"$T/users"
 echo '- {repositories: ["**"], users: [node], actions: [pull]}' >"$T/access.yaml"
 stop "$MOATD_PID"
 moatd_start "$IN" --users "$T/users" --access "$T/access.yaml"
-must_fail '[1-9][0-9]*' ctr_ images pull --snapshotter native --hosts-dir "$hosts" \
-	docker.io/library/debian:12
-cat >>"$hosts/docker.io/hosts.toml" <<END
-  [host."http://$INSIDE".header]
-    authorization = "Basic $(printf node:secret | base64)"
-END
-must ctr_ images pull --snapshotter native --hosts-dir "$hosts" docker.io/library/debian:12
+pull_() { ctr_ images pull --snapshotter native --hosts-dir "$hosts" "docker.io/library/$1"; }
+must_fail '[1-9][0-9]*' pull_ debian:12
+node_login containerd
+must pull_ debian:12
+must ctr_ images rm docker.io/library/debian:12
+node_config containerd
+must pull_ debian:12
+same "$(stat -c %a "$hosts/docker.io/hosts.toml")" 600
+
+step 'with a login, what is not there is said to be not there'
+must_fail '[1-9][0-9]*' pull_ stranger:1
+err_has 'not found'
+
+step 'another password: the old one is refused, the new one written over it'
+htpasswd node changed >"$T/users"
+kill -HUP "$MOATD_PID"
+wait_until 10 inside curl -sf -u node:changed "$URL/v2/"
+must_fail '[1-9][0-9]*' pull_ debian:12
+node_login containerd changed
+must pull_ debian:12

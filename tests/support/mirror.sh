@@ -36,6 +36,17 @@ clean() { must moat verify --store "${1:-$IN}"; }
 carry_out() { write_list "$@" && pin && pull && seal && export_to; }
 carry() { carry_out "$@" && import; }
 
+# node_config RUNTIME [OPTION...]: what moat writes for nodes, into $T/node
+node_config() {
+	must moat node config --runtime "$1" --server "$URL" --store "$IN" --write "$T/node" "${@:2}"
+}
+
+# node_login RUNTIME [PASSWORD]: with a login as "node"
+node_login() {
+	(umask 077 && printf '%s\n' "${2:-secret}" >"$T/node.password")
+	node_config "$1" --user node --password-file "$T/node.password"
+}
+
 # same_everywhere REPO REFERENCE [NAME-INSIDE]: upstream's manifest is moatd's, byte by byte
 same_everywhere() {
 	get_manifest "$UPSTREAM" "$1" "$2" >"$T/upstream.manifest" || _fail "upstream lacks $1 $2"

@@ -186,7 +186,7 @@ int conflicts_json(struct store *s, const char *set, struct buf *out, struct err
 
 	json_key(out, "conflicts");
 	buf_char(out, '[');
-	if (list_conflicts(s, json_conflict, &of, e) < 0)
+	if (s && list_conflicts(s, json_conflict, &of, e) < 0)
 		return -1;
 	buf_char(out, ']');
 	return 0;

@@ -18,8 +18,8 @@ void changes_json(struct buf *out, const struct set_changes *c);
  * them. Nothing when there are none. */
 MUST int conflicts_note(struct store *s, struct err *e);
 
-/* A member "conflicts": an array, empty when there are none. set: NULL, or only those that have to do
- * with the set of this name. */
+/* A member "conflicts": an array, empty when there are none. s: NULL for a medium, which has none. set:
+ * NULL, or only those that have to do with the set of this name. */
 MUST int conflicts_json(struct store *s, const char *set, struct buf *out, struct err *e);
 
 /* A member "takes": an array of the sets whose tags this one may take. */

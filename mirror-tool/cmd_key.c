@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "mirror-tool/json_out.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
@@ -85,24 +86,28 @@ struct shown {
 	const struct key_text *text; /* NULL: not said, as of a private key */
 };
 
+/* "*" when there is no limit; none of a private key, which does not say. */
+static void json_sets(struct buf *line, const struct key_text *text)
+{
+	json_key(line, "sets");
+	buf_str(line, text && !text->set_count ? "[\"*\"" : "[");
+	for (size_t i = 0; text && i < text->set_count; i++) {
+		json_comma(line);
+		json_quote(line, text->sets[i].text, false);
+	}
+	buf_char(line, ']');
+}
+
 static void print_json(struct buf *line, const struct shown *k, const char *hex)
 {
 	buf_char(line, '{');
-	if (k->key) {
-		buf_str(line, "\"key\":");
-		json_quote(line, k->key, false);
-		buf_char(line, ',');
-	}
-	buf_str(line, "\"public\":");
-	json_quote(line, k->pub, false);
-	buf_printf(line, ",\"fingerprint\":\"%s\"", hex);
-	if (k->text)
-		buf_str(line, k->text->set_count ? ",\"sets\":[" : ",\"sets\":[\"*\"]");
-	for (size_t i = 0; k->text && i < k->text->set_count; i++) {
-		buf_str(line, i ? "," : "");
-		json_quote(line, k->text->sets[i].text, false);
-	}
-	buf_str(line, k->text && k->text->set_count ? "]}" : "}");
+	if (k->key)
+		json_pair(line, "key", k->key);
+	json_pair(line, "public", k->pub);
+	json_pair(line, "fingerprint", hex);
+	if (!k->key)
+		json_sets(line, k->text);
+	buf_char(line, '}');
 }
 
 static void print_key(const struct tool *t, const struct shown *k)

@@ -206,6 +206,7 @@ static void file_row(struct listing *l, const struct look_set *s, const struct s
 	json_pair(&l->text, "platform", child->platform);
 	json_pair(&l->text, "reference", reference);
 	json_pair(&l->text, "set", s->info.name);
+	json_pair(&l->text, "version", s->info.version);
 	json_flag(&l->text, "served", l->served);
 	json_number(&l->text, "size", layer->size);
 	buf_char(&l->text, '}');
@@ -378,9 +379,9 @@ static int end_object(const struct tool *t, struct look *look, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 
-	if (look->store && conflicts_json(look->store, NULL, &text, e) < 0)
+	if (conflicts_json(look->store, NULL, &text, e) < 0)
 		return -1;
-	fprintf(t->out, "%s%s}\n", text.len ? ",\n" : "", text.len ? text.data : "");
+	fprintf(t->out, ",\n%s}\n", text.data);
 	return 0;
 }
 

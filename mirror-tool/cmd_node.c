@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "mirror-tool/json_out.h"
 #include "mirror-tool/node/node.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
@@ -164,11 +165,10 @@ static int print_files(const struct tool *t, struct node_files *files, struct er
 			return -1;
 		if (!t->json)
 			fprintf(t->out, "### %s\n%s\n", f->path, text.data);
-		buf_str(&json, i ? ",\n{\"path\":" : "{\"path\":");
-		json_quote(&json, f->path, false);
-		buf_str(&json, ",\"text\":");
-		json_quote(&json, text.data, false);
-		buf_str(&json, "}");
+		buf_str(&json, i ? ",\n{" : "{");
+		json_pair(&json, "path", f->path);
+		json_pair(&json, "text", text.data);
+		buf_char(&json, '}');
 	}
 	if (t->json)
 		fprintf(t->out, "[%s]\n", json.data);
@@ -250,21 +250,39 @@ static int keep_backup(const struct change *c, struct err *e)
 	return fs_replace_file(AT_FDCWD, path, buf_span(&c->have), 0600, e);
 }
 
+static const char *change_name(const struct change *c)
+{
+	return !c->needed ? "unchanged" : c->keep ? "merged" : "written";
+}
+
 static int apply(const struct tool *t, const struct change *c, struct err *e)
 {
 	AUTO(mem_free) char *folder = mem_strdup(c->path);
 
 	if (!c->needed) {
-		tool_note(t, "%s: unchanged", c->path);
+		tool_note(t, "%s: %s", c->path, change_name(c));
 		return 0;
 	}
 	*strrchr(folder, '/') = '\0';
 	if (fs_make_dirs(folder, 0755, e) < 0 || (c->keep && keep_backup(c, e) < 0) ||
 		fs_replace_file(AT_FDCWD, c->path, buf_span(&c->text), c->mode, e) < 0)
 		return -1;
-	tool_note(t, "%s: %s%s", c->path, c->keep ? "merged; before: " BACKUP : "written",
-		c->keep ? " beside it" : "");
+	tool_note(t, "%s: %s%s", c->path, change_name(c),
+		c->keep ? "; before: " BACKUP " beside it" : "");
 	return 0;
+}
+
+static void print_changes(const struct tool *t, const struct changes *all)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < all->count; i++) {
+		buf_str(&out, i ? ",\n{" : "{");
+		json_pair(&out, "path", all->items[i].path);
+		json_pair(&out, "change", change_name(&all->items[i]));
+		buf_char(&out, '}');
+	}
+	fprintf(t->out, "[%s]\n", out.data);
 }
 
 static int write_files(
@@ -281,6 +299,8 @@ static int write_files(
 	for (size_t i = 0; i < all.count; i++)
 		if (apply(t, &all.items[i], e) < 0)
 			return -1;
+	if (t->json)
+		print_changes(t, &all);
 	if (!t->quiet)
 		print_notes(stderr, &files->notes);
 	return 0;

@@ -14,20 +14,19 @@ void page_release(struct page *p)
 
 void page_fact(struct page *p, const char *label, const char *value)
 {
-	if (!*value)
-		return;
 	if (p->json)
 		json_pair(&p->text, label, value);
-	else
+	else if (*value)
 		buf_printf(&p->text, "%-12s %s\n", label, value);
 }
 
 void page_fact_digest(struct page *p, const char *label, const struct digest *d)
 {
-	char text[DIGEST_TEXT_SIZE];
+	char text[DIGEST_TEXT_SIZE] = "";
 
 	if (d->alg != DIGEST_NONE)
-		page_fact(p, label, digest_text(d, text));
+		digest_text(d, text);
+	page_fact(p, label, text);
 }
 
 void page_fact_bytes(struct page *p, const char *label, uint64_t bytes)

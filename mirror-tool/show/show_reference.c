@@ -179,8 +179,12 @@ static void show_owner(struct shown *shown)
 	const struct set_info *info = shown->set ? &shown->set->info : &none;
 	AUTO(mem_free) char *set = mem_printf("%s:%s", info->name, info->version);
 
-	if (shown->set)
+	if (p->json) {
+		json_pair(&p->text, "set", info->name);
+		json_pair(&p->text, "version", info->version);
+	} else if (shown->set) {
 		page_fact(p, "set", set);
+	}
 	if (shown->set || p->json)
 		show_state(p, info);
 	else

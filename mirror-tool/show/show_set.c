@@ -218,8 +218,7 @@ int show_set(struct page *p, struct look_set *s, struct err *e)
 	show_entries(p, &s->set, LOOK_IMAGE, "images");
 	show_entries(p, &s->set, LOOK_FILE, "files");
 	show_entries(p, &s->set, LOOK_ATTACHED, "attached");
-	if (!p->look->store)
-		return 0;
-	return p->json ? conflicts_json(p->look->store, s->set.name, &p->text, e)
-		       : conflicts_note(p->look->store, e);
+	if (p->json)
+		return conflicts_json(p->look->store, s->set.name, &p->text, e);
+	return p->look->store ? conflicts_note(p->look->store, e) : 0;
 }

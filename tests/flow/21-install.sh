@@ -30,6 +30,7 @@ step 'man pages are there and can be read'
 for verb in moat moatd; do
 	exists "$(find "$T/usr" -name "$verb.[18]*")"
 done
+same "$(find "$T/usr" -path '*/man/*' -type f | wc -l)" "$(find "$SOURCE/docs/man" -type f | wc -l)" 'every page'
 
 step 'for /usr, as a package would: the configuration is in /etc, and so says the unit'
 DESTDIR=$T/root must cmake --install "$BUILD" --prefix /usr

@@ -1,54 +1,200 @@
 #!/usr/bin/env bash
-# The keys of each verb's --json, and the type of each: programs read them, so none is lost or changed.
+# The keys of each verb's --json and the type of each, as moat-json(7) lists them: programs read them, so none is
+# lost or changed; nor may the page have one that is never printed.
 . "$(dirname "$0")/../support/lib.sh"
-
-# types FILTER TYPES: of the object that the filter picks, "key:type" of every key
-types() { same "$(jq -r "$1 | to_entries | map(\"\(.key):\(.value | type)\") | sort | join(\" \")" "$T/out")" "$2"; }
-
-PIN='drift:array excuses:number failed:array lock:string pins:number skipped:array written:boolean'
-PULL='bytes:number failed:array foreign:array pins:number quarantined:number'
-SET='accepted:number active:boolean bytes:number digest:string generation:number missing:number pins:number set:string takes:array version:string'
-IMAGE='absent:array bytes:number digest:string held:array mediaType:string reference:string served:boolean set:string version:string'
-UNSEALED='bytes:number digest:string mediaType:string reference:string'
-EXPORT='bytes:number digest:string excuses:number set:string to:string version:string volumes:number'
-VERIFY='bytes:number digest:string set:string version:string volumes:number'
-IMPORT='active:boolean changes:object copied:number digest:string excuses:number gap:boolean held:number quarantined:number references:number set:string tags:array version:string'
-
-SHOWN='active:boolean attached:array conflicts:array created:string digest:string excused:array excuses:number files:array generation:number images:array set:string signatures:array size:number takes:array version:string'
-ENTRY='digest:string mediaType:string reference:string'
-REPOSITORY='repository:string tags:array'
-TAG='digest:string set:string tag:string version:string'
+. "$SUPPORT/keys.sh"
 
 fixture tiny
-write_list platform "{name: docker.io/library/tiny:1, from: \"oci:$FIXTURES/tiny:tiny\"}"
+fixture multi
+UP=$IP:5000
+cd "$T" || exit
+start server python3 "$SUPPORT/odd.py" "$IP" 5000 "$T/ready" "$T/odd.log"
+wait_until 20 test -e ready
+cp -r "$FIXTURES/tiny" layout
+export MOAT_STORE=$T/outside
 
-step 'pin and pull'
-pin --json
-types . "$PIN"
-pull --json
-types . "$PULL"
-must moat list --store "$OUT" --unsealed --json
-types '.[0]' "$UNSEALED"
+# nothing_printed STATUS VERB...: it fails, with an error and without a result
+nothing_printed() {
+	must_fail "$1" moat "${@:2}" --json
+	[ ! -s "$T/out" ] || _fail "a result of what failed: $(cat "$T/out")"
+	[ -s "$T/err" ] || _fail 'no error'
+}
 
-step 'seal, export, verify, import'
-seal
-must moat export --store "$OUT" --to "$MEDIUM" --json
-types . "$EXPORT"
-must moat verify --key "$PUB" "$MEDIUM" --json
-types . "$VERIFY"
-must moat import --store "$IN" --key "$PUB" "$MEDIUM" --json
-types . "$IMPORT"
+list() { printf 'set: platform\nregistries: {"%s": {plain-http: true}}\n%s\n' "$UP" "$1" >moat.yaml; }
+platform="images:
+- $UP/plain:1
+- {name: '$UP/dangling:1', attachments: optional}
+- {name: '$UP/typed:1', attachments: ['text/*']}
+- {name: '$UP/gone:1', on-error: skip}
+- {name: '$UP/foreign:1', foreign-layers: leave}
+- {name: docker.io/library/tiny:1, from: 'oci:layout:tiny'}
+- {name: docker.io/library/multi:1, from: 'oci:$FIXTURES/multi:multi', platforms: [linux/amd64]}
+files:
+- {url: 'http://$UP/elsewhere/layer', sha256: $(printf 'far away' | sha256), name: 'tool:1'}"
 
-step 'list and show'
-must moat list --store "$IN" --json
-types . 'conflicts:array files:array images:array sets:array unsealed:array'
-types '.sets[0]' "$SET"
-types '.images[0]' "$IMAGE"
-must moat show --store "$IN" platform --json
-types . "$SHOWN"
-types '.images[0]' "$ENTRY"
-must moat show --store "$IN" docker.io/library/tiny --json
-types . "$REPOSITORY"
-types '.tags[0]' "$TAG"
-must moat node config --runtime docker --server "http://$INSIDE" --store "$IN" --json
-types '.[0]' 'path:string text:string'
+step 'keys'
+must moat key new --out moat.key --no-passphrase --json
+shape 'key new'
+nothing_printed 1 key new --out moat.key --no-passphrase
+must moat key show moat.pub --json
+shape 'key show'
+json_is '.sets == ["*"]'
+must moat key show moat.key --json
+shape 'key show'
+json_is '.sets == []'
+must moat key show moat.pub moat.pub --json
+same "$(wc -l <out)" 2
+nothing_printed 1 key show none
+
+step 'pin: written, as before, changed, failed'
+list "images: [$UP/plain:1, $UP/denied:1]"
+must_fail 7 moat pin --json
+shape pin
+json_is '.written == false and .pins == 1 and (.failed | length) == 1'
+list "$platform"
+must moat pin --json
+shape pin
+json_is '.written and .drift == [] and (.skipped | length) == 1 and .excuses > 1'
+must moat pin --json
+shape pin
+json_is '.written == false and .failed == []'
+cp moat.yaml before.yaml
+touch skip-plain
+sed -i "s#^- $UP/plain:1#- {name: '$UP/plain:1', on-error: skip}#" moat.yaml
+must_fail 10 moat pin --json
+shape pin
+json_is '.written == false and (.drift | map(.kind) | index("skipped")) != null'
+rm skip-plain
+mv before.yaml moat.yaml
+nothing_printed 1 pin --list none
+
+step 'pull: failed, then all of it'
+mv layout elsewhere
+must_fail '[1-9]' moat pull --json
+shape pull
+json_is '(.failed | length) == 1 and (.foreign | length) == 1'
+nothing_printed 4 seal --key moat.key
+mv elsewhere layout
+must moat pull --json
+shape pull
+json_is '.failed == []'
+nothing_printed 1 pull --lock none
+
+step 'what is in no set yet'
+must moat list --json
+shape list
+json_is '.sets == [] and .images == [] and .files == [] and .conflicts == []'
+must moat list --unsealed --json
+shape list '{unsealed: ., sets: [], images: [], files: [], conflicts: []}'
+must moat list --sets --json
+json_is '. == []'
+must moat show "$UP/plain:1" --json
+shape 'show of a reference'
+json_is '.set == "" and .version == "" and .active == false and .served'
+
+step 'seal, export, verify'
+must moat seal --key moat.key --json
+shape seal
+must moat seal --key moat.key --json
+shape seal
+json_is '.new == false and .signed == false'
+must moat export --to medium --json
+shape export
+nothing_printed 1 export none --to medium2
+must moat export --to - --json
+tar -tf out >names
+same "$(sed -n 1p names)" oci-layout 'a stream, and nothing else'
+must moat verify --key moat.pub medium --json
+shape 'verify of a medium'
+must moat key new --out stranger.key --no-passphrase
+nothing_printed 3 verify --key stranger.pub medium
+must moat verify --store outside --json
+shape 'verify of a store'
+json_is '.problems == 0'
+
+step 'a medium by itself'
+must moat list medium --json
+shape list
+json_is '.unsealed == [] and .conflicts == [] and .sets[0].accepted == 0'
+must moat show --from medium platform --json
+shape 'show of a set'
+must moat show --from medium "$UP/typed:1" --json
+shape 'show of a reference'
+json_is '.served == false'
+
+step 'import: refused, looked at, done'
+nothing_printed 3 import --store inside --key stranger.pub medium
+nothing_printed 4 import --store inside --key moat.pub --strict medium
+nothing_printed 2 import --store inside --key moat.pub
+must moat import --store inside --key moat.pub --json medium
+shape import
+json_is '.active and .tags == [] and .changes.new > 0'
+must moat import --store inside --key moat.pub --json --dry-run medium
+shape import
+
+step 'another set takes a tag: both are told of'
+export MOAT_STORE=$T/outside-tools
+list "images: [{name: '$UP/plain:1', from: 'oci:layout:tiny'}]"
+sed -i 's/^set: .*/set: tools/' moat.yaml
+must moat pin --lock tools.lock
+must moat pull --lock tools.lock
+must moat seal --lock tools.lock --key moat.key
+must moat export --to medium-tools
+export MOAT_STORE=$T/inside
+nothing_printed 7 import --key moat.pub medium-tools
+must moat import --key moat.pub --take platform --json medium-tools
+shape import
+json_is '(.tags | length) == 1 and .changes.taken == 1'
+must moat list --json
+shape list
+json_is '(.conflicts | length) == 1 and (.files | length) == 1'
+must moat list --images --files --json
+shape list '. + {sets: [], unsealed: []}'
+for alone in sets images files; do
+	must moat list "--$alone" --json
+	shape list "{sets: [], images: [], files: [], unsealed: [], conflicts: []} + {$alone: .}"
+	json_is 'length > 0'
+done
+must moat show platform --json
+shape 'show of a set'
+json_is '(.conflicts | length) == 1 and (.excused | length) > 1 and (.attached | length) == 1'
+must moat show tools --json
+shape 'show of a set'
+json_is '.takes == ["platform"] and .expires == "" and .previous == "" and .files == []'
+for ref in "$UP/plain:1" "$UP/typed:1" "$UP/foreign:1" tool:1 docker.io/library/tiny:1; do
+	must moat show "$ref" --json
+	shape 'show of a reference'
+done
+must moat show docker.io/library/tiny --json
+shape 'show of a repository'
+nothing_printed 1 show stranger
+nothing_printed 3 import --store fresh --key stranger.pub medium
+nothing_printed 1 list --store none
+
+step 'nodes and users'
+must moat node config --runtime docker --server "http://$INSIDE" --json
+shape 'node config'
+for change in written unchanged; do
+	must moat node config --runtime docker --server "http://$INSIDE" --write node --json
+	shape 'node config --write'
+	json_is "all(.change == \"$change\")"
+done
+nothing_printed 2 node config --runtime docker
+(umask 077 && echo secret >password)
+must moat user add alice --users users --password-file password --json
+shape 'user add and user remove'
+nothing_printed 1 user add alice --users users --password-file password
+must moat user remove alice --users users --json
+shape 'user add and user remove'
+
+step 'a damaged store: a result, and problems on standard error'
+chmod -R u+w inside
+blob=$(find inside/blobs -type f | sort | head -n 1)
+printf x >>"$blob"
+must_fail 3 moat verify --store inside --json
+shape 'verify of a store'
+json_is '.problems > 0'
+err_has '^S1'
+
+step 'no key of the page is left'
+all_shapes_seen

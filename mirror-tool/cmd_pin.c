@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "mirror-tool/pin/drift.h"
+#include "mirror-tool/pin/list_diff.h"
 #include "mirror-tool/pin/resolve.h"
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
@@ -35,7 +36,8 @@ static const struct option_def table[] = {
 struct pinning {
 	struct tool *tool;
 	const struct options *options;
-	struct choice only;
+	struct choice only; /* what was asked for, then what the list wants otherwise now */
+	size_t asked;
 	struct list list;
 	struct lock old, now;
 	bool had_lock;
@@ -197,23 +199,40 @@ static void note_skipped(const struct pinning *p)
 
 /* --- only some references ----------------------------------------------------------------------- */
 
-/* Everything else stays as it is locked, which must be what the list wants. */
-static int limit(struct pinning *p, struct err *e)
+/* What changed in the list since is looked at as well: a lock is of all of its list. */
+static int add_changed(struct pinning *p, struct err *e)
 {
+	AUTO(list_release) struct list before = LIST_INIT;
 	const char *lock = p->options->lock, *list = p->options->list;
 
+	if (digest_eq(&p->old.list, &p->now.list))
+		return 0;
+	if (list_parse(&before, "the list in it", span_of(p->old.list_text), e) < 0)
+		return err_ctx(e,
+			"what changed in %s since %s was written cannot be told, run `moat pin` "
+			"without references",
+			list, lock);
+	list_diff(&p->only, &before, &p->list);
+	if (p->only.count > p->asked)
+		tool_note(p->tool,
+			"%s has changed since %s was written; what it adds, changes or "
+			"drops is looked at too",
+			list, lock);
+	return 0;
+}
+
+/* Everything else stays as it is locked, which is what the list wants. */
+static int limit(struct pinning *p, struct err *e)
+{
+	p->asked = p->only.count;
 	if (!p->only.count)
 		return 0;
 	if (!p->had_lock)
 		return err_set(e, ERR_INPUT,
-			"%s is not there; the first `moat pin` takes no references", lock);
-	if (!digest_eq(&p->old.list, &p->now.list))
-		return err_set(e, ERR_INPUT,
-			"%s has changed since %s was written: run `moat pin --update` without "
-			"references",
-			list, lock);
+			"%s is not there; the first `moat pin` takes no references",
+			p->options->lock);
 	p->list.only = &p->only;
-	return 0;
+	return add_changed(p, e);
 }
 
 /* Text of a skip or failure: a reference, or a name and a pattern behind a blank. */
@@ -258,7 +277,7 @@ static int keep_others(struct pinning *p, struct err *e)
 	AUTO(lock_release) struct lock locked = LOCK_INIT;
 	char text[REF_TEXT_SIZE];
 
-	for (size_t i = 0; i < p->only.count; i++)
+	for (size_t i = 0; i < p->asked; i++)
 		if (!is_known(p, &p->only.items[i]))
 			return err_set(e, ERR_ABSENT, "%s has no such reference: %s",
 				p->options->list, ref_text(&p->only.items[i], text));
@@ -313,8 +332,8 @@ const struct command cmd_pin = {
 		 "and recorded. With an existing lock the changes upstream are reported, and "
 		 "nothing is\n"
 		 "written without --update: exit status 0 nothing has changed, 10 something has.\n"
-		 "With REF only these references are looked at; all others stay as they are "
-		 "locked.",
+		 "With REF only these references are looked at, and what changed in the list; all\n"
+		 "others stay as they are locked.",
 	.options = table,
 	.option_count = ARRAY_SIZE(table),
 	.options_size = sizeof(struct options),

@@ -24,11 +24,15 @@ int choice_read(struct choice *c, const struct texts *texts, struct err *e)
 	return 0;
 }
 
+void choice_add(struct choice *c, const struct ref *ref)
+{
+	c->items = mem_grow(c->items, c->count + 1, sizeof(*c->items));
+	c->items[c->count++] = *ref;
+}
+
 static bool same_name(const struct ref *a, const struct ref *b)
 {
-	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
-
-	return strcmp(ref_name(a, left), ref_name(b, right)) == 0;
+	return strcmp(a->repo, b->repo) == 0 && strcmp(a->host, b->host) == 0;
 }
 
 bool ref_chooses(const struct ref *wanted, const struct ref *ref, const struct digest *digest)

@@ -17,6 +17,8 @@ void choice_release(struct choice *c); /* for AUTO */
 /* ERR_INPUT names the text that is no reference. */
 MUST int choice_read(struct choice *c, const struct texts *texts, struct err *e);
 
+void choice_add(struct choice *c, const struct ref *ref);
+
 /* digest: of what the reference stands for, where it has one; a tag chooses whatever it is. */
 bool ref_chooses(const struct ref *wanted, const struct ref *ref, const struct digest *digest);
 

@@ -48,7 +48,7 @@ void signed_rules_release(struct signed_rules *r)
 	*r = (struct signed_rules){ NULL, NULL };
 }
 
-static bool applies(const struct list_verify *rule, const struct ref *ref)
+bool signed_rule_applies(const struct list_verify *rule, const struct ref *ref)
 {
 	char name[REF_TEXT_SIZE];
 
@@ -58,7 +58,7 @@ static bool applies(const struct list_verify *rule, const struct ref *ref)
 bool signed_rules_apply(const struct signed_rules *r, const struct ref *ref)
 {
 	for (size_t i = 0; i < r->list->verify_count; i++)
-		if (applies(&r->list->verify[i], ref))
+		if (signed_rule_applies(&r->list->verify[i], ref))
 			return true;
 	return false;
 }
@@ -262,7 +262,8 @@ int signed_judge(const struct signed_rules *r, const struct task *t, const struc
 	struct err *e)
 {
 	for (size_t i = 0; i < r->list->verify_count; i++)
-		if (applies(&r->list->verify[i], &t->ref) && judge_rule(&r->trust[i], t, ev, e) < 0)
+		if (signed_rule_applies(&r->list->verify[i], &t->ref) &&
+			judge_rule(&r->trust[i], t, ev, e) < 0)
 			return -1;
 	return 0;
 }

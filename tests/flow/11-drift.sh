@@ -58,17 +58,45 @@ cp "$LOCK" "$T/before.lock"
 pin --update "$UPSTREAM/apps/moving:1.0" "$UPSTREAM/apps/signed:1.0"
 same_file "$T/before.lock" "$LOCK"
 
-step 'a reference that is not wanted, a list that changed and a lock that is not there are refused'
+step 'a reference that is not wanted and a lock that is not there are refused'
 must_fail 1 moat pin --list "$LIST" --lock "$LOCK" --update "$UPSTREAM/apps/moving:2"
 err_has 'no such reference'
 must_fail 2 moat pin --list "$LIST" --lock "$LOCK" --update 'Not:a:reference'
 must_fail 1 moat pin --list "$LIST" --lock "$T/none.lock" --update "$UPSTREAM/apps/moving:1.0"
 err_has 'the first .moat pin. takes no references'
 absent "$T/none.lock"
-write_list platform "$UPSTREAM/apps/moving:1.0" "$UPSTREAM/apps/more:1.0"
-must_fail 1 moat pin --list "$LIST" --lock "$LOCK" --update "$UPSTREAM/apps/moving:1.0"
-err_has 'has changed since'
 same_file "$T/before.lock" "$LOCK"
+
+step 'what changed in the list comes with a reference, all else stays as it is locked'
+push small apps/signed:1.0
+push tiny apps/more:1.0
+write_list platform "$UPSTREAM/apps/moving:1.0" "$UPSTREAM/apps/signed:1.0" "$UPSTREAM/apps/more:1.0"
+must_fail 10 moat pin --list "$LIST" --lock "$LOCK" "$UPSTREAM/apps/moving:1.0"
+err_has 'has changed since'
+has_line "$T/out" '^list '
+has_line "$T/out" '^new +.*apps/more:1.0'
+has_line "$T/out" '^gone +.*apps/platforms:1.0'
+same_file "$T/before.lock" "$LOCK"
+pin --update "$UPSTREAM/apps/moving:1.0"
+same "$(jq -r '.pins[].ref | sub(".*/"; "")' "$LOCK" | paste -sd ' ')" 'more:1.0 moving:1.0 signed:1.0'
+same "$(jq -c '.pins[] | select(.ref | test("signed"))' "$LOCK")" \
+	"$(jq -c '.pins[] | select(.ref | test("signed"))' "$T/before.lock")"
+pull
+
+step 'an entry that changed is new as a whole, and one that cannot be had leaves the lock alone'
+write_list platform "$UPSTREAM/apps/moving:1.0" "{name: $UPSTREAM/apps/signed:1.0, attachments: none}" \
+	"$UPSTREAM/apps/more:1.0" "$UPSTREAM/apps/none:1.0"
+cp "$LOCK" "$T/before.lock"
+must_fail 1 moat pin --list "$LIST" --lock "$LOCK" --update "$UPSTREAM/apps/moving:1.0"
+err_has 'apps/none:1.0'
+same_file "$T/before.lock" "$LOCK"
+write_list platform "$UPSTREAM/apps/moving:1.0" "{name: $UPSTREAM/apps/signed:1.0, attachments: none}" \
+	"$UPSTREAM/apps/more:1.0"
+pin --update "$UPSTREAM/apps/moving:1.0"
+same "$(jq -r '.pins[] | select(.ref | test("signed")).digest' "$LOCK")" "$(digest_of "$UPSTREAM" apps/signed 1.0)"
+
+step 'nothing is left to do then'
+must moat pin --list "$LIST" --lock "$LOCK"
 
 step 'of what a pattern matches, those that are named'
 many() { jq '[.pins[] | select(.ref | test("apps/many")).digest] | unique | length' "$LOCK"; }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mirror-tool/pin/list.h"
+#include "mirror-tool/pin/list_diff.h"
 #include "mirror-tool/pin/place.h"
 #include "storage/base/fs.h"
 
@@ -75,6 +76,66 @@ static void list_parse__reads_everything(void **state)
 	assert_string_equal(hub->realms.items[0], "auth.docker.io");
 	assert_true(registry_conf_find(&l.registries, "localhost:5001")->plain_http);
 	list_release(&l);
+}
+
+/* --- two lists ------------------------------------------------------------------------------------ */
+
+#define ONE                                                                                        \
+	"set: s\nimages: [a.io/x:1, {name: a.io/y, tags: ['1.*', '2.*']}, a.io/z@sha256:" HEX "]"  \
+	"\n"
+#define FILES "set: s\nfiles: [{sha256: " HEX ", name: a/b:1, url: \"https://a.io/f\""
+
+static const struct {
+	const char *old, *now;
+	const char *chosen; /* each with a blank behind */
+} diffs[] = {
+	{ ONE, ONE, "" },
+	{ ONE, "# words\nversion: 7\n" ONE "registries: {a.io: {connections: 2}}\n", "" },
+	{ ONE,
+		"set: s\nimages:\n- a.io/z@sha256:" HEX
+		"\n- {name: a.io/y, tags: ['1.*', '2.*']}\n- a.io/x:1",
+		"" },
+	{ ONE, "set: s\nimages: [a.io/x:1]", "a.io/y a.io/z@sha256:" HEX " " },
+	{ "set: s\nimages: [a.io/x:1]", "set: s\nimages: [a.io/x:1, a.io/x:2]", "a.io/x:2 " },
+	{ "set: s\nimages: [a.io/x:1]", "set: s\nimages: ['a.io/x:1@sha256:" HEX "']",
+		"a.io/x:1 a.io/x:1 " },
+	{ ONE, ONE "platforms: [linux/amd64]", /* of every entry, twice: before and after */
+		"a.io/x:1 a.io/x:1 a.io/y a.io/y a.io/z@sha256:" HEX " a.io/z@sha256:" HEX " " },
+	{ "set: s\nimages: [{name: a.io/x, tags: ['1.*']}, a.io/z:1]",
+		"set: s\nimages: [{name: a.io/x, tags: ['1.*', '3.*']}, a.io/z:1]",
+		"a.io/x a.io/x " },
+	{ "set: s\nimages: [a.io/x:1, a.io/y:1]",
+		"set: s\nimages: [{name: a.io/x:1, on-error: skip}, a.io/y:1]",
+		"a.io/x:1 a.io/x:1 " },
+	{ "set: s\nimages: [a.io/x:1, a.io/y:1]",
+		"set: s\nimages: [{name: a.io/x:1, source: b.io/x}, a.io/y:1]",
+		"a.io/x:1 a.io/x:1 " },
+	{ "set: s\nimages: [a.io/x:1, b.io/y:1]",
+		"set: s\nimages: [a.io/x:1, b.io/y:1]\nverify: [{images: 'b.io/*', keys: [k.pub]}]",
+		"b.io/y:1 b.io/y:1 " },
+	{ FILES "}]", FILES ", size: 5}]", "moat.local/a/b:1 moat.local/a/b:1 " },
+	{ FILES "}]", FILES "}]\nimages: [a.io/x:1]", "a.io/x:1 " },
+};
+
+static void list_diff__table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(diffs); i++) {
+		AUTO(list_release) struct list old = LIST_INIT, now = LIST_INIT;
+		AUTO(choice_release) struct choice chosen = { NULL, 0 };
+		AUTO(buf_release) struct buf got = BUF_INIT;
+		char text[REF_TEXT_SIZE];
+		struct err e = ERR_INIT;
+
+		if (list_parse(&old, "old", span_of(diffs[i].old), &e) < 0 ||
+			list_parse(&now, "now", span_of(diffs[i].now), &e) < 0)
+			fail_msg("case %zu: %s", i, e.text);
+		list_diff(&chosen, &old, &now);
+		for (size_t k = 0; k < chosen.count; k++)
+			buf_printf(&got, "%s ", ref_text(&chosen.items[k], text));
+		if (strcmp(got.len ? got.data : "", diffs[i].chosen) != 0)
+			fail_msg("case %zu: %s", i, got.len ? got.data : "nothing");
+	}
 }
 
 /* The list that is installed as an example. */
@@ -412,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list_parse__reads_everything),
 		cmocka_unit_test(list_parse__reads_the_example),
+		cmocka_unit_test(list_diff__table),
 		cmocka_unit_test(list_parse__takes_a_tag_from_the_source),
 		cmocka_unit_test(list_parse__reads_places),
 		cmocka_unit_test(list_parse__reads_exceptions),

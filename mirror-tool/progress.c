@@ -13,6 +13,7 @@
 #define BAR_MS 100
 #define LINES_MS 5000
 #define BAR_CELLS 24
+#define BAR_CELLS_SMALL 10 /* where there is no room for more */
 #define LEFT_AFTER_MS 5000 /* before that a guess says nothing */
 #define LEFT_MAX (100 * 3600.0) /* seconds */
 #define WIDTH_MIN 40
@@ -90,11 +91,33 @@ static size_t terminal_width(void)
 	return w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
 }
 
-static unsigned cells(const struct progress_state *s)
+/* "[####......] ", as long as there is room for. */
+static void put_bar(struct buf *out, const struct progress_state *s, size_t room)
 {
+	unsigned cells = room >= BAR_CELLS + 3         ? BAR_CELLS
+			 : room >= BAR_CELLS_SMALL + 3 ? BAR_CELLS_SMALL
+						       : 0;
 	double part = part_of(s);
+	unsigned full = part < 0 ? 0 : (unsigned)(part * cells);
 
-	return part < 0 ? 0 : (unsigned)(part * BAR_CELLS);
+	if (!cells)
+		return;
+	buf_char(out, '[');
+	for (unsigned i = 0; i < cells; i++)
+		buf_char(out, i < full ? '#' : '.');
+	buf_str(out, "] ");
+}
+
+void progress_bar(struct buf *out, const struct progress *p, const struct progress_state *s,
+	int64_t elapsed_ms, size_t width)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	progress_text(&text, p, s, elapsed_ms);
+	put_bar(out, s, text.len < width ? width - text.len : 0);
+	buf_add(out, text.data, text.len);
+	if (out->len > width)
+		buf_cut(out, width);
 }
 
 /* Past the stream, whose filter lets no escape sequence through. */
@@ -109,15 +132,8 @@ static void erase_bar(struct progress *p)
 static void draw_bar(struct progress *p, const struct progress_state *s, int64_t elapsed_ms)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
-	unsigned full = cells(s);
 
-	buf_char(&line, '[');
-	for (unsigned i = 0; i < BAR_CELLS; i++)
-		buf_char(&line, i < full ? '#' : '.');
-	buf_str(&line, "] ");
-	progress_text(&line, p, s, elapsed_ms);
-	if (line.len >= terminal_width())
-		buf_cut(&line, terminal_width() - 1);
+	progress_bar(&line, p, s, elapsed_ms, terminal_width() - 1);
 	erase_bar(p);
 	fputs(line.data, stderr);
 	fflush(stderr);

@@ -43,4 +43,9 @@ void progress_end(struct progress *p); /* takes the bar away */
 void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,
 	int64_t elapsed_ms);
 
+/* The same with a bar in front, in at most `width` columns: the bar gives way to the text, which says more.
+ * Pure. */
+void progress_bar(struct buf *out, const struct progress *p, const struct progress_state *s,
+	int64_t elapsed_ms, size_t width);
+
 #endif

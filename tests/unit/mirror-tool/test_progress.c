@@ -39,9 +39,37 @@ static void progress_text__table(void **state)
 	}
 }
 
+static const struct {
+	size_t width;
+	const char *text;
+} bars[] = {
+	{ 95, "[######..................] pull: 0 of 12 images, 1.0 MiB of 4.0 MiB, 128.0 KiB/s, "
+	      "25%, 24s left" },
+	{ 94, "[##........] pull: 0 of 12 images, 1.0 MiB of 4.0 MiB, 128.0 KiB/s, 25%, 24s left" },
+	{ 80, "pull: 0 of 12 images, 1.0 MiB of 4.0 MiB, 128.0 KiB/s, 25%, 24s left" },
+	{ 39, "pull: 0 of 12 images, 1.0 MiB of 4.0 Mi" },
+};
+
+static void progress_bar__gives_way_to_the_text(void **state)
+{
+	struct progress p = { .verb = "pull", .things = "images" };
+	struct progress_state s = { 0, 12, 1 << 20, 4 << 20 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bars); i++) {
+		AUTO(buf_release) struct buf text = BUF_INIT;
+
+		progress_bar(&text, &p, &s, 8000, bars[i].width);
+		assert_string_equal(text.data, bars[i].text);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(progress_text__table) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(progress_text__table),
+		cmocka_unit_test(progress_bar__gives_way_to_the_text),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

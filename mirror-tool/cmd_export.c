@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/media/export.h"
+#include "mirror-tool/progress.h"
 #include "mirror-tool/sign/sign.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
@@ -29,7 +30,14 @@ struct progress_of {
 	struct export_report r; /* its head is gone when the export is over */
 	uint64_t excuses;
 	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1], digest[DIGEST_TEXT_SIZE];
+	struct progress bar;
+	struct progress_state state;
 };
+
+static void progress_release(struct progress_of *p)
+{
+	progress_end(&p->bar);
+}
 
 static void begin(void *ctx, const struct export_report *r)
 {
@@ -41,14 +49,17 @@ static void begin(void *ctx, const struct export_report *r)
 	memcpy(p->name, r->head->set.name, sizeof(p->name));
 	memcpy(p->version, r->head->set.version, sizeof(p->version));
 	digest_text(&r->head->digest, p->digest);
+	p->state = (struct progress_state){ .total = r->volumes, .bytes_total = r->bytes };
 	tool_note(p->t, "set %s %s: %s in %u volume%s", p->name, p->version,
 		size_text(r->bytes, size), r->volumes, r->volumes == 1 ? "" : "s");
 }
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bool kept)
 {
-	const struct progress_of *p = ctx;
+	struct progress_of *p = ctx;
 
+	p->state.done++;
+	progress_end(&p->bar);
 	tool_note(p->t, "volume %u of %u: %s%s", n, volumes, name,
 		kept ? " (was there already)" : "");
 }
@@ -56,8 +67,18 @@ static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bo
 /* With --quiet as well: it cannot be undone. */
 static void lose(void *ctx, const char *name, const char *why)
 {
-	(void)ctx;
-	tool_warn("%s %s", name, why);
+	struct progress_of *p = ctx;
+	AUTO(mem_free) char *text = mem_printf("%s %s", name, why);
+
+	progress_warn(&p->bar, text);
+}
+
+static void moved(void *ctx, uint64_t bytes)
+{
+	struct progress_of *p = ctx;
+
+	p->state.bytes += bytes;
+	progress_show(&p->bar, &p->state);
 }
 
 static int read_key(const char *path, struct buf *out, struct err *e)
@@ -108,8 +129,8 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	const struct export_options *o = opt;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(buf_release) struct buf key = BUF_INIT;
-	struct progress_of p = { .t = t };
-	struct export_events events = { begin, volume, lose, &p };
+	AUTO(progress_release) struct progress_of p = { .t = t };
+	struct export_events events = { begin, volume, moved, lose, &p };
 	struct set_info set;
 
 	if (!o->to)
@@ -121,12 +142,14 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	if (tool_store_read(t, &s, e) < 0 ||
 		find_set(s, args->count ? args->items[0] : "", &set, e) < 0)
 		return -1;
+	progress_begin(&p.bar, t, "export", "volumes");
 	if (strcmp(o->to, "-") == 0)
 		return export_stream(s, &set.digest, STDOUT_FILENO, o->volume_size, &events, e);
 	if (export_folder(s, &set.digest, o->to,
 		    o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO, buf_span(&key), &events,
 		    e) < 0)
 		return -1;
+	progress_end(&p.bar);
 	print(&p, o->to);
 	return 0;
 }

@@ -25,8 +25,16 @@
 #define SUMS_MAX (4u << 20) /* bytes: a line for each volume */
 #define HEAD_ENTRIES 8 /* of a volume, among which its set comes */
 
+/* How far the volumes are. */
+struct way {
+	const struct export_events *events;
+	uint64_t before; /* bytes of the volumes before the one at hand */
+	uint64_t told;
+};
+
 struct folder {
 	struct volume_writer *w;
+	struct way way;
 	const char *path; /* borrowed */
 	int dir;
 	struct buf sums;
@@ -38,6 +46,16 @@ static void folder_release(struct folder *f)
 	volume_writer_free(&f->w);
 	fd_close(&f->dir);
 	buf_release(&f->sums);
+}
+
+static void move(void *ctx, uint64_t bytes)
+{
+	struct way *way = ctx;
+	uint64_t at = way->before + bytes;
+
+	if (way->events->moved && at > way->told)
+		way->events->moved(way->events->ctx, at - way->told);
+	way->told = at > way->told ? at : way->told;
 }
 
 /* --- limits -------------------------------------------------------------------------------- */
@@ -242,9 +260,10 @@ static int fill(struct folder *f, uint32_t n, int fd, const char *name, enum spo
 	AUTO(spool_free) struct spool *spool = NULL;
 	uint64_t size;
 
-	if (spool_open(&spool, fd, name, mode, e) < 0 ||
-		volume_writer_write(f->w, n, spool, e) < 0 ||
-		spool_close(&spool, sha256, &size, e) < 0)
+	if (spool_open(&spool, fd, name, mode, e) < 0)
+		return -1;
+	spool_watch(spool, move, &f->way);
+	if (volume_writer_write(f->w, n, spool, e) < 0 || spool_close(&spool, sha256, &size, e) < 0)
 		return -1;
 	if (size != volume_writer_bytes(f->w, n))
 		BUG("volume %s has %llu bytes", name, (unsigned long long)size);
@@ -297,6 +316,7 @@ static int write_volume(struct folder *f, uint32_t n, struct err *e)
 
 	if (there < 0 || (!there && write_file(f, n, name, &sha256, e) < 0))
 		return err_ctx(e, "%s", name);
+	f->way.before += volume_writer_bytes(f->w, n);
 	buf_printf(&f->sums, "%s  %s\n", digest_hex(&sha256, hex), name);
 	if (f->events->volume)
 		f->events->volume(f->events->ctx, name, n, volume_writer_count(f->w), there > 0);
@@ -350,7 +370,11 @@ int export_folder(struct store *s, const struct digest *set, const char *dir, ui
 	struct span public_key, const struct export_events *events, struct err *e)
 {
 	AUTO(folder_release)
-	struct folder f = { .path = dir, .dir = -1, .sums = BUF_INIT, .events = events };
+	struct folder f = { .path = dir,
+		.dir = -1,
+		.sums = BUF_INIT,
+		.way = { .events = events },
+		.events = events };
 
 	if (fs_make_dirs(dir, 0755, e) < 0 || (f.dir = fs_open_dir(dir, e)) < 0)
 		return -1;
@@ -374,6 +398,7 @@ int export_stream(struct store *s, const struct digest *set, int fd, uint64_t li
 	const struct export_events *events, struct err *e)
 {
 	AUTO(volume_writer_free) struct volume_writer *w = NULL;
+	struct way way = { .events = events };
 
 	if (volume_writer_open(&w, s, set, limit == EXPORT_LIMIT_AUTO ? 0 : limit, e) < 0)
 		return -1;
@@ -383,10 +408,13 @@ int export_stream(struct store *s, const struct digest *set, int fd, uint64_t li
 		struct digest sha256;
 		uint64_t size;
 
-		if (spool_open(&spool, fd, "stdout", SPOOL_WRITE, e) < 0 ||
-			volume_writer_write(w, n, spool, e) < 0 ||
+		if (spool_open(&spool, fd, "stdout", SPOOL_WRITE, e) < 0)
+			return err_ctx(e, "volume %u", n);
+		spool_watch(spool, move, &way);
+		if (volume_writer_write(w, n, spool, e) < 0 ||
 			spool_close(&spool, &sha256, &size, e) < 0)
 			return err_ctx(e, "volume %u", n);
+		way.before += size;
 		if (events->volume)
 			events->volume(events->ctx, "stdout", n, volume_writer_count(w), false);
 	}

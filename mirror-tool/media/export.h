@@ -21,6 +21,9 @@ struct export_events {
 	void (*begin)(void *ctx, const struct export_report *r);
 	/* kept: it was there already, with the same bytes */
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes, bool kept);
+	/* Bytes of volumes that were written, or found there and compared, piece by piece: in all those of
+	 * the report. What is written again after it was compared counts once. */
+	void (*moved)(void *ctx, uint64_t bytes);
 	/* name, a file of the folder, is about to go; why: "is removed: ..." */
 	void (*lose)(void *ctx, const char *name, const char *why);
 	void *ctx;

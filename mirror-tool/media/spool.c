@@ -31,6 +31,9 @@ struct spool {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct slot slots[SLOTS];
+	spool_watch_fn *watch; /* the producer's; NULL none */
+	void *watch_ctx;
+	uint64_t put; /* bytes handed over */
 	uint64_t filled, written; /* slots handed over and dealt with; protected by the lock */
 	bool end; /* no more will come; protected */
 	struct err e; /* protected */
@@ -127,6 +130,12 @@ int spool_open(struct spool **out, int fd, const char *name, enum spool_mode mod
 	return 0;
 }
 
+void spool_watch(struct spool *s, spool_watch_fn *fn, void *ctx)
+{
+	s->watch = fn;
+	s->watch_ctx = ctx;
+}
+
 static void finish(struct spool *s)
 {
 	if (!s->started)
@@ -163,6 +172,7 @@ static int hand_over(struct spool *s, struct err *e)
 {
 	int rc = 0;
 
+	s->put += s->slots[s->filled % SLOTS].len;
 	pthread_mutex_lock(&s->lock);
 	s->filled++;
 	pthread_cond_signal(&s->changed);
@@ -174,6 +184,8 @@ static int hand_over(struct spool *s, struct err *e)
 	}
 	s->slots[s->filled % SLOTS].len = 0;
 	pthread_mutex_unlock(&s->lock);
+	if (rc == 0 && s->watch)
+		s->watch(s->watch_ctx, s->put);
 	return rc;
 }
 

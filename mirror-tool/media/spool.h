@@ -26,6 +26,11 @@ MUST int spool_open(
 	struct spool **s, int fd, const char *name, enum spool_mode mode, struct err *e);
 void spool_free(struct spool **s); /* for AUTO: drops what is not written */
 
+/* Be called with the number of bytes put so far, in the thread that puts them, whenever a buffer of them was
+ * handed over; what is written is a few buffers behind. */
+typedef void spool_watch_fn(void *ctx, uint64_t bytes);
+void spool_watch(struct spool *s, spool_watch_fn *fn, void *ctx);
+
 /* Where the next bytes may be read to before they are put: at least one byte of room. */
 void *spool_room(struct spool *s, size_t *len);
 

@@ -65,6 +65,20 @@ rm -rf "$IN"
 	_fail 'export into import'
 clean
 
+step 'export shows bytes of all bytes, and percent on a terminal; nothing with --quiet'
+# A reader that stops behind the first byte holds the export up inside a volume: the bar is due then.
+cat >"$T/slow" <<'EOF'
+dd bs=1 count=1 status=none
+sleep 1
+cat
+EOF
+shown() { script -qec "moat ${1:-} export --store '$OUT' --to - | sh '$T/slow' >'$T/shown'" /dev/null >"$T/screen" </dev/null; }
+shown
+same_file "$T/shown" <(moat export --store "$OUT" --to - 2>/dev/null)
+has_line "$T/screen" 'export: 0 of 1 volumes, [0-9.]+ MiB of [0-9.]+ MiB, .*[0-9]+%'
+shown --quiet
+same "$(wc -c <"$T/screen")" 0
+
 step 'a stream that ends too early leaves nothing behind'
 rm -rf "$IN"
 must_fail '3|4' sh -c "head -c 3000000 '$T/stream' | moat import --store '$IN' --key '$PUB' -"

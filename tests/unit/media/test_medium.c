@@ -705,6 +705,65 @@ static void import__moves_the_bytes_that_it_told(void **state)
 	assert_int_equal(tally.moved + strlen("{}"), tally.told);
 }
 
+static void tally_export(void *ctx, const struct export_report *r)
+{
+	((struct tally *)ctx)->told = r->bytes;
+}
+
+/* Volumes that are written, kept, continued and made again: all of their bytes, once. */
+static void export__moves_the_bytes_that_it_told(void **state)
+{
+	static const struct {
+		uint64_t cut_at; /* of volume 2; UINT64_MAX: damaged behind its middle */
+		bool keep; /* the others */
+	} cases[] = { { 0, false }, { 0, true }, { 600000, true }, { UINT64_MAX, true } };
+	AUTO(fixture_close) struct fixture f;
+	struct span no_key = { "", 0 };
+	const char *second;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct tally tally = { 0, 0 };
+		const struct export_events events = {
+			.begin = tally_export, .moved = tally_moved, .ctx = &tally
+		};
+
+		if (!cases[i].keep)
+			sandbox_remove(f.medium);
+		second = fixture_volume(&f, 2, 3);
+		if (cases[i].cut_at == UINT64_MAX) {
+			AUTO(fd_close) int fd = open(second, O_RDWR | O_CLOEXEC);
+
+			assert_int_equal(pwrite(fd, "x", 1, 800000), 1);
+		} else if (cases[i].cut_at) {
+			assert_int_equal(truncate(second, (off_t)cases[i].cut_at), 0);
+		}
+		assert_ok(export_folder(f.out, &f.set, f.medium, 1200000, no_key, &events, &e));
+		assert_true(tally.told > 2 * MIB);
+		if (tally.moved != tally.told)
+			fail_msg("case %zu: %llu of %llu", i, (unsigned long long)tally.moved,
+				(unsigned long long)tally.told);
+	}
+}
+
+static void export__to_a_stream_moves_the_bytes_that_it_told(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(fd_close) int fd = -1;
+	struct tally tally = { 0, 0 };
+	const struct export_events events = {
+		.begin = tally_export, .moved = tally_moved, .ctx = &tally
+	};
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 300000);
+	fd = open(sandbox_path(f.sb, "stream"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_ok(export_stream(f.out, &f.set, fd, 1200000, &events, &e));
+	assert_int_equal(tally.moved, tally.told);
+	assert_int_equal(tally.told, file_size(sandbox_path(f.sb, "stream")));
+}
+
 /* --- who may come in ----------------------------------------------------------------------------- */
 
 static void import__refuses_other_keys_older_versions_and_other_contents(void **state)
@@ -1059,6 +1118,8 @@ int main(void)
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),
 		TEST(stream__of_volumes_is_read_from_stdin),
 		TEST(import__moves_the_bytes_that_it_told),
+		TEST(export__moves_the_bytes_that_it_told),
+		TEST(export__to_a_stream_moves_the_bytes_that_it_told),
 		TEST(export__again_keeps_whole_volumes_and_continues_cut_ones),
 		TEST(export__a_damaged_volume_is_made_again),
 		TEST(export__a_damaged_store_is_not_exported),

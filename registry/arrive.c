@@ -119,8 +119,8 @@ void arrive_end(struct loop *l)
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
-/* At the limit, the connection that has been idle longest makes room. */
-static void make_room(struct loop *l)
+/* At the limit, the connection that has been idle longest makes room. False: none is idle. */
+static bool make_room(struct loop *l)
 {
 	struct conn *oldest = NULL;
 
@@ -129,6 +129,7 @@ static void make_room(struct loop *l)
 			oldest = c;
 	if (oldest)
 		conn_shut(oldest);
+	return oldest != NULL;
 }
 
 static void accept_one(struct loop *l, int fd, const struct address *peer)
@@ -137,7 +138,7 @@ static void accept_one(struct loop *l, int fd, const struct address *peer)
 	enum clients_answer answer = clients_enter(l->server->clients, peer, &client);
 
 	if (answer == CLIENTS_FULL)
-		make_room(l);
+		(void)make_room(l);
 	if (answer == CLIENT_OK) {
 		begin(conn_new(l, fd, peer, client));
 		return;
@@ -147,6 +148,11 @@ static void accept_one(struct loop *l, int fd, const struct address *peer)
 	close(fd);
 }
 
+static bool is_full(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /* One a turn. Going on until the queue is empty costs a socket, made by the kernel before it looks and
  * thrown away again, and takes from the other loops what they could be serving. */
 void arrive_accept(struct loop *l, int listener)
@@ -154,9 +160,10 @@ void arrive_accept(struct loop *l, int listener)
 	struct address peer = { .len = sizeof(peer.sa) };
 	int fd = accept4(
 		listener, (struct sockaddr *)&peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int error = errno;
 
 	if (fd >= 0)
 		accept_one(l, fd, &peer);
-	else if (errno == EMFILE || errno == ENFILE)
-		make_room(l);
+	else if (is_full(error) && !make_room(l))
+		server_pause(l, error);
 }

@@ -143,6 +143,7 @@ void conn_free(struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	l->count--;
+	l->resume_ms = 0; /* its descriptor may serve the next one */
 	clients_leave(l->server->clients, &c->client);
 	buf_release(&c->uri);
 	reply_release(&c->reply);

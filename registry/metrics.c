@@ -41,6 +41,7 @@ struct shard {
 	counter microseconds[ROUTE_COUNT];
 	counter sent[ROUTE_COUNT], received;
 	counter refused[2];
+	counter paused;
 } __attribute__((aligned(LINE)));
 
 struct metrics {
@@ -125,6 +126,11 @@ void metrics_request(struct shard *s, enum route_kind route, enum method method,
 void metrics_refused(struct shard *s, bool too_many_of_one)
 {
 	add(&s->refused[too_many_of_one], 1);
+}
+
+void metrics_paused(struct shard *s)
+{
+	add(&s->paused, 1);
 }
 
 uint64_t metrics_resident(const struct metrics *m)
@@ -302,4 +308,7 @@ void metrics_write(const struct metrics *m, struct buf *out)
 	for (int i = 0; i < 2; i++)
 		buf_printf(out, "moat_http_connections_refused_total{reason=\"%s\"} %" PRIu64 "\n",
 			i ? "address" : "total", sum(m, &m->shards[0].refused[i]));
+	metrics_number(out, "moat_http_accept_pauses_total", "counter",
+		"Pauses in accepting connections, as no descriptor was free.",
+		(double)sum(m, &m->shards[0].paused));
 }

@@ -21,6 +21,9 @@ void metrics_request(struct shard *s, enum route_kind route, enum method method,
 /* A connection was turned away. */
 void metrics_refused(struct shard *s, bool too_many_of_one);
 
+/* A loop accepts nobody for a while, as no descriptor is free. */
+void metrics_paused(struct shard *s);
+
 /* Resident bytes of this process; 0 when nobody knows. */
 uint64_t metrics_resident(const struct metrics *m);
 

@@ -25,11 +25,14 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
+#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (256u << 10)
 #define SWEEP_MS 1000
 #define HOUSEKEEPING_MS 30000 /* when nobody is there */
+#define PAUSE_MS 200 /* between two tries to accept without a descriptor */
+#define PAUSE_SAID_MS 60000 /* between two lines in the log that say so */
 #define TURN_MS 60000 /* nobody waits longer for a turn */
 #define WORKERS_MIN 4
 #define PASSWORD_THREADS 2
@@ -46,14 +49,78 @@ static int watch(struct loop *l, int fd, uint32_t events, void *what, struct err
 	return 0;
 }
 
-static void stop_accepting(struct loop *l)
+static int watch_listeners(struct loop *l, struct err *e)
+{
+	const struct server_config *config = &l->server->config;
+
+	for (unsigned i = 0; i < config->listener_count; i++)
+		if (watch(l, config->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
+			    (void *)(uintptr_t)&config->listeners[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void unwatch_listeners(struct loop *l)
 {
 	const struct server_config *config = &l->server->config;
 
 	for (unsigned i = 0; i < config->listener_count; i++)
 		epoll_ctl(l->epoll, EPOLL_CTL_DEL, config->listeners[i], NULL);
-	l->accepting = false;
 }
+
+static void stop_accepting(struct loop *l)
+{
+	unwatch_listeners(l);
+	l->accepting = l->paused = false;
+}
+
+/* --- nothing to accept with ------------------------------------------------------------------ */
+
+static const char *way_out(int error)
+{
+	if (error == EMFILE)
+		return "raise LimitNOFILE of the service, or lower connections in moatd.yaml";
+	if (error == ENFILE)
+		return "raise the sysctl fs.file-max, or end what has so many files open";
+	return "the machine has no memory left for sockets";
+}
+
+/* One line for all loops, and one a minute for as long as it lasts. */
+static void say_paused(struct loop *l, int error)
+{
+	int64_t said = l->server->paused_ms;
+
+	if ((said && l->now_ms - said < PAUSE_SAID_MS) ||
+		!atomic_compare_exchange_strong(&l->server->paused_ms, &said, l->now_ms))
+		return;
+	log_fields(LOG_LINE_ERROR, "accept.paused", { "error", strerror(error), 0 },
+		{ "connections", NULL, clients_count(l->server->clients) },
+		{ "do", way_out(error), 0 });
+}
+
+void server_pause(struct loop *l, int error)
+{
+	unwatch_listeners(l); /* they stay readable: watching them would burn a processor */
+	l->paused = true;
+	l->resume_ms = l->now_ms + PAUSE_MS;
+	if (l->shard)
+		metrics_paused(l->shard);
+	say_paused(l, error);
+}
+
+static void resume(struct loop *l)
+{
+	struct err ignored = ERR_INIT;
+
+	l->paused = false;
+	if (watch_listeners(l, &ignored) == 0)
+		return;
+	unwatch_listeners(l); /* no memory: some of them */
+	l->paused = true;
+	l->resume_ms = l->now_ms + PAUSE_MS;
+}
+
+/* --- turns ----------------------------------------------------------------------------------- */
 
 static bool is_first(const struct loop *l)
 {
@@ -65,10 +132,12 @@ static int patience(struct loop *l)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (l->count == 0 && l->accepting)
-		return is_first(l) && l->server->config.push.on ? HOUSEKEEPING_MS : -1;
 	if (l->count > 0 && MHD_get_timeout(l->mhd, &ms) == MHD_YES && ms == 0)
 		return 0;
+	if (l->paused)
+		return PAUSE_MS;
+	if (l->count == 0 && l->accepting)
+		return is_first(l) && l->server->config.push.on ? HOUSEKEEPING_MS : -1;
 	return l->accepting ? SWEEP_MS : 20;
 }
 
@@ -114,7 +183,7 @@ static void sweep(struct loop *l)
 
 static void accept_from(struct loop *l, int listener)
 {
-	if (l->accepting)
+	if (l->accepting && !l->paused)
 		arrive_accept(l, listener);
 }
 
@@ -151,6 +220,8 @@ static void turn(struct loop *l)
 	conn_settle(l);
 	if (l->server->draining && l->accepting)
 		stop_accepting(l);
+	if (l->paused && l->now_ms >= l->resume_ms)
+		resume(l);
 	if (l->now_ms - l->swept_ms >= SWEEP_MS || l->server->draining)
 		sweep(l);
 	exchange_flush_log(l);
@@ -238,10 +309,8 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 		return -1;
 	l->now_ms = l->swept_ms = clock_ms();
 	l->accepting = true;
-	for (unsigned i = 0; i < config->listener_count; i++)
-		if (watch(l, config->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
-			    (void *)(uintptr_t)&config->listeners[i], e) < 0)
-			return -1;
+	if (watch_listeners(l, e) < 0)
+		return -1;
 	if (watch(l, l->wake, EPOLLIN, &l->wake, e) < 0)
 		return -1;
 	return watch(l, MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN,

@@ -97,6 +97,8 @@ struct loop {
 	int epoll, wake;
 	pthread_mutex_t holding; /* of what holds its connections */
 	bool accepting;
+	bool paused; /* nobody is accepted until then, or until a connection of this loop ends */
+	int64_t resume_ms;
 	struct site site;
 	struct shard *shard; /* of the metrics; NULL: not counted */
 	struct conn *conns;
@@ -116,9 +118,13 @@ struct server {
 	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */
 	struct turns *logins; /* whose password is checked next */
 	_Atomic(bool) draining, stopping;
+	_Atomic(int64_t) paused_ms; /* when it was said last that a loop accepts nobody; 0: never */
 	unsigned count;
 	struct loop *loops;
 };
+
+/* server.c: nothing is left to accept a connection with, as this errno says. */
+void server_pause(struct loop *l, int error);
 
 /* conn.c: connections. The library suspends one while any reason holds it, and only these functions tell
  * it to. Only its own loop may hold one, and before another thread can know of it; any thread may

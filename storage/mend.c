@@ -314,7 +314,7 @@ int blob_held_by(
 	struct finding f;
 	int rc;
 
-	if (s->care.check)
+	if (s->care.check || s->doubted)
 		how = LOOK_BYTES;
 	rc = look_and_settle(s, d, how, &f, e);
 	if (rc <= 0)
@@ -361,7 +361,7 @@ void store_remember(struct store *s)
 
 void store_doubt(struct store *s)
 {
-	s->care.check = true;
+	s->doubted = true;
 }
 
 int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e)

@@ -22,6 +22,7 @@ struct store {
 	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
 	struct blob_writer *writers; /* of this handle; none waits for another */
 	struct store_care care;
+	bool doubted; /* something was bad: no other care makes this forgotten */
 	size_t found_bad;
 	struct passed *passed;
 	size_t passed_count;

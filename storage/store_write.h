@@ -34,7 +34,8 @@ void store_set_care(struct store *s, const struct store_care *care);
 /* So far, by this handle: how many files went to quarantine. */
 size_t store_found_bad(const struct store *s);
 
-/* From now on this handle reads the bytes of everything that it is asked for. */
+/* From now on this handle reads the bytes of everything that it is asked for, whatever care it is given. So it
+ * does by itself once a file was bad, also when that was found while the store was opened. */
 void store_doubt(struct store *s);
 
 /* Is it held, as said above? 1, 0 (also when it was held and is bad), -1. Not within a transaction. */

@@ -94,6 +94,18 @@ static void harm(const struct sandbox *sb, const struct digest *d, enum damage h
 		assert_int_equal(symlink("/dev/null", path), 0);
 }
 
+/* As a disk does it: other bytes, and nobody wrote. */
+static void rot(const struct sandbox *sb, const struct digest *d)
+{
+	const char *path = blob_path(sb, d);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	harm(sb, d, FLIPPED);
+	assert_int_equal(
+		utimensat(AT_FDCWD, path, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0), 0);
+}
+
 /* --- things ------------------------------------------------------------------------------------- */
 
 enum thing { LAYER, CONFIG, MANIFEST, SET_INDEX, THINGS };
@@ -582,6 +594,39 @@ static void marks__become_quarantine_by_the_next_writer(void **state)
 	assert_int_equal(store_found_bad(w.s), 0);
 }
 
+/* Where a mark proved right, the writer that found it so reads what it relies on, whatever care it is given
+ * afterwards; one whose marks were all wrong does not. */
+static void marks__that_are_right_leave_a_doubt(void **state)
+{
+	for (int right = 0; right < 2; right++) {
+		AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+		AUTO(store_close) struct store *reader = NULL;
+		struct store_care care = { .operation = "import" };
+		struct err e = ERR_INIT;
+		struct finding f;
+		uint64_t size;
+
+		world_make(&w, *state);
+		if (right)
+			harm(*state, &w.of[LAYER], FLIPPED);
+		assert_int_equal(blob_held(w.s, &w.of[CONFIG], &size, &e), 1);
+		store_remember(w.s);
+		rot(*state, &w.of[CONFIG]);
+		store_close(&w.s);
+		reader = sandbox_store(*state, "s", STORE_READ);
+		assert_int_equal(store_may_mark(reader, &e), 1);
+		assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+		assert_ok(mark_put(reader, &f, &e));
+		w.s = sandbox_store(*state, "s", STORE_WRITE);
+		store_set_care(w.s, &care);
+		assert_int_equal(blob_held(w.s, &w.of[LAYER], &size, &e), !right);
+		assert_int_equal(blob_held(w.s, &w.of[CONFIG], &size, &e), !right);
+		store_close(&reader);
+		store_close(&w.s);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 static void marks__where_nothing_can_be_written(void **state)
 {
 	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
@@ -674,6 +719,7 @@ int test_mend(void)
 		T(mend__a_limit_proves_no_file_bad),
 		T(mend__a_missing_right_proves_no_file_bad),
 		T(marks__become_quarantine_by_the_next_writer),
+		T(marks__that_are_right_leave_a_doubt),
 		T(marks__where_nothing_can_be_written),
 		T(place__is_kept_and_recalled),
 		T(blobs_after__goes_through_all),

@@ -1,5 +1,6 @@
 /* `moat import`: a medium into the store, verified while it is copied. */
 #include "mirror-tool/changes.h"
+#include "mirror-tool/import_log.h"
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/media/import.h"
 #include "mirror-tool/progress.h"
@@ -34,6 +35,7 @@ struct progress_of {
 	struct buf changes, signers; /* as JSON, those that were said last */
 	bool active; /* the set is already */
 	bool check; /* read what is held already */
+	struct import_log *log; /* borrowed */
 	size_t bad; /* files that were bad */
 	struct progress bar;
 	struct progress_state state;
@@ -114,6 +116,14 @@ static void changes(void *ctx, const struct set_changes *c)
 	changes_json(&p->changes, c);
 }
 
+static int accept_set(void *ctx, const struct medium *m, struct err *e)
+{
+	struct progress_of *p = ctx;
+
+	progress_end(&p->bar);
+	return import_log_begun(p->log, m, e);
+}
+
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
 {
 	struct progress_of *p = ctx;
@@ -183,16 +193,35 @@ static int look(struct tool *t, const struct import_terms *terms,
 	return import_look(s, terms, events, m, e);
 }
 
+/* What became of it; a refusal stays one when that cannot be recorded. */
+static int record(struct import_log *l, const struct medium *m, int rc, struct err *e)
+{
+	struct err lost = ERR_INIT;
+
+	if (import_log_end(l, m, rc < 0 ? e : NULL, &lost) == 0)
+		return rc;
+	if (rc < 0) {
+		tool_warn("this refusal is not recorded: %s", lost.text);
+		return rc;
+	}
+	*e = lost;
+	return err_ctx(e, "%s %s is active, and that is not recorded", m->head.set.name,
+		m->head.set.version);
+}
+
 static int import(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	struct progress_of *p = events->ctx;
 	AUTO(store_close) struct store *s = NULL;
+	AUTO(import_log_close) struct import_log *log = NULL;
 
-	if (tool_store_write(t, &s, e) < 0)
+	if (tool_store_write(t, &s, e) < 0 ||
+		import_log_open(&log, t->store, terms->paths, terms->path_count, e) < 0)
 		return -1;
+	p->log = log;
 	tool_store_care(t, s, p->check);
-	if (import_medium(s, terms, events, m, e) < 0)
+	if (record(log, m, import_medium(s, terms, events, m, e), e) < 0)
 		return -1;
 	p->bad = store_found_bad(s);
 	return conflicts_note(s, e);
@@ -206,7 +235,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	AUTO(progress_release) struct progress_of p = {
 		.t = t, .changes = BUF_INIT, .signers = BUF_INIT, .check = o->check
 	};
-	struct import_events events = { begin, signers, changes, volume, moved, &p };
+	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };
 	struct import_terms terms = { .trust = &trust,
 		.paths = args->items,
 		.path_count = args->count,

@@ -369,6 +369,8 @@ static int judge(void *ctx, const struct set_changes *c, struct err *e)
 
 static int accept_set(struct import *im, const struct medium *m, struct err *e)
 {
+	if (im->events->accept && im->events->accept(im->events->ctx, m, e) < 0)
+		return -1;
 	im->medium = m;
 	make_offer(im, m, &im->offer);
 	im->offer.judge = judge;

@@ -25,6 +25,8 @@ struct import_events {
 	/* What will change, before the first byte is copied; again before the switch when that is
 	 * something else by then. */
 	void (*changes)(void *ctx, const struct set_changes *c);
+	/* All of it is here, and the switch is next. 0, or -1 with e: the set does not become active. */
+	int (*accept)(void *ctx, const struct medium *m, struct err *e);
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes);
 	/* Bytes of blobs that were read of a volume and written, piece by piece. */
 	void (*moved)(void *ctx, uint64_t bytes);

@@ -255,10 +255,13 @@ static int take_first_head(struct volume_reader *v, struct err *e)
 	char text[DIGEST_TEXT_SIZE];
 
 	h->digest = v->index.set;
+	v->m->claim = (struct set_claim){ .digest = h->digest };
 	if (take_head_blob(v, &h->digest, v->index.set_size, SET_BYTES_MAX, e) < 0)
 		return -1;
 	if (set_parse(&h->set, digest_text(&h->digest, text), buf_span(&h->blobs[0].bytes), e) < 0)
 		return bad(v, e);
+	memcpy(v->m->claim.name, h->set.name, sizeof(v->m->claim.name));
+	memcpy(v->m->claim.version, h->set.version, sizeof(v->m->claim.version));
 	if (take_signatures(v, e) < 0 || judge(v, e) < 0 || check_expiry(v, e) < 0)
 		return -1;
 	return take_inventory(v, e);

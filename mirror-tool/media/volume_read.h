@@ -38,12 +38,19 @@ struct volume_sink {
 	int (*end)(void *ctx, struct err *e);
 };
 
+/* What a volume says it holds, whether that is true or not: only to tell of it. */
+struct set_claim {
+	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1]; /* "" unknown */
+	struct digest digest; /* DIGEST_NONE unknown */
+};
+
 /* What is known of a medium over all of its volumes. */
 struct medium {
 	const struct trust *trust; /* borrowed */
 	int64_t now; /* seconds since the epoch, for the set's expiry */
 	const struct volume_sink *sink;
 	void *ctx;
+	struct set_claim claim; /* of the volume that is trusted, else of the last that was not */
 	/* from here on: from the first volume whose signatures hold */
 	bool trusted;
 	struct head head;

@@ -134,12 +134,13 @@ static int pull(struct pulling *p, struct err *e)
 		.jobs = p->options->jobs,
 		.verb = "pull",
 		.things = "pins",
+		.blobs = true,
 	};
 
 	if (session_begin(&s, p->tool, &options, e) < 0 ||
 		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0)
 		return -1;
-	print_result(p, s.state.bytes);
+	print_result(p, s.received);
 	failures_print(&p->failures);
 	return p->failures.count ? failures_err(&p->failures, p->count, "pins", e) : 0;
 }

@@ -152,8 +152,8 @@ static void moved(void *ctx, const struct check_progress *at)
 {
 	struct proving *p = ctx;
 
-	progress_show(&p->bar,
-		&(struct progress_state){ at->blobs, at->blobs_total, at->bytes, at->bytes_total });
+	progress_show(&p->bar, &(struct progress_state){ at->blobs, at->blobs_total, at->bytes,
+				       at->bytes_total, false });
 }
 
 static int count_aside(void *ctx, const char *where, const char *reason, struct err *e)

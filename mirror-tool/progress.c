@@ -29,11 +29,13 @@ void progress_begin(struct progress *p, const struct tool *t, const char *verb, 
 	p->start_ms = p->drawn_ms = clock_ms();
 }
 
-/* By bytes where their total is known, else by things: 0 to 1, or -1. */
+/* By bytes where their total is known, else by things: 0 to 1, or -1: not to be told. */
 static double part_of(const struct progress_state *s)
 {
 	double part = -1;
 
+	if (s->growing)
+		return -1;
 	if (s->bytes_total)
 		part = (double)s->bytes / (double)s->bytes_total;
 	else if (s->total)
@@ -67,7 +69,8 @@ void progress_text(struct buf *out, const struct progress *p, const struct progr
 	if (s->bytes || s->bytes_total)
 		buf_printf(out, ", %s", size_text(s->bytes, text));
 	if (s->bytes_total)
-		buf_printf(out, " of %s", size_text(s->bytes_total, text));
+		buf_printf(out, " of %s%s", s->growing ? "at least " : "",
+			size_text(s->bytes_total, text));
 	if (moved && elapsed_ms >= 1000)
 		buf_printf(out, ", %s/s",
 			size_text((uint64_t)((double)moved * 1000 / (double)elapsed_ms), text));

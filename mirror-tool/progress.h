@@ -19,6 +19,9 @@ enum progress_mode { PROGRESS_OFF, PROGRESS_LINES, PROGRESS_BAR };
 struct progress_state {
 	uint64_t done, total; /* things; total 0: unknown */
 	uint64_t bytes, bytes_total; /* moved so far; total 0: unknown */
+	/* More may join bytes_total: "of at least". No percent and no time is told as long as that is so, because
+	 * neither could be kept: once told, a percent never falls but for bytes that have to come again. */
+	bool growing;
 };
 
 struct progress {

@@ -14,7 +14,9 @@
 #include "storage/oci/reach.h"
 #include "storage/base/banned.h"
 
-#define JOBS_MAX 128 /* pins under way: bounds the requests that wait in memory */
+/* Pins under way. Bounds the requests that wait in memory (some 3 KiB each, one a blob); manifests are asked for
+ * before blobs, so that of so many pins it is known early how much will come. */
+#define JOBS_MAX 512
 
 /* A manifest to be put once everything is durable. */
 struct put {
@@ -32,6 +34,7 @@ struct job {
 	size_t put_count;
 	struct digest_map reached[2]; /* struct reached, of the pin and of what is attached */
 	unsigned pending; /* requests without an answer; 0: done */
+	unsigned unread; /* manifests that were not read yet; 0: all its blobs were asked for */
 	bool failed;
 	struct err e; /* the first failure */
 };
@@ -64,6 +67,7 @@ struct puller {
 	struct failures *failures;
 	struct job *jobs;
 	size_t count, started, running;
+	size_t unread; /* jobs that have manifests to read, or will */
 	bool starting; /* start_jobs() is at work */
 	struct fetch *fetches;
 	struct foreign_layers foreign;
@@ -102,6 +106,16 @@ static void job_drop(struct job *j)
 	p->session->state.done++;
 	progress_show(&p->session->progress, &p->session->state);
 	start_jobs(p);
+}
+
+/* With the last manifest of all, the bytes that will come are known. */
+static void job_read(struct job *j)
+{
+	struct puller *p = j->puller;
+
+	if (--j->unread == 0)
+		p->unread--;
+	p->session->state.growing = p->unread > 0;
 }
 
 static void job_ref(const struct job *j, struct ref *ref, const struct digest *d)
@@ -158,6 +172,19 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 	return rc != 0;
 }
 
+/* From a local source: it was there at once. */
+static void note_copied(struct job *j, uint64_t size)
+{
+	struct session *s = j->puller->session;
+
+	if (!j->origin.layout || j->failed)
+		return;
+	s->copied += size;
+	s->state.bytes += size;
+	s->state.bytes_total += size;
+	progress_show(&s->progress, &s->state);
+}
+
 /* A layer with addresses of its own is got like others, and from those where that fails. */
 static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 {
@@ -177,10 +204,12 @@ static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 	}
 	job_ref(j, &ref, &d->digest);
 	job_hold(j);
-	if (d->url_count)
+	if (d->url_count) {
 		foreign_layer_get(&p->foreign, &j->origin, &ref, d, got_blob, j);
-	else
-		origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
+		return;
+	}
+	origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
+	note_copied(j, d->size);
 }
 
 static void skip_foreign(struct job *j, const struct descriptor *d)
@@ -218,6 +247,7 @@ static void walk_end(struct walk *w)
 	struct job *j = w->job;
 
 	walk_free(w);
+	job_read(j);
 	job_drop(j);
 }
 
@@ -354,6 +384,7 @@ static void walk_start(
 	*w = (struct walk){ .job = j, .digest = d->digest, .size = d->size, .depth = depth };
 	w->media_type = mem_strdup(d->media_type);
 	w->attached = attached;
+	j->unread++;
 	job_hold(j);
 	walk_read(w);
 }
@@ -464,10 +495,12 @@ static void job_start(struct job *j)
 	reach_init(&j->reached[1]);
 	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
+	j->unread = 1; /* the lock */
 	if (!pin->file_count)
 		start_image(j);
 	else if (start_files(j, &e) < 0)
 		job_fail(j, &e);
+	job_read(j);
 	job_drop(j);
 }
 
@@ -567,7 +600,9 @@ int pull_pins(struct session *s, struct store *store, const struct lock_pin *con
 
 	p.foreign = (struct foreign_layers){ .store = store, .batch = p.batch };
 	add_jobs(&p, pins, count);
+	p.unread = count;
 	s->state.total = count;
+	s->state.growing = count > 0;
 	start_jobs(&p);
 	if (session_run(s, e) < 0) {
 		struct err ignored = ERR_INIT;

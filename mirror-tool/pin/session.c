@@ -33,7 +33,9 @@ static void on_progress(void *ctx, const struct upstream_progress *p)
 {
 	struct session *s = ctx;
 
-	s->state.bytes = p->bytes;
+	s->received = p->bytes;
+	s->state.bytes = s->blobs ? s->copied + p->blob_bytes : p->bytes;
+	s->state.bytes_total = s->blobs ? s->state.bytes + p->blob_due : 0;
 	progress_show(&s->progress, &s->state);
 }
 
@@ -84,7 +86,7 @@ int session_begin(
 		.ctx = s,
 	};
 
-	*s = (struct session){ .upstream = NULL };
+	*s = (struct session){ .blobs = o->blobs };
 	catch_signals();
 	progress_begin(&s->progress, t, o->verb, o->things);
 	if (upstream_new(&s->upstream, &options, e) < 0)

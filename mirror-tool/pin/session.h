@@ -16,13 +16,18 @@ struct session_options {
 	const char *base; /* file whose folder relative paths of sources begin in */
 	uint64_t jobs; /* transfers at once; 0: the default */
 	const char *verb, *things; /* for progress: "pull", "images" */
+	bool blobs; /* its bytes are those of blobs, of which the engine knows how many will come */
 };
 
 struct session {
 	struct upstream *upstream;
 	struct origins origins;
 	struct progress progress;
-	struct progress_state state; /* done and total are the command's, bytes the engine's */
+	struct progress_state
+		state; /* done, total and growing are the command's, bytes the engine's */
+	uint64_t received; /* bytes of all bodies */
+	uint64_t copied; /* the command's: bytes of blobs that came without the engine */
+	bool blobs;
 };
 
 MUST int session_begin(

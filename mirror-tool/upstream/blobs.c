@@ -35,6 +35,7 @@ struct fetch {
 	struct buf pending; /* received, not yet in the writer */
 	uint64_t skip; /* bytes to pass over: the server sent them again */
 	uint64_t best; /* furthest offset, for the count of attempts */
+	uint64_t due; /* bytes of it in the engine's count of those to come */
 	bool patched; /* some bytes are of an earlier attempt or process */
 	bool refetched; /* a damaged stage was thrown away once */
 	bool whole; /* the server's ranges cannot be trusted: ask for everything */
@@ -73,6 +74,12 @@ static void fetch_unlink(struct fetch *f)
 		*at = f->next;
 }
 
+static void set_due(struct fetch *f, uint64_t due)
+{
+	f->up->count.blob_due = f->up->count.blob_due - f->due + due;
+	f->due = due;
+}
+
 static void want_free(struct want *w)
 {
 	free(w->url);
@@ -84,6 +91,7 @@ static void blob_drop(struct exchange *x)
 	struct fetch *f = x->ctx;
 
 	fetch_unlink(f);
+	set_due(f, 0);
 	for (struct want *w = f->wants, *next; w; w = next) {
 		next = w->next;
 		want_free(w);
@@ -182,6 +190,7 @@ static enum verdict blob_start(struct exchange *x, struct err *e)
 		return v;
 	flush_pending(f);
 	at = blob_offset(f->writer);
+	set_due(f, f->size - at);
 	f->patched = f->patched || at > 0;
 	f->skip = 0;
 	x->range[0] = '\0';
@@ -237,6 +246,8 @@ static int blob_data(struct exchange *x, const char *data, size_t len, struct er
 		return err_set(e, ERR_CORRUPT, "more than the expected %llu bytes", ull(f->size));
 	if (len)
 		add_bytes(f, data, len);
+	f->up->count.blob_bytes += len;
+	set_due(f, f->due - len);
 	if (blob_failed(f->writer))
 		return blob_commit(&f->writer, NULL, NULL, e);
 	if (offset_of(f) > f->best + PROGRESS_MIN) {
@@ -290,6 +301,7 @@ static void blob_done(struct exchange *x, int rc, struct err *e)
 	struct want *w = STEAL(f->wants);
 
 	fetch_unlink(f);
+	set_due(f, 0);
 	if (rc == 0)
 		rc = absent(x, e);
 	if (rc < 0) {
@@ -320,6 +332,7 @@ static void start_fetch(struct fetch *f)
 
 	f->next = *bucket;
 	*bucket = f;
+	set_due(f, f->size);
 	if (w->url) {
 		x = exchange_for_url(f->up, w->url, &blob_ops, f);
 		x->strange = w->strange;

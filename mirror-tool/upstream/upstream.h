@@ -47,6 +47,10 @@ struct upstream_host {
 
 struct upstream_progress {
 	uint64_t bytes; /* of bodies received since upstream_new() */
+	/* Of blobs and files that go into a store, each counted once whoever asked for it: bytes that came,
+	 * and those still to come. What a store has of one from an earlier attempt is in neither. Bytes that prove
+	 * bad and are got again are due again. */
+	uint64_t blob_bytes, blob_due;
 	size_t active, waiting; /* requests */
 	size_t done; /* requests whose callback was called */
 };

@@ -30,6 +30,17 @@ clean "$OUT"
 [ "$(ranges)" -ge 2 ] || _fail "$(ranges) Range requests, not 2"
 stop "$MIDDLE_PID"
 
+step 'pull shows bytes of all bytes, percent and time left, and the percent never falls'
+rm -rf "$OUT"
+middle_start --to "$IP:80" --rate 20000000
+script -qec "stty cols 120; moat pull --lock '$LOCK' --store '$OUT'" /dev/null </dev/null | tr '\r' '\n' >"$T/screen"
+clean "$OUT"
+stop "$MIDDLE_PID"
+has_line "$T/screen" '\[[#.]{24}\] pull: 0 of 1 pins, [0-9.]+ MiB of [0-9.]+ MiB, .*[0-9]+%'
+sed -n 's/.* pull: .* \([0-9]*\)%.*/\1/p' "$T/screen" >"$T/percent"
+sort -nc "$T/percent"
+same "$(sed -n 's/.* of \([0-9.]* MiB\),.*/\1/p' "$T/screen" | sort -u | wc -l)" 1 'the total stays what it is'
+
 step 'a killed pull goes on where it was'
 : >"$T/middle.log"
 rm -rf "$OUT"

@@ -14,16 +14,19 @@ static const struct {
 } cases[] = {
 	{ { .done = 3 }, 0, "pull: 3 images" },
 	{ { .done = 3, .total = 12 }, 0, "pull: 3 of 12 images, 25%" },
-	{ { 3, 12, 1 << 20, 0 }, 500, "pull: 3 of 12 images, 1.0 MiB, 25%" },
-	{ { 3, 12, 1 << 20, 0 }, 2000, "pull: 3 of 12 images, 1.0 MiB, 512.0 KiB/s, 25%" },
-	{ { 3, 12, 1 << 20, 4 << 20 }, 0, "pull: 3 of 12 images, 1.0 MiB of 4.0 MiB, 25%" },
-	{ { 0, 12, 1 << 20, 4 << 20 }, 8000,
+	{ { 3, 12, 1 << 20, 0, false }, 500, "pull: 3 of 12 images, 1.0 MiB, 25%" },
+	{ { 3, 12, 1 << 20, 0, false }, 2000, "pull: 3 of 12 images, 1.0 MiB, 512.0 KiB/s, 25%" },
+	{ { 3, 12, 1 << 20, 4 << 20, false }, 0, "pull: 3 of 12 images, 1.0 MiB of 4.0 MiB, 25%" },
+	{ { 0, 12, 1 << 20, 4 << 20, false }, 8000,
 		"pull: 0 of 12 images, 1.0 MiB of 4.0 MiB, 128.0 KiB/s, 25%, 24s left" },
-	{ { 1, 4, 0, 0 }, 30000, "pull: 1 of 4 images, 25%, 1m 30s left" },
-	{ { 1, 4, 0, 0 }, 3600000, "pull: 1 of 4 images, 25%, 3h 00m left" },
-	{ { 0, 4, 0, 0 }, 30000, "pull: 0 of 4 images, 0%" },
-	{ { 4, 4, 0, 0 }, 30000, "pull: 4 of 4 images, 100%" },
-	{ { 1, 4, 5 << 20, 4 << 20 }, 0, "pull: 1 of 4 images, 5.0 MiB of 4.0 MiB, 100%" },
+	{ { 1, 4, 0, 0, false }, 30000, "pull: 1 of 4 images, 25%, 1m 30s left" },
+	{ { 1, 4, 0, 0, false }, 3600000, "pull: 1 of 4 images, 25%, 3h 00m left" },
+	{ { 0, 4, 0, 0, false }, 30000, "pull: 0 of 4 images, 0%" },
+	{ { 4, 4, 0, 0, false }, 30000, "pull: 4 of 4 images, 100%" },
+	{ { 3, 12, 1 << 20, 4 << 20, true }, 8000,
+		"pull: 3 of 12 images, 1.0 MiB of at least 4.0 MiB, 128.0 KiB/s" },
+	{ { 3, 12, 0, 0, true }, 30000, "pull: 3 of 12 images" },
+	{ { 1, 4, 5 << 20, 4 << 20, false }, 0, "pull: 1 of 4 images, 5.0 MiB of 4.0 MiB, 100%" },
 };
 
 static void progress_text__table(void **state)
@@ -53,7 +56,7 @@ static const struct {
 static void progress_bar__gives_way_to_the_text(void **state)
 {
 	struct progress p = { .verb = "pull", .things = "images" };
-	struct progress_state s = { 0, 12, 1 << 20, 4 << 20 };
+	struct progress_state s = { 0, 12, 1 << 20, 4 << 20, false };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bars); i++) {

@@ -131,21 +131,31 @@ static void assert_not_held(struct store *s, const char *content)
 	assert_int_equal(blob_stat(s, &d, &size, &e), 0);
 }
 
+/* What progress said last. */
+static struct upstream_progress told;
+
+static void keep_told(void *ctx, const struct upstream_progress *p)
+{
+	(void)ctx;
+	told = *p;
+}
+
 static void blob__arrives_whatever_the_server_does_to_its_ranges(void **state)
 {
 	static const struct {
 		enum mode mode;
 		unsigned requests;
+		uint64_t bytes; /* of the blob, as progress tells them */
 	} cases[] = {
-		{ HONEST, 1 },
-		{ CHUNKED, 1 },
-		{ CUT, 2 },
-		{ NO_RANGES, 2 },
-		{ WRONG_RANGE, 3 },
-		{ NO_RANGE_HEADER, 3 },
-		{ UNSATISFIED, 3 },
-		{ DAMAGED, 3 },
-		{ ALWAYS_CUT, 16 },
+		{ HONEST, 1, BIG },
+		{ CHUNKED, 1, BIG },
+		{ CUT, 2, BIG },
+		{ NO_RANGES, 2, BIG },
+		{ WRONG_RANGE, 3, BIG },
+		{ NO_RANGE_HEADER, 3, BIG },
+		{ UNSATISFIED, 3, BIG },
+		{ DAMAGED, 3, 2 * BIG },
+		{ ALWAYS_CUT, 16, BIG },
 	};
 	AUTO(mem_free) char *big = big_text();
 
@@ -161,9 +171,12 @@ static void blob__arrives_whatever_the_server_does_to_its_ranges(void **state)
 		w.ours = (int)cases[i].mode;
 		w.body = big;
 		w.o.attempts = cases[i].mode == ALWAYS_CUT ? 12 : 6;
+		w.o.progress = keep_told;
 		get_blob(&w, "app", big, s, &r);
 		assert_found(&r);
 		assert_held(s, big);
+		assert_int_equal(told.blob_bytes, cases[i].bytes);
+		assert_int_equal(told.blob_due, 0);
 		assert_int_equal(fake_count(w.a, "GET "), cases[i].requests);
 		get_blob(&w, "app", big, s, &r);
 		assert_found(&r);
@@ -232,7 +245,11 @@ static void blob__goes_on_in_another_process(void **state)
 		w.body = big;
 		w.ours = round ? HONEST : CUT;
 		w.o.attempts = 1;
+		w.o.progress = keep_told;
 		get_blob(&w, "app", big, s, &r);
+		/* What the stage has does not come again, but for a buffer. */
+		assert_in_range(told.blob_bytes, BIG / 2, BIG / 2 + (256u << 10));
+		assert_int_equal(told.blob_due, 0);
 		if (round == 0) {
 			assert_failed(&r, ERR_NET, "after 1 attempts");
 			assert_not_held(s, big);
@@ -257,12 +274,14 @@ static void blob__same_digest_twice_is_got_once_and_a_second_place_is_tried(void
 	world_init(&w, server, NULL);
 	w.body = "content";
 	w.ours = HONEST;
+	w.o.progress = keep_told;
 	world_open(&w);
 	world_ref(&w, "app", &ref);
 	digest_of(&d, DIGEST_SHA256, span_of("content"));
 	for (size_t i = 0; i < 3; i++)
 		upstream_blob(w.up, &ref, &d, 7, s, NULL, on_done, &r[i]);
 	world_run(&w);
+	assert_int_equal(told.blob_bytes, 7);
 	for (size_t i = 0; i < 3; i++)
 		assert_found(&r[i]);
 	assert_int_equal(fake_count(w.a, "GET "), 1);
@@ -276,6 +295,8 @@ static void blob__same_digest_twice_is_got_once_and_a_second_place_is_tried(void
 	world_run(&w);
 	for (size_t i = 0; i < 3; i++)
 		assert_failed(&r[i], ERR_ABSENT, "HTTP 404");
+	assert_int_equal(told.blob_bytes, 7);
+	assert_int_equal(told.blob_due, 0);
 	assert_int_equal(fake_count(w.a, "GET "), 4);
 }
 

@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mirror-tool/pin/lock.h"
+#include "storage/base/fs.h"
 
 #define HEX "000000000000000000000000000000000000000000000000000000000000000"
 #define A "sha256:a" HEX
@@ -230,10 +232,33 @@ static void lock_read__absence_is_an_answer(void **state)
 	assert_int_equal(lock_read(&l, "/nonexistent/moat.lock", &e), 0);
 }
 
+/* tests/data/releases: each key is read and written again as it was. */
+static void lock_write__same_bytes_as_releases(void **state)
+{
+	static const char *const releases[] = { "before-0.1.0", "0.1.0" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(releases); i++) {
+		AUTO(mem_free)
+		char *path = mem_printf(
+			"%s/releases/%s/moat.lock", getenv("MOAT_TEST_DATA"), releases[i]);
+		AUTO(buf_release) struct buf was = BUF_INIT;
+		AUTO(buf_release) struct buf is = BUF_INIT;
+		AUTO(lock_release) struct lock l = LOCK_INIT;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(fs_read_file(AT_FDCWD, path, LOCK_BYTES_MAX, &was, &e), 1);
+		assert_int_equal(lock_parse(&l, path, buf_span(&was), &e), 0);
+		lock_write(&l, &is);
+		assert_string_equal(is.data, was.data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lock_write__same_bytes_whatever_the_order),
+		cmocka_unit_test(lock_write__same_bytes_as_releases),
 		cmocka_unit_test(lock_parse__reads_what_was_written),
 		cmocka_unit_test(lock_parse__refuses),
 		cmocka_unit_test(lock_read__absence_is_an_answer),

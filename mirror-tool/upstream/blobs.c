@@ -198,7 +198,7 @@ static enum verdict blob_start(struct exchange *x, struct err *e)
 		v = commit(f, e);
 		return v == TAKE ? AGAIN : v == AGAIN ? LATER : v;
 	}
-	if (at > 0 && !f->whole)
+	if (at > 0 && !f->whole && !x->decode)
 		snprintf(x->range, sizeof(x->range), "%llu-", ull(at));
 	return TAKE;
 }
@@ -226,6 +226,11 @@ static enum verdict blob_head(struct exchange *x, const struct http_head *head, 
 		if (v == AGAIN)
 			err_set(e, ERR_NET, "a useless answer to a range (HTTP %d)", head->status);
 		return v;
+	}
+	if (exchange_may_decode(x) && !(head->has_length && head->length == f->size)) {
+		x->decode = true;
+		err_set(e, ERR_NET, "gzip, which was not asked for");
+		return AGAIN;
 	}
 	f->skip = offset_of(f);
 	if (head->has_length && head->length != f->size)

@@ -207,6 +207,7 @@ static void hop_send(struct exchange *x, const char *authorization)
 		.with_client = !foreign && !x->strange,
 		.foreign = is_stranger(x, &x->at),
 		.bulk = x->bulk,
+		.decode = x->decode,
 	};
 	struct err e = ERR_INIT;
 	struct transfer *t;
@@ -438,10 +439,20 @@ static void denied(struct exchange *x)
 	}
 }
 
+/* May the same request be answered later? 501 never is; 499 and 520 to 599 are those of proxies. */
+static bool is_busy(int status)
+{
+	return status == 408 || status == 429 || status == 499 || (status >= 500 && status != 501);
+}
+
 static void judge(struct exchange *x)
 {
 	struct err e = ERR_INIT;
 
+	if (is_busy(x->answer.status)) {
+		busy(x);
+		return;
+	}
 	switch (x->answer.status) {
 	case 200:
 	case 203:
@@ -463,14 +474,6 @@ static void judge(struct exchange *x)
 		return;
 	case 404:
 		complete(x, 0, &e);
-		return;
-	case 408:
-	case 429:
-	case 500:
-	case 502:
-	case 503:
-	case 504:
-		busy(x);
 		return;
 	default:
 		refused(x);
@@ -508,6 +511,18 @@ static int on_head(void *ctx, const struct http_head *head, struct err *e)
 	return v == TAKE ? 0 : -1;
 }
 
+bool exchange_may_decode(const struct exchange *x)
+{
+	return !x->decode && coding_is_gzip(x->answer.value[HTTP_CODING]);
+}
+
+/* What is collected is JSON, which no magic of gzip begins: ask again, and decode. */
+static bool is_coded(struct exchange *x, const char *data, size_t len)
+{
+	return x->body.len == 0 && len > 1 && memcmp(data, "\x1f\x8b", 2) == 0 &&
+	       exchange_may_decode(x);
+}
+
 static int collect(struct exchange *x, const char *data, size_t len, size_t max, struct err *e)
 {
 	if (len > max - x->body.len)
@@ -526,6 +541,10 @@ static int on_data(void *ctx, const char *data, size_t len, struct err *e)
 		rc = collect(x, data, len, ERROR_BODY_MAX, e);
 		x->enough = rc < 0;
 		return rc;
+	}
+	if (!x->ops->data && is_coded(x, data, len)) {
+		x->decode = x->again = true;
+		return err_set(e, ERR_NET, "gzip, which was not asked for");
 	}
 	rc = x->ops->data ? x->ops->data(x, data, len, e) : collect(x, data, len, x->body_max, e);
 	x->final = rc < 0;

@@ -73,6 +73,7 @@ struct exchange {
 	int64_t due_ms; /* in the timer list */
 	bool running; /* counted against its site */
 	bool final, again, enough; /* why the transfer was ended by us */
+	bool decode; /* the server codes what nobody asked it to */
 	struct err err; /* when final */
 	struct http_head answer;
 	struct buf body;
@@ -147,6 +148,8 @@ void exchange_free(struct exchange *x); /* drop and forget; never while it is in
 void exchange_start(struct exchange *x); /* begin and send; the scheduler's */
 void exchange_fail(struct exchange *x, struct err *e);
 bool exchange_is_foreign(const struct exchange *x); /* its hop is not the first origin */
+bool exchange_may_decode(
+	const struct exchange *x); /* the answer says gzip, and is not decoded yet */
 
 /* --- scheduling (schedule.c) ------------------------------------------------------------------ */
 

@@ -203,6 +203,11 @@ int link_next(struct span value, struct span *target)
 	return bare.len > 0;
 }
 
+bool coding_is_gzip(struct span value)
+{
+	return span_is_nocase(trim(value), "gzip") || span_is_nocase(trim(value), "x-gzip");
+}
+
 void content_type_parse(struct span value, char *out, size_t room)
 {
 	struct span rest = value, type = trim(span_until(&rest, ';'));

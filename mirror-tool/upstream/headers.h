@@ -27,6 +27,9 @@ int link_next(struct span value, struct span *target);
 /* `application/json; charset=utf-8` to `application/json`, lower case; "" when it is no type. */
 void content_type_parse(struct span value, char *out, size_t room);
 
+/* Is this Content-Encoding gzip, alone? */
+bool coding_is_gzip(struct span value);
+
 /* Decimal digits only, no sign, no overflow. */
 bool decimal_parse(struct span value, uint64_t *out);
 

@@ -32,6 +32,8 @@ static const char *const header_names[HTTP_HEADER_COUNT] = {
 	[HTTP_AUTHENTICATE] = "www-authenticate",
 	[HTTP_RETRY_AFTER] = "retry-after",
 	[HTTP_RATE_REMAINING] = "ratelimit-remaining",
+	[HTTP_CODING] = "content-encoding",
+	[HTTP_FRAMING] = "transfer-encoding",
 };
 
 struct transfer {
@@ -42,7 +44,7 @@ struct transfer {
 	struct curl_slist *headers;
 	const struct http_handler *fn;
 	void *ctx;
-	bool foreign, refused_address, head_told;
+	bool foreign, decode, refused_address, head_told;
 	int status; /* of the header block being read; 0 before the first */
 	bool has_length;
 	uint64_t length;
@@ -156,11 +158,12 @@ static void head_line(struct transfer *t, struct span line)
 	}
 }
 
+/* A length beside another framing means nothing, and that of coded bytes is not the body's. */
 static void head_view(const struct transfer *t, struct http_head *head)
 {
 	*head = (struct http_head){
 		.status = t->status,
-		.has_length = t->has_length,
+		.has_length = t->has_length && !t->value[HTTP_FRAMING].len && !t->decode,
 		.length = t->length,
 	};
 	for (size_t i = 0; i < HTTP_HEADER_COUNT; i++)
@@ -286,14 +289,27 @@ static void transfer_rest(struct transfer *t)
 	t->http->idle = t;
 }
 
-static void add_header(struct transfer *t, const char *name, const char *value)
+static void list_add(struct transfer *t, const char *line)
 {
-	AUTO(mem_free) char *line = mem_printf("%s: %s", name, value);
 	struct curl_slist *list = curl_slist_append(t->headers, line);
 
 	if (!list)
 		BUG("out of memory");
 	t->headers = list;
+}
+
+static void add_header(struct transfer *t, const char *name, const char *value)
+{
+	AUTO(mem_free) char *line = mem_printf("%s: %s", name, value);
+
+	list_add(t, line);
+}
+
+/* libcurl decodes what it was told to ask for; the empty header takes the question out again. */
+static void decode_unasked(struct transfer *t)
+{
+	curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+	list_add(t, "Accept-Encoding:");
 }
 
 static void set_certs(CURL *c, const struct certs *certs, bool with_client)
@@ -350,6 +366,8 @@ static void set_request(struct transfer *t, const struct http_request *r)
 		add_header(t, "Accept", r->accept);
 	if (r->authorization)
 		add_header(t, "Authorization", r->authorization);
+	if (r->decode)
+		decode_unasked(t);
 	if (t->headers)
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	if (r->certs)
@@ -367,6 +385,7 @@ int http_begin(struct http *h, const struct http_request *r, const struct http_h
 	t->fn = fn;
 	t->ctx = ctx;
 	t->foreign = r->foreign;
+	t->decode = r->decode;
 	set_fixed(t);
 	set_request(t, r);
 	code = curl_multi_add_handle(h->multi, t->easy);

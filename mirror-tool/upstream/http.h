@@ -2,7 +2,7 @@
  * A thin layer over libcurl, its only user: many HTTP/1.1 transfers on one thread, one connection
  * pool. Knows no registry: no redirect is followed, no status is judged, nothing is tried again.
  * Plain http happens only when the URL says so; proxies come from the environment (http_proxy,
- * HTTPS_PROXY, NO_PROXY); netrc, cookies and content codings are off.
+ * HTTPS_PROXY, NO_PROXY); netrc and cookies are off, and no content coding is asked for.
  */
 #ifndef MOAT_UPSTREAM_HTTP_H
 #define MOAT_UPSTREAM_HTTP_H
@@ -25,12 +25,14 @@ enum http_header {
 	HTTP_AUTHENTICATE, /* WWW-Authenticate */
 	HTTP_RETRY_AFTER,
 	HTTP_RATE_REMAINING, /* ratelimit-remaining */
+	HTTP_CODING, /* Content-Encoding */
+	HTTP_FRAMING, /* Transfer-Encoding */
 	HTTP_HEADER_COUNT
 };
 
 struct http_head {
 	int status;
-	bool has_length;
+	bool has_length; /* of the bytes that `data` gets */
 	uint64_t length; /* Content-Length */
 	struct span
 		value[HTTP_HEADER_COUNT]; /* repeated ones joined with ", "; empty when absent */
@@ -47,6 +49,7 @@ struct http_request {
 	bool with_client; /* present the client certificate of `certs` */
 	bool foreign; /* refuse loopback and link-local addresses, whatever the name */
 	bool bulk; /* a large body is expected */
+	bool decode; /* undo the content coding that the server uses, though nobody asked */
 };
 
 /* Negative results end the transfer with e. The text of `head` lives until `end` returns. */

@@ -52,6 +52,35 @@ static void manifest__get_by_tag_gives_bytes_type_and_digest(void **state)
 	assert_int_equal(fake_count(w.a, "GET /v2/app/manifests/v1"), 1);
 }
 
+/* Gzip of BODY, though the request does not accept it. */
+static void packed(void *ctx, const struct fake_request *r, struct fake_reply *out)
+{
+	static const char bytes[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x4e\xce"
+				    "\x48\xcd\x4d\x0c\x4b\x2d\x2a\xce\xcc\xcf\x53\xb2\x32\xaa\x05"
+				    "\x00\xc6\xf8\x27\x72\x13\x00\x00\x00";
+
+	honest(ctx, r, out);
+	fake_header(out, "Content-Encoding: gzip");
+	buf_clear(&out->body);
+	buf_add(&out->body, bytes, strstr(r->target, "cut") ? 20 : sizeof(bytes) - 1);
+}
+
+static void manifest__gzip_that_nobody_asked_for_is_decoded(void **state)
+{
+	AUTO(world_end) struct world w;
+	AUTO(result_release) struct result r = RESULT_INIT;
+	AUTO(result_release) struct result cut = RESULT_INIT;
+
+	(void)state;
+	world_init(&w, packed, NULL);
+	get_manifest(&w, "app:v1", false, &r);
+	assert_found(&r);
+	assert_string_equal(r.bytes.data, BODY);
+	assert_int_equal(fake_count(w.a, "GET /v2/app/manifests/v1"), 2);
+	get_manifest(&w, "app:cut", false, &cut);
+	assert_int_equal(cut.rc, -1);
+}
+
 static void manifest__head_gives_digest_and_size_without_a_get(void **state)
 {
 	AUTO(world_end) struct world w;
@@ -248,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(manifest__get_by_tag_gives_bytes_type_and_digest),
+		cmocka_unit_test(manifest__gzip_that_nobody_asked_for_is_decoded),
 		cmocka_unit_test(manifest__head_gives_digest_and_size_without_a_get),
 		cmocka_unit_test(manifest__head_that_tells_nothing_or_is_refused_becomes_a_get),
 		cmocka_unit_test(manifest__absent_is_an_answer),

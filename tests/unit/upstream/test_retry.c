@@ -33,8 +33,9 @@ static void failing(void *ctx, const struct fake_request *r, struct fake_reply *
 
 static void retry__transient_failures_are_tried_again(void **state)
 {
-	static const char *const names[] = { "app:408", "app:429", "app:500", "app:502", "app:503",
-		"app:504", "app:close", "app:cut", "app:date", "app:zero" };
+	static const char *const names[] = { "app:408", "app:429", "app:499", "app:500", "app:502",
+		"app:503", "app:504", "app:507", "app:522", "app:close", "app:cut", "app:date",
+		"app:zero" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

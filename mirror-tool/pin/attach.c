@@ -119,8 +119,6 @@ static void got_referrers(void *ctx, int rc, const struct upstream_referrers *r,
 	for (size_t i = 0; rc > 0 && i < r->count && !p->r.task->failed; i++) {
 		const char *type = r->items[i].artifact_type;
 
-		if (media_kind_of(r->items[i].media_type) == MEDIA_OTHER)
-			continue; /* no manifest: nothing that a registry could serve as one */
 		if (attach_leave(p->r.task, &r->items[i].digest, type ? type : "", ""))
 			continue;
 		record(p->r.task, &r->items[i], r->items[i].artifact_type, &p->subject, "");

@@ -22,22 +22,35 @@ list "images: [$UP/plain:1, $UP/denied:1]"
 must_fail 7 moat pin
 err_has 'HTTP 403'
 
+list "images: [$UP/plain:1, $UP/blobtyped:1]"
+must_fail 4 moat pin
+err_has 'lists sha256:.* as attached, and does not have it'
+
+step 'what is attached under a wrong type is carried under its own'
+list "images: [$UP/mistyped:1]"
+must moat pin
+has_line moat.lock '"artifactType":"text/spdx"'
+! grep 'spdx+json' moat.lock || _fail 'the lock has a type that is not true'
+must moat pull
+rm moat.lock
+
 step 'attachments: optional excuses them; the lock says what and why'
 list "images:
 - $UP/plain:1
 - {name: '$UP/dangling:1', attachments: optional}
 - {name: '$UP/denied:1', attachments: optional}
+- {name: '$UP/blobtyped:1', attachments: optional}
 - {name: '$UP/typed:1', attachments: ['text/*']}
 - {name: '$UP/gone:1', on-error: skip}
 - {name: '$UP/foreign:1', foreign-layers: leave}
 - $UP/urls:1"
 must moat pin
-out_has '6 pins written, 1 skipped, 4 excuses in all$'
+out_has '7 pins written, 1 skipped, 5 excuses in all$'
 err_has "skipped: $UP/gone:1: upstream has no such tag"
-same "$(grep -c '"kind":"attachment"' moat.lock)" 2
+same "$(grep -c '"kind":"attachment"' moat.lock)" 3
 must moat pin
 must moat pin --json
-json_is '.excuses == 4 and (.skipped | length) == 1 and .drift == []'
+json_is '.excuses == 5 and (.skipped | length) == 1 and .drift == []'
 
 step 'a newly skipped image is drift, and the count is in the last line'
 touch skip-plain
@@ -54,18 +67,18 @@ has_line odd.log 'GET /elsewhere/layer $' # without credentials
 
 step 'seal, export, show and import count; the set lists each'
 must moat seal --key moat.key --json
-json_is '.excuses == 5'
+json_is '.excuses == 6'
 must moat export --to medium --json
-json_is '.excuses == 5'
+json_is '.excuses == 6'
 must_fail 4 moat import --store in --key moat.pub --strict medium
-err_has 'leaves out 5 things'
+err_has 'leaves out 6 things'
 { echo 'strict: true'; cat moat.pub; } >strict.pub
 must_fail 4 moat import --store in --key strict.pub medium
 err_has 'its key says strict: true'
 must moat import --store in --key moat.pub medium
-out_has ', 5 excuses$'
+out_has ', 6 excuses$'
 must moat show --store in platform --json
-json_is '.excuses == 5 and (.excused | map(.kind) | sort == ["attachment", "attachment", "attachments",
+json_is '.excuses == 6 and (.excused | map(.kind) | sort == ["attachment", "attachment", "attachment", "attachments",
 	"foreign-layer", "skipped"])'
 must moat show --store in platform
 out_has "skipped  *$UP/gone:1 *upstream has no such tag"

@@ -53,6 +53,10 @@ def contents():
     REFERRERS[there["digest"]] = [nothing]
     there = image("typed")
     REFERRERS[there["digest"]] = [attach("typed", there, "text/spdx"), attach("typed", there, "other")]
+    there = image("mistyped")
+    REFERRERS[there["digest"]] = [{**attach("mistyped", there, "text/spdx"), "mediaType": "application/spdx+json"}]
+    there = image("blobtyped")
+    REFERRERS[there["digest"]] = [blob(b"an SBOM", "application/spdx+json", artifactType="text/spdx")]
     address = f"http://{IP}:{PORT}/elsewhere/layer"
     layer = {"digest": sha(b"far away"), "size": 8}
     image("foreign", [{"mediaType": FOREIGN, "digest": sha(b"windows"), "size": 7, "urls": ["https://x.invalid/"]}])

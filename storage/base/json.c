@@ -119,6 +119,19 @@ static int convert(struct doc *d, struct cursor *c, struct node *parent, struct 
 	return convert_children(d, c, n, value, e);
 }
 
+/* JSON has no byte order mark (RFC 8259 8.1), but editors and shells on Windows write them. */
+static int check_mark(const char *name, struct span bytes, struct err *e)
+{
+	if (bytes.len >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0)
+		return err_set(e, ERR_INPUT,
+			"%s:1: a byte order mark, which JSON has not; save it as UTF-8 without one",
+			name);
+	if (bytes.len >= 2 &&
+		(memcmp(bytes.data, "\xff\xfe", 2) == 0 || memcmp(bytes.data, "\xfe\xff", 2) == 0))
+		return err_set(e, ERR_INPUT, "%s: UTF-16; save it as UTF-8", name);
+	return 0;
+}
+
 int json_parse(struct doc *d, const char *name, struct span bytes, size_t limit, struct err *e)
 {
 	struct cursor c = { bytes.data, bytes.data + bytes.len, 1 };
@@ -129,6 +142,8 @@ int json_parse(struct doc *d, const char *name, struct span bytes, size_t limit,
 	if (bytes.len > limit)
 		return err_set(e, ERR_INPUT, "%s: %zu bytes, more than the limit of %zu", name,
 			bytes.len, limit);
+	if (check_mark(name, bytes, e) < 0)
+		return -1;
 	root = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &bad);
 	if (!root)
 		return err_set(e, ERR_INPUT, "%s:%d: %s", name, bad.line, bad.text);

@@ -52,6 +52,10 @@ int user_line_parse(struct user_line *out, struct span line, struct err *e)
 		hash.len = --line.len;
 	if (line.len == 0 || line.data[0] == '#')
 		return 0;
+	if (line.len >= 3 && memcmp(line.data, "\xef\xbb\xbf", 3) == 0)
+		return err_set(e, ERR_INPUT,
+			"a byte order mark, which would be part of a name; save it as UTF-8 "
+			"without one");
 	name = span_until(&hash, ':');
 	if (name.len == line.len || name.len > USER_NAME_MAX || memchr(name.data, 0, name.len))
 		return err_set(e, ERR_INPUT, "not NAME:HASH");

@@ -39,6 +39,10 @@ static void json__every_value_knows_its_line(void **state)
 static const struct {
 	const char *text, *says;
 } json_refused[] = {
+	{ "\xef\xbb\xbf"
+	  "{}",
+		"f:1: a byte order mark" },
+	{ "\xff\xfe{\0", "f: UTF-16; save it as UTF-8" },
 	{ "", "f:1:" },
 	{ "{", "f:1:" },
 	{ "{}x", "f:1:" },

@@ -99,6 +99,9 @@ static const struct {
 	const char *text, *words;
 } bad[] = {
 	{ "alice\n", "users:1: not NAME:HASH" },
+	{ "\xef\xbb\xbf"
+	  "alice:x\n",
+		"users:1: a byte order mark" },
 	{ ":" SECRET "\n", "users:1: a user's name" },
 	{ "al ice:" SECRET "\n", "users:1: a user's name" },
 	{ "*:" SECRET "\n", "users:1: a user's name" },

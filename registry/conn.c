@@ -264,6 +264,35 @@ static bool is_stalled(struct conn *c, uint64_t moved)
 	return moved - before < c->loop->server->config.least_rate * (uint64_t)ms / 1000;
 }
 
+static bool is_local(const struct conn *c)
+{
+	return c->peer.sa.ss_family == AF_UNIX;
+}
+
+/* Bytes that the client has taken; UINT64_MAX: nobody knows. */
+static uint64_t taken_by(struct conn *c)
+{
+	uint64_t taken;
+
+	if (!is_local(c))
+		return socket_acked(c->fd);
+	taken = socket_taken(c->fd, c->given);
+	if (taken > c->taken)
+		c->taken = taken;
+	return c->taken;
+}
+
+/* Of a body from memory on a Unix socket nothing is counted: all of it has its time. */
+static bool is_overdue(const struct conn *c, int64_t ms)
+{
+	const struct server_config *config = &c->loop->server->config;
+	int64_t window = config->rate_window ? config->rate_window : RATE_WINDOW_MS;
+
+	if (!config->least_rate)
+		return false;
+	return ms - window > (int64_t)(c->bytes * 1000 / config->least_rate);
+}
+
 /* Since the last sweep nothing of the body came any more, though its client has closed; or, twice in
  * a row, though bytes are there: the line of a chunk is longer than the library's buffer, and it reads
  * no further and does not sleep. */
@@ -292,7 +321,7 @@ static bool is_late(struct conn *c)
 	case PHASE_BODY:
 		return is_abandoned(c) || is_stalled(c, c->body);
 	case PHASE_SENDING:
-		return is_stalled(c, socket_acked(c->fd));
+		return is_local(c) && !c->metered ? is_overdue(c, ms) : is_stalled(c, taken_by(c));
 	case PHASE_WAITING:
 		return ms > (int64_t)wait_seconds(c->loop) * 1000;
 	case PHASE_ENDED:
@@ -306,9 +335,9 @@ static void check_turn(struct conn *c)
 {
 	uint64_t acked, moved;
 
-	if (c->phase != PHASE_SENDING || !c->has_turn)
+	if (c->phase != PHASE_SENDING || !c->has_turn || (is_local(c) && !c->metered))
 		return;
-	acked = socket_acked(c->fd);
+	acked = taken_by(c);
 	moved = acked - c->turn_acked;
 	c->turn_acked = acked;
 	c->slow_sweeps = moved < TURN_LEAST_MOVE ? c->slow_sweeps + 1 : 0;

@@ -1,6 +1,6 @@
 /*
  * A reply as an answer of the HTTP library: plain files go by sendfile (an fd response, SIGPIPE
- * ignored), TLS by 16 KiB reads, manifests by an answer that is made once and shared. Must never copy
+ * ignored), by 16 KiB reads over TLS and on Unix sockets, where nothing else tells how far they are; manifests by an answer that is made once and shared. Must never copy
  * a blob.
  */
 #define MOAT_SERVER_PART
@@ -11,7 +11,7 @@
 
 #include "storage/base/banned.h"
 
-#define TLS_BLOCK (16u << 10)
+#define READ_BLOCK (16u << 10)
 #define PARTS_BLOCK (16u << 10)
 
 static void forget_response(void *response)
@@ -43,6 +43,8 @@ struct source {
 	uint64_t first;
 	struct parts parts; /* with BODY_PARTS */
 	bool has_parts;
+	uint64_t *
+		given; /* counts what was read, of the connection, which outlives the sending; may be NULL */
 };
 
 static void source_free(void *cls)
@@ -62,13 +64,10 @@ static ssize_t read_content(struct source *s, uint64_t at, char *out, size_t max
 	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-static ssize_t source_read(void *cls, uint64_t at, char *out, size_t max)
+static ssize_t read_parts(struct source *s, uint64_t at, char *out, size_t max)
 {
-	struct source *s = cls;
 	size_t done = 0;
 
-	if (!s->has_parts)
-		return read_content(s, s->first + at, out, max);
 	while (done < max && at + done < s->parts.total) {
 		uint64_t where;
 		size_t n = parts_at(&s->parts, at + done, out + done, max - done, &where);
@@ -83,31 +82,50 @@ static ssize_t source_read(void *cls, uint64_t at, char *out, size_t max)
 	return (ssize_t)done;
 }
 
-static struct MHD_Response *from_source(struct reply *r, uint64_t first, uint64_t length)
+static ssize_t source_read(void *cls, uint64_t at, char *out, size_t max)
+{
+	struct source *s = cls;
+	ssize_t n = s->has_parts ? read_parts(s, at, out, max)
+				 : read_content(s, s->first + at, out, max);
+
+	if (n > 0 && s->given)
+		*s->given += (uint64_t)n;
+	return n;
+}
+
+static struct MHD_Response *from_source(
+	struct reply *r, uint64_t first, uint64_t length, uint64_t *given)
 {
 	struct source *s = mem_alloc(sizeof(*s));
 
 	s->content = content_ref(r->content);
 	s->first = first;
+	s->given = given;
 	if (r->body == BODY_PARTS) {
 		s->parts = r->parts;
 		s->has_parts = true;
 		r->body = BODY_BYTES; /* handed over */
 	}
 	return MHD_create_response_from_callback(
-		length, s->has_parts ? PARTS_BLOCK : TLS_BLOCK, source_read, s, source_free);
+		length, s->has_parts ? PARTS_BLOCK : READ_BLOCK, source_read, s, source_free);
 }
 
-/* A stretch of a file: the kernel sends it, or we read it for the TLS library. */
-static struct MHD_Response *from_file(struct reply *r, uint64_t first, uint64_t length, bool tls)
+/* How the bodies of a connection are read. */
+struct reading {
+	bool by_us; /* else the kernel sends files */
+	uint64_t *given; /* see struct source */
+};
+
+static struct MHD_Response *from_file(
+	struct reply *r, uint64_t first, uint64_t length, const struct reading *how)
 {
 	struct MHD_Response *m;
 	int fd;
 
 	if (length == 0)
 		return MHD_create_response_from_buffer(0, buf_empty, MHD_RESPMEM_PERSISTENT);
-	if (tls)
-		return from_source(r, first, length);
+	if (how->by_us)
+		return from_source(r, first, length, how->given);
 	fd = dup(r->content->fd);
 	if (fd < 0)
 		return NULL;
@@ -151,7 +169,7 @@ static struct MHD_Response *shared_response(struct reply *r)
 	return expected;
 }
 
-static struct MHD_Response *own_response(struct reply *r, bool tls)
+static struct MHD_Response *own_response(struct reply *r, const struct reading *how)
 {
 	struct MHD_Response *m = NULL;
 	size_t len = r->bytes.len;
@@ -163,13 +181,13 @@ static struct MHD_Response *own_response(struct reply *r, bool tls)
 		break;
 	case BODY_CONTENT:
 		reply_content_headers(r, r->content);
-		m = from_file(r, 0, r->content->size, tls);
+		m = from_file(r, 0, r->content->size, how);
 		break;
 	case BODY_SLICE:
-		m = from_file(r, r->first, r->length, tls);
+		m = from_file(r, r->first, r->length, how);
 		break;
 	case BODY_PARTS:
-		m = from_source(r, 0, r->parts.total);
+		m = from_source(r, 0, r->parts.total, how->given);
 		break;
 	}
 	if (m && add_headers(m, r))
@@ -206,7 +224,7 @@ static struct MHD_Response *no_response(struct conn *c)
 	reply_end(&c->reply, c->request.id);
 	c->status = c->reply.status;
 	c->bytes = send_length(c);
-	return own_response(&c->reply, false);
+	return own_response(&c->reply, &(struct reading){ .by_us = false });
 }
 
 /* A shared answer points into its content, so that is held until the request is over. */
@@ -215,13 +233,17 @@ enum MHD_Result send_reply(struct conn *c)
 	struct reply *r = &c->reply;
 	bool shared = r->body == BODY_CONTENT &&
 		      (c->request.method == METHOD_HEAD || r->content->kind == CONTENT_BYTES);
+	bool local = c->peer.sa.ss_family == AF_UNIX;
+	const struct reading how = { .by_us = c->loop->server->config.tls || local,
+		.given = local ? &c->given : NULL };
 	struct MHD_Response *m;
 	enum MHD_Result rc;
 
 	reply_end(r, c->request.id);
 	c->status = r->status;
 	c->bytes = send_length(c);
-	m = shared ? shared_response(r) : own_response(r, c->loop->server->config.tls);
+	c->metered = !shared && r->body != BODY_BYTES;
+	m = shared ? shared_response(r) : own_response(r, &how);
 	if (!m)
 		m = no_response(c);
 	if (!m)

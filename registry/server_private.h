@@ -70,6 +70,10 @@ struct conn {
 	bool has_turn; /* it counts among the bodies that are sent */
 	unsigned slow_sweeps; /* in a row, while it had a turn */
 	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */
+	/* On a Unix socket: bytes that the library got of us, those that the client has taken for sure, and
+	 * whether the answer at hand is counted so. */
+	uint64_t given, taken;
+	bool metered;
 	uint64_t body; /* bytes of it that came */
 	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */

@@ -2,12 +2,14 @@
 #include "registry/socket.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -185,4 +187,13 @@ uint64_t socket_acked(int fd)
 		len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
 		return UINT64_MAX;
 	return info.tcpi_bytes_acked;
+}
+
+uint64_t socket_taken(int fd, uint64_t written)
+{
+	int waits = 0;
+
+	if (ioctl(fd, SIOCOUTQ, &waits) < 0 || waits < 0)
+		return written;
+	return written > (uint64_t)waits ? written - (uint64_t)waits : 0;
 }

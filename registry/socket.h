@@ -35,7 +35,10 @@ bool socket_is_over(int fd);
 /* Did bytes come that are not read yet? */
 bool socket_has_bytes(int fd);
 
-/* Bytes the peer has acknowledged since the connection began; UINT64_MAX when nobody knows. */
+/* Bytes the peer has acknowledged since a TCP connection began; UINT64_MAX when nobody knows. */
 uint64_t socket_acked(int fd);
+/* Of the bytes that were written to a Unix socket, which acknowledges nothing, how many its peer has read at
+ * least: what waits in it counts with the kernel's overhead. */
+uint64_t socket_taken(int fd, uint64_t written);
 
 #endif

@@ -30,10 +30,12 @@ void running_start(struct running *r, const char *store, struct server_config co
 	struct err e;
 
 	assert_ok(address_parse(&a, "127.0.0.1:0", &e));
-	r->listener = socket_listen(&a, &e);
+	if (r->listener < 0)
+		r->listener = socket_listen(&a, &e);
 	assert_true(r->listener >= 0);
 	assert_ok(socket_address(r->listener, &a, &e));
-	r->port = ntohs(((struct sockaddr_in *)&a.sa)->sin_port);
+	if (a.sa.ss_family == AF_INET)
+		r->port = ntohs(((struct sockaddr_in *)&a.sa)->sin_port);
 	config.store = store;
 	config.listeners = &r->listener;
 	config.listener_count = 1;

@@ -18,7 +18,7 @@ struct running {
 extern const struct server_config running_usual;
 
 void running_prepare(struct running *r);
-/* Over what prepare made, and auth and log if they were opened. */
+/* Over what prepare made, and auth and log if they were opened; on the listener, if there is one already. */
 void running_start(struct running *r, const char *store, struct server_config config);
 void running_end(struct running *r);
 

@@ -1,12 +1,15 @@
 /* The server core on loopback, driven by raw bytes. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "registry/server.h"
@@ -549,6 +552,129 @@ static void server__one_address_gets_its_share(void **state)
 	assert_true(wire_is_closed(&c));
 }
 
+/* --- Unix sockets ---------------------------------------------------------------------------- */
+
+static void unix_path(struct sockaddr_un *un)
+{
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	assert_true(snprintf(un->sun_path, sizeof(un->sun_path), "%s",
+			    sandbox_path(made.sb, "socket")) < (int)sizeof(un->sun_path));
+}
+
+/* As a service manager hands one over. */
+static void start_local(struct running *f, struct server_config config)
+{
+	struct sockaddr_un un;
+
+	unix_path(&un);
+	unlink(un.sun_path);
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(f->listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(f->listener, 100), 0);
+	start(f, config);
+}
+
+static struct wire call_local(void)
+{
+	struct wire w = { .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF_INIT };
+	struct timeval patience = { .tv_sec = 20 };
+	struct sockaddr_un un;
+
+	unix_path(&un);
+	setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(w.fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	return w;
+}
+
+static void local__bodies_are_those_of_the_store(void **state)
+{
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	start_local(*state, running_usual);
+	AUTO(wire_close) struct wire w = call_local();
+	for (int i = 0; i < 2; i++) {
+		ask(&w, "GET", made.blob, "", &a);
+		assert_int_equal(a.status, 200);
+		assert_int_equal(a.body.len, LAYER);
+		assert_memory_equal(a.body.data, made.layer_bytes.data, LAYER);
+		ask(&w, "GET", made.blob, "Range: bytes=1000001-1999999\r\n", &a);
+		assert_int_equal(a.status, 206);
+		assert_int_equal(a.body.len, 999999);
+		assert_memory_equal(a.body.data, made.layer_bytes.data + 1000001, 999999);
+		ask(&w, "GET", MANIFEST, "", &a);
+		assert_int_equal(a.status, 200);
+		ask(&w, "HEAD", made.blob, "", &a);
+		assert_int_equal(a.status, 200);
+	}
+}
+
+/* A large manifest: it comes from memory. */
+static void put_large(char path[200])
+{
+	AUTO(store_close) struct store *s = sandbox_store(made.sb, "store", STORE_WRITE);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	char digest[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+	struct digest d;
+
+	buf_str(&text, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+		       "\",\"manifests\":[],\"annotations\":{\"a\":\"");
+	for (int i = 0; i < 2 << 20; i++)
+		buf_char(&text, 'x');
+	buf_str(&text, "\"}}");
+	assert_ok(blob_put(s, NULL, buf_span(&text), &d, &e));
+	assert_ok(image_put(s, "docker.io/library/nginx", "large", &d, MEDIA_OCI_INDEX, &e));
+	snprintf(path, 200, "/v2/library/nginx/manifests/%s", digest_text(&d, digest));
+}
+
+/* Whoever takes nothing is cut off, whether a file or memory is sent; nothing acknowledges on such a socket. */
+static void local__what_takes_nothing_is_cut_off(void **state)
+{
+	struct server_config config = running_usual;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	char large[200];
+
+	put_large(large);
+	config.least_rate = 1 << 20;
+	config.rate_window = 500;
+	start_local(*state, config);
+	AUTO(wire_close) struct wire w = call_local();
+	ask(&w, "GET", large, "", &a);
+	assert_int_equal(a.status, 200);
+	assert_true(a.body.len > 2 << 20);
+	for (int i = 0; i < 2; i++) {
+		AUTO(wire_close) struct wire stuck = call_local();
+		AUTO(mem_free)
+		char *text =
+			mem_printf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", i ? large : made.blob);
+		struct pollfd end = { .fd = stuck.fd, .events = POLLRDHUP };
+
+		wire_str(&stuck, text);
+		assert_true(wire_has_begun(&stuck));
+		assert_int_equal(poll(&end, 1, 20000), 1);
+		assert_true(end.revents & POLLRDHUP);
+	}
+}
+
+/* All such clients are one: it has one of the two turns. */
+static void local__a_turn_is_given_up_by_what_does_not_move(void **state)
+{
+	struct server_config config = running_usual;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+
+	config.bodies = 2;
+	start_local(*state, config);
+	AUTO(wire_close) struct wire stuck = call_local();
+	AUTO(wire_close) struct wire w = call_local();
+	wire_str(&stuck, "GET ");
+	wire_str(&stuck, made.blob);
+	wire_str(&stuck, " HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_true(wire_has_begun(&stuck));
+	ask(&w, "GET", made.blob, "", &a);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.body.len, LAYER);
+}
+
 static void *drain(void *cls)
 {
 	struct running *f = cls;
@@ -650,6 +776,9 @@ int main(void)
 		RUNNING(server__drain_finishes_what_is_being_sent),
 		PREPARED(server__access_log_lines),
 		PREPARED(server__no_store),
+		PREPARED(local__bodies_are_those_of_the_store),
+		PREPARED(local__what_takes_nothing_is_cut_off),
+		PREPARED(local__a_turn_is_given_up_by_what_does_not_move),
 	};
 
 	return cmocka_run_group_tests_name("registry/server", tests, make_store, remove_store);

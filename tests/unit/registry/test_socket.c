@@ -166,12 +166,39 @@ static void clients__a_suspect_is_remembered_for_a_while(void **state)
 	clients_leave(c, &client);
 }
 
+/* Never more than was read, and in the end all of it. */
+static void socket_taken__counts_what_was_read(void **state)
+{
+	static char bytes[10000];
+	uint64_t written = 0, got = 0;
+	ssize_t n;
+	int s[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s), 0);
+	assert_int_equal(socket_taken(s[0], 0), 0);
+	while ((n = write(s[0], bytes, sizeof(bytes))) > 0)
+		written += (uint64_t)n;
+	assert_true(written > sizeof(bytes));
+	assert_int_equal(socket_taken(s[0], written), 0);
+	while (got < written) {
+		n = read(s[1], bytes, sizeof(bytes));
+		assert_true(n > 0);
+		got += (uint64_t)n;
+		assert_true(socket_taken(s[0], written) <= got);
+	}
+	assert_int_equal(socket_taken(s[0], written), written);
+	close(s[0]);
+	close(s[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(address_parse__table),
 		cmocka_unit_test(socket_listen__two_on_one_port),
 		cmocka_unit_test(socket_inherited__only_for_this_process),
+		cmocka_unit_test(socket_taken__counts_what_was_read),
 		cmocka_unit_test(clients__each_and_all_have_a_limit),
 		cmocka_unit_test(clients__one_machine_is_one_client),
 		cmocka_unit_test(clients__a_suspect_is_remembered_for_a_while),

@@ -16,8 +16,17 @@
 struct checker;
 struct committer;
 
+/* Another clock than the machine's, for tests. Called on the check's thread. */
+struct check_clock {
+	int64_t (*now_us)(void *ctx);
+	int64_t (*cpu_us)(void *ctx); /* of the check's thread */
+	void (*rest)(void *ctx, int64_t us); /* may end early */
+	void *ctx;
+};
+
 struct checker_config {
 	const char *store; /* directory */
+	const struct check_clock *clock; /* of the pace; NULL: the machine's */
 	struct committer *committer; /* NULL: this server only reads */
 	struct cache *cache;
 	uint64_t rate; /* bytes a second; 0: only what is in doubt is read */

@@ -15,32 +15,59 @@
 
 /* --- the pace ------------------------------------------------------------------------------------- */
 
-static int64_t cpu_us(void)
+static int64_t now_us(const struct checker *c)
 {
+	const struct check_clock *clock = c->config.clock;
+
+	return clock ? clock->now_us(clock->ctx) : clock_us();
+}
+
+static int64_t cpu_us(const struct checker *c)
+{
+	const struct check_clock *clock = c->config.clock;
 	struct timespec t;
 
+	if (clock)
+		return clock->cpu_us(clock->ctx);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* After each piece: as long as rate and share want it, from the piece before. */
+static void rest(struct checker *c, int64_t us)
+{
+	const struct check_clock *clock = c->config.clock;
+
+	if (clock)
+		clock->rest(clock->ctx, us);
+	else
+		check_nap(c, us);
+}
+
+static void begin_piece(struct checker *c)
+{
+	c->piece_us = now_us(c);
+	c->piece_cpu_us = cpu_us(c);
+}
+
+/* After each piece: as long as rate and share want it, from the piece before. What is in doubt is read at once,
+ * but its processor time counts; and who wakes the check for it does not make it read on earlier. */
 static int keep_pace(void *ctx, size_t bytes, struct err *e)
 {
 	struct checker *c = ctx;
-	int64_t wanted, by_cpu, start = c->piece_us;
+	const struct check_pace pace = { c->config.rate, c->config.cpu };
+	int64_t cpu, due, left;
 
 	c->bytes += bytes;
-	if (check_is_ending(c))
-		return err_set(e, ERR_BUSY, "the check ends");
 	if (c->nested)
-		return 0;
+		return check_is_ending(c) ? err_set(e, ERR_BUSY, "the check ends") : 0;
 	check_doubts(c);
-	wanted = c->config.rate ? (int64_t)(bytes * 1000000 / c->config.rate) : 0;
-	by_cpu = (cpu_us() - c->piece_cpu_us) * 100 / c->config.cpu;
-	check_nap(c, start + (wanted > by_cpu ? wanted : by_cpu) - clock_us());
-	c->piece_us = clock_us();
-	c->piece_cpu_us = cpu_us();
-	return 0;
+	cpu = cpu_us(c);
+	due = c->piece_us + check_pace_us(&pace, bytes, cpu - c->piece_cpu_us);
+	for (; !check_is_ending(c) && (left = due - now_us(c)) > 0; check_doubts(c))
+		rest(c, left);
+	c->piece_us = now_us(c);
+	c->piece_cpu_us = cpu;
+	return check_is_ending(c) ? err_set(e, ERR_BUSY, "the check ends") : 0;
 }
 
 /* --- findings ------------------------------------------------------------------------------------- */
@@ -189,10 +216,8 @@ static int examine(struct checker *c, const struct digest *d, enum blob_look how
 {
 	struct pace pace = { .read = keep_pace, .ctx = c };
 
-	if (!c->nested) {
-		c->piece_us = clock_us();
-		c->piece_cpu_us = cpu_us();
-	}
+	if (!c->nested)
+		begin_piece(c);
 	return blob_examine(c->store, d, how, &pace, f, e);
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "registry/check.h"
+#include "registry/check_pace.h"
 #include "registry/commit_mend.h"
 #include "storage/oci/digest_map.h"
 

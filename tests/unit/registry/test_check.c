@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "registry/check.h"
+#include "registry/check_pace.h"
 #include "registry/commit.h"
 #include "storage/base/log.h"
 #include "tests/support/image.h"
@@ -269,9 +270,166 @@ static void check__reads_before_serving_where_nothing_can_be_left(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
+/* --- the pace ------------------------------------------------------------------------------------- */
+
+#define PIECE (256u << 10)
+#define BLOBS 4 /* of an image */
+#define SECONDS(n) ((n)*INT64_C(1000000))
+
+/* A machine whose time passes only as it is told. */
+struct machine {
+	int64_t now_us, cpu_us;
+	uint64_t bytes;
+};
+
+/* One piece: so long it takes to read it, so much of that on the processor. The rest lasts longer than asked. */
+static void read_piece(struct machine *m, const struct check_pace *p, uint64_t bytes,
+	int64_t wall_us, int64_t cpu_us, int64_t late_us)
+{
+	int64_t begin = m->now_us, next = begin + check_pace_us(p, bytes, cpu_us);
+
+	m->bytes += bytes;
+	m->cpu_us += cpu_us;
+	m->now_us += wall_us;
+	if (m->now_us < next)
+		m->now_us = next + late_us;
+}
+
+static void pace__neither_rate_nor_share_is_exceeded(void **state)
+{
+	static const struct {
+		struct check_pace pace;
+		uint64_t piece;
+		int64_t wall_us, cpu_us, late_us; /* of a piece */
+		bool reached; /* the rate or the share, whichever is less: no needless rest */
+	} paces[] = {
+		{ { 16 << 20, 5 }, PIECE, 300, 100, 0, true },
+		{ { 16 << 20, 5 }, PIECE, 300, 100, 700, false },
+		{ { 16 << 20, 5 }, PIECE, 1000, 1000, 0, true }, /* the share is less */
+		{ { 16 << 20, 100 }, PIECE, 1000, 1000, 0, true },
+		{ { 16 << 20, 1 }, PIECE, 9, 9, 0, true },
+		{ { 1, 100 }, 1, 1, 1, 0, true },
+		{ { 3, 100 }, 1, 0, 0, 0, true },
+		{ { 7, 3 }, 5, 13, 11, 1, false },
+		{ { 1, 1 }, PIECE, 0, 0, 0, true }, /* three days a piece */
+		{ { 1ull << 40, 100 }, PIECE, 0, 0, 0, true }, /* less than a microsecond a piece */
+		{ { 1ull << 40, 100 }, PIECE, 50, 40, 0, false }, /* the disk is slower */
+		{ { 0, 5 }, PIECE, 100, 100, 0, true }, /* no rate: the share alone */
+		{ { 0, 33 }, PIECE, 100, 1, 0, false },
+		{ { 999983, 17 }, 65521, 17, 13, 0, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paces); i++) {
+		const struct check_pace *p = &paces[i].pace;
+		struct machine m = { .bytes = 0 };
+		unsigned pieces = 0;
+
+		/* Whenever a piece begins, what was read before fits in the time that has passed. */
+		for (; pieces < 10000 && m.now_us < SECONDS(1000000); pieces++) {
+			read_piece(&m, p, paces[i].piece, paces[i].wall_us, paces[i].cpu_us,
+				paces[i].late_us);
+			if (m.bytes * 1000000 > p->rate * (uint64_t)m.now_us && p->rate)
+				fail_msg("case %zu: %llu bytes in %lld us", i,
+					(unsigned long long)m.bytes, (long long)m.now_us);
+			if (m.cpu_us * 100 > m.now_us * p->cpu)
+				fail_msg("case %zu: %lld us of %lld", i, (long long)m.cpu_us,
+					(long long)m.now_us);
+		}
+		if (paces[i].reached) {
+			double by_rate = p->rate ? (double)m.bytes * 1e6 / (double)p->rate : 0;
+			double by_cpu = (double)m.cpu_us * 100 / p->cpu;
+			double want = by_rate > by_cpu ? by_rate : by_cpu;
+
+			/* But for the microseconds that were rounded up. */
+			if ((double)m.now_us > want + pieces)
+				fail_msg("case %zu: %lld us instead of %.0f", i,
+					(long long)m.now_us, want);
+		}
+	}
+}
+
+/* A piece at another rate than the one before, as a server with another configuration reads it. */
+static void pace__is_of_each_piece(void **state)
+{
+	static const struct check_pace slow = { 1000, 50 }, fast = { 1000000, 50 };
+
+	(void)state;
+	assert_int_equal(check_pace_us(&slow, 1000, 0), SECONDS(1));
+	assert_int_equal(check_pace_us(&fast, 1000, 0), 1000);
+	assert_int_equal(check_pace_us(&slow, 1000, 600000), 1200000);
+	assert_int_equal(check_pace_us(&slow, 0, 0), 0);
+	assert_int_equal(check_pace_us(&slow, 0, 1), 2);
+	assert_int_equal(check_pace_us(&(struct check_pace){ 3, 7 }, 1, 1), 333334);
+}
+
+/* What the check itself asks of a clock. Each look at the processor's costs some of it. */
+struct fake {
+	int64_t now_us, cpu_us, each_us;
+	uint64_t rests;
+};
+
+static int64_t fake_now(void *ctx)
+{
+	return ((struct fake *)ctx)->now_us;
+}
+
+static int64_t fake_cpu(void *ctx)
+{
+	struct fake *f = ctx;
+
+	return f->cpu_us += f->each_us;
+}
+
+/* Woken half way now and then. */
+static void fake_rest(void *ctx, int64_t us)
+{
+	struct fake *f = ctx;
+
+	f->now_us += f->rests++ % 3 || us < 2 ? us : us / 2;
+}
+
+static void check__reads_at_its_pace(void **state)
+{
+	static const struct {
+		uint64_t rate;
+		unsigned cpu;
+		int64_t each_us;
+	} paces[] = { { 1000, 100, 0 }, { 7, 100, 0 }, { 1ull << 40, 5, 100 }, { 1000, 1, 3 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paces); i++) {
+		AUTO(world_release) struct world w = { .good = BUF_INIT };
+		struct fake fake = { .each_us = paces[i].each_us };
+		const struct check_clock clock = { fake_now, fake_cpu, fake_rest, &fake };
+		struct checker_config config = {
+			.rate = paces[i].rate, .cpu = paces[i].cpu, .clock = &clock, .every = 1
+		};
+		struct check_counts counts = { .blobs = 0 };
+		struct err e = ERR_INIT;
+
+		make(&w, *state);
+		config.store = sandbox_path(w.sb, "s");
+		config.cache = w.cache = cache_new(1 << 20, 16);
+		assert_ok(checker_new(&w.checker, &config, &e));
+		for (int ms = 0; ms < WAIT_MS && counts.blobs < BLOBS; ms += 10) {
+			checker_counts(w.checker, &counts);
+			usleep(10000);
+		}
+		checker_stop(w.checker);
+		checker_counts(w.checker, &counts);
+		assert_true(counts.blobs >= BLOBS && fake.rests > 0);
+		assert_true(counts.bytes * 1000000 <= paces[i].rate * (uint64_t)fake.now_us);
+		assert_true(fake.now_us >=
+			    (int64_t)counts.blobs * paces[i].each_us * 100 / (int64_t)paces[i].cpu);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pace__neither_rate_nor_share_is_exceeded),
+		cmocka_unit_test(pace__is_of_each_piece),
+		T(check__reads_at_its_pace),
 		T(check__a_reader_stops_serving_and_leaves_a_mark),
 		T(check__a_writer_takes_it_to_quarantine),
 		T(check__reads_what_is_due),

@@ -173,6 +173,35 @@ static int find_repository(
 	return rc || !p->look->store ? rc : show_tags(p, which, e);
 }
 
+struct host_search {
+	const char *host;
+	bool found;
+};
+
+static int compare_host(void *ctx, const char *name, struct err *e)
+{
+	struct host_search *search = ctx;
+
+	(void)e;
+	search->found = search->found || strcmp(name, search->host) == 0;
+	return 0;
+}
+
+/* moatd may answer other hosts, by its map; that is not known here. */
+static int not_there(struct page *p, const char *which, const struct ref *wanted, struct err *e)
+{
+	struct host_search search = { wanted->host, false };
+
+	if (p->look->store && list_hosts(p->look->store, compare_host, &search, e) < 0)
+		return -1;
+	if (!p->look->store || search.found || !begins_with_host(which, wanted))
+		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
+	return err_set(e, ERR_ABSENT,
+		"%s: neither a set nor a reference of one; no set here has anything of %s, and "
+		"what moatd answers for it by map: is shown under the name it is stored as",
+		which, wanted->host);
+}
+
 int show_meant(struct page *p, const char *which, struct err *e)
 {
 	AUTO(mem_free) char *file = mem_printf(SET_HOST "/%s", which);
@@ -193,6 +222,6 @@ int show_meant(struct page *p, const char *which, struct err *e)
 	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
 		rc = find_repository(p, which, &wanted, e);
 	if (rc == 0)
-		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
+		return not_there(p, which, &wanted, e);
 	return rc < 0 ? -1 : 0;
 }

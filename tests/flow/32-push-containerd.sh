@@ -28,6 +28,12 @@ if [ "$SCHEME" = https ]; then
 	END
 fi
 
+step 'a name that moatd maps is shown as it is stored'
+must_fail 1 moat show --store "$IN" registry.local/team/app:1
+err_has 'no set here has anything of registry.local, .* by map:'
+must_fail 1 moat show --store "$IN" docker.io/library/none:1
+err_has 'neither a set nor a reference of one$'
+
 step 'import, push, pull by tag and digest'
 tar -C "$FIXTURES/layered" -cf "$T/layered.tar" .
 must ctr_ images import --base-name "$INSIDE/team/app" --digests "$T/layered.tar"

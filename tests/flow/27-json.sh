@@ -32,6 +32,13 @@ platform="images:
 files:
 - {url: 'http://$UP/elsewhere/layer', sha256: $(printf 'far away' | sha256), name: 'tool:1'}"
 
+step 'each command has its section'
+moat help | sed -n '/^commands:/,/^  help/p' | grep -oE '^  [a-z]+( [a-z]+)?( |$)' | grep -v help | sed 's/^ *//; s/ *$//' >verbs
+[ "$(wc -l <verbs)" -gt 10 ] || _fail 'no commands found'
+while read -r verb; do
+	has_line "$SOURCE/docs/man/moat-json.7" "^\.Ss (.* )?$verb( |\$)"
+done <verbs
+
 step 'keys'
 must moat key new --out moat.key --no-passphrase --json
 shape 'key new'

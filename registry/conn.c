@@ -89,9 +89,9 @@ bool conn_watch(struct conn *c)
 }
 
 /* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
-static void starved(struct handshake *h)
+static void starved(struct tls_io *io)
 {
-	struct conn *c = CONTAINER_OF(h, struct conn, handshake);
+	struct conn *c = CONTAINER_OF(io, struct conn, tls);
 
 	if (conn_watch(c))
 		hold(c, HOLD_CLIENT); /* or it spins until its deadline */
@@ -105,10 +105,13 @@ void conn_feed(struct conn *c)
 
 static void begin_handshake(struct conn *c)
 {
-	c->handshake.fd = c->fd;
-	c->handshake.starved = starved;
-	tls_begin(&c->handshake,
-		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+	void *session =
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+
+	c->tls.fd = c->fd;
+	c->tls.starved = starved;
+	tls_io_begin(&c->tls, session);
+	tls_prepare(session);
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -126,7 +129,7 @@ struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct
 		c->next->prev = c;
 	l->conns = c;
 	l->count++;
-	c->uri = (struct buf)BUF_INIT;
+	c->uri = c->tls.kept = (struct buf)BUF_INIT;
 	reply_init(&c->reply);
 	conn_enter(c, PHASE_FRESH);
 	return c;
@@ -145,6 +148,7 @@ void conn_free(struct conn *c)
 	l->count--;
 	l->resume_ms = 0; /* its descriptor may serve the next one */
 	clients_leave(l->server->clients, &c->client);
+	tls_io_release(&c->tls);
 	buf_release(&c->uri);
 	reply_release(&c->reply);
 	free(c);

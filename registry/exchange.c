@@ -521,6 +521,7 @@ void exchange_completed(
 	(void)cls, (void)mhd;
 	if (!c)
 		return;
+	tls_io_flush(&c->tls);
 	us = clock_us() - c->start_us;
 	if (c->framed) {
 		log_request(c, aborted, us);

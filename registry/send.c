@@ -215,6 +215,16 @@ uint64_t send_length(const struct conn *c)
 	}
 }
 
+/* The bytes are in memory, so nothing comes between head and body. */
+static bool joins(const struct conn *c)
+{
+	const struct reply *r = &c->reply;
+	bool ready = r->body == BODY_BYTES ||
+		     (r->body == BODY_CONTENT && r->content->kind == CONTENT_BYTES);
+
+	return ready && c->loop->server->config.tls && send_length(c) > 0;
+}
+
 /* Of files, say: then there was no descriptor for another one. */
 static struct MHD_Response *no_response(struct conn *c)
 {
@@ -243,6 +253,8 @@ enum MHD_Result send_reply(struct conn *c)
 	c->status = r->status;
 	c->bytes = send_length(c);
 	c->metered = !shared && r->body != BODY_BYTES;
+	if (joins(c))
+		tls_io_join(&c->tls);
 	m = shared ? shared_response(r) : own_response(r, &how);
 	if (!m)
 		m = no_response(c);

@@ -12,6 +12,7 @@
 #include "registry/server.h"
 #include "registry/site.h"
 #include "registry/tls.h"
+#include "registry/tls_io.h"
 #include "registry/turns.h"
 #include "registry/writing.h"
 
@@ -49,7 +50,7 @@ struct conn {
 	int64_t since_ms; /* when the phase began */
 	int64_t window_ms; /* when the window of the least rate began */
 	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
-	struct handshake handshake; /* with TLS */
+	struct tls_io tls; /* with TLS */
 	bool watched; /* it is in the loop's epoll */
 	bool told; /* that it speaks the wrong protocol; it is only read now */
 	unsigned holds; /* reasons, of enum hold; under loop->holding */

@@ -4,13 +4,10 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
-#include "registry/socket.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -195,47 +192,8 @@ tls_callback_fn *tls_callback(void)
 	return (tls_callback_fn *)(void *)retrieve;
 }
 
-/* The client's Finished is the last that a server's handshake takes in, whatever the version and also
- * when a session is resumed. What comes later is no handshake: behind a new key GnuTLS says that there is
- * nothing to read, although a request may be there, and the library waits for an edge that was before. */
-static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-	const gnutls_datum_t *message)
+void tls_prepare(void *session)
 {
-	gnutls_transport_ptr_t from, to;
-	struct handshake *h;
-
-	(void)when, (void)message;
-	gnutls_transport_get_ptr2(session, &from, &to);
-	h = from;
-	if (incoming && type == GNUTLS_HANDSHAKE_FINISHED)
-		h->over = true;
-	else if (incoming && type == GNUTLS_HANDSHAKE_KEY_UPDATE && socket_has_bytes(h->fd))
-		h->starved(h);
-	return 0;
-}
-
-/* What the session reads from. */
-static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
-{
-	struct handshake *h = ptr;
-	ssize_t n = recv(h->fd, data, size, 0);
-
-	if (n < 0 && errno == EAGAIN && !h->over) {
-		h->starved(h);
-		errno = EAGAIN;
-	}
-	return n;
-}
-
-void tls_begin(struct handshake *h, void *session)
-{
-	gnutls_transport_ptr_t from, to;
-
-	gnutls_transport_get_ptr2(session, &from, &to);
-	gnutls_transport_set_ptr2(session, h, to);
-	gnutls_transport_set_pull_function(session, pull);
-	gnutls_handshake_set_hook_function(
-		session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST, on_handshake);
 	if (client_ca)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)

@@ -1,4 +1,4 @@
-/* The server's certificate, and its exchange while running. The only user of gnutls. */
+/* The server's certificate, and its exchange while running. This and tls_io.h are all that uses gnutls. */
 #ifndef MOAT_TLS_H
 #define MOAT_TLS_H
 
@@ -29,16 +29,8 @@ bool tls_peer_name(void *session, char *name, size_t size);
 typedef void tls_callback_fn(void);
 tls_callback_fn *tls_callback(void);
 
-/* A handshake that waits for its client. The HTTP library takes no note of that and tries again at once,
- * a core long; so it is told here, in the middle of a read, and the connection can be held. */
-struct handshake {
-	int fd;
-	bool over; /* the client's Finished came: from here on the library knows what is ready */
-	void (*starved)(struct handshake *h); /* it is not over, and nothing is there to read */
-};
-
-/* A new session: may it resume by ticket (a full handshake costs four times as much). `h`, with fd
- * and starved set, lives as long as the session. */
-void tls_begin(struct handshake *h, void *session);
+/* A new session: may it resume by ticket (a full handshake costs four times as much), and is a
+ * certificate asked for. */
+void tls_prepare(void *session);
 
 #endif

@@ -26,6 +26,7 @@
 #define LAYER (3u << 20) /* many pieces */
 #define BIG (24u << 20) /* more than the sockets on the way hold */
 #define CLIENTS 8
+#define LATE 2000 /* answers, together more than the sockets on the way hold */
 #define BLINK_US 20000 /* for a server to run into what is not there yet */
 
 struct kind {
@@ -393,6 +394,26 @@ static void expect_answers(struct fixture *f, struct wire *w, unsigned count)
 	}
 }
 
+/* An image whose manifest is of some KiB. */
+static void add_manifest(const struct fixture *f)
+{
+	AUTO(store_close)
+	struct store *s = sandbox_store(f->sb, "store", STORE_WRITE);
+
+	image_add(s, "team/app", "1", "late", 40);
+}
+
+/* Does the digest that the head states belong to the body? */
+static bool is_body(const struct answer *a)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d;
+
+	digest_of(&d, DIGEST_SHA256, buf_span(&a->body));
+	return a->body.len > 5000 &&
+	       strcmp(answer_get(a, "Docker-Content-Digest"), digest_text(&d, text)) == 0;
+}
+
 /* Requests that came in one record, behind one that waits for its turn as well. */
 static void waits__pipelined_requests(void **state)
 {
@@ -411,6 +432,37 @@ static void waits__pipelined_requests(void **state)
 			buf_str(&text, SMALL);
 		wire_send(&w, text.data, text.len);
 		expect_answers(f, &w, 41);
+		end(f);
+	}
+}
+
+/* Heads and bodies that find no room in the socket, in whatever places: none is lost or comes twice. */
+static void answers__to_a_client_that_reads_late(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		AUTO(buf_release) struct buf text = BUF_INIT;
+		int little = 128 << 10; /* above a segment of the loopback device */
+
+		begin(f, &kinds[i]);
+		add_manifest(f);
+		start(f, usual(f));
+		AUTO(wire_close) struct wire w = open_wire(f);
+		assert_int_equal(
+			setsockopt(w.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)), 0);
+		for (int n = 0; n < LATE; n++)
+			buf_str(&text, "GET /v2/team/app/manifests/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+		wire_send(&w, text.data, text.len);
+		usleep(10 * BLINK_US);
+		for (int n = 0; n < LATE; n++) {
+			AUTO(answer_release) struct answer a = ANSWER_INIT;
+			const char *wrong = expect(wire_try(&w, false, &a), &a, 200);
+
+			if (wrong || !is_body(&a))
+				fail_msg("%s, answer %d: %s", kinds[i].name, n,
+					wrong ? wrong : "another body");
+		}
 		end(f);
 	}
 }
@@ -735,6 +787,7 @@ int main(void)
 		PREPARED(waits__passwords_at_once),
 		PREPARED(waits__more_pulls_than_turns),
 		PREPARED(waits__pipelined_requests),
+		PREPARED(answers__to_a_client_that_reads_late),
 		PREPARED(waits__halves_of_records),
 		PREPARED(waits__half_a_record_behind_a_push),
 		PREPARED(waits__new_keys),

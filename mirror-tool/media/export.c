@@ -21,6 +21,7 @@
 #define SUMS "SHA256SUMS"
 #define VERIFY_TEXT "verify.txt"
 #define PUBLIC_KEY "moat.pub"
+#define PART ".part"
 #define SPACE_MARGIN (1u << 20)
 #define SUMS_MAX (4u << 20) /* bytes: a line for each volume */
 #define HEAD_ENTRIES 8 /* of a volume, among which its set comes */
@@ -37,6 +38,7 @@ struct folder {
 	struct way way;
 	const char *path; /* borrowed */
 	int dir;
+	bool has_sums; /* of volumes as they were; until the first of them changes */
 	struct buf sums;
 	const struct export_events *events;
 };
@@ -142,7 +144,7 @@ static int volume_set(const struct folder *f, const char *name, struct digest *s
 static int check_volume(const struct folder *f, const char *name, struct err *e)
 {
 	const char *part = strrchr(name, '.');
-	size_t len = part && strcmp(part, ".part") == 0 ? (size_t)(part - name) : strlen(name);
+	size_t len = part && strcmp(part, PART) == 0 ? (size_t)(part - name) : strlen(name);
 	AUTO(mem_free) char *volume = mem_strndup(name, len);
 	const struct head *h = volume_writer_head(f->w);
 	struct digest set;
@@ -159,13 +161,16 @@ static int check_volume(const struct folder *f, const char *name, struct err *e)
 }
 
 /* Are these the sums of a medium of this set? */
-static int check_sums(const struct folder *f, struct err *e)
+static int check_sums(struct folder *f, struct err *e)
 {
 	AUTO(buf_release) struct buf sums = BUF_INIT;
 	struct span rest;
 
-	if (fs_read_file(f->dir, SUMS, SUMS_MAX, &sums, e) < 0)
-		return -1;
+	int rc = fs_read_file(f->dir, SUMS, SUMS_MAX, &sums, e);
+
+	if (rc < 0)
+		return err_ctx(e, "%s", f->path);
+	f->has_sums = rc > 0;
 	rest = buf_span(&sums);
 	while (rest.len) {
 		struct span line = span_until(&rest, '\n');
@@ -179,7 +184,19 @@ static int check_sums(const struct folder *f, struct err *e)
 	return 0;
 }
 
-static int check_strangers(const struct folder *f, struct err *e)
+/* What cannot be replaced is known before a volume is written. */
+static int check_papers(const struct folder *f, struct err *e)
+{
+	static const char *const names[] = { VERIFY_TEXT, PUBLIC_KEY };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (fstatat(f->dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			return refuse(f, names[i], "a folder", e);
+	return 0;
+}
+
+static int check_strangers(struct folder *f, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
 
@@ -188,7 +205,7 @@ static int check_strangers(const struct folder *f, struct err *e)
 	for (size_t i = 0; i < names.count; i++)
 		if (check_volume(f, names.names[i], e) < 0)
 			return -1;
-	return check_sums(f, e);
+	return check_papers(f, e) < 0 ? -1 : check_sums(f, e);
 }
 
 static uint64_t size_of(int dir, const char *name)
@@ -212,7 +229,7 @@ static int check_space(struct folder *f, struct err *e)
 
 	for (uint32_t n = 1; n <= volume_writer_count(f->w); n++) {
 		AUTO(mem_free) char *name = file_name(f, n);
-		AUTO(mem_free) char *part = mem_printf("%s.part", name);
+		AUTO(mem_free) char *part = mem_printf("%s" PART, name);
 		uint64_t size = volume_writer_bytes(f->w, n), staged = size_of(f->dir, part);
 
 		if (size_of(f->dir, name) != size)
@@ -226,7 +243,39 @@ static int check_space(struct folder *f, struct err *e)
 		(unsigned long long)(needed + SPACE_MARGIN), (unsigned long long)available);
 }
 
-/* Volumes of this set that belong to another division of it. */
+/* Sums that would no longer be right. */
+static int drop_sums(struct folder *f, struct err *e)
+{
+	if (!f->has_sums)
+		return 0;
+	f->has_sums = false;
+	lose(f, SUMS, "is removed until all is whole");
+	return unlinkat(f->dir, SUMS, 0) < 0 ? err_sys(e, "remove " SUMS) : 0;
+}
+
+/* Is it a volume of this set, or the beginning of one, that belongs to another division of it? 1, 0, -1. */
+static int is_stale(const struct folder *f, const char *name, struct err *e)
+{
+	size_t len = strlen(name), suffix = strlen(PART);
+	bool part = len > suffix && strcmp(name + len - suffix, PART) == 0;
+	AUTO(mem_free) char *volume = mem_strndup(name, part ? len - suffix : len);
+	struct digest set;
+	int rc;
+
+	if (!is_ours(volume_writer_head(f->w), volume))
+		return 0;
+	for (uint32_t n = 1; n <= volume_writer_count(f->w); n++) {
+		AUTO(mem_free) char *current = file_name(f, n);
+
+		if (strcmp(current, volume) == 0)
+			return 0;
+	}
+	if (!part)
+		return 1;
+	rc = volume_set(f, name, &set, e);
+	return rc > 0 ? digest_eq(&set, &volume_writer_head(f->w)->digest) : rc;
+}
+
 static int remove_stale(struct folder *f, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
@@ -234,16 +283,11 @@ static int remove_stale(struct folder *f, struct err *e)
 	if (fs_list(f->dir, &names, e) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		bool current = false;
+		int rc = is_stale(f, names.names[i], e);
 
-		if (!is_ours(volume_writer_head(f->w), names.names[i]))
-			continue;
-		for (uint32_t n = 1; n <= volume_writer_count(f->w) && !current; n++) {
-			AUTO(mem_free) char *name = file_name(f, n);
-
-			current = strcmp(name, names.names[i]) == 0;
-		}
-		if (current)
+		if (rc < 0 || (rc > 0 && drop_sums(f, e) < 0))
+			return -1;
+		if (rc == 0)
 			continue;
 		lose(f, names.names[i], "is removed: the set is divided otherwise now");
 		if (unlinkat(f->dir, names.names[i], 0) < 0)
@@ -288,13 +332,26 @@ static int is_there(
 	return 0;
 }
 
+/* A file of that name that is not ours to continue. */
+static int tell_part(const struct folder *f, const char *part, struct err *e)
+{
+	struct digest set;
+	int rc = size_of(f->dir, part) ? volume_set(f, part, &set, e) : 1;
+
+	if (rc == 0)
+		lose(f, part, "is written over: it does not begin as a volume of this set");
+	return rc < 0 ? -1 : 0;
+}
+
 static int write_file(
 	struct folder *f, uint32_t n, const char *name, struct digest *sha256, struct err *e)
 {
-	AUTO(mem_free) char *part = mem_printf("%s.part", name);
-	AUTO(fd_close)
-	int fd = openat(f->dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	AUTO(mem_free) char *part = mem_printf("%s" PART, name);
+	AUTO(fd_close) int fd = -1;
 
+	if (drop_sums(f, e) < 0 || tell_part(f, part, e) < 0)
+		return -1;
+	fd = openat(f->dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(e, "%s", part);
 	if (fault("export.write", e) < 0 || fill(f, n, fd, part, SPOOL_RESUME, sha256, e) < 0 ||
@@ -334,15 +391,23 @@ static void add_sum(struct folder *f, const char *name, struct span text)
 	buf_printf(&f->sums, "%s  %s\n", digest_hex(&sha256, hex), name);
 }
 
-static int write_paper(const struct folder *f, const char *name, struct span text, struct err *e)
+static int write_paper(struct folder *f, const char *name, struct span text, struct err *e)
 {
 	AUTO(buf_release) struct buf have = BUF_INIT;
 	int rc = fs_read_file(f->dir, name, SUMS_MAX, &have, e);
 
-	if (rc < 0)
-		err_clear(e); /* replaced whatever it is */
-	if (rc != 0 && (have.len != text.len || memcmp(have.data, text.data, text.len) != 0))
+	if (rc < 0) {
+		AUTO(mem_free) char *why = mem_printf("is replaced: %s", e->text);
+
+		lose(f, name, why);
+		err_clear(e);
+	} else if (rc > 0) {
+		if (have.len == text.len && memcmp(have.data, text.data, text.len) == 0)
+			return 0;
 		lose(f, name, "is replaced: it had another text");
+	}
+	if (strcmp(name, VERIFY_TEXT) == 0 && drop_sums(f, e) < 0)
+		return -1;
 	return fs_replace_file(f->dir, name, text, 0644, e);
 }
 
@@ -363,7 +428,7 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 		return -1;
 	if (fault("export.sums", e) < 0)
 		return -1;
-	return fs_replace_file(f->dir, SUMS, buf_span(&f->sums), 0644, e);
+	return write_paper(f, SUMS, buf_span(&f->sums), e);
 }
 
 int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
@@ -384,8 +449,6 @@ int export_folder(struct store *s, const struct digest *set, const char *dir, ui
 		check_space(&f, e) < 0)
 		return -1;
 	tell_begin(f.w, events);
-	if (unlinkat(f.dir, SUMS, 0) < 0 && errno != ENOENT)
-		return err_sys(e, "remove " SUMS);
 	for (uint32_t n = 1; n <= volume_writer_count(f.w); n++)
 		if (write_volume(&f, n, e) < 0)
 			return err_ctx(e, "%s", dir);

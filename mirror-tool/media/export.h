@@ -37,9 +37,10 @@ struct export_events {
  *             file system is known to take larger files.
  * public_key: PEM, for moat.pub; empty: the one that the signature carries.
  * Again:      volumes that are whole are kept, a cut one is continued, volumes of the same set
- *             with another count are removed; other files stay. Whatever is removed or replaced by
- *             other bytes is told before. A folder that holds volumes of another set, of the
- *             same name and version or not, or sums of other files, is refused (ERR_INPUT).
+ *             with another count are removed, whole or not; other files stay. SHA256SUMS goes before a
+ *             volume changes. Whatever is removed or replaced by other bytes is told before. A folder
+ *             that holds volumes of another set, of the same name and version or not, sums of other files,
+ *             or what is no file under one of our names, is refused (ERR_INPUT).
  * Fails:      ERR_FULL before anything is written; ERR_CORRUPT when a blob of the store is damaged.
  */
 MUST int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,

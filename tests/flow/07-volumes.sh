@@ -51,6 +51,17 @@ err_has "$(basename "${volumes[2]}")"
 cp "$T/good.tar" "${volumes[2]}"
 must moat verify --key "$PUB" "$MEDIUM"
 
+step 'into a used folder: each file is named before it goes, also with --quiet'
+cp -r "$MEDIUM" "$T/used"
+echo mine | tee "$T/used/notes.txt" >"$T/used/verify.txt"
+must moat --quiet export --store "$OUT" --to "$T/used"
+for name in verify.txt SHA256SUMS "${volumes[@]##*/}"; do err_has "^moat: warning: $name is (removed|replaced)"; done
+same "$(wc -l <"$T/err")" $((2 + ${#volumes[@]}))
+same "$(cat "$T/used/notes.txt")" mine
+(cd "$T/used" && must sha256sum --quiet -c SHA256SUMS)
+must moat --quiet export --store "$OUT" --to "$T/used"
+same "$(cat "$T/err")" ''
+
 step 'the same store exports the same bytes'
 export_to "$T/again" --volume-size 700KiB
 for volume in "${volumes[@]}"; do same_file "$volume" "$T/again/$(basename "$volume")"; done

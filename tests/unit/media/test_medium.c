@@ -664,10 +664,126 @@ static void export__tells_each_file_before_it_goes(void **state)
 	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.007-of-009.tar"), "old", 3);
 	sandbox_write(fixture_volume(&f, 1, 1), "bad", 3);
 	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
-	assert_string_equal(lost.len ? lost.data : "", "platform-1.0.001-of-001.tar is replaced\n"
+	assert_string_equal(lost.len ? lost.data : "", "SHA256SUMS is removed \n"
+						       "platform-1.0.001-of-001.tar is replaced\n"
 						       "platform-1.0.007-of-009.tar is removed:\n"
 						       "verify.txt is replaced\n"
 						       "moat.pub is replaced\n");
+}
+
+static void note_lost_whole(void *ctx, const char *name, const char *why)
+{
+	buf_printf(ctx, "%s %s\n", name, why);
+}
+
+/* Each file that somebody may have put there, and what is said of it. */
+static void export__tells_of_what_is_no_work_of_its_own(void **state)
+{
+	static const struct {
+		const char *name, *text; /* text NULL: the first half of a volume of the set */
+		const char *said; /* "": nothing */
+		bool there; /* afterwards, as it was */
+	} cases[] = {
+		{ "platform-1.0.001-of-001.tar.part", "my photos",
+			"platform-1.0.001-of-001.tar.part is written over: it does not begin as a "
+			"volume "
+			"of this set\n",
+			false },
+		{ "platform-1.0.001-of-001.tar.part", "", "", false },
+		{ "platform-1.0.001-of-001.tar.part", NULL, "", false },
+		{ "platform-1.0.002-of-003.tar.part", NULL,
+			"platform-1.0.002-of-003.tar.part is removed: the set is divided otherwise "
+			"now\n",
+			false },
+		{ "platform-1.0.002-of-003.tar.part", "my photos", "", true },
+		{ "other-1.0.001-of-001.tar.part", NULL, "", true },
+		{ "platform-1.0.tar.part", "mine", "", true },
+		{ "SHA256SUMS", "00  platform-1.0.001-of-001.tar\n",
+			"SHA256SUMS is removed until all is whole\n", false },
+	};
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf volume = BUF_INIT;
+	struct span no_key = { "", 0 };
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	read_file(fixture_volume(&f, 1, 1), &volume);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free) char *name = mem_printf("medium/%s", cases[i].name);
+		AUTO(buf_release) struct buf said = BUF_INIT;
+		const struct export_events events = { .lose = note_lost_whole, .ctx = &said };
+		const char *text = cases[i].text ? cases[i].text : volume.data;
+		size_t len = cases[i].text ? strlen(text) : volume.len / 2;
+
+		sandbox_remove(f.medium);
+		assert_int_equal(mkdir(f.medium, 0755), 0);
+		sandbox_write(sandbox_path(f.sb, name), text, len);
+		assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+		assert_string_equal(said.len ? said.data : "", cases[i].said);
+		if (verify(&f, NULL, 0, &e) != 0)
+			fail_msg("case %zu: %s", i, e.text);
+		if (cases[i].there)
+			assert_int_equal(file_size(sandbox_path(f.sb, name)), len);
+		else if (strcmp(cases[i].name, "SHA256SUMS") != 0)
+			assert_false(sandbox_exists(sandbox_path(f.sb, name)));
+	}
+}
+
+/* Sums are replaced with a word, and stay as they are when nothing changed. */
+static void export__keeps_sums_that_are_right(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf said = BUF_INIT;
+	const struct export_events events = { .lose = note_lost_whole, .ctx = &said };
+	const char *sums;
+	struct span no_key = { "", 0 };
+	struct stat before, after;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	fixture_export(&f, 0);
+	sums = sandbox_path(f.sb, "medium/SHA256SUMS");
+	assert_int_equal(stat(sums, &before), 0);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_int_equal(stat(sums, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(said.len, 0);
+	sandbox_remove(sums);
+	sandbox_write(sums, "00  verify.txt\n", 15);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_string_equal(said.data, "SHA256SUMS is replaced: it had another text\n");
+	buf_clear(&said);
+	sandbox_write(sandbox_path(f.sb, "medium/verify.txt"), "mine", 4);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_string_equal(said.data, "verify.txt is replaced: it had another text\n"
+				       "SHA256SUMS is removed until all is whole\n");
+	assert_true(sandbox_exists(sums));
+	buf_clear(&said);
+	assert_int_equal(unlink(sandbox_path(f.sb, "medium/moat.pub")), 0);
+	assert_int_equal(symlink("SHA256SUMS", sandbox_path(f.sb, "medium/moat.pub")), 0);
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_string_equal(
+		said.data, "moat.pub is replaced: moat.pub: a symbolic link, not a file\n");
+}
+
+static void export__a_folder_under_a_name_of_its_own_is_refused_first(void **state)
+{
+	static const char *const names[] = { "verify.txt", "moat.pub", "SHA256SUMS",
+		"platform-1.0.001-of-001.tar", "platform-1.0.001-of-001.tar.part" };
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO(mem_free) char *name = mem_printf("medium/%s", names[i]);
+
+		sandbox_remove(f.medium);
+		assert_int_equal(mkdir(f.medium, 0755), 0);
+		assert_int_equal(mkdir(sandbox_path(f.sb, name), 0755), 0);
+		assert_err(export_again(&f, &e), ERR_INPUT, names[i]);
+		assert_int_equal(sandbox_count(f.medium), 1);
+	}
 }
 
 struct tally {
@@ -1126,6 +1242,9 @@ int main(void)
 		TEST(export__volumes_of_another_set_are_left_alone),
 		TEST(export__a_folder_with_what_it_must_not_replace_is_refused),
 		TEST(export__tells_each_file_before_it_goes),
+		TEST(export__tells_of_what_is_no_work_of_its_own),
+		TEST(export__keeps_sums_that_are_right),
+		TEST(export__a_folder_under_a_name_of_its_own_is_refused_first),
 		TEST(import__refuses_other_keys_older_versions_and_other_contents),
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),

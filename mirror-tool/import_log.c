@@ -196,8 +196,10 @@ int import_log_begun(struct import_log *l, const struct medium *m, struct err *e
 }
 
 /* As moatd has it: what was refused is "denied", what could not be done "failed". */
-static const char *result_of(const struct err *why)
+static const char *result_of(const struct medium *m, const struct err *why)
 {
+	struct err none;
+
 	if (!why)
 		return "allowed";
 	switch (why->code) {
@@ -205,6 +207,8 @@ static const char *result_of(const struct err *why)
 	case ERR_UNTRUSTED:
 	case ERR_DENIED:
 		return "denied";
+	case ERR_INCOMPLETE: /* volumes are missing, or what it leaves out is not excused */
+		return m->trusted && medium_check_excuses(m, &none) < 0 ? "denied" : "failed";
 	default:
 		return "failed";
 	}
@@ -213,5 +217,5 @@ static const char *result_of(const struct err *why)
 int import_log_end(
 	struct import_log *l, const struct medium *m, const struct err *why, struct err *e)
 {
-	return l->broken ? 0 : write_line(l, m, result_of(why), why, e);
+	return l->broken ? 0 : write_line(l, m, result_of(m, why), why, e);
 }

@@ -22,17 +22,16 @@ refused() {
 	same "$(last .why)" "$(tail -n 1 err | sed 's/^moat: //')"
 }
 
-# medium_of NAME VERSION SET IMAGE [KEY]: $T/NAME
+# medium_of NAME VERSION SET IMAGE [KEY [ITEM]]: $T/NAME, with one more item of the list
 medium_of() {
 	OUT=$T/store-$1 LOCK=$T/$1.lock KEY=${5:-$T/moat.key} IN=none
-	write_list "$3" "{name: docker.io/library/app:1, from: \"oci:$FIXTURES/$4:$4\"}"
+	write_list "$3" "{name: docker.io/library/app:1, from: \"oci:$FIXTURES/$4:$4\"}" "${@:6}"
 	pin && pull && seal --version "$2" && export_to "$T/$1"
-	sealed=$(moat list --store "$OUT" --sets --json | jq -r '.[0].digest')
 }
 
 (medium_of old 1 platform tiny && medium_of new 2 platform layered) || exit
 (medium_of tools 1 tools tiny) || exit
-(medium_of excused 3 platform tiny)
+(medium_of excused 3 platform tiny "$T/moat.key" '{name: "docker.io/library/gone:1", from: "oci:nowhere:1", on-error: skip}') || exit
 digest=$(moat list new --sets --json | jq -r '.[0].digest')
 id=$(fingerprint moat.pub)
 must moat key new --out stranger.key --no-passphrase
@@ -47,13 +46,19 @@ refused 3 denied --key moat.pub unsigned
 same "$(last .set)" platform
 same "$(stat -c %a "$LOG")" 640
 
-step 'a damaged blob, and what is no medium'
+step 'a damaged blob, missing volumes, excuses, and what is no medium'
 cp -r new damaged
 layer=$(jq -r '.layers[-1].digest' <"$FIXTURES/layered/blobs/$(jq -r '.manifests[0].digest | sub(":"; "/")' "$FIXTURES/layered/index.json")")
 python3 "$SUPPORT/tamper.py" damaged/*.tar flip "blobs/${layer/://}"
 refused 3 denied --key moat.pub damaged
 same "$(last .keys)" "$id"
-mkdir nothing
+mkdir nothing parts
+moat export --store store-new --to parts --volume-size 2MiB >out 2>err || _fail "$(cat err)"
+rm "$(find parts -name '*-of-*.tar' | sort | tail -n 1)" parts/SHA256SUMS
+refused 4 failed --key moat.pub parts
+same "$(last .set)" platform
+refused 4 denied --key moat.pub --strict excused
+same "$(last '[.version, .keys] | join(" ")')" "3 $id"
 refused 1 failed --key moat.pub nothing
 same "$(last '[.set, .digest] | join("")')" ''
 nothing_inside

@@ -59,3 +59,20 @@ must podman_ rmi --all --force
 must_fail '[1-9][0-9]*' timeout 60 podman_ pull --authfile "$auth" docker.io/library/multi:1.0
 node_login podman changed
 must podman_ pull --authfile "$auth" docker.io/library/multi:1.0
+
+step 'a certificate instead of a password; it stays, too'
+moatd_wants_certificate --access "$T/access.yaml"
+node_config podman --ca "$T/inside.crt"
+cat "$config" >"$T/registries.conf"
+certs=$T/node/etc/containers/certs.d/$INSIDE
+pull_certified() { # nothing but what moat wrote knows the server
+	podman_ rmi --all --force &&
+		(unset SSL_CERT_FILE && podman_ pull --cert-dir "$certs" docker.io/library/multi:1.0)
+}
+must_fail '[1-9][0-9]*' pull_certified
+err_has 'denied|unauthorized|forbidden'
+node_config podman --ca "$T/inside.crt" --client-cert "$T/node.pem"
+must pull_certified
+node_config podman
+must pull_certified
+same "$(stat -c %a "$certs/client.key")" 600

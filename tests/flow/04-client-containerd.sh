@@ -54,3 +54,22 @@ wait_until 10 inside curl -sf -u node:changed "$URL/v2/"
 must_fail '[1-9][0-9]*' pull_ debian:12
 node_login containerd changed
 must pull_ debian:12
+
+step 'a certificate instead of a password; it stays, too'
+moatd_wants_certificate --access "$T/access.yaml"
+# The folder that moat wrote is the root of a node; here it is not.
+certified() {
+	rm -rf "$T/hosts"
+	cp -r "$hosts" "$T/hosts"
+	sed -i "s#\"/etc/containerd/#\"$T/node/etc/containerd/#g" "$T/hosts"/*/hosts.toml
+	ctr_ images rm docker.io/library/debian:12
+	ctr_ images pull --snapshotter native --hosts-dir "$T/hosts" docker.io/library/debian:12
+}
+node_config containerd --ca "$T/inside.crt"
+must_fail '[1-9][0-9]*' certified
+err_has 'denied|unauthorized|forbidden'
+node_config containerd --ca "$T/inside.crt" --client-cert "$T/node.pem"
+must certified
+node_config containerd
+must certified
+same "$(stat -c %a "$hosts/moat-client.pem")" 600

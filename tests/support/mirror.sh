@@ -47,6 +47,18 @@ node_login() {
 	node_config "$1" --user node --password-file "$T/node.password"
 }
 
+# moatd_wants_certificate ARGS...: moatd again, over TLS, with clients' certificates; $T/node.pem is one, of
+# "node". What was written for nodes is gone.
+moatd_wants_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=node \
+		-keyout "$T/node.key" -out "$T/node.crt" 2>/dev/null
+	cat "$T/node.crt" "$T/node.key" >"$T/node.pem"
+	rm -r "$T/node"
+	stop "$MOATD_PID"
+	speak https
+	moatd_start "$IN" --tls-client-ca "$T/node.crt" "$@"
+}
+
 # same_everywhere REPO REFERENCE [NAME-INSIDE]: upstream's manifest is moatd's, byte by byte
 same_everywhere() {
 	get_manifest "$UPSTREAM" "$1" "$2" >"$T/upstream.manifest" || _fail "upstream lacks $1 $2"

@@ -738,6 +738,32 @@ static void server__access_log_lines(void **state)
 		strstr(text.data, " method=HEAD uri=/v2/x/manifests/1 status=404 bytes=0 "));
 }
 
+/* Whoever can reach the server can write them. */
+static void server__believes_no_forwarded_address(void **state)
+{
+	static const char *const lines[] = { "X-Forwarded-For: 10.9.9.9\r\n",
+		"X-Forwarded-For: 10.9.9.9, 127.0.0.1\r\n", "X-Real-IP: 10.9.9.9\r\n",
+		"Forwarded: for=10.9.9.9\r\n" };
+	struct running *f = *state;
+	const char *path = sandbox_path(made.sb, "forwarded.log");
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	size_t count = 0;
+	struct err e;
+
+	assert_ok(log_file_open(&f->log, "access-log", path, &e));
+	start(f, running_usual);
+	AUTO(wire_close) struct wire w = wire_open(f->port);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		ask(&w, "GET", MANIFEST, lines[i], &a);
+	server_stop(&f->server);
+	assert_ok(fs_read_file(AT_FDCWD, path, 1 << 20, &text, &e));
+	assert_null(strstr(text.data, "10.9.9.9"));
+	for (const char *at = text.data; (at = strstr(at, "127.0.0.1:")); at++)
+		count++;
+	assert_int_equal(count, ARRAY_SIZE(lines));
+}
+
 static void server__no_store(void **state)
 {
 	struct server_config config = running_usual;
@@ -775,6 +801,7 @@ int main(void)
 		PREPARED(server__one_address_gets_its_share),
 		RUNNING(server__drain_finishes_what_is_being_sent),
 		PREPARED(server__access_log_lines),
+		PREPARED(server__believes_no_forwarded_address),
 		PREPARED(server__no_store),
 		PREPARED(local__bodies_are_those_of_the_store),
 		PREPARED(local__what_takes_nothing_is_cut_off),

@@ -35,7 +35,9 @@ int origin_of(struct origins *all, const struct source_ref *from, struct origin 
 	AUTO(mem_free) char *path = NULL;
 	struct layout *l = NULL;
 
-	*o = (struct origin){ .upstream = all->upstream, .at = from->at, .confs = all->confs };
+	*o = (struct origin){
+		.upstream = all->upstream, .at = from->at, .confs = all->confs, .all = all
+	};
 	if (!source_is_local(from))
 		return 0;
 	path = from->path[0] == '/' ? mem_strdup(from->path)
@@ -213,9 +215,10 @@ static void layout_blob_size(
 	done(ctx, rc, rc > 0 ? blob.size : 0, &e);
 }
 
-static int copy_bytes(
-	struct blob_writer *w, const struct layout_blob *blob, const char *name, struct err *e)
+static int copy_bytes(const struct origin *o, struct blob_writer *w, const struct layout_blob *blob,
+	struct err *e)
 {
+	const char *name = layout_path(o->layout);
 	AUTO(mem_free) char *chunk = mem_alloc(COPY_BYTES);
 
 	for (uint64_t at = blob_offset(w); at < blob->size && !blob_failed(w);) {
@@ -225,11 +228,13 @@ static int copy_bytes(
 			return -1;
 		blob_write(w, chunk, len);
 		at += len;
+		if (o->all->copied)
+			o->all->copied(o->all->ctx, len);
 	}
 	return 0;
 }
 
-static int copy_once(const struct layout *l, const struct digest *d, const struct layout_blob *blob,
+static int copy_once(const struct origin *o, const struct digest *d, const struct layout_blob *blob,
 	struct store *s, struct blob_batch *batch, bool *resumed, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
@@ -239,15 +244,16 @@ static int copy_once(const struct layout *l, const struct digest *d, const struc
 	if (rc)
 		return rc;
 	*resumed = blob_offset(w) > 0;
-	if (copy_bytes(w, blob, layout_path(l), e) < 0)
+	if (copy_bytes(o, w, blob, e) < 0)
 		return -1;
 	return blob_commit(&w, batch, NULL, e) < 0 ? -1 : 1;
 }
 
 /* What a power cut left of an earlier attempt may be bad; then once more, from the start. */
-static int copy_blob(const struct layout *l, const struct digest *d, uint64_t size, struct store *s,
+static int copy_blob(const struct origin *o, const struct digest *d, uint64_t size, struct store *s,
 	struct blob_batch *batch, struct err *e)
 {
+	const struct layout *l = o->layout;
 	struct layout_blob blob = { .fd = -1 };
 	char text[DIGEST_TEXT_SIZE];
 	bool resumed = false;
@@ -263,21 +269,21 @@ static int copy_blob(const struct layout *l, const struct digest *d, uint64_t si
 			digest_text(d, text), (unsigned long long)blob.size,
 			(unsigned long long)size);
 	else
-		rc = copy_once(l, d, &blob, s, batch, &resumed, e);
+		rc = copy_once(o, d, &blob, s, batch, &resumed, e);
 	if (rc < 0 && e->code == ERR_CORRUPT && resumed)
-		rc = copy_once(l, d, &blob, s, batch, &resumed, e);
+		rc = copy_once(o, d, &blob, s, batch, &resumed, e);
 	fd_close(&blob.fd);
 	return rc;
 }
 
-static void layout_copy(const struct layout *l, const struct digest *d, uint64_t size,
+static void layout_copy(const struct origin *o, const struct digest *d, uint64_t size,
 	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx)
 {
 	struct err e = ERR_INIT;
-	int rc = copy_blob(l, d, size, s, batch, &e);
+	int rc = copy_blob(o, d, size, s, batch, &e);
 
 	if (rc < 0 && e.code != ERR_ABSENT)
-		err_ctx(&e, "%s", layout_path(l));
+		err_ctx(&e, "%s", layout_path(o->layout));
 	done(ctx, rc, &e);
 }
 
@@ -373,7 +379,7 @@ void origin_blob(const struct origin *o, const struct ref *ref, const struct dig
 	struct ref at;
 
 	if (o->layout)
-		layout_copy(o->layout, d, size, s, batch, done, ctx);
+		layout_copy(o, d, size, s, batch, done, ctx);
 	else if (locate(o, ref, &at, &e) < 0)
 		done(ctx, -1, &e);
 	else

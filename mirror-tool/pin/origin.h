@@ -18,6 +18,7 @@ struct origin {
 	const struct ref
 		*at; /* SOURCE_ELSEWHERE: instead of a reference's host and repository; borrowed */
 	const struct registry_confs *confs; /* else `source` of the host, if it has one; borrowed */
+	const struct origins *all; /* borrowed */
 };
 
 /* ref->digest, else the name ref->tag: of a layout an entry of index.json that has this tag. */
@@ -43,6 +44,10 @@ struct origins {
 	struct layout **layouts;
 	char **paths; /* as opened */
 	size_t count;
+	/* The owner's, or NULL: bytes of a layout's blob that were copied, piece by piece, from inside of
+	 * origin_blob(). */
+	void (*copied)(void *ctx, uint64_t bytes);
+	void *ctx;
 };
 
 /* confs is borrowed. */

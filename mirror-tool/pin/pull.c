@@ -172,17 +172,16 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 	return rc != 0;
 }
 
-/* From a local source: it was there at once. */
-static void note_copied(struct job *j, uint64_t size)
+/* From a local source it comes at once, while nothing else does. */
+static void copy_blob(struct job *j, const struct ref *ref, const struct descriptor *d)
 {
-	struct session *s = j->puller->session;
+	struct puller *p = j->puller;
+	struct session *s = p->session;
+	uint64_t end = s->copied + d->size;
 
-	if (!j->origin.layout || j->failed)
-		return;
-	s->copied += size;
-	s->state.bytes += size;
-	s->state.bytes_total += size;
-	progress_show(&s->progress, &s->state);
+	s->state.bytes_total += d->size;
+	origin_blob(&j->origin, ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
+	s->state.bytes_total -= end - s->copied; /* what failed, or was there already */
 }
 
 /* A layer with addresses of its own is got like others, and from those where that fails. */
@@ -204,12 +203,12 @@ static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 	}
 	job_ref(j, &ref, &d->digest);
 	job_hold(j);
-	if (d->url_count) {
+	if (d->url_count)
 		foreign_layer_get(&p->foreign, &j->origin, &ref, d, got_blob, j);
-		return;
-	}
-	origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
-	note_copied(j, d->size);
+	else if (j->origin.layout)
+		copy_blob(j, &ref, d);
+	else
+		origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
 }
 
 static void skip_foreign(struct job *j, const struct descriptor *d)

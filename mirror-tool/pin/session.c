@@ -39,6 +39,17 @@ static void on_progress(void *ctx, const struct upstream_progress *p)
 	progress_show(&s->progress, &s->state);
 }
 
+static void on_copied(void *ctx, uint64_t bytes)
+{
+	struct session *s = ctx;
+
+	if (!s->blobs)
+		return;
+	s->copied += bytes;
+	s->state.bytes += bytes;
+	progress_show(&s->progress, &s->state);
+}
+
 static struct upstream_host *hosts_of(const struct registry_confs *confs)
 {
 	struct upstream_host *hosts = mem_alloc(confs->count * sizeof(*hosts));
@@ -92,6 +103,8 @@ int session_begin(
 	if (upstream_new(&s->upstream, &options, e) < 0)
 		return -1;
 	origins_init(&s->origins, s->upstream, o->registries, base);
+	s->origins.copied = on_copied;
+	s->origins.ctx = s;
 	return 0;
 }
 

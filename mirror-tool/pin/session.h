@@ -26,7 +26,7 @@ struct session {
 	struct progress_state
 		state; /* done, total and growing are the command's, bytes the engine's */
 	uint64_t received; /* bytes of all bodies */
-	uint64_t copied; /* the command's: bytes of blobs that came without the engine */
+	uint64_t copied; /* bytes of blobs from layouts, that came without the engine */
 	bool blobs;
 };
 

@@ -1,5 +1,5 @@
 /* Layouts in folders and archives: what is read, and what is refused. */
-#include "mirror-tool/pin/source.h"
+#include "mirror-tool/pin/origin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +314,47 @@ static void layout__kinds_that_say_too_little(void **state)
 	}
 }
 
+static void note_copied(void *ctx, uint64_t bytes)
+{
+	*(uint64_t *)ctx += bytes;
+}
+
+static void on_done(void *ctx, int rc, struct err *e)
+{
+	(void)e;
+	*(int *)ctx = rc;
+}
+
+/* Each piece of a copy is told; what the batch has is not copied again. */
+static void origin_blob__tells_what_it_copies(void **state)
+{
+	struct sandbox *sb = *state;
+	AUTO(store_close) struct store *s = sandbox_store(sb, "store", STORE_WRITE);
+	AUTO(batch_free) struct blob_batch *batch = batch_new(s);
+	AUTO(origins_release) struct origins all;
+	AUTO(source_ref_release) struct source_ref from = { .kind = SOURCE_REGISTRY };
+	AUTO(mem_free) char *index = index_of("one", "");
+	struct digest d = blob_digest();
+	struct ref ref = { .tag = "" };
+	struct err e = ERR_INIT;
+	uint64_t copied = 0;
+	struct origin o;
+
+	(void)folder(sb, MARKER, index);
+	origins_init(&all, NULL, NULL, sb->path);
+	all.copied = note_copied;
+	all.ctx = &copied;
+	assert_ok(source_ref_parse(&from, "oci:l:one", &e));
+	assert_ok(origin_of(&all, &from, &o, &e));
+	for (int i = 0; i < 2; i++) {
+		int rc = 0;
+
+		origin_blob(&o, &ref, &d, strlen(BLOB), s, batch, on_done, &rc);
+		assert_int_equal(rc, 1);
+		assert_int_equal(copied, strlen(BLOB));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +364,8 @@ int main(void)
 			layout_find__refuses_to_guess, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			layout_find__full_names_too, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			origin_blob__tells_what_it_copies, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(layout__reads_what_cosign_saved),
 		cmocka_unit_test_setup_teardown(
 			layout__kinds_that_say_too_little, sandbox_setup, sandbox_teardown),

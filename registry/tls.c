@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "registry/tls_key.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -92,10 +93,14 @@ static int fill(struct credentials *c, const char *cert, const char *key, struct
 	rc = gnutls_privkey_init(&c->key);
 	if (rc == 0)
 		rc = gnutls_privkey_import_x509_raw(c->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-	explicit_bzero(key_text.data, key_text.len);
 	if (rc < 0)
-		return err_set(e, ERR_INPUT, "%s: %s", key, gnutls_strerror(rc));
-	return check_pair(c, cert, e);
+		err_set(e, ERR_INPUT, "%s: %s", key, gnutls_strerror(rc));
+	else
+		rc = check_pair(c, cert, e);
+	if (rc == 0)
+		tls_key_hasten(&c->key, buf_span(&key_text));
+	explicit_bzero(key_text.data, key_text.len);
+	return rc < 0 ? -1 : 0;
 }
 
 int tls_load(const char *cert, const char *key, struct err *e)

@@ -1,4 +1,4 @@
-/* The server's certificate, and its exchange while running. This and tls_io.h are all that uses gnutls. */
+/* The server's certificate, and its exchange while running. This, tls_io.h and tls_key.h are all that uses gnutls. */
 #ifndef MOAT_TLS_H
 #define MOAT_TLS_H
 
@@ -7,9 +7,10 @@
 
 #include "storage/base/err.h"
 
-/* No ChaCha20 (eight times slower here than AES-GCM with its instructions), nothing below 1.2. */
+/* No ChaCha20 (eight times slower here than AES-GCM with its instructions), nothing below 1.2, and no key
+ * exchange by RSA itself: it keeps no secret for later, and our key only signs. */
 #define TLS_PRIORITIES                                                                             \
-	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CHACHA20-POLY1305:-AES-128-CCM:"              \
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CHACHA20-POLY1305:-AES-128-CCM:"         \
 	"-AES-256-CCM:%SERVER_PRECEDENCE"
 
 /* Read certificate chain and key (PEM). Again: the next handshakes use what is in the files now;

@@ -694,6 +694,63 @@ static void keys__and_a_request_at_once(void **state)
 	}
 }
 
+static EVP_PKEY *make_pair(const char *type, const char *curve)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *pair = NULL;
+
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	if (curve)
+		assert_int_equal(EVP_PKEY_CTX_set_group_name(ctx, curve), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &pair), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return pair;
+}
+
+/* What a server's key may be, and how a client may want it to sign: the client checks the signature. */
+static void keys__of_every_kind(void **state)
+{
+	static const struct {
+		const char *type, *curve;
+		int version;
+		const char *signing;
+	} rows[] = {
+		{ "EC", "P-256", TLS1_3_VERSION, "ecdsa_secp256r1_sha256" },
+		{ "EC", "P-384", TLS1_3_VERSION, "ecdsa_secp384r1_sha384" },
+		{ "EC", "P-521", TLS1_3_VERSION, "ecdsa_secp521r1_sha512" },
+		{ "EC", "P-256", TLS1_2_VERSION, "ECDSA+SHA256" },
+		{ "EC", "P-256", TLS1_2_VERSION, "ECDSA+SHA384" },
+		{ "EC", "P-384", TLS1_2_VERSION, "ECDSA+SHA512" },
+		{ "RSA", NULL, TLS1_3_VERSION, "rsa_pss_rsae_sha256" },
+		{ "RSA", NULL, TLS1_3_VERSION, "rsa_pss_rsae_sha384:RSA+SHA256" },
+		{ "RSA", NULL, TLS1_3_VERSION, "rsa_pss_rsae_sha512:RSA+SHA256" },
+		{ "RSA", NULL, TLS1_2_VERSION, "rsa_pss_rsae_sha256" },
+		{ "RSA", NULL, TLS1_2_VERSION, "RSA+SHA256" },
+		{ "RSA", NULL, TLS1_2_VERSION, "RSA+SHA512" },
+		{ "RSA-PSS", NULL, TLS1_3_VERSION, "rsa_pss_pss_sha256" },
+		{ "ED25519", NULL, TLS1_3_VERSION, "ed25519" },
+		{ "ED25519", NULL, TLS1_2_VERSION, "ed25519" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct kind kind = { rows[i].signing, rows[i].version, false, false };
+		EVP_PKEY *pair = make_pair(rows[i].type, rows[i].curve);
+
+		tls_client_certificate_of(
+			pair, sandbox_path(f->sb, "crt"), sandbox_path(f->sb, "key"));
+		begin(f, &kind);
+		assert_int_equal(SSL_CTX_set1_sigalgs_list(f->client.ctx, rows[i].signing), 1);
+		start(f, usual(f));
+		AUTO(wire_close) struct wire w = open_wire(f);
+		if (w.fd < 0)
+			fail_msg("%s, %s: no handshake", rows[i].type, rows[i].signing);
+		wire_str(&w, SMALL);
+		expect_answers(f, &w, 1);
+		end(f);
+	}
+}
+
 /* Plain HTTP where TLS is spoken. */
 static void tls__plain_requests_are_answered(void **state)
 {
@@ -792,6 +849,7 @@ int main(void)
 		PREPARED(waits__half_a_record_behind_a_push),
 		PREPARED(waits__new_keys),
 		PREPARED(keys__and_a_request_at_once),
+		PREPARED(keys__of_every_kind),
 		PREPARED(tls__plain_requests_are_answered),
 		PREPARED(waits__end_with_a_line_in_the_log),
 	};

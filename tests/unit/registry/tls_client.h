@@ -12,6 +12,8 @@ struct tls_client {
 
 /* A self-signed ECDSA certificate and its key (PEM), for servers and for a client called node-7. */
 void tls_client_certificate(const char *cert, const char *key);
+/* Of this pair, which it frees. */
+void tls_client_certificate_of(EVP_PKEY *pair, const char *cert, const char *key);
 
 /* One that speaks this version only (TLS1_2_VERSION, TLS1_3_VERSION), and trusts whatever it meets. */
 void tls_client_open(struct tls_client *c, int version);

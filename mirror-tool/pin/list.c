@@ -92,6 +92,10 @@ static int read_tag(
 		return node_err(d, n, e, "%s", e->text);
 	if (pattern_parse(&p, span_of(n->text), e) < 0)
 		return node_err(d, n, e, "%s", e->text);
+	if (p.kind == PATTERN_GLOB && strchr(p.text, '+')) {
+		pattern_release(&p);
+		return node_err(d, n, e, "no tag has a plus; helm pushes a version with _ for it");
+	}
 	image->patterns =
 		mem_grow(image->patterns, image->pattern_count + 1, sizeof(*image->patterns));
 	image->patterns[image->pattern_count++] = p;

@@ -98,6 +98,18 @@ bool ref_is_tag(struct span tag)
 	return true;
 }
 
+/* A version with build metadata, as a chart has it: not a tag, but there is one for it. */
+static int plus_err(struct span tag, struct err *e)
+{
+	char text[REF_TAG_MAX + 1] = "";
+
+	for (size_t i = 0; i < tag.len; i++)
+		text[i] = tag.data[i] == '+' ? '_' : tag.data[i];
+	if (!ref_is_tag(span_of(text)))
+		return -1;
+	return err_ctx(e, "no tag has a plus (helm pushes such a version as %s)", text);
+}
+
 int ref_check_tag(struct span tag, struct err *e)
 {
 	size_t at = 0;
@@ -106,7 +118,10 @@ int ref_check_tag(struct span tag, struct err *e)
 		return -1;
 	while (at < tag.len && is_tag_char(tag.data[at], at == 0))
 		at++;
-	return at == tag.len ? 0 : name_err(e, "tag", tag, at);
+	if (at == tag.len)
+		return 0;
+	name_err(e, "tag", tag, at);
+	return tag.data[at] == '+' ? plus_err(tag, e) : -1;
 }
 
 static bool is_port(struct span s)
@@ -241,6 +256,8 @@ static int parse(struct ref *r, struct span text, struct err *e)
 {
 	if (text.len == 0 || memchr(text.data, 0, text.len))
 		return err_set(e, ERR_INPUT, "it is empty or holds a NUL byte");
+	if (memmem(text.data, text.len, "://", 3))
+		return err_set(e, ERR_INPUT, "it begins with a scheme; leave that out");
 	if (take_digest(r, &text, e) < 0)
 		return -1;
 	if (text.len == 0)

@@ -343,6 +343,11 @@ static const struct {
 		"at images[0].tags: range \">=x\": \"x\" is not a version" },
 	{ "set: s\nimages:\n- {name: a.io/b, tags: [v1, \"a[\"]}\n",
 		"at images[0].tags[1]: glob \"a[\"" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: 1.2.4+up1.0}\n",
+		"at images[0].tags: no tag has a plus (helm pushes such a version as "
+		"1.2.4_up1.0)" },
+	{ "set: s\nimages:\n- {name: a.io/b, tags: \"1.2.4+up*\"}\n",
+		"at images[0].tags: no tag has a plus; helm pushes a version with _ for it" },
 	{ "set: s\nimages:\n- {name: a.io/b, tags: -x}\n", "at images[0].tags: tag \"-x\"" },
 	{ "set: s\nimages:\n- {name: a.io/b, tags: []}\n", "at images[0].tags: no tag is wanted" },
 	{ "set: s\nimages:\n- {name: a.io/b:1, platforms: [linux]}\n",

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -346,14 +347,21 @@ int layout_find(
 	return *out != NULL;
 }
 
+const struct descriptor *layout_saved(const struct layout *l)
+{
+	const struct descriptor *image = NULL;
+	struct err several;
+
+	return only_image(l, &image, &several) == 1 && saved_suffix(image) ? image : NULL;
+}
+
 /* An entry that `cosign save` wrote without a name, by the tag that it had. */
 static const struct descriptor *saved_by_tag(const struct layout *l, const char *tag)
 {
-	const struct descriptor *image = NULL;
+	const struct descriptor *image = layout_saved(l);
 	char have[REF_TAG_MAX + 1];
-	struct err several;
 
-	if (only_image(l, &image, &several) != 1 || !saved_suffix(image))
+	if (!image)
 		return NULL;
 	for (size_t i = 0; i < l->index.count; i++) {
 		const struct descriptor *d = &l->index.items[i];
@@ -379,6 +387,55 @@ const struct descriptor *layout_by_tag(const struct layout *l, const char *tag)
 	}
 	return saved_by_tag(l, tag);
 }
+
+/* --- all blobs --------------------------------------------------------------------------- */
+
+static int each_in_archive(const struct layout *l, layout_each_fn *fn, void *ctx, struct err *e)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->places[i].digest.alg == DIGEST_SHA256 &&
+			fn(ctx, &l->places[i].digest, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int each_name(const struct fs_names *names, layout_each_fn *fn, void *ctx, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct digest d;
+	struct err ignored;
+
+	for (size_t i = 0; i < names->count; i++) {
+		snprintf(text, sizeof(text), "sha256:%.64s", names->names[i]);
+		if (strlen(names->names[i]) == 64 &&
+			digest_parse(&d, span_of(text), &ignored) == 0 && fn(ctx, &d, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int each_in_folder(const struct layout *l, layout_each_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(fd_close) int blobs = -1;
+	AUTO(fd_close) int alg = -1;
+	AUTO(fs_names_free) struct fs_names names = { NULL, 0 };
+	int rc = sub_folder(l->fd, "blobs", &blobs, e);
+
+	if (rc > 0)
+		rc = sub_folder(blobs, digest_alg_name(DIGEST_SHA256), &alg, e);
+	if (rc > 0 && fs_list(alg, &names, e) < 0)
+		rc = -1;
+	if (rc < 0)
+		return err_ctx(e, "%s", l->path);
+	return each_name(&names, fn, ctx, e);
+}
+
+int layout_each(const struct layout *l, layout_each_fn *fn, void *ctx, struct err *e)
+{
+	return l->is_archive ? each_in_archive(l, fn, ctx, e) : each_in_folder(l, fn, ctx, e);
+}
+
+/* --- a blob ------------------------------------------------------------------------------ */
 
 int layout_blob(
 	const struct layout *l, const struct digest *d, struct layout_blob *out, struct err *e)

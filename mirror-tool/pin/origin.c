@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/pin/place.h"
+#include "mirror-tool/sign/cosign.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -111,6 +112,13 @@ static void found_add(struct found *f, const struct descriptor *d)
 	f->items[f->count++] = *d;
 }
 
+/* Take over m, whose strings the items use. */
+static void found_keep(struct found *f, const struct manifest *m)
+{
+	f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
+	f->keep[f->kept++] = *m;
+}
+
 static int read_manifest(
 	const struct layout *l, const struct descriptor *d, struct manifest *m, struct err *e)
 {
@@ -136,8 +144,7 @@ static int look_at_entry(const struct layout *l, const struct descriptor *entry,
 		return 0;
 	rc = read_manifest(l, entry, &m, e);
 	if (rc > 0 && m.has_subject && digest_eq(&m.subject.digest, subject)) {
-		f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
-		f->keep[f->kept++] = m;
+		found_keep(f, &m);
 		d.artifact_type = manifest_artifact_type(&m);
 		found_add(f, &d);
 		return 0;
@@ -162,11 +169,83 @@ static int look_at_fallback(
 	rc = read_manifest(l, entry, &m, e);
 	if (rc <= 0)
 		return rc;
-	f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
-	f->keep[f->kept++] = m;
+	found_keep(f, &m);
 	for (size_t i = 0; i < m.count; i++)
 		found_add(f, &m.items[i]);
 	return 0;
+}
+
+struct search {
+	const struct layout *layout;
+	const struct digest *subject;
+	struct found *found;
+};
+
+/* May this blob be a manifest? JSON, and not too large: 1, 0, -1. */
+static int may_be_manifest(const struct layout *l, const struct digest *d, struct err *e)
+{
+	struct layout_blob blob = { .fd = -1 };
+	char first = '\0';
+	int rc = layout_blob(l, d, &blob, e);
+
+	if (rc > 0 && (blob.size == 0 || blob.size > MANIFEST_MAX))
+		rc = 0;
+	if (rc > 0 && fs_pread_all(blob.fd, &first, 1, blob.offset, layout_path(l), e) < 0)
+		rc = -1;
+	fd_close(&blob.fd);
+	return rc > 0 ? first == '{' : rc;
+}
+
+/* What `cosign load` takes along, or `cosign verify --local-image` reads. */
+static bool is_bundle(const struct manifest *m)
+{
+	const char *predicate = annotation_get(&m->annotations, KEY_BUNDLE_PREDICATE);
+
+	if (predicate && *predicate)
+		return true;
+	for (size_t i = 0; i < m->count; i++)
+		if (cosign_is_bundle_type(m->items[i].media_type))
+			return true;
+	return false;
+}
+
+/* What is no manifest is no concern of ours. */
+static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
+{
+	const struct search *s = ctx;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct manifest m = MANIFEST_INIT;
+	struct descriptor to = { .digest = *d };
+	struct err ignored = ERR_INIT;
+	int rc = may_be_manifest(s->layout, d, e);
+
+	if (rc > 0)
+		rc = layout_read(s->layout, d, MANIFEST_MAX, &bytes, e);
+	if (rc <= 0 || manifest_parse(&m, "", NULL, buf_span(&bytes), &ignored) < 0)
+		return rc < 0 ? -1 : 0;
+	if (m.kind != MEDIA_IMAGE || !m.has_subject || !digest_eq(&m.subject.digest, s->subject) ||
+		!is_bundle(&m)) {
+		manifest_release(&m);
+		return 0;
+	}
+	to.size = bytes.len;
+	to.media_type = m.media_type;
+	to.artifact_type = manifest_artifact_type(&m);
+	found_keep(s->found, &m);
+	found_add(s->found, &to);
+	return 0;
+}
+
+/* `cosign save` writes the bundles of the image that it saves, and then index.json without them. */
+static int look_beside_index(
+	const struct layout *l, const struct digest *subject, struct found *f, struct err *e)
+{
+	const struct descriptor *saved = layout_saved(l);
+	struct search s = { .layout = l, .subject = subject, .found = f };
+
+	if (!saved || !digest_eq(&saved->digest, subject))
+		return 0;
+	return layout_each(l, look_at_blob, &s, e);
 }
 
 static void layout_referrers(
@@ -180,6 +259,8 @@ static void layout_referrers(
 
 	for (size_t i = 0; rc == 0 && i < index->count; i++)
 		rc = look_at_entry(l, &index->items[i], &ref->digest, &f, &e);
+	if (rc == 0)
+		rc = look_beside_index(l, &ref->digest, &f, &e);
 	result.items = f.items;
 	result.count = f.count;
 	done(ctx, rc < 0 ? -1 : 1, rc < 0 ? NULL : &result, &e);

@@ -63,6 +63,14 @@ MUST int layout_find(
  * by the kind that `cosign save` gave it ("sigs": sha256-HEX.sig of the image that was saved). */
 const struct descriptor *layout_by_tag(const struct layout *l, const char *tag);
 
+/* The one image that `cosign save` wrote (borrowed), or NULL. */
+const struct descriptor *layout_saved(const struct layout *l);
+
+/* Call fn for each blob under sha256, whether index.json leads to it or not; it ends what fn ends, by -1. A folder's
+ * in the order of their names, those that are no file by the name of a digest left out. */
+typedef int layout_each_fn(void *ctx, const struct digest *d, struct err *e);
+MUST int layout_each(const struct layout *l, layout_each_fn *fn, void *ctx, struct err *e);
+
 /* Where a blob's bytes are: 1, 0 it is not held, -1. The caller owns *fd; the bytes are `size`
  * bytes from `offset` on. */
 struct layout_blob {

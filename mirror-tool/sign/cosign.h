@@ -21,6 +21,7 @@
 #define COSIGN_BLOB_MAX (64u << 10) /* bytes of a payload or bundle */
 #define COSIGN_LAYERS_MAX 64 /* signatures in one legacy manifest */
 #define MEDIA_COSIGN_PAYLOAD "application/vnd.dev.cosign.simplesigning.v1+json"
+#define KEY_BUNDLE_PREDICATE "dev.sigstore.bundle.predicateType" /* annotation of its manifest */
 #define MEDIA_SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
 #define MEDIA_SIGSTORE_BUNDLE_OLD "application/vnd.dev.sigstore.bundle+json;version=0.3"
 

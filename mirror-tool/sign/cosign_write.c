@@ -240,7 +240,7 @@ int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim *clai
 		"\"subject\":{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%llu},"
 		"\"annotations\":{\"org.opencontainers.image.created\":\"%s\","
 		"\"dev.sigstore.bundle.content\":\"dsse-envelope\","
-		"\"dev.sigstore.bundle.predicateType\":\"%s\",",
+		"\"" KEY_BUNDLE_PREDICATE "\":\"%s\",",
 		MEDIA_OCI_MANIFEST, MEDIA_SIGSTORE_BUNDLE, MEDIA_OCI_EMPTY,
 		digest_text(&digest_empty_json, empty), MEDIA_SIGSTORE_BUNDLE, blob, out->blob.len,
 		MEDIA_OCI_INDEX, digest_text(&claim->digest, subject),

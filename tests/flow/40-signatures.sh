@@ -71,9 +71,19 @@ if [ -n "$cosign" ]; then
 		cosign_signs "$form" "$INSIDE/form/$form@$(digest_of "$INSIDE" form/"$form" 1)"
 		must pin_signed "name: $INSIDE/form/$form, tags: 1"
 	done
-	must "$cosign" save --dir "$T/saved" --allow-http-registry "$INSIDE/form/false:1"
-	must pin_signed "name: '$INSIDE/form/false:1', from: 'oci:$T/saved'"
+	for form in true false; do
+		must "$cosign" save --dir "$T/saved-$form" --allow-http-registry "$INSIDE/form/$form:1"
+		must "$cosign" verify --key up.pub --insecure-ignore-tlog=true --local-image "$T/saved-$form"
+		must pin_signed "name: '$INSIDE/form/$form:1', from: 'oci:$T/saved-$form'"
+	done
 	has_line "$LOCK" '\.sig"'
+
+	step 'a bundle that is saved is the one of the registry, though the index of the layout has none'
+	same "$(jq '.manifests | length' "$T/saved-true/index.json")" 1
+	must pin_signed "name: '$INSIDE/form/true:1', from: 'oci:$T/saved-true'"
+	attached=$(jq -c '.pins[0].attached' "$LOCK")
+	must pin_signed "name: '$INSIDE/form/true:1'"
+	same "$(jq -c '.pins[0].attached' "$LOCK")" "$attached"
 
 	step 'moat seals, cosign verifies the set in both forms'
 	must pin_signed "name: $INSIDE/v/app, tags: plain"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/sign/cosign.h"
+#include "storage/oci/keys.h"
 #include "tests/support/cm.h"
 #include "tests/unit/mirror-tool/layout_world.h"
 
@@ -41,6 +42,77 @@ static void pin_pull__sparse_index_keeps_its_bytes(void **state)
 	write_list(w, "");
 	sandbox_remove(sandbox_path(w->sb, "layout"));
 	assert_int_equal(moat(w, "pull", NULL), EXIT_OK); /* again: nothing is needed */
+}
+
+/* A manifest that is attached to `to`, with a layer of this type and this in its annotations. */
+static struct digest attach(
+	struct world *w, const struct digest *to, const char *layer, const char *annotations)
+{
+#define NOTHING                                                                                    \
+	"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2}"
+	char subject[DIGEST_TEXT_SIZE];
+	AUTO(mem_free)
+	char *text = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+				"\",\"artifactType\":\"x/y\",\"config\":{\"mediaType\":\"x/empty\","
+				"\"digest\":\"" NOTHING ",\"layers\":[{\"mediaType\":\"%s\","
+				"\"digest\":\"" NOTHING
+				"],\"subject\":{\"mediaType\":\"" MEDIA_OCI_MANIFEST
+				"\",\"digest\":\"%s\",\"size\":1},\"annotations\":{%s}}",
+		layer, digest_text(to, subject), annotations);
+
+	return make_text(w, text);
+}
+
+/* The index.json that `cosign save` leaves: of all that it wrote it names the last. */
+static void index_of_one(struct world *w, const struct digest *d, const char *kind)
+{
+	char digest[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+	uint64_t size = 0;
+
+	assert_int_equal(blob_stat(w->source, d, &size, &e), 1);
+	reset_index(w);
+	buf_printf(&w->index,
+		"{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":%llu,"
+		"\"annotations\":{\"kind\":\"%s\",\"" KEY_REF_NAME "\":\"one\"}}",
+		digest_text(d, digest), (unsigned long long)size, kind);
+	write_index(w);
+}
+
+static bool is_attached(const struct lock *l, const struct digest *d)
+{
+	for (size_t i = 0; i < l->pins[0].attached_count; i++)
+		if (digest_eq(&l->pins[0].attached[i].digest, d))
+			return true;
+	return false;
+}
+
+static void pin__bundles_that_cosign_saved_beside_its_index(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest image = make(w, "saved", "linux/amd64"),
+		      other = make(w, "other", "linux/amd64");
+	struct digest bundle = attach(w, &image, MEDIA_SIGSTORE_BUNDLE, "");
+	struct digest annotated = attach(w, &image, "x/z", "\"" KEY_BUNDLE_PREDICATE "\":\"p\"");
+	struct lock l;
+
+	attach(w, &image, "x/sbom", "");
+	attach(w, &other, MEDIA_SIGSTORE_BUNDLE, "");
+	attach(w, &image, "x/z", "\"" KEY_BUNDLE_PREDICATE "\":\"\"");
+	make_text(w, "{\"no\": \"manifest\"}");
+	index_of_one(w, &image, "dev.cosignproject.cosign/image");
+	write_list(w, ITEM);
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	read_lock(w, &l);
+	assert_int_equal(l.pins[0].attached_count, 2);
+	assert_true(is_attached(&l, &bundle) && is_attached(&l, &annotated));
+	lock_release(&l);
+
+	index_of_one(w, &image, "another kind");
+	assert_int_equal(moat(w, "pin", "--update"), EXIT_OK);
+	read_lock(w, &l);
+	assert_int_equal(l.pins[0].attached_count, 0);
+	lock_release(&l);
 }
 
 static void pin_pull__what_is_attached_comes_along(void **state)
@@ -286,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pin_pull__sparse_index_keeps_its_bytes),
 		TEST(pin_pull__what_is_attached_comes_along),
+		TEST(pin__bundles_that_cosign_saved_beside_its_index),
 		TEST(pin__reports_drift_and_changes_nothing),
 		TEST(pin__refuses_an_image_for_another_platform),
 		TEST(pull__failed_items_can_be_retried_alone),

@@ -184,7 +184,7 @@ static unsigned thread_count(const struct options *o)
 
 	if (o->threads > 0)
 		return (unsigned)o->threads;
-	return cores > 2 ? 2 * (unsigned)cores : 4;
+	return cores > 2 ? (unsigned)cores : 2;
 }
 
 /* What libraries read once and could not read later: OpenSSL's configuration, with the providers it

@@ -58,7 +58,7 @@ const struct config_key options_table[] = {
 	{ "token-ttl", CONFIG_INT, AT(token_ttl), "300", 60, 86400, "seconds",
 		"Tokens are good for that long." },
 	{ "threads", CONFIG_INT, AT(threads), "0", 0, 256, "",
-		"Threads that serve; 0: two for each processor, at least four." },
+		"Threads that serve; 0: one for each processor, at least two." },
 	{ "access-log", CONFIG_STRING, AT(access_log), "off", 0, 0, "",
 		"Where a line for each request goes: off, - (standard error), or a file, opened "
 		"again on SIGHUP." },

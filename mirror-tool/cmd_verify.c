@@ -50,10 +50,10 @@ static int begin(void *ctx, struct medium *m, struct err *e)
 
 	(void)e;
 	c->state = (struct progress_state){ .total = m->volumes, .bytes_total = m->head.set.bytes };
-	for (size_t i = 0; i < m->head.signature_count; i++)
-		if (m->signed_by[i])
+	for (size_t i = 0; i < m->trust->count; i++)
+		if (medium_is_signed_by(m, m->trust->keys[i]))
 			tool_note(c->t, "set %s %s: signed by %s", m->head.set.name,
-				m->head.set.version, verify_key_name(m->signed_by[i]));
+				m->head.set.version, verify_key_name(m->trust->keys[i]));
 	tool_note(c->t, "%u volume%s, %s in %zu blobs", m->volumes, m->volumes == 1 ? "" : "s",
 		size_text(m->head.set.bytes, size), m->head.inventory.count);
 	return 0;

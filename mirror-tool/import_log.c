@@ -140,19 +140,17 @@ static int append(const struct import_log *l, const struct buf *line, struct err
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-/* Fingerprints of the trusted keys under which a signature holds, each once, with a comma between. */
+/* Fingerprints of the trusted keys under which a signature holds, with a comma between. */
 static void add_keys(struct log_line *l, const struct medium *m)
 {
 	AUTO(buf_release) struct buf keys = BUF_INIT;
 
-	for (size_t i = 0; m->trusted && i < m->head.signature_count; i++) {
+	for (size_t i = 0; m->trusted && i < m->trust->count; i++) {
 		char hex[DIGEST_HEX_SIZE];
 
-		if (!m->signed_by[i])
-			continue;
-		digest_hex(verify_key_id(m->signed_by[i]), hex);
-		if (!strstr(keys.data, hex))
-			buf_printf(&keys, "%s%s", keys.len ? "," : "", hex);
+		if (medium_is_signed_by(m, m->trust->keys[i]))
+			buf_printf(&keys, "%s%s", keys.len ? "," : "",
+				digest_hex(verify_key_id(m->trust->keys[i]), hex));
 	}
 	log_text(l, "keys", keys.data);
 }

@@ -248,11 +248,10 @@ static int read_stream(struct medium *m, const struct medium_events *events, str
 
 static bool signer_is_strict(const struct medium *m)
 {
-	for (size_t i = 0; i < m->head.signature_count; i++)
-		for (size_t k = 0; m->signed_by[i] && k < m->trust->count; k++)
-			if (m->trust->keys[k] == m->signed_by[i] &&
-				verify_key_text(m->trust->keys[k])->strict)
-				return true;
+	for (size_t i = 0; i < m->trust->count; i++)
+		if (verify_key_text(m->trust->keys[i])->strict &&
+			medium_is_signed_by(m, m->trust->keys[i]))
+			return true;
 	return false;
 }
 

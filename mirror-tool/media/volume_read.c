@@ -195,31 +195,58 @@ static int head_blob(
 	return 1;
 }
 
+/* What must have been signed. reference: room for its text. */
+static struct cosign_claim claim_of(const struct head *h, char reference[REF_TEXT_SIZE])
+{
+	struct ref ref;
+
+	set_ref(&h->set, &ref);
+	return (struct cosign_claim){ .digest = h->digest,
+		.reference = ref_text(&ref, reference),
+		.bytes = buf_span(&h->blobs[0].bytes) };
+}
+
+static struct span signature_bytes(const struct head *h, size_t i)
+{
+	return buf_span(&head_find(h, &h->signatures[i].digest)->bytes);
+}
+
 /* Do the signatures hold? */
 static int judge(struct volume_reader *v, struct err *e)
 {
 	struct head *h = &v->m->head;
 	struct cosign_candidate candidates[VOLUME_SIGNATURES_MAX];
 	char names[VOLUME_SIGNATURES_MAX][DIGEST_TEXT_SIZE], reference[REF_TEXT_SIZE];
-	struct cosign_claim claim = {
-		.digest = h->digest, .reference = reference, .bytes = buf_span(&h->blobs[0].bytes)
-	};
+	struct cosign_claim claim = claim_of(h, reference);
 	struct trust trust = *v->m->trust;
-	struct ref ref;
 
 	trust.set = h->set.name;
-	set_ref(&h->set, &ref);
-	ref_text(&ref, reference);
 	for (size_t i = 0; i < h->signature_count; i++)
 		candidates[i] = (struct cosign_candidate){
 			.name = digest_text(&h->signatures[i].digest, names[i]),
-			.manifest = buf_span(&head_find(h, &h->signatures[i].digest)->bytes)
+			.manifest = signature_bytes(h, i)
 		};
 	if (cosign_verify_set(candidates, h->signature_count, &claim, &trust, head_blob, h, e) < 0)
 		return err_ctx(e, "%s: set %s %s", v->name, h->set.name, h->set.version);
-	for (size_t i = 0; i < h->signature_count; i++)
-		v->m->signed_by[i] = candidates[i].by;
 	return 0;
+}
+
+bool medium_is_signed_by(const struct medium *m, struct verify_key *key)
+{
+	const struct head *h = &m->head;
+	const struct trust only = { .keys = &key, .count = 1, .set = h->set.name };
+	char reference[REF_TEXT_SIZE];
+	struct cosign_claim claim = claim_of(h, reference);
+	bool signs = false;
+
+	for (size_t i = 0; i < h->signature_count && !signs; i++) {
+		const struct verify_key *by;
+		struct err why = ERR_INIT;
+
+		signs = cosign_verify("", signature_bytes(h, i), &claim, &only, head_blob,
+				(void *)(uintptr_t)h, &by, &why) == 0;
+	}
+	return signs;
 }
 
 /* Times of this one form compare as texts. */

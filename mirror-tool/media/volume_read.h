@@ -54,7 +54,6 @@ struct medium {
 	/* from here on: from the first volume whose signatures hold */
 	bool trusted;
 	struct head head;
-	const struct verify_key *signed_by[VOLUME_SIGNATURES_MAX]; /* NULL: does not count */
 	uint32_t volumes;
 	struct volume_map map;
 	struct buf map_text;
@@ -62,6 +61,9 @@ struct medium {
 	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
 	bool *seen; /* by volume, from 1: read to its end */
 };
+/* After the head was read: does a signature of the set hold under this key of the trust, and may it sign the
+ * set? One manifest may have signatures of several. */
+bool medium_is_signed_by(const struct medium *m, struct verify_key *key);
 /* After the head was read: ERR_INCOMPLETE when the set leaves out something that its list wants, and the
  * trust or the text of a key that signed it is strict. */
 MUST int medium_check_excuses(const struct medium *m, struct err *e);

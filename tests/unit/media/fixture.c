@@ -98,9 +98,14 @@ void fixture_sign(
 		NULL, &e));
 }
 
+struct digest fixture_set(struct fixture *f, const char *name, const char *version)
+{
+	return image_set(f->out, name, version, pins, 6);
+}
+
 struct digest fixture_seal(struct fixture *f, const char *name, const char *version)
 {
-	struct digest set = image_set(f->out, name, version, pins, 6);
+	struct digest set = fixture_set(f, name, version);
 
 	fixture_sign(f, name, version, &set);
 	return set;

@@ -26,7 +26,10 @@ struct fixture {
 void fixture_open(struct fixture *f, struct sandbox *sb, size_t layer_size);
 void fixture_close(struct fixture *f); /* for AUTO */
 
-/* The same pins under another name or version; sealed, signed, accepted. */
+/* The same pins under another name or version: unsigned, and not accepted. */
+struct digest fixture_set(struct fixture *f, const char *name, const char *version);
+
+/* The same; sealed, signed, accepted. */
 struct digest fixture_seal(struct fixture *f, const char *name, const char *version);
 
 /* Sign it with f->key, beside whoever signed it already. */

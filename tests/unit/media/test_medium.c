@@ -1127,6 +1127,57 @@ static void import__a_signer_joins_only_with_consent(void **state)
 	assert_refused(&f);
 }
 
+/* Sign f->set by two keys that were kept, in one manifest of cosign's form and in no other. */
+static void sign_in_one(struct fixture *f, const char *version, const char *a, const char *b)
+{
+	AUTO(cosign_signature_release) struct cosign_signature one = COSIGN_SIGNATURE_INIT;
+	AUTO(cosign_signature_release) struct cosign_signature other = COSIGN_SIGNATURE_INIT;
+	AUTO(mem_free) char *reference = mem_printf("moat.local/set/platform:%s", version);
+	AUTO(buf_release) struct buf both = BUF_INIT;
+	const struct cosign_claim claim = { .digest = f->set, .reference = reference };
+	struct set_signature sig = { .media_type = MEDIA_OCI_MANIFEST };
+	struct set_offer offer = { .digest = &f->set, .signatures = &sig, .signature_count = 1 };
+	struct digest d;
+	struct err e = ERR_INIT;
+
+	use_key_of(f, a);
+	assert_ok(cosign_sign_legacy(f->key, &claim, &one, &e));
+	use_key_of(f, b);
+	assert_ok(cosign_sign_legacy(f->key, &claim, &other, &e));
+	assert_int_equal(
+		cosign_join_legacy(buf_span(&one.manifest), buf_span(&other.manifest), &both, &e),
+		1);
+	assert_ok(blob_put(f->out, NULL, buf_span(&one.blob), &d, &e));
+	assert_ok(blob_put(f->out, NULL, buf_span(&one.config), &d, &e));
+	assert_ok(blob_put(f->out, NULL, buf_span(&both), &sig.digest, &e));
+	ref_fallback_tag(&f->set, ".sig", sig.tag);
+	assert_ok(set_accept(f->out, &offer, NULL, &e));
+}
+
+/* Each of those that signed one manifest, whichever comes first; and who did not. */
+static void medium_is_signed_by__every_key_of_a_manifest(void **state)
+{
+	static const bool want[] = { true, true, false };
+	AUTO(fixture_close) struct fixture f;
+	AUTO(medium_release) struct medium m = { .trusted = false };
+	const char *folder;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 1000);
+	keep_key(&f, "first");
+	use_another_key(&f, "second.pub");
+	keep_key(&f, "second");
+	use_another_key(&f, "third.pub");
+	f.set = fixture_set(&f, "platform", "2.0");
+	sign_in_one(&f, "2.0", "first", "second");
+	fixture_export(&f, 0);
+	folder = f.medium;
+	m.trust = &f.trust;
+	assert_ok(medium_read_head(&m, &folder, 1, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_int_equal(medium_is_signed_by(&m, f.trust.keys[i]), want[i]);
+}
+
 /* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
 static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
 {
@@ -1249,6 +1300,7 @@ int main(void)
 		TEST(import__a_key_signs_only_the_sets_that_it_may),
 		TEST(import__keeps_to_the_signers_of_a_name),
 		TEST(import__a_signer_joins_only_with_consent),
+		TEST(medium_is_signed_by__every_key_of_a_manifest),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};

@@ -321,6 +321,20 @@ static int join_signature(struct import *im, const struct medium *m, struct set_
 	return hold(im, &im->held, sig, e);
 }
 
+/* A set without signatures could not be exported, and its next version would be anybody's who is trusted. A
+ * courier can see to that: a manifest without a config is not written anew with fewer layers. */
+static int check_kept(const struct medium *m, size_t kept, struct err *e)
+{
+	const struct set *s = &m->head.set;
+
+	if (kept)
+		return 0;
+	return err_set(e, ERR_UNTRUSTED,
+		"set %s %s: none of its signatures can be kept: they stand beside some that do not "
+		"count, in manifests without a config",
+		s->name, s->version);
+}
+
 /* Those whose signers count. Anyone can write one signature in many ways, so what would be more than a
  * medium may carry is left out: the set could never be exported. */
 static int join_signatures(struct import *im, const struct medium *m, struct err *e)
@@ -348,7 +362,7 @@ static int join_signatures(struct import *im, const struct medium *m, struct err
 		if (join_signature(im, m, &sig, &manifest, e) < 0)
 			return -1;
 	}
-	return batch_flush(im->batch, e);
+	return check_kept(m, total, e) < 0 ? -1 : batch_flush(im->batch, e);
 }
 
 /* Others may have accepted sets and signatures meanwhile: with each comparison. */

@@ -1127,13 +1127,25 @@ static void import__a_signer_joins_only_with_consent(void **state)
 	assert_refused(&f);
 }
 
+/* Append the manifest without its config. */
+static void leave_config(struct buf *out, const struct buf *manifest)
+{
+	const char *config = strstr(manifest->data, "\"config\":");
+	const char *layers = strstr(manifest->data, "\"layers\":");
+
+	assert_true(config && layers && config < layers);
+	buf_add(out, manifest->data, (size_t)(config - manifest->data));
+	buf_str(out, layers);
+}
+
 /* Sign f->set by two keys that were kept, in one manifest of cosign's form and in no other. */
-static void sign_in_one(struct fixture *f, const char *version, const char *a, const char *b)
+static void sign_in_one(
+	struct fixture *f, const char *version, const char *a, const char *b, bool with_config)
 {
 	AUTO(cosign_signature_release) struct cosign_signature one = COSIGN_SIGNATURE_INIT;
 	AUTO(cosign_signature_release) struct cosign_signature other = COSIGN_SIGNATURE_INIT;
 	AUTO(mem_free) char *reference = mem_printf("moat.local/set/platform:%s", version);
-	AUTO(buf_release) struct buf both = BUF_INIT;
+	AUTO(buf_release) struct buf both = BUF_INIT, bare = BUF_INIT;
 	const struct cosign_claim claim = { .digest = f->set, .reference = reference };
 	struct set_signature sig = { .media_type = MEDIA_OCI_MANIFEST };
 	struct set_offer offer = { .digest = &f->set, .signatures = &sig, .signature_count = 1 };
@@ -1147,9 +1159,10 @@ static void sign_in_one(struct fixture *f, const char *version, const char *a, c
 	assert_int_equal(
 		cosign_join_legacy(buf_span(&one.manifest), buf_span(&other.manifest), &both, &e),
 		1);
+	leave_config(&bare, &both);
 	assert_ok(blob_put(f->out, NULL, buf_span(&one.blob), &d, &e));
 	assert_ok(blob_put(f->out, NULL, buf_span(&one.config), &d, &e));
-	assert_ok(blob_put(f->out, NULL, buf_span(&both), &sig.digest, &e));
+	assert_ok(blob_put(f->out, NULL, buf_span(with_config ? &both : &bare), &sig.digest, &e));
 	ref_fallback_tag(&f->set, ".sig", sig.tag);
 	assert_ok(set_accept(f->out, &offer, NULL, &e));
 }
@@ -1169,13 +1182,34 @@ static void medium_is_signed_by__every_key_of_a_manifest(void **state)
 	keep_key(&f, "second");
 	use_another_key(&f, "third.pub");
 	f.set = fixture_set(&f, "platform", "2.0");
-	sign_in_one(&f, "2.0", "first", "second");
+	sign_in_one(&f, "2.0", "first", "second", true);
 	fixture_export(&f, 0);
 	folder = f.medium;
 	m.trust = &f.trust;
 	assert_ok(medium_read_head(&m, &folder, 1, &e));
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
 		assert_int_equal(medium_is_signed_by(&m, f.trust.keys[i]), want[i]);
+}
+
+/* A version without signatures would have no signers, and whoever is trusted could sign the next one. */
+static void import__a_set_keeps_a_signature(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	keep_key(&f, "old");
+	import_allowing(&f, NULL);
+	use_another_key(&f, "other.pub");
+	keep_key(&f, "new");
+	f.set = fixture_set(&f, "platform", "2.0");
+	sign_in_one(&f, "2.0", "old", "new", false);
+	fixture_export(&f, 0);
+	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
+		"none of its signatures can be kept");
+	use_key_of(&f, "new");
+	f.set = fixture_seal(&f, "platform", "3.0");
+	assert_refused(&f);
 }
 
 /* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
@@ -1301,6 +1335,7 @@ int main(void)
 		TEST(import__keeps_to_the_signers_of_a_name),
 		TEST(import__a_signer_joins_only_with_consent),
 		TEST(medium_is_signed_by__every_key_of_a_manifest),
+		TEST(import__a_set_keeps_a_signature),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};

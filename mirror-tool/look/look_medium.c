@@ -18,6 +18,7 @@
 struct scan {
 	struct look *look;
 	uint64_t kept; /* bytes of what came */
+	unsigned volume; /* at hand, in the order of reading, from 1 */
 };
 
 /* limit: bytes. 0: nothing of that kind is kept. */
@@ -123,6 +124,7 @@ static int read_wanted(struct scan *s, struct tar_reader *tar, struct shelf_item
 		return err_set(
 			e, ERR_CORRUPT, "its manifests are more than %u MiB", LOOK_KEPT_MAX >> 20);
 	s->kept += entry->size;
+	item->volume = s->volume;
 	if (tar_data_all(tar, item->limit, &item->bytes, e) < 0)
 		return -1;
 	return shelf_is_whole(item) ? came(s, item, e) : 0;
@@ -142,7 +144,8 @@ static int read_entry(
 	if (kind == VOLUME_OTHER)
 		return 0;
 	item = shelf_find(s->look->shelf, &d);
-	if (!item || item->whole || item->bytes.len != at || entry->size > item->limit - at)
+	if (!item || item->whole || item->volume == s->volume || item->bytes.len != at ||
+		entry->size > item->limit - at)
 		return 0;
 	if (read_wanted(s, tar, item, entry, e) < 0)
 		return -1;
@@ -158,6 +161,7 @@ static int read_volume(struct scan *s, const char *path, struct err *e)
 	struct tar_entry entry;
 	int rc;
 
+	s->volume++;
 	if (medium_open(path, &fd, e) < 0 || tar_open(&tar, fd, path, 0, e) < 0)
 		return -1;
 	while ((rc = tar_next(tar, &entry, e)) == 1)
@@ -183,7 +187,7 @@ static int load_sets(struct look *l, struct err *e)
 int look_medium(struct look *l, const char *const *paths, size_t count, struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
-	struct scan s = { l, 0 };
+	struct scan s = { .look = l };
 
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;

@@ -9,6 +9,9 @@ struct shelf_item {
 	struct digest digest;
 	uint64_t limit; /* bytes: what is larger is nothing that anybody asked for */
 	struct buf bytes;
+	/* The last one that brought some of it: one part of a blob stands in each, and all that came is hashed
+	 * with each. 0: none. */
+	unsigned volume;
 	bool whole; /* all bytes are there, and the digest is theirs */
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/look/look.h"
+#include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/media/tar_write.h"
 #include "mirror-tool/media/verify.h"
 #include "mirror-tool/sign/cosign.h"
@@ -399,6 +400,67 @@ static void medium__waits_for_nothing_that_is_no_file(void **state)
 		assert_non_null(strstr(e.text, cases[i].path));
 		assert_nothing_visible(&f, "in");
 	}
+}
+
+/* --- parts --------------------------------------------------------------------------------------- */
+
+static int append(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)e;
+	buf_add(ctx, data, len);
+	return 0;
+}
+
+static void put_entry(struct tar_writer *w, const char *name, struct span bytes)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(tar_write_entry(w, name, bytes.len, &e));
+	assert_ok(tar_write_data(w, bytes.data, bytes.len, &e));
+}
+
+/* The volume with the set in `count` parts, each but the last of one byte. */
+static void cut_set(const struct fixture *f, const char *path, unsigned count)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(tar_close) struct tar_reader *r = NULL;
+	AUTO(tar_write_free) struct tar_writer *w = NULL;
+	AUTO(buf_release) struct buf volume = BUF_INIT;
+	char set[VOLUME_NAME_SIZE], part[VOLUME_NAME_SIZE];
+	struct tar_entry entry;
+	struct err e = ERR_INIT;
+
+	volume_blob_name(&f->set, set);
+	assert_ok(tar_open(&r, fd, path, 0, &e));
+	assert_ok(tar_write_open(&w, append, &volume, &e));
+	while (tar_next(r, &entry, &e) == 1) {
+		AUTO(mem_free) char *name = mem_strdup(entry.name);
+		AUTO(buf_release) struct buf bytes = BUF_INIT;
+		size_t at = 0;
+
+		assert_ok(tar_data_all(r, 64 * MIB, &bytes, &e));
+		for (; strcmp(name, set) == 0 && at + 1 < count; at++)
+			put_entry(w, volume_part_name(&f->set, at, part),
+				(struct span){ bytes.data + at, 1 });
+		put_entry(w, at ? volume_part_name(&f->set, at, part) : name,
+			(struct span){ bytes.data + at, bytes.len - at });
+	}
+	assert_ok(tar_write_close(&w, &e));
+	sandbox_write(path, volume.data, volume.len);
+}
+
+/* What came of a blob is hashed with each of its parts: a volume of small ones would take hours. */
+static void look_medium__takes_one_part_of_a_blob_from_a_volume(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 1000);
+	fixture_export(&f, 0);
+	cut_set(&f, fixture_volume(&f, 1, 1), 1);
+	assert_ok(look_at(f.medium, &e));
+	cut_set(&f, fixture_volume(&f, 1, 1), 3);
+	assert_err(look_at(f.medium, &e), ERR_CORRUPT, "is not there");
 }
 
 /* --- volumes that lack --------------------------------------------------------------------------- */
@@ -1314,6 +1376,7 @@ int main(void)
 		cmocka_unit_test(volume_is_file_name__looks_at_the_end_of_a_path),
 		TEST(verify__tells_damage_from_another_kind),
 		TEST(medium__waits_for_nothing_that_is_no_file),
+		TEST(look_medium__takes_one_part_of_a_blob_from_a_volume),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),

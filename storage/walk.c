@@ -43,9 +43,8 @@ static void correct(struct reached *at, struct span bytes)
 	reach_correct(at, manifest_parse(&m, "", NULL, bytes, &e) == 0 ? m.media_type : "");
 }
 
-/* again: it was entered before, on a shorter path. */
-static int visit_manifest(
-	struct walk *w, const struct walk_node *n, struct reached *at, bool again, struct err *e)
+static int visit_manifest(struct walk *w, const struct walk_node *n, struct reached *at,
+	enum reach reach, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -59,11 +58,11 @@ static int visit_manifest(
 		correct(at, buf_span(&bytes));
 		return -1;
 	}
-	if (!again && w->ops->enter && w->ops->enter(w->ctx, n, &m, e) < 0)
+	if (reach == REACH_FIRST && w->ops->enter && w->ops->enter(w->ctx, n, &m, e) < 0)
 		return -1;
 	if (visit_edges(w, n, &m, e) < 0)
 		return -1;
-	return !again && w->ops->leave ? w->ops->leave(w->ctx, n, &m, e) : 0;
+	return reach != REACH_DEEPER && w->ops->leave ? w->ops->leave(w->ctx, n, &m, e) : 0;
 }
 
 /* Ask whether it is here, unless that was answered. */
@@ -81,14 +80,22 @@ static int find_state(struct walk *w, const struct walk_node *n, struct reached 
 	return 0;
 }
 
-/* Before it is entered, so that a path that is too long leaves no trace. */
-static int check_depth(const struct walk_node *n, struct err *e)
+/* Whatever leads to n lacks something that a shorter path may find. */
+static void mark_cut(struct walk *w, const struct walk_node *n)
+{
+	for (n = n->parent; n; n = n->parent)
+		((struct reached *)digest_map_find(&w->reached, &n->edge.to->digest))->cut = true;
+}
+
+/* Before it is entered, so that a path that is too long leaves no trace but the mark. */
+static int check_depth(struct walk *w, const struct walk_node *n, struct err *e)
 {
 	const char *type = n->edge.to->media_type;
 	char text[DIGEST_TEXT_SIZE];
 
 	if (!type || media_kind_of(type) != MEDIA_INDEX || graph_check_depth(n->depth + 1, e) == 0)
 		return 0;
+	mark_cut(w, n);
 	return err_ctx(e, "%s", digest_text(&n->edge.to->digest, text));
 }
 
@@ -104,9 +111,11 @@ static int follow(struct walk *w, const struct walk_node *n, struct err *e)
 		return -1;
 	if (at->state != REACHED_HELD || (n->parent && !edge_is_manifest(&n->edge)))
 		return 0;
-	if (check_depth(n, e) < 0 || reach_manifest(at, n->edge.to, n->depth, &reach, e) < 0)
+	if (check_depth(w, n, e) < 0 || reach_manifest(at, n->edge.to, n->depth, &reach, e) < 0)
 		return -1;
-	return reach == REACH_NOTHING ? 0 : visit_manifest(w, n, at, reach == REACH_DEEPER, e);
+	if (reach == REACH_NOTHING && at->cut)
+		mark_cut(w, n);
+	return reach == REACH_NOTHING ? 0 : visit_manifest(w, n, at, reach, e);
 }
 
 static int visit(struct walk *w, const struct walk_node *n, struct err *e)

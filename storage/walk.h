@@ -36,7 +36,8 @@ struct walk_ops {
 	/* A child is not what its index says: another size or type, no manifest, too deep (ERR_INPUT in
 	 * *e): 0 it is as good as absent, -1. Its `enter` may have been called. NULL: the walk fails. */
 	int (*untrue)(void *ctx, const struct walk_node *n, struct err *e);
-	/* A manifest, once: before and after everything that it names. NULL: nothing is done. */
+	/* A manifest, once: before and after everything that it names; after it again when a shorter path
+	 * may have found more of that than a first one that was too deep. NULL: nothing is done. */
 	int (*enter)(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e);
 	int (*leave)(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e);
 };

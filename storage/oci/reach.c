@@ -30,24 +30,42 @@ struct reached *reach_blob(struct digest_map *reached, const struct descriptor *
 	return NULL;
 }
 
+/* An index that was entered, on a path of another length. */
+static enum reach reach_again(struct reached *at, const char *type, unsigned depth)
+{
+	if (media_kind_of(type) == MEDIA_IMAGE)
+		return REACH_NOTHING;
+	if (depth > at->depth) {
+		at->depth = depth;
+		return REACH_DEEPER;
+	}
+	if (!at->cut || depth >= at->least)
+		return REACH_NOTHING;
+	at->least = depth;
+	return REACH_SHORTER;
+}
+
 int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth, enum reach *out,
 	struct err *e)
 {
 	const char *type = d->media_type ? d->media_type : "";
 	char text[DIGEST_TEXT_SIZE];
 
-	*out = at->entered ? REACH_DEEPER : REACH_FIRST;
+	*out = REACH_NOTHING;
 	if (!at->media_type)
 		at->media_type = mem_strdup(type);
 	else if (strcmp(at->media_type, type) != 0)
 		return err_set(e, ERR_INPUT, "%s is listed as %.120s and as %.120s",
 			digest_text(&d->digest, text),
 			*at->media_type ? at->media_type : "no manifest", type);
-	else if (at->entered && (at->depth >= depth || media_kind_of(type) == MEDIA_IMAGE))
-		*out = REACH_NOTHING;
-	if (*out != REACH_NOTHING)
-		at->depth = depth;
+	if (at->entered) {
+		*out = reach_again(at, type, depth);
+		return 0;
+	}
+	*out = REACH_FIRST;
 	at->entered = true;
+	at->cut = false;
+	at->depth = at->least = depth;
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
- * What a walk over the image graph has reached: each blob once, and each manifest again only on a
- * longer path than before, so that no shape of manifests makes a walk slow and the depth that is
- * refused does not depend on the order of the walk. Pure; storage/walk.h is a walk over it.
+ * What a walk over the image graph has reached: each blob once, and each index again only on a
+ * longer path than before, or on a shorter one when something below it was cut off as too deep. So no
+ * shape of manifests makes a walk slow, and neither the depth that is refused nor what is found depends
+ * on the order of the walk. Pure; storage/walk.h is a walk over it.
  */
 #ifndef MOAT_REACH_H
 #define MOAT_REACH_H
@@ -22,7 +23,8 @@ struct reached {
 	enum reached_state state;
 	char *media_type; /* as a manifest: what it was announced as; NULL: as a blob only; "" it is none */
 	bool entered; /* as a manifest */
-	unsigned depth; /* as a manifest: the deepest so far */
+	bool cut; /* something below it was left out, as a path was too deep; set by the walk */
+	unsigned depth, least; /* as a manifest: the deepest so far, and the other end */
 };
 
 void reach_init(struct digest_map *reached);
@@ -36,7 +38,8 @@ struct reached *reach_blob(struct digest_map *reached, const struct descriptor *
 enum reach {
 	REACH_NOTHING, /* nothing new is to be found in it */
 	REACH_FIRST,
-	REACH_DEEPER /* an index, again: only the depth of what it names is new */
+	REACH_DEEPER, /* an index, again: only the depth of what it names is new */
+	REACH_SHORTER /* an index, again: what was cut off below it may be found now */
 };
 MUST int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth,
 	enum reach *out, struct err *e);

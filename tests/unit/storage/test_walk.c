@@ -393,6 +393,38 @@ static void walk__leaves_paths_that_are_too_deep(void **state)
 		"R I7 I6 I5 I4 I3 I2 I1 I0 !I0 /I1 /I2 /I3 /I4 /I5 /I6 /I7 A /A /R");
 }
 
+/* `count` indexes, each around the one before, around d. */
+static struct descriptor wrap(
+	struct world *w, const char *prefix, struct descriptor d, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%s%u", prefix, i);
+		d = add_index(w, name, &d, 1);
+	}
+	return d;
+}
+
+/* Whichever path comes first, and also below what a second long one only met. */
+static void walk__finds_on_a_short_path_what_a_long_one_cut_off(void **state)
+{
+	WORLD;
+	struct descriptor image = add_image(&w, "A", NULL, NULL, 0);
+	struct descriptor x = wrap(&w, "X", image, 2), j = wrap(&w, "J", x, 1);
+	struct descriptor tower = wrap(&w, "T", x, INDEX_DEPTH_MAX - 2);
+	struct descriptor other = wrap(&w, "K", j, INDEX_DEPTH_MAX - 3);
+
+	(void)state;
+	walks_past(&w, (struct descriptor[]){ x, tower }, 2,
+		"R X1 X0 A /A /X0 /X1 T5 T4 T3 T2 T1 T0 !X0 /T0 /T1 /T2 /T3 /T4 /T5 /R");
+	walks_past(&w, (struct descriptor[]){ tower, x }, 2,
+		"R T5 T4 T3 T2 T1 T0 X1 X0 !X0 /X1 /T0 /T1 /T2 /T3 /T4 /T5 A /A /X0 /X1 /R");
+	walks_past(&w, (struct descriptor[]){ tower, other, j }, 3,
+		"R T5 T4 T3 T2 T1 T0 X1 X0 !X0 /X1 /T0 /T1 /T2 /T3 /T4 /T5 "
+		"K4 K3 K2 K1 K0 J0 /J0 /K0 /K1 /K2 /K3 /K4 A /A /X0 /X1 /J0 /R");
+}
+
 static void walk__fails_on_a_root_and_on_parts_that_are_something_else(void **state)
 {
 	static const struct walk_ops ops = {
@@ -423,6 +455,7 @@ int main(void)
 		cmocka_unit_test(walk__refuses_two_sizes_and_two_types),
 		cmocka_unit_test(walk__leaves_children_that_are_something_else),
 		cmocka_unit_test(walk__leaves_paths_that_are_too_deep),
+		cmocka_unit_test(walk__finds_on_a_short_path_what_a_long_one_cut_off),
 		cmocka_unit_test(walk__fails_on_a_root_and_on_parts_that_are_something_else),
 	};
 

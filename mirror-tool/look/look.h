@@ -80,7 +80,9 @@ struct look_child {
 	struct digest digest;
 	uint64_t size, bytes; /* of the manifest; with config and layers that are held, each once */
 	char platform[PLATFORM_TEXT_SIZE]; /* "" when the index names none */
+	char *media_type; /* as the index says */
 	bool held, attestation, is_index;
+	bool entered; /* it is what the index says, and its contents are among what is here */
 	struct look_layer *layers;
 	size_t layer_count;
 };

@@ -21,6 +21,7 @@ void look_image_release(struct look_image *image)
 			free(c->layers[j].title);
 		}
 		free(c->layers);
+		free(c->media_type);
 	}
 	free(image->children);
 	*image = (struct look_image)LOOK_IMAGE_INIT;
@@ -77,6 +78,7 @@ static struct look_child *add_child(
 			sizeof(*image->children));
 	c = &image->children[image->count++];
 	*c = (struct look_child){ .digest = d->digest, .size = d->size, .held = is_held };
+	c->media_type = mem_strdup(d->media_type ? d->media_type : "");
 	c->bytes = is_held ? d->size : 0;
 	c->attestation = descriptor_is_attestation(d, &of);
 	c->is_index = d->media_type && media_kind_of(d->media_type) == MEDIA_INDEX;
@@ -165,16 +167,34 @@ static int visit_missing(void *ctx, const struct walk_node *n, struct err *e)
 	return 0;
 }
 
-/* It is here as something else. */
+/* Does an index list it in these words? The same digest may stand there as something else. */
+static bool is_same(const struct look_child *c, const struct descriptor *d)
+{
+	return digest_eq(&c->digest, &d->digest) && c->size == d->size &&
+	       strcmp(c->media_type, d->media_type ? d->media_type : "") == 0;
+}
+
+static bool is_entered(const struct look_image *image, const struct descriptor *d)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (image->children[i].entered && is_same(&image->children[i], d))
+			return true;
+	return false;
+}
+
+/* It is here as something else; or an index is, and was found, and only this path to it is too deep. */
 static int visit_untrue(void *ctx, const struct walk_node *n, struct err *e)
 {
+	const char *type = n->edge.to->media_type;
 	struct visit *v = ctx;
 
 	(void)e;
+	if (media_kind_of(type) == MEDIA_INDEX && is_entered(v->image, n->edge.to))
+		return 0;
 	for (size_t i = 0; i < v->image->count; i++) {
 		struct look_child *c = &v->image->children[i];
 
-		if (digest_eq(&c->digest, &n->edge.to->digest) && c->size == n->edge.to->size) {
+		if (is_same(c, n->edge.to)) {
 			c->held = false;
 			c->bytes = 0;
 		}
@@ -194,6 +214,17 @@ static int enter_index(struct visit *v, const struct manifest *m, struct err *e)
 	return 0;
 }
 
+/* A path that was too deep may have said before that it is not held. */
+static int enter_child(
+	struct visit *v, struct look_child *c, const struct manifest *m, struct err *e)
+{
+	c->held = c->entered = true;
+	if (m->kind != MEDIA_INDEX)
+		return c->layers ? 0 : fill_child(v, c, m, e);
+	c->bytes = c->size;
+	return 0;
+}
+
 static int visit_enter(
 	void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
 {
@@ -204,16 +235,15 @@ static int visit_enter(
 	image->known = true;
 	if (!n->parent)
 		image->is_index = m->kind == MEDIA_INDEX;
-	if (m->kind == MEDIA_INDEX)
-		return enter_index(v, m, e);
-	if (!n->parent && read_platform(v, m, add_child(image, n->edge.to, true), e) < 0)
+	if (m->kind != MEDIA_INDEX && !n->parent &&
+		read_platform(v, m, add_child(image, n->edge.to, true), e) < 0)
 		return -1;
 	/* An index may list it several times. */
 	for (size_t i = 0; i < image->count; i++)
-		if (digest_eq(&image->children[i].digest, &n->edge.to->digest) &&
-			!image->children[i].layers && fill_child(v, &image->children[i], m, e) < 0)
+		if (is_same(&image->children[i], n->edge.to) &&
+			enter_child(v, &image->children[i], m, e) < 0)
 			return -1;
-	return 0;
+	return m->kind == MEDIA_INDEX ? enter_index(v, m, e) : 0;
 }
 
 int look_image(struct look *l, const struct inventory *held, const struct digest *d, uint64_t size,

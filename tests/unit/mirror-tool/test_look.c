@@ -8,6 +8,7 @@
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/look/shelf.h"
 #include "mirror-tool/table.h"
+#include "storage/oci/graph.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 
@@ -114,6 +115,81 @@ static void look_image__needs_no_config(void **state)
 	assert_int_equal(image.bytes, text.len + 10);
 	assert_string_equal(image.children[0].platform, "");
 	assert_int_equal(image.children[0].layer_count, 1);
+}
+
+static struct descriptor described(struct store *s, const struct digest *d, const char *type)
+{
+	struct descriptor out = { .digest = *d, .media_type = type };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(blob_stat(s, d, &out.size, &e), 1);
+	return out;
+}
+
+static struct descriptor index_of(struct store *s, const struct descriptor *children, size_t count)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct digest d;
+
+	buf_str(&text,
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
+	for (size_t i = 0; i < count; i++) {
+		buf_str(&text, i ? "," : "");
+		descriptor_write(&text, &children[i]);
+	}
+	buf_str(&text, "]}");
+	d = image_text(s, text.data);
+	return described(s, &d, MEDIA_OCI_INDEX);
+}
+
+/* "+" held, "-" not, with the layers, in the order of the children. */
+static void looks_like(struct store *s, const struct descriptor *root, const char *want)
+{
+	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct look look = { .store = s };
+	struct err e = ERR_INIT;
+
+	assert_ok(look_image(&look, NULL, &root->digest, root->size, root->media_type, &image, &e));
+	for (size_t i = 0; i < image.count; i++)
+		buf_printf(&text, "%c%zu ", image.children[i].held ? '+' : '-',
+			image.children[i].layer_count);
+	assert_string_equal(text.data, want);
+}
+
+/* Whatever an index says of the same digest before or behind. */
+static void look_image__tells_lies_about_a_child_from_the_child(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	struct digest made = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 2 });
+	struct descriptor image = described(s, &made, MEDIA_OCI_MANIFEST), type = image,
+			  index = image;
+	struct descriptor size = image, blob = image, root;
+
+	type.media_type = MEDIA_DOCKER_MANIFEST;
+	index.media_type = MEDIA_OCI_INDEX;
+	blob.media_type = "application/octet-stream";
+	size.size++;
+	root = index_of(s, (struct descriptor[]){ type, index, size, blob, image }, 5);
+	looks_like(s, &root, "-0 -0 -0 +0 +2 ");
+	root = index_of(s, (struct descriptor[]){ image, blob, size, index, type }, 5);
+	looks_like(s, &root, "+2 +0 -0 -0 -0 ");
+}
+
+/* On one path an index is too deep, on the other it is not: it is there. */
+static void look_image__knows_an_index_by_its_short_path(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
+	struct digest made = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 2 });
+	struct descriptor image = described(s, &made, MEDIA_OCI_MANIFEST);
+	struct descriptor inner = index_of(s, &image, 1), tower = inner, root;
+
+	for (unsigned i = 0; i < INDEX_DEPTH_MAX - 1; i++)
+		tower = index_of(s, &tower, 1);
+	root = index_of(s, (struct descriptor[]){ tower, inner }, 2);
+	looks_like(s, &root, "+0 +0 +0 +0 +0 +0 +0 +0 +0 +2 ");
+	root = index_of(s, (struct descriptor[]){ inner, tower }, 2);
+	looks_like(s, &root, "+0 +0 +2 +0 +0 +0 +0 +0 +0 +0 ");
 }
 
 static int note_tag(void *ctx, const struct look_tag *tag, struct err *e)
@@ -250,6 +326,10 @@ int main(void)
 			look_image__counts_what_is_nested, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			look_image__needs_no_config, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(look_image__tells_lies_about_a_child_from_the_child,
+			sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(look_image__knows_an_index_by_its_short_path,
+			sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			look_tags__whose_each_is, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(

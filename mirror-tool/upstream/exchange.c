@@ -516,10 +516,11 @@ bool exchange_may_decode(const struct exchange *x)
 	return !x->decode && coding_is_gzip(x->answer.value[HTTP_CODING]);
 }
 
-/* What is collected is JSON, which no magic of gzip begins: ask again, and decode. */
-static bool is_coded(struct exchange *x, const char *data, size_t len)
+/* What is collected is JSON, which no magic of gzip begins: ask again, and decode. However little of it came
+ * at first. */
+static bool is_coded(const struct exchange *x)
 {
-	return x->body.len == 0 && len > 1 && memcmp(data, "\x1f\x8b", 2) == 0 &&
+	return x->body.len > 1 && memcmp(x->body.data, "\x1f\x8b", 2) == 0 &&
 	       exchange_may_decode(x);
 }
 
@@ -542,11 +543,11 @@ static int on_data(void *ctx, const char *data, size_t len, struct err *e)
 		x->enough = rc < 0;
 		return rc;
 	}
-	if (!x->ops->data && is_coded(x, data, len)) {
+	rc = x->ops->data ? x->ops->data(x, data, len, e) : collect(x, data, len, x->body_max, e);
+	if (rc == 0 && !x->ops->data && is_coded(x)) {
 		x->decode = x->again = true;
 		return err_set(e, ERR_NET, "gzip, which was not asked for");
 	}
-	rc = x->ops->data ? x->ops->data(x, data, len, e) : collect(x, data, len, x->body_max, e);
 	x->final = rc < 0;
 	if (rc > 0) {
 		x->enough = true;

@@ -150,19 +150,29 @@ static void note_line(struct fake *f, struct fake_request *r)
 
 /* --- answers ----------------------------------------------------------------------------------- */
 
-static bool send_body(struct conn *c, const struct fake_reply *out)
+static bool write_chunk(struct conn *c, const char *data, size_t len, size_t cut)
 {
-	size_t len = out->cut && out->cut < out->body.len ? out->cut : out->body.len;
 	char size[32];
 
+	snprintf(size, sizeof(size), "%zx\r\n", len);
+	return wire_write(c, size, strlen(size)) && wire_write(c, data, cut) && cut == len &&
+	       wire_write(c, "\r\n", 2);
+}
+
+static bool send_body(struct conn *c, const struct fake_reply *out)
+{
+	const char *data = out->body.data;
+	size_t len = out->cut && out->cut < out->body.len ? out->cut : out->body.len;
+	size_t first = out->first_chunk;
+
 	if (!out->chunked)
-		return wire_write(c, out->body.data, len) && len == out->body.len;
-	snprintf(size, sizeof(size), "%zx\r\n", out->body.len);
-	if ((out->body.len &&
-		    (!wire_write(c, size, strlen(size)) || !wire_write(c, out->body.data, len))) ||
-		len < out->body.len)
+		return wire_write(c, data, len) && len == out->body.len;
+	if (first && !write_chunk(c, data, first, first))
 		return false;
-	return wire_write(c, out->body.len ? "\r\n0\r\n\r\n" : "0\r\n\r\n", out->body.len ? 7 : 5);
+	if (out->body.len > first &&
+		!write_chunk(c, data + first, out->body.len - first, len - first))
+		return false;
+	return wire_write(c, "0\r\n\r\n", 5);
 }
 
 /* False when the connection is to be closed. */

@@ -27,6 +27,7 @@ struct fake_reply {
 	struct buf body;
 	bool no_length; /* no Content-Length: the body ends with the connection */
 	bool chunked;
+	size_t first_chunk; /* bytes, when chunked; 0: all in one */
 	size_t cut; /* close after so many bytes of the body; 0: all is sent */
 	bool endless; /* the body is sent again and again */
 };

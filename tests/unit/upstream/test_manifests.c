@@ -63,6 +63,8 @@ static void packed(void *ctx, const struct fake_request *r, struct fake_reply *o
 	fake_header(out, "Content-Encoding: gzip");
 	buf_clear(&out->body);
 	buf_add(&out->body, bytes, strstr(r->target, "cut") ? 20 : sizeof(bytes) - 1);
+	out->chunked = strstr(r->target, "bit");
+	out->first_chunk = 1;
 }
 
 static void manifest__gzip_that_nobody_asked_for_is_decoded(void **state)
@@ -70,6 +72,7 @@ static void manifest__gzip_that_nobody_asked_for_is_decoded(void **state)
 	AUTO(world_end) struct world w;
 	AUTO(result_release) struct result r = RESULT_INIT;
 	AUTO(result_release) struct result cut = RESULT_INIT;
+	AUTO(result_release) struct result bit = RESULT_INIT;
 
 	(void)state;
 	world_init(&w, packed, NULL);
@@ -79,6 +82,9 @@ static void manifest__gzip_that_nobody_asked_for_is_decoded(void **state)
 	assert_int_equal(fake_count(w.a, "GET /v2/app/manifests/v1"), 2);
 	get_manifest(&w, "app:cut", false, &cut);
 	assert_int_equal(cut.rc, -1);
+	get_manifest(&w, "app:bit", false, &bit);
+	assert_found(&bit);
+	assert_string_equal(bit.bytes.data, BODY);
 }
 
 static void manifest__head_gives_digest_and_size_without_a_get(void **state)

@@ -32,7 +32,8 @@ static int head_blob(
 	return b != NULL;
 }
 
-/* What is bad tells of no signer, and must not keep good bytes from coming in its place. */
+/* What is bad tells of no signer, and must not keep good bytes from coming in its place: those of the same set.
+ * For another version the signers are unknown then, which is not the same as none. */
 static int read_kept(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e)
 {
@@ -180,6 +181,14 @@ static int compare_key(
 	return 0;
 }
 
+static const char *who_signed(const struct comparison *c)
+{
+	if (c->signed_before)
+		return verify_key_name(c->signed_before);
+	return c->before.count ? "a key that is not trusted here"
+			       : "keys that cannot be told (no good signature of it is here)";
+}
+
 static int refuse(
 	const struct comparison *c, const struct set *set, const char *version, struct err *e)
 {
@@ -188,11 +197,8 @@ static int refuse(
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s: the signer changed: version %s was signed by %s, %s by %s; if that is "
 		"meant: --allow-signer %.*s",
-		set->name, version,
-		c->signed_before ? verify_key_name(c->signed_before)
-				 : "a key that is not trusted here",
-		set->version, c->signs ? verify_key_name(c->signs) : "another", (int)name.len,
-		name.data);
+		set->name, version, who_signed(c), set->version,
+		c->signs ? verify_key_name(c->signs) : "another", (int)name.len, name.data);
 }
 
 static struct signed_set set_of_medium(const struct medium *m)
@@ -245,7 +251,7 @@ int signers_check(struct store *s, const struct medium *m, const struct digest *
 	*out = (struct signers){ .count = 0 };
 	if (check_names(m->trust, e) < 0 || read_before(s, before, &kept, &c.before, e) < 0)
 		return -1;
-	out->first = c.before.count == 0;
+	out->first = c.before.count == 0 && (!kept.info.name[0] || digest_eq(before, &h->digest));
 	set_claim(&c.now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));
 	for (size_t i = 0; i < m->trust->count; i++)
 		if (compare_key(&c, m->trust->keys[i], out, e) < 0)

@@ -17,7 +17,8 @@ struct signer {
 struct signers {
 	struct signer items[TRUST_KEYS_MAX]; /* as the trust has them */
 	size_t count;
-	bool first; /* there is no set before, or none of its signatures is left: all count */
+	/* There is no set before, or it is this very one and none of its signatures is left: all count. */
+	bool first;
 };
 bool signers_eq(const struct signers *a, const struct signers *b);
 
@@ -31,11 +32,12 @@ struct span signer_name(const struct verify_key *key);
  *          sets of this name from now on: a fingerprint, the file as it was given, or its name with
  *          or without ".pub".
  * before:  that set; DIGEST_NONE: there is none.
- * Returns: 0 when there was no such set, when a signer stays, or when one that signs is new by consent.
+ * Returns: 0 when there was no such set, when a signer stays, or when one that signs is new by consent;
+ *          also when it is the same set, whose signatures are lost: they come back so.
  *          One that joins a signer without consent does not count: whoever holds a key that is trusted
  *          for anything could add its signature, and sign the next version alone.
- * Fails:   ERR_UNTRUSTED: the signer changed, which names both; ERR_INPUT: new_signers names a key
- *          that is not trusted.
+ * Fails:   ERR_UNTRUSTED: the signer changed, which names both, or who signed before cannot be told;
+ *          ERR_INPUT: new_signers names a key that is not trusted.
  */
 MUST int signers_check(struct store *s, const struct medium *m, const struct digest *before,
 	struct signers *out, struct err *e);

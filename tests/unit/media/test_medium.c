@@ -1274,6 +1274,45 @@ static void import__a_set_keeps_a_signature(void **state)
 	assert_refused(&f);
 }
 
+static void lose_signatures(const struct fixture *f, const struct digest *set)
+{
+	AUTO(mem_free) struct set_signature *sigs = NULL;
+	size_t count = 0;
+	struct err e = ERR_INIT;
+
+	assert_ok(set_signatures(f->out, set, &sigs, &count, &e));
+	for (size_t i = 0; i < count; i++)
+		turn_bit(f, "in", &sigs[i].digest);
+}
+
+/* Whose signatures went bad was signed all the same: its medium brings them back, or somebody consents. */
+static void import__lost_signatures_make_no_key_a_signer(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct digest one, two;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 3000);
+	one = f.set;
+	import_allowing(&f, NULL);
+	use_another_key(&f, "other.pub");
+	two = f.set = fixture_seal(&f, "platform", "2.0");
+	fixture_export(&f, 0);
+	lose_signatures(&f, &one);
+	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
+		"version 1.0 was signed by keys that cannot be told");
+	f.set = one;
+	import_allowing(&f, NULL);
+	assert_kept(&f, 0, 2);
+	f.set = two;
+	fixture_export(&f, 0);
+	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
+		"version 1.0 was signed by moat.pub");
+	lose_signatures(&f, &one);
+	import_allowing(&f, "other");
+	assert_signers(&f, "+other.pub? ");
+}
+
 /* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
 static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
 {
@@ -1399,6 +1438,7 @@ int main(void)
 		TEST(import__a_signer_joins_only_with_consent),
 		TEST(medium_is_signed_by__every_key_of_a_manifest),
 		TEST(import__a_set_keeps_a_signature),
+		TEST(import__lost_signatures_make_no_key_a_signer),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};

@@ -68,29 +68,28 @@ struct conn {
 	bool expects; /* 100-continue */
 	bool ready; /* the reply is to be sent as soon as it can be */
 	bool checked; /* a password of it was */
+	bool was_checked; /* it has waited for `check` */
+	bool stuck; /* at the last sweep nothing of the body had moved, and bytes were there */
+	bool metered; /* the answer is counted by given and taken */
 	bool has_turn; /* it counts among the bodies that are sent */
 	unsigned slow_sweeps; /* in a row, while it had a turn */
 	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */
-	/* On a Unix socket: bytes that the library got of us, those that the client has taken for sure, and
-	 * whether the answer at hand is counted so. */
+	/* On a Unix socket: bytes that the library got of us, and those that the client has taken for sure. */
 	uint64_t given, taken;
-	bool metered;
 	uint64_t body; /* bytes of it that came */
 	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */
-	bool stuck; /* at the last sweep nothing had moved, and bytes were there */
 	struct writing *writing; /* NULL: it reads, or was refused */
 	struct job job; /* a password to be checked */
 	struct check_waiter check;
-	bool was_checked; /* it has waited for that */
 	int64_t start_us;
 
 	/* The answer. */
 	struct reply reply;
 	struct turn turn; /* before that: of its login */
 	unsigned status;
-	uint64_t bytes;
 	enum route_kind route; /* for counting */
+	uint64_t bytes;
 	struct content *held; /* its bytes are being sent by a shared answer */
 };
 

@@ -161,8 +161,9 @@ static int show_tags(struct page *p, const char *repo, struct err *e)
 	return rc;
 }
 
-static int find_repository(
-	struct page *p, const char *which, const struct ref *wanted, struct err *e)
+/* In the order in which tags are looked for. file: which as the name of a file. */
+static int find_repository(struct page *p, const char *which, const char *file,
+	const struct ref *wanted, struct err *e)
 {
 	char repo[REF_TEXT_SIZE];
 	int rc;
@@ -170,6 +171,8 @@ static int find_repository(
 	if (*wanted->tag || wanted->digest.alg != DIGEST_NONE)
 		return 0;
 	rc = show_tags(p, ref_name(wanted, repo), e);
+	if (rc == 0 && !begins_with_host(which, wanted))
+		rc = show_tags(p, file, e);
 	return rc || !p->look->store ? rc : show_tags(p, which, e);
 }
 
@@ -220,7 +223,7 @@ int show_meant(struct page *p, const char *which, struct err *e)
 	if (rc == 0 && p->look->store)
 		rc = find_bare(p, which, e);
 	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
-		rc = find_repository(p, which, &wanted, e);
+		rc = find_repository(p, which, file, &wanted, e);
 	if (rc == 0)
 		return not_there(p, which, &wanted, e);
 	return rc < 0 ? -1 : 0;

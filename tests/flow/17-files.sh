@@ -50,6 +50,11 @@ for name in cni/plugins:v1.9.1 moat.local/cni/plugins:v1.9.1; do
 	out_has '^artifactType application/vnd\.moat\.cni\.plugins\.v1$'
 done
 must_fail 1 moat show --store "$IN" docker.io/cni/plugins:v1.9.1
+for where in --store=$IN --from=$MEDIUM; do
+	must moat show "${where%=*}" "${where#*=}" cni/plugins --json
+	json_is '.repository == "moat.local/cni/plugins" and (.tags | map(.tag) == ["v1.9.1"])'
+	must_fail 1 moat show "${where%=*}" "${where#*=}" docker.io/cni/plugins
+done
 
 step 'nodes download them'
 moatd_start "$IN"

@@ -24,8 +24,8 @@ static const struct option_def table[] = {
 		"what to pull, see moat.lock(5)" },
 	{ "only", OPTION_TEXTS, offsetof(struct options, only), "REF", NULL,
 		"only this reference of the lock; may be repeated" },
-	{ "jobs", OPTION_NUMBER, offsetof(struct options, jobs), "N", NULL,
-		"transfers at once (default: 32, and 8 a host)" },
+	{ "jobs", OPTION_NUMBER, offsetof(struct options, jobs), "N", "32",
+		"transfers at once, 1 to 256; 8 a host unless the list says otherwise" },
 	{ "check", OPTION_FLAG, offsetof(struct options, check), NULL, NULL,
 		"read the bytes of what the store holds already, and replace what is bad" },
 	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
@@ -152,8 +152,8 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 
 	if (args->count)
 		return tool_usage(e, "pull takes no arguments; --only REF chooses");
-	if (p.options->jobs > JOBS_LIMIT)
-		return tool_usage(e, "--jobs: at most %d", JOBS_LIMIT);
+	if (p.options->jobs < 1 || p.options->jobs > JOBS_LIMIT)
+		return tool_usage(e, "--jobs: 1 to %d", JOBS_LIMIT);
 	rc = lock_read(&p.lock, p.options->lock, e);
 	if (rc == 0)
 		return err_set(

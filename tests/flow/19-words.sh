@@ -19,6 +19,10 @@ err_has frobnicate
 must_fail 2 moat pin --frobnicate
 err_has frobnicate
 must_fail 2 moat seal --store
+for jobs in 0 257 x; do
+	must_fail 2 moat pull --jobs "$jobs"
+	err_has '^moat: --jobs: '
+done
 must_fail 2 moatd --frobnicate
 
 step 'a store that is not there'

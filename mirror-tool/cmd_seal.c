@@ -1,5 +1,7 @@
 /* `moat seal`: what a lock pins and the store holds becomes a signed set. */
+#include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "mirror-tool/changes.h"
 #include "mirror-tool/sign/passphrase.h"
@@ -133,6 +135,14 @@ static int seal(struct seal *sealed, struct store *s, const struct seal_options 
 	return rc;
 }
 
+/* Writing makes a store; none that has to hold something already. */
+static int check_there(const struct tool *t, struct err *e)
+{
+	if (access(t->store, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	return err_set(e, ERR_ABSENT, "%s: no store there; `moat pull` makes it", t->store);
+}
+
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct seal_options *o = given;
@@ -147,7 +157,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--key is needed; `moat key new` makes one");
 	if (key_read_file(&k, o->key, &o->source, e) < 0)
 		return -1;
-	if (tool_store_write(t, &s, e) < 0)
+	if (check_there(t, e) < 0 || tool_store_write(t, &s, e) < 0)
 		return -1;
 	if (seal(&sealed, s, o, k, &signed_now, e) < 0)
 		return err_ctx(e, "seal");

@@ -28,6 +28,9 @@ must_fail 2 moatd --frobnicate
 step 'a store that is not there'
 must_fail '[1-9]' moat list --store "$T/nowhere"
 err_has nowhere
+must moat key new --out "$KEY" --no-passphrase
+must_fail 1 moat seal --store "$T/nowhere" --key "$KEY"
+err_has "$T/nowhere: no store there; .moat pull. makes it"
 absent "$T/nowhere"
 
 step 'JSON is JSON, for every listing'

@@ -70,13 +70,15 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t n, str
 	return 0;
 }
 
-/* The others are looked at all the same: a damaged volume is re-made alone (M4). */
+/* The others are looked at all the same: a damaged volume is re-made alone (M4). Where a cut blob ends
+ * must not be blamed for what a volume before it holds, so its other parts are passed over. */
 static int failed(void *ctx, const char *name, const struct err *why, struct err *e)
 {
 	struct checking *c = ctx;
 
 	(void)name;
 	(void)e;
+	c->sink.cut = (struct piece){ .at = 0 };
 	progress_end(&c->bar);
 	if (c->failures++)
 		tool_warn("%s", why->text);

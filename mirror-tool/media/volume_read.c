@@ -579,7 +579,8 @@ static int check_toc(struct volume_reader *v, const struct tar_entry *entry, str
 	if (rc < 0)
 		return -1;
 	if (entry->size != v->toc.size || !digest_eq(&got, &want))
-		return refuse(v, entry, e, "not the table of what this volume holds");
+		return refuse(
+			v, entry, e, "not the table of what this volume holds: damaged or altered");
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* Options. Must never start anything on a value that it did not understand. */
 #include "registry/options.h"
 
+#include "registry/socket.h"
 #include "storage/base/banned.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -193,6 +194,16 @@ static int read_file(struct options *o, int argc, char **argv, struct err *e)
 	return 0;
 }
 
+static int check_listen(const struct options *o, struct err *e)
+{
+	struct address a;
+
+	for (size_t i = 0; i < o->listen.count; i++)
+		if (address_parse(&a, o->listen.items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 static int check(const struct options *o, struct err *e)
 {
 	if (!o->store || !*o->store)
@@ -207,7 +218,7 @@ static int check(const struct options *o, struct err *e)
 		return err_set(e, ERR_INPUT, "tls-client-ca: needs tls-cert");
 	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
 		return err_set(e, ERR_INPUT, "tls-cert and tls-key are needed together");
-	return 0;
+	return check_listen(o, e);
 }
 
 int options_read(

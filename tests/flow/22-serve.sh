@@ -18,6 +18,8 @@ must_fail 2 moatd --lisen 127.0.0.1:0
 err_has 'no such option'
 must_fail 2 moatd --tls-cert x
 err_has 'together'
+must_fail 2 timeout 20 moatd --store "$OUT" --listen 127.0.0.1:65536
+err_has 'listen: "127.0.0.1:65536" is not ADDRESS:PORT'
 
 step 'TLS: bytes, ranges, and a certificate that is exchanged while serving'
 self_signed one "$IP"

@@ -70,6 +70,10 @@ static const struct {
 	{ { "--threads", "1000" }, "not between" },
 	{ { "--threads=1", "--threads=2" }, "given twice" },
 	{ { "--tls-cert", "x" }, "together" },
+	{ { "--listen", "5000" }, "is not ADDRESS:PORT" },
+	{ { "--listen", "127.0.0.1:65536" }, "is not ADDRESS:PORT" },
+	{ { "--listen", "moat.corp:5000" }, "is not a numeric address" },
+	{ { "--listen", "[::z]:5000" }, "is no IPv6 address" },
 	{ { "--allow-plain-http=maybe" }, "neither on nor off" },
 };
 

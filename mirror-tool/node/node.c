@@ -152,11 +152,13 @@ static char *containerd_folder(const char *host)
 	return mem_printf("%.*s_%s_", (int)(colon - host), host, colon + 1);
 }
 
-static void containerd_login(struct node_file *f, const struct node_settings *s)
+static void containerd_trust(struct node_file *f, const struct node_settings *s)
 {
 	AUTO(buf_release) struct buf basic = BUF_INIT;
 
 	f->hosts.server = mem_strdup(s->server);
+	if (s->ca.len)
+		f->hosts.ca = mem_strdup("\"" CONTAINERD_DIR "/moat-ca.crt\"");
 	if (s->client.len)
 		f->hosts.client =
 			mem_strdup("[[\"" CONTAINERD_CLIENT "\", \"" CONTAINERD_CLIENT "\"]]");
@@ -173,14 +175,13 @@ static void containerd_host(struct node_files *f, const struct node_settings *s,
 {
 	struct buf *out =
 		add_file(f, NODE_OURS, mem_printf("%s/%s/hosts.toml", CONTAINERD_DIR, folder));
-	const char *ca = s->ca.len ? "ca = \"" CONTAINERD_DIR "/moat-ca.crt\"\n" : "";
 
 	buf_printf(out,
-		"server = \"%s\"\n%s\n"
+		"server = \"%s\"\n\n"
 		"[host.\"%s\"]\n"
-		"  capabilities = [\"pull\", \"resolve\"]\n%s%s",
-		s->server, ca, s->server, *ca ? "  " : "", ca);
-	containerd_login(&f->items[f->count - 1], s);
+		"  capabilities = [\"pull\", \"resolve\"]\n",
+		s->server, s->server);
+	containerd_trust(&f->items[f->count - 1], s);
 }
 
 static void containerd_files(struct node_files *f, const struct node_settings *s)

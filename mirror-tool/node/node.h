@@ -25,7 +25,7 @@ struct node_settings {
 	size_t host_count;
 	bool plain_http;
 	char server[300]; /* "https://moat.corp:5000": no path, no final slash */
-	struct span ca; /* PEM of the server's CA; empty: none */
+	struct span ca; /* PEM of the server's CA; empty: none is given, one that is there stays */
 	const char *user,
 		*password; /* of every node; NULL: none is given, one that is there stays */
 	struct span client; /* PEM of a client certificate and its key; empty: as with user */
@@ -46,7 +46,7 @@ enum node_file_kind {
 /* hosts.toml: what goes into its text. All as TOML values; NULL: what the file has. */
 struct node_hosts_file {
 	char *server; /* NULL: it is no hosts.toml; without quotes */
-	char *authorization, *client;
+	char *authorization, *client, *ca;
 };
 
 struct node_file {
@@ -84,7 +84,7 @@ MUST int node_file_merge(struct node_file *f, struct span have, struct buf *out,
 
 void node_basic(const struct node_settings *s, struct buf *out); /* base64 of user:password */
 void node_hosts_release(struct node_hosts_file *h);
-/* text with the login. have: our file as it is, or empty. True when there is a password in it. */
+/* text with login and CA. have: our file as it is, or empty. True when there is a password in it. */
 bool node_hosts_write(
 	const struct node_hosts_file *h, struct span text, struct span have, struct buf *out);
 

@@ -1,7 +1,7 @@
 /*
- * A login in hosts.toml, which is written anew each time: what was given now, or else what the file has.
- * containerd asks `server` itself when the host says 404, so both get it; without, a tag that is missing
- * would be reported as a login that is.
+ * A login and a CA in hosts.toml, which is written anew each time: what was given now, or else what the
+ * file has. containerd asks `server` itself when the host says 404, so both get it; without, a tag that
+ * is missing would be reported as a login that is.
  */
 #include "mirror-tool/node/node.h"
 
@@ -13,6 +13,7 @@
 
 #define AUTHORIZATION "authorization = "
 #define CLIENT "client = "
+#define CA "ca = "
 
 void node_basic(const struct node_settings *s, struct buf *out)
 {
@@ -28,6 +29,7 @@ void node_hosts_release(struct node_hosts_file *h)
 	int saved = errno;
 
 	free(h->server);
+	free(h->ca);
 	free(h->authorization);
 	free(h->client);
 	errno = saved;
@@ -49,8 +51,14 @@ static char *value_of(struct span have, const char *key)
 	return NULL;
 }
 
+static void put_key(struct buf *out, const char *indent, const char *key, const char *value)
+{
+	if (value)
+		buf_printf(out, "%s%s%s\n", indent, key, value);
+}
+
 /* Behind `server` and behind the host's capabilities, as the keys of a table must stand. */
-static void put_lines(struct buf *out, struct span text, const char *client)
+static void put_lines(struct buf *out, struct span text, const char *client, const char *ca)
 {
 	while (text.len) {
 		struct span line = span_until(&text, '\n');
@@ -59,8 +67,10 @@ static void put_lines(struct buf *out, struct span text, const char *client)
 
 		buf_add(out, line.data, line.len);
 		buf_char(out, '\n');
-		if (client && (root || host))
-			buf_printf(out, "%s" CLIENT "%s\n", host ? "  " : "", client);
+		if (!root && !host)
+			continue;
+		put_key(out, host ? "  " : "", CLIENT, client);
+		put_key(out, host ? "  " : "", CA, ca);
 	}
 }
 
@@ -72,8 +82,10 @@ bool node_hosts_write(
 		h->authorization ? mem_strdup(h->authorization) : value_of(have, AUTHORIZATION);
 	AUTO(mem_free)
 	char *client = h->client ? mem_strdup(h->client) : value_of(have, CLIENT);
+	AUTO(mem_free)
+	char *ca = h->ca ? mem_strdup(h->ca) : value_of(have, CA);
 
-	put_lines(out, text, client);
+	put_lines(out, text, client, ca);
 	if (authorization)
 		buf_printf(out,
 			"\n[host.\"%s\".header]\n  " AUTHORIZATION

@@ -89,6 +89,14 @@ python3 -c 'import sys, tomllib; d = tomllib.load(open(sys.argv[1], "rb")); \
 	h = d["host"][sys.argv[2]]; assert d["header"] == h["header"] and d["client"] == h["client"]' \
 	"$T/login-containerd/etc/containerd/certs.d/_default/hosts.toml" "https://$INSIDE"
 
+step 'containerd: with another password the CA stays that was given before'
+toml=$T/login-containerd/etc/containerd/certs.d/_default/hosts.toml
+login containerd --ca "$T/node.crt"
+same "$(grep -c '^ *ca = "/etc/containerd/certs.d/moat-ca.crt"$' "$toml")" 2
+cp "$toml" "$T/before"
+login containerd --user node --password-file "$T/password"
+same_file "$T/before" "$toml"
+
 step 'another password takes the place of the old one; what others wrote stays'
 printf 'other\n' >"$T/password"
 jq '.auths["quay.example.test"] = {auth: "eDp5"}' "$T/login-podman/root/.config/containers/auth.json" >"$T/auth"

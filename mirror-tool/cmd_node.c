@@ -285,11 +285,27 @@ static void print_changes(const struct tool *t, const struct changes *all)
 	fprintf(t->out, "[%s]\n", out.data);
 }
 
+/* A host that is new is told what all others are told: the server is the same. */
+static int read_like(struct node_files *files, const char *root, struct buf *like, struct err *e)
+{
+	AUTO(mem_free) char *path = mem_printf("%s" NODE_CONTAINERD_DEFAULT, root);
+
+	if (fs_read_file(AT_FDCWD, path, NODE_FILE_MAX, like, e) < 0)
+		return -1;
+	for (size_t i = 0; i < files->count; i++)
+		if (files->items[i].hosts.server)
+			files->items[i].hosts.like = buf_span(like);
+	return 0;
+}
+
 static int write_files(
 	const struct tool *t, struct node_files *files, const char *root, struct err *e)
 {
 	AUTO(changes_free) struct changes all = { NULL, 0 };
+	AUTO(secret_release) struct buf like = BUF_INIT;
 
+	if (read_like(files, root, &like, e) < 0)
+		return -1;
 	all.items = mem_alloc(files->count * sizeof(*all.items));
 	for (; all.count < files->count; all.count++)
 		if (judge(&files->items[all.count], root, &all.items[all.count], e) < 0) {

@@ -43,10 +43,14 @@ enum node_file_kind {
 	NODE_COPY /* a certificate: replaced, a backup is kept */
 };
 
+#define NODE_CONTAINERD_DEFAULT "/etc/containerd/certs.d/_default/hosts.toml"
+
 /* hosts.toml: what goes into its text. All as TOML values; NULL: what the file has. */
 struct node_hosts_file {
 	char *server; /* NULL: it is no hosts.toml; without quotes */
 	char *authorization, *client, *ca;
+	struct span
+		like; /* of a file that is not there: ours for all other hosts, or empty; borrowed */
 };
 
 struct node_file {

@@ -228,7 +228,8 @@ static bool is_ours(struct span have)
 
 int node_file_merge(struct node_file *f, struct span have, struct buf *out, struct err *e)
 {
-	struct span login = is_ours(have) ? have : (struct span){ "", 0 };
+	struct span old = have.data ? have : f->hosts.like;
+	struct span login = is_ours(old) ? old : (struct span){ "", 0 };
 
 	buf_clear(out);
 	if (f->kind == NODE_JSON || f->kind == NODE_YAML)

@@ -97,6 +97,12 @@ cp "$toml" "$T/before"
 login containerd --user node --password-file "$T/password"
 same_file "$T/before" "$toml"
 
+step 'containerd: a host that is new has CA and login of the others'
+rm -r "$T/login-containerd/etc/containerd/certs.d/ghcr.io"
+login containerd
+same_file "$T/before" "$T/login-containerd/etc/containerd/certs.d/ghcr.io/hosts.toml"
+same "$(stat -c %a "$T/login-containerd/etc/containerd/certs.d/ghcr.io/hosts.toml")" 600
+
 step 'another password takes the place of the old one; what others wrote stays'
 printf 'other\n' >"$T/password"
 jq '.auths["quay.example.test"] = {auth: "eDp5"}' "$T/login-podman/root/.config/containers/auth.json" >"$T/auth"

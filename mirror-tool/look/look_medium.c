@@ -19,6 +19,7 @@ struct scan {
 	struct look *look;
 	uint64_t kept; /* bytes of what came */
 	unsigned volume; /* at hand, in the order of reading, from 1 */
+	bool has_index; /* that volume, so far */
 };
 
 /* limit: bytes. 0: nothing of that kind is kept. */
@@ -107,6 +108,9 @@ static int read_index(struct scan *s, struct tar_reader *tar, struct err *e)
 	AUTO(volume_index_release) struct volume_index v = VOLUME_INDEX_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 
+	if (s->has_index)
+		return err_set(e, ERR_CORRUPT, "entry " VOLUME_INDEX " is there twice");
+	s->has_index = true;
 	if (tar_data_all(tar, VOLUME_INDEX_MAX, &bytes, e) < 0 ||
 		volume_index_parse(&v, VOLUME_INDEX, buf_span(&bytes), e) < 0)
 		return -1;
@@ -162,11 +166,14 @@ static int read_volume(struct scan *s, const char *path, struct err *e)
 	int rc;
 
 	s->volume++;
+	s->has_index = false;
 	if (medium_open(path, &fd, e) < 0 || tar_open(&tar, fd, path, 0, e) < 0)
 		return -1;
 	while ((rc = tar_next(tar, &entry, e)) == 1)
 		if (read_entry(s, tar, &entry, e) < 0)
 			return err_ctx(e, "%s", path);
+	if (rc == 0 && !s->has_index)
+		return err_set(e, ERR_CORRUPT, "%s: ends before entry " VOLUME_INDEX, path);
 	return rc;
 }
 

@@ -463,6 +463,52 @@ static void look_medium__takes_one_part_of_a_blob_from_a_volume(void **state)
 	assert_err(look_at(f.medium, &e), ERR_CORRUPT, "is not there");
 }
 
+/* The volume with `count` of its index, and nothing behind that. */
+static void repeat_index(const char *path, unsigned count)
+{
+	AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(tar_close) struct tar_reader *r = NULL;
+	AUTO(tar_write_free) struct tar_writer *w = NULL;
+	AUTO(buf_release) struct buf volume = BUF_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct tar_entry entry;
+	struct err e = ERR_INIT;
+
+	assert_ok(tar_open(&r, fd, path, 0, &e));
+	assert_ok(tar_write_open(&w, append, &volume, &e));
+	assert_int_equal(tar_next(r, &entry, &e), 1);
+	assert_ok(tar_data_all(r, 64 * MIB, &bytes, &e));
+	put_entry(w, entry.name, buf_span(&bytes));
+	assert_int_equal(tar_next(r, &entry, &e), 1);
+	assert_string_equal(entry.name, VOLUME_INDEX);
+	buf_clear(&bytes);
+	assert_ok(tar_data_all(r, 64 * MIB, &bytes, &e));
+	for (unsigned i = 0; i < count; i++)
+		put_entry(w, VOLUME_INDEX, buf_span(&bytes));
+	assert_ok(tar_write_close(&w, &e));
+	sandbox_write(path, volume.data, volume.len);
+}
+
+/* Nothing in a volume is not the same as no set; and of many sets each is compared with all before. */
+static void look_medium__wants_one_index_in_a_volume(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 1000);
+	fixture_export(&f, 0);
+	repeat_index(fixture_volume(&f, 1, 1), 2);
+	assert_err(look_at(f.medium, &e), ERR_CORRUPT,
+		"001-of-001.tar: entry index.json is there twice");
+	fixture_export(&f, 0);
+	repeat_index(fixture_volume(&f, 1, 1), 0);
+	assert_err(
+		look_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
+	sandbox_write(fixture_volume(&f, 1, 1), (char[1024]){ 0 }, 1024);
+	assert_err(
+		look_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
+}
+
 /* --- volumes that lack --------------------------------------------------------------------------- */
 
 static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
@@ -1416,6 +1462,7 @@ int main(void)
 		TEST(verify__tells_damage_from_another_kind),
 		TEST(medium__waits_for_nothing_that_is_no_file),
 		TEST(look_medium__takes_one_part_of_a_blob_from_a_volume),
+		TEST(look_medium__wants_one_index_in_a_volume),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),

@@ -149,6 +149,7 @@ void conn_free(struct conn *c)
 	l->resume_ms = 0; /* its descriptor may serve the next one */
 	clients_leave(l->server->clients, &c->client);
 	tls_io_release(&c->tls);
+	tls_forget(&c->tls);
 	buf_release(&c->uri);
 	reply_release(&c->reply);
 	free(c);

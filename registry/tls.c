@@ -8,22 +8,23 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "registry/tls_io.h"
 #include "registry/tls_key.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define PEM_MAX (1u << 20)
 #define CHAIN_MAX 16
-#define KEPT 4 /* old certificates: handshakes end within seconds, reloads are rare */
 
 struct credentials {
 	gnutls_pcert_st chain[CHAIN_MAX];
 	unsigned count;
 	gnutls_privkey_t key;
+	unsigned users; /* connections, and one while it is what new ones get */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct credentials *current[KEPT]; /* [0] is in use, the rest retired */
+static struct credentials *current;
 static gnutls_datum_t ticket_key;
 static char *client_ca; /* PEM */
 
@@ -37,6 +38,20 @@ static void credentials_free(struct credentials **c)
 		gnutls_privkey_deinit((*c)->key);
 	free(*c);
 	*c = NULL;
+}
+
+/* No connection looks at it any more when the last one drops it. */
+static void credentials_drop(struct credentials *c)
+{
+	bool last;
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&lock);
+	last = --c->users == 0;
+	pthread_mutex_unlock(&lock);
+	if (last)
+		credentials_free(&c);
 }
 
 static int read_pem(const char *path, struct buf *out, gnutls_datum_t *pem, struct err *e)
@@ -106,25 +121,25 @@ static int fill(struct credentials *c, const char *cert, const char *key, struct
 int tls_load(const char *cert, const char *key, struct err *e)
 {
 	AUTO(credentials_free) struct credentials *c = mem_alloc(sizeof(*c));
-	AUTO(credentials_free) struct credentials *oldest = NULL;
+	struct credentials *before;
 	int rc;
 
 	if (fill(c, cert, key, e) < 0)
 		return err_ctx(e, "tls");
 	if (!ticket_key.data && (rc = gnutls_session_ticket_key_generate(&ticket_key)) < 0)
 		return err_set(e, ERR_IO, "tls: %s", gnutls_strerror(rc));
+	c->users = 1;
 	pthread_mutex_lock(&lock);
-	oldest = current[KEPT - 1];
-	memmove(&current[1], &current[0], (KEPT - 1) * sizeof(current[0]));
-	current[0] = STEAL(c);
+	before = current;
+	current = STEAL(c);
 	pthread_mutex_unlock(&lock);
+	credentials_drop(before);
 	return 0;
 }
 
 void tls_unload(void)
 {
-	for (unsigned i = 0; i < KEPT; i++)
-		credentials_free(&current[i]);
+	credentials_drop(STEAL(current));
 	free(client_ca);
 	client_ca = NULL;
 	gnutls_free(ticket_key.data);
@@ -179,16 +194,33 @@ bool tls_peer_name(void *session, char *name, size_t size)
 	return named;
 }
 
+/* A handshake may ask again, and gets the same. */
+static const struct credentials *hold(struct tls_io *io)
+{
+	pthread_mutex_lock(&lock);
+	if (!io->credentials) {
+		current->users++;
+		io->credentials = current;
+	}
+	pthread_mutex_unlock(&lock);
+	return io->credentials;
+}
+
+void tls_forget(struct tls_io *io)
+{
+	credentials_drop(STEAL(io->credentials));
+}
+
 static int retrieve(gnutls_session_t session, const gnutls_datum_t *ca, int ca_count,
 	const gnutls_pk_algorithm_t *algorithms, int count, gnutls_pcert_st **chain,
 	unsigned int *length, gnutls_privkey_t *key)
 {
-	(void)session, (void)ca, (void)ca_count, (void)algorithms, (void)count;
-	pthread_mutex_lock(&lock);
-	*chain = current[0]->chain;
-	*length = current[0]->count;
-	*key = current[0]->key;
-	pthread_mutex_unlock(&lock);
+	const struct credentials *c = hold(gnutls_transport_get_ptr(session));
+
+	(void)ca, (void)ca_count, (void)algorithms, (void)count;
+	*chain = (gnutls_pcert_st *)(uintptr_t)c->chain;
+	*length = c->count;
+	*key = c->key;
 	return 0;
 }
 

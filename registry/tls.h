@@ -7,6 +7,8 @@
 
 #include "storage/base/err.h"
 
+struct tls_io;
+
 /* No ChaCha20 (eight times slower here than AES-GCM with its instructions), nothing below 1.2, and no key
  * exchange by RSA itself: it keeps no secret for later, and our key only signs. */
 #define TLS_PRIORITIES                                                                             \
@@ -26,9 +28,13 @@ const char *tls_client_ca(void); /* the PEM text, NULL none */
  * with one that does not verify, has no name. */
 bool tls_peer_name(void *session, char *name, size_t size);
 
-/* A gnutls_certificate_retrieve_function2, for the HTTP library. */
+/* A gnutls_certificate_retrieve_function2, for the HTTP library. What a session gets is held until
+ * tls_forget(), however often others are loaded meanwhile. */
 typedef void tls_callback_fn(void);
 tls_callback_fn *tls_callback(void);
+
+/* The session is over. Any thread. */
+void tls_forget(struct tls_io *io);
 
 /* A new session: may it resume by ticket (a full handshake costs four times as much), and is a
  * certificate asked for. */

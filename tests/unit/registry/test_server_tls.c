@@ -4,6 +4,8 @@
  */
 #include <crypt.h>
 #include <fcntl.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "registry/tls.h"
+#include "registry/tls_io.h"
 #include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
@@ -751,6 +754,49 @@ static void keys__of_every_kind(void **state)
 	}
 }
 
+/* In the middle of a handshake, others may be loaded many times; the first are RSA, those EC. */
+static void keys__stay_with_their_session(void **state)
+{
+	const gnutls_datum_t text = { (unsigned char *)"text", 4 };
+	struct fixture *f = *state;
+	const char *cert = sandbox_path(f->sb, "crt"), *key = sandbox_path(f->sb, "key");
+	gnutls_certificate_retrieve_function2 *retrieve =
+		(gnutls_certificate_retrieve_function2 *)(void *)tls_callback();
+	struct tls_io io = { .fd = -1 };
+	gnutls_session_t session;
+	gnutls_datum_t signature;
+	struct err e = ERR_INIT;
+	struct {
+		gnutls_pcert_st *chain;
+		unsigned length;
+		gnutls_privkey_t key;
+	} first, again;
+
+	assert_int_equal(gnutls_init(&session, GNUTLS_SERVER), 0);
+	gnutls_transport_set_ptr(session, &io);
+	tls_client_certificate_of(make_pair("RSA", NULL), cert, key);
+	assert_ok(tls_load(cert, key, &e));
+	assert_int_equal(
+		retrieve(session, NULL, 0, NULL, 0, &first.chain, &first.length, &first.key), 0);
+	tls_client_certificate(cert, key);
+	for (unsigned i = 0; i < 50; i++)
+		assert_ok(tls_load(cert, key, &e));
+	assert_int_equal(
+		retrieve(session, NULL, 0, NULL, 0, &again.chain, &again.length, &again.key), 0);
+	assert_ptr_equal(again.key, first.key);
+	assert_int_equal(gnutls_privkey_get_pk_algorithm(first.key, NULL), GNUTLS_PK_RSA);
+	assert_int_equal(
+		gnutls_privkey_sign_data2(first.key, GNUTLS_SIGN_RSA_SHA256, 0, &text, &signature),
+		0);
+	assert_true(gnutls_pubkey_verify_data2(first.chain[0].pubkey, GNUTLS_SIGN_RSA_SHA256, 0,
+			    &text, &signature) >= 0);
+	gnutls_free(signature.data);
+	gnutls_deinit(session);
+	tls_forget(&io);
+	assert_null(io.credentials);
+	tls_unload();
+}
+
 /* Plain HTTP where TLS is spoken. */
 static void tls__plain_requests_are_answered(void **state)
 {
@@ -850,6 +896,7 @@ int main(void)
 		PREPARED(waits__new_keys),
 		PREPARED(keys__and_a_request_at_once),
 		PREPARED(keys__of_every_kind),
+		PREPARED(keys__stay_with_their_session),
 		PREPARED(tls__plain_requests_are_answered),
 		PREPARED(waits__end_with_a_line_in_the_log),
 	};

@@ -14,6 +14,7 @@
 #define AUTHORIZATION "authorization = "
 #define CLIENT "client = "
 #define CA "ca = "
+#define SERVER "server = "
 
 void node_basic(const struct node_settings *s, struct buf *out)
 {
@@ -51,6 +52,15 @@ static char *value_of(struct span have, const char *key)
 	return NULL;
 }
 
+/* A login is one for the server it was given for; another one must not be sent it. */
+static bool is_for(struct span have, const char *server)
+{
+	AUTO(mem_free) char *quoted = mem_printf("\"%s\"", server);
+	AUTO(mem_free) char *said = value_of(have, SERVER);
+
+	return said && strcmp(said, quoted) == 0;
+}
+
 static void put_key(struct buf *out, const char *indent, const char *key, const char *value)
 {
 	if (value)
@@ -62,7 +72,7 @@ static void put_lines(struct buf *out, struct span text, const char *client, con
 {
 	while (text.len) {
 		struct span line = span_until(&text, '\n');
-		bool root = line.len > 9 && memcmp(line.data, "server = ", 9) == 0;
+		bool root = line.len > 9 && memcmp(line.data, SERVER, 9) == 0;
 		bool host = line.len > 15 && memcmp(line.data, "  capabilities ", 15) == 0;
 
 		buf_add(out, line.data, line.len);
@@ -77,13 +87,14 @@ static void put_lines(struct buf *out, struct span text, const char *client, con
 bool node_hosts_write(
 	const struct node_hosts_file *h, struct span text, struct span have, struct buf *out)
 {
+	struct span old = is_for(have, h->server) ? have : (struct span){ "", 0 };
 	AUTO(mem_free)
 	char *authorization =
-		h->authorization ? mem_strdup(h->authorization) : value_of(have, AUTHORIZATION);
+		h->authorization ? mem_strdup(h->authorization) : value_of(old, AUTHORIZATION);
 	AUTO(mem_free)
-	char *client = h->client ? mem_strdup(h->client) : value_of(have, CLIENT);
+	char *client = h->client ? mem_strdup(h->client) : value_of(old, CLIENT);
 	AUTO(mem_free)
-	char *ca = h->ca ? mem_strdup(h->ca) : value_of(have, CA);
+	char *ca = h->ca ? mem_strdup(h->ca) : value_of(old, CA);
 
 	put_lines(out, text, client, ca);
 	if (authorization)

@@ -103,6 +103,15 @@ login containerd
 same_file "$T/before" "$T/login-containerd/etc/containerd/certs.d/ghcr.io/hosts.toml"
 same "$(stat -c %a "$T/login-containerd/etc/containerd/certs.d/ghcr.io/hosts.toml")" 600
 
+step 'containerd: a login is never sent to another server, nor without TLS'
+for server in "http://$INSIDE" "https://other.example.test"; do
+	cp -r "$T/login-containerd" "$T/moved"
+	must moat node config --server "$server" --store "$IN" --runtime containerd --write "$T/moved"
+	has_line "$T/moved/etc/containerd/certs.d/_default/hosts.toml" "^server = \"$server\"$"
+	! grep -rqE '^ *(authorization|client|ca) = ' "$T/moved" --include=hosts.toml || _fail "$server is told the login"
+	rm -r "$T/moved"
+done
+
 step 'another password takes the place of the old one; what others wrote stays'
 printf 'other\n' >"$T/password"
 jq '.auths["quay.example.test"] = {auth: "eDp5"}' "$T/login-podman/root/.config/containers/auth.json" >"$T/auth"

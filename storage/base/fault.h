@@ -24,6 +24,10 @@ MUST int fault(const char *name, struct err *e);
  * For tests only. */
 void fault_arm(enum fault_mode mode, unsigned n);
 
+/* Write the name of each point that fires to fd, "fail NAME" or "die NAME", a line each; -1: none. The
+ * descriptor stays the caller's. For tests only. */
+void fault_record(int fd);
+
 /* Name of the point that fired since fault_arm(), or NULL when none did. */
 const char *fault_fired(void);
 

@@ -1,7 +1,6 @@
 /*
- * The fault sweep: an operation fails, and in a child dies, at its 1st, 2nd, 3rd ... fault point,
- * until none fires any more. After each: the store opens, store_check() finds nothing, the same
- * operation simply succeeds, and what it promised is there.
+ * The fault sweep of a store (tests/support/faults.h). After each fault: the store opens, store_check()
+ * finds nothing, the same operation simply succeeds, and what it promised is there.
  */
 #ifndef MOAT_TEST_SWEEP_H
 #define MOAT_TEST_SWEEP_H

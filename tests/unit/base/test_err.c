@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storage/base/fault.h"
 #include "tests/support/cm.h"
@@ -87,6 +88,29 @@ static void fault__each_point_fires_once_and_the_sweep_ends(void **state)
 	fault_arm(FAULT_OFF, 0);
 }
 
+static void fault_record__names_what_fired_and_how(void **state)
+{
+	struct err e = ERR_INIT;
+	char text[64] = "";
+	int pipe_fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(pipe_fd), 0);
+	fault_record(pipe_fd[1]);
+	for (unsigned n = 1; n < 5; n += 3) {
+		fault_arm(FAULT_FAIL, n); /* the fifth is not passed */
+		assert_int_equal(three_steps(&e), n < 3 ? -1 : 0);
+	}
+	fault_record(-1);
+	fault_arm(FAULT_FAIL, 0);
+	assert_int_equal(three_steps(&e), -1);
+	fault_arm(FAULT_OFF, 0);
+	assert_true(read(pipe_fd[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "fail two\n");
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +119,7 @@ int main(void)
 		cmocka_unit_test(err_is_local__what_no_rule_excuses),
 		cmocka_unit_test(err_sys__the_code_follows_errno),
 		cmocka_unit_test(fault__each_point_fires_once_and_the_sweep_ends),
+		cmocka_unit_test(fault_record__names_what_fired_and_how),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
 #include "storage/store.h"
 #include "tests/support/cm.h"
+#include "tests/support/faults.h"
 #include "tests/unit/mirror-tool/layout_world.h"
 
 #define LOG_MAX 100000
@@ -78,66 +78,52 @@ static bool has(struct world *w, const char *name, const char *result)
 	return strstr(log.data, text) != NULL;
 }
 
-static int fail_at(struct world *w, const char *name, unsigned n)
-{
-	int status;
-	bool fired;
+struct sweep {
+	struct world *w;
+	unsigned begun; /* stores whose record has begun when it stopped */
+	bool done; /* the import succeeded, fault or none */
+};
 
-	fault_arm(FAULT_FAIL, n);
-	status = import(w, name);
-	fired = fault_fired() != NULL;
-	fault_arm(FAULT_OFF, 0);
-	assert_true(fired || status == EXIT_OK);
-	/* What succeeded is recorded as a whole. */
-	if (status == EXIT_OK)
+static void begin(void *ctx, const char *name)
+{
+	struct sweep *sweep = ctx;
+
+	(void)name;
+	sweep->done = false;
+}
+
+static int run_import(void *ctx, const char *name, struct err *e)
+{
+	struct sweep *sweep = ctx;
+	int status = import(sweep->w, name);
+
+	sweep->done = status == EXIT_OK;
+	return sweep->done ? 0 : err_set(e, ERR_IO, "exit status %d", status);
+}
+
+/* What is active has begun in the record; what succeeded is recorded as a whole. */
+static void recover(void *ctx, const char *name)
+{
+	struct sweep *sweep = ctx;
+	struct world *w = sweep->w;
+
+	sweep->begun += has(w, name, "begun");
+	if (is_active(w, name))
+		assert_true(has(w, name, "begun"));
+	if (sweep->done)
 		assert_true(is_active(w, name) && has(w, name, "allowed"));
-	return fired;
+	assert_int_equal(import(w, name), EXIT_OK);
+	assert_true(has(w, name, "allowed"));
 }
 
-static int die_at(struct world *w, const char *name, unsigned n)
+static void import_log__no_set_is_active_unrecorded_wherever_it_stops(void **state)
 {
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		fault_arm(FAULT_EXIT, n);
-		_exit(import(w, name));
-	}
-	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status) == FAULT_EXIT_STATUS;
-}
-
-static void sweep(void **state, int (*attempt)(struct world *, const char *, unsigned))
-{
+	static const struct faults faults = { "in", begin, run_import, recover, 10 };
 	AUTO(world_free) struct world *w = medium_new(state);
-	unsigned n = 0, begun = 0;
-	int fired;
+	struct sweep sweep = { .w = w };
 
-	do {
-		char name[32];
-
-		snprintf(name, sizeof(name), "in-%u", n++);
-		fired = attempt(w, name, n - 1);
-		begun += has(w, name, "begun");
-		if (is_active(w, name))
-			assert_true(has(w, name, "begun"));
-		assert_int_equal(import(w, name), EXIT_OK);
-		assert_true(has(w, name, "allowed"));
-		sandbox_remove(sandbox_path(w->sb, name));
-	} while (fired);
-	assert_true(n > 10 && begun > 1);
-}
-
-static void import_log__no_set_is_active_unrecorded_whatever_fails(void **state)
-{
-	sweep(state, fail_at);
-}
-
-static void import_log__no_set_is_active_unrecorded_wherever_it_dies(void **state)
-{
-	sweep(state, die_at);
+	faults_sweep(w->sb, &faults, &sweep);
+	assert_true(sweep.begun > 4);
 }
 
 /* The fault points of the two lines: found by what they leave. */
@@ -169,8 +155,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, sandbox_setup, sandbox_teardown)
 	const struct CMUnitTest tests[] = {
-		T(import_log__no_set_is_active_unrecorded_whatever_fails),
-		T(import_log__no_set_is_active_unrecorded_wherever_it_dies),
+		T(import_log__no_set_is_active_unrecorded_wherever_it_stops),
 		T(import_log__what_is_active_and_not_recorded_fails),
 	};
 

@@ -250,6 +250,8 @@ static int drop_sums(struct folder *f, struct err *e)
 		return 0;
 	f->has_sums = false;
 	lose(f, SUMS, "is removed until all is whole");
+	if (fault("export.drop", e) < 0)
+		return -1;
 	return unlinkat(f->dir, SUMS, 0) < 0 ? err_sys(e, "remove " SUMS) : 0;
 }
 
@@ -290,6 +292,8 @@ static int remove_stale(struct folder *f, struct err *e)
 		if (rc == 0)
 			continue;
 		lose(f, names.names[i], "is removed: the set is divided otherwise now");
+		if (fault("export.stale", e) < 0)
+			return -1;
 		if (unlinkat(f->dir, names.names[i], 0) < 0)
 			return err_sys(e, "remove %s", names.names[i]);
 	}
@@ -406,7 +410,7 @@ static int write_paper(struct folder *f, const char *name, struct span text, str
 			return 0;
 		lose(f, name, "is replaced: it had another text");
 	}
-	if (strcmp(name, VERIFY_TEXT) == 0 && drop_sums(f, e) < 0)
+	if ((strcmp(name, VERIFY_TEXT) == 0 && drop_sums(f, e) < 0) || fault("export.paper", e) < 0)
 		return -1;
 	return fs_replace_file(f->dir, name, text, 0644, e);
 }
@@ -425,8 +429,6 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 		return -1;
 	add_sum(f, VERIFY_TEXT, buf_span(&text));
 	if (key.len && write_paper(f, PUBLIC_KEY, key, e) < 0)
-		return -1;
-	if (fault("export.sums", e) < 0)
 		return -1;
 	return write_paper(f, SUMS, buf_span(&f->sums), e);
 }

@@ -1,7 +1,7 @@
 /*
  * S2 and S1 by watching the calls: bytes synced before the link, directory before the row, the
- * stage's name taken away last. fsync, syncfs, linkat, unlinkat and the database's commit are
- * recorded on their way (the linker's --wrap, and a copy of the metadata table).
+ * stage's name taken away last; and a medium's files the same way. fsync, syncfs, linkat, renameat,
+ * unlinkat and the database's commit are recorded on their way (the linker's --wrap, and a copy of the metadata table).
  */
 #include "tests/support/cm.h"
 
@@ -14,6 +14,7 @@
 #include "storage/engine.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
+#include "tests/unit/media/fixture.h"
 
 static struct buf trace = BUF_INIT;
 
@@ -21,10 +22,12 @@ static struct buf trace = BUF_INIT;
 int __real_fsync(int fd);
 int __real_syncfs(int fd);
 int __real_linkat(int a, const char *from, int b, const char *to, int flags);
+int __real_renameat(int a, const char *from, int b, const char *to);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __wrap_fsync(int fd);
 int __wrap_syncfs(int fd);
 int __wrap_linkat(int a, const char *from, int b, const char *to, int flags);
+int __wrap_renameat(int a, const char *from, int b, const char *to);
 int __wrap_unlinkat(int dir, const char *name, int flags);
 
 int __wrap_fsync(int fd)
@@ -46,6 +49,12 @@ int __wrap_linkat(int a, const char *from, int b, const char *to, int flags)
 {
 	buf_str(&trace, "link ");
 	return __real_linkat(a, from, b, to, flags);
+}
+
+int __wrap_renameat(int a, const char *from, int b, const char *to)
+{
+	buf_str(&trace, "rename ");
+	return __real_renameat(a, from, b, to);
 }
 
 int __wrap_unlinkat(int dir, const char *name, int flags)
@@ -164,7 +173,7 @@ static void order__of_a_set(void **state)
 	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	text = strstr(trace.data, "commit");
 	assert_ptr_equal(text, trace.data);
-	assert_non_null(strstr(trace.data, "sync-file sync-dir commit "));
+	assert_non_null(strstr(trace.data, "sync-file rename sync-dir commit "));
 }
 
 /* Many changes: what was sealed is durable already, the rest is synced at once, and one commit follows. */
@@ -204,6 +213,22 @@ static void order__of_changes(void **state)
 	assert_string_equal(trace.data, "commit ");
 }
 
+/* A volume, then moat.pub, verify.txt, SHA256SUMS: each durable before it has its name, and its name before
+ * the next one is written. */
+static void order__of_an_export(void **state)
+{
+	static const char volume[] = "sync-file rename sync-dir ";
+	static const char paper[] =
+		"unlink sync-file rename sync-dir "; /* of a temporary name first */
+	AUTO(fixture_close) struct fixture f;
+	AUTO(mem_free) char *want = mem_printf("%s%s%s%s", volume, paper, paper, paper);
+
+	fixture_open(&f, *state, 1000);
+	buf_clear(&trace);
+	fixture_export(&f, 0);
+	assert_string_equal(trace.data, want);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -213,6 +238,7 @@ int main(void)
 		T(order__of_an_adopted_file),
 		T(order__of_a_set),
 		T(order__of_changes),
+		T(order__of_an_export),
 	};
 	int rc;
 

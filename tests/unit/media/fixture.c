@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mirror-tool/media/signatures.h"
+#include "mirror-tool/media/verify.h"
 #include "mirror-tool/sign/cosign.h"
 
 static struct image_pin pins[8];
@@ -172,6 +173,39 @@ int fixture_import(
 
 	err_clear(e);
 	return import_medium(s, &terms, &events, &m, e);
+}
+
+static int accept_volume(
+	void *ctx, struct medium *m, const char *name, uint32_t volume, struct err *e)
+{
+	(void)ctx;
+	(void)m;
+	(void)name;
+	(void)volume;
+	(void)e;
+	return 0;
+}
+
+static int accept_medium(void *ctx, struct medium *m, struct err *e)
+{
+	(void)ctx;
+	(void)m;
+	(void)e;
+	return 0;
+}
+
+int fixture_verify(struct fixture *f, const char *const *paths, size_t count, struct err *e)
+{
+	static const struct medium_events events = { accept_medium, accept_volume, NULL };
+	AUTO(verify_sink_release) struct verify_sink sink = VERIFY_SINK_INIT;
+	AUTO(medium_release)
+	struct medium m = { .trust = &f->trust, .now = 0, .sink = &verify_sink, .ctx = &sink };
+	const char *folder = f->medium;
+
+	err_clear(e);
+	if (medium_read(&m, paths ? paths : &folder, paths ? count : 1, &events, e) < 0)
+		return -1;
+	return medium_check_complete(&m, "", e) < 0;
 }
 
 const char *fixture_volume(const struct fixture *f, unsigned n, unsigned of)

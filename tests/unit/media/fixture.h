@@ -43,6 +43,9 @@ void fixture_export(struct fixture *f, uint64_t limit);
 int fixture_import(
 	struct fixture *f, const char *name, const char *const *paths, size_t count, struct err *e);
 
+/* Read f->medium or the paths as `moat verify` does: 0 complete, 1 incomplete, -1. */
+int fixture_verify(struct fixture *f, const char *const *paths, size_t count, struct err *e);
+
 /* The n-th volume's file, from 1; the eighth next call uses the buffer again. */
 const char *fixture_volume(const struct fixture *f, unsigned n, unsigned of);
 

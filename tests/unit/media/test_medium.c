@@ -14,45 +14,10 @@
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/media/tar_write.h"
-#include "mirror-tool/media/verify.h"
 #include "mirror-tool/sign/cosign.h"
 #include "storage/base/fs.h"
 
 #define MIB (1u << 20)
-
-static int accept_volume(
-	void *ctx, struct medium *m, const char *name, uint32_t volume, struct err *e)
-{
-	(void)ctx;
-	(void)m;
-	(void)name;
-	(void)volume;
-	(void)e;
-	return 0;
-}
-
-static int accept_medium(void *ctx, struct medium *m, struct err *e)
-{
-	(void)ctx;
-	(void)m;
-	(void)e;
-	return 0;
-}
-
-/* As `moat verify` reads it: 0 complete, 1 incomplete, -1. */
-static int verify(struct fixture *f, const char *const *paths, size_t count, struct err *e)
-{
-	static const struct medium_events events = { accept_medium, accept_volume, NULL };
-	AUTO(verify_sink_release) struct verify_sink sink = VERIFY_SINK_INIT;
-	AUTO(medium_release)
-	struct medium m = { .trust = &f->trust, .now = 0, .sink = &verify_sink, .ctx = &sink };
-	const char *folder = f->medium;
-
-	err_clear(e);
-	if (medium_read(&m, paths ? paths : &folder, paths ? count : 1, &events, e) < 0)
-		return -1;
-	return medium_check_complete(&m, "", e) < 0;
-}
 
 static void read_file(const char *path, struct buf *out)
 {
@@ -107,7 +72,7 @@ static void import__brings_what_was_exported(void **state)
 	fixture_export(&f, 0);
 	assert_true(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
 	assert_true(sandbox_exists(sandbox_path(f.sb, "medium/verify.txt")));
-	if (verify(&f, NULL, 0, &e) != 0)
+	if (fixture_verify(&f, NULL, 0, &e) != 0)
 		fail_msg("%s", e.text);
 	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
 	assert_imported(&f, "in");
@@ -196,7 +161,7 @@ static void volumes__of_any_size_hold_everything(void **state)
 					(long long)st.st_size, (unsigned long long)limit);
 		}
 		fs_names_free(&names);
-		if (verify(&f, NULL, 0, &e) != 0)
+		if (fixture_verify(&f, NULL, 0, &e) != 0)
 			fail_msg("limit %llu: %s", (unsigned long long)limit, e.text);
 		assert_ok(fixture_import(&f, store, NULL, 0, &e));
 		assert_imported(&f, store);
@@ -246,7 +211,7 @@ static void import__passes_over_hidden_files(void **state)
 	AUTO(mem_free) char *companion = mem_printf("medium/._%s", name);
 	sandbox_write(sandbox_path(f.sb, companion), "\0\5\26\7\0\2\0\0Mac OS X", 16);
 	sandbox_write(sandbox_path(f.sb, "medium/.DS_Store"), "", 0);
-	if (verify(&f, NULL, 0, &e) != 0)
+	if (fixture_verify(&f, NULL, 0, &e) != 0)
 		fail_msg("%s", e.text);
 	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
 	assert_imported(&f, "in");
@@ -299,7 +264,7 @@ static void verify__tells_damage_from_another_kind(void **state)
 		struct err e = ERR_INIT;
 
 		sandbox_write(path, digits, sizeof(digits));
-		assert_int_equal(verify(&f, &path, 1, &e), -1);
+		assert_int_equal(fixture_verify(&f, &path, 1, &e), -1);
 		assert_int_equal(e.code, cases[i].code);
 		assert_non_null(strstr(e.text, cases[i].text));
 	}
@@ -389,12 +354,12 @@ static void medium__waits_for_nothing_that_is_no_file(void **state)
 		assert_int_equal(mkdir(f.medium, 0755), 0);
 		if (cases[i].make(path) < 0 && errno == EPERM)
 			continue; /* devices are root's to make */
-		assert_err(verify(&f, NULL, 0, &e), ERR_INPUT, cases[i].folder);
+		assert_err(fixture_verify(&f, NULL, 0, &e), ERR_INPUT, cases[i].folder);
 		assert_err(head_of(&f, folder, &e), ERR_INPUT, cases[i].folder);
 		assert_err(look_at(folder, &e), ERR_INPUT, cases[i].folder);
 		assert_err(export_again(&f, &e), ERR_INPUT, cases[i].folder);
 		assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_INPUT, cases[i].folder);
-		assert_int_equal(verify(&f, &path, 1, &e), -1);
+		assert_int_equal(fixture_verify(&f, &path, 1, &e), -1);
 		assert_non_null(strstr(e.text, cases[i].path));
 		assert_int_equal(look_at(path, &e), -1);
 		assert_non_null(strstr(e.text, cases[i].path));
@@ -520,7 +485,7 @@ static void import__names_the_volumes_that_lack_and_goes_on_later(void **state)
 	fixture_open(&f, *state, 300000);
 	fixture_export(&f, 1200000);
 	path = fixture_volume(&f, 2, 3);
-	assert_int_equal(verify(&f, &path, 1, &e), 1);
+	assert_int_equal(fixture_verify(&f, &path, 1, &e), 1);
 	assert_err(fixture_import(&f, "in", &path, 1, &e), ERR_INCOMPLETE,
 		"volumes 1, 3 of 3 missing; what came is kept");
 	assert_nothing_visible(&f, "in");
@@ -567,17 +532,17 @@ static void verify__notices_a_changed_byte_anywhere_in_a_volume(void **state)
 		char other = (char)(good.data[at] ^ 0x04);
 
 		assert_int_equal(pwrite(fd, &other, 1, (off_t)at), 1);
-		if (verify(&f, NULL, 0, &e) != -1 ||
+		if (fixture_verify(&f, NULL, 0, &e) != -1 ||
 			(e.code != ERR_CORRUPT && e.code != ERR_UNTRUSTED) ||
 			!strstr(e.text, "platform-1.0.001-of-001.tar"))
 			fail_msg("byte %zu: code %d: %s", at, (int)e.code, e.text);
 		assert_int_equal(pwrite(fd, good.data + at, 1, (off_t)at), 1);
 	}
 	assert_int_equal(ftruncate(fd, (off_t)good.len - 512), 0);
-	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+	assert_int_equal(fixture_verify(&f, NULL, 0, &e), -1);
 	assert_int_equal(pwrite(fd, good.data, good.len, 0), good.len);
 	assert_int_equal(pwrite(fd, "", 1, (off_t)good.len), 1);
-	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+	assert_int_equal(fixture_verify(&f, NULL, 0, &e), -1);
 }
 
 /* --- streams ----------------------------------------------------------------------------------- */
@@ -650,9 +615,9 @@ static void export__a_damaged_volume_is_made_again(void **state)
 	fixture_export(&f, 0);
 	AUTO(fd_close) int fd = open(fixture_volume(&f, 1, 1), O_RDWR | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "x", 1, 400000), 1);
-	assert_int_equal(verify(&f, NULL, 0, &e), -1);
+	assert_int_equal(fixture_verify(&f, NULL, 0, &e), -1);
 	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &none, &e));
-	if (verify(&f, NULL, 0, &e) != 0)
+	if (fixture_verify(&f, NULL, 0, &e) != 0)
 		fail_msg("%s", e.text);
 }
 
@@ -829,7 +794,7 @@ static void export__tells_of_what_is_no_work_of_its_own(void **state)
 		sandbox_write(sandbox_path(f.sb, name), text, len);
 		assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
 		assert_string_equal(said.len ? said.data : "", cases[i].said);
-		if (verify(&f, NULL, 0, &e) != 0)
+		if (fixture_verify(&f, NULL, 0, &e) != 0)
 			fail_msg("case %zu: %s", i, e.text);
 		if (cases[i].there)
 			assert_int_equal(file_size(sandbox_path(f.sb, name)), len);
@@ -1053,11 +1018,11 @@ static void import__a_key_signs_only_the_sets_that_it_may(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		trust_with_text(&f, cases[i].text);
 		if (cases[i].good) {
-			assert_int_equal(verify(&f, NULL, 0, &e), 0);
+			assert_int_equal(fixture_verify(&f, NULL, 0, &e), 0);
 			assert_ok(fixture_import(&f, "in", NULL, 0, &e));
 			continue;
 		}
-		assert_int_equal(verify(&f, NULL, 0, &e), -1);
+		assert_int_equal(fixture_verify(&f, NULL, 0, &e), -1);
 		assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
 			"limited.pub, which may only sign the sets");
 		assert_nothing_visible(&f, "in");

@@ -1,4 +1,5 @@
 /* The closure of a root over manifests that are in memory only. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,6 +426,74 @@ static void walk__finds_on_a_short_path_what_a_long_one_cut_off(void **state)
 		"K4 K3 K2 K1 K0 J0 /J0 /K0 /K1 /K2 /K3 /K4 A /A /X0 /X1 /J0 /R");
 }
 
+#define TALL 14u /* indexes of a random graph */
+
+static unsigned next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(*seed >> 33);
+}
+
+/* Indexes that name one to three of those before them, and an image at the bottom; the depth at which the shortest
+ * path from the last one, which is the root, meets each. */
+static struct descriptor make_random(struct world *w, uint64_t seed, unsigned depth[TALL])
+{
+	struct descriptor all[TALL];
+	bool names[TALL][TALL] = { { false } };
+
+	all[0] = add_image(w, "<0>", NULL, NULL, 0);
+	for (unsigned i = 1; i < TALL; i++) {
+		struct descriptor children[3];
+		unsigned count = 1 + next_random(&seed) % ARRAY_SIZE(children);
+		char name[16];
+
+		for (unsigned c = 0; c < count; c++) {
+			unsigned down = next_random(&seed) % 4 ? 1 : 1 + next_random(&seed) % i;
+
+			children[c] = all[i - down];
+			names[i][i - down] = true;
+		}
+		snprintf(name, sizeof(name), "<%u>", i);
+		all[i] = add_index(w, name, children, count);
+	}
+	for (unsigned i = TALL; i-- > 0;) {
+		depth[i] = i == TALL - 1 ? 0 : UINT_MAX;
+		for (unsigned up = i + 1; up < TALL; up++)
+			if (names[up][i] && depth[up] < INDEX_DEPTH_MAX && depth[up] + 1 < depth[i])
+				depth[i] = depth[up] + 1;
+		if (i && depth[i] != UINT_MAX && depth[i] >= INDEX_DEPTH_MAX)
+			depth[i] = UINT_MAX;
+	}
+	return all[TALL - 1];
+}
+
+/* Whatever the order: an index is found when some path to it is short enough, and no other one is. */
+static void walk__finds_what_some_path_reaches(void **state)
+{
+	static const struct walk_ops ops = {
+		.read = on_read, .held = on_held, .untrue = on_untrue, .leave = on_leave
+	};
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 2000; seed++) {
+		WORLD;
+		unsigned depth[TALL];
+		struct descriptor root = make_random(&w, seed, depth);
+		struct err e = ERR_INIT;
+
+		assert_ok(walk(&ops, &w, &root, &e));
+		for (unsigned i = 0; i < TALL; i++) {
+			char left[16];
+
+			snprintf(left, sizeof(left), "/<%u>", i);
+			if ((strstr(w.did.data, left) != NULL) != (depth[i] != UINT_MAX))
+				fail_msg("seed %llu: %s: %s", (unsigned long long)seed, left,
+					w.did.data);
+		}
+		assert_true(w.reads <= TALL * 2 * INDEX_DEPTH_MAX);
+	}
+}
+
 static void walk__fails_on_a_root_and_on_parts_that_are_something_else(void **state)
 {
 	static const struct walk_ops ops = {
@@ -456,6 +525,7 @@ int main(void)
 		cmocka_unit_test(walk__leaves_children_that_are_something_else),
 		cmocka_unit_test(walk__leaves_paths_that_are_too_deep),
 		cmocka_unit_test(walk__finds_on_a_short_path_what_a_long_one_cut_off),
+		cmocka_unit_test(walk__finds_what_some_path_reaches),
 		cmocka_unit_test(walk__fails_on_a_root_and_on_parts_that_are_something_else),
 	};
 

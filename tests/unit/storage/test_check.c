@@ -67,17 +67,19 @@ static void store_check__finds_damaged_files(void **state)
 /* --- files that cannot be read ------------------------------------------------------------------- */
 
 /* In front of the store's own operations: one blob fails in one of three ways. */
+enum place { AT_OPEN, AT_LOOK, AT_SCAN, AT_INDEX };
+
 static struct {
 	struct blob_ops ops;
 	const struct blob_ops *real;
 	struct digest which;
 	int number; /* errno; 0: nothing fails */
-	enum { AT_OPEN, AT_LOOK, AT_SCAN, AT_INDEX } where;
+	enum place where;
 } bad;
 
-static int fails(const struct digest *d, int where, struct err *e)
+static int fails(const struct digest *d, enum place where, struct err *e)
 {
-	if (!bad.number || (int)bad.where != where || (d && !digest_eq(d, &bad.which)))
+	if (!bad.number || bad.where != where || (d && !digest_eq(d, &bad.which)))
 		return 0;
 	errno = bad.number;
 	return err_sys(e, "its file");
@@ -118,7 +120,8 @@ static void stand_in_front(struct store *s)
 static void store_check__goes_on_behind_a_file_that_it_cannot_read(void **state)
 {
 	static const struct {
-		int where, number;
+		enum place where;
+		int number;
 		uint64_t denied, problems; /* with the damaged one, when it is come to */
 		const char *words;
 	} cases[] = {

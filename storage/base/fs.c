@@ -47,6 +47,41 @@ int fs_make_dir_at(int dir, const char *name, mode_t mode, struct err *e)
 	return 0;
 }
 
+/* The directory that holds `path`, opened; *base is the last component. */
+static int open_parent(int dir, const char *path, const char **base, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO(mem_free) char *parent = NULL;
+	int fd;
+
+	*base = slash ? slash + 1 : path;
+	parent = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
+		       : mem_strdup(".");
+	fd = openat(dir, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(e, "%s", parent);
+}
+
+/* A folder that we may write and not read cannot be synced: what we make there is no worse for it. */
+static int sync_parent(const char *path, struct err *e)
+{
+	const char *name;
+	AUTO(fd_close) int parent = open_parent(AT_FDCWD, path, &name, e);
+
+	if (parent >= 0)
+		return fs_sync(parent, path, e);
+	if (e->code != ERR_RIGHTS)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+static int make_durable_dir(const char *path, mode_t mode, struct err *e)
+{
+	if (mkdir(path, mode) == 0)
+		return sync_parent(path, e);
+	return errno == EEXIST ? 0 : err_sys(e, "mkdir %s", path);
+}
+
 int fs_make_dirs(const char *path, mode_t mode, struct err *e)
 {
 	AUTO(mem_free) char *copy = mem_strdup(path);
@@ -55,11 +90,11 @@ int fs_make_dirs(const char *path, mode_t mode, struct err *e)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (fs_make_dir_at(AT_FDCWD, copy, mode, e) < 0)
+		if (make_durable_dir(copy, mode, e) < 0)
 			return -1;
 		*p = '/';
 	}
-	return fs_make_dir_at(AT_FDCWD, path, mode, e);
+	return make_durable_dir(path, mode, e);
 }
 
 /* Opening what somebody put there must neither hang (a FIFO) nor give us a terminal. */
@@ -198,20 +233,6 @@ int fs_pread_cold(int fd, void *data, size_t len, uint64_t at, const char *what,
 int fs_sync(int fd, const char *what, struct err *e)
 {
 	return fsync(fd) < 0 ? err_sys(e, "fsync %s", what) : 0;
-}
-
-/* The directory that holds `path`, opened; *base is the last component. */
-static int open_parent(int dir, const char *path, const char **base, struct err *e)
-{
-	const char *slash = strrchr(path, '/');
-	AUTO(mem_free) char *parent = NULL;
-	int fd;
-
-	*base = slash ? slash + 1 : path;
-	parent = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-		       : mem_strdup(".");
-	fd = openat(dir, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 ? fd : err_sys(e, "%s", parent);
 }
 
 static int write_synced(int dir, const char *temp, struct span bytes, mode_t mode, struct err *e)

@@ -18,9 +18,9 @@ void fd_close(int *fd); /* for AUTO; closes once, sets -1, keeps errno */
 MUST int fs_open_dir(const char *path, struct err *e);
 MUST int fs_open_dir_at(int dir, const char *name, struct err *e);
 
-/* Make a directory unless it is there. fs_make_dirs also makes its parents. Durable only after
- * fs_sync() of the parent. */
+/* Make a directory unless it is there. Durable only after fs_sync() of the parent. */
 MUST int fs_make_dir_at(int dir, const char *name, mode_t mode, struct err *e);
+/* The same with its parents. What is made is durable on 0, unless the folder it is made in may not be read. */
 MUST int fs_make_dirs(const char *path, mode_t mode, struct err *e);
 
 /* A regular file for reading. Returns 1 and *fd, 0 when there is none, -1 (also for a link, FIFO, socket,

@@ -213,7 +213,7 @@ static void order__of_changes(void **state)
 	assert_string_equal(trace.data, "commit ");
 }
 
-/* A volume, then moat.pub, verify.txt, SHA256SUMS: each durable before it has its name, and its name before
+/* The folder, as it is new, a volume, then moat.pub, verify.txt, SHA256SUMS: each durable before it has its name, and its name before
  * the next one is written. */
 static void order__of_an_export(void **state)
 {
@@ -221,7 +221,7 @@ static void order__of_an_export(void **state)
 	static const char paper[] =
 		"unlink sync-file rename sync-dir "; /* of a temporary name first */
 	AUTO(fixture_close) struct fixture f;
-	AUTO(mem_free) char *want = mem_printf("%s%s%s%s", volume, paper, paper, paper);
+	AUTO(mem_free) char *want = mem_printf("sync-dir %s%s%s%s", volume, paper, paper, paper);
 
 	fixture_open(&f, *state, 1000);
 	buf_clear(&trace);

@@ -121,6 +121,31 @@ static void fs_make_dirs__makes_parents(void **state)
 	assert_int_equal(rmdir(top), 0);
 }
 
+/* One may make something there, and not read the folder to sync it. */
+static void fs_make_dirs__in_a_folder_that_may_not_be_read(void **state)
+{
+	AUTO(mem_free) char *drop = mem_printf("%s/drop", root);
+	AUTO(mem_free) char *made = mem_printf("%s/new", drop);
+	bool is_root = geteuid() == 0;
+	struct err e = ERR_INIT;
+	int rc, probe;
+
+	(void)state;
+	assert_int_equal(mkdir(drop, 0700), 0);
+	assert_int_equal(chmod(drop, 0333), 0);
+	assert_int_equal(chmod(root, 0711), 0);
+	if (is_root && seteuid(65534) < 0)
+		skip();
+	probe = open(drop, O_RDONLY | O_CLOEXEC);
+	rc = fs_make_dirs(made, 0700, &e);
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(probe, -1);
+	assert_ok(rc);
+	assert_int_equal(rmdir(made), 0);
+	assert_int_equal(rmdir(drop), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +154,7 @@ int main(void)
 		cmocka_unit_test(fs_link_fd__does_not_overwrite),
 		cmocka_unit_test(fs_pread_all__an_early_end_is_corruption),
 		cmocka_unit_test(fs_make_dirs__makes_parents),
+		cmocka_unit_test(fs_make_dirs__in_a_folder_that_may_not_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -2,9 +2,11 @@
 #include "mirror-tool/show/page.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 
 #include "mirror-tool/json_out.h"
 #include "mirror-tool/tool.h"
+#include "storage/base/printable.h"
 #include "storage/base/banned.h"
 
 void page_release(struct page *p)
@@ -12,12 +14,24 @@ void page_release(struct page *p)
 	buf_release(&p->text);
 }
 
+void page_words(struct page *p, const char *fmt, ...)
+{
+	AUTO(buf_release) struct buf line = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	printable_add(&p->text, buf_span(&line), PRINTABLE_LINE);
+	buf_char(&p->text, '\n');
+}
+
 void page_fact(struct page *p, const char *label, const char *value)
 {
 	if (p->json)
 		json_pair(&p->text, label, value);
 	else if (*value)
-		buf_printf(&p->text, "%-12s %s\n", label, value);
+		page_words(p, "%-12s %s", label, value);
 }
 
 void page_fact_digest(struct page *p, const char *label, const struct digest *d)

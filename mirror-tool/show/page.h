@@ -20,6 +20,8 @@ struct page {
 
 void page_release(struct page *p);
 
+/* A line for people. What is said in it may come from outside and hold line feeds: it stays one line. */
+void page_words(struct page *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void page_fact(struct page *p, const char *label, const char *value); /* no line for "" */
 void page_fact_digest(struct page *p, const char *label, const struct digest *d); /* none: as "" */
 void page_fact_bytes(struct page *p, const char *label, uint64_t bytes);

@@ -24,10 +24,9 @@ static void show_layer(struct page *p, const struct look_layer *layer)
 		json_pair(&p->text, "title", layer->title);
 		json_flag(&p->text, "held", layer->held);
 	} else {
-		buf_printf(&p->text, "    %s  %10s  %s%s%s%s\n",
-			digest_text(&layer->digest, digest), size_text(layer->size, size),
-			layer->media_type, *layer->title ? "  " : "", layer->title,
-			layer_state(layer));
+		page_words(p, "    %s  %10s  %s%s%s%s", digest_text(&layer->digest, digest),
+			size_text(layer->size, size), layer->media_type, *layer->title ? "  " : "",
+			layer->title, layer_state(layer));
 	}
 	page_item_end(p);
 }
@@ -48,7 +47,7 @@ static void child_heading(struct page *p, const struct look_child *c)
 		json_number(&p->text, "bytes", c->bytes);
 		return;
 	}
-	buf_printf(&p->text, "  %-14s%s  %s\n", what, digest_text(&c->digest, digest),
+	page_words(p, "  %-14s%s  %s", what, digest_text(&c->digest, digest),
 		c->held ? size_text(c->bytes, size) : "not held");
 }
 

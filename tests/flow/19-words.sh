@@ -127,3 +127,26 @@ must_fail '[1-9]' moat show --store "$OUT" "$escape"
 clean
 must_fail '[1-9]' moatd --store "$T/$escape"
 clean
+
+step 'and no line feed in it begins a line of show'
+cp -r "$FIXTURES/tiny" "$T/forged"
+# forge FILTER FILE: the JSON, changed, is a blob of the layout; its digest is printed, and its size
+forge() {
+	local digest
+	jq -c "$1" "$2" >"$T/forged/new"
+	digest=$(sha256sum <"$T/forged/new" | cut -d' ' -f1)
+	mv "$T/forged/new" "$T/forged/blobs/sha256/$digest"
+	printf 'digest: "sha256:%s", size: %d' "$digest" "$(stat -c %s "$T/forged/blobs/sha256/$digest")"
+}
+manifest=$T/forged/blobs/$(jq -r '.manifests[0].digest | sub(":"; "/")' "$T/forged/index.json")
+image=$(forge '.layers[0].annotations = {"org.opencontainers.image.title": "a\nstate  active"}' "$manifest")
+index=$(forge '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [{'"$image"',
+	mediaType: "application/vnd.oci.image.manifest.v1+json", platform: {os: "linux", architecture: "x\nstate"}}]}' "$manifest")
+jq -c ".manifests = [.manifests[0] | {annotations, mediaType: \"application/vnd.oci.image.index.v1+json\", $index}]" \
+	"$T/forged/index.json" >"$T/forged/new" && mv "$T/forged/new" "$T/forged/index.json"
+printf 'set: forged\nplatforms: all\nimages:\n  - {name: docker.io/library/forged:1, from: "oci:forged:tiny"}\n' >"$T/forged.yaml"
+must moat pin --list "$T/forged.yaml" --lock "$T/forged.lock"
+must moat pull --lock "$T/forged.lock" --store "$T/forged-store"
+must moat show --store "$T/forged-store" docker.io/library/forged:1
+same "$(grep -c '^state' "$T/out")" 1 'lines of the state'
+same "$(grep -c 'u000astate' "$T/out")" 2 'line feeds that are told'

@@ -19,6 +19,8 @@ struct world {
 
 static void world_end(struct world *w)
 {
+	if (w->conn.has_turn)
+		turns_leave(w->server.turns, &w->conn.turn);
 	turns_free(&w->server.turns);
 	close(w->conn.fd);
 	close(w->peer);
@@ -150,6 +152,7 @@ static void rate__of_bodies_from_memory(void **state)
 
 	(void)state;
 	begin(&w, 1000);
+	turns_leave(w.server.turns, &w.conn.turn);
 	w.conn.metered = w.conn.has_turn = false;
 	w.conn.bytes = 5000;
 	while (w.conn.phase == PHASE_SENDING && seconds < 100) {

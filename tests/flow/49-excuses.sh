@@ -90,6 +90,6 @@ list "images: [$UP/plain:1, $UP/urls:1]"
 rm moat.lock
 must moat pin
 must moat pull
-must moat seal --key moat.key
+must moat seal --version 2 --key moat.key # the default is the second of the lock, which may be the one before's
 must moat export --to medium2
 must moat import --store in2 --key strict.pub --strict medium2

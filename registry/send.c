@@ -1,7 +1,7 @@
 /*
  * A reply as an answer of the HTTP library: plain files go by sendfile (an fd response, SIGPIPE
- * ignored), by 16 KiB reads over TLS and on Unix sockets, where nothing else tells how far they are; manifests by an answer that is made once and shared. Must never copy
- * a blob.
+ * ignored), by 16 KiB reads over TLS and on Unix sockets, where nothing else tells how far they are;
+ * manifests by an answer that is made once and shared. Must never copy a blob.
  */
 #define MOAT_SERVER_PART
 #include "registry/server_private.h"
@@ -43,8 +43,8 @@ struct source {
 	uint64_t first;
 	struct parts parts; /* with BODY_PARTS */
 	bool has_parts;
-	uint64_t *
-		given; /* counts what was read, of the connection, which outlives the sending; may be NULL */
+	/* Counts what was read; of the connection, which outlives the sending. May be NULL. */
+	uint64_t *given;
 };
 
 static void source_free(void *cls)

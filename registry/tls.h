@@ -1,4 +1,5 @@
-/* The server's certificate, and its exchange while running. This, tls_io.h and tls_key.h are all that uses gnutls. */
+/* The server's certificate, and its exchange while running. This, tls_io.h and tls_key.h are all that
+ * uses gnutls. */
 #ifndef MOAT_TLS_H
 #define MOAT_TLS_H
 

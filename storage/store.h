@@ -100,8 +100,8 @@ struct pace {
 };
 
 /* Look at a blob's file; nothing is changed. pace: NULL, or for reading slowly, which leaves nothing in
- * the page cache that was not there, unless it says so. 1: it is recorded as held, and f says how its file is; 0: it is
- * not; -1: this process or machine cannot tell now. */
+ * the page cache that was not there, unless it says so. 1: it is recorded as held, and f says how its file
+ * is; 0: it is not; -1: this process or machine cannot tell now. */
 MUST int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
 	const struct pace *pace, struct finding *f, struct err *e);
 

@@ -251,10 +251,10 @@ struct set_changes {
 	struct tag_change *items; /* moved, gone and owner: by name, bytewise */
 	size_t count;
 	uint64_t state; /* of the store that it was compared with */
-	struct digest
-		newest; /* of its name, the set that was accepted last; DIGEST_NONE: there is none */
-	struct digest
-		signatures; /* over the lists of signatures of that one and of the set itself */
+	/* Of its name, the set that was accepted last; DIGEST_NONE: there is none. */
+	struct digest newest;
+	/* Over the lists of signatures of that one and of the set itself. */
+	struct digest signatures;
 };
 #define SET_CHANGES_INIT                                                                           \
 	{                                                                                          \

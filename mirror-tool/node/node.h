@@ -88,7 +88,8 @@ MUST int node_file_merge(struct node_file *f, struct span have, struct buf *out,
 
 void node_basic(const struct node_settings *s, struct buf *out); /* base64 of user:password */
 void node_hosts_release(struct node_hosts_file *h);
-/* text with login and CA. have: our file as it is, or empty; of another server nothing is kept. True when there is a password in it. */
+/* text with login and CA. have: our file as it is, or empty; of another server nothing is kept. True when there
+ * is a password in it. */
 bool node_hosts_write(
 	const struct node_hosts_file *h, struct span text, struct span have, struct buf *out);
 

@@ -66,8 +66,8 @@ const struct descriptor *layout_by_tag(const struct layout *l, const char *tag);
 /* The one image that `cosign save` wrote (borrowed), or NULL. */
 const struct descriptor *layout_saved(const struct layout *l);
 
-/* Call fn for each blob under sha256, whether index.json leads to it or not; it ends what fn ends, by -1. A folder's
- * in the order of their names, those that are no file by the name of a digest left out. */
+/* Call fn for each blob under sha256, whether index.json leads to it or not; it ends what fn ends, by -1. Of a
+ * folder in the order of their names, and those left out whose name is no digest. */
 typedef int layout_each_fn(void *ctx, const struct digest *d, struct err *e);
 MUST int layout_each(const struct layout *l, layout_each_fn *fn, void *ctx, struct err *e);
 

@@ -1,7 +1,8 @@
 /*
  * S2 and S1 by watching the calls: bytes synced before the link, directory before the row, the
  * stage's name taken away last; and a medium's files the same way. fsync, syncfs, linkat, renameat,
- * unlinkat and the database's commit are recorded on their way (the linker's --wrap, and a copy of the metadata table).
+ * unlinkat and the database's commit are recorded on their way (the linker's --wrap, and a copy of
+ * the metadata table).
  */
 #include "tests/support/cm.h"
 
@@ -213,8 +214,8 @@ static void order__of_changes(void **state)
 	assert_string_equal(trace.data, "commit ");
 }
 
-/* The folder, as it is new, a volume, then moat.pub, verify.txt, SHA256SUMS: each durable before it has its name, and its name before
- * the next one is written. */
+/* The folder, as it is new, a volume, then moat.pub, verify.txt, SHA256SUMS: each durable before it has
+ * its name, and its name before the next one is written. */
 static void order__of_an_export(void **state)
 {
 	static const char volume[] = "sync-file rename sync-dir ";

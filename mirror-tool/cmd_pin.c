@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "mirror-tool/pin/drift.h"
-#include "mirror-tool/pin/list_diff.h"
+#include "mirror-tool/list/drift.h"
+#include "mirror-tool/list/list_diff.h"
 #include "mirror-tool/pin/resolve.h"
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
@@ -177,8 +177,7 @@ static int judge(struct pinning *p, struct err *e)
 
 	if (drift_unexplained(&p->drifts, &p->failures) || (may_write && p->failures.count)) {
 		print_result(p, false);
-		failures_print(&p->failures);
-		return failures_err(&p->failures, attempted(p), "references", e);
+		return tool_failures(&p->failures, attempted(p), "references", e);
 	}
 	if (check_any(p, e) < 0 || (may_write && write_lock(p, e) < 0))
 		return -1;
@@ -318,7 +317,7 @@ static int run(struct tool *t, const void *options, const struct texts *args, st
 {
 	AUTO(pinning_release) struct pinning p = { .tool = t, .options = options };
 
-	if (choice_read(&p.only, args, e) < 0)
+	if (choice_read(&p.only, args->items, args->count, e) < 0)
 		return TOOL_USAGE;
 	return pin(&p, e);
 }

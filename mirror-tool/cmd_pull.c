@@ -2,11 +2,11 @@
  * moat pull: lock -> store. Everything that is missing is fetched, what failed is listed; the same
  * command again goes on from there.
  */
-#include "mirror-tool/pin/pull.h"
+#include "mirror-tool/pull/pull.h"
 
 #include <stdlib.h>
 
-#include "mirror-tool/pin/choice.h"
+#include "mirror-tool/list/choice.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -141,8 +141,7 @@ static int pull(struct pulling *p, struct err *e)
 		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0)
 		return -1;
 	print_result(p, s.received);
-	failures_print(&p->failures);
-	return p->failures.count ? failures_err(&p->failures, p->count, "pins", e) : 0;
+	return tool_failures(&p->failures, p->count, "pins", e);
 }
 
 static int run(struct tool *t, const void *options, const struct texts *args, struct err *e)

@@ -118,6 +118,12 @@ MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 struct trust;
 MUST int tool_trust_load(struct trust *t, const struct texts *keys, struct err *e);
 
+/* Print "moat: failed: ITEM: TEXT" for each failure, sorted, and make one error of them: their code when they
+ * share an exit status, else ERR_INCOMPLETE. of: how many `things` ("images") there are in all. 0 when there is
+ * none. tool_failures.c */
+struct failures;
+MUST int tool_failures(struct failures *f, size_t of, const char *things, struct err *e);
+
 /* How a verb takes what the store holds (store_write.h): `check` reads all its bytes. Each file that goes
  * to quarantine is told. */
 void tool_store_care(const struct tool *t, struct store *s, bool check);

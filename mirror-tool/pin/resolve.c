@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "mirror-tool/pin/resolve_task.h"
-#include "mirror-tool/pin/selection.h"
+#include "mirror-tool/list/selection.h"
 #include "mirror-tool/pin/signed.h"
 #include "storage/oci/config.h"
 #include "storage/base/banned.h"

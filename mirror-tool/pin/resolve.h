@@ -5,10 +5,10 @@
 #ifndef MOAT_RESOLVE_H
 #define MOAT_RESOLVE_H
 
-#include "mirror-tool/pin/failures.h"
-#include "mirror-tool/pin/list.h"
-#include "mirror-tool/pin/lock.h"
-#include "mirror-tool/pin/session.h"
+#include "mirror-tool/list/failures.h"
+#include "mirror-tool/list/list.h"
+#include "mirror-tool/list/lock.h"
+#include "mirror-tool/source/session.h"
 
 /*
  * Ask for everything that the list wants, and add a pin to `lock` for each item that was found.

@@ -2,7 +2,7 @@
  * `files:` of a list become pins: sizes are asked for where the list has none, the artifacts follow
  * from the rest. Must never pin a name of which a file is not known.
  */
-#include "mirror-tool/pin/files.h"
+#include "mirror-tool/list/file_artifact.h"
 #include "mirror-tool/pin/resolve_task.h"
 #include "storage/base/banned.h"
 

@@ -48,17 +48,10 @@ void signed_rules_release(struct signed_rules *r)
 	*r = (struct signed_rules){ NULL, NULL };
 }
 
-bool signed_rule_applies(const struct list_verify *rule, const struct ref *ref)
-{
-	char name[REF_TEXT_SIZE];
-
-	return pattern_match(&rule->images, ref_name(ref, name));
-}
-
 bool signed_rules_apply(const struct signed_rules *r, const struct ref *ref)
 {
 	for (size_t i = 0; i < r->list->verify_count; i++)
-		if (signed_rule_applies(&r->list->verify[i], ref))
+		if (list_verify_applies(&r->list->verify[i], ref))
 			return true;
 	return false;
 }
@@ -262,7 +255,7 @@ int signed_judge(const struct signed_rules *r, const struct task *t, const struc
 	struct err *e)
 {
 	for (size_t i = 0; i < r->list->verify_count; i++)
-		if (signed_rule_applies(&r->list->verify[i], &t->ref) &&
+		if (list_verify_applies(&r->list->verify[i], &t->ref) &&
 			judge_rule(&r->trust[i], t, ev, e) < 0)
 			return -1;
 	return 0;

@@ -5,7 +5,7 @@
 #ifndef MOAT_SIGNED_H
 #define MOAT_SIGNED_H
 
-#include "mirror-tool/pin/list.h"
+#include "mirror-tool/list/list.h"
 #include "mirror-tool/sign/sign.h"
 
 struct task;
@@ -20,7 +20,6 @@ struct signed_rules {
 MUST int signed_rules_load(
 	struct signed_rules *r, const struct list *list, const char *folder, struct err *e);
 void signed_rules_release(struct signed_rules *r); /* for AUTO */
-bool signed_rule_applies(const struct list_verify *rule, const struct ref *ref);
 bool signed_rules_apply(const struct signed_rules *r, const struct ref *ref);
 
 /* What was fetched to judge one image by; NULL in a task until then. */

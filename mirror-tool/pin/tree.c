@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "mirror-tool/pin/resolve_task.h"
-#include "mirror-tool/pin/selection.h"
+#include "mirror-tool/list/selection.h"
 #include "storage/base/banned.h"
 
 /* A manifest or blob that something lists. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "mirror-tool/pin/selection.h"
+#include "mirror-tool/list/selection.h"
 #include "storage/oci/keys.h"
 #include "storage/walk.h"
 #include "storage/base/clock.h"

@@ -8,7 +8,7 @@
 #ifndef MOAT_SEAL_H
 #define MOAT_SEAL_H
 
-#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/list/lock.h"
 #include "mirror-tool/sign/sign.h"
 #include "storage/oci/set.h"
 #include "storage/store_write.h"

@@ -3,7 +3,7 @@
 
 #include "mirror-tool/changes.h"
 #include "mirror-tool/json_out.h"
-#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/list/lock.h"
 #include "mirror-tool/show/show.h"
 #include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/tool.h"

@@ -13,7 +13,7 @@
 #ifndef MOAT_KEY_TEXT_H
 #define MOAT_KEY_TEXT_H
 
-#include "mirror-tool/pattern.h"
+#include "mirror-tool/list/pattern.h"
 
 #define KEY_SETS_MAX 64 /* patterns of one key */
 

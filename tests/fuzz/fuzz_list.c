@@ -1,5 +1,5 @@
 /* A list is read or refused. */
-#include "mirror-tool/pin/list.h"
+#include "mirror-tool/list/list.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
 /* What is accepted is written, and the writing reads back as itself. */
-#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/list/lock.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

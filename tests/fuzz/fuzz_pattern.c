@@ -1,5 +1,5 @@
 /* A pattern and a tag, one line each. */
-#include "mirror-tool/pattern.h"
+#include "mirror-tool/list/pattern.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

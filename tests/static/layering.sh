@@ -2,7 +2,7 @@
 # usage: layering.sh SOURCE-DIR
 # Who may include whom, and where a foreign library lives: HACKING.md, "Layers".
 #
-#	registry/   mirror-tool/     never each other
+#	registry/   mirror-tool/     never each other; the folders of mirror-tool: see below
 #	     \        /
 #	      storage/               not the programs
 #	         |
@@ -43,6 +43,7 @@ mapfile -t oci < <(files storage/oci)
 mapfile -t storage < <(files storage)
 mapfile -t registry < <(files registry)
 mapfile -t tool < <(files mirror-tool)
+mapfile -t documents < <(files mirror-tool/list)
 
 inc='^#[[:space:]]*include[[:space:]]*"'
 never 'base knows only base' "$inc(storage/([^b]|b[^a])|registry|mirror-tool)" "${base[@]}"
@@ -51,6 +52,27 @@ never 'oci knows only oci and base' \
 never 'storage does not know the programs' "$inc(registry|mirror-tool)" "${storage[@]}"
 never 'the server does not know the tool' "${inc}mirror-tool" "${registry[@]}"
 never 'the tool does not know the server' "${inc}registry" "${tool[@]}"
+# knows FOLDER KNOWN...: of the tool, FOLDER includes itself and KNOWN (folders and headers) only
+knows() {
+	local folder=$1 own found known
+	known=$(IFS='|' && echo "$*")
+	mapfile -t own < <(files "mirror-tool/$folder")
+	found=$(grep -nHE "${inc}mirror-tool/" "${own[@]}" |
+		grep -vE "\"mirror-tool/($known)[/\"]") || return 0
+	status=1
+	echo "of mirror-tool, $folder knows only $*:"
+	echo "$found"
+}
+knows list
+knows upstream
+knows sign list
+knows media sign
+knows source list upstream media sign progress.h
+knows pin list source sign
+knows pull list source
+knows seal list sign media
+never 'list is pure: storage/oci and storage/base' "${inc}storage/[^/]*\"" "${documents[@]}"
+
 never 'store_private.h is for storage/' 'include.*store_private\.h' "${registry[@]}" "${tool[@]}"
 mapfile -t readers < <(files registry | grep -vE '/(put_|delete_|upload|commit|writing)')
 never 'only what writes may write to the store (put_, delete_, upload, commit, writing)' 'include.*store_write\.h' \

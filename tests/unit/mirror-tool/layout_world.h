@@ -5,7 +5,7 @@
 #ifndef MOAT_TEST_LAYOUT_WORLD_H
 #define MOAT_TEST_LAYOUT_WORLD_H
 
-#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/list/lock.h"
 #include "mirror-tool/tool.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"

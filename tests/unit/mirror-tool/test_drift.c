@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/pin/drift.h"
+#include "mirror-tool/list/drift.h"
+#include "mirror-tool/tool.h"
 
 #define REF "a.io/x:1"
 
@@ -227,7 +228,7 @@ static void drift_find__what_upstream_lacks_has_vanished(void **state)
 	lock_release(&now);
 }
 
-static void failures_err__one_status_or_incomplete(void **state)
+static void tool_failures__one_status_or_incomplete(void **state)
 {
 	AUTO(failures_release) struct failures failures = FAILURES_INIT;
 	struct err e = ERR_INIT;
@@ -237,12 +238,12 @@ static void failures_err__one_status_or_incomplete(void **state)
 	failures_add(&failures, "a", &e);
 	err_set(&e, ERR_DENIED, "y");
 	failures_add(&failures, "b", &e);
-	assert_int_equal(failures_err(&failures, 3, "pins", &e), -1);
+	assert_int_equal(tool_failures(&failures, 3, "pins", &e), -1);
 	assert_int_equal(tool_exit_status(e.code), EXIT_REFUSED);
 	assert_string_equal(e.text, "2 of 3 pins failed");
 	err_set(&e, ERR_CORRUPT, "z");
 	failures_add(&failures, "c", &e);
-	assert_int_equal(failures_err(&failures, 3, "pins", &e), -1);
+	assert_int_equal(tool_failures(&failures, 3, "pins", &e), -1);
 	assert_int_equal(tool_exit_status(e.code), EXIT_INCOMPLETE);
 }
 
@@ -251,7 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(drift_find__table),
 		cmocka_unit_test(drift_find__what_upstream_lacks_has_vanished),
-		cmocka_unit_test(failures_err__one_status_or_incomplete),
+		cmocka_unit_test(tool_failures__one_status_or_incomplete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/pin/files.h"
+#include "mirror-tool/list/file_artifact.h"
 
 #define HEX "sha256:3c2f000000000000000000000000000000000000000000000000000000000000"
 

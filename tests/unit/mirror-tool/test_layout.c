@@ -1,5 +1,5 @@
 /* Layouts in folders and archives: what is read, and what is refused. */
-#include "mirror-tool/pin/origin.h"
+#include "mirror-tool/source/origin.h"
 
 #include <stdlib.h>
 #include <string.h>

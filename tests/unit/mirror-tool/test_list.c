@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/pin/list.h"
-#include "mirror-tool/pin/list_diff.h"
-#include "mirror-tool/pin/place.h"
+#include "mirror-tool/list/list.h"
+#include "mirror-tool/list/list_diff.h"
+#include "mirror-tool/list/place.h"
 #include "storage/base/fs.h"
 
 #define HEX "9b2c000000000000000000000000000000000000000000000000000000000000"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/pin/lock.h"
+#include "mirror-tool/list/lock.h"
 #include "storage/base/fs.h"
 
 #define HEX "000000000000000000000000000000000000000000000000000000000000000"

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "mirror-tool/pattern.h"
+#include "mirror-tool/list/pattern.h"
 
 static const struct {
 	const char *pattern, *tag;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mirror-tool/pin/selection.h"
+#include "mirror-tool/list/selection.h"
 
 #define CHILD_MAX 8
 

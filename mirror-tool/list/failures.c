@@ -1,0 +1,56 @@
+/* A list of what failed. Must keep the order of output independent of the network's. */
+#include "mirror-tool/list/failures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+void failures_add(struct failures *f, const char *item, const struct err *e)
+{
+	f->items = mem_grow(f->items, f->count + 1, sizeof(*f->items));
+	f->items[f->count++] = (struct failure){
+		.item = mem_strdup(item),
+		.code = e->code,
+		.text = mem_strdup(e->text),
+	};
+}
+
+void failures_release(struct failures *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		free(f->items[i].item);
+		free(f->items[i].text);
+	}
+	free(f->items);
+	*f = (struct failures)FAILURES_INIT;
+}
+
+static int by_item(const void *a, const void *b)
+{
+	const struct failure *left = a, *right = b;
+	int order = strcmp(left->item, right->item);
+
+	return order ? order : strcmp(left->text, right->text);
+}
+
+void failures_sort(struct failures *f)
+{
+	if (f->count)
+		qsort(f->items, f->count, sizeof(*f->items), by_item);
+}
+
+void failures_json(struct failures *f, struct buf *out)
+{
+	failures_sort(f);
+	buf_char(out, '[');
+	for (size_t i = 0; i < f->count; i++) {
+		buf_str(out, i ? ",{\"ref\":" : "{\"ref\":");
+		json_quote(out, f->items[i].item, false);
+		buf_str(out, ",\"error\":");
+		json_quote(out, f->items[i].text, false);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}

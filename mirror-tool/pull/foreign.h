@@ -1,0 +1,24 @@
+/*
+ * Layers that have addresses of their own (`urls`): from the registry first, then from each address, always
+ * by digest.  Addresses in a manifest are anybody's: see upstream_foreign_url().
+ */
+#ifndef MOAT_FOREIGN_H
+#define MOAT_FOREIGN_H
+
+#include "mirror-tool/source/origin.h"
+
+struct foreign_layer;
+
+/* Those that were asked for; they live until the release. */
+struct foreign_layers {
+	struct store *store; /* borrowed, as the batch is */
+	struct blob_batch *batch;
+	struct foreign_layer *first;
+};
+void foreign_layers_release(struct foreign_layers *all);
+
+/* done is called once, as of origin_blob(). ref: of the layer's repository. */
+void foreign_layer_get(struct foreign_layers *all, const struct origin *o, const struct ref *ref,
+	const struct descriptor *d, upstream_done_fn *done, void *ctx);
+
+#endif

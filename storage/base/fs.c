@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 void fd_close(int *fd)
@@ -322,10 +323,7 @@ int fs_list(int dir, struct fs_names *out, struct err *e)
 	while ((errno = 0, entry = readdir(d))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if ((out->count & (out->count - 1)) == 0)
-			out->names = mem_grow(
-				out->names, out->count ? out->count * 2 : 1, sizeof(*out->names));
-		out->names[out->count++] = mem_strdup(entry->d_name);
+		*VEC_PUSH(out->names, out->count) = mem_strdup(entry->d_name);
 	}
 	if (errno) {
 		err_sys(e, "list directory");

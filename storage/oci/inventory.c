@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "storage/base/number.h"
+#include "storage/base/vec.h"
 #include "storage/oci/set.h"
 #include "storage/base/banned.h"
 
+#define SIZE_MOST 999999999999999999 /* bytes: 18 digits */
+
 void inventory_add(struct inventory *v, const struct digest *d, uint64_t size)
 {
-	if (v->count == v->cap) {
-		v->cap = v->cap ? v->cap * 2 : 64;
-		v->lines = mem_grow(v->lines, v->cap, sizeof(*v->lines));
-	}
-	v->lines[v->count++] = (struct inventory_line){ *d, size };
+	*VEC_PUSH(v->lines, v->count) = (struct inventory_line){ *d, size };
 }
 
 static int by_digest(const void *a, const void *b)
@@ -48,16 +48,8 @@ void inventory_write(struct inventory *v, struct buf *out)
 
 static int parse_size(struct span text, uint64_t *out, struct err *e)
 {
-	uint64_t n = 0;
-
-	if (text.len == 0 || text.len > 18 || (text.len > 1 && text.data[0] == '0'))
+	if (!number_is_plain(text) || !number_parse(text, SIZE_MOST, out))
 		return err_set(e, ERR_INPUT, "not a size");
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return err_set(e, ERR_INPUT, "not a size");
-		n = n * 10 + (uint64_t)(text.data[i] - '0');
-	}
-	*out = n;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* Everything a struct manifest points to. */
@@ -22,9 +23,10 @@ static void *keep(struct manifest *m, size_t count, size_t size)
 {
 	struct memory *mem = m->memory;
 
-	mem->blocks = mem_grow(mem->blocks, mem->count + 1, sizeof(*mem->blocks));
-	mem->blocks[mem->count] = mem_alloc(count * size);
-	return mem->blocks[mem->count++];
+	void **block = VEC_PUSH(mem->blocks, mem->count);
+
+	*block = mem_alloc(count * size);
+	return *block;
 }
 
 void manifest_release(struct manifest *m)

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/number.h"
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/oci/keys.h"
 #include "storage/base/banned.h"
 
@@ -57,9 +59,7 @@ struct set_entry *set_add(struct set *s)
 {
 	struct set_entry *entry;
 
-	if ((s->count & (s->count - 1)) == 0)
-		s->entries = mem_grow(s->entries, s->count ? s->count * 2 : 1, sizeof(*s->entries));
-	entry = &s->entries[s->count++];
+	entry = VEC_PUSH(s->entries, s->count);
 	*entry = (struct set_entry){ .name = "", .tag = "", .media_type = "", .artifact_type = "" };
 	return entry;
 }
@@ -278,11 +278,7 @@ static int read_time(const char *text, char out[32], struct err *e)
 
 static int read_number(const char *text, const char *what, uint64_t *out, struct err *e)
 {
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (errno || *end || *text < '0' || *text > '9')
+	if (!number_parse(span_of(text), UINT64_MAX, out))
 		return err_set(e, ERR_INPUT, "\"%.40s\" is not a number of %s", text, what);
 	return 0;
 }

@@ -116,7 +116,7 @@ struct inventory_line {
 
 struct inventory {
 	struct inventory_line *lines;
-	size_t count, cap;
+	size_t count;
 };
 #define INVENTORY_INIT                                                                             \
 	{                                                                                          \

@@ -22,6 +22,8 @@ struct blob_writer {
 	uint64_t at; /* bytes in the stage */
 	unsigned flags;
 	struct hasher hash;
+	bool patched; /* some bytes are of another attempt */
+	bool restarted; /* was given all bytes again */
 	bool failed;
 	struct err err; /* when failed */
 	struct digest digest; /* of the bytes, once committed to a batch or sealed */
@@ -342,17 +344,26 @@ static int hash_stage(struct blob_writer *w, uint64_t len, struct err *e)
 	return 0;
 }
 
+/* Empty the stage and give the hash a new start. */
+static int start_over(struct blob_writer *w, struct err *e)
+{
+	if (BLOBS_STAGE(w->store, stage_cut, w->stage, 0, e) < 0)
+		return -1;
+	hasher_init(&w->hash, w->hash.alg);
+	w->at = 0;
+	w->patched = false;
+	return 0;
+}
+
 /* Go on from an earlier attempt's bytes; more than were announced cannot be of this blob. */
 static int resume(struct blob_writer *w, uint64_t have, struct err *e)
 {
-	if (have > w->size) {
-		BLOBS_STAGE(w->store, stage_close, &w->stage, false);
-		if (open_stage(w, &have, e) < 0)
-			return -1;
-	}
+	if (have > w->size)
+		return start_over(w, e);
 	if (have && hash_stage(w, have, e) < 0)
 		return -1;
 	w->at = have;
+	w->patched = have > 0;
 	return 0;
 }
 
@@ -431,6 +442,12 @@ int blob_begin_unnamed(
 
 uint64_t blob_offset(const struct blob_writer *w)
 {
+	return w->at;
+}
+
+uint64_t blob_resume_at(struct blob_writer *w)
+{
+	w->patched = w->patched || w->at > 0;
 	return w->at;
 }
 
@@ -521,10 +538,8 @@ int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 {
 	struct digest wanted = *expect;
 
-	if (w->failed) {
-		*e = w->err;
+	if (blob_error(w, e) < 0)
 		return -1;
-	}
 	if (w->hash.alg != wanted.alg && hash_again(w, wanted.alg, e) < 0)
 		return -1;
 	w->expect = wanted;
@@ -547,6 +562,13 @@ bool writer_holds(const struct blob_writer *w, const struct digest *d)
 	return w && w->sealed && digest_eq(&w->digest, d);
 }
 
+/* May the bytes of another attempt be what is wrong? Once: then all are of one attempt. */
+static bool may_start_over(const struct blob_writer *w)
+{
+	return !w->failed && w->patched && !w->restarted &&
+	       (w->at == w->size || w->size == BLOB_SIZE_UNKNOWN);
+}
+
 static int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)
 {
 	if (batch_has(b, &(*w)->digest)) {
@@ -566,17 +588,14 @@ int blob_commit(
 {
 	AUTO(blob_abort) struct blob_writer *w = STEAL(*wp);
 	struct digest expect = w->expect;
-	int rc = 0;
 
-	if (w->failed) {
-		*e = w->err;
-		rc = -1;
-	} else {
-		rc = verify(w, e);
-	}
-	if (rc < 0) {
-		if (e->code == ERR_CORRUPT)
+	if (blob_error(w, e) < 0 || verify(w, e) < 0) {
+		if (may_start_over(w) && start_over(w, e) == 0) {
+			w->restarted = true;
+			*wp = STEAL(w);
+		} else if (e->code == ERR_CORRUPT) {
 			blob_discard(&w);
+		}
 		return blob_ctx(&expect, e);
 	}
 	if (got)

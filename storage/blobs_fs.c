@@ -41,6 +41,7 @@ struct stage {
 	int fd;
 	char name[NAME_SIZE]; /* in stage/; "" when the file is unnamed */
 	uint64_t started; /* writing up to here was started */
+	uint64_t size; /* space that was asked for, or BLOB_SIZE_UNKNOWN */
 };
 
 static struct blobs_fs *fs_of(struct blobs *b)
@@ -183,9 +184,9 @@ static int available(const struct stage *st, uint64_t *bytes, struct err *e)
 
 /* Space for the whole, so that a full disk is found out before the bytes travel. Asked first:
  * fallocate takes all there is before it says that there is not enough, from everybody else. */
-static int reserve(struct stage *st, uint64_t size, struct err *e)
+static int reserve(struct stage *st, struct err *e)
 {
-	uint64_t there = 0;
+	uint64_t there = 0, size = st->size;
 
 	if (size == BLOB_SIZE_UNKNOWN || size < RESERVE_MIN)
 		return 0;
@@ -239,7 +240,8 @@ static int stage_open(struct blobs *b, const struct stage_want *want, struct sta
 		st->name[0] = '\0'; /* somebody else's */
 		return -1;
 	}
-	if (reserve(st, want->size, e) < 0)
+	st->size = want->size;
+	if (reserve(st, e) < 0)
 		return -1;
 	if (fstat(st->fd, &info) < 0)
 		return err_sys(e, "stage");
@@ -271,7 +273,7 @@ static int stage_cut(struct stage *st, uint64_t len, struct err *e)
 		return err_sys(e, "cut %s", st->name[0] ? st->name : "stage");
 	if (st->started > len)
 		st->started = len;
-	return 0;
+	return reserve(st, e); /* what was reserved behind `len` has gone */
 }
 
 static int stage_sync(struct blobs *b, struct stage *const stages[], size_t count, struct err *e)
@@ -469,6 +471,7 @@ static int index_stage(struct blobs *b, struct stage **out, struct err *e)
 
 	st->fs = fs_of(b);
 	st->fd = -1;
+	st->size = BLOB_SIZE_UNKNOWN;
 	if (open_temp(st, e) < 0) {
 		st->name[0] = '\0';
 		return -1;

@@ -46,7 +46,7 @@ struct blob_ops {
 	int (*stage_write)(
 		struct stage *st, uint64_t at, const void *data, size_t len, struct err *e);
 	int (*stage_read)(struct stage *st, uint64_t at, void *data, size_t len, struct err *e);
-	/* Drop what is behind `len`. */
+	/* Drop what is behind `len`; the space that was reserved stays so (ERR_FULL). */
 	int (*stage_cut)(struct stage *st, uint64_t len, struct err *e);
 	/* Make the bytes of all of them durable. */
 	int (*stage_sync)(

@@ -75,9 +75,7 @@ enum {
  * size:   its exact size or BLOB_SIZE_UNKNOWN; space is reserved when known (ERR_FULL here, not at
  *         the end).
  * Returns 0 with *w; or 1, *w NULL: the store has it already, as blob_held() says it.
- * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go
- * on. They may be bad after a power cut: when blob_offset() was not 0 and the commit fails with
- * ERR_CORRUPT, begin again, from nothing then, before anybody else is blamed.
+ * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go on.
  * Another process or handle that writes the same stage is waited for up to STORE_BUSY_MS (this
  * handle's batches are flushed first, so two that wait for each other's batches cannot happen),
  * then 1 is the usual answer. Who has several writers open at once and begins another takes
@@ -98,6 +96,10 @@ MUST int blob_begin_unnamed(
 
 uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
 
+/* The same, when another attempt (a second transfer) goes on with this writer: blob_commit() then knows that
+ * the bytes are of several attempts. */
+uint64_t blob_resume_at(struct blob_writer *w);
+
 /* Sticky: after the first failure bytes are dropped and the commit tells. Bytes beyond the
  * announced size are a failure at once. */
 void blob_write(struct blob_writer *w, const void *data, size_t len);
@@ -115,10 +117,18 @@ MUST int blob_rewind(struct blob_writer *w, struct err *e);
 MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e);
 
 /*
- * Publish under its digest and forget the writer (*w becomes NULL whatever happens).
+ * Publish under its digest and forget the writer: *w becomes NULL, but for "Again".
  *
  * Returns: 0; -1 with ERR_CORRUPT (size or digest differ: the stage is thrown away), ERR_FULL,
  *          ERR_IO.  got may be NULL.
+ * Again:   bytes of an earlier attempt, which a power cut may have damaged, are no proof against the
+ *          source. When some are among those that are wrong, -1 with ERR_CORRUPT leaves *w, emptied: give
+ *          all bytes once more and commit again. That happens once; a caller that gives up just aborts.
+ *
+ *	do {
+ *		... blob_write() from blob_offset(w) on ...
+ *		rc = blob_commit(&w, batch, NULL, e);
+ *	} while (w);
  * Durable: on 0 when batch is NULL. With a batch it becomes durable, and visible to blob_stat,
  *          at the batch's next flush.
  */

@@ -36,8 +36,7 @@ struct import {
 	struct piece piece; /* at hand; of the writer */
 	uint64_t skip; /* bytes of it that the stage has already */
 	bool between; /* a part is over, and its blob wants more */
-	bool resumed; /* bytes of an earlier attempt are in the writer's stage */
-	bool stage_was_bad; /* and they were not what they should be: a power cut */
+	bool again; /* a blob wants all its bytes once more */
 };
 
 static void import_release(struct import *im)
@@ -227,7 +226,6 @@ static int piece(void *ctx, const struct piece *p, struct err *e)
 		rc = blob_begin(im->store, &p->digest, p->size, flags, &im->writer, e);
 		if (rc != 0)
 			return rc < 0 ? -1 : PIECE_HELD;
-		im->resumed = blob_offset(im->writer) > 0;
 	}
 	im->piece = *p;
 	im->between = false;
@@ -266,7 +264,7 @@ static int end(void *ctx, struct err *e)
 		return -1;
 	if (blob_commit(&im->writer, im->batch, NULL, e) == 0)
 		return 1;
-	im->stage_was_bad = im->resumed && e->code == ERR_CORRUPT;
+	im->again = im->writer != NULL;
 	return -1;
 }
 
@@ -412,8 +410,8 @@ int import_medium(struct store *s, const struct import_terms *terms,
 	struct import im = { .store = s, .terms = terms, .events = events, .batch = batch_new(s) };
 	int rc = read_all(&im, m, e);
 
-	/* The medium is not to blame for what an earlier attempt left; that is gone now. */
-	if (rc < 0 && im.stage_was_bad && strcmp(terms->paths[0], "-") != 0) {
+	/* Bytes come from a medium in order only: begin the volume again. */
+	if (rc < 0 && im.again && strcmp(terms->paths[0], "-") != 0) {
 		medium_release(m);
 		err_clear(e);
 		rc = read_all(&im, m, e);

@@ -315,8 +315,8 @@ static int copy_bytes(const struct origin *o, struct blob_writer *w, const struc
 	return 0;
 }
 
-static int copy_once(const struct origin *o, const struct digest *d, const struct layout_blob *blob,
-	struct store *s, struct blob_batch *batch, bool *resumed, struct err *e)
+static int write_blob(const struct origin *o, const struct digest *d,
+	const struct layout_blob *blob, struct store *s, struct blob_batch *batch, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
 	unsigned flags = blob->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME : 0;
@@ -324,20 +324,20 @@ static int copy_once(const struct origin *o, const struct digest *d, const struc
 
 	if (rc)
 		return rc;
-	*resumed = blob_offset(w) > 0;
-	if (copy_bytes(o, w, blob, e) < 0)
-		return -1;
-	return blob_commit(&w, batch, NULL, e) < 0 ? -1 : 1;
+	do {
+		if (copy_bytes(o, w, blob, e) < 0)
+			return -1;
+		rc = blob_commit(&w, batch, NULL, e);
+	} while (w);
+	return rc < 0 ? -1 : 1;
 }
 
-/* What a power cut left of an earlier attempt may be bad; then once more, from the start. */
 static int copy_blob(const struct origin *o, const struct digest *d, uint64_t size, struct store *s,
 	struct blob_batch *batch, struct err *e)
 {
 	const struct layout *l = o->layout;
 	struct layout_blob blob = { .fd = -1 };
 	char text[DIGEST_TEXT_SIZE];
-	bool resumed = false;
 	int rc;
 
 	if (batch_has(batch, d))
@@ -350,9 +350,7 @@ static int copy_blob(const struct origin *o, const struct digest *d, uint64_t si
 			digest_text(d, text), (unsigned long long)blob.size,
 			(unsigned long long)size);
 	else
-		rc = copy_once(o, d, &blob, s, batch, &resumed, e);
-	if (rc < 0 && e->code == ERR_CORRUPT && resumed)
-		rc = copy_once(o, d, &blob, s, batch, &resumed, e);
+		rc = write_blob(o, d, &blob, s, batch, e);
 	fd_close(&blob.fd);
 	return rc;
 }

@@ -36,8 +36,6 @@ struct fetch {
 	uint64_t skip; /* bytes to pass over: the server sent them again */
 	uint64_t best; /* furthest offset, for the count of attempts */
 	uint64_t due; /* bytes of it in the engine's count of those to come */
-	bool patched; /* some bytes are of an earlier attempt or process */
-	bool refetched; /* a damaged stage was thrown away once */
 	bool whole; /* the server's ranges cannot be trusted: ask for everything */
 	bool waiting; /* for another process; told once */
 };
@@ -156,21 +154,17 @@ static enum verdict writer_begin(struct fetch *f, struct err *e)
 	if (rc < 0)
 		return FAIL;
 	f->best = blob_offset(f->writer);
-	f->patched = f->best > 0;
 	return TAKE;
 }
 
-/* Everything is there: publish it. Damage where bytes of several attempts meet is worth one whole
- * transfer more; damage of a single transfer is the server's. */
+/* Publish the blob. A writer that is left wants one whole transfer more. */
 static enum verdict commit(struct fetch *f, struct err *e)
 {
 	flush_pending(f);
 	if (blob_commit(&f->writer, f->batch, NULL, e) == 0)
 		return TAKE;
-	if (e->code != ERR_CORRUPT || !f->patched || f->refetched)
-		return FAIL;
-	f->refetched = true;
-	return AGAIN;
+	f->best = 0;
+	return f->writer ? AGAIN : FAIL;
 }
 
 /* --- the exchange -------------------------------------------------------------------------------- */
@@ -189,9 +183,8 @@ static enum verdict blob_start(struct exchange *x, struct err *e)
 	if (v != TAKE)
 		return v;
 	flush_pending(f);
-	at = blob_offset(f->writer);
+	at = blob_resume_at(f->writer);
 	set_due(f, f->size - at);
-	f->patched = f->patched || at > 0;
 	f->skip = 0;
 	x->range[0] = '\0';
 	if (at == f->size) {

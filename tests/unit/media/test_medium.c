@@ -517,6 +517,41 @@ static void import__a_cut_blob_goes_on_with_the_next_volume(void **state)
 	assert_imported(&f, "in");
 }
 
+/* Flip a byte of everything that waits in a folder. */
+static void damage_all(const char *dir)
+{
+	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
+	struct err e = ERR_INIT;
+	AUTO(fd_close) int at = fs_open_dir(dir, &e);
+	char byte;
+
+	assert_ok(fs_list(at, &list, &e));
+	assert_true(list.count > 0);
+	for (size_t i = 0; i < list.count; i++) {
+		AUTO(fd_close) int fd = openat(at, list.names[i], O_RDWR | O_CLOEXEC);
+
+		assert_int_equal(pread(fd, &byte, 1, 0), 1);
+		byte ^= 0x04;
+		assert_int_equal(pwrite(fd, &byte, 1, 0), 1);
+	}
+}
+
+/* What an earlier import left may be damaged: the medium is not blamed for it. */
+static void import__reads_a_medium_again_when_a_stage_was_bad(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+	const char *path;
+
+	fixture_open(&f, *state, 300000);
+	fixture_export(&f, 250000);
+	path = fixture_volume(&f, 1, fixture_volumes(&f));
+	assert_err(fixture_import(&f, "in", &path, 1, &e), ERR_INCOMPLETE, "missing");
+	damage_all(sandbox_path(f.sb, "in/stage"));
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_imported(&f, "in");
+}
+
 /* M2: whatever byte of a medium is another, it is refused, by name. */
 static void verify__notices_a_changed_byte_anywhere_in_a_volume(void **state)
 {
@@ -1430,6 +1465,7 @@ int main(void)
 		TEST(look_medium__wants_one_index_in_a_volume),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
+		TEST(import__reads_a_medium_again_when_a_stage_was_bad),
 		TEST(verify__notices_a_changed_byte_anywhere_in_a_volume),
 		TEST(stream__of_volumes_is_read_from_stdin),
 		TEST(import__moves_the_bytes_that_it_told),

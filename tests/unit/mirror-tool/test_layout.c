@@ -355,6 +355,39 @@ static void origin_blob__tells_what_it_copies(void **state)
 	}
 }
 
+/* A damaged stage of an earlier attempt is no proof against the layout. */
+static void origin_blob__copies_again_when_a_stage_was_bad(void **state)
+{
+	struct sandbox *sb = *state;
+	AUTO(store_close) struct store *s = sandbox_store(sb, "store", STORE_WRITE);
+	AUTO(batch_free) struct blob_batch *batch = batch_new(s);
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	AUTO(origins_release) struct origins all;
+	AUTO(source_ref_release) struct source_ref from = { .kind = SOURCE_REGISTRY };
+	AUTO(mem_free) char *index = index_of("one", "");
+	AUTO(mem_free) char *big = mem_alloc(UPSTREAM_RESUME_MIN), *name = NULL;
+	struct ref ref = { .tag = "" };
+	char hex[DIGEST_HEX_SIZE];
+	struct err e = ERR_INIT;
+	struct origin o;
+	struct digest d;
+	int rc = 0;
+
+	(void)folder(sb, MARKER, index);
+	digest_of(&d, DIGEST_SHA256, (struct span){ big, UPSTREAM_RESUME_MIN });
+	name = mem_printf("l/blobs/sha256/%s", digest_hex(&d, hex));
+	sandbox_write(sandbox_path(sb, name), big, UPSTREAM_RESUME_MIN);
+	assert_ok(blob_begin(s, &d, UPSTREAM_RESUME_MIN, BLOB_RESUME, &w, &e));
+	blob_write(w, "damaged", 7);
+	blob_abort(&w);
+
+	origins_init(&all, NULL, NULL, sb->path);
+	assert_ok(source_ref_parse(&from, "oci:l:one", &e));
+	assert_ok(origin_of(&all, &from, &o, &e));
+	origin_blob(&o, &ref, &d, UPSTREAM_RESUME_MIN, s, batch, on_done, &rc);
+	assert_int_equal(rc, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +399,8 @@ int main(void)
 			layout_find__full_names_too, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			origin_blob__tells_what_it_copies, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(origin_blob__copies_again_when_a_stage_was_bad,
+			sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(layout__reads_what_cosign_saved),
 		cmocka_unit_test_setup_teardown(
 			layout__kinds_that_say_too_little, sandbox_setup, sandbox_teardown),

@@ -262,6 +262,55 @@ static void blob_begin__a_stage_that_is_too_long_starts_over(void **state)
 	assert_ok(blob_commit(&w, NULL, NULL, &e));
 }
 
+/* What an earlier attempt left is no proof against the source: once. */
+static void blob_commit__wants_all_bytes_again_when_some_are_of_another_attempt(void **state)
+{
+	static const struct {
+		const char *name, *left, *rest, *again;
+		bool other_attempt; /* the same writer, told of another attempt */
+		bool asked; /* for all bytes once more */
+		int rc; /* of the last commit */
+	} cases[] = {
+		{ "damaged", "hul", "lo", "hello", false, true, 0 },
+		{ "damaged, one writer", "hul", "lo", "hello", true, true, 0 },
+		{ "the source is bad too", "hul", "lo", "hullo", false, true, -1 },
+		{ "only the source is bad", "", "hullo", NULL, false, false, -1 },
+		{ "too short", "hul", "l", NULL, false, false, -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(mem_free) char *name = mem_printf("s%zu", i);
+		AUTO(mem_free) char *stages = mem_printf("s%zu/stage", i);
+		AUTO(store_close) struct store *s = sandbox_store(*state, name, STORE_WRITE);
+		AUTO(blob_abort) struct blob_writer *w = begin(s, "hello", BLOB_RESUME);
+		struct digest d = sha("hello");
+		struct err e = ERR_INIT;
+		int rc;
+
+		write_text(w, cases[i].left);
+		if (cases[i].other_attempt) {
+			assert_int_equal(blob_resume_at(w), strlen(cases[i].left));
+		} else {
+			blob_abort(&w);
+			w = begin(s, "hello", BLOB_RESUME);
+		}
+		write_text(w, cases[i].rest);
+		rc = blob_commit(&w, NULL, NULL, &e);
+		assert_err(rc, ERR_CORRUPT, "arrived");
+		if (!w != !cases[i].asked)
+			fail_msg("%s", cases[i].name);
+		if (w) {
+			assert_int_equal(blob_offset(w), 0);
+			write_text(w, cases[i].again);
+			rc = blob_commit(&w, NULL, NULL, &e);
+		}
+		assert_null(w);
+		if (rc != cases[i].rc || holds(s, &d) != (rc == 0))
+			fail_msg("%s", cases[i].name);
+		assert_int_equal(sandbox_count(sandbox_path(*state, stages)), 0);
+	}
+}
+
 static void blob_discard__forgets_the_stage(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -447,6 +496,7 @@ int test_blob(void)
 		T(blob_abort__keeps_a_stage_that_can_be_resumed),
 		T(blob_begin__resumes),
 		T(blob_begin__a_stage_that_is_too_long_starts_over),
+		T(blob_commit__wants_all_bytes_again_when_some_are_of_another_attempt),
 		T(blob_discard__forgets_the_stage),
 		T(blob_begin__one_writer_a_stage),
 		T(store_open__sweeps_temporary_stages_of_the_dead),

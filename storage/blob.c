@@ -62,7 +62,7 @@ static int blob_ctx(const struct digest *d, struct err *e)
 int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
 {
 	struct blob_row row;
-	int rc = META(s, blob_get, d, &row, e);
+	int rc = meta_blob_get(s->db, d, &row, e);
 
 	if (rc <= 0)
 		return rc;
@@ -75,7 +75,7 @@ int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, 
 	AUTO(fd_close) int file = -1;
 	uint64_t length = 0;
 	struct blob_row row;
-	int rc = META(s, blob_get, d, &row, e);
+	int rc = meta_blob_get(s->db, d, &row, e);
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
@@ -129,7 +129,7 @@ static int record_row(struct store *s, const struct digest *d, uint64_t size, st
 
 	if (rc == 0)
 		err_set(e, ERR_IO, "its file has gone");
-	return rc <= 0 ? -1 : META(s, blob_proved, d, size, file.stamp, e);
+	return rc <= 0 ? -1 : meta_blob_proved(s->db, d, size, file.stamp, e);
 }
 
 static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
@@ -174,7 +174,7 @@ static int taken_by_good(struct store *s, struct blob_writer *w, struct err *e)
 		rc = blob_settle(s, &w->beside, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	rc = META(s, blob_get, &w->digest, &row, e);
+	rc = meta_blob_get(s->db, &w->digest, &row, e);
 	if (rc > 0 && row.live && row.size == w->at)
 		return 1;
 	return rc < 0 ? -1 : orphan_held(s, &w->digest, &size, e);

@@ -98,10 +98,10 @@ static int link_blob(struct store *s, const struct change *c, struct err *e)
 	struct blob_row row;
 	int64_t repo = 0;
 
-	if (repo_check(c->repo, e) < 0 || META(s, repo_make, c->repo, &repo, e) < 0 ||
-		META(s, blob_get, &c->digest, &row, e) < 0)
+	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0 ||
+		meta_blob_get(s->db, &c->digest, &row, e) < 0)
 		return -1;
-	return fault("change.link", e) < 0 ? -1 : META(s, link_add, repo, row.id, e);
+	return fault("change.link", e) < 0 ? -1 : meta_link_add(s->db, repo, row.id, e);
 }
 
 /* What may be bad is not given away: its client brings the bytes instead, which mends it. */
@@ -109,7 +109,7 @@ static int apply_mount(struct store *s, const struct change *c, struct err *e)
 {
 	uint64_t size;
 	struct finding f;
-	int rc = META(s, repo_blob, c->from, &c->digest, &size, e);
+	int rc = repo_has_blob(s, c->from, &c->digest, &size, e);
 
 	if (rc > 0)
 		rc = blob_examine(s, &c->digest, LOOK_LENGTH, NULL, &f, e);
@@ -126,7 +126,7 @@ static int check_pin(
 {
 	struct set_info set;
 	struct digest now;
-	int rc = META(s, tag_pinned, repo, tag, &set, &now, e);
+	int rc = meta_tag_pinned(s->db, repo, tag, &set, &now, e);
 
 	if (rc <= 0 || (to && digest_eq(to, &now)))
 		return rc < 0 ? -1 : 0;
@@ -150,7 +150,7 @@ static int put_tags(
 	for (size_t i = 0; i < c->tag_count; i++)
 		if (ref_check_tag(span_of(c->tags[i]), e) < 0 ||
 			check_pins(s, c, c->tags[i], e) < 0 || fault("change.tag", e) < 0 ||
-			META(s, tag_put, repo, c->tags[i], manifest, e) < 0)
+			meta_tag_put(s->db, repo, c->tags[i], manifest, e) < 0)
 			return -1;
 	return 0;
 }
@@ -160,8 +160,8 @@ static int apply_manifest(struct store *s, const struct change *c, struct err *e
 	struct blob_row row;
 	int64_t repo = 0;
 
-	if (repo_check(c->repo, e) < 0 || META(s, repo_make, c->repo, &repo, e) < 0 ||
-		META(s, blob_get, &c->digest, &row, e) < 0 ||
+	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0 ||
+		meta_blob_get(s->db, &c->digest, &row, e) < 0 ||
 		manifest_put_tx(s, c->repo, repo, c->manifest, &row, &c->digest,
 			c->strict ? PUT_STRICT : PUT_SIZES, e) < 0)
 		return -1;
@@ -174,7 +174,7 @@ static int apply_untag(struct store *s, const struct change *c, struct err *e)
 
 	if (check_pin(s, c->repo, c->tags[0], NULL, e) < 0)
 		return -1;
-	rc = META(s, tag_drop, c->repo, c->tags[0], e);
+	rc = meta_tag_drop(s->db, c->repo, c->tags[0], e);
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "no tag %s in %s", c->tags[0], c->repo);
 	return rc < 0 ? -1 : 0;
@@ -185,7 +185,7 @@ static int check_sets(struct store *s, const struct change *c, int64_t blob, str
 {
 	char text[DIGEST_TEXT_SIZE];
 	struct set_info set;
-	int rc = META(s, set_holding, c->repo, blob, &set, e);
+	int rc = meta_set_holding(s->db, c->repo, blob, &set, e);
 
 	if (rc <= 0)
 		return rc;
@@ -197,18 +197,18 @@ static int drop_link(struct store *s, const struct change *c, int64_t blob, stru
 {
 	if (check_sets(s, c, blob, e) < 0 || fault("change.drop", e) < 0)
 		return -1;
-	return META(s, link_drop, c->repo, blob, e);
+	return meta_link_drop(s->db, c->repo, blob, e);
 }
 
 static int apply_delete_manifest(struct store *s, const struct change *c, struct err *e)
 {
 	struct manifest_info info;
 	struct blob_row row;
-	int rc = META(s, manifest_by_digest, c->repo, &c->digest, &info, e);
+	int rc = manifest_by_digest(s, c->repo, &c->digest, &info, e);
 
 	if (rc <= 0)
 		return rc < 0 ? -1 : absent("manifest", &c->digest, c->repo, e);
-	if (META(s, blob_get, &c->digest, &row, e) < 0)
+	if (meta_blob_get(s->db, &c->digest, &row, e) < 0)
 		return -1;
 	return drop_link(s, c, row.id, e);
 }
@@ -217,7 +217,7 @@ static int check_need(struct store *s, const struct change *c, int64_t blob, str
 {
 	char text[DIGEST_TEXT_SIZE], by[DIGEST_TEXT_SIZE];
 	struct digest manifest;
-	int rc = META(s, needed_by, c->repo, blob, &manifest, e);
+	int rc = meta_needed_by(s->db, c->repo, blob, &manifest, e);
 
 	if (rc <= 0)
 		return rc;
@@ -229,9 +229,9 @@ static int apply_delete_blob(struct store *s, const struct change *c, struct err
 {
 	struct blob_row row;
 	uint64_t size;
-	int rc = META(s, repo_blob, c->repo, &c->digest, &size, e);
+	int rc = repo_has_blob(s, c->repo, &c->digest, &size, e);
 
-	if (rc < 0 || META(s, blob_get, &c->digest, &row, e) < 0)
+	if (rc < 0 || meta_blob_get(s->db, &c->digest, &row, e) < 0)
 		return -1;
 	if (rc == 0 || *row.media_type)
 		return absent("blob", &c->digest, c->repo, e);
@@ -280,12 +280,12 @@ static int apply_part(struct group *g, size_t i, struct err *e)
 	struct store *s = g->store;
 	struct err why = ERR_INIT;
 
-	if (META(s, part_begin, e) < 0)
+	if (db_savepoint(s->db, e) < 0)
 		return -1;
 	if (apply_one(g, i, &why) == 0)
-		return META(s, part_end, e);
+		return db_savepoint_release(s->db, e);
 	fail(g->changes[i], &why);
-	return META(s, part_undo, e);
+	return db_savepoint_undo(s->db, e);
 }
 
 static int record(struct group *g, struct err *e)
@@ -298,7 +298,7 @@ static int record(struct group *g, struct err *e)
 	for (size_t i = 0; i < g->count; i++)
 		if (g->changes[i]->rc == 0 && apply_part(g, i, e) < 0)
 			return -1;
-	s->names_changed = true;
+	s->index_dirty = true;
 	return tx_commit(&tx, e);
 }
 
@@ -315,9 +315,4 @@ int store_apply(struct store *s, struct change *const changes[], size_t count, s
 	for (size_t i = 0; i < count; i++)
 		fail(changes[i], e);
 	return -1;
-}
-
-int store_settle(struct store *s, struct err *e)
-{
-	return index_json_write(s, e);
 }

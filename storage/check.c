@@ -197,7 +197,7 @@ static int check_index(struct check *c, struct err *e)
 		problem(c, "S6", "%s", why.text);
 	if (rc <= 0)
 		return rc;
-	if (tx_look(s, &look, e) < 0 || standing_find(s, &st, e) < 0)
+	if (tx_snapshot(s, &look, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
 	/* An older moat's has no number, and is written again by the next writing opening. */
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
@@ -223,8 +223,8 @@ int store_check_telling(struct store *s, bool deep, const struct check_events *e
 	struct check c = { .store = s, .deep = deep, .events = events, .report = report };
 
 	*report = (struct check_report){ .problems = 0 };
-	if (META(s, blob_each, check_row, &c, e) < 0 || check_files(&c, e) < 0 ||
-		META(s, broken, check_rows, &c, e) < 0)
+	if (meta_blob_each(s->db, check_row, &c, e) < 0 || check_files(&c, e) < 0 ||
+		meta_broken(s->db, check_rows, &c, e) < 0)
 		return -1;
 	return check_index(&c, e) < 0 ? unread(&c, "S6", "index.json", e) : 0;
 }

@@ -1,12 +1,11 @@
 /* The default engine: blobs in local files, metadata in SQLite beside them. */
 #include "storage/blobs_fs.h"
-#include "storage/meta_sqlite.h"
+#include "storage/engine.h"
 
 #include "storage/base/banned.h"
 
 const struct engine engine_local = {
 	.name = "local files and SQLite",
 	.open_blobs = blobs_fs_open,
-	.open_meta = meta_sqlite_open,
-	.drop_meta = meta_sqlite_drop,
+	.db = &db_sqlite,
 };

@@ -75,10 +75,10 @@ static int add_manifest(
 	struct blob_row subject = { .id = 0 };
 
 	if (m->has_subject &&
-		META(s, blob_want, &m->subject.digest, m->subject.size, &subject, e) < 0)
+		meta_blob_want(s->db, &m->subject.digest, m->subject.size, &subject, e) < 0)
 		return -1;
-	return META(s, manifest_add, id, m->media_type, manifest_artifact_type(m), subject.id,
-		whole, e);
+	return meta_manifest_add(
+		s->db, id, m->media_type, manifest_artifact_type(m), subject.id, whole, e);
 }
 
 /* The row of a descriptor, made when there is none. NULL: failed. */
@@ -89,7 +89,7 @@ static struct put_row *row_of(
 	struct put_row *row;
 	int held;
 
-	if (META(s, blob_want, &d->digest, d->size, blob, e) < 0)
+	if (meta_blob_want(s->db, &d->digest, d->size, blob, e) < 0)
 		return NULL;
 	held = row_held(s, &d->digest, blob, e);
 	if (held < 0)
@@ -107,13 +107,13 @@ static int name_manifest(
 {
 	struct blob_row row;
 
-	if (META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+	if (meta_blob_want(s->db, &d->digest, d->size, &row, e) < 0)
 		return -1;
 	*id = row.id;
-	if (!*row.media_type && META(s, manifest_add, row.id, d->media_type ? d->media_type : "",
+	if (!*row.media_type && meta_manifest_add(s->db, row.id, d->media_type ? d->media_type : "",
 					"", 0, false, e) < 0)
 		return -1;
-	return META(s, link_add, repo, row.id, e);
+	return meta_link_add(s->db, repo, row.id, e);
 }
 
 /* --- the walk -------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static int put_read(void *ctx, const struct digest *d, struct buf *out, struct e
 	struct store *s = p->store;
 	int rc = blob_read(s, d, MANIFEST_MAX, out, e);
 
-	return rc < 0 && p->again && err_is_loss(e->code) ? META(s, blob_lost, d, e) : rc;
+	return rc < 0 && p->again && err_is_loss(e->code) ? meta_blob_lost(s->db, d, e) : rc;
 }
 
 static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
@@ -185,7 +185,7 @@ static int drop_if_bad(
 	if (f.fault == BLOB_GOOD)
 		return 0;
 	row->live = false;
-	return META(s, blob_lost, &d->digest, e);
+	return meta_blob_lost(s->db, &d->digest, e);
 }
 
 static int put_held(void *ctx, const struct walk_node *n, struct err *e)
@@ -208,7 +208,7 @@ static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 	if (!blob.live || !p->held || !is_whole(n, &blob))
 		return blob.live;
 	row->put = true;
-	return META(s, link_image, p->repo, row->id, e);
+	return meta_link_image(s->db, p->repo, row->id, e);
 }
 
 static int put_edge(struct put *p, int64_t id, const struct edge *edge, bool *put, struct err *e)
@@ -220,7 +220,7 @@ static int put_edge(struct put *p, int64_t id, const struct edge *edge, bool *pu
 	if (!row)
 		row = row_of(p, edge->to, &blob, e); /* a child that is not wanted */
 	*put = row && row->put;
-	return row ? META(s, edge_add, id, row->id, edge->role, e) : -1;
+	return row ? meta_edge_add(s->db, id, row->id, edge->role, e) : -1;
 }
 
 /* Is the manifest in the set only as somebody's blob? Then what it needs was not put into the inventory. */
@@ -266,7 +266,7 @@ static int put_image(struct put *p, const struct walk_node *n, struct put_row *r
 			return -1;
 	}
 	row->put = true;
-	return META(s, link_image, p->repo, row->id, e);
+	return meta_link_image(s->db, p->repo, row->id, e);
 }
 
 /* A blob by itself in an index. */
@@ -278,7 +278,7 @@ static int put_plain(struct put *p, const struct edge *edge, struct err *e)
 	if (!row || (!row->live && !p->again) || edge_is_manifest(edge))
 		return 0;
 	row->put = true;
-	return META(s, link_add, p->repo, row->id, e);
+	return meta_link_add(s->db, p->repo, row->id, e);
 }
 
 static int put_index(struct put *p, struct put_row *row, const struct manifest *m, struct err *e)
@@ -300,7 +300,7 @@ static int put_index(struct put *p, struct put_row *row, const struct manifest *
 	if (m->count && !whole && !p->held)
 		return put_misses(p, "manifest", &m->items[0].digest, NULL, e);
 	row->put = true;
-	return META(s, link_add, p->repo, row->id, e);
+	return meta_link_add(s->db, p->repo, row->id, e);
 }
 
 static int put_leave(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
@@ -337,7 +337,7 @@ int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const ch
 	AUTO(put_release) struct put p = { .store = s, .repo = repo, .held = held };
 	struct descriptor root = { .digest = *d, .media_type = media_type };
 	struct blob_row blob;
-	int rc = META(s, blob_get, d, &blob, e);
+	int rc = meta_blob_get(s->db, d, &blob, e);
 
 	if (rc > 0)
 		rc = row_held(s, d, &blob, e);
@@ -364,9 +364,9 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 	struct store *s = p->store;
 	struct blob_row row;
 	uint64_t size;
-	int linked = META(s, repo_blob, p->repo, &d->digest, &size, e);
+	int linked = repo_has_blob(s, p->repo, &d->digest, &size, e);
 
-	if (linked < 0 || META(s, blob_want, &d->digest, d->size, &row, e) < 0)
+	if (linked < 0 || meta_blob_want(s->db, &d->digest, d->size, &row, e) < 0)
 		return -1;
 	if (linked > 0)
 		linked = row_held(s, &d->digest, &row, e);
@@ -380,7 +380,7 @@ static int push_edge(struct push *p, const struct descriptor *d, enum edge_role 
 	}
 	if (!linked && (role == EDGE_CONFIG || role == EDGE_LAYER))
 		p->whole = false;
-	return META(s, edge_add, p->manifest, row.id, role, e);
+	return meta_edge_add(s->db, p->manifest, row.id, role, e);
 }
 
 static int push_edges(struct push *p, const struct manifest *m, struct err *e)
@@ -401,7 +401,7 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 		.store = s, .repo = repo, .manifest = row->id, .check = check, .whole = true
 	};
 	uint64_t size;
-	int linked = META(s, repo_blob, repo, d, &size, e);
+	int linked = repo_has_blob(s, repo, d, &size, e);
 
 	if (linked < 0)
 		return -1;
@@ -415,7 +415,7 @@ int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const st
 		return -1;
 	if (p.whole && add_manifest(s, m, row->id, true, e) < 0)
 		return -1;
-	return fault("push.link", e) < 0 ? -1 : META(s, link_add, repo_id, row->id, e);
+	return fault("push.link", e) < 0 ? -1 : meta_link_add(s->db, repo_id, row->id, e);
 }
 
 /* --- after a rebuild ------------------------------------------------------------------------- */
@@ -426,7 +426,7 @@ static int remake_root(struct put *p, const struct descriptor *d, int64_t *id, s
 	struct descriptor root = { .digest = d->digest, .media_type = d->media_type };
 	struct blob_row blob;
 
-	if (META(s, blob_want, &d->digest, d->size, &blob, e) < 0)
+	if (meta_blob_want(s->db, &d->digest, d->size, &blob, e) < 0)
 		return -1;
 	if (!blob.live)
 		return name_manifest(s, p->repo, d, id, e) < 0 ? -1 : 1;
@@ -442,11 +442,11 @@ static int remake_whole(struct store *s, int64_t repo, const struct descriptor *
 	struct put p = { .store = s, .repo = repo, .held = held, .again = true };
 	struct err why = ERR_INIT;
 
-	if (META(s, part_begin, e) < 0)
+	if (db_savepoint(s->db, e) < 0)
 		return -1;
 	if (remake_root(&p, d, id, &why) > 0)
-		return META(s, part_end, e) < 0 ? -1 : 1;
-	if (META(s, part_undo, e) < 0)
+		return db_savepoint_release(s->db, e) < 0 ? -1 : 1;
+	if (db_savepoint_undo(s->db, e) < 0)
 		return -1;
 	*e = why;
 	return why.code == ERR_INPUT || why.code == ERR_INCOMPLETE ? 0 : -1;
@@ -460,7 +460,7 @@ static int read_left(struct store *s, const struct descriptor *d, struct manifes
 	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
 
 	if (rc < 0 && err_is_loss(e->code))
-		return META(s, blob_lost, &d->digest, e) < 0 ? -1 : 0;
+		return meta_blob_lost(s->db, &d->digest, e) < 0 ? -1 : 0;
 	if (rc <= 0)
 		return rc;
 	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)
@@ -491,14 +491,14 @@ static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
 		return -1;
 	if (rc == 0)
 		return name_manifest(s, repo_id, d, id, e);
-	if (META(s, blob_get, &d->digest, &row, e) < 0 ||
+	if (meta_blob_get(s->db, &d->digest, &row, e) < 0 ||
 		manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e) < 0)
 		return -1;
 	*id = row.id;
 	if (links == LINKS_ALONE)
 		return 0;
 	/* Its edges are known now; once they are linked it may be whole. */
-	if (META(s, link_needed, repo_id, row.id, e) < 0)
+	if (meta_link_needed(s->db, repo_id, row.id, e) < 0)
 		return -1;
 	return manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e);
 }
@@ -520,9 +520,9 @@ int image_restore(struct store *s, const char *repo, const char *tag, const stru
 {
 	int64_t repo_id = 0, id = 0;
 
-	if (repo_check(repo, e) < 0 || META(s, repo_make, repo, &repo_id, e) < 0 ||
+	if (repo_check(repo, e) < 0 || meta_repo_make(s->db, repo, &repo_id, e) < 0 ||
 		remake(s, repo, repo_id, d, links, &id, e) < 0 ||
-		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
+		(tag && meta_tag_put(s->db, repo_id, tag, id, e) < 0))
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
 	return 0;
 }
@@ -534,11 +534,11 @@ int image_put(struct store *s, const char *repo, const char *tag, const struct d
 	int64_t repo_id = 0, id = 0;
 
 	if (repo_check(repo, e) < 0 || (tag && ref_check_tag(span_of(tag), e) < 0) ||
-		tx_begin(s, &tx, e) < 0 || META(s, repo_make, repo, &repo_id, e) < 0)
+		tx_begin(s, &tx, e) < 0 || meta_repo_make(s->db, repo, &repo_id, e) < 0)
 		return -1;
 	if (image_put_tx(s, repo_id, d, media_type, NULL, &id, e) <= 0 ||
-		(tag && META(s, tag_put, repo_id, tag, id, e) < 0))
+		(tag && meta_tag_put(s->db, repo_id, tag, id, e) < 0))
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
-	s->names_changed = true;
+	s->index_dirty = true;
 	return tx_commit(&tx, e);
 }

@@ -69,7 +69,7 @@ static int size_of(struct listing *l, const struct digest *d, uint64_t *size, st
 	struct store *s = l->store;
 	struct blob_row row;
 
-	if (META(s, blob_get, d, &row, e) < 0)
+	if (meta_blob_get(s->db, d, &row, e) < 0)
 		return -1;
 	*size = row.size;
 	return 0;
@@ -128,7 +128,7 @@ static int list_set(void *ctx, const struct set_row *row, struct err *e)
 	char accepted[24], order[24], generation[24], activation[24];
 
 	if (size_of(l, &info->digest, &item.d.size, e) < 0 ||
-		META(s, generations, info->name, row->id, add_generation, &history, e) < 0)
+		meta_generations(s->db, info->name, row->id, add_generation, &history, e) < 0)
 		return -1;
 	snprintf(accepted, sizeof(accepted), "%" PRId64, info->accepted);
 	snprintf(order, sizeof(order), "%" PRId64, row->id);
@@ -181,14 +181,14 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(listing_release)
 	struct listing l = { .store = s, .fn = fn, .ctx = ctx, .out = BUF_INIT };
-	struct names_state state;
+	struct index_state state;
 
-	if (META(s, names_state, &state, e) < 0)
+	if (meta_index_state(s->db, &state, e) < 0)
 		return -1;
 	buf_printf(&l.out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64 INDEX_SERIAL_END INDEX_LIST,
 		state.changed);
-	if (META(s, set_each, NULL, list_set, &l, e) < 0 ||
-		META(s, names_each, list_name, &l, e) < 0)
+	if (meta_set_each(s->db, NULL, list_set, &l, e) < 0 ||
+		meta_index_names(s->db, list_name, &l, e) < 0)
 		return -1;
 	buf_str(&l.out, l.count ? "\n]}\n" : "]}\n");
 	return hand_on(&l, e);
@@ -224,9 +224,9 @@ static int write_piece(void *ctx, struct span piece, struct err *e)
 static int is_stale(struct settling *l, struct err *e)
 {
 	struct store *s = l->store;
-	struct names_state now;
+	struct index_state now;
 
-	if (META(s, names_state, &now, e) < 0)
+	if (meta_index_state(s->db, &now, e) < 0)
 		return -1;
 	l->state = now.changed;
 	return now.changed != now.written;
@@ -237,7 +237,7 @@ static int write_stage(struct settling *l, struct err *e)
 {
 	AUTO(tx_abort) struct store *look = NULL;
 	struct store *s = l->store;
-	int rc = tx_look(s, &look, e);
+	int rc = tx_snapshot(s, &look, e);
 
 	if (rc == 0)
 		rc = is_stale(l, e);
@@ -266,7 +266,7 @@ int settle_begin(struct store *s, struct settling **out, struct err *e)
 	if (rc > 0)
 		*out = STEAL(l);
 	else
-		s->names_changed = false;
+		s->index_dirty = false;
 	return rc;
 }
 
@@ -278,7 +278,7 @@ static int put_in_place(struct settling *l, struct err *e)
 	int rc = tx_begin(s, &tx, e);
 
 	if (rc == 0)
-		rc = META(s, names_written, l->state, e);
+		rc = meta_index_written(s->db, l->state, e);
 	if (rc <= 0)
 		return rc;
 	if (fault("index.write", e) < 0 || BLOBS_STAGE(s, index_put, l->stage, e) < 0)
@@ -292,7 +292,7 @@ int settle_end(struct settling **list, struct err *e)
 
 	if (put_in_place(l, e) < 0)
 		return err_ctx(e, "index.json");
-	l->store->names_changed = false;
+	l->store->index_dirty = false;
 	return 0;
 }
 
@@ -302,4 +302,9 @@ int index_json_write(struct store *s, struct err *e)
 	int rc = settle_begin(s, &l, e);
 
 	return rc > 0 ? settle_end(&l, e) : rc;
+}
+
+int store_settle(struct store *s, struct err *e)
+{
+	return index_json_write(s, e);
 }

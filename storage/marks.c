@@ -13,23 +13,6 @@
 
 #define PLACE_MAX 200 /* bytes */
 
-int blobs_after(struct store *s, struct blob_cursor *at, unsigned max, scan_fn *fn, void *ctx,
-	struct err *e)
-{
-	return META(s, blobs_after, at, max, fn, ctx, e);
-}
-
-int blobs_oldest(struct store *s, int64_t *checked, struct err *e)
-{
-	return META(s, blob_oldest, checked, e);
-}
-
-int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
-	struct err *e)
-{
-	return META(s, blob_users, d, max, fn, ctx, e);
-}
-
 /* --- marks -------------------------------------------------------------------------------------- */
 
 int store_may_mark(struct store *s, struct err *e)

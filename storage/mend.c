@@ -142,7 +142,7 @@ int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
 	const struct pace *pace, struct finding *f, struct err *e)
 {
 	struct blob_row row;
-	int rc = META(s, blob_get, d, &row, e);
+	int rc = meta_blob_get(s->db, d, &row, e);
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
@@ -171,11 +171,12 @@ static int record_passed(struct store *s, struct err *e)
 	for (size_t i = 0; i < s->passed_count; i++) {
 		const struct passed *p = &s->passed[i];
 		struct blob_row row;
-		int rc = META(s, blob_get, &p->digest, &row, e);
+		int rc = meta_blob_get(s->db, &p->digest, &row, e);
 
 		/* Unless others found it bad, or put another file there, meanwhile. */
-		if (rc < 0 || (rc > 0 && row.live && row.size == p->size &&
-				      META(s, blob_proved, &p->digest, p->size, p->stamp, e) < 0))
+		if (rc < 0 ||
+			(rc > 0 && row.live && row.size == p->size &&
+				meta_blob_proved(s->db, &p->digest, p->size, p->stamp, e) < 0))
 			return -1;
 	}
 	return tx_commit(&tx, e);
@@ -221,8 +222,8 @@ static int forget_row(struct store *s, const struct finding *f, struct err *e)
 	rc = BLOBS(s, look, &f->digest, &now, e);
 	if (rc <= 0 || !same_file(&now, &f->file))
 		return rc < 0 ? -1 : 0;
-	rc = META(s, blob_get, &f->digest, &row, e);
-	if (rc < 0 || (rc > 0 && row.live && META(s, blob_lost, &f->digest, e) < 0))
+	rc = meta_blob_get(s->db, &f->digest, &row, e);
+	if (rc < 0 || (rc > 0 && row.live && meta_blob_lost(s->db, &f->digest, e) < 0))
 		return -1;
 	return tx_commit(&tx, e) < 0 ? -1 : 1;
 }

@@ -173,7 +173,7 @@ static int add_blob(void *ctx, const struct digest *d, uint64_t size, struct err
 	if (size == BLOB_SIZE_UNKNOWN)
 		return err_set(
 			e, ERR_IO, "blob %s: its file cannot be looked at", digest_text(d, text));
-	return META(s, blob_live, d, size, e);
+	return meta_blob_live(s->db, d, size, e);
 }
 
 static int skip_stray(void *ctx, const char *what, struct err *e)
@@ -235,7 +235,7 @@ static int activate(struct store *s, const struct activation *a, struct err *e)
 	const struct set_info *info = &a->set->row.info;
 	bool current = info->active && a->generation->number == info->generation;
 
-	return META(s, generation_add, info->name, a->set->row.id, a->generation, current, e);
+	return meta_generation_add(s->db, info->name, a->set->row.id, a->generation, current, e);
 }
 
 static int add_activations(struct rebuild *r, struct err *e)
@@ -312,11 +312,11 @@ static int make(struct rebuild *r, const struct standing *st, struct err *e)
 {
 	struct store *s = r->store;
 
-	if (index_json_each(s, find, r, e) < 0 || check_ours(r, e) < 0 || META(s, clear, e) < 0 ||
+	if (index_json_each(s, find, r, e) < 0 || check_ours(r, e) < 0 || db_clear(s->db, e) < 0 ||
 		fault("rebuild.clear", e) < 0 || BLOBS(s, scan, add_blob, skip_stray, r, e) < 0 ||
 		add_sets(r, e) < 0 || index_json_each(s, add_tag, r, e) < 0)
 		return -1;
-	return META(s, names_made, st->index.serial, e);
+	return meta_index_made(s->db, st->index.serial, e);
 }
 
 /* A writer that waited for the lock finds it done. */
@@ -328,7 +328,7 @@ static int rebuild(struct store *s, struct err *e)
 
 	if (tx_begin(s, &tx, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
-	if (st.due == DUE_INDEX && META(s, names_changed, e) < 0)
+	if (st.due == DUE_INDEX && meta_index_dirty(s->db, e) < 0)
 		return -1;
 	if ((st.due == DUE_LOST || st.due == DUE_BEHIND) && make(&r, &st, e) < 0)
 		return err_ctx(e, "make the database again");
@@ -344,13 +344,4 @@ int rebuild_if_due(struct store *s, struct err *e)
 	if (st.due != NOT_DUE && rebuild(s, e) < 0)
 		return -1;
 	return sets_remake(s, e);
-}
-
-int store_rebuild(const char *dir, struct err *e)
-{
-	AUTO(store_close) struct store *s = NULL;
-
-	if (engine_local.drop_meta(dir, e) < 0)
-		return err_ctx(e, "rebuild %s", dir);
-	return store_open(&s, dir, STORE_WRITE, e);
 }

@@ -16,29 +16,13 @@ int repo_check(const char *repo, struct err *e)
 	return 0;
 }
 
-int repo_has_blob(
-	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e)
-{
-	return META(s, repo_blob, repo, d, size, e);
-}
-
-int repo_exists(struct store *s, const char *repo, struct err *e)
-{
-	return META(s, repo_has, repo, e);
-}
-
-int repos_with_blob(struct store *s, const struct digest *d, name_fn *fn, void *ctx, struct err *e)
-{
-	return META(s, repos_with, d, fn, ctx, e);
-}
-
 /* The owner is looked for first: what is not pinned, was put. */
 static int find_owner(
 	struct store *s, const char *repo, const char *tag, struct tag_owner *out, struct err *e)
 {
 	struct manifest_info info;
 	struct set_info set;
-	int rc = META(s, tag_pinned, repo, tag, &set, &out->digest, e);
+	int rc = meta_tag_pinned(s->db, repo, tag, &set, &out->digest, e);
 
 	if (rc > 0) {
 		memcpy(out->set, set.name, sizeof(out->set));
@@ -46,7 +30,7 @@ static int find_owner(
 	}
 	if (rc != 0)
 		return rc;
-	rc = META(s, manifest_by_tag, repo, tag, &info, e);
+	rc = manifest_by_tag(s, repo, tag, &info, e);
 	if (rc > 0)
 		out->digest = info.digest;
 	return rc;
@@ -58,41 +42,7 @@ int tag_owner_get(
 	AUTO(tx_abort) struct store *look = NULL;
 
 	*out = (struct tag_owner){ .set = "" };
-	return tx_look(s, &look, e) < 0 ? -1 : find_owner(s, repo, tag, out, e);
-}
-
-int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,
-	struct err *e)
-{
-	return META(s, manifest_by_tag, repo, tag, out, e);
-}
-
-int manifest_by_digest(struct store *s, const char *repo, const struct digest *d,
-	struct manifest_info *out, struct err *e)
-{
-	return META(s, manifest_by_digest, repo, d, out, e);
-}
-
-int manifest_index_of(struct store *s, const char *repo, const struct digest *d,
-	struct manifest_info *out, struct err *e)
-{
-	return META(s, index_of, repo, d, out, e);
-}
-
-int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,
-	void *ctx, struct err *e)
-{
-	return META(s, referrers, repo, d, fn, ctx, e);
-}
-
-int list_conflicts(struct store *s, conflict_fn *fn, void *ctx, struct err *e)
-{
-	return META(s, conflicts, fn, ctx, e);
-}
-
-int list_hosts(struct store *s, name_fn *fn, void *ctx, struct err *e)
-{
-	return META(s, hosts, fn, ctx, e);
+	return tx_snapshot(s, &look, e) < 0 ? -1 : find_owner(s, repo, tag, out, e);
 }
 
 /* --- pages ---------------------------------------------------------------------------------- */
@@ -121,12 +71,12 @@ int page_tags(struct store *s, const char *repo, const char *after, unsigned max
 	void *ctx, bool *more, struct err *e)
 {
 	struct page p = { fn, ctx, max, false };
-	int rc = META(s, repo_has, repo, e);
+	int rc = repo_exists(s, repo, e);
 
 	*more = false;
 	if (rc <= 0)
 		return rc;
-	rc = META(s, tags_after, repo, after ? after : "", max + 1, page_name, &p, e);
+	rc = meta_tags_after(s->db, repo, after ? after : "", max + 1, page_name, &p, e);
 	*more = p.more;
 	return rc < 0 ? rc : 1;
 }
@@ -135,7 +85,7 @@ int page_repos(struct store *s, const char *after, unsigned max, name_fn *fn, vo
 	struct err *e)
 {
 	struct page p = { fn, ctx, max, false };
-	int rc = META(s, repos_after, after ? after : "", max + 1, page_name, &p, e);
+	int rc = meta_repos_after(s->db, after ? after : "", max + 1, page_name, &p, e);
 
 	*more = p.more;
 	return rc < 0 ? rc : 1;

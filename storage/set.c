@@ -44,7 +44,7 @@ static int read_held(struct accept *a, const struct digest *d, const char *what,
 	int rc = blob_read(s, d, limit, out, e);
 
 	if (rc < 0 && a->again && err_is_loss(e->code))
-		rc = META(s, blob_lost, d, e);
+		rc = meta_blob_lost(s->db, d, e);
 	if (rc == 0)
 		return err_set(
 			e, ERR_INCOMPLETE, "the %s %s is not held", what, digest_text(d, text));
@@ -92,7 +92,7 @@ static int line_held(struct accept *a, const struct inventory_line *line, struct
 	if (rc <= 0 || size == line->size)
 		return rc;
 	if (a->again)
-		return META(s, blob_lost, &line->digest, e); /* it was of that size once */
+		return meta_blob_lost(s->db, &line->digest, e); /* it was of that size once */
 	return err_set(e, ERR_CORRUPT, "the inventory says that %s has %llu bytes, it has %llu",
 		digest_text(&line->digest, text), (unsigned long long)line->size,
 		(unsigned long long)size);
@@ -125,7 +125,7 @@ static int known(struct accept *a, struct err *e)
 	struct store *s = a->store;
 	char text[DIGEST_TEXT_SIZE];
 	struct set_row row;
-	int rc = META(s, set_get, NULL, a->set.name, a->set.version, &row, e);
+	int rc = meta_set_get(s->db, NULL, a->set.name, a->set.version, &row, e);
 
 	if (rc <= 0)
 		return rc;
@@ -145,8 +145,8 @@ static int own_rows(struct accept *a, struct err *e)
 	char repo[REF_TEXT_SIZE];
 
 	set_ref(&a->set, &ref);
-	if (META(s, repo_make, ref_name(&ref, repo), &a->repo, e) < 0 ||
-		META(s, blob_get, a->offer->digest, &row, e) < 0)
+	if (meta_repo_make(s->db, ref_name(&ref, repo), &a->repo, e) < 0 ||
+		meta_blob_get(s->db, a->offer->digest, &row, e) < 0)
 		return -1;
 	a->blob = row.id;
 	return 0;
@@ -164,13 +164,14 @@ static int add_set(struct accept *a, struct err *e)
 	for (size_t i = 0; i < a->set.count; i++)
 		info.pins += a->set.entries[i].role == SET_PIN;
 	if (a->id)
-		return META(s, set_update, a->id, &info, e);
+		return meta_set_update(s->db, a->id, &info, e);
 	if (fault("set.row", e) < 0 ||
-		META(s, manifest_add, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, true, e) < 0 ||
-		META(s, link_add, a->repo, a->blob, e) < 0 ||
-		META(s, tag_put, a->repo, a->set.version, a->blob, e) < 0)
+		meta_manifest_add(s->db, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, true, e) <
+			0 ||
+		meta_link_add(s->db, a->repo, a->blob, e) < 0 ||
+		meta_tag_put(s->db, a->repo, a->set.version, a->blob, e) < 0)
 		return -1;
-	return META(s, set_add, a->blob, &info, &a->id, e);
+	return meta_set_add(s->db, a->blob, &info, &a->id, e);
 }
 
 static int put_image(struct accept *a, int64_t repo, const struct descriptor *d,
@@ -189,13 +190,13 @@ static int add_entry(struct accept *a, const struct set_entry *entry, struct err
 	struct store *s = a->store;
 	int64_t repo = 0, id = 0;
 
-	if (fault("set.entry", e) < 0 || META(s, repo_make, entry->name, &repo, e) < 0 ||
+	if (fault("set.entry", e) < 0 || meta_repo_make(s->db, entry->name, &repo, e) < 0 ||
 		put_image(a, repo, &d, &a->held, &id, e) < 0 ||
-		META(s, edge_add, a->blob, id, EDGE_CHILD, e) < 0)
+		meta_edge_add(s->db, a->blob, id, EDGE_CHILD, e) < 0)
 		return err_ctx(e, "%s%s%s", entry->name, *entry->tag ? ":" : "", entry->tag);
 	if (entry->role != SET_PIN)
 		return 0;
-	return META(s, pin_add, a->id, repo, entry->tag, id, e);
+	return meta_pin_add(s->db, a->id, repo, entry->tag, id, e);
 }
 
 static int add_all(struct accept *a, struct err *e)
@@ -216,9 +217,9 @@ static int add_signature(struct accept *a, const struct set_signature *sig, stru
 
 	if (put_image(a, a->repo, &d, NULL, &id, e) < 0)
 		return err_ctx(e, "signature");
-	if (sig->tag[0] && META(s, tag_put, a->repo, sig->tag, id, e) < 0)
+	if (sig->tag[0] && meta_tag_put(s->db, a->repo, sig->tag, id, e) < 0)
 		return -1;
-	return META(s, signature_add, a->id, id, sig, e);
+	return meta_signature_add(s->db, a->id, id, sig, e);
 }
 
 static int accept_tx(struct accept *a, struct err *e)
@@ -245,7 +246,7 @@ static int activate_tx(struct accept *a, struct err *e)
 		buf_printf(&takes, "%s%s", i ? "," : "", a->offer->take[i]);
 	if (fault("set.activate", e) < 0)
 		return -1;
-	return META(s, activate, a->set.name, a->id, takes.data, e);
+	return meta_activate(s->db, a->set.name, a->id, takes.data, e);
 }
 
 /* Does what was compared still hold? The number tells at once; when it differs, the tags of others may
@@ -254,10 +255,10 @@ static int unchanged(struct accept *a, struct err *e)
 {
 	AUTO(set_changes_release) struct set_changes now = SET_CHANGES_INIT;
 	struct store *s = a->store;
-	struct names_state state;
+	struct index_state state;
 	int rc;
 
-	if (META(s, names_state, &state, e) < 0)
+	if (meta_index_state(s->db, &state, e) < 0)
 		return -1;
 	if (state.changed == a->changes.state)
 		return 1;
@@ -355,9 +356,9 @@ static int read_left(struct accept *a, struct err *e)
 static int is_there(struct store *s, const struct accept *a, struct err *e)
 {
 	struct set_row row;
-	int rc = META(s, set_get, a->offer->digest, NULL, NULL, &row, e);
+	int rc = meta_set_get(s->db, a->offer->digest, NULL, NULL, &row, e);
 
-	return rc != 0 ? rc : META(s, set_get, NULL, a->set.name, a->set.version, &row, e);
+	return rc != 0 ? rc : meta_set_get(s->db, NULL, a->set.name, a->set.version, &row, e);
 }
 
 int set_restore(struct store *s, struct set_row *row, uint64_t size,
@@ -382,7 +383,7 @@ int set_restore(struct store *s, struct set_row *row, uint64_t size,
 	row->id = 0;
 	if (there != 0)
 		return there < 0 ? -1 : 0;
-	if (META(s, blob_want, &row->info.digest, size, &blob, e) < 0 ||
+	if (meta_blob_want(s->db, &row->info.digest, size, &blob, e) < 0 ||
 		(rc > 0 && complete(&a, e) < 0) || own_rows(&a, e) < 0 || add_all(&a, e) < 0)
 		return -1;
 	row->id = a.id;
@@ -442,7 +443,7 @@ int sets_remake(struct store *s, struct err *e)
 {
 	AUTO(broken_sets_release) struct broken_sets b = { .count = 0 };
 
-	if (META(s, set_each, NULL, gather_broken, &b, e) < 0)
+	if (meta_set_each(s->db, NULL, gather_broken, &b, e) < 0)
 		return -1;
 	for (size_t i = 0; i < b.count; i++)
 		if (remake(s, &b.rows[i], e) < 0)
@@ -451,12 +452,6 @@ int sets_remake(struct store *s, struct err *e)
 }
 
 /* --- finding -------------------------------------------------------------------------------- */
-
-int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,
-	size_t *count, struct err *e)
-{
-	return META(s, signatures, set, sigs, count, e);
-}
 
 struct set_caller {
 	set_fn *fn;
@@ -474,7 +469,7 @@ int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
 {
 	struct set_caller caller = { fn, ctx };
 
-	return META(s, set_each, NULL, hand_over, &caller, e);
+	return meta_set_each(s->db, NULL, hand_over, &caller, e);
 }
 
 /* Is it written like a digest? */
@@ -495,9 +490,9 @@ int set_find(struct store *s, const char *which, struct set_info *out, struct er
 	int rc;
 
 	if (find_digest(which, &d))
-		rc = META(s, set_get, &d, NULL, NULL, &row, e);
+		rc = meta_set_get(s->db, &d, NULL, NULL, &row, e);
 	else
-		rc = META(s, set_get, NULL, *which ? name : NULL,
+		rc = meta_set_get(s->db, NULL, *which ? name : NULL,
 			strchr(which, ':') ? version.data : NULL, &row, e);
 	if (rc > 0)
 		*out = row.info;

@@ -278,7 +278,7 @@ static int add_signatures(struct store *s, const struct digest *set, struct buf 
 	char text[DIGEST_TEXT_SIZE];
 	size_t count = 0;
 
-	if (META(s, signatures, set, &list, &count, e) < 0)
+	if (set_signatures(s, set, &list, &count, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		buf_printf(out, "%s %s\n", digest_text(&list[i].digest, text), list[i].tag);
@@ -305,12 +305,12 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 	struct set_changes *out, struct err *e)
 {
 	struct comparison c = { .set = set, .offer = offer, .out = out };
-	struct names_state state;
+	struct index_state state;
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
-	if (META(s, names_state, &state, e) < 0 ||
-		META(s, set_each, set->name, compare_version, &c, e) < 0 ||
-		META(s, claims, set, add_claim, &c, e) < 0 || look_at_signatures(s, &c, e) < 0)
+	if (meta_index_state(s->db, &state, e) < 0 ||
+		meta_set_each(s->db, set->name, compare_version, &c, e) < 0 ||
+		meta_claims(s->db, set, add_claim, &c, e) < 0 || look_at_signatures(s, &c, e) < 0)
 		return -1;
 	out->state = state.changed;
 	out->gap = c.versions && !out->held && !digest_eq(&c.newest, &set->previous);
@@ -325,7 +325,7 @@ int set_compare(struct store *s, const struct set *set, const struct set_offer *
 	AUTO(tx_abort) struct store *look = NULL;
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
-	if (check_take(offer, e) < 0 || tx_look(s, &look, e) < 0)
+	if (check_take(offer, e) < 0 || tx_snapshot(s, &look, e) < 0)
 		return -1;
 	return set_compare_tx(s, set, offer, out, e);
 }

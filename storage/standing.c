@@ -62,7 +62,7 @@ static int lists_more(struct store *s, struct err *e)
 {
 	AUTO(comparing_release) struct comparing c = { .count = 0 };
 
-	if (META(s, set_each, NULL, gather_set, &c, e) < 0 ||
+	if (meta_set_each(s->db, NULL, gather_set, &c, e) < 0 ||
 		index_json_each(s, compare_listed, &c, e) < 0)
 		return -1;
 	return c.behind;
@@ -70,7 +70,7 @@ static int lists_more(struct store *s, struct err *e)
 
 static int compare_states(struct store *s, struct standing *st, struct err *e)
 {
-	const struct names_state *now = &st->now;
+	const struct index_state *now = &st->now;
 	int rc = 0;
 
 	if (now->written == 0) {
@@ -100,8 +100,8 @@ int standing_find(struct store *s, struct standing *st, struct err *e)
 	if (rc < 0)
 		*e = unread;
 	/* Asking for the change is what lets a reader without rights see a newer file. */
-	if ((rc < 0 && unread.code != ERR_INPUT) || META(s, change, &change, e) < 0 ||
-		META(s, names_state, &st->now, e) < 0)
+	if ((rc < 0 && unread.code != ERR_INPUT) || db_change(s->db, &change, e) < 0 ||
+		meta_index_state(s->db, &st->now, e) < 0)
 		return -1;
 	if (rc >= 0)
 		return compare_states(s, st, e);

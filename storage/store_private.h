@@ -16,9 +16,9 @@ struct passed {
 
 struct store {
 	struct blobs *blobs;
-	struct meta *meta;
+	struct db *db;
 	enum store_mode mode;
-	bool names_changed; /* by this handle, since index.json was last written */
+	bool index_dirty; /* by this handle, since index.json was last written */
 	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
 	struct blob_writer *writers; /* of this handle; none waits for another */
 	struct store_care care;
@@ -28,10 +28,9 @@ struct store {
 	size_t passed_count;
 };
 
-/* The tables, without the noise. */
+/* The table, without the noise. */
 #define BLOBS(s, call, ...) ((s)->blobs->ops->call((s)->blobs, ##__VA_ARGS__))
 #define BLOBS_STAGE(s, call, ...) ((s)->blobs->ops->call(__VA_ARGS__))
-#define META(s, call, ...) ((s)->meta->ops->call((s)->meta, ##__VA_ARGS__))
 
 /* A transaction by scope: what was not committed is rolled back.
  *
@@ -43,7 +42,7 @@ MUST int tx_begin(struct store *s, struct store **tx, struct err *e);
 MUST int tx_commit(struct store **tx, struct err *e);
 void tx_abort(struct store **tx);
 /* Reads of one state, without keeping writers waiting: `tx` ends by tx_abort(). */
-MUST int tx_look(struct store *s, struct store **tx, struct err *e);
+MUST int tx_snapshot(struct store *s, struct store **tx, struct err *e);
 
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
@@ -128,7 +127,7 @@ MUST int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 struct index_head {
 	bool lists; /* anything */
 	uint64_t
-		serial; /* names_state.changed of what it shows; 0: it has none, so an older moat's */
+		serial; /* index_state.changed of what it shows; 0: it has none, so an older moat's */
 };
 
 /* Each entry of index.json, with its number from 0, however many there are. 1 there
@@ -150,7 +149,7 @@ enum due {
 struct standing {
 	enum due due;
 	struct index_head index;
-	struct names_state now;
+	struct index_state now;
 };
 /* ERR_INPUT: the metadata is new, and index.json cannot be read. */
 MUST int standing_find(struct store *s, struct standing *st, struct err *e);

@@ -3,14 +3,12 @@
  *
  * The order of every commit is S2: bytes, fsync, link, fsync of the directory, row, and only then
  * the answer. Rows are written in short immediate transactions; a busy writer is waited for up to
- * STORE_BUSY_MS, then ERR_BUSY names who is waited for. ERR_FULL: no space; the store is as before.
+ * STORE_BUSY_MS (db/db.h), then ERR_BUSY names who is waited for. ERR_FULL: no space; the store is as before.
  */
 #ifndef MOAT_STORE_WRITE_H
 #define MOAT_STORE_WRITE_H
 
 #include "storage/store.h"
-
-#define STORE_BUSY_MS 60000
 
 /* --- what is held is good -------------------------------------------------------------------- */
 
@@ -168,10 +166,6 @@ void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gon
  */
 MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
 	const char *media_type, struct err *e);
-
-/* Move a tag to a manifest of the repository, atomically (S4). */
-MUST int tag_put(
-	struct store *s, const char *repo, const char *tag, const struct digest *d, struct err *e);
 
 /* --- changes: what clients of a registry do, one by one or many at once ---------------------- */
 

@@ -2,7 +2,7 @@
  * S2 and S1 by watching the calls: bytes synced before the link, directory before the row, the
  * stage's name taken away last; and a medium's files the same way. fsync, syncfs, linkat, renameat,
  * unlinkat and the database's commit are recorded on their way (the linker's --wrap, and a copy of
- * the metadata table).
+ * the database's driver).
  */
 #include "tests/support/cm.h"
 
@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/db/driver.h"
 #include "storage/engine.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -66,24 +67,13 @@ int __wrap_unlinkat(int dir, const char *name, int flags)
 
 /* --- the database's commit ------------------------------------------------------------------ */
 
-static struct meta_ops watched;
-static const struct meta_ops *watched_real;
+static struct db_driver watched;
 
-static int commit(struct meta *m, struct err *e)
+static int start(struct db *db, struct query *q, struct err *e)
 {
-	buf_str(&trace, "commit ");
-	return watched_real->commit(m, e);
-}
-
-static int open_meta(struct meta **m, const char *where, enum store_mode mode, struct err *e)
-{
-	if (engine_local.open_meta(m, where, mode, e) < 0)
-		return -1;
-	watched_real = (*m)->ops;
-	watched = *watched_real;
-	watched.commit = commit;
-	(*m)->ops = &watched;
-	return 0;
+	if (q->name == Q_COMMIT)
+		buf_str(&trace, "commit ");
+	return db_sqlite.start(db, q, e);
 }
 
 static int open_blobs(struct blobs **b, const char *where, enum store_mode mode, struct err *e)
@@ -91,7 +81,7 @@ static int open_blobs(struct blobs **b, const char *where, enum store_mode mode,
 	return engine_local.open_blobs(b, where, mode, e);
 }
 
-static const struct engine engine_watched = { "watched", open_blobs, open_meta, NULL };
+static const struct engine engine_watched = { "watched", open_blobs, &watched };
 
 /* --- orders --------------------------------------------------------------------------------- */
 
@@ -243,6 +233,8 @@ int main(void)
 	};
 	int rc;
 
+	watched = db_sqlite;
+	watched.start = start;
 	sandbox_engine = &engine_watched;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	buf_release(&trace);

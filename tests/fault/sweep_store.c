@@ -187,10 +187,10 @@ static void prepare_tag(const struct sandbox *sb, const char *dir)
 static int run_tag(const struct sandbox *sb, struct store *s, struct err *e)
 {
 	(void)sb;
-	return tag_put(s, REPO, "1", &nginx, e);
+	return image_put(s, REPO, "1", &nginx, MEDIA_OCI_MANIFEST, e);
 }
 
-static void sweep__tag_put(void **state)
+static void sweep__image_put_moves_the_tag(void **state)
 {
 	static const struct sweep sweep = { "tag", prepare_tag, run_tag, verify_tag, 5 };
 
@@ -718,7 +718,7 @@ int main(void)
 		T(sweep__blob_commit_of_a_stage),
 		T(sweep__batch_flush),
 		T(sweep__image_put),
-		T(sweep__tag_put),
+		T(sweep__image_put_moves_the_tag),
 		T(sweep__set_accept),
 		T(sweep__set_import),
 		T(sweep__push),

@@ -78,12 +78,18 @@ mapfile -t readers < <(files registry | grep -vE '/(put_|delete_|upload|commit|w
 never 'only what writes may write to the store (put_, delete_, upload, commit, writing)' 'include.*store_write\.h' \
 	"${readers[@]}"
 
+mapfile -t above < <(files storage registry mirror-tool | grep -vE '^storage/(meta|db)/')
+never 'only storage/meta/ and storage/db/ speak statements' \
+	'query_(begin|end|int|text|bytes|step|run|get)|(^|[^A-Z_])Q_[A-Z]' "${above[@]}"
+mapfile -t users < <(files storage registry mirror-tool | grep -vE '^storage/db/')
+never 'drivers of databases are for storage/db/' 'include.*db/(driver|sqlite)' "${users[@]}"
+
 mapfile -t silent < <(files storage | grep -vE 'base/(log|fault|err)\.c')
 never 'storage neither prints nor exits' \
 	'(^|[^a-z_])(printf|fprintf|vfprintf|puts|fputs|perror|exit|_exit|warnx?|errx?)\(' \
 	"${silent[@]}"
 
-home sqlite3.h 'storage/db\.c'
+home sqlite3.h 'storage/db/sqlite.*'
 home jansson.h 'storage/base/json\.c'
 home yaml.h 'storage/base/yaml\.c'
 home microhttpd.h 'registry/server_private\.h'

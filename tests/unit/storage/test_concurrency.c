@@ -360,12 +360,7 @@ static int open_delayed(struct blobs **b, const char *where, enum store_mode mod
 	return 0;
 }
 
-static int open_meta(struct meta **m, const char *where, enum store_mode mode, struct err *e)
-{
-	return engine_local.open_meta(m, where, mode, e);
-}
-
-static const struct engine engine_delayed = { "delayed", open_delayed, open_meta, NULL };
+static const struct engine engine_delayed = { "delayed", open_delayed, &db_sqlite };
 
 /* Who makes the list keeps nobody from writing, and does not put an older one over a newer. */
 static void index_json__the_later_list_stays(void **state)

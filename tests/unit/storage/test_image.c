@@ -84,7 +84,7 @@ static void image_put__again_changes_nothing(void **state)
 	assert_ok(image_put(s, REPO, "1.27", &d, MEDIA_OCI_MANIFEST, &e));
 	assert_ok(store_change(r, &after, &e));
 	assert_int_equal(before, after);
-	assert_ok(tag_put(s, REPO, "latest", &d, &e));
+	assert_ok(image_put(s, REPO, "latest", &d, MEDIA_OCI_MANIFEST, &e));
 	assert_ok(store_change(r, &after, &e));
 	assert_int_not_equal(before, after);
 	assert_true(by_tag(r, REPO, "latest", &d));
@@ -239,19 +239,17 @@ static void image_put__indexes_nest_only_so_deep(void **state)
 
 /* --- tags, pages, referrers ----------------------------------------------------------------- */
 
-static void tag_put__moves(void **state)
+static void image_put__moves_the_tag(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	struct digest a = image_add(s, REPO, "latest", "a", 1);
 	struct digest b = image_add(s, REPO, NULL, "b", 1);
-	struct digest other = image_add(s, "docker.io/library/other", NULL, "c", 1);
 	struct err e = ERR_INIT;
 
 	assert_true(by_tag(s, REPO, "latest", &a));
-	assert_ok(tag_put(s, REPO, "latest", &b, &e));
+	assert_ok(image_put(s, REPO, "latest", &b, MEDIA_OCI_MANIFEST, &e));
 	assert_true(by_tag(s, REPO, "latest", &b));
-	assert_err(tag_put(s, REPO, "latest", &other, &e), ERR_ABSENT, REPO ":latest");
-	assert_err(tag_put(s, REPO, "-", &b, &e), ERR_INPUT, "");
+	assert_err(image_put(s, REPO, "-", &b, MEDIA_OCI_MANIFEST, &e), ERR_INPUT, "");
 	assert_true(by_tag(s, REPO, "latest", &b));
 }
 
@@ -345,7 +343,7 @@ int test_image(void)
 		T(image_put__an_index_may_be_sparse),
 		T(image_put__an_index_needs_one_whole_child),
 		T(image_put__indexes_nest_only_so_deep),
-		T(tag_put__moves),
+		T(image_put__moves_the_tag),
 		T(page_tags__in_order_with_more),
 		T(page_repos__in_order_with_more),
 		T(list_referrers__by_subject_in_the_repository),

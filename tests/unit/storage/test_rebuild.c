@@ -100,7 +100,7 @@ static void rebuild__of_a_long_list(void **state)
 
 	for (unsigned i = 0; i < 400; i++) {
 		snprintf(tag, sizeof(tag), "%0*u", REF_TAG_MAX, i);
-		assert_ok(tag_put(s, REPO, tag, &d, &e));
+		assert_ok(image_put(s, REPO, tag, &d, MEDIA_OCI_MANIFEST, &e));
 	}
 	store_close(&s);
 	assert_int_equal(stat(sandbox_path(*state, "s/index.json"), &st), 0);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sqlite3.h>
 
-#include "storage/db.h"
+#include "storage/db/sqlite_private.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 
@@ -41,7 +41,8 @@ static bool small(const char *detail)
 static void check_plan(sqlite3 *conn, enum query_name name)
 {
 	const char *label;
-	AUTO(mem_free) char *sql = mem_printf("EXPLAIN QUERY PLAN %s", query_sql(name, &label));
+	AUTO(mem_free) char *sql =
+			mem_printf("EXPLAIN QUERY PLAN %s", sqlite_text_of(name, &label));
 	sqlite3_stmt *stmt = NULL;
 
 	if (sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL) != SQLITE_OK)
@@ -62,7 +63,7 @@ static void queries__read_no_whole_table(void **state)
 	sqlite3 *conn = open_db(*state);
 
 	for (int i = 0; i < Q_COUNT; i++) {
-		const char *sql = query_sql((enum query_name)i, NULL);
+		const char *label, *sql = sqlite_text_of((enum query_name)i, &label);
 
 		if (strncmp(sql, "PRAGMA", 6) != 0)
 			check_plan(conn, (enum query_name)i);
@@ -118,11 +119,11 @@ static int count_of(sqlite3 *conn, const char *sql)
 /* Steps of SQLite's machine for each row that the list is made of. */
 static int cost_of_names(sqlite3 *conn)
 {
+	const char *label, *sql = sqlite_text_of(Q_ALL_NAMES, &label);
 	sqlite3_stmt *stmt = NULL;
 	int steps;
 
-	assert_int_equal(
-		sqlite3_prepare_v2(conn, query_sql(Q_ALL_NAMES, NULL), -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL), SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW)
 		;
 	steps = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);

@@ -6,17 +6,17 @@ of every other one a test reads the plan and refuses a scan of a table that grow
 PRAGMA data_version
 -- name: BEGIN
 BEGIN IMMEDIATE
--- name: LOOK
+-- name: SNAPSHOT
 BEGIN
 -- name: COMMIT
 COMMIT
 -- name: ROLLBACK
 ROLLBACK
--- name: PART_BEGIN
+-- name: SAVEPOINT
 SAVEPOINT part
--- name: PART_END
+-- name: SAVEPOINT_RELEASE
 RELEASE part
--- name: PART_UNDO
+-- name: SAVEPOINT_UNDO
 ROLLBACK TO part
 
 -- name: BLOB_GET
@@ -320,23 +320,23 @@ WHERE NOT EXISTS (
 )
 ORDER BY r.name, p.tag, c.generation DESC
 
--- name: NAMES_CHANGED
+-- name: INDEX_DIRTY
 UPDATE names SET changed = changed + 1
--- name: NAMES_LINKED
+-- name: INDEX_DIRTY_LINK
 UPDATE names SET changed = changed + 1
 WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 	SELECT 1 FROM edge e
 	CROSS JOIN link l ON l.repo = ?1 AND l.blob = e.manifest
 	WHERE e.blob = ?2
 )
--- name: NAMES_LIVE
+-- name: INDEX_DIRTY_LIVE
 UPDATE names SET changed = changed + 1
 WHERE EXISTS (SELECT 1 FROM blob b JOIN manifest m ON m.id = b.id WHERE b.digest = ?1 AND b.live <> ?2)
--- name: NAMES_STATE
+-- name: INDEX_STATE
 SELECT changed, written FROM names
--- name: NAMES_MADE
+-- name: INDEX_MADE
 UPDATE names SET changed = max(changed, ?1) + 1, written = max(?1, 1)
--- name: NAMES_WRITTEN
+-- name: INDEX_WRITTEN
 UPDATE names SET written = ?1 WHERE written < ?1
 -- name: ALL_NAMES
 WITH

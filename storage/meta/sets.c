@@ -1,5 +1,5 @@
-/* Metadata in SQLite: sets, their pins and signatures, channels, and what index.json lists. */
-#include "storage/meta_sqlite.h"
+/* Sets, their pins and signatures, channels with their generations, and whose a tag is. */
+#include "storage/meta/rows.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -7,68 +7,10 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-/* --- index.json ----------------------------------------------------------------------------- */
-
-int meta_names_changed(struct meta *m, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_CHANGED);
-
-	return query_run(&q, e);
-}
-
-int meta_names_state(struct meta *m, struct names_state *out, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_STATE);
-
-	if (query_step(&q, e) < 0)
-		return -1;
-	out->changed = (uint64_t)query_get_int(&q, 0);
-	out->written = (uint64_t)query_get_int(&q, 1);
-	return 0;
-}
-
-int meta_names_made(struct meta *m, uint64_t serial, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_MADE);
-
-	query_int(&q, (int64_t)serial);
-	return query_run(&q, e);
-}
-
-int meta_names_written(struct meta *m, uint64_t state, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_NAMES_WRITTEN);
-
-	query_int(&q, (int64_t)state);
-	if (query_run(&q, e) < 0)
-		return -1;
-	return query_changes(&q) > 0;
-}
-
-int meta_names_each(struct meta *m, name_row_fn *fn, void *ctx, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_NAMES);
-	struct name_row row;
-	int rc;
-
-	while ((rc = query_step(&q, e)) > 0) {
-		row = (struct name_row){ .repo = query_get_text(&q, 0),
-			.tag = query_get_text(&q, 1),
-			.artifact_type = query_get_text(&q, 5),
-			.pin = query_get_int(&q, 6) != 0,
-			.links = (enum links)query_get_int(&q, 7) };
-		if (query_get_info(&q, 2, &row.info, e) < 0 || fn(ctx, &row, e) < 0)
-			return -1;
-	}
-	return rc;
-}
-
-/* --- sets ----------------------------------------------------------------------------------- */
-
 int meta_set_add(
-	struct meta *m, int64_t blob, const struct set_info *info, int64_t *id, struct err *e)
+	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SET_ADD);
+	AUTO(query_end) struct query q = query_begin(db, Q_SET_ADD);
 
 	query_int(&q, blob);
 	query_text(&q, info->name);
@@ -82,12 +24,12 @@ int meta_set_add(
 	*id = query_get_int(&q, 0);
 	if (query_run(&q, e) < 0)
 		return -1;
-	return meta_names_changed(m, e);
+	return meta_index_dirty(db, e);
 }
 
-int meta_set_update(struct meta *m, int64_t id, const struct set_info *info, struct err *e)
+int meta_set_update(struct db *db, int64_t id, const struct set_info *info, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SET_UPDATE);
+	AUTO(query_end) struct query q = query_begin(db, Q_SET_UPDATE);
 
 	query_int(&q, id);
 	query_int(&q, (int64_t)info->bytes);
@@ -95,13 +37,13 @@ int meta_set_update(struct meta *m, int64_t id, const struct set_info *info, str
 	query_int(&q, (int64_t)info->missing);
 	if (query_run(&q, e) < 0)
 		return -1;
-	return meta_names_changed(m, e);
+	return meta_index_dirty(db, e);
 }
 
 int meta_pin_add(
-	struct meta *m, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e)
+	struct db *db, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_PIN_ADD);
+	AUTO(query_end) struct query q = query_begin(db, Q_PIN_ADD);
 
 	query_int(&q, repo);
 	query_text(&q, tag);
@@ -111,10 +53,10 @@ int meta_pin_add(
 }
 
 /* 1 when rows changed, 0, -1. */
-static int change_signature(struct meta *m, enum query_name name, int64_t set, int64_t manifest,
+static int change_signature(struct db *db, enum query_name name, int64_t set, int64_t manifest,
 	const char *tag, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), name);
+	AUTO(query_end) struct query q = query_begin(db, name);
 
 	query_int(&q, set);
 	query_int(&q, manifest);
@@ -124,22 +66,22 @@ static int change_signature(struct meta *m, enum query_name name, int64_t set, i
 	return query_changes(&q) > 0;
 }
 
-int meta_signature_add(struct meta *m, int64_t set, int64_t manifest,
+int meta_signature_add(struct db *db, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e)
 {
-	int gone = change_signature(m, Q_SIGNATURES_REPLACED, set, manifest, sig->tag, e);
+	int gone = change_signature(db, Q_SIGNATURES_REPLACED, set, manifest, sig->tag, e);
 	int added =
-		gone < 0 ? -1 : change_signature(m, Q_SIGNATURE_ADD, set, manifest, sig->tag, e);
+		gone < 0 ? -1 : change_signature(db, Q_SIGNATURE_ADD, set, manifest, sig->tag, e);
 
 	if (added < 0)
 		return -1;
-	return gone || added ? meta_names_changed(m, e) : 0;
+	return gone || added ? meta_index_dirty(db, e) : 0;
 }
 
-int meta_signatures(struct meta *m, const struct digest *set, struct set_signature **sigs,
+int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_SIGNATURES);
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_SIGNATURES);
 	AUTO(mem_free) struct set_signature *list = NULL;
 	size_t n = 0;
 	int rc;
@@ -164,9 +106,9 @@ int meta_signatures(struct meta *m, const struct digest *set, struct set_signatu
 
 /* --- channels ------------------------------------------------------------------------------- */
 
-static int last_number(struct meta *m, const char *name, int64_t *number, struct err *e)
+static int last_number(struct db *db, const char *name, int64_t *number, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_LAST);
+	AUTO(query_end) struct query q = query_begin(db, Q_GENERATION_LAST);
 	int rc;
 
 	query_text(&q, name);
@@ -176,10 +118,10 @@ static int last_number(struct meta *m, const char *name, int64_t *number, struct
 }
 
 /* 1 and its row, 0 when the channel has that number already. */
-static int new_generation(struct meta *m, const char *name, int64_t set, const struct generation *g,
+static int new_generation(struct db *db, const char *name, int64_t set, const struct generation *g,
 	int64_t *id, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATION_ADD);
+	AUTO(query_end) struct query q = query_begin(db, Q_GENERATION_ADD);
 	int rc;
 
 	query_text(&q, name);
@@ -193,12 +135,12 @@ static int new_generation(struct meta *m, const char *name, int64_t set, const s
 	return query_run(&q, e) < 0 ? -1 : 1;
 }
 
-static int add_consents(struct meta *m, int64_t generation, const char *takes, struct err *e)
+static int add_consents(struct db *db, int64_t generation, const char *takes, struct err *e)
 {
 	for (struct span rest = span_of(takes); rest.len;) {
 		struct span name = span_until(&rest, ',');
 		AUTO(mem_free) char *text = mem_strndup(name.data, name.len);
-		AUTO(query_end) struct query q = query_begin(db_of(m), Q_CONSENT_ADD);
+		AUTO(query_end) struct query q = query_begin(db, Q_CONSENT_ADD);
 
 		query_int(&q, generation);
 		query_text(&q, text);
@@ -209,52 +151,52 @@ static int add_consents(struct meta *m, int64_t generation, const char *takes, s
 }
 
 /* What the channel's current set took stays taken. */
-static int keep_consents(struct meta *m, int64_t generation, const char *channel, struct err *e)
+static int keep_consents(struct db *db, int64_t generation, const char *channel, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CONSENT_KEEP);
+	AUTO(query_end) struct query q = query_begin(db, Q_CONSENT_KEEP);
 
 	query_int(&q, generation);
 	query_text(&q, channel);
 	return query_run(&q, e);
 }
 
-static int set_channel(struct meta *m, const char *name, int64_t id, int64_t set, struct err *e)
+static int set_channel(struct db *db, const char *name, int64_t id, int64_t set, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CHANNEL_SET);
+	AUTO(query_end) struct query q = query_begin(db, Q_CHANNEL_SET);
 
 	query_text(&q, name);
 	query_int(&q, id);
 	query_int(&q, set);
 	if (query_run(&q, e) < 0)
 		return -1;
-	return meta_names_changed(m, e);
+	return meta_index_dirty(db, e);
 }
 
-int meta_generation_add(struct meta *m, const char *name, int64_t set, const struct generation *g,
+int meta_generation_add(struct db *db, const char *name, int64_t set, const struct generation *g,
 	bool is_current, struct err *e)
 {
 	int64_t id = 0;
-	int rc = new_generation(m, name, set, g, &id, e);
+	int rc = new_generation(db, name, set, g, &id, e);
 
 	if (rc <= 0)
 		return rc;
-	if (add_consents(m, id, g->takes, e) < 0)
+	if (add_consents(db, id, g->takes, e) < 0)
 		return -1;
-	return is_current ? set_channel(m, name, id, set, e) : meta_names_changed(m, e);
+	return is_current ? set_channel(db, name, id, set, e) : meta_index_dirty(db, e);
 }
 
-int meta_activate(struct meta *m, const char *name, int64_t set, const char *takes, struct err *e)
+int meta_activate(struct db *db, const char *name, int64_t set, const char *takes, struct err *e)
 {
 	struct generation next = { .when = time(NULL) };
 	int64_t last = 0, id = 0;
 
-	if (last_number(m, name, &last, e) < 0)
+	if (last_number(db, name, &last, e) < 0)
 		return -1;
 	next.number = (uint64_t)last + 1;
-	if (new_generation(m, name, set, &next, &id, e) < 0 || add_consents(m, id, takes, e) < 0 ||
-		keep_consents(m, id, name, e) < 0)
+	if (new_generation(db, name, set, &next, &id, e) < 0 ||
+		add_consents(db, id, takes, e) < 0 || keep_consents(db, id, name, e) < 0)
 		return -1;
-	return set_channel(m, name, id, set, e);
+	return set_channel(db, name, id, set, e);
 }
 
 /* Longer than there is room for, it ends behind a name. */
@@ -271,9 +213,9 @@ static void get_takes(const struct query *q, int column, char out[SET_TAKES_SIZE
 }
 
 int meta_generations(
-	struct meta *m, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e)
+	struct db *db, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_GENERATIONS);
+	AUTO(query_end) struct query q = query_begin(db, Q_GENERATIONS);
 	int rc;
 
 	query_text(&q, name);
@@ -319,10 +261,10 @@ static enum query_name set_query(const struct digest *d, const char *name, const
 	return version ? Q_SET_BY_VERSION : Q_SET_BY_NAME;
 }
 
-int meta_set_get(struct meta *m, const struct digest *d, const char *name, const char *version,
+int meta_set_get(struct db *db, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), set_query(d, name, version));
+	AUTO(query_end) struct query q = query_begin(db, set_query(d, name, version));
 	int rc;
 
 	if (d)
@@ -337,10 +279,10 @@ int meta_set_get(struct meta *m, const struct digest *d, const char *name, const
 	return get_set(&q, out, e) < 0 ? -1 : 1;
 }
 
-int meta_set_each(struct meta *m, const char *name, set_row_fn *fn, void *ctx, struct err *e)
+int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(query_end)
-	struct query q = query_begin(db_of(m), name ? Q_SET_BY_NAME : Q_ALL_SETS);
+	struct query q = query_begin(db, name ? Q_SET_BY_NAME : Q_ALL_SETS);
 	struct set_row row;
 	int rc;
 
@@ -357,6 +299,41 @@ int meta_set_each(struct meta *m, const char *name, set_row_fn *fn, void *ctx, s
 }
 
 /* --- owners of tags -------------------------------------------------------------------------- */
+
+static void get_set_name(const struct query *q, struct set_info *set)
+{
+	snprintf(set->name, sizeof(set->name), "%s", query_get_text(q, 0));
+	snprintf(set->version, sizeof(set->version), "%s", query_get_text(q, 1));
+}
+
+int meta_set_holding(
+	struct db *db, const char *repo, int64_t blob, struct set_info *set, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_SET_HOLDING);
+	int rc;
+
+	query_text(&q, repo);
+	query_int(&q, blob);
+	rc = query_step(&q, e);
+	if (rc > 0)
+		get_set_name(&q, set);
+	return rc;
+}
+
+int meta_tag_pinned(struct db *db, const char *repo, const char *tag, struct set_info *set,
+	struct digest *manifest, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_TAG_PINNED);
+	int rc;
+
+	query_text(&q, repo);
+	query_text(&q, tag);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	get_set_name(&q, set);
+	return query_get_digest(&q, 2, manifest, e) < 0 ? -1 : 1;
+}
 
 /* [["docker.io/library/nginx","1.27.3",4],...]: the tags that a set pins, by the number of its entry. */
 static void offer_text(const struct set *offered, struct buf *out)
@@ -389,10 +366,10 @@ static int get_owner(const struct query *q, int first, struct tag_owner *out, st
 	return query_get_digest(q, first + 2, &out->digest, e);
 }
 
-int meta_claims(struct meta *m, const struct set *offered, claim_fn *fn, void *ctx, struct err *e)
+int meta_claims(struct db *db, const struct set *offered, claim_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(buf_release) struct buf offer = BUF_INIT;
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_CLAIMS);
+	AUTO(query_end) struct query q = query_begin(db, Q_CLAIMS);
 	int rc;
 
 	offer_text(offered, &offer);
@@ -410,9 +387,9 @@ int meta_claims(struct meta *m, const struct set *offered, claim_fn *fn, void *c
 	return rc;
 }
 
-int meta_conflicts(struct meta *m, conflict_fn *fn, void *ctx, struct err *e)
+int list_conflicts(struct store *s, conflict_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db_of(m), Q_ALL_CONFLICTS);
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_ALL_CONFLICTS);
 	int rc;
 
 	while ((rc = query_step(&q, e)) > 0) {

@@ -1,0 +1,42 @@
+/* What the files of the SQLite driver share. */
+#ifndef MOAT_DB_SQLITE_PRIVATE_H
+#define MOAT_DB_SQLITE_PRIVATE_H
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "storage/db/driver.h"
+
+struct sqlite {
+	struct db base;
+	sqlite3 *conn;
+	char *path;
+	bool frozen; /* read as a file that nothing changes */
+	struct stat seen; /* frozen: the file as it was opened */
+	uint32_t opened; /* how often anew */
+	struct {
+		sqlite3_stmt *stmt; /* NULL: not used yet */
+		bool busy;
+	} kept[Q_COUNT];
+};
+
+static inline struct sqlite *sqlite_of(struct db *db)
+{
+	return (struct sqlite *)db;
+}
+
+/* sqlite_error.c: a result code as an error. Returns -1. */
+int sqlite_err(struct sqlite *db, int rc, const char *what, struct err *e);
+int sqlite_busy_err(struct sqlite *db, struct err *e); /* ERR_BUSY, naming who writes */
+MUST int sqlite_script(struct sqlite *db, const char *sql, struct err *e);
+
+/* sqlite_open.c */
+MUST int sqlite_open(struct db **out, const char *where, bool write, struct err *e);
+void sqlite_close(struct db *db);
+MUST int sqlite_drop(const char *where, struct err *e);
+MUST int sqlite_refresh(struct db *db, uint32_t *opened, struct err *e);
+
+/* A statement's text and name, for the tests. */
+const char *sqlite_text_of(enum query_name name, const char **label);
+
+#endif

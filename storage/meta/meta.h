@@ -1,0 +1,195 @@
+/*
+ * The rows behind the store: what is held, what refers to what, which names there are. Plain functions
+ * over prepared statements, in files by noun; only these speak statements. They must never decide
+ * anything: S1-S7 are kept by the callers.
+ *
+ * What is given to them are digests, names and row numbers, never a path. Row numbers are the database's
+ * own, from 1, and good for as long as it is not made again. Texts handed to a callback are borrowed for
+ * the call. What writes needs a transaction (db_begin); reading does not, and sees one state only within
+ * a transaction or snapshot. Sizes are bytes, times seconds since the epoch.
+ * Fails: as the database does (ERR_BUSY, ERR_FULL, ERR_CORRUPT, ERR_IO). 0 or -1; lookups 1, 0 or -1.
+ *
+ * Lookups that are one statement and everybody's are declared in store.h and defined here as well.
+ */
+#ifndef MOAT_META_H
+#define MOAT_META_H
+
+#include "storage/db/db.h"
+#include "storage/oci/graph.h"
+#include "storage/store_write.h"
+
+/* tx.c */
+struct db *store_db(const struct store *s);
+
+/* --- blobs ----------------------------------------------------------------------------------- */
+
+struct blob_row {
+	int64_t id;
+	uint64_t size;
+	bool live; /* false: known from a descriptor, not held */
+	uint64_t stamp; /* its file's when its bytes were read last and were right; 0: never */
+	char media_type[MEDIA_TYPE_MAX + 1]; /* of its manifest row; "": it has none */
+	bool whole; /* of its manifest row: config and layers are live (S3) */
+};
+
+MUST int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, struct err *e);
+/* The row; made, as one that is not held, when there is none. */
+MUST int meta_blob_want(
+	struct db *db, const struct digest *d, uint64_t size, struct blob_row *out, struct err *e);
+
+/* Held from now on, its bytes never read; the same of a file whose bytes were read just now and are
+ * right; not held any more. Each makes a new state of index.json when it lists the blob. */
+MUST int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct err *e);
+MUST int meta_blob_proved(
+	struct db *db, const struct digest *d, uint64_t size, uint64_t stamp, struct err *e);
+MUST int meta_blob_lost(struct db *db, const struct digest *d, struct err *e);
+
+MUST int meta_blob_each(struct db *db, scan_fn *fn, void *ctx, struct err *e); /* live ones */
+
+/* --- repositories ---------------------------------------------------------------------------- */
+
+MUST int meta_repo_make(struct db *db, const char *repo, int64_t *id, struct err *e);
+
+/* What links adds makes a new state of index.json when that shows it: a manifest, or what one names. */
+MUST int meta_link_add(struct db *db, int64_t repo, int64_t blob, struct err *e);
+MUST int meta_link_drop(
+	struct db *db, const char *repo, int64_t blob, struct err *e); /* and its tags */
+/* An image's manifest, config and layers; its config and layers, but for foreign ones. */
+MUST int meta_link_image(struct db *db, int64_t repo, int64_t manifest, struct err *e);
+MUST int meta_link_needed(struct db *db, int64_t repo, int64_t manifest, struct err *e);
+
+/* A manifest linked to the repository that names the blob, as whatever: 1, 0. */
+MUST int meta_needed_by(
+	struct db *db, const char *repo, int64_t blob, struct digest *manifest, struct err *e);
+
+/* Names behind `after`, bytewise, at most `max`. What fn returns below 0 is returned. */
+MUST int meta_repos_after(
+	struct db *db, const char *after, unsigned max, name_fn *fn, void *ctx, struct err *e);
+MUST int meta_tags_after(struct db *db, const char *repo, const char *after, unsigned max,
+	name_fn *fn, void *ctx, struct err *e);
+
+/* --- manifests and tags ---------------------------------------------------------------------- */
+
+/* artifact_type NULL: none. subject 0: none. whole: once it is, it stays so, unless its type was
+ * another. */
+MUST int meta_manifest_add(struct db *db, int64_t blob, const char *media_type,
+	const char *artifact_type, int64_t subject, bool whole, struct err *e);
+MUST int meta_edge_add(
+	struct db *db, int64_t manifest, int64_t blob, enum edge_role role, struct err *e);
+
+MUST int meta_tag_put(
+	struct db *db, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+MUST int meta_tag_drop(struct db *db, const char *repo, const char *tag, struct err *e); /* 1, 0 */
+
+/* The active set that pins the tag, and what to: name and version of *set, nothing else of it. 1, 0. */
+MUST int meta_tag_pinned(struct db *db, const char *repo, const char *tag, struct set_info *set,
+	struct digest *manifest, struct err *e);
+
+/* --- sets ------------------------------------------------------------------------------------ */
+
+struct set_row {
+	int64_t id;
+	struct set_info info;
+	int64_t activation; /* order of activation over all channels; 0 when not active */
+};
+typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
+
+/* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
+MUST int meta_set_get(struct db *db, const struct digest *d, const char *name, const char *version,
+	struct set_row *out, struct err *e);
+/* Newest first; name NULL: all, by name. */
+MUST int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e);
+/* A set, active or not, that pins in the repository and holds the blob: name and version of it. 1, 0. */
+MUST int meta_set_holding(
+	struct db *db, const char *repo, int64_t blob, struct set_info *set, struct err *e);
+
+MUST int meta_set_add(
+	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e);
+/* Its bytes, pins and what it lacks, after more of it came. */
+MUST int meta_set_update(struct db *db, int64_t id, const struct set_info *info, struct err *e);
+MUST int meta_pin_add(
+	struct db *db, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+/* Under a tag there is one: it takes the place of another. */
+MUST int meta_signature_add(struct db *db, int64_t set, int64_t manifest,
+	const struct set_signature *sig, struct err *e);
+
+/* An activation of a set. */
+struct generation {
+	int64_t order; /* of activation over all channels */
+	uint64_t number; /* in its channel */
+	int64_t when;
+	char takes[SET_TAKES_SIZE]; /* names of sets whose tags it may take, as in set_info */
+};
+typedef int generation_fn(void *ctx, const struct generation *g, struct err *e);
+
+/* The next generation of the channel `name`. takes: as in struct generation; those of the current
+ * generation are retained. */
+MUST int meta_activate(
+	struct db *db, const char *name, int64_t set, const char *takes, struct err *e);
+/* A generation as it was, behind those that are there; current: its channel stands at it. What has its
+ * number already stays. */
+MUST int meta_generation_add(struct db *db, const char *name, int64_t set,
+	const struct generation *g, bool current, struct err *e);
+/* The activations of one set, oldest first. */
+MUST int meta_generations(
+	struct db *db, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e);
+
+/* Something that names a tag now: a pin of an active set, or the tag that was put (now.set ""). */
+struct tag_claim {
+	const char *repo, *tag; /* borrowed */
+	const struct set_entry *offered; /* of the set that is offered; NULL: it lacks the tag, and
+					  * the set in whose place it comes pins it */
+	struct tag_owner now; /* digest DIGEST_NONE: behind the last claim of each tag */
+};
+typedef int claim_fn(void *ctx, const struct tag_claim *claim, struct err *e);
+
+/* Every claim to a tag that a set pins, or that the active set of its name pins: by repository and tag,
+ * bytewise; of one tag, what is served comes first. */
+MUST int meta_claims(
+	struct db *db, const struct set *offered, claim_fn *fn, void *ctx, struct err *e);
+
+/* --- index.json ------------------------------------------------------------------------------ */
+
+/* Numbers of states of what index.json shows; each change makes a new one. */
+struct index_state {
+	uint64_t changed; /* the current state */
+	uint64_t
+		written; /* what index.json shows; 0: the metadata is new, and was told of nothing */
+};
+
+/* What of that which a manifest names is linked to a repository with it. */
+enum links {
+	LINKS_ALL, /* everything, and all that its children name */
+	LINKS_NEEDED, /* everything but foreign layers */
+	LINKS_ALONE, /* something is not: nothing is said of the rest */
+};
+
+/* What index.json lists beside the sets. */
+struct name_row {
+	const char *repo, *tag; /* borrowed; tag "" for a pin by digest */
+	struct manifest_info info;
+	const char *artifact_type;
+	bool pin; /* of an active set; else a tag that was put, or with tag "" a manifest that nothing
+		     * else names */
+	enum links links; /* when not a pin */
+};
+typedef int name_row_fn(void *ctx, const struct name_row *row, struct err *e);
+
+/* Whatever it shows (sets, tags, manifests, links to what they name) makes a new state when it changes;
+ * meta_index_dirty() makes one by itself. */
+MUST int meta_index_state(struct db *db, struct index_state *out, struct err *e);
+MUST int meta_index_dirty(struct db *db, struct err *e);
+/* It shows that state: 1; 0 when a later one was written meanwhile. */
+MUST int meta_index_written(struct db *db, uint64_t state, struct err *e);
+/* What is here was made again from an index.json that shows `serial`: it is to be written again. */
+MUST int meta_index_made(struct db *db, uint64_t serial, struct err *e);
+MUST int meta_index_names(struct db *db, name_row_fn *fn, void *ctx, struct err *e);
+
+/* --- check ----------------------------------------------------------------------------------- */
+
+typedef int broken_fn(void *ctx, const char *invariant, const char *text, struct err *e);
+
+/* Every row that breaks S3, S4 or S5, and the database's own consistency. */
+MUST int meta_broken(struct db *db, broken_fn *fn, void *ctx, struct err *e);
+
+#endif

@@ -1,0 +1,44 @@
+/* Parameters and columns that are more than a number or a text. */
+#include "storage/meta/rows.h"
+
+#include <stdio.h>
+
+#include "storage/base/banned.h"
+
+void query_digest(struct query *q, const struct digest *d)
+{
+	uint8_t key[1 + DIGEST_BYTES_MAX] = { (uint8_t)d->alg };
+	size_t len = digest_len(d);
+
+	memcpy(key + 1, d->bytes, len);
+	query_bytes(q, key, 1 + len);
+}
+
+int query_get_digest(const struct query *q, int column, struct digest *d, struct err *e)
+{
+	struct span key = query_get_bytes(q, column);
+
+	if (key.len > 1 && (key.data[0] == DIGEST_SHA256 || key.data[0] == DIGEST_SHA512) &&
+		digest_from_bytes(d, (enum digest_alg)key.data[0], key.data + 1, key.len - 1) == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the database holds a digest that is none");
+}
+
+/* digest, size, media type */
+int query_get_info(const struct query *q, int first, struct manifest_info *out, struct err *e)
+{
+	if (query_get_digest(q, first, &out->digest, e) < 0)
+		return -1;
+	out->size = (uint64_t)query_get_int(q, first + 1);
+	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(q, first + 2));
+	return 0;
+}
+
+/* An INSERT ... RETURNING id. */
+int query_id(struct query *q, int64_t *id, struct err *e)
+{
+	if (query_step(q, e) < 0)
+		return -1;
+	*id = query_get_int(q, 0);
+	return query_run(q, e);
+}

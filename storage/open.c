@@ -1,0 +1,81 @@
+/*
+ * Opening and closing a store: the roof, as an opening makes again what was lost. Must never know what an
+ * engine is made of.
+ */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
+#include <stdlib.h>
+
+#include "storage/base/buf.h"
+#include "storage/base/banned.h"
+
+int store_open(struct store **s, const char *dir, enum store_mode mode, struct err *e)
+{
+	return store_open_engine(s, &engine_local, dir, mode, e);
+}
+
+/* A reader needs metadata that was told of what is here. */
+static int check_reading(struct store *s, struct err *e)
+{
+	struct err why;
+	int rc = store_is_current(s, &why, e);
+
+	if (rc != 0 || why.code != ERR_INCOMPLETE)
+		return rc < 0 ? -1 : 0;
+	*e = why;
+	return -1;
+}
+
+static int open_db(struct store *s, const struct engine *engine, const char *where, struct err *e)
+{
+	if (db_open(&s->db, engine->db, where, s->mode == STORE_WRITE, e) == 0)
+		return 0;
+	if (s->mode == STORE_READ && e->code == ERR_ABSENT && store_was_here(s, e) < 0)
+		return err_ctx(e, "open store %s", where);
+	return -1;
+}
+
+int store_open_engine(struct store **out, const struct engine *engine, const char *where,
+	enum store_mode mode, struct err *e)
+{
+	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
+
+	s->mode = mode;
+	if (engine->open_blobs(&s->blobs, where, mode, e) < 0 || open_db(s, engine, where, e) < 0)
+		return -1;
+	/* The metadata was lost or is an old copy; or a writer died between a commit and index.json. */
+	if (mode == STORE_READ ? check_reading(s, e) < 0
+			       : rebuild_if_due(s, e) < 0 || marks_settle(s, e) < 0 ||
+					 index_json_write(s, e) < 0)
+		return err_ctx(e, "open store %s", where);
+	*out = STEAL(s);
+	return 0;
+}
+
+void store_close(struct store **sp)
+{
+	struct store *s = *sp;
+	struct err e = ERR_INIT;
+
+	if (!s)
+		return;
+	passed_flush(s);
+	if (s->index_dirty)
+		(void)!index_json_write(s, &e); /* else the next writer does it */
+	db_close(&s->db);
+	if (s->blobs)
+		s->blobs->ops->close(s->blobs);
+	free(s->passed);
+	free(s);
+	*sp = NULL;
+}
+
+int store_rebuild(const char *dir, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (db_drop(engine_local.db, dir, e) < 0)
+		return err_ctx(e, "rebuild %s", dir);
+	return store_open(&s, dir, STORE_WRITE, e);
+}

@@ -3,9 +3,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "registry/clients.h"
-#include "registry/turns.h"
-#include "registry/writing.h"
+#include "registry/dispatch.h"
+#include "registry/ops/clients.h"
+#include "registry/ops/metrics.h"
+#include "registry/ops/turns.h"
+#include "registry/push/writing.h"
 #include "storage/base/banned.h"
 
 static void gauge(struct buf *out, const char *name, const char *help, double value)
@@ -13,12 +15,12 @@ static void gauge(struct buf *out, const char *name, const char *help, double va
 	metrics_number(out, name, "gauge", help, value);
 }
 
-static void add_server(const struct site *s, struct buf *out)
+static void add_server(const struct dispatch *d, struct buf *out)
 {
 	unsigned active = 0, waiting = 0;
 
-	gauge(out, "moat_http_connections", "Connections now.", clients_count(s->clients));
-	turns_count(s->turns, &active, &waiting);
+	gauge(out, "moat_http_connections", "Connections now.", clients_count(d->clients));
+	turns_count(d->turns, &active, &waiting);
 	gauge(out, "moat_pull_bodies_active", "Large bodies being sent.", active);
 	gauge(out, "moat_pull_queue_waiting", "Requests that wait for their turn.", waiting);
 }
@@ -51,17 +53,17 @@ static void add_cache(struct cache *c, struct buf *out)
 }
 
 /* Of a blob that never was read, or not since anybody wrote that down, the age has no end. */
-static void add_check(const struct site *s, struct buf *out)
+static void add_check(const struct dispatch *d, struct buf *out)
 {
 	struct check_counts counts;
 	struct err ignored = ERR_INIT;
 	int64_t oldest = 0;
 	double age;
 
-	if (!s->checker)
+	if (!d->context.checker)
 		return;
-	checker_counts(s->checker, &counts);
-	if (blobs_oldest(s->store, &oldest, &ignored) < 0 || oldest < counts.pass)
+	checker_counts(d->context.checker, &counts);
+	if (blobs_oldest(d->context.store, &oldest, &ignored) < 0 || oldest < counts.pass)
 		oldest = counts.pass;
 	age = oldest ? difftime(time(NULL), (time_t)oldest) : (double)INFINITY;
 	metrics_number(out, "moat_check_blobs_total", "counter",
@@ -105,13 +107,13 @@ static int add_set(void *ctx, const struct set_info *set, struct err *e)
 }
 
 /* Totals count rows, so they are asked for once a minute, whoever scrapes how often. */
-static int add_store(struct site *s, struct buf *out, struct err *e)
+static int add_store(struct dispatch *d, struct buf *out, struct err *e)
 {
 	struct store_totals t;
 	uint64_t left = 0;
 
-	if (metrics_totals(s->metrics, s->store, s->now_ms, &t, e) < 0 ||
-		store_free_bytes(s->store, &left, e) < 0)
+	if (metrics_totals(d->metrics, d->context.store, d->context.now_ms, &t, e) < 0 ||
+		store_free_bytes(d->context.store, &left, e) < 0)
 		return -1;
 	gauge(out, "moat_store_blobs", "Blobs held.", (double)t.blobs);
 	gauge(out, "moat_store_bytes", "Bytes of them.", (double)t.bytes);
@@ -121,33 +123,32 @@ static int add_store(struct site *s, struct buf *out, struct err *e)
 	gauge(out, "moat_store_free_bytes", "Space left for blobs.", (double)left);
 	buf_str(out, "# HELP moat_set_generation The active generation of each channel.\n"
 		     "# TYPE moat_set_generation gauge\n");
-	return list_sets(s->store, add_set, out, e);
+	return list_sets(d->context.store, add_set, out, e);
 }
 
 /* A store that fails must not take the counters with it: then they are wanted most. */
-static void add_store_or_not(struct site *s, struct buf *out)
+static void add_store_or_not(struct dispatch *d, struct buf *out)
 {
 	AUTO(buf_release) struct buf store = BUF_INIT;
 	struct err e;
-	bool up = add_store(s, &store, &e) == 0;
+	bool up = add_store(d, &store, &e) == 0;
 
 	gauge(out, "moat_store_up", "1: the store answers; 0: what it would say is missing.", up);
 	if (up)
 		buf_add(out, store.data, store.len);
 }
 
-int get_metrics(struct site *s, const struct request *q, struct reply *r, struct err *e)
+int get_metrics(struct dispatch *d, struct reply *r)
 {
-	if (!s->metrics)
+	if (!d->metrics)
 		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
-	(void)q, (void)e;
-	metrics_write(s->metrics, &r->bytes);
-	add_server(s, &r->bytes);
-	add_writers(s->writers, &r->bytes);
-	add_cache(s->cache, &r->bytes);
-	add_process(s->metrics, &r->bytes);
-	add_check(s, &r->bytes);
-	add_store_or_not(s, &r->bytes);
+	metrics_write(d->metrics, &r->bytes);
+	add_server(d, &r->bytes);
+	add_writers(d->writers, &r->bytes);
+	add_cache(d->context.cache, &r->bytes);
+	add_process(d->metrics, &r->bytes);
+	add_check(d, &r->bytes);
+	add_store_or_not(d, &r->bytes);
 	buf_str(&r->bytes, "# HELP moat_build_info This program.\n# TYPE moat_build_info gauge\n"
 			   "moat_build_info{version=\"" MOAT_VERSION "\"} 1\n");
 	reply_header(r, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");

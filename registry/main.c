@@ -7,14 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/auth.h"
-#include "registry/metrics.h"
-#include "registry/notify.h"
-#include "registry/options.h"
-#include "registry/sandbox.h"
-#include "registry/server.h"
-#include "registry/socket.h"
-#include "registry/tls.h"
+#include "registry/access/auth.h"
+#include "registry/dispatch.h"
+#include "registry/http/server.h"
+#include "registry/http/socket.h"
+#include "registry/http/tls.h"
+#include "registry/ops/metrics.h"
+#include "registry/ops/notify.h"
+#include "registry/ops/options.h"
+#include "registry/ops/sandbox.h"
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
 #include "storage/base/printable.h"
@@ -345,7 +346,7 @@ static int start(struct daemon *d, struct err *e)
 		log_file_open(&d->audit, "audit-log", o->audit_log, e) < 0 ||
 		take_sockets(d, e) < 0 || check_sockets(d, e) < 0)
 		return -1;
-	d->metrics = metrics_new(threads);
+	d->metrics = metrics_new(threads, &dispatch_labels);
 	if (prepare_store(o, e) < 0 || confine(o, e) < 0)
 		return -1;
 	d->cache = cache_new((uint64_t)o->cache, (unsigned)o->cache_files);

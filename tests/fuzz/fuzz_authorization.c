@@ -2,7 +2,7 @@
  * are made of it are whole. */
 #include <stdlib.h>
 
-#include "registry/auth.h"
+#include "registry/access/auth.h"
 #include "storage/base/tree.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 /* Every range lies inside of the content, and a multipart body has the length it announces. The
  * first byte is the size of the content, the rest the header. */
-#include "registry/range.h"
+#include "registry/api/range.h"
 #include "tests/fuzz/fuzz.h"
 
 static void walk(const struct parts *p)

@@ -1,6 +1,6 @@
 /* Whatever a target says, what comes out of it is made of checked names. */
-#include "registry/names.h"
-#include "registry/route.h"
+#include "registry/access/names.h"
+#include "registry/api/route.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,7 +3,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-#include "registry/token.h"
+#include "registry/access/token.h"
 #include "storage/base/base64.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
 # usage: layering.sh SOURCE-DIR
 # Who may include whom, and where a foreign library lives: HACKING.md, "Layers".
 #
-#	registry/   mirror-tool/     never each other; the folders of mirror-tool: see below
+#	registry/   mirror-tool/     never each other; the folders of each: see below
 #	     \        /
 #	      storage/               not the programs
 #	         |
@@ -52,31 +52,49 @@ never 'oci knows only oci and base' \
 never 'storage does not know the programs' "$inc(registry|mirror-tool)" "${storage[@]}"
 never 'the server does not know the tool' "${inc}mirror-tool" "${registry[@]}"
 never 'the tool does not know the server' "${inc}registry" "${tool[@]}"
-# knows FOLDER KNOWN...: of the tool, FOLDER includes itself and KNOWN (folders and headers) only
+
+# knows PROGRAM FOLDER KNOWN...: of a program, FOLDER includes itself and KNOWN (folders and headers) only
 knows() {
-	local folder=$1 own found known
+	local program=$1 folder=$2 own found known
+	shift
 	known=$(IFS='|' && echo "$*")
-	mapfile -t own < <(files "mirror-tool/$folder")
-	found=$(grep -nHE "${inc}mirror-tool/" "${own[@]}" |
-		grep -vE "\"mirror-tool/($known)[/\"]") || return 0
+	mapfile -t own < <(files "$program/$folder")
+	found=$(grep -nHE "${inc}$program/" "${own[@]}" |
+		grep -vE "\"$program/($known)[/\"]") || return 0
 	status=1
-	echo "of mirror-tool, $folder knows only $*:"
+	echo "of $program, $folder knows only $*:"
 	echo "$found"
 }
-knows list
-knows upstream
-knows sign list
-knows media sign
-knows source list upstream media sign progress.h
-knows pin list source sign
-knows pull list source
-knows seal list sign media
+knows mirror-tool list
+knows mirror-tool upstream
+knows mirror-tool sign list
+knows mirror-tool media sign
+knows mirror-tool source list upstream media sign progress.h
+knows mirror-tool pin list source sign
+knows mirror-tool pull list source
+knows mirror-tool seal list sign media
 never 'list is pure: storage/oci and storage/base' "${inc}storage/[^/]*\"" "${documents[@]}"
 
 never 'store_private.h is for storage/' 'include.*store_private\.h' "${registry[@]}" "${tool[@]}"
-mapfile -t readers < <(files registry | grep -vE '/(put_|delete_|upload|commit|writing)')
-never 'only what writes may write to the store (put_, delete_, upload, commit, writing)' 'include.*store_write\.h' \
-	"${readers[@]}"
+
+# registry/:  main > http > dispatch > push > api > access, ops
+#
+#	http/        connections, TLS, requests and answers on the wire
+#	dispatch.c   which handler answers a route; get_metrics.c speaks of the whole server
+#	push/        what changes the store
+#	api/         requests, replies, what reads
+#	access/      who may do what, and the names of repositories
+#	ops/         logs, metrics, limits, the check of the store
+mapfile -t dispatch < <(git ls-files -- 'registry/dispatch.[ch]' registry/get_metrics.c)
+mapfile -t set_up < <(files registry | grep -vE '^registry/(main|ops/(options|sandbox))\.[ch]$')
+knows registry access
+knows registry ops
+knows registry api access ops
+knows registry push api access ops
+never 'dispatch does not know http' "${inc}registry/http" "${dispatch[@]}"
+never 'options and the sandbox are for main' "${inc}registry/ops/(options|sandbox)\.h" "${set_up[@]}"
+mapfile -t readers < <(files registry | grep -v '^registry/push/')
+never 'only what writes may write to the store (push/)' 'include.*store_write\.h' "${readers[@]}"
 
 mapfile -t above < <(files storage registry mirror-tool | grep -vE '^storage/(meta|db)/')
 never 'only storage/meta/ and storage/db/ speak statements' \
@@ -92,11 +110,11 @@ never 'storage neither prints nor exits' \
 home sqlite3.h 'storage/db/sqlite.*'
 home jansson.h 'storage/base/json\.c'
 home yaml.h 'storage/base/yaml\.c'
-home microhttpd.h 'registry/server_private\.h'
+home microhttpd.h 'registry/http/server_private\.h'
 home curl/ 'mirror-tool/upstream/http\.c'
 home archive 'mirror-tool/media/.*'
-home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c|registry/(passwords|tls_key|token)\.c'
-home seccomp.h 'registry/sandbox\.c'
-home crypt.h 'registry/htpasswd\.c|mirror-tool/cmd_user\.c'
-home systemd/ 'registry/.*'
+home openssl/ 'storage/oci/digest\.c|mirror-tool/sign/sign\.c|registry/(access/(passwords|token)|http/tls_key)\.c'
+home seccomp.h 'registry/ops/sandbox\.c'
+home crypt.h 'registry/access/htpasswd\.c|mirror-tool/cmd_user\.c'
+home systemd/ 'registry/ops/.*'
 exit "$status"

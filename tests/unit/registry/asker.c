@@ -25,12 +25,12 @@ int asker_setup(void **state)
 	f->writers.uploads = uploads_new(&few);
 	assert_ok(committer_new(&f->writers.committer, sandbox_path(f->sb, "store"), f->cache, &e));
 	assert_ok(jobs_new(&f->writers.jobs, 2, &e));
-	f->site = (struct site){ .store = sandbox_store(f->sb, "store", STORE_READ),
-		.names = &f->names,
-		.cache = f->cache,
-		.writers = &f->writers,
-		.draining = &f->draining,
-		.catalog = true };
+	f->dispatch = (struct dispatch){ .writers = &f->writers,
+		.context = { .store = sandbox_store(f->sb, "store", STORE_READ),
+			.names = &f->names,
+			.cache = f->cache,
+			.draining = &f->draining,
+			.catalog = true } };
 	reply_init(&f->reply);
 	*state = f;
 	return 0;
@@ -45,7 +45,7 @@ int asker_teardown(void **state)
 	jobs_free(&f->writers.jobs);
 	uploads_free(&f->writers.uploads);
 	committer_free(&f->writers.committer);
-	store_close(&f->site.store);
+	store_close(&f->dispatch.context.store);
 	cache_free(&f->cache);
 	auth_close(&f->auth);
 	who_release(&f->who);
@@ -84,7 +84,7 @@ static void write_request(struct fixture *f, struct request *q, struct span body
 	AUTO(writing_free) struct writing *w = NULL;
 	struct err e;
 
-	site_write(&f->site, q, &waker, &w, &f->reply, &e);
+	dispatch_write(&f->dispatch, q, &waker, &w, &f->reply, &e);
 	if (!w)
 		return;
 	if (!writing_answered(w)) {
@@ -117,9 +117,9 @@ unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)
 	va_end(ap);
 	reply_release(&f->reply);
 	reply_init(&f->reply);
-	site_refresh(&f->site, f->now_ms += 2);
+	dispatch_refresh(&f->dispatch, f->now_ms += 2);
 	if (request_reads(&q))
-		site_answer(&f->site, &q, &f->reply, &e);
+		dispatch_read(&f->dispatch, &q, &f->reply, &e);
 	else
 		write_request(f, &q, a.body, a.leave);
 	reply_end(&f->reply, "id");

@@ -1,5 +1,5 @@
 /*
- * A client of a site that writes, on a real store with its threads, without a socket: requests in,
+ * A client of a server that writes, on a real store with its threads, without a socket: requests in,
  * replies out.
  */
 #ifndef MOAT_TEST_ASKER_H
@@ -7,7 +7,8 @@
 
 #include <semaphore.h>
 
-#include "registry/writing.h"
+#include "registry/dispatch.h"
+#include "registry/push/writing.h"
 
 #define NGINX "docker.io/library/nginx"
 #define APP "team/app"
@@ -19,7 +20,7 @@ struct fixture {
 	struct cache *cache;
 	struct writers writers;
 	struct auth *auth;
-	struct site site;
+	struct dispatch dispatch;
 	_Atomic(bool) draining;
 	struct reply reply;
 	struct who who;

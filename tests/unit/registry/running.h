@@ -2,7 +2,8 @@
 #ifndef MOAT_TEST_RUNNING_H
 #define MOAT_TEST_RUNNING_H
 
-#include "registry/server.h"
+#include "registry/http/server.h"
+#include "registry/http/socket.h"
 
 struct running {
 	struct names names;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/access.h"
+#include "registry/access/access.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"
 

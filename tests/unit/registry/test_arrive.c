@@ -12,8 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "registry/metrics.h"
-#include "registry/socket.h"
+#include "registry/dispatch.h"
+#include "registry/http/socket.h"
+#include "registry/ops/metrics.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
@@ -112,7 +113,7 @@ static void accept__pauses_without_a_descriptor(void **state)
 
 	store_close(&s);
 	config.threads = 1;
-	config.metrics = metrics_new(1);
+	config.metrics = metrics_new(1, &dispatch_labels);
 	running_prepare(&run);
 	running_start(&run, sandbox_path(*state, "s"), config);
 	kept = dup(STDERR_FILENO);

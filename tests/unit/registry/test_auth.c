@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "registry/auth.h"
-#include "registry/passwords.h"
-#include "registry/site.h"
+#include "registry/access/auth.h"
+#include "registry/access/passwords.h"
+#include "registry/api/context.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
 #include "tests/support/cm.h"
@@ -354,7 +354,7 @@ static void auth_token__does_not_buy_another(void **state)
 static void get_token__answers_a_token_with_basic(void **state)
 {
 	struct fixture *f = *state;
-	struct site site = { .auth = f->auth };
+	struct context context = { .auth = f->auth };
 	struct route route = { .kind = ROUTE_TOKEN,
 		.query = span_of("scope=repository:team/app:push") };
 	struct request q = { .method = METHOD_GET, .route = &route, .who = &f->who, .host = "h" };
@@ -364,14 +364,14 @@ static void get_token__answers_a_token_with_basic(void **state)
 
 	reply_init(&r);
 	log_in(f, "alice:secret");
-	assert_int_equal(get_token(&site, &q, &r, &e), 0);
+	assert_int_equal(get_token(&context, &q, &r, &e), 0);
 	assert_int_equal(r.status, 200);
 	assert_string_equal(reply_get(&r, "Cache-Control"), "no-store");
 	narrow = bearer(f, "scope=repository:team/app:pull");
 	assert_int_equal(identify(f, narrow, NULL), AUTH_OK);
 	reply_release(&r);
 	reply_init(&r);
-	assert_int_equal(get_token(&site, &q, &r, &e), 0);
+	assert_int_equal(get_token(&context, &q, &r, &e), 0);
 	assert_int_equal(r.status, 401);
 	assert_string_equal(reply_get(&r, "WWW-Authenticate"), "Basic realm=\"moat\"");
 	assert_null(strstr(r.bytes.data, "access_token"));

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "registry/cache.h"
+#include "registry/api/cache.h"
 #include "tests/support/cm.h"
 
 static struct content *text_content(const char *text)

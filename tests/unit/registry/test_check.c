@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "registry/check.h"
-#include "registry/check_pace.h"
-#include "registry/commit.h"
+#include "registry/api/cache.h"
+#include "registry/ops/check.h"
+#include "registry/ops/check_pace.h"
+#include "registry/push/commit.h"
+#include "registry/push/commit_mend.h"
 #include "storage/base/log.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -25,6 +27,7 @@ struct world {
 	const struct sandbox *sb;
 	struct cache *cache;
 	struct committer *committer;
+	struct mender *mender;
 	struct checker *checker;
 	struct digest layer;
 	struct buf good;
@@ -33,6 +36,7 @@ struct world {
 static void world_release(struct world *w)
 {
 	checker_free(&w->checker);
+	mender_free(&w->mender);
 	committer_free(&w->committer);
 	cache_free(&w->cache);
 	buf_release(&w->good);
@@ -54,6 +58,11 @@ static void make(struct world *w, const struct sandbox *sb)
 	assert_int_equal(blob_read(s, &w->layer, 1 << 20, &w->good, &e), 1);
 }
 
+static void drop_hits(void *cache)
+{
+	cache_changed(cache);
+}
+
 static void begin(struct world *w, bool writes, uint64_t rate)
 {
 	struct checker_config config = {
@@ -62,10 +71,13 @@ static void begin(struct world *w, bool writes, uint64_t rate)
 	struct err e = ERR_INIT;
 
 	w->cache = cache_new(1 << 20, 16);
-	if (writes)
+	if (writes) {
 		assert_ok(committer_new(&w->committer, config.store, w->cache, &e));
-	config.cache = w->cache;
-	config.committer = w->committer;
+		assert_ok(mender_new(&w->mender, config.store, w->committer, &e));
+	}
+	config.mender = w->mender;
+	config.changed = drop_hits;
+	config.ctx = w->cache;
 	assert_ok(checker_new(&w->checker, &config, &e));
 }
 
@@ -409,7 +421,8 @@ static void check__reads_at_its_pace(void **state)
 
 		make(&w, *state);
 		config.store = sandbox_path(w.sb, "s");
-		config.cache = w.cache = cache_new(1 << 20, 16);
+		config.changed = drop_hits;
+		config.ctx = w.cache = cache_new(1 << 20, 16);
 		assert_ok(checker_new(&w.checker, &config, &e));
 		for (int ms = 0; ms < WAIT_MS && counts.blobs < BLOBS; ms += 10) {
 			checker_counts(w.checker, &counts);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "registry/commit.h"
+#include "registry/push/commit.h"
 #include "storage/base/fs.h"
 #include "tests/support/sandbox.h"
 

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "registry/server_private.h"
+#include "registry/http/server_private.h"
 #include "tests/support/cm.h"
 
 #define STEP (64u << 10) /* bytes of a second; more than keeps a turn */

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "registry/framing.h"
+#include "registry/http/framing.h"
 #include "tests/support/cm.h"
 
 struct line {

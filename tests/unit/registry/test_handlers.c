@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "registry/site.h"
+#include "registry/dispatch.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -13,7 +13,7 @@
 struct fixture {
 	struct sandbox *sb;
 	struct store *writer;
-	struct site site;
+	struct dispatch dispatch;
 	struct names names;
 	_Atomic(bool) draining;
 	struct digest nginx, layer;
@@ -40,7 +40,7 @@ static int setup(void **state)
 	image_bytes(&layer, "nginx/0", 2048);
 	digest_of(&f->layer, DIGEST_SHA256, buf_span(&layer));
 	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
-	f->site = (struct site){ .store = sandbox_store(f->sb, "store", STORE_READ),
+	f->dispatch.context = (struct context){ .store = sandbox_store(f->sb, "store", STORE_READ),
 		.names = &f->names,
 		.cache = cache_new(1 << 20, 64),
 		.draining = &f->draining,
@@ -57,8 +57,8 @@ static int teardown(void **state)
 	void *sandbox = f->sb;
 
 	reply_release(&f->reply);
-	cache_free(&f->site.cache);
-	store_close(&f->site.store);
+	cache_free(&f->dispatch.context.cache);
+	store_close(&f->dispatch.context.store);
 	store_close(&f->writer);
 	names_release(&f->names);
 	mem_free(&f);
@@ -79,14 +79,14 @@ static unsigned ask(struct fixture *f, const char *fmt, ...)
 	reply_init(&f->reply);
 	f->request.uri = f->uri;
 	f->request.id = "id";
-	site_refresh(&f->site, f->now_ms += f->tick_ms);
+	dispatch_refresh(&f->dispatch, f->now_ms += f->tick_ms);
 	if (request_reads(&f->request)) {
-		site_answer(&f->site, &f->request, &f->reply, &e);
+		dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	} else {
 		struct writing *w = NULL;
 
-		site_write(&f->site, &f->request, NULL, &w, &f->reply, &e);
-		assert_null(w); /* this site only reads */
+		dispatch_write(&f->dispatch, &f->request, NULL, &w, &f->reply, &e);
+		assert_null(w); /* this server only reads */
 	}
 	if (f->reply.status >= 500)
 		fail_msg("%s: %s", f->uri, e.text);
@@ -144,7 +144,7 @@ static void get_manifest__serves_the_stored_bytes(void **state)
 	AUTO(buf_release) struct buf want = BUF_INIT;
 	struct err e;
 
-	assert_ok(blob_read(f->site.store, &f->nginx, MANIFEST_MAX, &want, &e));
+	assert_ok(blob_read(f->dispatch.context.store, &f->nginx, MANIFEST_MAX, &want, &e));
 	for (int i = 0; i < 2; i++) { /* from the store, then from the cache */
 		assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);
 		assert_int_equal(f->reply.body, BODY_CONTENT);
@@ -410,7 +410,7 @@ static void list_catalog__pages_in_names_that_can_be_asked_for(void **state)
 	assert_true(body_has(f, "[\"quay.io/x/y\"]"));
 	assert_int_equal(ask(f, "/v2/_catalog?n=2&last=localhost-5001/team/app"), 200);
 	assert_true(body_has(f, "[\"quay.io/x/y\"]"));
-	f->site.catalog = false;
+	f->dispatch.context.catalog = false;
 	assert_int_equal(ask(f, "/v2/_catalog"), 404);
 }
 
@@ -509,7 +509,7 @@ static void readyz__says_so_when_draining(void **state)
 
 	f->draining = true;
 	f->request.uri = "/readyz";
-	site_answer(&f->site, &f->request, &f->reply, &e);
+	dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	assert_int_equal(f->reply.status, 503);
 }
 
@@ -524,7 +524,7 @@ static void readyz__says_so_when_the_database_is_old(void **state)
 
 	sandbox_write(sandbox_path(f->sb, "store/index.json"), newer, strlen(newer));
 	f->request.uri = "/readyz";
-	site_answer(&f->site, &f->request, &f->reply, &e);
+	dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	assert_int_equal(f->reply.status, 503);
 	assert_true(body_has(f, "older than index.json"));
 	assert_int_equal(ask(f, "/v2/" NGINX "/manifests/1.27"), 200);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "registry/htpasswd.h"
+#include "registry/access/htpasswd.h"
 #include "storage/base/buf.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"

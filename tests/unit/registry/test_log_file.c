@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "registry/log_file.h"
+#include "registry/ops/log_file.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"

@@ -6,9 +6,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "registry/clients.h"
-#include "registry/turns.h"
-#include "registry/writing.h"
+#include "registry/dispatch.h"
+#include "registry/ops/clients.h"
+#include "registry/ops/metrics.h"
+#include "registry/ops/turns.h"
+#include "registry/push/writing.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -16,7 +18,7 @@
 struct fixture {
 	struct sandbox *sb;
 	struct store *writer;
-	struct site site;
+	struct dispatch dispatch;
 	struct reply reply;
 };
 
@@ -29,12 +31,12 @@ static int setup(void **state)
 		return -1;
 	f->sb = sandbox;
 	f->writer = sandbox_store(f->sb, "store", STORE_WRITE);
-	f->site = (struct site){ .store = sandbox_store(f->sb, "store", STORE_READ),
-		.cache = cache_new(1 << 20, 64),
-		.clients = clients_new(10, 10),
+	f->dispatch = (struct dispatch){ .clients = clients_new(10, 10),
 		.turns = turns_new(4, false),
-		.metrics = metrics_new(2),
-		.now_ms = 1000 };
+		.metrics = metrics_new(2, &dispatch_labels),
+		.context = { .store = sandbox_store(f->sb, "store", STORE_READ),
+			.cache = cache_new(1 << 20, 64),
+			.now_ms = 1000 } };
 	reply_init(&f->reply);
 	*state = f;
 	return 0;
@@ -46,11 +48,11 @@ static int teardown(void **state)
 	void *sandbox = f->sb;
 
 	reply_release(&f->reply);
-	metrics_free(&f->site.metrics);
-	turns_free(&f->site.turns);
-	clients_free(&f->site.clients);
-	cache_free(&f->site.cache);
-	store_close(&f->site.store);
+	metrics_free(&f->dispatch.metrics);
+	turns_free(&f->dispatch.turns);
+	clients_free(&f->dispatch.clients);
+	cache_free(&f->dispatch.context.cache);
+	store_close(&f->dispatch.context.store);
 	store_close(&f->writer);
 	mem_free(&f);
 	return sandbox_teardown(&sandbox);
@@ -58,12 +60,11 @@ static int teardown(void **state)
 
 static const char *scrape(struct fixture *f)
 {
-	struct request q = { .method = METHOD_GET, .uri = "/metrics" };
 	struct err e = ERR_INIT;
 
 	reply_release(&f->reply);
 	reply_init(&f->reply);
-	assert_ok(get_metrics(&f->site, &q, &f->reply, &e));
+	assert_ok(get_metrics(&f->dispatch, &f->reply));
 	assert_int_equal(f->reply.status, 200);
 	return f->reply.bytes.data;
 }
@@ -218,7 +219,7 @@ static void metrics__every_family_is_well_formed(void **state)
 
 	for (int route = 0; route < ROUTE_COUNT; route++)
 		for (int method = 0; method <= METHOD_OTHER; method++)
-			metrics_request(metrics_shard(f->site.metrics, (unsigned)route % 2),
+			metrics_request(metrics_shard(f->dispatch.metrics, (unsigned)route % 2),
 				(enum route_kind)route, (enum method)method, 200 + (unsigned)method,
 				1, 2, 600LL * (method + 1) * (route + 1));
 	read_exposition(scrape(f));
@@ -246,7 +247,7 @@ static void metrics__edges_of_the_histogram(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct metrics *m = metrics_new(1);
+		struct metrics *m = metrics_new(1, &dispatch_labels);
 		AUTO(buf_release) struct buf text = BUF_INIT;
 
 		metrics_request(
@@ -269,9 +270,9 @@ static void metrics__what_the_store_holds(void **state)
 	assert_true(value_of(scrape(f), "moat_store_repositories") == 0);
 	d = image_make(f->writer, NULL, &want);
 	assert_ok(image_put(f->writer, "docker.io/library/nginx", "1", &d, MEDIA_OCI_MANIFEST, &e));
-	f->site.now_ms += 60000;
+	f->dispatch.context.now_ms += 60000;
 	assert_true(value_of(scrape(f), "moat_store_repositories") == 0);
-	f->site.now_ms += 1;
+	f->dispatch.context.now_ms += 1;
 	assert_true(value_of(scrape(f), "moat_store_repositories") == 1);
 	assert_true(value_of(f->reply.bytes.data, "moat_store_manifests") == 1);
 	assert_true(value_of(f->reply.bytes.data, "moat_store_blobs") == 4);
@@ -288,15 +289,17 @@ static void metrics__hits_and_misses(void **state)
 	buf_str(&bytes, "{}");
 	digest_of(&d, DIGEST_SHA256, buf_span(&bytes));
 	AUTO(content_unref) struct content *c = content_bytes(&d, MEDIA_OCI_MANIFEST, &bytes, "");
-	assert_null(cache_get(f->site.cache, span_of("/a"), &fresh));
-	cache_put(f->site.cache, span_of("/a"), cache_epoch(f->site.cache), c);
+	assert_null(cache_get(f->dispatch.context.cache, span_of("/a"), &fresh));
+	cache_put(f->dispatch.context.cache, span_of("/a"), cache_epoch(f->dispatch.context.cache),
+		c);
 	for (int i = 0; i < 3; i++) {
 		AUTO(content_unref)
-		struct content *hit = cache_get(f->site.cache, span_of("/a"), &fresh);
+		struct content *hit = cache_get(f->dispatch.context.cache, span_of("/a"), &fresh);
 		assert_true(hit && fresh);
 	}
-	cache_changed(f->site.cache);
-	AUTO(content_unref) struct content *old = cache_get(f->site.cache, span_of("/a"), &fresh);
+	cache_changed(f->dispatch.context.cache);
+	AUTO(content_unref) struct content *old =
+			cache_get(f->dispatch.context.cache, span_of("/a"), &fresh);
 	assert_true(old && !fresh);
 	assert_true(value_of(scrape(f), "moat_cache_hits_total") == 3);
 	assert_true(value_of(f->reply.bytes.data, "moat_cache_misses_total") == 1);

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "registry/names.h"
+#include "registry/access/names.h"
 #include "tests/support/cm.h"
 
 static const struct {

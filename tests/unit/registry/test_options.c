@@ -2,7 +2,7 @@
 #include <string.h>
 #include <fcntl.h>
 
-#include "registry/options.h"
+#include "registry/ops/options.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"

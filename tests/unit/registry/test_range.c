@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/range.h"
+#include "registry/api/range.h"
 #include "tests/support/cm.h"
 
 #define SIZE 2048

@@ -125,7 +125,7 @@ static void open_matrix(struct fixture *f, bool basic)
 			.service = "svc",
 			.token_seconds = 300 },
 		&e));
-	f->site.auth = f->auth;
+	f->dispatch.context.auth = f->auth;
 }
 
 static void identify(struct fixture *f, const char *header)

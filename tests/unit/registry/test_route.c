@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "registry/route.h"
+#include "registry/api/route.h"
 #include "tests/support/cm.h"
 
 #define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

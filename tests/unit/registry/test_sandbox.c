@@ -25,8 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "registry/sandbox.h"
-#include "registry/socket.h"
+#include "registry/http/socket.h"
+#include "registry/ops/sandbox.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"

@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "registry/server.h"
-#include "registry/socket.h"
+#include "registry/http/server.h"
+#include "registry/http/socket.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"

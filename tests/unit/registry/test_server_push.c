@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "registry/server.h"
-#include "registry/socket.h"
+#include "registry/http/server.h"
+#include "registry/http/socket.h"
 #include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"

@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "registry/tls.h"
-#include "registry/tls_io.h"
+#include "registry/http/tls.h"
+#include "registry/http/tls_io.h"
 #include "storage/base/base64.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/access_log.h"
-#include "registry/jobs.h"
-#include "registry/metrics.h"
-#include "registry/turns.h"
-#include "registry/uploads.h"
+#include "registry/dispatch.h"
+#include "registry/ops/access_log.h"
+#include "registry/ops/metrics.h"
+#include "registry/ops/turns.h"
+#include "registry/push/jobs.h"
+#include "registry/push/uploads.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"
 
@@ -401,7 +402,7 @@ static bool has_line(const struct buf *text, const char *line)
 
 static void metrics__exact_over_threads(void **state)
 {
-	struct metrics *m = metrics_new(3);
+	struct metrics *m = metrics_new(3, &dispatch_labels);
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	pthread_t threads[3];
 

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "registry/clients.h"
+#include "registry/ops/clients.h"
 #include "storage/base/buf.h"
-#include "registry/socket.h"
+#include "registry/http/socket.h"
 #include "storage/base/fs.h"
 #include "tests/support/cm.h"
 

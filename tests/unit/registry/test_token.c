@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/token.h"
+#include "registry/access/token.h"
 #include "storage/base/base64.h"
 #include "tests/support/cm.h"
 #include "tests/support/sandbox.h"

@@ -288,7 +288,7 @@ static void upload__room_is_kept_for_what_is_coming(void **state)
 	};
 	struct err e;
 
-	site_write(&f->site, &q, &asleep, &w, &f->reply, &e);
+	dispatch_write(&f->dispatch, &q, &asleep, &w, &f->reply, &e);
 	assert_false(writing_answered(w));
 	assert_int_equal(f->writers.coming, 1000000);
 	assert_int_equal(ask(f, PATCH(span_of("hello")), "%s", other), 202);
@@ -354,7 +354,7 @@ static void mount__of_what_has_just_gone(void **state)
 		ask(f, POST(span_of("hello")), "/v2/" APP "/blobs/uploads/?digest=%s", d), 201);
 	uri = mem_printf("/v2/b/x/blobs/uploads/?mount=%s&from=" APP, d);
 	q = (struct request){ .method = METHOD_POST, .uri = uri, .id = "id", .who = &f->who };
-	site_write(&f->site, &q, &asleep, &w, &f->reply, &e);
+	dispatch_write(&f->dispatch, &q, &asleep, &w, &f->reply, &e);
 	assert_non_null(w);
 	assert_false(writing_answered(w));
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", d), 202);

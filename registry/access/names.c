@@ -1,0 +1,183 @@
+/* Names of requests to names in the store. Must never touch the store: it only proposes. */
+#include "registry/access/names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+#define HUB "docker.io"
+
+static int add_map(struct names *n, const char *text, struct err *e)
+{
+	struct span to = span_of(text), from = span_until(&to, '=');
+	struct host_map *map;
+
+	n->maps = mem_grow(n->maps, n->count + 1, sizeof(*n->maps));
+	map = &n->maps[n->count++];
+	map->to[0] = '\0';
+	if (from.len == 0 || !strchr(text, '='))
+		return err_set(e, ERR_INPUT, "map: \"%s\" is not FROM=TO", text);
+	if (ref_normal_host(from, map->from, e) < 0 ||
+		(to.len > 0 && ref_normal_host(to, map->to, e) < 0))
+		return err_ctx(e, "map: \"%s\"", text);
+	return 0;
+}
+
+int names_init(
+	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e)
+{
+	*n = (struct names)NAMES_INIT;
+	if (fallback && *fallback && ref_normal_host(span_of(fallback), n->fallback, e) < 0)
+		return err_ctx(e, "default-host");
+	for (size_t i = 0; maps && i < maps->count; i++)
+		if (add_map(n, maps->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+void names_release(struct names *n)
+{
+	free(n->maps);
+	*n = (struct names)NAMES_INIT;
+}
+
+static void add(struct candidates *c, const char *host, const char *path)
+{
+	char name[NAME_MAX_BYTES + 1];
+	int len = snprintf(name, sizeof(name), "%s%s%s", host, *host ? "/" : "", path);
+
+	if (c->count == CANDIDATES_MAX || len < 0 || (size_t)len >= sizeof(name))
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->name[i], name) == 0)
+			return;
+	memcpy(c->name[c->count++], name, (size_t)len + 1);
+}
+
+/* What docker makes of a Hub name of one component, then host/path. */
+static void add_host(struct candidates *c, const char *host, const char *path)
+{
+	char library[REF_REPO_MAX + sizeof("library/")];
+
+	if (strcmp(host, HUB) == 0 && !strchr(path, '/')) {
+		snprintf(library, sizeof(library), "library/%s", path);
+		add(c, host, library);
+	}
+	add(c, host, path);
+}
+
+/* Fill in what a host is called in the store; host may be any first part of a path. True: it is mapped, or
+ * another name of the Hub. */
+static bool stored_host(const struct names *n, const char *host, char out[REF_HOST_MAX + 1])
+{
+	struct err none;
+
+	if (ref_normal_host(span_of(host), out, &none) < 0) {
+		*out = '\0';
+		return false;
+	}
+	for (size_t i = 0; i < n->count; i++)
+		if (strcmp(n->maps[i].from, out) == 0) {
+			memcpy(out, n->maps[i].to, sizeof(n->maps[i].to));
+			return true;
+		}
+	return strcmp(out, host) != 0;
+}
+
+bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
+{
+	size_t host = strcspn(path, "/"), digits = 0;
+
+	while (digits < host && path[host - digits - 1] >= '0' && path[host - digits - 1] <= '9')
+		digits++;
+	if (path[host] != '/' || digits == 0 || digits > 5 || digits + 1 >= host ||
+		path[host - digits - 1] != '-')
+		return false;
+	snprintf(out, NAME_MAX_BYTES + 1, "%s", path);
+	out[host - digits - 1] = ':';
+	return true;
+}
+
+/* The path's first component as a host that is called otherwise in the store. */
+static void add_prefixed(const struct names *n, struct candidates *c, const char *path)
+{
+	char host[REF_HOST_MAX + 1], known[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
+	const char *slash = strchr(path, '/');
+
+	if (!slash || (size_t)(slash - path) > REF_HOST_MAX)
+		return;
+	if (names_with_port(path, ported)) {
+		const char *colon_slash = strchr(ported, '/');
+
+		snprintf(host, sizeof(host), "%.*s", (int)(colon_slash - ported), ported);
+		stored_host(n, host, known);
+		add_host(c, known, slash + 1);
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)(slash - path), path);
+	if (stored_host(n, host, known) || strcmp(host, HUB) == 0)
+		add_host(c, known, slash + 1);
+}
+
+/* With override_path, containerd sends the host in the path and `ns` as well. */
+static bool begins_with_host(const char *path, const char *host)
+{
+	char api[REF_TEXT_SIZE];
+	size_t n;
+
+	ref_api_name(host, api);
+	n = strlen(api);
+	return strncmp(path, api, n) == 0 && path[n] == '/';
+}
+
+/* Does the first component read as a host, as in docker's references? */
+static bool names_a_host(const char *path)
+{
+	size_t len = strcspn(path, "/");
+
+	return path[len] == '/' &&
+	       (memchr(path, '.', len) || (len == 9 && memcmp(path, "localhost", 9) == 0));
+}
+
+/* What was mirrored comes before what may have been pushed under the path as it is, so that a push
+ * can not put itself in front of an upstream's name: sets are stored under the names that
+ * add_prefixed() and add_host() begin with. */
+static void find_bare(const struct names *n, const char *path, struct candidates *out)
+{
+	bool host = names_a_host(path);
+
+	add_prefixed(n, out, path);
+	if (host)
+		add(out, "", path);
+	if (*n->fallback)
+		add_host(out, n->fallback, path);
+	if (!host)
+		add(out, "", path);
+}
+
+void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
+{
+	char host[REF_HOST_MAX + 1];
+
+	out->count = 0;
+	if (!*ns) {
+		find_bare(n, path, out);
+		return;
+	}
+	if (begins_with_host(path, ns)) {
+		add_prefixed(n, out, path);
+		add(out, "", path);
+	}
+	stored_host(n, ns, host);
+	add_host(out, host, path);
+}
+
+void names_find_target(
+	const struct names *n, const char *path, const char *ns, struct candidates *out)
+{
+	bool mapped = false;
+
+	for (size_t i = 0; i < n->count; i++)
+		mapped = mapped || strcmp(n->maps[i].from, ns) == 0;
+	names_find(n, path, mapped ? ns : "", out);
+}

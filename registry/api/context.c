@@ -1,0 +1,108 @@
+/*
+ * What handlers share: who may do what, and content found by way of the cache. Must never say whether
+ * something is there to a caller who may not read it.
+ */
+#include "registry/api/context.h"
+
+#include "storage/base/banned.h"
+
+/* --- who may --------------------------------------------------------------------------------- */
+
+bool context_is_open(const struct context *s)
+{
+	return !s->auth || auth_is_open(s->auth);
+}
+
+const char *context_keep(const struct context *s)
+{
+	return context_is_open(s) ? "public, max-age=31536000, immutable"
+				  : "private, max-age=31536000, immutable";
+}
+
+bool context_may(const struct context *s, const struct request *q, const char *path,
+	const char *repo, enum action action)
+{
+	return !s->auth || auth_may(s->auth, q->who, path, repo, action);
+}
+
+/* In the words of the request: whose rule it was, or whether anything is there, has no part in it. */
+static int refuse(const struct request *q, const char *path, unsigned actions, struct reply *r)
+{
+	const char *what = actions & ACTION_DELETE    ? "delete from"
+			   : actions & ACTION_PUSH    ? "push to"
+			   : actions & ACTION_PULL    ? "pull from"
+			   : actions & ACTION_CATALOG ? "list the repositories of"
+						      : "use";
+
+	return reply_error(r, 403, "DENIED", "%s may not %s %s",
+		*q->who->name ? q->who->name : "nobody without a login", what,
+		*path ? path : "this registry");
+}
+
+int context_deny(struct context *s, const struct request *q, const char *path, unsigned actions,
+	struct reply *r)
+{
+	AUTO(buf_release) struct buf challenge = BUF_INIT;
+
+	if (!auth_login_helps(s->auth, q->who, path, actions))
+		return refuse(q, path, actions, r);
+	auth_challenge(s->auth, q->who, q->host, s->tls, path, actions, &challenge);
+	reply_error(r, 401, "UNAUTHORIZED", "a login is needed for that");
+	reply_header(r, "WWW-Authenticate", challenge.data);
+	return 0;
+}
+
+bool context_keep_readable(
+	const struct context *s, const struct request *q, struct candidates *names)
+{
+	size_t count = names->count;
+
+	names->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (context_may(s, q, q->route->name, names->name[i], ACTION_PULL))
+			memmove(names->name[names->count++], names->name[i],
+				sizeof(names->name[i]));
+	return names->count == count;
+}
+
+/* --- content --------------------------------------------------------------------------------- */
+
+int context_find(struct context *s, const struct request *q, find_fn *find, struct content **out,
+	struct err *e)
+{
+	bool fresh = false;
+	AUTO(content_unref) struct content *hint = cache_get(s->cache, span_of(q->uri), &fresh);
+	uint64_t epoch = cache_epoch(s->cache);
+
+	for (size_t i = 0; i < q->repos->count; i++) {
+		int rc = find(s, q->route, q->repos->name[i], hint, out, e);
+
+		if (rc < 0)
+			return err_ctx(e, "%s", q->repos->name[i]);
+		if (rc > 0) {
+			if (q->repos_all)
+				cache_put(s->cache, span_of(q->uri), epoch, *out);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+void context_doubt(struct context *s, const struct digest *d, const struct err *why)
+{
+	if (why->code != ERR_BUSY && why->code != ERR_FULL && why->code != ERR_LIMIT &&
+		why->code != ERR_RIGHTS)
+		checker_suspect(s->checker, d);
+}
+
+void context_keep_list(
+	struct context *s, const struct request *q, uint64_t epoch, const struct reply *r)
+{
+	AUTO(content_unref) struct content *c = NULL;
+
+	if (!q->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
+		return;
+	c = content_list(buf_span(&r->bytes), reply_get(r, "Content-Type"), reply_get(r, "Link"),
+		q->route->ns);
+	cache_put(s->cache, span_of(q->uri), epoch, c);
+}

@@ -1,0 +1,75 @@
+/*
+ * What every handler is given: the store (one handle a thread), how names map, the shared cache, who may
+ * do what.
+ *
+ * A handler that reads is a plain function from request to reply, testable without a socket. It returns 0
+ * with the reply filled (refusals are replies too), or -1 with e when the store failed. The route of a
+ * request leads to it in dispatch.c. What writes goes another way: push/.
+ */
+#ifndef MOAT_CONTEXT_H
+#define MOAT_CONTEXT_H
+
+#include "registry/access/auth.h"
+#include "registry/access/names.h"
+#include "registry/api/cache.h"
+#include "registry/api/reply.h"
+#include "registry/ops/check.h"
+#include "storage/store.h"
+
+struct context {
+	struct store *store; /* this thread's */
+	const struct names *names;
+	struct cache *cache; /* shared by all threads */
+	struct auth *auth; /* NULL: anyone may do anything */
+	struct checker *checker; /* shared; NULL: nothing is checked */
+	const _Atomic(bool) *draining; /* /readyz says so */
+	bool catalog; /* whether to list repositories */
+	bool tls; /* for the words of a challenge */
+
+	bool waits; /* of the answer at hand: it is known when the check has read this */
+	struct digest wait_for;
+
+	int64_t now_ms; /* when this batch of requests began */
+};
+
+typedef int handler_fn(struct context *s, const struct request *q, struct reply *r, struct err *e);
+
+handler_fn get_base, get_manifest, get_blob, get_discover, get_health, get_ready, get_token;
+handler_fn list_tags, list_catalog, list_referrers_of;
+
+/* Find content for the request among its repositories: 1 with a reference, 0, -1. hint: what an
+ * earlier epoch had here, or NULL. */
+typedef int find_fn(struct context *s, const struct route *route, const char *repo,
+	struct content *hint, struct content **out, struct err *e);
+MUST int context_find(struct context *s, const struct request *q, find_fn *find,
+	struct content **out, struct err *e);
+
+/* A blob's file could not be read as it should: the check looks at it soon, unless it was our lack of
+ * something. */
+void context_doubt(struct context *s, const struct digest *d, const struct err *why);
+
+/* Keep a list that was made for this request, for whoever asks the same until something changes.
+ * epoch: of the cache, before the store was asked. */
+void context_keep_list(
+	struct context *s, const struct request *q, uint64_t epoch, const struct reply *r);
+
+/* Anyone may pull and list everything. */
+bool context_is_open(const struct context *s);
+
+/* Cache-Control of what a digest names: for ever, by all caches where anybody may read, else by the
+ * client's own (RFC 9111, 3.5). */
+const char *context_keep(const struct context *s);
+
+/* May the caller perform `action` on the stored repository `repo`, asked for as `path`? */
+bool context_may(const struct context *s, const struct request *q, const char *path,
+	const char *repo, enum action action);
+
+/* Drop repositories that the caller may not pull. True: none was dropped. */
+bool context_keep_readable(
+	const struct context *s, const struct request *q, struct candidates *names);
+
+/* 401 with a challenge where a login could help, else 403. actions: for the scope. Returns 0. */
+int context_deny(struct context *s, const struct request *q, const char *path, unsigned actions,
+	struct reply *r);
+
+#endif

@@ -1,0 +1,81 @@
+/* The small fixed answers: /v2/, extension discovery, health and readiness. */
+#include "registry/api/context.h"
+
+#include "storage/base/banned.h"
+
+static int json(struct reply *r, const char *text)
+{
+	reply_header(r, "Content-Type", "application/json");
+	buf_str(&r->bytes, text);
+	return 0;
+}
+
+static int plain(struct reply *r, unsigned status, const char *text)
+{
+	r->status = status;
+	reply_header(r, "Content-Type", "text/plain; charset=utf-8");
+	reply_header(r, "Cache-Control", "no-store");
+	buf_str(&r->bytes, text);
+	return 0;
+}
+
+/* Where a login is of use, whoever has not logged in is told so here: many clients learn it from no
+ * other answer (protocol of docker and containers/image). */
+int get_base(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)e;
+	if (s->auth && auth_wants_login(s->auth) && !*q->who->name && !q->who->by_token)
+		return context_deny(s, q, "", 0, r);
+	return json(r, "{}");
+}
+
+int get_discover(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)s, (void)q, (void)e;
+	return json(r,
+		"{\"extensions\":[{\"name\":\"_oci\",\"url\":\"https://github.com/opencontainers/"
+		"distribution-spec/blob/main/extensions/_oci.md\",\"description\":\"\","
+		"\"endpoints\":[\"_oci/ext/discover\"]}]}");
+}
+
+/* Alive: the loop that took this request runs. */
+int get_health(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)s, (void)q, (void)e;
+	return plain(r, 200, "ok\n");
+}
+
+/* It is no reason to take the server out of service: what is good is served. */
+static void say_bad(struct checker *c, struct reply *r)
+{
+	struct check_counts counts;
+
+	checker_counts(c, &counts);
+	if (counts.bad)
+		buf_printf(&r->bytes,
+			"%u bad or missing blob%s, not served: see check.bad in the log, and run "
+			"moat "
+			"import --check of a medium that holds them, or push them again\n",
+			counts.bad, counts.bad == 1 ? "" : "s");
+}
+
+/* Ready for traffic: the store answers, from a database that is no old copy, and we are not on our way
+ * out. Asked often, so cheap. */
+int get_ready(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	(void)q;
+	if (*s->draining)
+		return plain(r, 503, "stopping\n");
+	rc = store_is_current(s->store, &why, e);
+	if (rc < 0)
+		return -1;
+	plain(r, rc > 0 ? 200 : 503, rc > 0 ? "ready\n" : why.text);
+	if (rc == 0)
+		buf_str(&r->bytes, "\n");
+	if (s->checker)
+		say_bad(s->checker, r);
+	return 0;
+}

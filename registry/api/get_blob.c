@@ -1,0 +1,59 @@
+/* Blobs: GET and HEAD, by digest, in one repository. Must never serve a blob that is held but not
+ * linked to the repository asked for. */
+#include <fcntl.h>
+
+#include "registry/api/context.h"
+#include "storage/base/fs.h"
+#include "storage/base/banned.h"
+
+#define READ_AHEAD                                                                                 \
+	(4 << 20) /* asked of the kernel when a file is opened, so that it does not
+				begin at the first sendfile */
+
+static int find(struct context *s, const struct route *route, const char *repo,
+	struct content *hint, struct content **out, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	const char *keep = context_keep(s);
+	uint64_t size;
+	int rc = repo_has_blob(s->store, repo, &route->digest, &size, e);
+
+	if (rc <= 0)
+		return rc;
+	if (checker_blocks(s->checker, &route->digest))
+		return 0;
+	if (checker_unsure(s->checker, &route->digest)) {
+		s->waits = true;
+		s->wait_for = route->digest;
+		return err_set(e, ERR_BUSY, "its bytes were not read yet");
+	}
+	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size &&
+		hint->keep == keep && !checker_doubted(s->checker, &route->digest)) {
+		*out = content_ref(hint);
+		return 1;
+	}
+	rc = blob_open(s->store, &route->digest, &fd, &size, e);
+	if (rc < 0)
+		context_doubt(s, &route->digest, e);
+	if (rc <= 0)
+		return rc;
+	posix_fadvise(fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED);
+	*out = content_file(&route->digest, MEDIA_BLOB, STEAL_FD(fd), size, route->ns);
+	(*out)->keep = keep;
+	return 1;
+}
+
+int get_blob(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	AUTO(content_unref) struct content *c = NULL;
+	char text[DIGEST_TEXT_SIZE];
+	int rc = context_find(s, q, find, &c, e);
+
+	if (rc < 0)
+		return err_ctx(e, "blob %s", digest_text(&q->route->digest, text));
+	if (rc == 0)
+		return reply_error(r, 404, "BLOB_UNKNOWN", "%s: no blob %s here", q->route->name,
+			digest_text(&q->route->digest, text));
+	reply_content(r, q, c);
+	return 0;
+}

@@ -1,0 +1,123 @@
+/*
+ * GET NAME/tags/list, in pages. Sorted by bytes, never null. A bare name may mean more than one stored
+ * repository (what was mirrored, and what was pushed under the same path): their tags are one list.
+ */
+#include "registry/api/page.h"
+
+#include <stdlib.h>
+
+#include "storage/base/tree.h"
+#include "storage/base/banned.h"
+
+#define TAGS_PAGE_MAX 10000 /* also without ?n=: clients of small lists never see a Link */
+
+/* Tags of several repositories, each sorted, not yet merged. */
+struct heap {
+	char (*tags)[REF_TAG_MAX + 1];
+	size_t count;
+};
+
+static void heap_release(struct heap **h)
+{
+	free((*h)->tags);
+}
+
+static int heap_add(void *ctx, const char *name, struct err *e)
+{
+	struct heap *h = ctx;
+
+	(void)e;
+	if (h->count % 1024 == 0)
+		h->tags = mem_grow(h->tags, h->count + 1024, sizeof(*h->tags));
+	memcpy(h->tags[h->count++], name, strlen(name) + 1);
+	return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* The first `max` of all, each once. */
+static int page_of_heap(struct heap *h, unsigned max, struct page *p, bool *more, struct err *e)
+{
+	unsigned left = max;
+
+	if (h->count > 0)
+		qsort(h->tags, h->count, sizeof(*h->tags), by_bytes);
+	for (size_t i = 0; i < h->count; i++) {
+		if (i > 0 && strcmp(h->tags[i], h->tags[i - 1]) == 0)
+			continue;
+		if (left == 0) {
+			*more = true;
+			return 0;
+		}
+		left--;
+		if (page_add_tag(p, h->tags[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The repositories that are there: how many, or -1. */
+static int existing(struct context *s, const struct request *q, const char *names[CANDIDATES_MAX],
+	struct err *e)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < q->repos->count; i++) {
+		int rc = repo_exists(s->store, q->repos->name[i], e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			names[count++] = q->repos->name[i];
+	}
+	return count;
+}
+
+static int read_page(struct context *s, const char *const names[], int count, const char *after,
+	unsigned max, struct page *p, bool *more, struct err *e)
+{
+	struct heap heap = { .tags = NULL };
+	AUTO(heap_release) struct heap *h = &heap;
+	bool any = false;
+
+	if (count == 1)
+		return page_tags(s->store, names[0], after, max, page_add_tag, p, more, e);
+	for (int i = 0; i < count; i++) {
+		if (page_tags(s->store, names[i], after, max, heap_add, h, more, e) < 0)
+			return -1;
+		any = any || *more;
+	}
+	*more = any;
+	return page_of_heap(h, max, p, more, e);
+}
+
+int list_tags(struct context *s, const struct request *q, struct reply *r, struct err *e)
+{
+	struct page page = { .json = BUF_INIT };
+	AUTO(page_release) struct page *p = &page;
+	const char *names[CANDIDATES_MAX], *after = *q->route->last ? q->route->last : NULL;
+	unsigned max = page_size(q->route, TAGS_PAGE_MAX, TAGS_PAGE_MAX);
+	uint64_t epoch = cache_epoch(s->cache);
+	bool more = false;
+	int count = existing(s, q, names, e);
+
+	if (count < 0 || (count > 0 && read_page(s, names, count, after, max, p, &more, e) < 0))
+		return err_ctx(e, "tags of %s", q->route->name);
+	if (count == 0)
+		return reply_error(
+			r, 404, "NAME_UNKNOWN", "%s is not mirrored here", q->route->name);
+	buf_str(&r->bytes, "{\"name\":");
+	json_quote(&r->bytes, q->route->name, false);
+	buf_str(&r->bytes, ",\"tags\":[");
+	page_end(p, r);
+	if (more && max > 0) {
+		AUTO(mem_free) char *path = mem_printf("/v2/%s/tags/list", q->route->name);
+
+		page_link(r, q->route, path, max, p->last);
+	}
+	context_keep_list(s, q, epoch, r);
+	return 0;
+}

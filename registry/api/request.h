@@ -1,0 +1,51 @@
+/*
+ * A request as handlers see it: what the framing checks let through, nothing of the HTTP library.
+ * All text is borrowed and lives as long as the request. NULL: the header was not sent.
+ */
+#ifndef MOAT_REQUEST_H
+#define MOAT_REQUEST_H
+
+#include "registry/access/names.h"
+#include "registry/api/route.h"
+#include "registry/ops/address.h"
+
+struct who;
+
+enum method {
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_PATCH,
+	METHOD_DELETE,
+	METHOD_OTHER, /* known to HTTP, of no use here */
+	METHOD_COUNT
+};
+
+#define LENGTH_UNKNOWN UINT64_MAX /* the body comes in chunks */
+
+struct request {
+	enum method method;
+	const char *uri; /* raw, as it came */
+	const struct route *route;
+	const char *range, *if_range, *if_none_match;
+	const char *authorization, *content_type, *content_range, *host;
+	uint64_t length; /* bytes of the body, 0 when there is none; or LENGTH_UNKNOWN */
+	const char *id; /* ours or the client's X-Request-Id, safe in a header and in a log line */
+	const struct address *peer; /* NULL in tests */
+	const struct who *who; /* who asks; NULL where nobody is asked (no auth) */
+
+	enum route_kind kind; /* set by dispatch.c, for counting; ROUTE_NONE before */
+
+	/* Set by dispatch.c for handlers: the stored repositories that the path may mean and that may be
+	 * read by who asks (NULL with what writes); whether none was left out. */
+	const struct candidates *repos;
+	bool repos_all;
+};
+
+static inline bool request_reads(const struct request *q)
+{
+	return q->method == METHOD_GET || q->method == METHOD_HEAD;
+}
+
+#endif

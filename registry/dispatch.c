@@ -1,0 +1,323 @@
+/*
+ * From a raw request to its reply: cache first, then route, then who may, then handler.
+ * Must never serve from the cache what the store no longer says (S4), nor to anyone who may not have
+ * it.
+ */
+#include "registry/dispatch.h"
+
+#include <stdio.h>
+
+#include "registry/ops/metrics.h"
+#include "registry/push/writing.h"
+#include "storage/base/banned.h"
+
+/* It speaks of the whole server, where other handlers know a context. */
+static int answer_metrics(
+	struct context *context, const struct request *q, struct reply *r, struct err *e)
+{
+	(void)q, (void)e;
+	return get_metrics(CONTAINER_OF(context, struct dispatch, context), r);
+}
+
+static const struct {
+	handler_fn *get;
+	const struct write_handler *post, *put, *patch, *del;
+	bool named; /* in a repository: what may be read of it decides */
+} table[ROUTE_COUNT] = {
+	[ROUTE_BASE] = { .get = get_base },
+	[ROUTE_CATALOG] = { .get = list_catalog },
+	[ROUTE_DISCOVER] = { .get = get_discover },
+	[ROUTE_TAGS] = { .get = list_tags, .named = true },
+	[ROUTE_MANIFEST] = { .get = get_manifest,
+		.put = &put_manifest,
+		.del = &delete_manifest,
+		.named = true },
+	[ROUTE_BLOB] = { .get = get_blob, .del = &delete_blob, .named = true },
+	[ROUTE_REFERRERS] = { .get = list_referrers_of, .named = true },
+	[ROUTE_UPLOADS] = { .post = &upload_start },
+	[ROUTE_UPLOAD] = { .put = &upload_put, .patch = &upload_patch, .del = &upload_cancel },
+	[ROUTE_TOKEN] = { .get = get_token },
+	[ROUTE_METRICS] = { .get = answer_metrics },
+	[ROUTE_HEALTH] = { .get = get_health },
+	[ROUTE_READY] = { .get = get_ready },
+};
+
+const struct metrics_labels dispatch_labels = {
+	.routes = (const char *const[ROUTE_COUNT]){ "other", "base", "catalog", "discover", "tags",
+		"manifest", "blob", "referrers", "uploads", "upload", "token", "metrics", "health",
+		"ready" },
+	.methods = (const char *const[METHOD_COUNT]){ "GET", "HEAD", "POST", "PUT", "PATCH",
+		"DELETE", "other" },
+	.route_count = ROUTE_COUNT,
+	.method_count = METHOD_COUNT,
+};
+
+void dispatch_refresh(struct dispatch *d, int64_t now_ms)
+{
+	d->context.now_ms = now_ms;
+}
+
+/* Has another process committed since we asked last? Then every hit of the cache is stale. */
+static int check_change(struct dispatch *d, struct err *e)
+{
+	uint64_t now;
+
+	if (store_change(d->context.store, &now, e) < 0)
+		return -1;
+	if (now != d->change)
+		cache_changed(d->context.cache);
+	d->change = now;
+	d->checked_ms = d->context.now_ms;
+	return 0;
+}
+
+static bool cached(struct dispatch *d, struct request *q, struct reply *r)
+{
+	bool fresh = false;
+	AUTO(content_unref) struct content *c =
+			cache_get(d->context.cache, span_of(q->uri), &fresh);
+
+	if (!c || !fresh)
+		return false;
+	if (!c->digest.alg)
+		q->kind = strcmp(c->media_type, MEDIA_JSON) == 0 ? ROUTE_TAGS : ROUTE_REFERRERS;
+	else
+		q->kind = strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB : ROUTE_MANIFEST;
+	reply_content(r, q, c);
+	return true;
+}
+
+/* From the cache: 1 answered, 0 the store has to be looked into. */
+static int answer_cached(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
+{
+	if (d->checked_ms != d->context.now_ms && check_change(d, e) < 0)
+		return -1;
+	return cached(d, q, r);
+}
+
+/* What is found may be newer than the cache: nobody may get it before all hits are stale. */
+static int look_up(struct dispatch *d, const struct request *q, struct reply *r, struct err *e)
+{
+	if (table[q->route->kind].get(&d->context, q, r, e) < 0)
+		return -1;
+	if (r->body == BODY_BYTES && r->status == 200 && table[q->route->kind].named &&
+		*q->route->ns)
+		reply_header(r, "OCI-Namespace", q->route->ns); /* a list; content has it itself */
+	return check_change(d, e);
+}
+
+static bool is_writable(const struct dispatch *d)
+{
+	return d->writers && d->writers->committer;
+}
+
+static enum action action_of(const struct request *q)
+{
+	bool content = q->route->kind == ROUTE_MANIFEST || q->route->kind == ROUTE_BLOB;
+
+	return q->method == METHOD_DELETE && content ? ACTION_DELETE : ACTION_PUSH;
+}
+
+static void list_methods(const struct dispatch *d, enum route_kind kind, struct buf *out)
+{
+	bool push = is_writable(d), upload = kind == ROUTE_UPLOAD;
+	const struct {
+		const char *name;
+		bool may;
+	} methods[] = { { "GET, HEAD", table[kind].get || (push && upload) },
+		{ "POST", push && table[kind].post }, { "PUT", push && table[kind].put },
+		{ "PATCH", push && table[kind].patch },
+		{ "DELETE", push && table[kind].del && (upload || d->writers->deletes) } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (methods[i].may)
+			buf_printf(out, "%s%s", out->len ? ", " : "", methods[i].name);
+}
+
+static void refuse_method(const struct dispatch *d, const struct request *q, struct reply *r)
+{
+	AUTO(buf_release) struct buf allow = BUF_INIT;
+
+	reply_error(r, 405, "UNSUPPORTED",
+		!is_writable(d)                 ? "this registry is read-only (push is off)"
+		: action_of(q) == ACTION_DELETE ? "deleting is switched off here"
+						: "no such method here");
+	list_methods(d, q->route->kind, &allow);
+	if (allow.len > 0)
+		reply_header(r, "Allow", allow.data);
+}
+
+/* The state of an upload: read, but of the table of uploads. */
+static int answer_upload(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
+{
+	static const struct waker nobody = { .ctx = NULL }; /* it is answered at once */
+	AUTO(writing_free) struct writing *w = NULL;
+
+	dispatch_write(d, q, &nobody, &w, r, e);
+	if (!w)
+		return 0;
+	reply_release(r);
+	*r = w->reply;
+	reply_init(&w->reply);
+	return 0;
+}
+
+/* Not found among what may be read, but some names were left out, and a login could change that:
+ * clients log in on a 401 only. Whether anything is there has no part in it. */
+static bool is_hidden(const struct dispatch *d, const struct request *q)
+{
+	return !q->repos_all && (*q->who->name || !q->who->by_token) &&
+	       auth_login_helps(d->context.auth, q->who, q->route->name, ACTION_PULL);
+}
+
+static int answer_readable(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
+{
+	if (q->repos->count == 0)
+		return context_deny(&d->context, q, q->route->name, ACTION_PULL, r);
+	if (!context_is_open(&d->context) && q->repos_all) {
+		int rc = answer_cached(d, q, r, e);
+
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+	}
+	if (look_up(d, q, r, e) < 0)
+		return -1;
+	return r->status == 404 && is_hidden(d, q)
+		       ? context_deny(&d->context, q, q->route->name, ACTION_PULL, r)
+		       : 0;
+}
+
+static int answer_named(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
+{
+	struct candidates repos;
+	int rc;
+
+	names_find(d->context.names, q->route->name, q->route->ns, &repos);
+	q->repos_all = context_keep_readable(&d->context, q, &repos);
+	q->repos = &repos;
+	rc = answer_readable(d, q, r, e);
+	q->repos = NULL;
+	return rc;
+}
+
+static int answer(
+	struct dispatch *d, struct request *q, struct route *route, struct reply *r, struct err *e)
+{
+	enum route_fault fault;
+	int rc = context_is_open(&d->context) ? answer_cached(d, q, r, e) : 0;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	fault = route_parse(route, span_of(q->uri));
+	q->route = route;
+	q->kind = route->kind;
+	if (fault != ROUTE_OK) {
+		reply_fault(r, fault, route);
+		return 0;
+	}
+	if (route->kind == ROUTE_NONE)
+		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
+	if (route->kind == ROUTE_UPLOAD)
+		return answer_upload(d, q, r, e);
+	if (!table[route->kind].get) {
+		refuse_method(d, q, r);
+		return 0;
+	}
+	return table[route->kind].named ? answer_named(d, q, r, e) : look_up(d, q, r, e);
+}
+
+void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed)
+{
+	struct route route;
+
+	failed->code = ERR_OK;
+	d->context.waits = false;
+	if (answer(d, q, &route, r, failed) < 0)
+		reply_failure(r, failed);
+	q->route = NULL;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static const struct write_handler *handler_for(const struct request *q)
+{
+	switch (q->method) {
+	case METHOD_GET:
+	case METHOD_HEAD:
+		return q->route->kind == ROUTE_UPLOAD ? &upload_status : NULL;
+	case METHOD_POST:
+		return table[q->route->kind].post;
+	case METHOD_PUT:
+		return table[q->route->kind].put;
+	case METHOD_PATCH:
+		return table[q->route->kind].patch;
+	case METHOD_DELETE:
+		return table[q->route->kind].del;
+	default:
+		return NULL;
+	}
+}
+
+/* Where it goes: the first of the names that is a repository already, else the path itself. */
+static int choose_target(struct dispatch *d, const struct candidates *names, const char *path,
+	char repo[NAME_MAX_BYTES + 1], struct err *e)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		int rc = repo_exists(d->context.store, names->name[i], e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0) {
+			snprintf(repo, NAME_MAX_BYTES + 1, "%s", names->name[i]);
+			return 0;
+		}
+	}
+	snprintf(repo, NAME_MAX_BYTES + 1, "%.*s", REF_REPO_MAX, path);
+	return 0;
+}
+
+static int begin_write(struct dispatch *d, struct request *q, const struct waker *waker,
+	struct writing **w, struct reply *r, struct err *e)
+{
+	const struct write_handler *handler = handler_for(q);
+	const struct route *route = q->route;
+	char repo[NAME_MAX_BYTES + 1];
+	struct candidates names, readable;
+
+	if (!handler || !is_writable(d) ||
+		(action_of(q) == ACTION_DELETE && !d->writers->deletes)) {
+		refuse_method(d, q, r);
+		return 0;
+	}
+	names_find_target(d->context.names, route->name, route->ns, &names);
+	readable = names;
+	q->repos_all = context_keep_readable(&d->context, q, &readable);
+	if (choose_target(d, &readable, route->name, repo, e) < 0)
+		return -1;
+	if (!context_may(&d->context, q, route->name, repo, action_of(q)))
+		return context_deny(
+			&d->context, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);
+	*w = writing_new(&d->context, d->writers, q, repo, &names, handler, waker);
+	return 0;
+}
+
+void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,
+	struct writing **w, struct reply *r, struct err *failed)
+{
+	struct route route;
+	enum route_fault fault = route_parse(&route, span_of(q->uri));
+
+	failed->code = ERR_OK;
+	q->route = &route;
+	q->kind = route.kind;
+	*w = NULL;
+	if (fault == ROUTE_BAD_TAG)
+		reply_error(r, 400, "MANIFEST_INVALID", "not a tag that could exist");
+	else if (route.kind == ROUTE_NONE && fault == ROUTE_OK)
+		reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
+	else if (fault != ROUTE_OK)
+		reply_fault(r, fault, &route);
+	else if (begin_write(d, q, waker, w, r, failed) < 0)
+		reply_failure(r, failed);
+	q->route = NULL;
+}

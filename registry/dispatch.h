@@ -1,0 +1,53 @@
+/*
+ * From a request to the handler of its route, and to its reply. One for each loop's thread.
+ */
+#ifndef MOAT_DISPATCH_H
+#define MOAT_DISPATCH_H
+
+#include "registry/api/context.h"
+
+struct clients;
+struct metrics;
+struct metrics_labels;
+struct turns;
+struct waker;
+struct writers;
+struct writing;
+
+struct dispatch {
+	struct context context; /* what handlers are given */
+	struct writers
+		*writers; /* shared; NULL, or one without a committer: this server only reads */
+
+	/* For metrics. */
+	struct metrics *metrics; /* shared; NULL: not to be asked for */
+	struct turns *turns;
+	struct clients *clients;
+
+	int64_t checked_ms; /* when store_change() was asked last */
+	uint64_t change; /* what it said last */
+};
+
+/*
+ * Begin a batch. What the cache holds is compared with the store again before it is used, at most
+ * once a millisecond: a hit may be that much older than a commit of another process, until any
+ * thread has noticed it. Whoever looked into the store asks before the answer goes out, so nobody
+ * gets new and then old (S4).
+ */
+void dispatch_refresh(struct dispatch *d, int64_t now_ms);
+
+/* Answer a request that reads and whose route is not known yet (q->route is set here). Never fails:
+ * what the handler could not do becomes a reply, and `failed` says what happened for the log. */
+void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed);
+
+/* Begin a request that may write: *w, or NULL with the reply that refuses it. */
+void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,
+	struct writing **w, struct reply *r, struct err *failed);
+
+/* The names of routes and methods, by enum route_kind and enum method. */
+extern const struct metrics_labels dispatch_labels;
+
+/* get_metrics.c: GET /metrics. */
+int get_metrics(struct dispatch *d, struct reply *r);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * Connections: held while something else has to happen first, released, and ended when they are late.
+ * How they come is arrive.c's, what is asked on them exchange.c's. Must never block.
+ */
+#define MOAT_SERVER_PART
+#include "registry/http/server_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "storage/base/log.h"
+#include "storage/base/banned.h"
+
+#define RATE_WINDOW_MS 30000 /* unless the configuration has another */
+#define TURN_LEAST_MOVE (32u << 10) /* bytes between two sweeps, a second apart, that keep a turn */
+#define TURN_SWEEPS 3 /* the first may come at any time after the turn began */
+#define WAIT_SECONDS 600 /* likewise: more than the sync of a blob on a slow disk takes */
+
+void conn_enter(struct conn *c, enum phase phase)
+{
+	c->phase = phase;
+	c->since_ms = c->loop->now_ms;
+}
+
+/* --- holding --------------------------------------------------------------------------------- */
+
+static void hold(struct conn *c, enum hold reason)
+{
+	pthread_mutex_lock(&c->loop->holding);
+	if (!c->holds)
+		MHD_suspend_connection(c->mhd);
+	c->holds |= reason;
+	pthread_mutex_unlock(&c->loop->holding);
+}
+
+/* The lock is the loop's, as c may be gone as soon as it is free. */
+static void let_go(struct conn *c, enum hold reason)
+{
+	struct loop *l = c->loop;
+
+	pthread_mutex_lock(&l->holding);
+	if (!(c->holds & reason))
+		BUG("a connection is released that was not held");
+	c->holds &= ~(unsigned)reason;
+	if (!c->holds)
+		MHD_resume_connection(c->mhd);
+	pthread_mutex_unlock(&l->holding);
+}
+
+static unsigned reasons_of(struct conn *c)
+{
+	unsigned held;
+
+	pthread_mutex_lock(&c->loop->holding);
+	held = c->holds;
+	pthread_mutex_unlock(&c->loop->holding);
+	return held;
+}
+
+void conn_wait(struct conn *c, enum hold reason)
+{
+	conn_enter(c, PHASE_WAITING);
+	hold(c, reason);
+}
+
+void conn_release(struct conn *c, enum hold reason)
+{
+	int wake = c->loop->wake;
+	uint64_t one = 1;
+
+	let_go(c, reason);
+	if (write(wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		BUG("eventfd: %s", strerror(errno));
+}
+
+/* --- handshakes ------------------------------------------------------------------------------ */
+
+bool conn_watch(struct conn *c)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = c };
+	int op = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (epoll_ctl(c->loop->epoll, op, c->fd, &event) < 0)
+		return false;
+	c->watched = true;
+	return true;
+}
+
+/* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
+static void starved(struct tls_io *io)
+{
+	struct conn *c = CONTAINER_OF(io, struct conn, tls);
+
+	if (conn_watch(c))
+		hold(c, HOLD_CLIENT); /* or it spins until its deadline */
+}
+
+void conn_feed(struct conn *c)
+{
+	if (reasons_of(c) & HOLD_CLIENT)
+		let_go(c, HOLD_CLIENT);
+}
+
+static void begin_handshake(struct conn *c)
+{
+	void *session =
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+
+	c->tls.fd = c->fd;
+	c->tls.starved = starved;
+	tls_io_begin(&c->tls, session);
+	tls_prepare(session);
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client)
+{
+	struct conn *c = mem_alloc(sizeof(*c));
+
+	c->loop = l;
+	c->fd = fd;
+	c->peer = *peer;
+	c->client = client;
+	c->next = l->conns;
+	if (c->next)
+		c->next->prev = c;
+	l->conns = c;
+	l->count++;
+	c->uri = c->tls.kept = (struct buf)BUF_INIT;
+	reply_init(&c->reply);
+	conn_enter(c, PHASE_FRESH);
+	return c;
+}
+
+void conn_free(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		l->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	l->count--;
+	l->resume_ms = 0; /* its descriptor may serve the next one */
+	clients_leave(l->server->clients, &c->client);
+	tls_io_release(&c->tls);
+	tls_forget(&c->tls);
+	buf_release(&c->uri);
+	reply_release(&c->reply);
+	free(c);
+}
+
+void conn_hand_over(struct conn *c)
+{
+	struct loop *l = c->loop;
+
+	c->next_handed = l->handed;
+	l->handed = c;
+	MHD_add_connection(l->mhd, c->fd, (const struct sockaddr *)&c->peer.sa, c->peer.len);
+}
+
+/* The one with this descriptor, as the library has no argument for it; and 1.0 says that it took one only
+ * when it runs, after several may have been handed over. */
+static struct conn *take_handed(struct loop *l, int fd)
+{
+	struct conn **at = &l->handed, *c;
+
+	while (*at && (*at)->fd != fd)
+		at = &(*at)->next_handed;
+	c = *at;
+	if (!c)
+		BUG("a connection that was not handed over");
+	*at = c->next_handed;
+	return c;
+}
+
+void conn_settle(struct loop *l)
+{
+	while (l->handed) {
+		struct conn *c = l->handed;
+
+		l->handed = c->next_handed;
+		conn_free(c); /* the library closed its descriptor */
+	}
+}
+
+static void begin(struct loop *l, struct MHD_Connection *mhd, void **context)
+{
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct conn *c = take_handed(l, fd);
+
+	*context = c;
+	c->mhd = mhd;
+	if (l->server->config.tls)
+		begin_handshake(c);
+}
+
+void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		begin(cls, mhd, context);
+	} else if (*context) {
+		conn_free(*context);
+		*context = NULL;
+	}
+}
+
+/* --- ending ---------------------------------------------------------------------------------- */
+
+static unsigned wait_seconds(const struct loop *l)
+{
+	unsigned seconds = l->server->config.wait_seconds;
+
+	return seconds ? seconds : WAIT_SECONDS;
+}
+
+static const char *reason_name(unsigned held)
+{
+	if (held & HOLD_PASSWORD)
+		return "password";
+	if (held & HOLD_TURN)
+		return "turn";
+	if (held & HOLD_CHECK)
+		return "check";
+	return held & HOLD_WRITING ? "store" : "nothing";
+}
+
+static void log_wait(struct conn *c)
+{
+	char peer[ADDRESS_TEXT_SIZE];
+
+	log_fields(LOG_LINE_ERROR, "request.stuck", { "peer", address_text(&c->peer, peer), 0 },
+		{ "id", c->request.id, 0 }, { "method", c->method_text, 0 },
+		{ "uri", c->uri.data, 0 }, { "waits-for", reason_name(reasons_of(c)), 0 },
+		{ "seconds", NULL, wait_seconds(c->loop) });
+}
+
+/* One that is held stays until it is released; its client is told at once. */
+void conn_shut(struct conn *c)
+{
+	if (c->phase == PHASE_WAITING)
+		log_wait(c);
+	conn_enter(c, PHASE_ENDED);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+/* --- deadlines ------------------------------------------------------------------------------- */
+
+/* Too slow in sending its body or taking its answer? Judged over windows; of an answer, by what the
+ * client's kernel acknowledged. */
+static bool is_stalled(struct conn *c, uint64_t moved)
+{
+	uint64_t before = c->window_bytes;
+	int64_t ms = c->loop->now_ms - c->window_ms;
+	unsigned window = c->loop->server->config.rate_window;
+
+	if (ms < (window ? window : RATE_WINDOW_MS) && before != UINT64_MAX)
+		return false;
+	c->window_bytes = moved;
+	c->window_ms = c->loop->now_ms;
+	if (moved == UINT64_MAX || before == UINT64_MAX)
+		return false;
+	return moved - before < c->loop->server->config.least_rate * (uint64_t)ms / 1000;
+}
+
+static bool is_local(const struct conn *c)
+{
+	return c->peer.sa.ss_family == AF_UNIX;
+}
+
+/* Bytes that the client has taken; UINT64_MAX: nobody knows. */
+static uint64_t taken_by(struct conn *c)
+{
+	uint64_t taken;
+
+	if (!is_local(c))
+		return socket_acked(c->fd);
+	taken = socket_taken(c->fd, c->given);
+	if (taken > c->taken)
+		c->taken = taken;
+	return c->taken;
+}
+
+/* Of a body from memory on a Unix socket nothing is counted: all of it has its time. */
+static bool is_overdue(const struct conn *c, int64_t ms)
+{
+	const struct server_config *config = &c->loop->server->config;
+	int64_t window = config->rate_window ? config->rate_window : RATE_WINDOW_MS;
+
+	if (!config->least_rate)
+		return false;
+	return ms - window > (int64_t)(c->bytes * 1000 / config->least_rate);
+}
+
+/* Since the last sweep nothing of the body came any more, though its client has closed; or, twice in
+ * a row, though bytes are there: the line of a chunk is longer than the library's buffer, and it reads
+ * no further and does not sleep. */
+static bool is_abandoned(struct conn *c)
+{
+	bool moved = c->body != c->swept_body;
+	bool stuck = !moved && c->request.length == LENGTH_UNKNOWN && socket_has_bytes(c->fd);
+	bool twice = stuck && c->stuck;
+
+	c->swept_body = c->body;
+	c->stuck = stuck;
+	return twice || (!moved && socket_is_over(c->fd));
+}
+
+static bool is_late(struct conn *c)
+{
+	const struct server_config *config = &c->loop->server->config;
+	int64_t ms = c->loop->now_ms - c->since_ms;
+
+	switch (c->phase) {
+	case PHASE_FRESH:
+	case PHASE_HEADERS:
+		return ms > (int64_t)config->header_seconds * 1000;
+	case PHASE_IDLE:
+		return ms > (int64_t)config->idle_seconds * 1000 || c->loop->server->draining;
+	case PHASE_BODY:
+		return is_abandoned(c) || is_stalled(c, c->body);
+	case PHASE_SENDING:
+		return is_local(c) && !c->metered ? is_overdue(c, ms) : is_stalled(c, taken_by(c));
+	case PHASE_WAITING:
+		return ms > (int64_t)wait_seconds(c->loop) * 1000;
+	case PHASE_ENDED:
+		return false;
+	}
+	return false;
+}
+
+/* A body that hardly moves gives its turn to another, and is sent on without one. */
+static void check_turn(struct conn *c)
+{
+	uint64_t acked, moved;
+
+	if (c->phase != PHASE_SENDING || !c->has_turn || (is_local(c) && !c->metered))
+		return;
+	acked = taken_by(c);
+	moved = acked - c->turn_acked;
+	c->turn_acked = acked;
+	c->slow_sweeps = moved < TURN_LEAST_MOVE ? c->slow_sweeps + 1 : 0;
+	if (c->slow_sweeps < TURN_SWEEPS)
+		return;
+	c->has_turn = false;
+	turns_leave(c->loop->server->turns, &c->turn);
+}
+
+void conn_sweep(struct loop *l)
+{
+	for (struct conn *c = l->conns; c; c = c->next) {
+		check_turn(c);
+		if (is_late(c))
+			conn_shut(c);
+	}
+}

@@ -1,0 +1,102 @@
+/* Reads and writes of TLS sessions. Must never block, and never keep bytes behind which none will come. */
+#include "registry/http/tls_io.h"
+
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "registry/http/socket.h"
+#include "storage/base/banned.h"
+
+#define KEPT_MAX 2048 /* bytes of a head's record: a larger one is sent by itself */
+
+/* The client's Finished is the last that a server's handshake takes in, whatever the version and also
+ * when a session is resumed. What comes later is no handshake: behind a new key GnuTLS says that there is
+ * nothing to read, although a request may be there, and the library waits for an edge that was before. */
+static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+	const gnutls_datum_t *message)
+{
+	struct tls_io *io = gnutls_transport_get_ptr(session);
+
+	(void)when, (void)message;
+	if (incoming && type == GNUTLS_HANDSHAKE_FINISHED)
+		io->over = true;
+	else if (incoming && type == GNUTLS_HANDSHAKE_KEY_UPDATE && socket_has_bytes(io->fd))
+		io->starved(io);
+	return 0;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
+{
+	struct tls_io *io = ptr;
+	ssize_t n = recv(io->fd, data, size, 0);
+
+	if (n < 0 && errno == EAGAIN && !io->over) {
+		io->starved(io);
+		errno = EAGAIN;
+	}
+	return n;
+}
+
+/* How much of `data` went out behind what was kept. */
+static ssize_t push_behind(struct tls_io *io, const void *data, size_t size)
+{
+	struct iovec parts[] = { { io->kept.data, io->kept.len }, { (void *)data, size } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
+	ssize_t n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
+	size_t kept = io->kept.len;
+
+	if (n < 0)
+		return -1;
+	if ((size_t)n > kept) {
+		buf_release(&io->kept);
+		return n - (ssize_t)kept;
+	}
+	memmove(io->kept.data, io->kept.data + n, kept - (size_t)n);
+	buf_cut(&io->kept, kept - (size_t)n);
+	errno = EAGAIN;
+	return -1;
+}
+
+static ssize_t push(gnutls_transport_ptr_t ptr, const void *data, size_t size)
+{
+	struct tls_io *io = ptr;
+	bool joins = io->joins && size <= KEPT_MAX;
+
+	io->joins = false;
+	if (joins) {
+		buf_add(&io->kept, data, size);
+		return (ssize_t)size;
+	}
+	return io->kept.len ? push_behind(io, data, size) : send(io->fd, data, size, MSG_NOSIGNAL);
+}
+
+void tls_io_begin(struct tls_io *io, void *session)
+{
+	gnutls_transport_set_ptr(session, io);
+	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_set_push_function(session, push);
+	gnutls_handshake_set_hook_function(
+		session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST, on_handshake);
+}
+
+void tls_io_join(struct tls_io *io)
+{
+	io->joins = true;
+}
+
+/* Only an answer that was broken off leaves something: its client gets what it can take. */
+void tls_io_flush(struct tls_io *io)
+{
+	io->joins = false;
+	if (io->kept.len)
+		(void)!send(io->fd, io->kept.data, io->kept.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&io->kept);
+}
+
+void tls_io_release(struct tls_io *io)
+{
+	buf_release(&io->kept);
+}

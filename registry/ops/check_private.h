@@ -1,0 +1,79 @@
+/* What check.c, check_judge.c and check_state.c share. Other files may not include it. */
+#ifndef MOAT_CHECK_PRIVATE_H
+#define MOAT_CHECK_PRIVATE_H
+
+#include <pthread.h>
+
+#include "registry/ops/check.h"
+#include "registry/ops/check_pace.h"
+#include "storage/oci/digest_map.h"
+
+#define SUSPECTS_MAX 256
+
+/* What is known of a blob beside the database. */
+struct known {
+	struct digest digest;
+	bool bad; /* missing, or not good, or gone to quarantine */
+	bool blocked; /* bad in a way that serving it would not notice */
+	bool was_bad; /* at any time */
+	struct blob_file file; /* that was looked at */
+};
+
+struct checker {
+	struct checker_config config;
+	struct store *store;
+	bool may_mark;
+	bool first; /* nothing can be left for the next start: read before serving */
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* of what is below */
+	pthread_cond_t wake;
+	bool ending;
+	struct digest_map known;
+	struct digest suspects[SUSPECTS_MAX];
+	size_t suspect_count;
+	struct check_waiter *waiters;
+	struct digest *bad_ones; /* some of them no more */
+	size_t bad_count;
+
+	_Atomic unsigned bad, blocked, ever_bad;
+	_Atomic uint64_t blobs, bytes;
+	_Atomic int64_t pass;
+
+	/* The thread's. */
+	bool nested; /* something in doubt is looked at while another file is read */
+	int64_t piece_us, piece_cpu_us; /* when the last piece was read */
+	struct blob_cursor quick;
+	struct check_place place;
+	int64_t quick_ms, again_ms, kept_ms; /* when it is due next */
+};
+
+enum standing { GOOD, BAD, BLOCKED };
+
+/* check_state.c: any thread. */
+bool check_is_ending(struct checker *c);
+/* Sleep, unless the end has come or something is in doubt. */
+void check_nap(struct checker *c, int64_t us);
+bool check_take_suspect(struct checker *c, struct digest *d);
+bool check_next_waiter(struct checker *c, struct digest *d);
+/* Take the waiters of this blob off the list; NULL: all of them. */
+struct check_waiter *check_take_waiters(struct checker *c, const struct digest *d);
+void check_tell(struct check_waiter *w); /* all of a list */
+/* Change how it stands; how it stood before. */
+enum standing check_set_standing(
+	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now);
+/* Under the lock. k: NULL nothing is known. */
+enum standing check_standing(const struct known *k);
+void check_list_bad(struct checker *c, const struct digest *d);
+
+/*
+ * check_judge.c, on the check's thread. Look at a blob and do what is to be done about what was found.
+ * doubtful: by its bytes, and also when it has no row any more.
+ */
+void check_judge(struct checker *c, const struct digest *d, enum blob_look how);
+void check_judge_doubtful(struct checker *c, const struct digest *d);
+void check_doubts(
+	struct checker *c); /* all that is in doubt now; also between two pieces of a file */
+
+#endif

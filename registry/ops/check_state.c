@@ -1,0 +1,210 @@
+/*
+ * What the check knows and what is asked of it, under one lock: any thread asks, the check's thread answers.
+ * Must never let a lock be held while a file is read.
+ */
+#include "registry/ops/check_private.h"
+
+#include <time.h>
+
+#include "storage/base/banned.h"
+
+/* --- asked by others ------------------------------------------------------------------------------ */
+
+bool checker_blocks(struct checker *c, const struct digest *d)
+{
+	const struct known *k;
+	bool bad;
+
+	if (!c || !c->blocked)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	k = digest_map_find(&c->known, d);
+	bad = k && k->blocked;
+	pthread_mutex_unlock(&c->lock);
+	return bad;
+}
+
+bool checker_doubted(struct checker *c, const struct digest *d)
+{
+	const struct known *k;
+	bool was_bad;
+
+	if (!c || !c->ever_bad)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	k = digest_map_find(&c->known, d);
+	was_bad = k && k->was_bad;
+	pthread_mutex_unlock(&c->lock);
+	return was_bad;
+}
+
+/* One too many is found when all files are looked at. */
+void checker_suspect(struct checker *c, const struct digest *d)
+{
+	bool there = false;
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->suspect_count && !there; i++)
+		there = digest_eq(&c->suspects[i], d);
+	if (!there && c->suspect_count < SUSPECTS_MAX)
+		c->suspects[c->suspect_count++] = *d;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool checker_unsure(struct checker *c, const struct digest *d)
+{
+	bool known;
+
+	if (!c || !c->first)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	known = digest_map_find(&c->known, d) != NULL;
+	pthread_mutex_unlock(&c->lock);
+	return !known;
+}
+
+void checker_await(struct checker *c, struct check_waiter *w)
+{
+	bool ending;
+
+	pthread_mutex_lock(&c->lock);
+	ending = c->ending;
+	if (!ending) {
+		w->next = c->waiters;
+		c->waiters = w;
+	}
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	if (ending)
+		w->done(w);
+}
+
+void checker_counts(struct checker *c, struct check_counts *out)
+{
+	*out = (struct check_counts){ c->blobs, c->bytes, c->bad, c->pass };
+}
+
+/* Sleep, unless the end has come or something is in doubt. */
+void check_nap(struct checker *c, int64_t us)
+{
+	struct timespec until;
+
+	if (us <= 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += us / 1000000;
+	until.tv_nsec += us % 1000000 * 1000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&c->lock);
+	if (!c->ending && !c->suspect_count && !c->waiters)
+		pthread_cond_timedwait(&c->wake, &c->lock, &until);
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool check_is_ending(struct checker *c)
+{
+	bool ending;
+
+	pthread_mutex_lock(&c->lock);
+	ending = c->ending;
+	pthread_mutex_unlock(&c->lock);
+	return ending;
+}
+
+/* --- what is in doubt ----------------------------------------------------------------------------- */
+
+bool check_take_suspect(struct checker *c, struct digest *d)
+{
+	bool any;
+
+	pthread_mutex_lock(&c->lock);
+	any = c->suspect_count > 0 && !c->ending;
+	if (any)
+		*d = c->suspects[--c->suspect_count];
+	pthread_mutex_unlock(&c->lock);
+	return any;
+}
+
+/* Take the waiters of this blob off the list; NULL: all of them. */
+struct check_waiter *check_take_waiters(struct checker *c, const struct digest *d)
+{
+	struct check_waiter *taken = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct check_waiter **at = &c->waiters, *w; (w = *at);) {
+		if (d && !digest_eq(&w->digest, d)) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = taken;
+		taken = w;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return taken;
+}
+
+void check_tell(struct check_waiter *w)
+{
+	for (struct check_waiter *next; w; w = next) {
+		next = w->next;
+		w->done(w);
+	}
+}
+
+bool check_next_waiter(struct checker *c, struct digest *d)
+{
+	bool any;
+
+	pthread_mutex_lock(&c->lock);
+	any = c->waiters && !c->ending;
+	if (any)
+		*d = c->waiters->digest;
+	pthread_mutex_unlock(&c->lock);
+	return any;
+}
+
+/* --- what is known ------------------------------------------------------------------------------- */
+
+void check_list_bad(struct checker *c, const struct digest *d)
+{
+	c->bad_ones = mem_grow(c->bad_ones, c->bad_count + 1, sizeof(*c->bad_ones));
+	c->bad_ones[c->bad_count++] = *d;
+}
+
+enum standing check_standing(const struct known *k)
+{
+	return !k || !k->bad ? GOOD : k->blocked ? BLOCKED : BAD;
+}
+
+/* How it stood before. */
+enum standing check_set_standing(
+	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now)
+{
+	struct known *k;
+	enum standing was;
+
+	pthread_mutex_lock(&c->lock);
+	k = digest_map_find(&c->known, d);
+	was = check_standing(k);
+	if (!k && now != GOOD)
+		k = digest_map_add(&c->known, d, sizeof(*k));
+	if (k)
+		*k = (struct known){ *d, now != GOOD, now == BLOCKED, k->was_bad || now != GOOD,
+			*file };
+	c->ever_bad += now != GOOD;
+	if (was == GOOD && now != GOOD)
+		check_list_bad(c, d);
+	c->bad += (unsigned)(now != GOOD) - (unsigned)(was != GOOD);
+	c->blocked += (unsigned)(now == BLOCKED) - (unsigned)(was == BLOCKED);
+	pthread_mutex_unlock(&c->lock);
+	if (was != now)
+		c->config.changed(c->config.ctx);
+	return was;
+}

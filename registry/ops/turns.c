@@ -1,0 +1,201 @@
+/* Turns: a ring of clients, each with its queue. Must never call go() under the lock. */
+#include "registry/ops/turns.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "storage/base/buf.h"
+#include "storage/base/banned.h"
+
+/* One client that has turns or waits for some. */
+struct lane {
+	struct lane *next; /* of the ring */
+	const void *client;
+	struct turn *first, **end; /* its queue */
+	unsigned active;
+	bool last; /* behind all that are not */
+};
+
+struct turns {
+	pthread_mutex_t lock;
+	unsigned limit, each, active, waiting;
+	bool newest; /* a client that comes is next */
+	struct lane *ring; /* the lane that was served last; its next comes next */
+};
+
+struct turns *turns_new(unsigned active, bool newest)
+{
+	struct turns *t = mem_alloc(sizeof(*t));
+
+	pthread_mutex_init(&t->lock, NULL);
+	t->limit = active;
+	t->each = (active + 1) / 2;
+	t->newest = newest;
+	return t;
+}
+
+void turns_free(struct turns **t)
+{
+	if (!*t)
+		return;
+	pthread_mutex_destroy(&(*t)->lock);
+	free(*t);
+	*t = NULL;
+}
+
+static struct lane *lane_of(struct turns *t, const void *client)
+{
+	struct lane *lane = t->ring;
+
+	if (lane)
+		do {
+			if (lane->client == client)
+				return lane;
+			lane = lane->next;
+		} while (lane != t->ring);
+	lane = mem_alloc(sizeof(*lane));
+	lane->client = client;
+	lane->end = &lane->first;
+	lane->next = t->ring ? t->ring->next : lane;
+	if (t->ring)
+		t->ring->next = lane;
+	if (!t->ring || !t->newest)
+		t->ring = lane; /* behind all others */
+	return lane;
+}
+
+static void wait_behind(struct turns *t, struct turn *turn, int64_t now_ms)
+{
+	turn->next = NULL;
+	turn->since_ms = now_ms;
+	*turn->lane->end = turn;
+	turn->lane->end = &turn->next;
+	t->waiting++;
+}
+
+/* Nobody waits who could go: so whoever finds room may have it. */
+bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *client,
+	int64_t now_ms, void (*before)(struct turn *turn))
+{
+	bool go;
+
+	pthread_mutex_lock(&t->lock);
+	turn->lane = lane_of(t, client->id);
+	turn->lane->last = client->last;
+	go = t->active < t->limit && turn->lane->active < t->each;
+	if (go) {
+		t->active++;
+		turn->lane->active++;
+	} else {
+		before(turn);
+		wait_behind(t, turn, now_ms);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return go;
+}
+
+/* The first one of a lane. */
+static struct turn *take_from(struct turns *t, struct lane *lane)
+{
+	struct turn *turn = lane->first;
+
+	lane->first = turn->next;
+	if (!lane->first)
+		lane->end = &lane->first;
+	t->ring = lane;
+	t->waiting--;
+	t->active++;
+	lane->active++;
+	return turn;
+}
+
+static struct lane *find_among(struct turns *t, bool last)
+{
+	struct lane *lane = t->ring;
+
+	do {
+		lane = lane->next;
+		if (lane->first && lane->active < t->each && lane->last == last)
+			return lane;
+	} while (lane != t->ring);
+	return NULL;
+}
+
+/* The lane whose turn it is, or NULL. */
+static struct lane *find_next(struct turns *t)
+{
+	struct lane *lane;
+
+	if (!t->ring || t->active >= t->limit)
+		return NULL;
+	lane = find_among(t, false);
+	return lane ? lane : find_among(t, true);
+}
+
+static void forget_idle(struct turns *t, struct lane *lane)
+{
+	struct lane *before = t->ring;
+
+	if (lane->active > 0 || lane->first)
+		return;
+	while (before->next != lane)
+		before = before->next;
+	before->next = lane->next;
+	if (t->ring == lane)
+		t->ring = before == lane ? NULL : before;
+	free(lane);
+}
+
+void turns_leave(struct turns *t, struct turn *gone)
+{
+	struct turn *turn = NULL;
+	struct lane *next;
+
+	pthread_mutex_lock(&t->lock);
+	t->active--;
+	gone->lane->active--;
+	next = find_next(t);
+	if (next)
+		turn = take_from(t, next);
+	forget_idle(t, gone->lane);
+	pthread_mutex_unlock(&t->lock);
+	if (turn)
+		turn->go(turn);
+}
+
+/* One whose queue begins before that time and may go without a turn, or NULL. */
+static struct turn *take_old(struct turns *t, int64_t before_ms)
+{
+	struct lane *lane = t->ring;
+
+	if (!lane)
+		return NULL;
+	do {
+		lane = lane->next;
+		if (lane->first && lane->first->since_ms < before_ms &&
+			(!lane->last || before_ms == INT64_MAX))
+			return take_from(t, lane);
+	} while (lane != t->ring);
+	return NULL;
+}
+
+void turns_expire(struct turns *t, int64_t before_ms)
+{
+	struct turn *turn;
+
+	do {
+		pthread_mutex_lock(&t->lock);
+		turn = take_old(t, before_ms);
+		pthread_mutex_unlock(&t->lock);
+		if (turn)
+			turn->go(turn);
+	} while (turn);
+}
+
+void turns_count(struct turns *t, unsigned *active, unsigned *waiting)
+{
+	pthread_mutex_lock(&t->lock);
+	*active = t->active;
+	*waiting = t->waiting;
+	pthread_mutex_unlock(&t->lock);
+}

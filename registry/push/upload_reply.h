@@ -1,0 +1,24 @@
+/* What the upload handlers share: how a blob is finished, and how it is answered. */
+#ifndef MOAT_UPLOAD_REPLY_H
+#define MOAT_UPLOAD_REPLY_H
+
+#include "registry/push/writing.h"
+
+/* 201 with the blob's place. Returns 0. */
+int upload_created(struct writing *w, const struct digest *d);
+
+/* 413. Returns 0. */
+int upload_too_large(struct writing *w);
+
+/* On a worker: the bytes of the session must be ?digest=; the change follows. Those of another blob
+ * end the session: 400. */
+MUST int upload_seal(struct writing *w, enum writing_step *step, struct err *e);
+
+/* After the change. */
+MUST int upload_done(struct writing *w);
+
+/* What went wrong with the bytes of this request, if anything did: the session is as it was before
+ * it, and the reply is there. 1 all is well, 0 answered. */
+int upload_check(struct writing *w);
+
+#endif

@@ -3,8 +3,9 @@
  * its artifact, so defaults here may never change.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "mirror-tool/list/list_read.h"
+#include "mirror-tool/list/section.h"
 #include "storage/base/banned.h"
 
 static const struct {
@@ -49,7 +50,7 @@ static struct span url_title(const char *url)
 	return (struct span){ slash + 1, end - (size_t)(slash + 1 - url) };
 }
 
-static int check_url(const struct reader *r, const struct node *n, struct err *e)
+static int check_url(const struct list_reader *r, const struct node *n, struct err *e)
 {
 	const char *url = n->text, *rest;
 	bool plain = strncmp(url, "http://", 7) == 0;
@@ -112,7 +113,7 @@ static int read_file_name(
 	first = strcspn(text, "/");
 	if (!text[first] || !(memchr(text, '.', first) || memchr(text, ':', first)))
 		full = mem_printf("%s/%s", SET_HOST, text);
-	if (list_parse_ref(&f->ref, d, n, full ? full : text, e) < 0)
+	if (section_ref(&f->ref, d, n, full ? full : text, e) < 0)
 		return -1;
 	if (!f->ref.tag[0] || f->ref.digest.alg)
 		return node_err(d, n, e, "a file is named NAME:TAG, without a digest");
@@ -164,7 +165,8 @@ static int read_file_platform(
 	return 0;
 }
 
-static int read_file(struct reader *r, struct list_file *f, const struct node *n, struct err *e)
+static int read_file(
+	struct list_reader *r, struct list_file *f, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "url", "sha256", "sha512", "size", "name", "platform",
 		"title", "media-type", "artifact-type", NULL };
@@ -192,10 +194,10 @@ static int read_file(struct reader *r, struct list_file *f, const struct node *n
 	return copy_type(r->doc, n, "artifact-type", kind, f->artifact_type, e);
 }
 
-int list_read_files(struct reader *r, const struct node *map, struct err *e)
+static int read(struct list_reader *r, const struct node *root, struct err *e)
 {
 	const struct node *files = NULL;
-	int rc = node_list(r->doc, map, "files", OPTIONAL, &files, e);
+	int rc = node_list(r->doc, root, "files", OPTIONAL, &files, e);
 
 	if (rc <= 0)
 		return rc;
@@ -206,3 +208,85 @@ int list_read_files(struct reader *r, const struct node *map, struct err *e)
 				0) return -1;
 	return 0;
 }
+
+static void release(struct list *l)
+{
+	for (size_t i = 0; i < l->file_count; i++)
+		free(l->files[i].url);
+	free(l->files);
+}
+
+/* --- entries -------------------------------------------------------------------------------- */
+
+static size_t count(const struct list *l)
+{
+	return l->file_count;
+}
+
+static struct entry identity(const struct list *l, size_t i)
+{
+	const struct list_file *f = &l->files[i];
+	char text[REF_TEXT_SIZE], platform[PLATFORM_TEXT_SIZE] = "";
+
+	if (f->has_platform)
+		platform_text(&f->platform, platform);
+	return (struct entry){ mem_printf("%s %s", ref_text(&f->ref, text), platform), f->ref,
+		f->line };
+}
+
+static struct entry content(const struct list *l, size_t i)
+{
+	const struct list_file *f = &l->files[i];
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	char text[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+
+	buf_str(&out, ref_text(&f->ref, text));
+	entry_put(&out, "url", f->url);
+	entry_put(&out, "digest", digest_text(&f->digest, digest));
+	if (f->has_size)
+		buf_printf(&out, "\nsize %llu", (unsigned long long)f->size);
+	if (f->has_platform)
+		entry_put_platform(&out, &f->platform);
+	entry_put(&out, "type", f->media_type);
+	entry_put(&out, "artifact", f->artifact_type);
+	entry_put(&out, "title", f->title);
+	return (struct entry){ buf_detach(&out), f->ref, f->line };
+}
+
+static bool same_ref(const struct ref *a, const struct ref *b)
+{
+	return strcmp(a->host, b->host) == 0 && strcmp(a->repo, b->repo) == 0 &&
+	       strcmp(a->tag, b->tag) == 0;
+}
+
+/* A file without a platform is the whole of its name. */
+static int check_lone(const struct list *l, const char *file, struct err *e)
+{
+	char text[REF_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->file_count; i++) {
+		for (size_t j = 0; j < l->file_count; j++) {
+			const struct list_file *one = &l->files[i], *other = &l->files[j];
+
+			if (i == j || one->has_platform || !same_ref(&one->ref, &other->ref))
+				continue;
+			return err_set(e, ERR_INPUT,
+				"%s:%u: %s is several files (line %u): give each a platform", file,
+				one->line, ref_text(&one->ref, text), other->line);
+		}
+	}
+	return 0;
+}
+
+static int check(const struct list *l, const char *file, struct err *e)
+{
+	for (size_t i = 0; i < l->file_count; i++)
+		for (size_t j = 0; j < l->image_count; j++)
+			if (same_ref(&l->files[i].ref, &l->images[j].ref))
+				return err_set(e, ERR_INPUT,
+					"%s:%u: a file has the name of the image at line %u", file,
+					l->files[i].line, l->images[j].line);
+	return check_lone(l, file, e);
+}
+
+const struct section section_files = { "files", read, release, count, identity, content, check };

@@ -8,16 +8,15 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* --- building ---------------------------------------------------------------------------- */
 
-/* Arrays grow by doubling: `count` is a power of two exactly when the array is full. */
-static void *grow(void *items, size_t count, size_t size)
+void lock_set_text(char **field, const char *text)
 {
-	if (count & (count - 1))
-		return items;
-	return mem_grow(items, count ? count * 2 : 1, size);
+	free(*field);
+	*field = mem_strdup(text ? text : "");
 }
 
 void lock_pin_init(struct lock_pin *pin)
@@ -30,25 +29,22 @@ void lock_pin_init(struct lock_pin *pin)
 
 struct lock_pin *lock_add(struct lock *l)
 {
-	l->pins = grow(l->pins, l->count, sizeof(*l->pins));
-	lock_pin_init(&l->pins[l->count]);
-	return &l->pins[l->count++];
+	struct lock_pin *pin = VEC_PUSH(l->pins, l->count);
+
+	lock_pin_init(pin);
+	return pin;
 }
 
 void lock_move(struct lock *l, struct lock_pin *pin)
 {
-	l->pins = grow(l->pins, l->count, sizeof(*l->pins));
-	l->pins[l->count++] = *pin;
+	*VEC_PUSH(l->pins, l->count) = *pin;
 	*pin = (struct lock_pin){ .size = 0 };
 }
 
 struct lock_attachment *lock_attach(struct lock_pin *pin)
 {
-	struct lock_attachment *a;
+	struct lock_attachment *a = VEC_PUSH(pin->attached, pin->attached_count);
 
-	pin->attached = grow(pin->attached, pin->attached_count, sizeof(*pin->attached));
-	a = &pin->attached[pin->attached_count++];
-	*a = (struct lock_attachment){ .size = 0 };
 	a->media_type = mem_strdup("");
 	a->artifact_type = mem_strdup("");
 	return a;
@@ -75,11 +71,8 @@ void lock_pin_drop_excused(struct lock_pin *pin)
 
 struct lock_file *lock_add_file(struct lock_pin *pin)
 {
-	struct lock_file *f;
+	struct lock_file *f = VEC_PUSH(pin->files, pin->file_count);
 
-	pin->files = grow(pin->files, pin->file_count, sizeof(*pin->files));
-	f = &pin->files[pin->file_count++];
-	*f = (struct lock_file){ .size = 0 };
 	f->url = mem_strdup("");
 	f->media_type = mem_strdup("");
 	f->title = mem_strdup("");
@@ -98,8 +91,7 @@ void platform_texts_add(struct platform_texts *t, const char *text)
 {
 	if (platform_texts_has(t, text))
 		return;
-	t->items = grow(t->items, t->count, sizeof(*t->items));
-	t->items[t->count++] = mem_strdup(text);
+	*VEC_PUSH(t->items, t->count) = mem_strdup(text);
 }
 
 static void texts_free(struct platform_texts *t)

@@ -94,7 +94,9 @@ size_t lock_excuses(const struct lock *l);
 /* Of a sorted lock. */
 const struct lock_pin *lock_find(const struct lock *l, const struct ref *ref);
 
-/* Building. What is added is owned by the lock and borrowed until the next call. */
+/* Building. What is added is owned by the lock and borrowed until the next call. Its texts are "" until
+ * lock_set_text(), which puts a copy in place of one; NULL: "". */
+void lock_set_text(char **field, const char *text);
 struct lock_pin *lock_add(struct lock *l); /* empty */
 void lock_move(struct lock *l, struct lock_pin *pin); /* in, as it is; *pin is left empty */
 void lock_pin_init(struct lock_pin *pin);

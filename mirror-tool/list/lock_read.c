@@ -49,8 +49,7 @@ static int read_type(const struct doc *d, const struct node *map, const char *ke
 		return rc;
 	if (!media_type_is_safe(span_of(text)))
 		return node_err(d, node_get(map, key), e, "not a media type");
-	free(*out);
-	*out = mem_strdup(text);
+	lock_set_text(out, text);
 	return 0;
 }
 
@@ -144,10 +143,8 @@ static int read_file(struct lock_pin *pin, const struct doc *d, const struct nod
 		return -1;
 	if (file_title_check(span_of(title), e) < 0)
 		return node_err(d, node_get(n, "title"), e, "%s", e->text);
-	free(f->url);
-	free(f->title);
-	f->url = mem_strdup(url);
-	f->title = mem_strdup(title);
+	lock_set_text(&f->url, url);
+	lock_set_text(&f->title, title);
 	return 0;
 }
 
@@ -221,13 +218,10 @@ static int read_pins(struct lock *l, const struct doc *d, const struct node *roo
 		return node_err(d, pins, e, "more than %d pins", LOCK_PINS_MAX);
 	node_each(n, pins) if (read_pin(l, d, n, e) < 0) return -1;
 	lock_sort(l);
-	for (size_t i = 1; i < l->count; i++) {
-		char other[REF_TEXT_SIZE];
-
-		if (strcmp(ref_text(&l->pins[i].ref, text), ref_text(&l->pins[i - 1].ref, other)) ==
-			0)
-			return node_err(d, pins, e, "%s is there twice", text);
-	}
+	for (size_t i = 1; i < l->count; i++)
+		if (ref_eq(&l->pins[i].ref, &l->pins[i - 1].ref))
+			return node_err(
+				d, pins, e, "%s is there twice", ref_text(&l->pins[i].ref, text));
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/task.h"
 #include "storage/base/banned.h"
 
 static const char *const suffixes[] = { ".sig", ".att", ".sbom" };
@@ -51,20 +51,6 @@ static void probe_fail(struct probe *p, struct err *e)
 	request_end(&p->r);
 }
 
-bool attach_leave(struct task *t, const struct digest *d, const char *type, const char *suffix)
-{
-	AUTO(mem_free) char *why = NULL;
-
-	if (exceptions_want(&t->exceptions, type, suffix))
-		return false;
-	if (t->exceptions.attachments == ATTACH_NONE)
-		why = mem_strdup("attachments: none");
-	else
-		why = mem_printf("its type is %s", *suffix ? suffix : *type ? type : "not told");
-	excuses_add(&t->pin.excused, EXCUSE_ATTACHMENT, d, why);
-	return true;
-}
-
 /* Record an attachment once a tag; one that was found without a tag gets the tag. */
 static struct lock_attachment *slot_of(
 	struct lock_pin *pin, const struct digest *d, const char *tag)
@@ -103,8 +89,8 @@ static void record(struct task *t, const struct descriptor *d, const char *artif
 	a->digest = d->digest;
 	a->size = d->size;
 	a->subject = *subject;
-	text_replace(&a->media_type, d->media_type);
-	text_replace(&a->artifact_type, artifact_type);
+	lock_set_text(&a->media_type, d->media_type);
+	lock_set_text(&a->artifact_type, artifact_type);
 	snprintf(a->tag, sizeof(a->tag), "%s", tag);
 }
 
@@ -119,7 +105,7 @@ static void got_referrers(void *ctx, int rc, const struct upstream_referrers *r,
 	for (size_t i = 0; rc > 0 && i < r->count && !p->r.task->failed; i++) {
 		const char *type = r->items[i].artifact_type;
 
-		if (attach_leave(p->r.task, &r->items[i].digest, type ? type : "", ""))
+		if (task_leaves(p->r.task, &r->items[i].digest, type ? type : "", ""))
 			continue;
 		record(p->r.task, &r->items[i], r->items[i].artifact_type, &p->subject, "");
 		tree_ask(p->r.task, &r->items[i], 0, true);
@@ -163,7 +149,7 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 	if (rc < 0) {
 		probe_fail(p, e);
 	} else if (rc == 0 || digest_eq(&m->digest, &p->subject) ||
-		   attach_leave(p->r.task, &m->digest, "", p->suffix)) {
+		   task_leaves(p->r.task, &m->digest, "", p->suffix)) {
 		request_end(&p->r); /* some registries take the tag for the subject's digest */
 	} else if (m->bytes.len) {
 		got_attached(p, rc, m, e);

@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/task.h"
 #include "mirror-tool/list/selection.h"
 #include "mirror-tool/pin/signed.h"
 #include "storage/oci/config.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 struct resolver {
@@ -39,18 +40,6 @@ static void task_free(struct task *t)
 	buf_release(&t->root);
 	evidence_free(&t->evidence);
 	free(t);
-}
-
-void task_hold(struct task *t)
-{
-	t->pending++;
-}
-
-void task_fail(struct task *t, const struct err *e)
-{
-	if (!t->failed)
-		t->e = *e;
-	t->failed = true;
 }
 
 /* What fails, or is left out where the list allows it. */
@@ -93,10 +82,8 @@ static void check_platforms(struct task *t)
 }
 
 /* When everything attached is known, the signatures among it are fetched where a rule asks. */
-void task_drop(struct task *t)
+static void task_done(struct task *t)
 {
-	if (--t->pending)
-		return;
 	check_platforms(t);
 	if (!t->failed && !t->evidence && signed_rules_apply(&t->resolver->rules, &t->ref)) {
 		task_hold(t);
@@ -105,12 +92,6 @@ void task_drop(struct task *t)
 		return;
 	}
 	task_end(t);
-}
-
-void text_replace(char **field, const char *text)
-{
-	free(*field);
-	*field = mem_strdup(text ? text : "");
 }
 
 /* --- a single image: what is it for? ------------------------------------------------------- */
@@ -192,7 +173,7 @@ static int take_root(struct task *t, const struct upstream_manifest *m, struct e
 		return -1;
 	t->pin.digest = m->digest;
 	t->pin.size = m->bytes.len;
-	text_replace(&t->pin.media_type, parsed.media_type);
+	lock_set_text(&t->pin.media_type, parsed.media_type);
 	if (signed_rules_apply(&t->resolver->rules, &t->ref))
 		buf_add(&t->root, m->bytes.data, m->bytes.len);
 	return enter_root(t, &parsed, e);
@@ -248,13 +229,6 @@ static void task_start(struct task *t)
 
 /* --- which tasks --------------------------------------------------------------------------- */
 
-bool ref_same(const struct ref *a, const struct ref *b)
-{
-	char left[REF_TEXT_SIZE], right[REF_TEXT_SIZE];
-
-	return strcmp(ref_text(a, left), ref_text(b, right)) == 0;
-}
-
 static int task_cmp(const void *a, const void *b)
 {
 	const struct task *left = *(struct task *const *)a, *right = *(struct task *const *)b;
@@ -274,6 +248,8 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 		return;
 	t = mem_alloc(sizeof(*t));
 	t->resolver = r;
+	t->done = task_done;
+	t->reached_first = attach_scan;
 	for (size_t i = 0; i < ARRAY_SIZE(t->reached); i++)
 		reach_init(&t->reached[i]);
 	t->root = (struct buf)BUF_INIT;
@@ -286,9 +262,7 @@ static void want(struct resolver *r, const struct list_image *image, const char 
 	}
 	for (size_t i = 0; i < image->platforms.count; i++)
 		platforms_add(&t->wanted, &image->platforms.items[i]);
-	if ((r->count & (r->count - 1)) == 0)
-		r->tasks = mem_grow(r->tasks, r->count ? r->count * 2 : 1, sizeof(struct task *));
-	r->tasks[r->count++] = t;
+	*VEC_PUSH(r->tasks, r->count) = t;
 }
 
 static bool same_source(const struct source_ref *a, const struct source_ref *b)
@@ -322,7 +296,7 @@ static void unite_all(struct resolver *r)
 		struct task *last = kept ? r->tasks[kept - 1] : NULL;
 		struct err e = ERR_INIT;
 
-		if (!last || !ref_same(&last->ref, &r->tasks[i]->ref)) {
+		if (!last || !ref_eq(&last->ref, &r->tasks[i]->ref)) {
 			r->tasks[kept++] = r->tasks[i];
 			continue;
 		}

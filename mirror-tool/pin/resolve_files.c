@@ -3,7 +3,7 @@
  * from the rest. Must never pin a name of which a file is not known.
  */
 #include "mirror-tool/list/file_artifact.h"
-#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/task.h"
 #include "storage/base/banned.h"
 
 static bool is_asked(const struct list *list, const struct list_file *f)
@@ -40,9 +40,9 @@ static void add_file(struct lock_pin *pin, const struct list_file *from, uint64_
 	struct lock_file *f = lock_add_file(pin);
 	char text[PLATFORM_TEXT_SIZE];
 
-	text_replace(&f->url, from->url);
-	text_replace(&f->media_type, from->media_type);
-	text_replace(&f->title, from->title);
+	lock_set_text(&f->url, from->url);
+	lock_set_text(&f->media_type, from->media_type);
+	lock_set_text(&f->title, from->title);
 	f->digest = from->digest;
 	f->size = size;
 	f->has_platform = from->has_platform;
@@ -62,13 +62,13 @@ static void pin_files(
 
 	lock_pin_init(&pin);
 	pin.ref = file->ref;
-	text_replace(&pin.artifact_type, file->artifact_type);
+	lock_set_text(&pin.artifact_type, file->artifact_type);
 	for (size_t i = 0; i < list->file_count; i++) {
-		if (i < first && ref_same(&sizes[i].file->ref, &file->ref)) {
+		if (i < first && ref_eq(&sizes[i].file->ref, &file->ref)) {
 			lock_pin_release(&pin); /* was done from there */
 			return;
 		}
-		if (!ref_same(&sizes[i].file->ref, &file->ref))
+		if (!ref_eq(&sizes[i].file->ref, &file->ref))
 			continue;
 		whole &= sizes[i].known;
 		add_file(&pin, sizes[i].file, sizes[i].size);
@@ -77,7 +77,7 @@ static void pin_files(
 	files_build(&built, &pin);
 	pin.digest = built.items[built.count - 1].digest;
 	pin.size = built.items[built.count - 1].bytes.len;
-	text_replace(&pin.media_type, built.items[built.count - 1].media_type);
+	lock_set_text(&pin.media_type, built.items[built.count - 1].media_type);
 	files_release(&built);
 	if (whole)
 		lock_move(lock, &pin);

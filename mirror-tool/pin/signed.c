@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "mirror-tool/sign/cosign.h"
-#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/task.h"
 #include "storage/base/banned.h"
 
 /* --- rules ------------------------------------------------------------------------------- */

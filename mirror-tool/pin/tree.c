@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "mirror-tool/pin/resolve_task.h"
+#include "mirror-tool/pin/task.h"
 #include "mirror-tool/list/selection.h"
 #include "storage/base/banned.h"
 
@@ -90,7 +90,7 @@ static void correct_type(struct task *t, const struct ask *a, const struct manif
 {
 	for (size_t i = 0; i < t->pin.attached_count; i++)
 		if (digest_eq(&t->pin.attached[i].digest, &a->digest))
-			text_replace(&t->pin.attached[i].media_type, m->media_type);
+			lock_set_text(&t->pin.attached[i].media_type, m->media_type);
 }
 
 static int take_manifest(struct ask *a, struct span bytes, struct err *e)
@@ -188,7 +188,7 @@ int tree_reach(struct task *t, const struct descriptor *d, unsigned depth, bool 
 		return -1;
 	at->state = REACHED_HELD;
 	if (*reach == REACH_FIRST)
-		attach_scan(t, &d->digest);
+		t->reached_first(t, &d->digest);
 	return 0;
 }
 
@@ -198,7 +198,7 @@ static bool leave_attestation(struct task *t, const struct descriptor *d, bool a
 	struct digest of;
 
 	return !attached && descriptor_is_attestation(d, &of) &&
-	       attach_leave(t, &d->digest, ATTESTATION_TYPE, "");
+	       task_leaves(t, &d->digest, ATTESTATION_TYPE, "");
 }
 
 int tree_enter(

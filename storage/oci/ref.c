@@ -279,6 +279,12 @@ int ref_parse(struct ref *r, struct span text, struct err *e)
 	return 0;
 }
 
+bool ref_eq(const struct ref *a, const struct ref *b)
+{
+	return strcmp(a->host, b->host) == 0 && strcmp(a->repo, b->repo) == 0 &&
+	       strcmp(a->tag, b->tag) == 0 && digest_eq(&a->digest, &b->digest);
+}
+
 const char *ref_name(const struct ref *r, char text[REF_TEXT_SIZE])
 {
 	snprintf(text, REF_TEXT_SIZE, "%s/%s", r->host, r->repo);

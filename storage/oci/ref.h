@@ -29,6 +29,9 @@ const char *ref_text(const struct ref *r, char text[REF_TEXT_SIZE]);
 /* host/repo only: the name of a repository in the store. */
 const char *ref_name(const struct ref *r, char text[REF_TEXT_SIZE]);
 
+/* The same host, repository, tag and digest? */
+bool ref_eq(const struct ref *a, const struct ref *b);
+
 /* The pieces, for paths of the API and of lists. ERR_INPUT says which character. */
 MUST int ref_check_host(struct span host, struct err *e); /* as stored: lower case */
 

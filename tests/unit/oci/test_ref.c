@@ -145,11 +145,30 @@ static void ref_api_name__has_no_colon(void **state)
 	assert_string_equal(out, "localhost-5001/a/b");
 }
 
+static void ref_eq__compares_all_four(void **state)
+{
+#define AT "@sha256:9b2c000000000000000000000000000000000000000000000000000000000000"
+	static const char *const others[] = { "b.io/x:1" AT, "a.io/y:1" AT, "a.io/x:2" AT,
+		"a.io/x:1", "a.io/x" AT };
+	struct ref one, other;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(ref_parse(&one, span_of("a.io/x:1" AT), &e), 0);
+	assert_int_equal(ref_parse(&other, span_of("A.io/x:1" AT), &e), 0);
+	assert_true(ref_eq(&one, &other));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		assert_int_equal(ref_parse(&other, span_of(others[i]), &e), 0);
+		assert_false(ref_eq(&one, &other));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ref_parse__normalises),
 		cmocka_unit_test(ref_same_host__one_spelling),
+		cmocka_unit_test(ref_eq__compares_all_four),
 		cmocka_unit_test(ref_parse__refuses),
 		cmocka_unit_test(ref_parse__refuses_long_pieces),
 		cmocka_unit_test(ref_fallback_tag__cuts_the_hex),

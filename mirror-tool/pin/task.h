@@ -1,6 +1,9 @@
-/* References on their way to pins; for resolve*.c, request.c, attach.c, tree.c and signed.c only. */
-#ifndef MOAT_RESOLVE_TASK_H
-#define MOAT_RESOLVE_TASK_H
+/*
+ * A reference on its way to a pin, for the files of this folder only. Who calls whom: resolve.c the others,
+ * signed.c and attach.c, attach.c tree.c, all of them task.c; upwards only by the two callbacks of a task.
+ */
+#ifndef MOAT_TASK_H
+#define MOAT_TASK_H
 
 #include "mirror-tool/pin/resolve.h"
 #include "storage/oci/reach.h"
@@ -18,6 +21,10 @@ struct task {
 		reached[2]; /* tree.c: struct reached, of the pin and of what is attached */
 	struct digest_map visited; /* attach.c: whose attachments were asked for */
 	struct request *requests; /* without an answer yet */
+	/* Called when the last request has its answer; may make further ones, or else ends the task. */
+	void (*done)(struct task *t);
+	/* Called for each manifest that is reached for the first time: attach_scan(). */
+	void (*reached_first)(struct task *t, const struct digest *d);
 	struct buf root; /* the pin's manifest, while its signatures are wanted */
 	struct evidence *evidence;
 	unsigned pending; /* requests without an answer; 0: done */
@@ -25,11 +32,17 @@ struct task {
 	struct err e; /* the first failure */
 };
 
-/* Count a request before it is made, and its answer when it is dealt with: the last one ends the
- * task, after which it may not be touched. */
+/* Count a request before it is made, and its answer when it is dealt with: with the last one t->done() is
+ * called, after which the task may not be touched. */
 void task_hold(struct task *t);
 void task_drop(struct task *t);
+/* The first failure is kept; requests under way go on. */
 void task_fail(struct task *t, const struct err *e);
+
+/* Does the list leave this attachment behind? Then it is excused from now on. type: its artifactType;
+ * suffix: of its tag, or "". */
+bool task_leaves(struct task *t, const struct digest *d, const char *type, const char *suffix);
+#define ATTESTATION_TYPE "attestation-manifest" /* as lists name buildkit's, which have no type */
 
 /* A question, the first member of what its answer needs: a task's ref without tag and digest. It
  * holds the task until its end. release: those that a run which could not go on left. */
@@ -44,11 +57,6 @@ void requests_release(struct task *t);
 
 /* attach.c: find what is attached to `subject` and, in turn, to that. */
 void attach_scan(struct task *t, const struct digest *subject);
-/* Does the list leave this attachment behind? Then it is excused from now on. type: its artifactType;
- * suffix: of its tag, or "". */
-bool attach_leave(struct task *t, const struct digest *d, const char *type, const char *suffix);
-#define ATTESTATION_TYPE "attestation-manifest" /* as lists name buildkit's, which have no type */
-
 /*
  * tree.c: the manifests that a pin holds. depth: manifests above; attached: it belongs to something
  * attached, which is held whole.
@@ -76,10 +84,5 @@ struct file_size {
 void files_ask(struct session *s, const struct list *list, struct file_size sizes[],
 	struct failures *failures);
 void files_pin(const struct list *list, const struct file_size sizes[], struct lock *lock);
-
-/* --- small words ----------------------------------------------------------------------------- */
-
-bool ref_same(const struct ref *a, const struct ref *b); /* with tag and digest */
-void text_replace(char **field, const char *text); /* a heap string by a copy; NULL: "" */
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "registry/ops/metrics.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 #include "storage/base/banned.h"
 
 /* It speaks of the whole server, where other handlers know a context. */
@@ -21,7 +21,7 @@ static int answer_metrics(
 
 static const struct {
 	handler_fn *get;
-	const struct write_handler *post, *put, *patch, *del;
+	const struct push_handler *post, *put, *patch, *del;
 	bool named; /* in a repository: what may be read of it decides */
 } table[ROUTE_COUNT] = {
 	[ROUTE_BASE] = { .get = get_base },
@@ -108,7 +108,7 @@ static int look_up(struct dispatch *d, const struct request *q, struct reply *r,
 
 static bool is_writable(const struct dispatch *d)
 {
-	return d->writers && d->writers->committer;
+	return d->push && d->push->committer;
 }
 
 static enum action action_of(const struct request *q)
@@ -127,7 +127,7 @@ static void list_methods(const struct dispatch *d, enum route_kind kind, struct 
 	} methods[] = { { "GET, HEAD", table[kind].get || (push && upload) },
 		{ "POST", push && table[kind].post }, { "PUT", push && table[kind].put },
 		{ "PATCH", push && table[kind].patch },
-		{ "DELETE", push && table[kind].del && (upload || d->writers->deletes) } };
+		{ "DELETE", push && table[kind].del && (upload || d->push->deletes) } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
 		if (methods[i].may)
@@ -151,14 +151,14 @@ static void refuse_method(const struct dispatch *d, const struct request *q, str
 static int answer_upload(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
 {
 	static const struct waker nobody = { .ctx = NULL }; /* it is answered at once */
-	AUTO(writing_free) struct writing *w = NULL;
+	AUTO(push_free) struct push *push = NULL;
 
-	dispatch_write(d, q, &nobody, &w, r, e);
-	if (!w)
+	dispatch_write(d, q, &nobody, &push, r, e);
+	if (!push)
 		return 0;
 	reply_release(r);
-	*r = w->reply;
-	reply_init(&w->reply);
+	*r = push->reply;
+	reply_init(&push->reply);
 	return 0;
 }
 
@@ -239,7 +239,7 @@ void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struc
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static const struct write_handler *handler_for(const struct request *q)
+static const struct push_handler *handler_for(const struct request *q)
 {
 	switch (q->method) {
 	case METHOD_GET:
@@ -277,15 +277,14 @@ static int choose_target(struct dispatch *d, const struct candidates *names, con
 }
 
 static int begin_write(struct dispatch *d, struct request *q, const struct waker *waker,
-	struct writing **w, struct reply *r, struct err *e)
+	struct push **push, struct reply *r, struct err *e)
 {
-	const struct write_handler *handler = handler_for(q);
+	const struct push_handler *handler = handler_for(q);
 	const struct route *route = q->route;
 	char repo[NAME_MAX_BYTES + 1];
 	struct candidates names, readable;
 
-	if (!handler || !is_writable(d) ||
-		(action_of(q) == ACTION_DELETE && !d->writers->deletes)) {
+	if (!handler || !is_writable(d) || (action_of(q) == ACTION_DELETE && !d->push->deletes)) {
 		refuse_method(d, q, r);
 		return 0;
 	}
@@ -297,12 +296,12 @@ static int begin_write(struct dispatch *d, struct request *q, const struct waker
 	if (!context_may(&d->context, q, route->name, repo, action_of(q)))
 		return context_deny(
 			&d->context, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);
-	*w = writing_new(&d->context, d->writers, q, repo, &names, handler, waker);
+	*push = push_new(&d->context, d->push, q, repo, &names, handler, waker);
 	return 0;
 }
 
 void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,
-	struct writing **w, struct reply *r, struct err *failed)
+	struct push **push, struct reply *r, struct err *failed)
 {
 	struct route route;
 	enum route_fault fault = route_parse(&route, span_of(q->uri));
@@ -310,14 +309,14 @@ void dispatch_write(struct dispatch *d, struct request *q, const struct waker *w
 	failed->code = ERR_OK;
 	q->route = &route;
 	q->kind = route.kind;
-	*w = NULL;
+	*push = NULL;
 	if (fault == ROUTE_BAD_TAG)
 		reply_error(r, 400, "MANIFEST_INVALID", "not a tag that could exist");
 	else if (route.kind == ROUTE_NONE && fault == ROUTE_OK)
 		reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
 	else if (fault != ROUTE_OK)
 		reply_fault(r, fault, &route);
-	else if (begin_write(d, q, waker, w, r, failed) < 0)
+	else if (begin_write(d, q, waker, push, r, failed) < 0)
 		reply_failure(r, failed);
 	q->route = NULL;
 }

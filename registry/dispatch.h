@@ -9,15 +9,15 @@
 struct clients;
 struct metrics;
 struct metrics_labels;
+struct push;
+struct push_service;
 struct turns;
 struct waker;
-struct writers;
-struct writing;
 
 struct dispatch {
 	struct context context; /* what handlers are given */
-	struct writers
-		*writers; /* shared; NULL, or one without a committer: this server only reads */
+	struct push_service
+		*push; /* shared; NULL, or without a committer: this server only reads */
 
 	/* For metrics. */
 	struct metrics *metrics; /* shared; NULL: not to be asked for */
@@ -40,9 +40,9 @@ void dispatch_refresh(struct dispatch *d, int64_t now_ms);
  * what the handler could not do becomes a reply, and `failed` says what happened for the log. */
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed);
 
-/* Begin a request that may write: *w, or NULL with the reply that refuses it. */
+/* Begin a request that may write: *push, or NULL with the reply that refuses it. */
 void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,
-	struct writing **w, struct reply *r, struct err *failed);
+	struct push **push, struct reply *r, struct err *failed);
 
 /* The names of routes and methods, by enum route_kind and enum method. */
 extern const struct metrics_labels dispatch_labels;

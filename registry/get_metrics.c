@@ -7,7 +7,7 @@
 #include "registry/ops/clients.h"
 #include "registry/ops/metrics.h"
 #include "registry/ops/turns.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 #include "storage/base/banned.h"
 
 static void gauge(struct buf *out, const char *name, const char *help, double value)
@@ -25,7 +25,7 @@ static void add_server(const struct dispatch *d, struct buf *out)
 	gauge(out, "moat_pull_queue_waiting", "Requests that wait for their turn.", waiting);
 }
 
-static void add_writers(const struct writers *w, struct buf *out)
+static void add_pushes(const struct push_service *w, struct buf *out)
 {
 	uint64_t groups = 0, changes = 0;
 
@@ -144,7 +144,7 @@ int get_metrics(struct dispatch *d, struct reply *r)
 		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
 	metrics_write(d->metrics, &r->bytes);
 	add_server(d, &r->bytes);
-	add_writers(d->writers, &r->bytes);
+	add_pushes(d->push, &r->bytes);
 	add_cache(d->context.cache, &r->bytes);
 	add_process(d->metrics, &r->bytes);
 	add_check(d, &r->bytes);

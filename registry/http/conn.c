@@ -228,7 +228,7 @@ static const char *reason_name(unsigned held)
 		return "turn";
 	if (held & HOLD_CHECK)
 		return "check";
-	return held & HOLD_WRITING ? "store" : "nothing";
+	return held & HOLD_PUSH ? "store" : "nothing";
 }
 
 static void log_wait(struct conn *c)

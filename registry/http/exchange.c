@@ -256,39 +256,39 @@ static void log_failure(const struct conn *c, const struct err *e)
 		{ "error", e->text, 0 });
 }
 
-/* The reply that a writing has ready becomes ours. */
+/* The reply that the push has ready becomes ours. */
 static void take_reply(struct conn *c)
 {
-	if (c->writing->failed.code != ERR_OK)
-		log_failure(c, &c->writing->failed);
+	if (c->push->failed.code != ERR_OK)
+		log_failure(c, &c->push->failed);
 	reply_release(&c->reply);
-	c->reply = c->writing->reply;
-	reply_init(&c->writing->reply);
+	c->reply = c->push->reply;
+	reply_init(&c->push->reply);
 	c->ready = true;
 }
 
-static void writing_wait(void *ctx)
+static void pause_for_push(void *ctx)
 {
-	conn_wait(ctx, HOLD_WRITING);
+	conn_wait(ctx, HOLD_PUSH);
 }
 
-static void writing_go(void *ctx)
+static void resume_from_push(void *ctx)
 {
-	conn_release(ctx, HOLD_WRITING);
+	conn_release(ctx, HOLD_PUSH);
 }
 
-static void begin_writing(struct conn *c)
+static void begin_push(struct conn *c)
 {
-	struct waker waker = { writing_wait, writing_go, c };
+	struct waker waker = { pause_for_push, resume_from_push, c };
 	struct err e;
 
-	dispatch_write(&c->loop->dispatch, &c->request, &waker, &c->writing, &c->reply, &e);
+	dispatch_write(&c->loop->dispatch, &c->request, &waker, &c->push, &c->reply, &e);
 	c->route = c->request.kind;
 	if (e.code != ERR_OK)
 		log_failure(c, &e);
-	if (!c->writing)
+	if (!c->push)
 		c->ready = true;
-	else if (writing_answered(c->writing))
+	else if (push_answered(c->push))
 		take_reply(c);
 }
 
@@ -305,7 +305,7 @@ static bool refuses_body(const struct conn *c)
 {
 	if (c->expects)
 		return true;
-	return c->request.length == LENGTH_UNKNOWN ? !c->writing : c->request.length > DRAIN_MAX;
+	return c->request.length == LENGTH_UNKNOWN ? !c->push : c->request.length > DRAIN_MAX;
 }
 
 /* Who asks is known. A refusal that must end the connection is sent now; all else when the body is
@@ -323,7 +323,7 @@ static enum MHD_Result begin(struct conn *c)
 		return MHD_YES;
 	}
 	if (!c->ready)
-		begin_writing(c);
+		begin_push(c);
 	if (c->ready && refuses_body(c))
 		return send_reply(c);
 	if (c->request.length != 0)
@@ -345,8 +345,8 @@ static bool has_left(const struct conn *c)
 
 static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 {
-	bool wanted = c->writing && !c->ready && c->writing->want != BODY_NONE;
-	size_t taken = wanted ? writing_take(c->writing, data, *size) : *size;
+	bool wanted = c->push && !c->ready && c->push->want != BODY_NONE;
+	size_t taken = wanted ? push_take(c->push, data, *size) : *size;
 	uint64_t most = request_reads(&c->request) ? BODY_SWALLOW : DRAIN_MAX;
 	bool paused = taken < *size;
 
@@ -358,7 +358,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 		enter_body(c); /* it waited for us, and goes on */
 	if (has_left(c))
 		return MHD_NO;
-	if (wanted && !c->writing->too_large && !c->writing->too_many)
+	if (wanted && !c->push->too_large && !c->push->too_many)
 		return MHD_YES;
 	c->dropped += taken;
 	return c->dropped > most ? MHD_NO : MHD_YES;
@@ -414,9 +414,9 @@ static bool answer_reading(struct conn *c)
 /* The request is whole. */
 static enum MHD_Result finish(struct conn *c)
 {
-	if (!c->ready && c->writing) {
-		if (!writing_answered(c->writing)) {
-			writing_end(c->writing);
+	if (!c->ready && c->push) {
+		if (!push_answered(c->push)) {
+			push_end(c->push);
 			return MHD_YES;
 		}
 		take_reply(c);
@@ -535,7 +535,7 @@ void exchange_completed(
 		turns_leave(c->loop->server->turns, &c->turn);
 	c->has_turn = c->framed = c->begun = c->ready = c->checked = false;
 	c->slow_sweeps = 0;
-	writing_free(&c->writing);
+	push_free(&c->push);
 	content_unref(&c->held);
 	reply_release(&c->reply);
 	reply_init(&c->reply);

@@ -87,11 +87,11 @@ static void hear(struct loop *l)
 
 static void expire_uploads(struct loop *l)
 {
-	struct writers *writers = &l->server->writers;
-	struct upload *list = writers->uploads ? uploads_expire(writers->uploads, l->now_ms) : NULL;
+	struct push_service *service = &l->server->push;
+	struct upload *list = service->uploads ? uploads_expire(service->uploads, l->now_ms) : NULL;
 
 	if (list)
-		uploads_free_later(list, writers->jobs);
+		uploads_free_later(list, service->jobs);
 }
 
 /* Once a second where there are connections; what has time until there are some on the first loop is
@@ -210,7 +210,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 
 	*l = (struct loop){ .server = s, .epoll = -1, .wake = -1, .lines = BUF_INIT };
 	pthread_mutex_init(&l->holding, NULL);
-	l->dispatch = (struct dispatch){ .writers = &s->writers,
+	l->dispatch = (struct dispatch){ .push = &s->push,
 		.turns = s->turns,
 		.clients = s->clients,
 		.metrics = config->serve_metrics ? config->metrics : NULL,
@@ -270,8 +270,7 @@ static int open_checker(struct server *s, struct err *e)
 
 	if (!config->check_cpu)
 		return 0;
-	if (s->writers.committer &&
-		mender_new(&s->mender, config->store, s->writers.committer, e) < 0)
+	if (s->push.committer && mender_new(&s->mender, config->store, s->push.committer, e) < 0)
 		return err_ctx(e, "check of the store");
 	return checker_new(&s->checker,
 		&(struct checker_config){ .store = config->store,
@@ -285,10 +284,10 @@ static int open_checker(struct server *s, struct err *e)
 }
 
 /* The threads behind the loops. */
-static int open_writers(struct server *s, struct err *e)
+static int open_pushes(struct server *s, struct err *e)
 {
 	const struct server_config *config = &s->config;
-	struct writers *w = &s->writers;
+	struct push_service *w = &s->push;
 
 	w->upload_max = config->push.upload_max;
 	w->free_floor = config->push.free_floor;
@@ -316,7 +315,7 @@ int server_start(struct server **out, const struct server_config *config, struct
 	s->clients = clients_new(config->connections, config->connections_each);
 	s->turns = turns_new(config->bodies, false);
 	s->logins = turns_new(PASSWORD_THREADS, true);
-	if (open_writers(s, e) < 0)
+	if (open_pushes(s, e) < 0)
 		return -1;
 	s->loops = mem_grow(NULL, config->threads, sizeof(*s->loops));
 	for (; s->count < config->threads; s->count++)
@@ -390,12 +389,12 @@ static void end_waiting(struct server *s)
 	turns_expire(s->logins, INT64_MAX);
 	if (s->passwords)
 		jobs_stop(s->passwords);
-	if (s->writers.jobs)
-		jobs_stop(s->writers.jobs);
+	if (s->push.jobs)
+		jobs_stop(s->push.jobs);
 	if (s->checker)
 		checker_stop(s->checker);
-	if (s->writers.committer)
-		committer_stop(s->writers.committer);
+	if (s->push.committer)
+		committer_stop(s->push.committer);
 	turns_expire(s->turns, INT64_MAX);
 }
 
@@ -414,9 +413,9 @@ void server_stop(struct server **out)
 		close_loop(&s->loops[i]);
 	checker_free(&s->checker);
 	mender_free(&s->mender);
-	uploads_free(&s->writers.uploads);
-	committer_free(&s->writers.committer);
-	jobs_free(&s->writers.jobs);
+	uploads_free(&s->push.uploads);
+	committer_free(&s->push.committer);
+	jobs_free(&s->push.jobs);
 	jobs_free(&s->passwords);
 	turns_free(&s->turns);
 	turns_free(&s->logins);

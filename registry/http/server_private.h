@@ -15,7 +15,7 @@
 #include "registry/http/tls_io.h"
 #include "registry/ops/turns.h"
 #include "registry/push/commit_mend.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 
 #define ID_SIZE 17
 
@@ -34,7 +34,7 @@ enum hold {
 	HOLD_CLIENT = 1 << 0, /* its client has to say more: the loop's epoll tells */
 	HOLD_PASSWORD = 1 << 1, /* a password is being checked */
 	HOLD_TURN = 1 << 2, /* of its answer */
-	HOLD_WRITING = 1 << 3, /* a worker or the committer is at it */
+	HOLD_PUSH = 1 << 3, /* a worker or the committer is at it */
 	HOLD_CHECK = 1 << 4 /* the blob is read before it is served first */
 };
 
@@ -80,7 +80,7 @@ struct conn {
 	uint64_t body; /* bytes of it that came */
 	uint64_t dropped; /* ... and were of no use */
 	uint64_t swept_body; /* ... at the last sweep */
-	struct writing *writing; /* NULL: it reads, or was refused */
+	struct push *push; /* NULL: it reads, or was refused */
 	struct job job; /* a password to be checked */
 	struct check_waiter check;
 	int64_t start_us;
@@ -118,7 +118,7 @@ struct server {
 	struct server_config config;
 	struct clients *clients;
 	struct turns *turns;
-	struct writers writers;
+	struct push_service push;
 	struct mender *mender; /* of the checker; NULL: nothing is checked, or written */
 	struct checker *checker; /* NULL: nothing is checked */
 	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */

@@ -2,55 +2,54 @@
  * DELETE of a tag, a manifest or a blob: out of the repository at once; the bytes stay, as others may
  * need them. Must never take away what a set holds: the store refuses it.
  */
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 #include "storage/base/banned.h"
 
-static int begin(struct writing *w, enum change_kind kind)
+static int begin(struct push *p, enum change_kind kind)
 {
-	w->commit.change = (struct change){ .kind = kind,
-		.repo = w->repo,
-		.digest = w->route.digest,
-		.tags = w->tags,
+	p->commit.change = (struct change){ .kind = kind,
+		.repo = p->repo,
+		.digest = p->route.digest,
+		.tags = p->tags,
 		.tag_count = kind == CHANGE_UNTAG };
-	w->tags[0] = w->route.tag;
+	p->tags[0] = p->route.tag;
 	return 0;
 }
 
-static int begin_manifest(
-	struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_manifest(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	(void)s, (void)step, (void)e;
-	return begin(w, *w->route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
+	return begin(p, *p->route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
 }
 
-static int begin_blob(struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_blob(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	(void)s, (void)step, (void)e;
-	return begin(w, CHANGE_DELETE_BLOB);
+	return begin(p, CHANGE_DELETE_BLOB);
 }
 
-static int done(struct writing *w, const char *absent)
+static int done(struct push *p, const char *absent)
 {
-	const struct change *change = &w->commit.change;
+	const struct change *change = &p->commit.change;
 
 	if (change->rc < 0)
-		writing_refused(w, absent, &change->err);
+		push_refused(p, absent, &change->err);
 	else
-		w->reply.status = 202;
+		p->reply.status = 202;
 	return 0;
 }
 
-static int done_manifest(struct writing *w, struct err *e)
+static int done_manifest(struct push *p, struct err *e)
 {
 	(void)e;
-	return done(w, "MANIFEST_UNKNOWN");
+	return done(p, "MANIFEST_UNKNOWN");
 }
 
-static int done_blob(struct writing *w, struct err *e)
+static int done_blob(struct push *p, struct err *e)
 {
 	(void)e;
-	return done(w, "BLOB_UNKNOWN");
+	return done(p, "BLOB_UNKNOWN");
 }
 
-const struct write_handler delete_manifest = { begin_manifest, NULL, done_manifest };
-const struct write_handler delete_blob = { begin_blob, NULL, done_blob };
+const struct push_handler delete_manifest = { begin_manifest, NULL, done_manifest };
+const struct push_handler delete_blob = { begin_blob, NULL, done_blob };

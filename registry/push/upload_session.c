@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "registry/push/upload_reply.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 #include "storage/base/banned.h"
 
 static uint64_t offset_of(const struct upload *up)
@@ -14,22 +14,22 @@ static uint64_t offset_of(const struct upload *up)
 }
 
 /* UPLOADS_OK with the session taken; else the reply says why not, but for UPLOADS_ENDED. */
-static enum uploads_answer take(struct writing *w, struct digest *ended)
+static enum uploads_answer take(struct push *p, struct digest *ended)
 {
-	enum uploads_answer answer = uploads_take(w->shared->uploads, w->route.session, w->repo,
-		w->who, w->now_ms, &w->upload, ended);
+	enum uploads_answer answer = uploads_take(p->shared->uploads, p->route.session, p->repo,
+		p->who, p->now_ms, &p->upload, ended);
 
-	snprintf(w->session, sizeof(w->session), "%s", w->route.session);
+	snprintf(p->session, sizeof(p->session), "%s", p->route.session);
 	switch (answer) {
 	case UPLOADS_OK:
-		w->upload->offset = offset_of(w->upload);
+		p->upload->offset = offset_of(p->upload);
 		break;
 	case UPLOADS_TAKEN:
-		reply_error(&w->reply, 400, "BLOB_UPLOAD_INVALID",
+		reply_error(&p->reply, 400, "BLOB_UPLOAD_INVALID",
 			"another request is writing to this upload");
 		break;
 	default:
-		reply_error(&w->reply, 404, "BLOB_UPLOAD_UNKNOWN",
+		reply_error(&p->reply, 404, "BLOB_UPLOAD_UNKNOWN",
 			"no such upload: it never was, is over, or has expired");
 	}
 	return answer;
@@ -37,41 +37,39 @@ static enum uploads_answer take(struct writing *w, struct digest *ended)
 
 /* --- GET and DELETE -------------------------------------------------------------------------- */
 
-static int begin_status(
-	struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_status(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	struct digest ended;
 	uint64_t offset;
 
 	(void)s, (void)e;
-	*step = WRITING_ANSWERED;
-	if (take(w, &ended) != UPLOADS_OK)
+	*step = PUSH_ANSWERED;
+	if (take(p, &ended) != UPLOADS_OK)
 		return 0;
-	offset = w->upload->offset;
-	writing_give_back(w);
-	w->reply.status = 204;
-	writing_session_headers(w, offset);
+	offset = p->upload->offset;
+	push_give_back(p);
+	p->reply.status = 204;
+	push_session_headers(p, offset);
 	return 0;
 }
 
-static int begin_cancel(
-	struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_cancel(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	struct digest ended;
 
 	(void)s, (void)e;
-	if (take(w, &ended) != UPLOADS_OK)
-		*step = WRITING_ANSWERED;
+	if (take(p, &ended) != UPLOADS_OK)
+		*step = PUSH_ANSWERED;
 	return 0;
 }
 
 /* Letting go of a large file takes a while: on a worker. */
-static int run_cancel(struct writing *w, enum writing_step *step, struct err *e)
+static int run_cancel(struct push *p, enum push_step *step, struct err *e)
 {
 	(void)e;
-	uploads_drop(w->shared->uploads, &w->upload);
-	w->reply.status = 204;
-	*step = WRITING_ANSWERED;
+	uploads_drop(p->shared->uploads, &p->upload);
+	p->reply.status = 204;
+	*step = PUSH_ANSWERED;
 	return 0;
 }
 
@@ -96,164 +94,164 @@ static int read_range(const char *text, uint64_t *first, uint64_t *last)
 	return out == last && *last >= *first;
 }
 
-static int wrong_offset(struct writing *w)
+static int wrong_offset(struct push *p)
 {
-	uint64_t offset = w->upload->offset;
+	uint64_t offset = p->upload->offset;
 
-	writing_give_back(w);
-	reply_error(&w->reply, 416, "BLOB_UPLOAD_INVALID", "the upload goes on at byte %llu",
+	push_give_back(p);
+	reply_error(&p->reply, 416, "BLOB_UPLOAD_INVALID", "the upload goes on at byte %llu",
 		(unsigned long long)offset);
-	writing_session_headers(w, offset);
+	push_session_headers(p, offset);
 	return 0;
 }
 
-static int wrong_length(struct writing *w)
+static int wrong_length(struct push *p)
 {
 	return reply_error(
-		&w->reply, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
+		&p->reply, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
 }
 
 /* 1 the body may come; 0 the reply says why not, and the session is given back. */
-static int check_range(struct writing *w)
+static int check_range(struct push *p)
 {
-	const char *text = w->request.content_range;
+	const char *text = p->request.content_range;
 	uint64_t first, last;
 
 	if (!text)
 		return 1;
 	if (!read_range(text, &first, &last)) {
-		writing_give_back(w);
+		push_give_back(p);
 		reply_error(
-			&w->reply, 400, "BLOB_UPLOAD_INVALID", "Content-Range is not FIRST-LAST");
+			&p->reply, 400, "BLOB_UPLOAD_INVALID", "Content-Range is not FIRST-LAST");
 		return 0;
 	}
-	if (first != w->upload->offset)
-		return wrong_offset(w);
-	if (w->request.length != LENGTH_UNKNOWN && w->request.length != last - first + 1) {
-		writing_give_back(w);
-		return wrong_length(w);
+	if (first != p->upload->offset)
+		return wrong_offset(p);
+	if (p->request.length != LENGTH_UNKNOWN && p->request.length != last - first + 1) {
+		push_give_back(p);
+		return wrong_length(p);
 	}
 	return 1;
 }
 
 /* Is there room for what comes? 1, 0 answered, -1. */
-static int check_room(struct context *s, struct writing *w, struct err *e)
+static int check_room(struct context *s, struct push *p, struct err *e)
 {
-	uint64_t more = w->request.length == LENGTH_UNKNOWN ? 0 : w->request.length;
+	uint64_t more = p->request.length == LENGTH_UNKNOWN ? 0 : p->request.length;
 	int rc;
 
-	if (more > w->shared->upload_max || w->upload->offset + more > w->shared->upload_max) {
-		writing_give_back(w);
-		return upload_too_large(w);
+	if (more > p->shared->upload_max || p->upload->offset + more > p->shared->upload_max) {
+		push_give_back(p);
+		return upload_too_large(p);
 	}
-	rc = writing_room(w, s->store, e);
+	rc = push_room(p, s->store, e);
 	if (rc == 0)
-		writing_give_back(w);
+		push_give_back(p);
 	return rc;
 }
 
-static int begin_patch(struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_patch(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	struct digest ended;
-	int rc = take(w, &ended) == UPLOADS_OK;
+	int rc = take(p, &ended) == UPLOADS_OK;
 
 	if (rc > 0)
-		rc = check_range(w);
+		rc = check_range(p);
 	if (rc > 0)
-		rc = check_room(s, w, e);
+		rc = check_room(s, p, e);
 	if (rc <= 0)
-		*step = WRITING_ANSWERED;
-	w->want = BODY_UPLOAD;
+		*step = PUSH_ANSWERED;
+	p->want = BODY_UPLOAD;
 	return rc < 0 ? -1 : 0;
 }
 
 /* The PUT that ended the session once more, as its answer was lost: 201, while the blob is there. */
-static int again(struct context *s, struct writing *w, struct err *e)
+static int again(struct context *s, struct push *p, struct err *e)
 {
 	uint64_t size;
-	int rc = repo_has_blob(s->store, w->repo, &w->route.digest, &size, e);
+	int rc = repo_has_blob(s->store, p->repo, &p->route.digest, &size, e);
 
 	if (rc <= 0)
 		return rc;
-	reply_release(&w->reply);
-	reply_init(&w->reply);
-	return upload_created(w, &w->route.digest);
+	reply_release(&p->reply);
+	reply_init(&p->reply);
+	return upload_created(p, &p->route.digest);
 }
 
-static int begin_put(struct context *s, struct writing *w, enum writing_step *step, struct err *e)
+static int begin_put(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	struct digest ended;
 	enum uploads_answer answer;
 
-	if (!w->route.digest.alg) {
-		*step = WRITING_ANSWERED;
-		return reply_error(&w->reply, 400, "DIGEST_INVALID",
-			w->route.has_digest ? "digest: not a digest"
+	if (!p->route.digest.alg) {
+		*step = PUSH_ANSWERED;
+		return reply_error(&p->reply, 400, "DIGEST_INVALID",
+			p->route.has_digest ? "digest: not a digest"
 					    : "the digest parameter is missing");
 	}
-	answer = take(w, &ended);
-	if (answer == UPLOADS_ENDED && digest_eq(&ended, &w->route.digest)) {
-		*step = WRITING_ANSWERED;
-		return again(s, w, e);
+	answer = take(p, &ended);
+	if (answer == UPLOADS_ENDED && digest_eq(&ended, &p->route.digest)) {
+		*step = PUSH_ANSWERED;
+		return again(s, p, e);
 	}
-	if (answer != UPLOADS_OK || !check_range(w)) {
-		*step = WRITING_ANSWERED;
+	if (answer != UPLOADS_OK || !check_range(p)) {
+		*step = PUSH_ANSWERED;
 		return 0;
 	}
-	w->want = BODY_UPLOAD;
-	if (w->request.length != 0) {
-		int rc = check_room(s, w, e);
+	p->want = BODY_UPLOAD;
+	if (p->request.length != 0) {
+		int rc = check_room(s, p, e);
 
 		if (rc <= 0)
-			*step = WRITING_ANSWERED;
+			*step = PUSH_ANSWERED;
 		return rc < 0 ? -1 : 0;
 	}
 	return 0;
 }
 
 /* The bytes of a chunked body are counted when they are here. */
-static int check_count(struct writing *w)
+static int check_count(struct push *p)
 {
 	uint64_t first, last;
 
-	if (!w->request.content_range || !read_range(w->request.content_range, &first, &last) ||
-		w->received == last - first + 1)
+	if (!p->request.content_range || !read_range(p->request.content_range, &first, &last) ||
+		p->received == last - first + 1)
 		return 1;
-	writing_rewind(w);
-	return wrong_length(w);
+	push_rewind(p);
+	return wrong_length(p);
 }
 
-static int run_patch(struct writing *w, enum writing_step *step, struct err *e)
+static int run_patch(struct push *p, enum push_step *step, struct err *e)
 {
 	uint64_t offset;
 
 	(void)e;
-	*step = WRITING_ANSWERED;
-	if (!upload_check(w) || !check_count(w))
+	*step = PUSH_ANSWERED;
+	if (!upload_check(p) || !check_count(p))
 		return 0;
-	offset = w->upload->offset = offset_of(w->upload);
-	writing_give_back(w);
-	w->reply.status = 202;
-	writing_session_headers(w, offset);
+	offset = p->upload->offset = offset_of(p->upload);
+	push_give_back(p);
+	p->reply.status = 202;
+	push_session_headers(p, offset);
 	return 0;
 }
 
-static int run_put(struct writing *w, enum writing_step *step, struct err *e)
+static int run_put(struct push *p, enum push_step *step, struct err *e)
 {
-	if (!upload_check(w) || !check_count(w)) {
-		*step = WRITING_ANSWERED;
+	if (!upload_check(p) || !check_count(p)) {
+		*step = PUSH_ANSWERED;
 		return 0;
 	}
-	return upload_seal(w, step, e);
+	return upload_seal(p, step, e);
 }
 
-static int done_put(struct writing *w, struct err *e)
+static int done_put(struct push *p, struct err *e)
 {
 	(void)e;
-	return upload_done(w);
+	return upload_done(p);
 }
 
-const struct write_handler upload_status = { begin_status, NULL, NULL };
-const struct write_handler upload_cancel = { begin_cancel, run_cancel, NULL };
-const struct write_handler upload_patch = { begin_patch, run_patch, NULL };
-const struct write_handler upload_put = { begin_put, run_put, done_put };
+const struct push_handler upload_status = { begin_status, NULL, NULL };
+const struct push_handler upload_cancel = { begin_cancel, run_cancel, NULL };
+const struct push_handler upload_patch = { begin_patch, run_patch, NULL };
+const struct push_handler upload_put = { begin_put, run_put, done_put };

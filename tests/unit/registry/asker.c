@@ -21,11 +21,11 @@ int asker_setup(void **state)
 	sem_init(&f->woken, 0, 0);
 	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
 	f->cache = cache_new(1 << 20, 64);
-	f->writers = (struct writers){ .upload_max = 8 << 20, .deletes = true };
-	f->writers.uploads = uploads_new(&few);
-	assert_ok(committer_new(&f->writers.committer, sandbox_path(f->sb, "store"), f->cache, &e));
-	assert_ok(jobs_new(&f->writers.jobs, 2, &e));
-	f->dispatch = (struct dispatch){ .writers = &f->writers,
+	f->push = (struct push_service){ .upload_max = 8 << 20, .deletes = true };
+	f->push.uploads = uploads_new(&few);
+	assert_ok(committer_new(&f->push.committer, sandbox_path(f->sb, "store"), f->cache, &e));
+	assert_ok(jobs_new(&f->push.jobs, 2, &e));
+	f->dispatch = (struct dispatch){ .push = &f->push,
 		.context = { .store = sandbox_store(f->sb, "store", STORE_READ),
 			.names = &f->names,
 			.cache = f->cache,
@@ -42,9 +42,9 @@ int asker_teardown(void **state)
 	void *sandbox = f->sb;
 
 	reply_release(&f->reply);
-	jobs_free(&f->writers.jobs);
-	uploads_free(&f->writers.uploads);
-	committer_free(&f->writers.committer);
+	jobs_free(&f->push.jobs);
+	uploads_free(&f->push.uploads);
+	committer_free(&f->push.committer);
 	store_close(&f->dispatch.context.store);
 	cache_free(&f->cache);
 	auth_close(&f->auth);
@@ -65,12 +65,12 @@ static void wake(void *ctx)
 	sem_post(&((struct fixture *)ctx)->woken);
 }
 
-/* The body in pieces, as a loop would hand it over. */
-static void send_body(struct fixture *f, struct writing *w, struct span body)
+/* The body in chunks, as a loop would hand it over. */
+static void send_body(struct fixture *f, struct push *p, struct span body)
 {
 	while (body.len > 0) {
 		size_t n = body.len < 20000 ? body.len : 20000;
-		size_t taken = writing_take(w, body.data, n);
+		size_t taken = push_take(p, body.data, n);
 
 		if (taken < n)
 			sem_wait(&f->woken);
@@ -81,22 +81,22 @@ static void send_body(struct fixture *f, struct writing *w, struct span body)
 static void write_request(struct fixture *f, struct request *q, struct span body, bool leave)
 {
 	struct waker waker = { do_nothing, wake, f };
-	AUTO(writing_free) struct writing *w = NULL;
+	AUTO(push_free) struct push *p = NULL;
 	struct err e;
 
-	dispatch_write(&f->dispatch, q, &waker, &w, &f->reply, &e);
-	if (!w)
+	dispatch_write(&f->dispatch, q, &waker, &p, &f->reply, &e);
+	if (!p)
 		return;
-	if (!writing_answered(w)) {
-		send_body(f, w, body);
+	if (!push_answered(p)) {
+		send_body(f, p, body);
 		if (leave)
 			return; /* the client is gone */
-		writing_end(w);
+		push_end(p);
 		sem_wait(&f->woken);
 	}
 	reply_release(&f->reply);
-	f->reply = w->reply;
-	reply_init(&w->reply);
+	f->reply = p->reply;
+	reply_init(&p->reply);
 }
 
 unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)

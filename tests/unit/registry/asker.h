@@ -8,7 +8,7 @@
 #include <semaphore.h>
 
 #include "registry/dispatch.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 
 #define NGINX "docker.io/library/nginx"
 #define APP "team/app"
@@ -18,7 +18,7 @@ struct fixture {
 	struct sandbox *sb;
 	struct names names;
 	struct cache *cache;
-	struct writers writers;
+	struct push_service push;
 	struct auth *auth;
 	struct dispatch dispatch;
 	_Atomic(bool) draining;

@@ -83,7 +83,7 @@ static unsigned ask(struct fixture *f, const char *fmt, ...)
 	if (request_reads(&f->request)) {
 		dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	} else {
-		struct writing *w = NULL;
+		struct push *w = NULL;
 
 		dispatch_write(&f->dispatch, &f->request, NULL, &w, &f->reply, &e);
 		assert_null(w); /* this server only reads */

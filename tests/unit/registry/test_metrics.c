@@ -10,7 +10,7 @@
 #include "registry/ops/clients.h"
 #include "registry/ops/metrics.h"
 #include "registry/ops/turns.h"
-#include "registry/push/writing.h"
+#include "registry/push/push.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"

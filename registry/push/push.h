@@ -2,8 +2,8 @@
  * A request that changes the store, on its way through the threads.
  *
  *	loop      begin:  who, where, is there room? Perhaps the answer already.
- *	loop      take:   bytes of the body; pieces of them go to
- *	worker            hashing and writing, while the loop receives the next piece
+ *	loop      take:   bytes of the body; chunks of them go to
+ *	worker            hashing and writing, while the loop receives the next chunk
  *	worker    run:    what takes long: verify, fsync, read JSON
  *	committer         the change itself, in a group with others'
  *	committer done:   the reply
@@ -13,8 +13,8 @@
  * that it waits for. Handlers (put_*, upload_*, delete_*) fill a table of three functions and know
  * nothing of this.
  */
-#ifndef MOAT_WRITING_H
-#define MOAT_WRITING_H
+#ifndef MOAT_PUSH_H
+#define MOAT_PUSH_H
 
 #include <pthread.h>
 
@@ -26,35 +26,35 @@
 
 #define BODIES_MAX                                                                                 \
 	(256u << 20) /* bytes of manifests that are being pushed, of all clients, read or not */
-#define PIECE_SIZE (128u << 10) /* of a body, from a loop to a worker */
+#define CHUNK_SIZE (128u << 10) /* of a body, from a loop to a worker */
 
 enum body_want {
 	BODY_NONE, /* what comes is thrown away */
-	BODY_MEMORY, /* writing.body, at most MANIFEST_MAX bytes */
-	BODY_UPLOAD /* into writing.upload */
+	BODY_MEMORY, /* push.body, at most MANIFEST_MAX bytes */
+	BODY_UPLOAD /* into push.upload */
 };
 
-enum writing_step {
-	WRITING_ANSWERED, /* the reply is there */
-	WRITING_GOES_ON /* begin: the body is wanted; run: the change is to be applied */
+enum push_step {
+	PUSH_ANSWERED, /* the reply is there */
+	PUSH_GOES_ON /* begin: the body is wanted; run: the change is to be applied */
 };
 
-struct writing;
+struct push;
 
-struct write_handler {
+struct push_handler {
 	/* On the loop; must be quick. -1 with e: the store failed. */
-	int (*begin)(struct context *s, struct writing *w, enum writing_step *step, struct err *e);
+	int (*begin)(struct context *s, struct push *p, enum push_step *step, struct err *e);
 	/* On a worker, with the whole body in. NULL: the change was complete after begin. */
-	int (*run)(struct writing *w, enum writing_step *step, struct err *e);
-	/* On the committer's thread: w->commit.change has its result; fill the reply. */
-	int (*done)(struct writing *w, struct err *e);
+	int (*run)(struct push *p, enum push_step *step, struct err *e);
+	/* On the committer's thread: p->commit.change has its result; fill the reply. */
+	int (*done)(struct push *p, struct err *e);
 };
 
-extern const struct write_handler upload_start, upload_status, upload_patch, upload_put,
+extern const struct push_handler upload_start, upload_status, upload_patch, upload_put,
 	upload_cancel, put_manifest, delete_manifest, delete_blob;
 
-/* What all writing shares. */
-struct writers {
+/* What all pushes share. */
+struct push_service {
 	struct committer *committer;
 	struct jobs *jobs;
 	struct uploads *uploads;
@@ -73,14 +73,14 @@ struct waker {
 	void *ctx;
 };
 
-struct piece {
-	char *data; /* PIECE_SIZE, NULL before it is needed */
+struct chunk {
+	char *data; /* CHUNK_SIZE, NULL before it is needed */
 	size_t len;
 };
 
-struct writing {
-	const struct write_handler *handler;
-	struct writers *shared;
+struct push {
+	const struct push_handler *handler;
+	struct push_service *shared;
 	struct request request; /* its text lives until the reply is sent */
 	struct route route;
 	char who[UPLOAD_WHO_MAX + 1];
@@ -105,11 +105,11 @@ struct writing {
 	const char *tags[ROUTE_TAGS_MAX], *names[CANDIDATES_MAX]; /* of the change */
 	struct commit commit;
 
-	/* The machine's (writing.c). */
+	/* The machine's (push.c). */
 	struct waker waker;
 	struct job job;
 	pthread_mutex_t lock; /* of what is below */
-	struct piece pieces[2];
+	struct chunk chunks[2];
 	unsigned filling; /* which one the loop fills */
 	bool busy; /* a worker is at the other one */
 	bool paused; /* the connection waits for us */
@@ -120,38 +120,38 @@ struct writing {
 };
 
 /*
- * Begin. q is copied, its text borrowed until writing_free(). Never NULL; look at
- * writing_answered() next.
+ * Begin. q is copied, its text borrowed until push_free(). Never NULL; look at
+ * push_answered() next.
  */
-struct writing *writing_new(struct context *s, struct writers *shared, const struct request *q,
-	const char *repo, const struct candidates *aliases, const struct write_handler *handler,
+struct push *push_new(struct context *s, struct push_service *shared, const struct request *q,
+	const char *repo, const struct candidates *aliases, const struct push_handler *handler,
 	const struct waker *waker);
 
 /* Some bytes of the body: how many were taken. Fewer than given: the connection was paused. */
-size_t writing_take(struct writing *w, const void *data, size_t len);
+size_t push_take(struct push *p, const void *data, size_t len);
 
 /* The body is whole, and the answer not there yet: the connection is paused until it is. */
-void writing_end(struct writing *w);
+void push_end(struct push *p);
 
-bool writing_answered(struct writing *w);
+bool push_answered(struct push *p);
 
 /* The request is over: free it. When it was not answered the client has left, and what it did is
  * undone first, by another thread if need be. */
-void writing_free(struct writing **w);
+void push_free(struct push **p);
 
 /* --- for handlers ---------------------------------------------------------------------------- */
 
 /* The session, sealed or not, back to the table; the same without what this request brought; the reply's
  * headers of a session. */
-void writing_give_back(struct writing *w);
-void writing_rewind(struct writing *w);
-void writing_session_headers(struct writing *w, uint64_t offset);
+void push_give_back(struct push *p);
+void push_rewind(struct push *p);
+void push_session_headers(struct push *p, uint64_t offset);
 
 /* Is there room above the floor for the body, beside those of others that are still coming? 1, and it is
  * kept for this one; 0 and the reply is a 507. */
-MUST int writing_room(struct writing *w, struct store *s, struct err *e);
+MUST int push_room(struct push *p, struct store *s, struct err *e);
 
 /* The committer refused or failed: the reply for what e says, by the codes of the spec. */
-void writing_refused(struct writing *w, const char *absent_code, const struct err *e);
+void push_refused(struct push *p, const char *absent_code, const struct err *e);
 
 #endif

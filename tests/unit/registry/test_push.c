@@ -42,7 +42,7 @@ static void upload__in_one_request(void **state)
 		ask(f, POST(text), "/v2/" APP "/blobs/uploads/?digest-algorithm=md5"), 400);
 }
 
-static void upload__session_of_pieces(void **state)
+static void upload__session_of_chunks(void **state)
 {
 	struct fixture *f = *state;
 	AUTO(mem_free) char *at = session(f, APP);
@@ -71,7 +71,7 @@ static void upload__session_of_pieces(void **state)
 		ask(f, PUT(NOTHING), "%s?digest=%s", at, d), 201); /* the answer was lost */
 	assert_int_equal(ask(f, GET, "%s", at), 404);
 	assert_true(says(f, "BLOB_UPLOAD_UNKNOWN"));
-	assert_int_equal(uploads_open(f->writers.uploads), 0);
+	assert_int_equal(uploads_open(f->push.uploads), 0);
 }
 
 static const struct {
@@ -230,7 +230,7 @@ static void upload__limits(void **state)
 				.leave = true },
 			"/v2/" APP "/blobs/uploads/?digest=%s", d);
 	}
-	while (uploads_open(f->writers.uploads) > 1) /* given up by another thread, soon */
+	while (uploads_open(f->push.uploads) > 1) /* given up by another thread, soon */
 		;
 	assert_int_equal(ask(f, PATCH(buf_span(&big)), "%s", at), 413);
 	assert_int_equal(
@@ -247,7 +247,7 @@ static void upload__limits(void **state)
 	assert_int_equal(ask(f, POST(NOTHING), "/v2/" APP "/blobs/uploads/"), 429);
 	assert_true(says(f, "TOOMANYREQUESTS"));
 	assert_string_not_equal(header(f, "Retry-After"), "");
-	f->writers.free_floor = UINT64_MAX / 2;
+	f->push.free_floor = UINT64_MAX / 2;
 	assert_int_equal(ask(f, PATCH(span_of("x")), "%s", at), 507);
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/" APP "/manifests/1"), 507);
 	assert_true(says(f, "\"errors\":["));
@@ -282,18 +282,18 @@ static void upload__room_is_kept_for_what_is_coming(void **state)
 	struct fixture *f = *state;
 	AUTO(mem_free) char *at = session(f, APP);
 	AUTO(mem_free) char *other = session(f, APP);
-	AUTO(writing_free) struct writing *w = NULL;
+	AUTO(push_free) struct push *p = NULL;
 	struct request q = {
 		.method = METHOD_PATCH, .uri = at, .id = "id", .length = 1000000, .who = &f->who
 	};
 	struct err e;
 
-	dispatch_write(&f->dispatch, &q, &asleep, &w, &f->reply, &e);
-	assert_false(writing_answered(w));
-	assert_int_equal(f->writers.coming, 1000000);
+	dispatch_write(&f->dispatch, &q, &asleep, &p, &f->reply, &e);
+	assert_false(push_answered(p));
+	assert_int_equal(f->push.coming, 1000000);
 	assert_int_equal(ask(f, PATCH(span_of("hello")), "%s", other), 202);
-	assert_int_equal(f->writers.coming, 1000000);
-	f->writers.coming += (uint64_t)1 << 62;
+	assert_int_equal(f->push.coming, 1000000);
+	f->push.coming += (uint64_t)1 << 62;
 	assert_int_equal(ask(f, PATCH(span_of("hello")), "%s", other), 507);
 	assert_int_equal(
 		ask(f,
@@ -301,9 +301,9 @@ static void upload__room_is_kept_for_what_is_coming(void **state)
 				.method = METHOD_PATCH, .body = span_of("hello"), .chunked = true },
 			"%s", other),
 		507);
-	f->writers.coming -= (uint64_t)1 << 62;
-	writing_free(&w);
-	while (f->writers.coming > 0)
+	f->push.coming -= (uint64_t)1 << 62;
+	push_free(&p);
+	while (f->push.coming > 0)
 		usleep(1000); /* until a worker has undone it */
 	assert_int_equal(
 		ask(f,
@@ -311,7 +311,7 @@ static void upload__room_is_kept_for_what_is_coming(void **state)
 				.method = METHOD_PATCH, .body = span_of("hello"), .chunked = true },
 			"%s", other),
 		202);
-	assert_int_equal(f->writers.coming, 0);
+	assert_int_equal(f->push.coming, 0);
 }
 
 /* --- mounts --------------------------------------------------------------------------------- */
@@ -335,7 +335,7 @@ static void mount__from_a_repository_or_any(void **state)
 	assert_int_equal(ask(f, HEAD, "/v2/b/x/blobs/%s", d), 200);
 	assert_int_equal(ask(f, POST(NOTHING), "/v2/c/x/blobs/uploads/?mount=%s", d), 201);
 	assert_int_equal(ask(f, POST(NOTHING), "/v2/c/x/blobs/uploads/?mount=nonsense"), 202);
-	assert_int_equal(f->writers.held, 0);
+	assert_int_equal(f->push.held, 0);
 }
 
 /* Between the look and the commit the source is deleted: a session, as if it had never been there. */
@@ -343,7 +343,7 @@ static void mount__of_what_has_just_gone(void **state)
 {
 	static const struct waker asleep = { do_nothing, do_nothing, NULL };
 	struct fixture *f = *state;
-	AUTO(writing_free) struct writing *w = NULL;
+	AUTO(push_free) struct push *p = NULL;
 	AUTO(mem_free) char *uri = NULL;
 	char d[DIGEST_TEXT_SIZE];
 	struct request q;
@@ -354,15 +354,15 @@ static void mount__of_what_has_just_gone(void **state)
 		ask(f, POST(span_of("hello")), "/v2/" APP "/blobs/uploads/?digest=%s", d), 201);
 	uri = mem_printf("/v2/b/x/blobs/uploads/?mount=%s&from=" APP, d);
 	q = (struct request){ .method = METHOD_POST, .uri = uri, .id = "id", .who = &f->who };
-	dispatch_write(&f->dispatch, &q, &asleep, &w, &f->reply, &e);
-	assert_non_null(w);
-	assert_false(writing_answered(w));
+	dispatch_write(&f->dispatch, &q, &asleep, &p, &f->reply, &e);
+	assert_non_null(p);
+	assert_false(push_answered(p));
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", d), 202);
-	writing_end(w);
-	while (!writing_answered(w))
+	push_end(p);
+	while (!push_answered(p))
 		usleep(1000);
-	assert_int_equal(w->reply.status, 202);
-	assert_string_not_equal(reply_get(&w->reply, "Location"), "");
+	assert_int_equal(p->reply.status, 202);
+	assert_string_not_equal(reply_get(&p->reply, "Location"), "");
 }
 
 /* --- manifests ------------------------------------------------------------------------------ */
@@ -477,10 +477,10 @@ static void manifest__refusals(void **state)
 				.method = METHOD_PUT, .body = buf_span(&big), .chunked = true },
 			"/v2/" APP "/manifests/1"),
 		413);
-	f->writers.held = BODIES_MAX;
+	f->push.held = BODIES_MAX;
 	assert_int_equal(ask(f, PUT(span_of(INDEX)), "/v2/" APP "/manifests/1"), 429);
-	assert_int_equal(f->writers.held, BODIES_MAX);
-	f->writers.held = 0;
+	assert_int_equal(f->push.held, BODIES_MAX);
+	f->push.held = 0;
 	digest(span_of(INDEX), DIGEST_SHA256, d);
 	buf_printf(&uri, "/v2/" APP "/manifests/%s?tag=0", d);
 	for (int i = 1; i <= ROUTE_TAGS_MAX; i++)
@@ -489,7 +489,7 @@ static void manifest__refusals(void **state)
 	assert_int_equal(
 		ask(f, PUT(span_of(INDEX)), "/v2/" APP "/manifests/%s?tag=a%%20b", d), 400);
 	assert_int_equal(ask(f, GET, "/v2/" APP "/tags/list"), 404); /* nothing came of it */
-	f->writers.strict = true;
+	f->push.strict = true;
 	assert_int_equal(
 		ask(f,
 			PUT(span_of("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
@@ -529,7 +529,7 @@ static void deletes__tags_manifests_blobs(void **state)
 	assert_int_equal(ask(f, GET, "/v2/" APP "/blobs/%s", b), 200);
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/blobs/%s", b), 202);
 	assert_int_equal(ask(f, GET, "/v2/" APP "/blobs/%s", b), 404); /* no cache brings it back */
-	f->writers.deletes = false;
+	f->push.deletes = false;
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/manifests/1"), 405);
 	assert_string_equal(header(f, "Allow"), "GET, HEAD, PUT");
 	assert_int_equal(ask(f, DELETE, "/v2/" APP "/manifests/%s", d), 405);
@@ -601,12 +601,12 @@ static void manifest__memory_is_counted_when_read(void **state)
 	for (int i = 0; i < 100000; i++)
 		buf_str(&text, ",0");
 	buf_str(&text, "]}");
-	f->writers.held = BODIES_MAX - 2 * text.len;
+	f->push.held = BODIES_MAX - 2 * text.len;
 	assert_int_equal(ask(f, PUT(buf_span(&text)), "/v2/" APP "/manifests/1"), 429);
-	assert_int_equal(f->writers.held, BODIES_MAX - 2 * text.len);
-	f->writers.held = 0;
+	assert_int_equal(f->push.held, BODIES_MAX - 2 * text.len);
+	f->push.held = 0;
 	assert_int_equal(ask(f, PUT(buf_span(&text)), "/v2/" APP "/manifests/1"), 201);
-	assert_int_equal(f->writers.held, 0);
+	assert_int_equal(f->push.held, 0);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, asker_setup, asker_teardown)
@@ -615,7 +615,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(upload__in_one_request),
-		TEST(upload__session_of_pieces),
+		TEST(upload__session_of_chunks),
 		TEST(upload__wrong_ranges_leave_the_session),
 		TEST(upload__a_client_that_leaves_leaves_nothing),
 		TEST(upload__sha512_known_at_the_end),
@@ -635,5 +635,5 @@ int main(void)
 		TEST(referrers__large_ones_take_pages),
 	};
 
-	return cmocka_run_group_tests_name("registry/writing", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("registry/push", tests, NULL, NULL);
 }

@@ -70,34 +70,32 @@ int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct er
 	return row_held(s, d, &row, e);
 }
 
-int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+int blob_open(struct store *s, const struct digest *d, struct blob_reader *r, struct err *e)
 {
-	AUTO(fd_close) int file = -1;
-	uint64_t length = 0;
+	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
 	struct blob_row row;
 	int rc = meta_blob_get(s->db, d, &row, e);
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
-	*size = row.size;
-	rc = BLOBS(s, open, d, &file, &length, e);
+	rc = BLOBS(s, open, d, &file, e);
 	if (rc == 0)
 		err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
-	else if (rc > 0 && length != *size)
-		rc = err_set(e, ERR_CORRUPT, "%llu bytes recorded, its file has %llu", ull(*size),
-			ull(length));
+	else if (rc > 0 && file.size != row.size)
+		rc = err_set(e, ERR_CORRUPT, "%llu bytes recorded, its file has %llu",
+			ull(row.size), ull(file.size));
 	if (rc <= 0)
 		return blob_ctx(d, e);
-	*fd = STEAL_FD(file);
+	*r = STEAL_READER(file);
 	return 1;
 }
 
 int blob_read(struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	struct digest got;
-	uint64_t size = 0;
-	int rc = blob_open(s, d, &fd, &size, e);
+	int rc = blob_open(s, d, &r, e);
+	uint64_t size = r.size;
 
 	if (rc <= 0)
 		return rc;
@@ -106,7 +104,7 @@ int blob_read(struct store *s, const struct digest *d, size_t limit, struct buf 
 		return blob_ctx(d, e);
 	}
 	buf_reserve(out, (size_t)size);
-	if (fs_pread_all(fd, out->data + out->len, (size_t)size, 0, "its file", e) < 0)
+	if (reader_read(&r, 0, out->data + out->len, (size_t)size, e) < 0)
 		return blob_ctx(d, e);
 	digest_of(&got, d->alg, (struct span){ out->data + out->len, (size_t)size });
 	if (!digest_eq(&got, d)) {

@@ -329,12 +329,11 @@ static const char *blob_path(const struct digest *d, char path[BLOB_PATH_SIZE])
 	return path;
 }
 
-static int open_blob(
-	struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+static int open_blob(struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e)
 {
 	char path[BLOB_PATH_SIZE];
 
-	return fs_open_file(fs_of(b)->blobs, blob_path(d, path), fd, size, e);
+	return fs_open_file(fs_of(b)->blobs, blob_path(d, path), &r->fd, &r->size, e);
 }
 
 static int look_blob(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
@@ -346,13 +345,12 @@ static int look_blob(struct blobs *b, const struct digest *d, struct blob_file *
 
 static int sync_blob(struct blobs *b, const struct digest *d, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
-	uint64_t size;
-	int rc = open_blob(b, d, &fd, &size, e);
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
+	int rc = open_blob(b, d, &r, e);
 
 	if (rc <= 0)
 		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "the blob is not there");
-	if (fs_sync(fd, "blob", e) < 0 || alg_dir(fs_of(b), d->alg, e) < 0)
+	if (fs_sync(r.fd, "blob", e) < 0 || alg_dir(fs_of(b), d->alg, e) < 0)
 		return -1;
 	return fs_sync(fs_of(b)->alg[d->alg], "blobs", e);
 }
@@ -488,9 +486,9 @@ static int index_put(struct stage *st, struct err *e)
 	return fs_sync(st->fs->root, "the store's folder", e);
 }
 
-static int index_open(struct blobs *b, int *fd, uint64_t *size, struct err *e)
+static int index_open(struct blobs *b, struct blob_reader *r, struct err *e)
 {
-	return fs_open_file(fs_of(b)->root, "index.json", fd, size, e);
+	return fs_open_file(fs_of(b)->root, "index.json", &r->fd, &r->size, e);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 struct check {
@@ -160,23 +159,28 @@ static int check_files(struct check *c, struct err *e)
 }
 
 struct comparison {
-	int fd;
-	uint64_t at, size;
+	struct blob_reader file;
+	uint64_t at;
 	bool differs;
 	struct err unread; /* of the file: what is compared with it has failures of its own */
 };
+
+static void comparison_release(struct comparison *c)
+{
+	reader_close(&c->file);
+}
 
 static int compare_piece(void *ctx, struct span piece, struct err *e)
 {
 	struct comparison *c = ctx;
 	AUTO(mem_free) char *have = NULL;
 
-	c->differs = c->differs || piece.len > c->size - c->at;
+	c->differs = c->differs || piece.len > c->file.size - c->at;
 	if (c->differs)
 		return 0;
 	have = mem_alloc(piece.len);
 	(void)e;
-	c->differs = fs_pread_all(c->fd, have, piece.len, c->at, "index.json", &c->unread) < 0 ||
+	c->differs = reader_read(&c->file, c->at, have, piece.len, &c->unread) < 0 ||
 		     memcmp(have, piece.data, piece.len) != 0;
 	c->at += piece.len;
 	return 0;
@@ -187,8 +191,8 @@ static int check_index(struct check *c, struct err *e)
 {
 	AUTO(tx_abort) struct store *look = NULL;
 	struct store *s = c->store;
-	struct comparison index = { .fd = -1, .unread = ERR_INIT };
-	AUTO(fd_close) int fd = -1;
+	AUTO(comparison_release)
+	struct comparison index = { .file = BLOB_READER_INIT, .unread = ERR_INIT };
 	struct standing st;
 	struct err why;
 	int rc = store_is_current(s, &why, e);
@@ -202,8 +206,7 @@ static int check_index(struct check *c, struct err *e)
 	/* An older moat's has no number, and is written again by the next writing opening. */
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
 		return 0;
-	rc = BLOBS(s, index_open, &fd, &index.size, e);
-	index.fd = fd;
+	rc = BLOBS(s, index_open, &index.file, e);
 	if (rc > 0 && index_json_text(s, compare_piece, &index, e) < 0)
 		return -1;
 	if (rc < 0)
@@ -212,7 +215,7 @@ static int check_index(struct check *c, struct err *e)
 		return unread(c, "S6", "index.json", &index.unread);
 	if (rc == 0)
 		problem(c, "S6", "index.json is missing");
-	else if (index.differs || index.at != index.size)
+	else if (index.differs || index.at != index.file.size)
 		problem(c, "S6", "index.json is not what the sets and tags say");
 	return 0;
 }

@@ -23,6 +23,13 @@ struct blobs {
 
 struct stage; /* bytes on their way in: private, invisible */
 
+/* What reads an open blob that has no descriptor; an engine's own struct begins with this one. */
+struct blob_source {
+	/* Exactly `len` bytes from `at`, which are within the blob. Thread: any, and several at a time. */
+	int (*read)(struct blob_source *b, uint64_t at, void *buf, size_t len, struct err *e);
+	void (*close)(struct blob_source *b);
+};
+
 /* What a stage is for. */
 struct stage_want {
 	const struct digest
@@ -57,9 +64,9 @@ struct blob_ops {
 	/* Always succeeds; `keep` leaves a named stage for the next attempt. */
 	void (*stage_close)(struct stage **st, bool keep);
 
-	/* Read a published blob: 1 and an own descriptor at 0, 0 when there is none. */
-	int (*open)(
-		struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e);
+	/* Read a published blob: 1 and *r with its size and either a descriptor or a source, which
+	 * reader_close() closes; 0 when there is none. Thread: any. */
+	int (*open)(struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e);
 	/* Make sure that a published blob and its name are durable, whoever published it. */
 	int (*sync)(struct blobs *b, const struct digest *d, struct err *e);
 	/* What is there under its name: 1, 0 nothing. Thread: any, as open. */
@@ -88,10 +95,10 @@ struct blob_ops {
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
 
 	/* The layout's index.json: a stage of its own kind is written and synced, then replaces it as
-	 * a whole and durably. open: 1 and an own descriptor at 0, 0 when there is none. */
+	 * a whole and durably. open: as of a blob. */
 	int (*index_stage)(struct blobs *b, struct stage **st, struct err *e);
 	int (*index_put)(struct stage *st, struct err *e);
-	int (*index_open)(struct blobs *b, int *fd, uint64_t *size, struct err *e);
+	int (*index_open)(struct blobs *b, struct blob_reader *r, struct err *e);
 };
 
 /* --- engines --------------------------------------------------------------------------------- */

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#include "storage/base/fs.h"
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
 
@@ -140,15 +139,16 @@ static int take(struct reading *r, char c, struct err *e)
 	return 0;
 }
 
-static int read_all(struct reading *r, int fd, uint64_t size, struct err *e)
+static int read_all(struct reading *r, const struct blob_reader *index, struct err *e)
 {
 	AUTO(mem_free) char *window = mem_alloc(WINDOW);
 
-	for (uint64_t at = 0; at < size;) {
-		size_t len = size - at < WINDOW ? (size_t)(size - at) : WINDOW;
+	for (uint64_t at = 0; at < index->size;) {
+		uint64_t left = index->size - at;
+		size_t len = left < WINDOW ? (size_t)left : WINDOW;
 
-		if (fs_pread_all(fd, window, len, at, "index.json", e) < 0)
-			return -1;
+		if (reader_read(index, at, window, len, e) < 0)
+			return err_ctx(e, "index.json");
 		for (size_t i = 0; i < len; i++)
 			if (take(r, window[i], e) < 0)
 				return -1;
@@ -159,14 +159,13 @@ static int read_all(struct reading *r, int fd, uint64_t size, struct err *e)
 
 static int read_index(struct reading *r, struct store *s, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
-	uint64_t size = 0;
-	int rc = BLOBS(s, index_open, &fd, &size, e);
+	AUTO(reader_close) struct blob_reader index = BLOB_READER_INIT;
+	int rc = BLOBS(s, index_open, &index, e);
 
 	if (rc <= 0)
 		return rc;
 	buf_str(&r->batch, BEFORE);
-	return read_all(r, fd, size, e) < 0 ? -1 : 1;
+	return read_all(r, &index, e) < 0 ? -1 : 1;
 }
 
 int64_t entry_number(const struct descriptor *d, const char *key)
@@ -251,18 +250,16 @@ static int parse_head(struct store *s, struct index_head *head, struct err *e)
 
 int index_json_head(struct store *s, struct index_head *head, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader index = BLOB_READER_INIT;
 	char text[HEAD_MAX + 1] = "";
-	uint64_t size = 0;
-	int rc = BLOBS(s, index_open, &fd, &size, e);
+	int rc = BLOBS(s, index_open, &index, e);
+	size_t len = index.size < HEAD_MAX ? (size_t)index.size : HEAD_MAX;
 
 	*head = (struct index_head){ .serial = 0 };
 	if (rc <= 0)
 		return rc;
-	if (size > HEAD_MAX)
-		size = HEAD_MAX;
-	if (fs_pread_all(fd, text, (size_t)size, 0, "index.json", e) < 0)
-		return -1;
+	if (reader_read(&index, 0, text, len, e) < 0)
+		return err_ctx(e, "index.json");
 	if (head_is_ours(head, text))
 		return 1;
 	*head = (struct index_head){ .serial = 0 };

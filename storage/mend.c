@@ -7,14 +7,12 @@
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "storage/base/clock.h"
 #include "storage/base/fault.h"
-#include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -48,26 +46,20 @@ static bool is_ours(const struct err *e)
 	       e->code == ERR_RIGHTS;
 }
 
-static int read_piece(
-	int fd, char *piece, size_t n, uint64_t at, const struct pace *pace, struct err *e)
-{
-	return pace && !pace->keep ? fs_pread_cold(fd, piece, n, at, "blob", e)
-				   : fs_pread_all(fd, piece, n, at, "blob", e);
-}
-
 /* The digest of the whole: 0; 1 it cannot be read, and the finding says so; -1. */
-static int hash_file(struct finding *f, int fd, const struct pace *pace, struct err *e)
+static int hash_file(
+	struct finding *f, struct blob_reader *r, const struct pace *pace, struct err *e)
 {
 	AUTO(hasher_release) struct hasher h = HASHER_INIT;
 	AUTO(mem_free) char *piece = mem_alloc(PIECE_SIZE);
 
 	hasher_init(&h, f->digest.alg);
 	if (pace && !pace->keep)
-		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+		reader_cold(r);
 	for (uint64_t at = 0; at < f->size;) {
 		size_t n = f->size - at < PIECE_SIZE ? (size_t)(f->size - at) : PIECE_SIZE;
 
-		if (read_piece(fd, piece, n, at, pace, e) < 0) {
+		if (reader_read(r, at, piece, n, e) < 0) {
 			if (is_ours(e))
 				return -1;
 			fault_set(f, BLOB_UNREADABLE, "cannot be read: %.150s", e->text);
@@ -84,9 +76,8 @@ static int hash_file(struct finding *f, int fd, const struct pace *pace, struct 
 
 static int examine_bytes(struct store *s, const struct pace *pace, struct finding *f, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
-	uint64_t length = 0;
-	int rc = BLOBS(s, open, &f->digest, &fd, &length, e);
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
+	int rc = BLOBS(s, open, &f->digest, &r, e);
 
 	if (rc < 0 && is_ours(e))
 		return -1;
@@ -94,12 +85,12 @@ static int examine_bytes(struct store *s, const struct pace *pace, struct findin
 		fault_set(f, BLOB_UNREADABLE, "cannot be opened: %.150s", e->text);
 	else if (rc == 0)
 		fault_set(f, BLOB_MISSING, "is missing");
-	else if (length != f->size)
-		fault_set(f, BLOB_LENGTH, "has %llu bytes instead of %llu", ull(length),
+	else if (r.size != f->size)
+		fault_set(f, BLOB_LENGTH, "has %llu bytes instead of %llu", ull(r.size),
 			ull(f->size));
 	if (rc <= 0 || f->fault != BLOB_GOOD)
 		return 0;
-	rc = hash_file(f, fd, pace, e);
+	rc = hash_file(f, &r, pace, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	f->read = true;

@@ -49,9 +49,43 @@ MUST int store_change(struct store *s, uint64_t *number, struct err *e);
 /* Is it here, durable (S2) and its file of the recorded length, in whatever repository? */
 MUST int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
 
-/* Open for reading: the caller owns the descriptor, positioned at 0. ERR_CORRUPT when the file is
+/*
+ * A blob that is open for reading. Owned by the caller; it outlives the store's handle, and stays what it was
+ * when the blob goes to quarantine meanwhile. Thread: any, and several at a time.
+ */
+struct blob_reader {
+	uint64_t size; /* bytes */
+	int fd; /* a file of exactly these bytes, for sendfile(2); its position means nothing. -1: none */
+	bool cold; /* see reader_cold() */
+	struct blob_source *source; /* of an engine without files; NULL: fd is read */
+};
+#define BLOB_READER_INIT                                                                           \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+#define STEAL_READER(r)                                                                            \
+	({                                                                                         \
+		struct blob_reader stolen_reader_ = (r);                                           \
+		(r) = (struct blob_reader)BLOB_READER_INIT;                                        \
+		stolen_reader_;                                                                    \
+	})
+
+/* Open for reading: 1 and *r, which the caller closes; 0, -1: *r is not changed. ERR_CORRUPT when its file is
  * missing or its length is not the recorded one. */
-MUST int blob_open(struct store *s, const struct digest *d, int *fd, uint64_t *size, struct err *e);
+MUST int blob_open(struct store *s, const struct digest *d, struct blob_reader *r, struct err *e);
+void reader_close(struct blob_reader *r); /* for AUTO */
+
+/* Exactly `len` bytes from `at`, which must be within it. Their digest is not looked at. ERR_CORRUPT: they are
+ * not there any more; ERR_IO. Waits for the device, or for the network of an engine without files. */
+MUST int reader_read(
+	const struct blob_reader *r, uint64_t at, void *buf, size_t len, struct err *e);
+
+/* The first `len` bytes will be read soon: a hint. */
+void reader_ahead(const struct blob_reader *r, uint64_t len);
+
+/* Read from now on without leaving in the page cache what was not in it: for reading much beside a server
+ * that needs the cache. */
+void reader_cold(struct blob_reader *r);
 
 /* The whole of a small blob appended to `out`, its digest checked while reading. ERR_INPUT when it
  * is larger than limit, ERR_CORRUPT when it does not match. */

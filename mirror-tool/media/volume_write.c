@@ -202,8 +202,8 @@ static int write_text(
 	return tar_write_data(v->tar, text.data, text.len, e);
 }
 
-static int copy(struct writing *v, int fd, const struct plan_item *item, struct hasher *whole,
-	struct hasher *part, struct err *e)
+static int copy(struct writing *v, const struct blob_reader *r, const struct plan_item *item,
+	struct hasher *whole, struct hasher *part, struct err *e)
 {
 	uint64_t at = item->at, end = item->at + item->len;
 
@@ -213,7 +213,7 @@ static int copy(struct writing *v, int fd, const struct plan_item *item, struct 
 
 		if (len > end - at)
 			len = (size_t)(end - at);
-		if (fs_pread_all(fd, to, len, at, "blob", e) < 0)
+		if (reader_read(r, at, to, len, e) < 0)
 			return -1;
 		hasher_add(whole, to, len);
 		if (part)
@@ -235,21 +235,21 @@ static int check_whole(struct hasher *h, const struct digest *d, struct err *e)
 	return err_set(e, ERR_CORRUPT, "its bytes in the store are not what its digest says");
 }
 
-static int open_blob(struct writing *v, const struct inventory_line *line, int *fd, struct err *e)
+static int open_blob(
+	struct writing *v, const struct inventory_line *line, struct blob_reader *r, struct err *e)
 {
-	uint64_t size = 0;
-	int rc = blob_open(v->w->store, &line->digest, fd, &size, e);
+	int rc = blob_open(v->w->store, &line->digest, r, e);
 
 	if (rc == 0)
 		return err_set(e, ERR_INCOMPLETE, "it is not in the store");
-	if (rc > 0 && size != line->size)
+	if (rc > 0 && r->size != line->size)
 		return err_set(e, ERR_CORRUPT, "%llu bytes in the store, %llu in the inventory",
-			(unsigned long long)size, (unsigned long long)line->size);
+			(unsigned long long)r->size, (unsigned long long)line->size);
 	return rc < 0 ? -1 : 0;
 }
 
 static int write_blob(struct writing *v, const struct plan_item *item,
-	const struct inventory_line *line, int fd, struct err *e)
+	const struct inventory_line *line, const struct blob_reader *r, struct err *e)
 {
 	char name[VOLUME_NAME_SIZE];
 
@@ -257,13 +257,13 @@ static int write_blob(struct writing *v, const struct plan_item *item,
 	note_entry(v, name, item->len, NULL, 0);
 	hasher_init(&v->hasher, line->digest.alg);
 	if (tar_write_entry(v->tar, name, item->len, e) < 0 ||
-		copy(v, fd, item, &v->hasher, NULL, e) < 0)
+		copy(v, r, item, &v->hasher, NULL, e) < 0)
 		return -1;
 	return check_whole(&v->hasher, &line->digest, e);
 }
 
 static int write_part(struct writing *v, const struct plan_item *item,
-	const struct inventory_line *line, int fd, struct err *e)
+	const struct inventory_line *line, const struct blob_reader *r, struct err *e)
 {
 	char name[VOLUME_NAME_SIZE];
 	struct digest sha256;
@@ -273,7 +273,7 @@ static int write_part(struct writing *v, const struct plan_item *item,
 		hasher_init(&v->w->whole, line->digest.alg);
 	hasher_init(&v->hasher, DIGEST_SHA256);
 	if (tar_write_entry(v->tar, name, item->len, e) < 0 ||
-		copy(v, fd, item, &v->w->whole, &v->hasher, e) < 0)
+		copy(v, r, item, &v->w->whole, &v->hasher, e) < 0)
 		return -1;
 	hasher_end(&v->hasher, &sha256);
 	note_entry(v, name, item->len, &sha256, line->size);
@@ -285,16 +285,16 @@ static int write_part(struct writing *v, const struct plan_item *item,
 static int write_item(struct writing *v, const struct plan_item *item, struct err *e)
 {
 	const struct inventory_line *line = &v->w->head.inventory.lines[item->line];
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	char text[DIGEST_TEXT_SIZE];
 	int rc;
 
-	if (open_blob(v, line, &fd, e) < 0)
+	if (open_blob(v, line, &r, e) < 0)
 		return err_ctx(e, "blob %s", digest_text(&line->digest, text));
 	if (item->len == line->size)
-		rc = write_blob(v, item, line, fd, e);
+		rc = write_blob(v, item, line, &r, e);
 	else
-		rc = write_part(v, item, line, fd, e);
+		rc = write_part(v, item, line, &r, e);
 	return rc < 0 ? err_ctx(e, "blob %s", digest_text(&line->digest, text)) : 0;
 }
 

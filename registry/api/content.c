@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 static struct content *content_new(enum content_kind kind, const struct digest *d,
@@ -17,7 +16,7 @@ static struct content *content_new(enum content_kind kind, const struct digest *
 	c->digest = *d;
 	c->size = size;
 	c->bytes = (struct buf)BUF_INIT;
-	c->fd = -1;
+	c->file = (struct blob_reader)BLOB_READER_INIT;
 	snprintf(c->media_type, sizeof(c->media_type), "%s", media_type);
 	snprintf(c->ns, sizeof(c->ns), "%s", ns);
 	return c;
@@ -45,11 +44,11 @@ struct content *content_list(
 }
 
 struct content *content_file(
-	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns)
+	const struct digest *d, const char *media_type, struct blob_reader *file, const char *ns)
 {
-	struct content *c = content_new(CONTENT_FILE, d, media_type, size, ns);
+	struct content *c = content_new(CONTENT_FILE, d, media_type, file->size, ns);
 
-	c->fd = fd;
+	c->file = STEAL_READER(*file);
 	return c;
 }
 
@@ -70,7 +69,7 @@ void content_unref(struct content **c)
 	rendered = atomic_load(&last->rendered);
 	if (rendered)
 		atomic_load (&last->forget)(rendered);
-	fd_close(&last->fd);
+	reader_close(&last->file);
 	buf_release(&last->bytes);
 	free(last->link);
 	free(last);

@@ -1,5 +1,5 @@
 /*
- * What a URI stands for: bytes in memory (manifests) or an open file (blobs), with all that the
+ * What a URI stands for: bytes in memory (manifests) or an open blob, with all that the
  * headers of its answers need. Immutable once made, counted, shared by threads and by the cache.
  */
 #ifndef MOAT_CONTENT_H
@@ -7,9 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "storage/oci/digest.h"
-#include "storage/oci/media_type.h"
-#include "storage/oci/ref.h"
+#include "storage/store.h"
 
 #define MEDIA_BLOB "application/octet-stream" /* of every blob that is no manifest */
 #define MEDIA_JSON "application/json" /* of lists */
@@ -25,7 +23,7 @@ struct content {
 	struct digest digest; /* NONE: a list that we made */
 	uint64_t size;
 	struct buf bytes; /* CONTENT_BYTES */
-	int fd; /* CONTENT_FILE; its position means nothing */
+	struct blob_reader file; /* CONTENT_FILE */
 	char media_type[MEDIA_TYPE_MAX + 1];
 	char ns[REF_HOST_MAX + 1]; /* the `ns` that chose it, or "" */
 	char *link; /* of a list: its Link header, NULL none */
@@ -35,14 +33,14 @@ struct content {
 	_Atomic(content_forget_fn *) forget;
 };
 
-/* One reference, the caller's. fd is taken over. */
+/* One reference, the caller's. bytes and file are taken over. */
 struct content *content_bytes(
 	const struct digest *d, const char *media_type, struct buf *bytes, const char *ns);
 /* A list that we made; all of it is copied. */
 struct content *content_list(
 	struct span json, const char *media_type, const char *link, const char *ns);
 struct content *content_file(
-	const struct digest *d, const char *media_type, int fd, uint64_t size, const char *ns);
+	const struct digest *d, const char *media_type, struct blob_reader *file, const char *ns);
 
 struct content *content_ref(struct content *c);
 void content_unref(struct content **c); /* for AUTO */

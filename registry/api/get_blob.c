@@ -1,9 +1,6 @@
 /* Blobs: GET and HEAD, by digest, in one repository. Must never serve a blob that is held but not
  * linked to the repository asked for. */
-#include <fcntl.h>
-
 #include "registry/api/context.h"
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define READ_AHEAD                                                                                 \
@@ -13,7 +10,7 @@
 static int find(struct context *s, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e)
 {
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
 	const char *keep = context_keep(s);
 	uint64_t size;
 	int rc = repo_has_blob(s->store, repo, &route->digest, &size, e);
@@ -32,13 +29,13 @@ static int find(struct context *s, const struct route *route, const char *repo,
 		*out = content_ref(hint);
 		return 1;
 	}
-	rc = blob_open(s->store, &route->digest, &fd, &size, e);
+	rc = blob_open(s->store, &route->digest, &file, e);
 	if (rc < 0)
 		context_doubt(s, &route->digest, e);
 	if (rc <= 0)
 		return rc;
-	posix_fadvise(fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED);
-	*out = content_file(&route->digest, MEDIA_BLOB, STEAL_FD(fd), size, route->ns);
+	reader_ahead(&file, READ_AHEAD);
+	*out = content_file(&route->digest, MEDIA_BLOB, &file, route->ns);
 	(*out)->keep = keep;
 	return 1;
 }

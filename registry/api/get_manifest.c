@@ -2,15 +2,13 @@
 #include <stdio.h>
 
 #include "registry/api/context.h"
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 static int load(struct context *s, const struct route *route, const struct manifest_info *info,
 	struct content **out, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	AUTO(fd_close) int fd = -1;
-	uint64_t size;
+	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
 	int rc;
 
 	if (info->size <= CACHE_CONTENT_MAX) {
@@ -22,12 +20,12 @@ static int load(struct context *s, const struct route *route, const struct manif
 		*out = content_bytes(&info->digest, info->media_type, &bytes, route->ns);
 		return 1;
 	}
-	rc = blob_open(s->store, &info->digest, &fd, &size, e);
+	rc = blob_open(s->store, &info->digest, &file, e);
 	if (rc < 0)
 		context_doubt(s, &info->digest, e);
 	if (rc <= 0)
 		return rc;
-	*out = content_file(&info->digest, info->media_type, STEAL_FD(fd), size, route->ns);
+	*out = content_file(&info->digest, info->media_type, &file, route->ns);
 	return 1;
 }
 

@@ -1,6 +1,7 @@
 /*
  * A reply as an answer of the HTTP library: plain files go by sendfile (an fd response, SIGPIPE
- * ignored), by 16 KiB reads over TLS and on Unix sockets, where nothing else tells how far they are;
+ * ignored), by 16 KiB reads over TLS, on Unix sockets, where nothing else tells how far they are, and of
+ * blobs without a descriptor;
  * manifests by an answer that is made once and shared. Must never copy a blob.
  */
 #define MOAT_SERVER_PART
@@ -59,9 +60,11 @@ static void source_free(void *cls)
 
 static ssize_t read_content(struct source *s, uint64_t at, char *out, size_t max)
 {
-	ssize_t n = pread(s->content->fd, out, max, (off_t)at);
+	struct err e;
 
-	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+	if (reader_read(&s->content->file, at, out, max, &e) < 0)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	return (ssize_t)max;
 }
 
 static ssize_t read_parts(struct source *s, uint64_t at, char *out, size_t max)
@@ -124,9 +127,9 @@ static struct MHD_Response *from_file(
 
 	if (length == 0)
 		return MHD_create_response_from_buffer(0, buf_empty, MHD_RESPMEM_PERSISTENT);
-	if (how->by_us)
+	if (how->by_us || r->content->file.fd < 0)
 		return from_source(r, first, length, how->given);
-	fd = dup(r->content->fd);
+	fd = dup(r->content->file.fd);
 	if (fd < 0)
 		return NULL;
 	m = MHD_create_response_from_fd_at_offset64(length, fd, first);

@@ -2,13 +2,11 @@
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "tests/fuzz/fuzz.h"
 
 struct file {
 	struct blobs base;
+	struct blob_source source;
 	struct span text;
 };
 
@@ -17,15 +15,28 @@ struct seen {
 	size_t count;
 };
 
-static int index_open(struct blobs *b, int *fd, uint64_t *size, struct err *e)
+static int read_text(struct blob_source *b, uint64_t at, void *buf, size_t len, struct err *e)
 {
-	const struct file *f = (const struct file *)b;
+	const struct file *f = CONTAINER_OF(b, struct file, source);
 
 	(void)e;
-	*fd = memfd_create("index.json", MFD_CLOEXEC);
-	must(*fd >= 0);
-	must(write(*fd, f->text.data, f->text.len) == (ssize_t)f->text.len);
-	*size = f->text.len;
+	memcpy(buf, f->text.data + at, len);
+	return 0;
+}
+
+static void close_text(struct blob_source *b)
+{
+	(void)b;
+}
+
+static int index_open(struct blobs *b, struct blob_reader *r, struct err *e)
+{
+	struct file *f = (struct file *)b;
+
+	(void)e;
+	f->source = (struct blob_source){ read_text, close_text };
+	r->source = &f->source;
+	r->size = f->text.len;
 	return 1;
 }
 
@@ -49,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct manifest_limits limits = { 16u << 20, 1000000 };
 	static const struct blob_ops ops = { .index_open = index_open };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct file file = { { &ops }, input(data, size) };
+	struct file file = { .base = { &ops }, .text = input(data, size) };
 	struct store store = { .blobs = &file.base };
 	struct seen seen = { NULL, 0 };
 	struct err e;

@@ -82,7 +82,8 @@ static void cache__sweep_lets_go_of_stale_files(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	struct content *file = content_file(&d, "x/y", fds[1], 1, "");
+	struct content *file =
+		content_file(&d, "x/y", &(struct blob_reader){ .size = 1, .fd = fds[1] }, "");
 	cache_put(c, span_of("/a"), cache_epoch(c), file);
 	content_unref(&file);
 	cache_sweep(c);

@@ -1,6 +1,6 @@
 /*
- * The store's suite through an engine that stands in front of the default one and watches the seam of
- * blobs: every function of the table is called by the suite, each gets digests but never a path.
+ * The store's suite through an engine that stands in front of one without descriptors and watches the seam
+ * of blobs: every function of the table is called by the suite, each gets digests but never a path.
  */
 #include "tests/support/cm.h"
 
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "storage/engine.h"
+#include "tests/support/memory_blobs.h"
 #include "tests/support/sandbox.h"
 #include "tests/unit/storage/suite.h"
 
@@ -90,8 +91,8 @@ BLOB_CALL(stage_sync, (struct blobs * b, struct stage *const stages[], size_t n,
 BLOB_CALL(stage_publish, (struct stage * st, const struct digest *d, struct err *e), (st, d, e),
 	need_digest(d, call))
 BLOB_CALL(publish_sync, (struct blobs * b, struct err *e), (rb(b), e), )
-BLOB_CALL(open, (struct blobs * b, const struct digest *d, int *fd, uint64_t *size, struct err *e),
-	(rb(b), d, fd, size, e), need_digest(d, call))
+BLOB_CALL(open, (struct blobs * b, const struct digest *d, struct blob_reader *r, struct err *e),
+	(rb(b), d, r, e), need_digest(d, call))
 BLOB_CALL(sync, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
 	need_digest(d, call))
 BLOB_CALL(look, (struct blobs * b, const struct digest *d, struct blob_file *out, struct err *e),
@@ -116,8 +117,7 @@ BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, stru
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
 BLOB_CALL(index_stage, (struct blobs * b, struct stage **st, struct err *e), (rb(b), st, e), )
 BLOB_CALL(index_put, (struct stage * st, struct err *e), (st, e), )
-BLOB_CALL(index_open, (struct blobs * b, int *fd, uint64_t *size, struct err *e),
-	(rb(b), fd, size, e), )
+BLOB_CALL(index_open, (struct blobs * b, struct blob_reader *r, struct err *e), (rb(b), r, e), )
 
 static void b_stage_close(struct stage **st, bool keep)
 {
@@ -166,7 +166,7 @@ static int spy_blobs(struct blobs **b, const char *where, enum store_mode mode, 
 {
 	struct spy_blobs *spy = mem_alloc(sizeof(*spy));
 
-	if (engine_local.open_blobs(&spy->real, where, mode, e) < 0) {
+	if (memory_blobs.open_blobs(&spy->real, where, mode, e) < 0) {
 		free(spy);
 		return -1;
 	}

@@ -69,11 +69,10 @@ static void blob_commit__is_there_afterwards(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	AUTO(blob_abort) struct blob_writer *w = begin(s, "hello", 0);
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	struct digest d = sha("hello"), got;
 	struct err e = ERR_INIT;
 	char text[6] = "";
-	uint64_t size = 0;
 
 	assert_false(holds(s, &d));
 	write_text(w, "hel");
@@ -83,9 +82,9 @@ static void blob_commit__is_there_afterwards(void **state)
 	assert_null(w);
 	assert_true(digest_eq(&got, &d));
 	assert_content(s, &d, "hello");
-	assert_int_equal(blob_open(s, &d, &fd, &size, &e), 1);
-	assert_int_equal(size, 5);
-	assert_int_equal(read(fd, text, 5), 5);
+	assert_int_equal(blob_open(s, &d, &r, &e), 1);
+	assert_int_equal(r.size, 5);
+	assert_ok(reader_read(&r, 0, text, 5, &e));
 	assert_string_equal(text, "hello");
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
 }
@@ -464,16 +463,15 @@ static void blob_begin__a_bad_file_without_a_row_goes_to_quarantine(void **state
 static void blob_open__a_damaged_file_is_never_served(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
-	AUTO(fd_close) int fd = -1;
+	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	struct digest d = image_text(s, "hello");
 	AUTO(buf_release) struct buf out = BUF_INIT;
 	struct err e = ERR_INIT;
-	uint64_t size;
 
 	sandbox_remove(blob_path(*state, "s", &d));
-	assert_err(blob_open(s, &d, &fd, &size, &e), ERR_CORRUPT, "its file is missing");
+	assert_err(blob_open(s, &d, &r, &e), ERR_CORRUPT, "its file is missing");
 	sandbox_write(blob_path(*state, "s", &d), "hell", 4);
-	assert_err(blob_open(s, &d, &fd, &size, &e), ERR_CORRUPT, "5 bytes recorded");
+	assert_err(blob_open(s, &d, &r, &e), ERR_CORRUPT, "5 bytes recorded");
 	sandbox_write(blob_path(*state, "s", &d), "hullo", 5);
 	assert_err(blob_read(s, &d, 10, &out, &e), ERR_CORRUPT, "other bytes");
 	assert_err(blob_read(s, &d, 4, &out, &e), ERR_INPUT, "more than the limit of 4");

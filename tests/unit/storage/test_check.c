@@ -85,9 +85,9 @@ static int fails(const struct digest *d, enum place where, struct err *e)
 	return err_sys(e, "its file");
 }
 
-static int bad_open(struct blobs *b, const struct digest *d, int *fd, uint64_t *size, struct err *e)
+static int bad_open(struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e)
 {
-	return fails(d, AT_OPEN, e) < 0 ? -1 : bad.real->open(b, d, fd, size, e);
+	return fails(d, AT_OPEN, e) < 0 ? -1 : bad.real->open(b, d, r, e);
 }
 
 static int bad_look(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
@@ -100,9 +100,9 @@ static int bad_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, st
 	return fails(NULL, AT_SCAN, e) < 0 ? -1 : bad.real->scan(b, fn, stray, ctx, e);
 }
 
-static int bad_index_open(struct blobs *b, int *fd, uint64_t *size, struct err *e)
+static int bad_index_open(struct blobs *b, struct blob_reader *r, struct err *e)
 {
-	return fails(NULL, AT_INDEX, e) < 0 ? -1 : bad.real->index_open(b, fd, size, e);
+	return fails(NULL, AT_INDEX, e) < 0 ? -1 : bad.real->index_open(b, r, e);
 }
 
 static void stand_in_front(struct store *s)

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "mirror-tool/list/place.h"
-#include "mirror-tool/sign/cosign.h"
 #include "storage/base/fs.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define COPY_BYTES (256u << 10)
@@ -22,18 +22,28 @@ void origins_init(struct origins *all, struct upstream *up, const struct registr
 void origins_release(struct origins *all)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		layout_close(&all->layouts[i]);
-		free(all->paths[i]);
+		subjects_release(&all->layouts[i]->subjects);
+		layout_close(&all->layouts[i]->layout);
+		free(all->layouts[i]->path);
+		free(all->layouts[i]);
 	}
 	free(all->layouts);
-	free(all->paths);
 	free(all->base);
 	*all = (struct origins){ .count = 0 };
+}
+
+static struct open_layout *find_open(const struct origins *all, const char *path)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->layouts[i]->path, path) == 0)
+			return all->layouts[i];
+	return NULL;
 }
 
 int origin_of(struct origins *all, const struct source_ref *from, struct origin *o, struct err *e)
 {
 	AUTO(mem_free) char *path = NULL;
+	struct open_layout *opened;
 	struct layout *l = NULL;
 
 	*o = (struct origin){
@@ -43,18 +53,16 @@ int origin_of(struct origins *all, const struct source_ref *from, struct origin 
 		return 0;
 	path = from->path[0] == '/' ? mem_strdup(from->path)
 				    : mem_printf("%s/%s", all->base, from->path);
-	for (size_t i = 0; i < all->count; i++) {
-		if (strcmp(all->paths[i], path) == 0) {
-			o->layout = all->layouts[i];
-			return 0;
-		}
+	opened = find_open(all, path);
+	if (!opened) {
+		if (layout_open(&l, from->kind, path, e) < 0)
+			return -1;
+		opened = mem_alloc(sizeof(*opened));
+		*opened = (struct open_layout){ .layout = l, .path = STEAL(path) };
+		*VEC_PUSH(all->layouts, all->count) = opened;
 	}
-	if (layout_open(&l, from->kind, path, e) < 0)
-		return -1;
-	all->layouts = mem_grow(all->layouts, all->count + 1, sizeof(struct layout *));
-	all->paths = mem_grow(all->paths, all->count + 1, sizeof(*all->paths));
-	all->layouts[all->count] = o->layout = l;
-	all->paths[all->count++] = STEAL(path);
+	o->layout = opened->layout;
+	o->subjects = &opened->subjects;
 	return 0;
 }
 
@@ -89,180 +97,16 @@ static void layout_manifest(
 	done(ctx, rc, rc > 0 ? &m : NULL, &e);
 }
 
-struct found {
-	struct descriptor *items;
-	struct manifest *keep; /* own the strings of items */
-	size_t count, kept;
-};
-
-static void found_release(struct found *f)
-{
-	for (size_t i = 0; i < f->kept; i++)
-		manifest_release(&f->keep[i]);
-	free(f->keep);
-	free(f->items);
-}
-
-static void found_add(struct found *f, const struct descriptor *d)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (digest_eq(&f->items[i].digest, &d->digest))
-			return;
-	f->items = mem_grow(f->items, f->count + 1, sizeof(*f->items));
-	f->items[f->count++] = *d;
-}
-
-/* Take over m, whose strings the items use. */
-static void found_keep(struct found *f, const struct manifest *m)
-{
-	f->keep = mem_grow(f->keep, f->kept + 1, sizeof(*f->keep));
-	f->keep[f->kept++] = *m;
-}
-
-static int read_manifest(
-	const struct layout *l, const struct descriptor *d, struct manifest *m, struct err *e)
-{
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	int rc = layout_read(l, &d->digest, MANIFEST_MAX, &bytes, e);
-
-	if (rc <= 0)
-		return rc;
-	if (manifest_parse(m, layout_path(l), NULL, buf_span(&bytes), e) < 0)
-		return -1;
-	return 1;
-}
-
-/* An entry of index.json whose manifest names the subject. */
-static int look_at_entry(const struct layout *l, const struct descriptor *entry,
-	const struct digest *subject, struct found *f, struct err *e)
-{
-	struct manifest m = MANIFEST_INIT;
-	struct descriptor d = *entry;
-	int rc;
-
-	if (media_kind_of(entry->media_type) == MEDIA_OTHER)
-		return 0;
-	rc = read_manifest(l, entry, &m, e);
-	if (rc > 0 && m.has_subject && digest_eq(&m.subject.digest, subject)) {
-		found_keep(f, &m);
-		d.artifact_type = manifest_artifact_type(&m);
-		found_add(f, &d);
-		return 0;
-	}
-	manifest_release(&m);
-	return rc < 0 ? -1 : 0;
-}
-
-/* The list under the fallback tag, as tools write it where registries lack the API. */
-static int look_at_fallback(
-	const struct layout *l, const struct digest *subject, struct found *f, struct err *e)
-{
-	char tag[REF_TAG_MAX + 1];
-	const struct descriptor *entry;
-	struct manifest m = MANIFEST_INIT;
-	int rc;
-
-	ref_fallback_tag(subject, "", tag);
-	entry = layout_by_tag(l, tag);
-	if (!entry || media_kind_of(entry->media_type) != MEDIA_INDEX)
-		return 0;
-	rc = read_manifest(l, entry, &m, e);
-	if (rc <= 0)
-		return rc;
-	found_keep(f, &m);
-	for (size_t i = 0; i < m.count; i++)
-		found_add(f, &m.items[i]);
-	return 0;
-}
-
-struct search {
-	const struct layout *layout;
-	const struct digest *subject;
-	struct found *found;
-};
-
-/* May this blob be a manifest? JSON, and not too large: 1, 0, -1. */
-static int may_be_manifest(const struct layout *l, const struct digest *d, struct err *e)
-{
-	struct layout_blob blob = { .fd = -1 };
-	char first = '\0';
-	int rc = layout_blob(l, d, &blob, e);
-
-	if (rc > 0 && (blob.size == 0 || blob.size > MANIFEST_MAX))
-		rc = 0;
-	if (rc > 0 && fs_pread_all(blob.fd, &first, 1, blob.offset, layout_path(l), e) < 0)
-		rc = -1;
-	fd_close(&blob.fd);
-	return rc > 0 ? first == '{' : rc;
-}
-
-/* What `cosign load` takes along, or `cosign verify --local-image` reads. */
-static bool is_bundle(const struct manifest *m)
-{
-	const char *predicate = annotation_get(&m->annotations, KEY_BUNDLE_PREDICATE);
-
-	if (predicate && *predicate)
-		return true;
-	for (size_t i = 0; i < m->count; i++)
-		if (cosign_is_bundle_type(m->items[i].media_type))
-			return true;
-	return false;
-}
-
-/* What is no manifest is no concern of ours. */
-static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
-{
-	const struct search *s = ctx;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	struct manifest m = MANIFEST_INIT;
-	struct descriptor to = { .digest = *d };
-	struct err ignored = ERR_INIT;
-	int rc = may_be_manifest(s->layout, d, e);
-
-	if (rc > 0)
-		rc = layout_read(s->layout, d, MANIFEST_MAX, &bytes, e);
-	if (rc <= 0 || manifest_parse(&m, "", NULL, buf_span(&bytes), &ignored) < 0)
-		return rc < 0 ? -1 : 0;
-	if (m.kind != MEDIA_IMAGE || !m.has_subject || !digest_eq(&m.subject.digest, s->subject) ||
-		!is_bundle(&m)) {
-		manifest_release(&m);
-		return 0;
-	}
-	to.size = bytes.len;
-	to.media_type = m.media_type;
-	to.artifact_type = manifest_artifact_type(&m);
-	found_keep(s->found, &m);
-	found_add(s->found, &to);
-	return 0;
-}
-
-/* `cosign save` writes the bundles of the image that it saves, and then index.json without them. */
-static int look_beside_index(
-	const struct layout *l, const struct digest *subject, struct found *f, struct err *e)
-{
-	const struct descriptor *saved = layout_saved(l);
-	struct search s = { .layout = l, .subject = subject, .found = f };
-
-	if (!saved || !digest_eq(&saved->digest, subject))
-		return 0;
-	return layout_each(l, look_at_blob, &s, e);
-}
-
 static void layout_referrers(
-	const struct layout *l, const struct ref *ref, upstream_referrers_fn *done, void *ctx)
+	const struct origin *o, const struct ref *ref, upstream_referrers_fn *done, void *ctx)
 {
-	const struct manifest *index = layout_index(l);
-	AUTO(found_release) struct found f = { .count = 0 };
+	AUTO(referrers_release) struct referrers found = REFERRERS_INIT;
 	struct upstream_referrers result = { .via_tag = false };
 	struct err e = ERR_INIT;
-	int rc = look_at_fallback(l, &ref->digest, &f, &e);
+	int rc = subjects_referrers(o->subjects, o->layout, &ref->digest, &found, &e);
 
-	for (size_t i = 0; rc == 0 && i < index->count; i++)
-		rc = look_at_entry(l, &index->items[i], &ref->digest, &f, &e);
-	if (rc == 0)
-		rc = look_beside_index(l, &ref->digest, &f, &e);
-	result.items = f.items;
-	result.count = f.count;
+	result.items = found.items;
+	result.count = found.count;
 	done(ctx, rc < 0 ? -1 : 1, rc < 0 ? NULL : &result, &e);
 }
 
@@ -416,7 +260,7 @@ void origin_referrers(
 	struct ref at;
 
 	if (o->layout)
-		layout_referrers(o->layout, ref, done, ctx);
+		layout_referrers(o, ref, done, ctx);
 	else if (locate(o, ref, &at, &e) < 0)
 		done(ctx, -1, NULL, &e);
 	else

@@ -10,11 +10,13 @@
 
 #include "mirror-tool/list/registry_conf.h"
 #include "mirror-tool/source/layout.h"
+#include "mirror-tool/source/subjects.h"
 #include "mirror-tool/upstream/upstream.h"
 
 struct origin {
 	struct upstream *upstream; /* borrowed; used when layout is NULL */
 	struct layout *layout; /* borrowed */
+	struct subjects *subjects; /* of the layout; borrowed */
 	const struct ref
 		*at; /* SOURCE_ELSEWHERE: instead of a reference's host and repository; borrowed */
 	const struct registry_confs *confs; /* else `source` of the host, if it has one; borrowed */
@@ -36,13 +38,18 @@ void origin_blob(const struct origin *o, const struct ref *ref, const struct dig
 	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done,
 	void *ctx);
 
+struct open_layout {
+	struct layout *layout;
+	char *path; /* as opened */
+	struct subjects subjects;
+};
+
 /* The layouts that are open, each once. Paths are relative to `base` (a folder). */
 struct origins {
 	struct upstream *upstream;
 	const struct registry_confs *confs;
 	char *base;
-	struct layout **layouts;
-	char **paths; /* as opened */
+	struct open_layout **layouts;
 	size_t count;
 	/* The owner's, or NULL: bytes of a layout's blob that were copied, piece by piece, from inside of
 	 * origin_blob(). */

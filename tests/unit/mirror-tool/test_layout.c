@@ -388,6 +388,90 @@ static void origin_blob__copies_again_when_a_stage_was_bad(void **state)
 	assert_int_equal(rc, 1);
 }
 
+/* --- referrers ------------------------------------------------------------------------------ */
+
+static void put_text(const struct sandbox *sb, const struct digest *d, const char *text)
+{
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *name = mem_printf("l/blobs/sha256/%s", digest_hex(d, hex));
+
+	write_text(sb, name, text);
+}
+
+struct asked {
+	int rc;
+	size_t count;
+	struct digest first;
+};
+
+static void on_referrers(void *ctx, int rc, const struct upstream_referrers *r, struct err *e)
+{
+	struct asked *a = ctx;
+
+	(void)e;
+	*a = (struct asked){ .rc = rc, .count = r ? r->count : 0 };
+	if (a->count)
+		a->first = r->items[0].digest;
+}
+
+/* index.json lists an image and its signature; what else it lists is read at the first question only. */
+static void origin_referrers__reads_each_manifest_once(void **state)
+{
+	const struct sandbox *sb = *state;
+	static const char image[] =
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}";
+	char name[] = "1";
+	AUTO(origins_release) struct origins all;
+	AUTO(mem_free) char *signature = NULL;
+	AUTO(mem_free) char *index = NULL;
+	struct digest subject, d, none;
+	char text[2][DIGEST_TEXT_SIZE];
+	const struct source_ref from = {
+		.kind = SOURCE_OCI, .path = (char *)folder(sb, MARKER, NULL), .name = name
+	};
+	struct asked asked;
+	struct origin o;
+	struct ref ref;
+	struct err e;
+
+	digest_of(&subject, DIGEST_SHA256, span_of(image));
+	signature = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+			       "\",\"manifests\":[],\"subject\":{\"mediaType\":\"" MEDIA_OCI_INDEX
+			       "\",\"digest\":\"%s\",\"size\":%zu}}",
+		digest_text(&subject, text[0]), strlen(image));
+	digest_of(&d, DIGEST_SHA256, span_of(signature));
+	index = mem_printf("{\"schemaVersion\":2,\"manifests\":["
+			   "{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"digest\":\"%s\",\"size\":%zu},"
+			   "{\"mediaType\":\"" MEDIA_OCI_INDEX
+			   "\",\"digest\":\"%s\",\"size\":%zu}]}",
+		text[0], strlen(image), digest_text(&d, text[1]), strlen(signature));
+	write_text(sb, "l/index.json", index);
+	put_text(sb, &subject, image);
+	put_text(sb, &d, signature);
+	origins_init(&all, NULL, NULL, sb->path);
+	assert_ok(origin_of(&all, &from, &o, &e));
+	assert_ok(ref_parse(&ref, span_of("example.test/a:1"), &e));
+	ref.digest = subject;
+	origin_referrers(&o, &ref, on_referrers, &asked);
+	assert_int_equal(asked.rc, 1);
+	assert_int_equal(asked.count, 1);
+	assert_true(digest_eq(&asked.first, &d));
+
+	put_text(sb, &subject, "this would be noticed if it were read");
+	origin_referrers(&o, &ref, on_referrers, &asked);
+	assert_int_equal(asked.count, 1);
+	digest_of(&none, DIGEST_SHA256, span_of("nobody's"));
+	ref.digest = none;
+	origin_referrers(&o, &ref, on_referrers, &asked);
+	assert_int_equal(asked.rc, 1);
+	assert_int_equal(asked.count, 0);
+
+	put_text(sb, &d, "{}"); /* what is handed out is read again, and checked */
+	ref.digest = subject;
+	origin_referrers(&o, &ref, on_referrers, &asked);
+	assert_int_equal(asked.rc, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +483,8 @@ int main(void)
 			layout_find__full_names_too, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
 			origin_blob__tells_what_it_copies, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(origin_referrers__reads_each_manifest_once,
+			sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(origin_blob__copies_again_when_a_stage_was_bad,
 			sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(layout__reads_what_cosign_saved),

@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "mirror-tool/json_out.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 #define LINES_MAX 10
@@ -26,8 +24,7 @@ static void add_owner(struct buf *out, const struct tag_owner *o)
 		buf_str(out, "nothing");
 		return;
 	}
-	digest_text(&o->digest, digest);
-	digest[strlen(digest_alg_name(o->digest.alg)) + 1 + 12] = '\0';
+	digest_short(&o->digest, digest);
 	if (*o->set)
 		buf_printf(out, "%s (%s %s)", digest, o->set, o->version);
 	else
@@ -79,44 +76,40 @@ static const char *kind_of(const struct tag_change *change)
 	return strcmp(change->from.set, change->to.set) == 0 ? "moved" : "owner";
 }
 
-static void json_owner(struct buf *out, const char *key, const struct tag_owner *o)
+static void report_owner(struct report *r, const char *key, const struct tag_owner *o)
 {
-	char digest[DIGEST_TEXT_SIZE] = "";
-
-	if (!is_none(o))
-		digest_text(&o->digest, digest);
-	json_key(out, key);
-	buf_char(out, '{');
-	json_pair(out, "digest", digest);
-	json_pair(out, "set", o->set);
-	json_pair(out, "version", o->version);
-	buf_char(out, '}');
+	report_object(r, key);
+	report_digest(r, "digest", &o->digest);
+	report_text(r, "set", o->set);
+	report_text(r, "version", o->version);
+	report_end(r);
 }
 
-void changes_json(struct buf *out, const struct set_changes *c)
+static void report_change(struct report *r, const struct tag_change *change)
 {
-	json_key(out, "changes");
-	buf_char(out, '{');
-	json_number(out, "new", c->added);
-	json_number(out, "moved", c->moved);
-	json_number(out, "gone", c->gone);
-	json_number(out, "owner", c->owner);
-	json_number(out, "taken", c->taken);
-	json_number(out, "same", c->same);
-	buf_char(out, '}');
-	json_flag(out, "gap", c->gap);
-	json_key(out, "tags");
-	buf_char(out, '[');
-	for (size_t i = 0; i < c->count; i++) {
-		json_comma(out);
-		buf_char(out, '{');
-		json_pair(out, "reference", c->items[i].name);
-		json_pair(out, "change", kind_of(&c->items[i]));
-		json_owner(out, "from", &c->items[i].from);
-		json_owner(out, "to", &c->items[i].to);
-		buf_char(out, '}');
-	}
-	buf_char(out, ']');
+	report_object(r, NULL);
+	report_text(r, "reference", change->name);
+	report_text(r, "change", kind_of(change));
+	report_owner(r, "from", &change->from);
+	report_owner(r, "to", &change->to);
+	report_end(r);
+}
+
+void changes_report(struct report *r, const struct set_changes *c)
+{
+	report_object(r, "changes");
+	report_number(r, "new", c->added);
+	report_number(r, "moved", c->moved);
+	report_number(r, "gone", c->gone);
+	report_number(r, "owner", c->owner);
+	report_number(r, "taken", c->taken);
+	report_number(r, "same", c->same);
+	report_end(r);
+	report_flag(r, "gap", c->gap);
+	report_array(r, "tags");
+	for (size_t i = 0; i < c->count; i++)
+		report_change(r, &c->items[i]);
+	report_end(r);
 }
 
 /* --- conflicts ------------------------------------------------------------------------------- */
@@ -160,10 +153,10 @@ int conflicts_note(struct store *s, struct err *e)
 
 struct conflicts_of {
 	const char *set; /* NULL: of all */
-	struct buf *out;
+	struct report *report;
 };
 
-static int json_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
+static int report_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
 {
 	const struct conflicts_of *of = ctx;
 	AUTO(mem_free) char *reference = mem_printf("%s:%s", c->repo, c->tag);
@@ -171,37 +164,21 @@ static int json_conflict(void *ctx, const struct tag_conflict *c, struct err *e)
 	(void)e;
 	if (of->set && strcmp(of->set, c->served.set) != 0 && strcmp(of->set, c->other.set) != 0)
 		return 0;
-	json_comma(of->out);
-	buf_char(of->out, '{');
-	json_pair(of->out, "reference", reference);
-	json_owner(of->out, "served", &c->served);
-	json_owner(of->out, "other", &c->other);
-	buf_char(of->out, '}');
+	report_object(of->report, NULL);
+	report_text(of->report, "reference", reference);
+	report_owner(of->report, "served", &c->served);
+	report_owner(of->report, "other", &c->other);
+	report_end(of->report);
 	return 0;
 }
 
-int conflicts_json(struct store *s, const char *set, struct buf *out, struct err *e)
+int conflicts_report(struct report *r, struct store *s, const char *set, struct err *e)
 {
-	struct conflicts_of of = { set, out };
+	struct conflicts_of of = { set, r };
 
-	json_key(out, "conflicts");
-	buf_char(out, '[');
-	if (s && list_conflicts(s, json_conflict, &of, e) < 0)
+	report_array(r, "conflicts");
+	if (s && list_conflicts(s, report_conflict, &of, e) < 0)
 		return -1;
-	buf_char(out, ']');
+	report_end(r);
 	return 0;
-}
-
-void takes_json(struct buf *out, const struct set_info *info)
-{
-	json_key(out, "takes");
-	buf_char(out, '[');
-	for (struct span rest = span_of(info->takes); rest.len;) {
-		struct span name = span_until(&rest, ',');
-		AUTO(mem_free) char *text = mem_strndup(name.data, name.len);
-
-		json_comma(out);
-		json_quote(out, text, false);
-	}
-	buf_char(out, ']');
 }

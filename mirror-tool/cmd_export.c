@@ -4,10 +4,10 @@
 
 #include "mirror-tool/media/export.h"
 #include "mirror-tool/progress.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/sign/sign.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct export_options {
@@ -91,27 +91,23 @@ static int read_key(const char *path, struct buf *out, struct err *e)
 	return rc < 0 ? -1 : trust_add(&trust, path, buf_span(out), e);
 }
 
-static void print(const struct progress_of *p, const char *to)
+static int report(const struct progress_of *p, const char *to, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(p->t);
 
-	if (p->t->json) {
-		buf_str(&out, "{\"set\":");
-		json_quote(&out, p->name, false);
-		buf_str(&out, ",\"version\":");
-		json_quote(&out, p->version, false);
-		buf_printf(&out,
-			",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu,\"excuses\":%llu,\"to\":",
-			p->digest, p->r.volumes, (unsigned long long)p->r.bytes,
-			(unsigned long long)p->excuses);
-		json_quote(&out, to, false);
-		buf_str(&out, "}\n");
-	} else {
-		buf_printf(&out, "%s %s %s: %u volume%s in %s%s\n", p->name, p->version, p->digest,
-			p->r.volumes, p->r.volumes == 1 ? "" : "s", to,
-			excuses_text(p->excuses, (char[EXCUSES_TEXT_SIZE]){ 0 }));
-	}
-	fwrite(out.data, 1, out.len, p->t->out);
+	report_object(&r, NULL);
+	report_text(&r, "set", p->name);
+	report_text(&r, "version", p->version);
+	report_text(&r, "digest", p->digest);
+	report_number(&r, "volumes", p->r.volumes);
+	report_number(&r, "bytes", p->r.bytes);
+	report_number(&r, "excuses", p->excuses);
+	report_text(&r, "to", to);
+	report_line(&r, "%s %s %s: %u volume%s in %s%s", p->name, p->version, p->digest,
+		p->r.volumes, p->r.volumes == 1 ? "" : "s", to,
+		excuses_text(p->excuses, (char[EXCUSES_TEXT_SIZE]){ 0 }));
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static int find_set(struct store *s, const char *which, struct set_info *info, struct err *e)
@@ -150,8 +146,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 		    e) < 0)
 		return -1;
 	progress_end(&p.bar);
-	print(&p, o->to);
-	return 0;
+	return report(&p, o->to, e);
 }
 
 const struct command cmd_export = {

@@ -1,11 +1,9 @@
 /* `moat import`: a medium into the store, verified while it is copied. */
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_log.h"
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/media/import.h"
 #include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct import_options {
@@ -32,7 +30,7 @@ struct progress_of {
 	const struct tool *t;
 	const struct set *set; /* of the medium; from begin() on */
 	struct import_report r;
-	struct buf changes, signers; /* as JSON, those that were said last */
+	struct report changes, signers; /* members of the result, as they were told last */
 	bool active; /* the set is already */
 	bool check; /* read what is held already */
 	struct import_log *log; /* borrowed */
@@ -44,8 +42,8 @@ struct progress_of {
 static void progress_release(struct progress_of *p)
 {
 	progress_end(&p->bar);
-	buf_release(&p->changes);
-	buf_release(&p->signers);
+	report_release(&p->changes);
+	report_release(&p->signers);
 }
 
 static void begin(void *ctx, const struct import_report *r)
@@ -63,17 +61,16 @@ static void begin(void *ctx, const struct import_report *r)
 		size_text(r->held_bytes, held), (unsigned long long)r->held_blobs);
 }
 
-static void add_signer(struct buf *out, const struct signer *s)
+static void report_signer(struct report *r, const struct signer *s)
 {
 	char hex[DIGEST_HEX_SIZE];
 
-	json_comma(out);
-	buf_char(out, '{');
-	json_pair(out, "key", verify_key_name(s->key));
-	json_pair(out, "fingerprint", digest_hex(verify_key_id(s->key), hex));
-	json_flag(out, "new", s->is_new);
-	json_flag(out, "counts", s->counts);
-	buf_char(out, '}');
+	report_object(r, NULL);
+	report_text(r, "key", verify_key_name(s->key));
+	report_text(r, "fingerprint", digest_hex(verify_key_id(s->key), hex));
+	report_flag(r, "new", s->is_new);
+	report_flag(r, "counts", s->counts);
+	report_end(r);
 }
 
 /* Which key may sign the next version that could not sign this one, and which may not though it signed this one. */
@@ -97,12 +94,14 @@ static void signers(void *ctx, const struct signers *by)
 	struct progress_of *p = ctx;
 
 	progress_end(&p->bar);
-	buf_clear(&p->signers);
+	report_part_begin(&p->signers);
+	report_array(&p->signers, "signers");
 	for (size_t i = 0; i < by->count; i++) {
-		add_signer(&p->signers, &by->items[i]);
+		report_signer(&p->signers, &by->items[i]);
 		if (by->items[i].is_new && (!by->first || by->count > 1))
 			note_signer(p, &by->items[i]);
 	}
+	report_end(&p->signers);
 }
 
 static void changes(void *ctx, const struct set_changes *c)
@@ -112,8 +111,8 @@ static void changes(void *ctx, const struct set_changes *c)
 	p->active = c->active;
 	progress_end(&p->bar);
 	changes_note(p->t, p->set, c);
-	buf_clear(&p->changes);
-	changes_json(&p->changes, c);
+	report_part_begin(&p->changes);
+	changes_report(&p->changes, c);
 }
 
 static int accept_set(void *ctx, const struct medium *m, struct err *e)
@@ -150,36 +149,29 @@ static size_t count_pins(const struct set *s)
 	return pins;
 }
 
-static void print_json(const struct progress_of *p, const struct head *h, bool active)
+static int report(struct progress_of *p, const struct head *h, bool dry_run, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
-	char digest[DIGEST_TEXT_SIZE];
-
-	buf_char(&out, '{');
-	json_pair(&out, "set", h->set.name);
-	json_pair(&out, "version", h->set.version);
-	json_pair(&out, "digest", digest_text(&h->digest, digest));
-	json_flag(&out, "active", active);
-	json_number(&out, "references", count_pins(&h->set));
-	json_number(&out, "copied", p->r.bytes);
-	json_number(&out, "held", p->r.held_bytes);
-	json_number(&out, "quarantined", p->bad);
-	json_number(&out, "excuses", h->set.excuses);
-	buf_printf(&out, ",\"signers\":[%s],%s}\n", p->signers.data, p->changes.data);
-	fputs(out.data, p->t->out);
-}
-
-static void print(const struct progress_of *p, const struct head *h, bool dry_run)
-{
+	AUTO(report_release) struct report r = REPORT_INIT(p->t);
 	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
 	size_t pins = count_pins(&h->set);
 
-	if (p->t->json)
-		print_json(p, h, !dry_run || p->active);
-	else
-		fprintf(p->t->out, "%s %s %s: %s, %zu reference%s%s\n", h->set.name, h->set.version,
-			digest_text(&h->digest, digest), dry_run ? "not imported" : "active", pins,
-			pins == 1 ? "" : "s", excuses_text(h->set.excuses, excuses));
+	report_object(&r, NULL);
+	report_text(&r, "set", h->set.name);
+	report_text(&r, "version", h->set.version);
+	report_digest(&r, "digest", &h->digest);
+	report_flag(&r, "active", !dry_run || p->active);
+	report_number(&r, "references", pins);
+	report_number(&r, "copied", p->r.bytes);
+	report_number(&r, "held", p->r.held_bytes);
+	report_number(&r, "quarantined", p->bad);
+	report_number(&r, "excuses", h->set.excuses);
+	report_insert(&r, &p->signers);
+	report_insert(&r, &p->changes);
+	report_line(&r, "%s %s %s: %s, %zu reference%s%s", h->set.name, h->set.version,
+		digest_text(&h->digest, digest), dry_run ? "not imported" : "active", pins,
+		pins == 1 ? "" : "s", excuses_text(h->set.excuses, excuses));
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 /* What would be said before the first byte; a store that is not there would be all new. */
@@ -233,7 +225,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	AUTO(progress_release) struct progress_of p = {
-		.t = t, .changes = BUF_INIT, .signers = BUF_INIT, .check = o->check
+		.t = t, .changes = REPORT_INIT(t), .signers = REPORT_INIT(t), .check = o->check
 	};
 	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };
 	struct import_terms terms = { .trust = &trust,
@@ -256,9 +248,7 @@ static int run(struct tool *t, const void *opt, const struct texts *args, struct
 	progress_begin(&p.bar, t, "import", "volumes");
 	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
 	progress_end(&p.bar);
-	if (rc == 0)
-		print(&p, &m.head, o->dry_run);
-	return rc;
+	return rc < 0 ? -1 : report(&p, &m.head, o->dry_run, e);
 }
 
 const struct command cmd_import = {

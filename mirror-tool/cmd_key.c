@@ -2,11 +2,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "mirror-tool/json_out.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct key_options {
@@ -87,42 +86,34 @@ struct shown {
 };
 
 /* "*" when there is no limit; none of a private key, which does not say. */
-static void json_sets(struct buf *line, const struct key_text *text)
+static void report_sets(struct report *r, const struct key_text *text)
 {
-	json_key(line, "sets");
-	buf_str(line, text && !text->set_count ? "[\"*\"" : "[");
-	for (size_t i = 0; text && i < text->set_count; i++) {
-		json_comma(line);
-		json_quote(line, text->sets[i].text, false);
-	}
-	buf_char(line, ']');
+	report_array(r, "sets");
+	if (text && !text->set_count)
+		report_text(r, NULL, "*");
+	for (size_t i = 0; text && i < text->set_count; i++)
+		report_text(r, NULL, text->sets[i].text);
+	report_end(r);
 }
 
-static void print_json(struct buf *line, const struct shown *k, const char *hex)
+static int report_key(const struct tool *t, const struct shown *k, struct err *e)
 {
-	buf_char(line, '{');
-	if (k->key)
-		json_pair(line, "key", k->key);
-	json_pair(line, "public", k->pub);
-	json_pair(line, "fingerprint", hex);
-	if (!k->key)
-		json_sets(line, k->text);
-	buf_char(line, '}');
-}
-
-static void print_key(const struct tool *t, const struct shown *k)
-{
-	AUTO(buf_release) struct buf line = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(t);
+	bool limited = k->text && k->text->set_count;
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(k->id, hex);
-	if (t->json)
-		print_json(&line, k, hex);
-	else if (k->text && k->text->set_count)
-		buf_printf(&line, "%s  %s  sets: %s", hex, k->pub, k->text->sets_text);
-	else
-		buf_printf(&line, "%s  %s", hex, k->pub);
-	fprintf(t->out, "%s\n", line.data);
+	report_object(&r, NULL);
+	if (k->key)
+		report_text(&r, "key", k->key);
+	report_text(&r, "public", k->pub);
+	report_text(&r, "fingerprint", hex);
+	if (!k->key)
+		report_sets(&r, k->text);
+	report_line(&r, "%s  %s%s%s", hex, k->pub, limited ? "  sets: " : "",
+		limited ? k->text->sets_text : "");
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static int key_new(struct tool *t, const void *options, const struct texts *args, struct err *e)
@@ -146,8 +137,7 @@ static int key_new(struct tool *t, const void *options, const struct texts *args
 		return -1;
 	tool_note(t, "%s made (%s); keep it, hand out %s", o->out,
 		rc ? "encrypted" : "not encrypted", pub);
-	print_key(t, &(struct shown){ o->out, pub, sign_key_id(k), NULL });
-	return 0;
+	return report_key(t, &(struct shown){ o->out, pub, sign_key_id(k), NULL }, e);
 }
 
 static int show_private(const struct tool *t, const char *path,
@@ -157,8 +147,7 @@ static int show_private(const struct tool *t, const char *path,
 
 	if (key_read_file(&k, path, source, e) < 0)
 		return -1;
-	print_key(t, &(struct shown){ NULL, path, sign_key_id(k), NULL });
-	return 0;
+	return report_key(t, &(struct shown){ NULL, path, sign_key_id(k), NULL }, e);
 }
 
 static int show_public(const struct tool *t, const char *path, struct err *e)
@@ -167,9 +156,13 @@ static int show_public(const struct tool *t, const char *path, struct err *e)
 
 	if (trust_load(&trust, &path, 1, e) < 0)
 		return -1;
-	for (size_t i = 0; i < trust.count; i++)
-		print_key(t, &(struct shown){ NULL, path, verify_key_id(trust.keys[i]),
-				     verify_key_text(trust.keys[i]) });
+	for (size_t i = 0; i < trust.count; i++) {
+		struct shown k = { NULL, path, verify_key_id(trust.keys[i]),
+			verify_key_text(trust.keys[i]) };
+
+		if (report_key(t, &k, e) < 0)
+			return -1;
+	}
 	return 0;
 }
 

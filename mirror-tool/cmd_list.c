@@ -1,14 +1,10 @@
 /* `moat list`: sets, images and files of a store or of a medium that nobody imported. */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include "mirror-tool/changes.h"
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/look/look.h"
-#include "mirror-tool/table.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct list_options {
@@ -25,207 +21,170 @@ static const struct option_def options[] = {
 		"only what is in no active set: pulled and not sealed yet, or pushed" },
 };
 
-/* One list: a table for people, or the inside of a JSON array. */
+/* What is listed, and of the entry at hand what moatd answers. */
 struct listing {
-	bool json;
-	struct table table;
-	struct buf text;
-	size_t count;
-	/* Of the entry at hand: */
+	struct report report;
+	struct look look;
 	bool served; /* its reference is answered with it */
 	bool elsewhere; /* another set owns the tag, and has the row */
 };
 
 static void listing_release(struct listing *l)
 {
-	table_release(&l->table);
-	buf_release(&l->text);
-}
-
-static void row_begin(struct listing *l)
-{
-	buf_str(&l->text, l->count++ ? ",\n{" : "{");
-}
-
-static void short_digest(const struct digest *d, char text[DIGEST_TEXT_SIZE])
-{
-	digest_text(d, text);
-	text[strlen(digest_alg_name(d->alg)) + 1 + 12] = '\0';
+	report_release(&l->report);
+	look_release(&l->look);
 }
 
 /* --- sets -------------------------------------------------------------------------------------- */
 
-static const char *state_of(const struct set_info *info, char text[50])
+static const struct report_column set_columns[] = {
+	{ "set", "SET" },
+	{ "version", "VERSION" },
+	{ "digest", "DIGEST" },
+	{ "bytes", "SIZE" },
+	{ "pins", "PINS" },
+	{ "accepted", "ACCEPTED" },
+	{ NULL, "STATE" },
+};
+
+static void list_state(struct report *r, const struct set_info *info)
 {
 	const char *word = info->active ? "active" : "-";
+	AUTO(mem_free) char *lost = mem_printf("%s, %" PRIu64 " missing", word, info->missing);
 
-	if (!info->missing)
-		return word;
-	snprintf(text, 50, "%s, %" PRIu64 " missing", word, info->missing);
-	return text;
+	report_cell(r, "STATE", info->missing ? lost : word);
 }
 
-static void list_set(struct listing *l, const struct look_set *s)
+static void list_set(struct report *r, const struct set_info *info)
 {
-	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE], pins[24], when[32] = "-", state[50];
-	time_t accepted = (time_t)s->info.accepted;
-	struct tm tm;
-
-	if (accepted && gmtime_r(&accepted, &tm))
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-	if (!l->json) {
-		short_digest(&s->info.digest, digest);
-		snprintf(pins, sizeof(pins), "%" PRIu64, s->info.pins);
-		table_row(&l->table, s->info.name, s->info.version, digest,
-			size_text(s->info.bytes, size), pins, when, state_of(&s->info, state));
-		return;
-	}
-	row_begin(l);
-	json_pair(&l->text, "set", s->info.name);
-	json_pair(&l->text, "version", s->info.version);
-	json_pair(&l->text, "digest", digest_text(&s->info.digest, digest));
-	json_number(&l->text, "bytes", s->info.bytes);
-	json_number(&l->text, "pins", s->info.pins);
-	json_number(&l->text, "accepted", (uint64_t)s->info.accepted);
-	json_number(&l->text, "generation", s->info.generation);
-	json_flag(&l->text, "active", s->info.active);
-	json_number(&l->text, "missing", s->info.missing);
-	takes_json(&l->text, &s->info);
-	buf_char(&l->text, '}');
+	report_row(r, true);
+	report_text(r, "set", info->name);
+	report_text(r, "version", info->version);
+	report_digest(r, "digest", &info->digest);
+	report_bytes(r, "bytes", info->bytes);
+	report_number(r, "pins", info->pins);
+	report_time(r, "accepted", info->accepted);
+	report_number(r, "generation", info->generation);
+	report_flag(r, "active", info->active);
+	report_number(r, "missing", info->missing);
+	report_words(r, "takes", info->takes, ',');
+	list_state(r, info);
+	report_end(r);
 }
 
-static int list_sets_of(struct look *look, struct listing *l, struct err *e)
+static int list_sets_of(struct listing *l, struct err *e)
 {
 	(void)e;
-	l->table.columns = 7;
-	table_row(&l->table, "SET", "VERSION", "DIGEST", "SIZE", "PINS", "ACCEPTED", "STATE");
-	for (size_t i = 0; i < look->count; i++)
-		list_set(l, &look->sets[i]);
+	for (size_t i = 0; i < l->look.count; i++)
+		list_set(&l->report, &l->look.sets[i].info);
 	return 0;
 }
 
 /* --- images and files --------------------------------------------------------------------------- */
 
+static const struct report_column image_columns[] = {
+	{ "reference", "IMAGE" },
+	{ "digest", "DIGEST" },
+	{ "bytes", "SIZE" },
+	{ "held", "HELD" },
+	{ "absent", "NOT HELD" },
+};
+
+static const struct report_column file_columns[] = {
+	{ "file", "FILE" },
+	{ "size", "SIZE" },
+	{ "digest", "DIGEST" },
+	{ "platform", "PLATFORM" },
+	{ "reference", "REFERENCE" },
+};
+
 /* "linux/amd64 linux/arm64": of the children that are held, or of those that are not. */
-static void platforms(const struct look_image *image, bool held, struct buf *out)
+static void list_platforms(
+	struct report *r, const char *key, const struct look_image *image, bool held)
 {
+	AUTO(buf_release) struct buf words = BUF_INIT;
+
 	for (size_t i = 0; i < image->count; i++) {
 		const struct look_child *c = &image->children[i];
 
 		if (c->held != held || c->attestation || !*c->platform)
 			continue;
-		buf_str(out, out->len ? " " : "");
-		buf_str(out, c->platform);
+		buf_printf(&words, "%s%s", words.len ? " " : "", c->platform);
 	}
-}
-
-static void json_platforms(struct buf *out, const char *key, const struct buf *words)
-{
-	struct span rest = buf_span(words);
-	bool first = true;
-
-	buf_printf(out, ",\"%s\":[", key);
-	while (rest.len) {
-		struct span word = span_until(&rest, ' ');
-		AUTO(mem_free) char *text = mem_strndup(word.data, word.len);
-
-		buf_str(out, first ? "" : ",");
-		json_quote(out, text, false);
-		first = false;
-	}
-	buf_char(out, ']');
+	report_words(r, key, words.data, ' ');
 }
 
 /* By the rule that serves: a medium serves nothing, and what has no tag is asked for by digest. */
-static int find_owner(struct look *look, struct listing *l, const struct look_set *s,
-	const struct set_entry *entry, struct err *e)
+static int find_owner(
+	struct listing *l, const struct look_set *s, const struct set_entry *entry, struct err *e)
 {
+	struct store *store = l->look.store;
 	struct tag_owner owner;
 
-	l->served = look->store != NULL;
+	l->served = store != NULL;
 	l->elsewhere = false;
-	if (!look->store || !*entry->tag)
+	if (!store || !*entry->tag)
 		return 0;
-	if (tag_owner_get(look->store, entry->name, entry->tag, &owner, e) < 0)
+	if (tag_owner_get(store, entry->name, entry->tag, &owner, e) < 0)
 		return -1;
 	l->served = digest_eq(&owner.digest, &entry->digest);
 	l->elsewhere = strcmp(owner.set, s->info.name) != 0;
 	return 0;
 }
 
-static void image_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+static void list_image(struct listing *l, const struct look_set *s, const struct set_entry *entry,
 	const struct look_image *image)
 {
-	AUTO(buf_release) struct buf held = BUF_INIT;
-	AUTO(buf_release) struct buf absent = BUF_INIT;
-	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+	struct report *r = &l->report;
+	char reference[REF_TEXT_SIZE];
 
-	platforms(image, true, &held);
-	platforms(image, false, &absent);
-	look_reference(entry, reference);
-	if (!l->json && l->elsewhere)
-		return;
-	if (!l->json) {
-		short_digest(&entry->digest, digest);
-		table_row(&l->table, reference, digest,
-			image->known ? size_text(image->bytes, size) : "?",
-			held.len ? held.data : "-", absent.len ? absent.data : "-");
-		return;
-	}
-	row_begin(l);
-	json_pair(&l->text, "reference", reference);
-	json_pair(&l->text, "digest", digest_text(&entry->digest, digest));
-	json_pair(&l->text, "mediaType", entry->media_type);
-	json_pair(&l->text, "set", s->info.name);
-	json_pair(&l->text, "version", s->info.version);
-	json_flag(&l->text, "served", l->served);
-	json_number(&l->text, "bytes", image->bytes);
-	json_platforms(&l->text, "held", &held);
-	json_platforms(&l->text, "absent", &absent);
-	buf_char(&l->text, '}');
+	report_row(r, !l->elsewhere);
+	report_text(r, "reference", look_reference(entry, reference));
+	report_digest(r, "digest", &entry->digest);
+	report_text(r, "mediaType", entry->media_type);
+	report_text(r, "set", s->info.name);
+	report_text(r, "version", s->info.version);
+	report_flag(r, "served", l->served);
+	report_bytes(r, "bytes", image->bytes);
+	if (!image->known)
+		report_cell(r, "SIZE", "?");
+	list_platforms(r, "held", image, true);
+	list_platforms(r, "absent", image, false);
+	report_end(r);
 }
 
-static void file_row(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+static void list_file(struct listing *l, const struct look_set *s, const struct set_entry *entry,
 	const struct look_child *child, const struct look_layer *layer)
 {
-	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+	struct report *r = &l->report;
+	char reference[REF_TEXT_SIZE];
 
-	look_reference(entry, reference);
-	if (!l->json && l->elsewhere)
-		return;
-	if (!l->json) {
-		short_digest(&layer->digest, digest);
-		table_row(&l->table, layer->title, size_text(layer->size, size), digest,
-			*child->platform ? child->platform : "-", reference);
-		return;
-	}
-	row_begin(l);
-	json_pair(&l->text, "file", layer->title);
-	json_pair(&l->text, "digest", digest_text(&layer->digest, digest));
-	json_pair(&l->text, "mediaType", layer->media_type);
-	json_pair(&l->text, "platform", child->platform);
-	json_pair(&l->text, "reference", reference);
-	json_pair(&l->text, "set", s->info.name);
-	json_pair(&l->text, "version", s->info.version);
-	json_flag(&l->text, "served", l->served);
-	json_number(&l->text, "size", layer->size);
-	buf_char(&l->text, '}');
+	report_row(r, !l->elsewhere);
+	report_text(r, "file", layer->title);
+	report_digest(r, "digest", &layer->digest);
+	report_text(r, "mediaType", layer->media_type);
+	report_text(r, "platform", child->platform);
+	report_text(r, "reference", look_reference(entry, reference));
+	report_text(r, "set", s->info.name);
+	report_text(r, "version", s->info.version);
+	report_flag(r, "served", l->served);
+	report_bytes(r, "size", layer->size);
+	report_end(r);
 }
 
-static void file_rows(struct listing *l, const struct look_set *s, const struct set_entry *entry,
+static void list_files(struct listing *l, const struct look_set *s, const struct set_entry *entry,
 	const struct look_image *image)
 {
 	for (size_t i = 0; i < image->count; i++)
 		for (size_t j = 0; j < image->children[i].layer_count; j++)
 			if (*image->children[i].layers[j].title)
-				file_row(l, s, entry, &image->children[i],
+				list_file(l, s, entry, &image->children[i],
 					&image->children[i].layers[j]);
 }
 
-static int list_entries(struct look *look, struct listing *l, struct look_set *s,
-	enum look_kind kind, struct err *e)
+static int list_entries(struct listing *l, struct look_set *s, enum look_kind kind, struct err *e)
 {
-	if (look_load(look, s, e) < 0)
+	if (look_load(&l->look, s, e) < 0)
 		return -1;
 	for (size_t i = 0; i < s->set.count; i++) {
 		const struct set_entry *entry = &s->set.entries[i];
@@ -233,28 +192,25 @@ static int list_entries(struct look *look, struct listing *l, struct look_set *s
 
 		if (look_kind_of(entry) != kind)
 			continue;
-		if (find_owner(look, l, s, entry, e) < 0 ||
-			look_image(look, &s->held, &entry->digest, entry->size, entry->media_type,
-				&image, e) < 0)
+		if (find_owner(l, s, entry, e) < 0 ||
+			look_image(&l->look, &s->held, &entry->digest, entry->size,
+				entry->media_type, &image, e) < 0)
 			return -1;
-		if (kind == LOOK_FILE)
-			file_rows(l, s, entry, &image);
-		else
-			image_row(l, s, entry, &image);
+		(kind == LOOK_FILE ? list_files : list_image)(l, s, entry, &image);
 	}
 	return 0;
 }
 
 /* Of a store the active sets count; a medium has no active ones, so all of it does. One that lost
  * something does not keep the others from being listed. */
-static int list_active(struct look *look, struct listing *l, enum look_kind kind, struct err *e)
+static int list_active(struct listing *l, enum look_kind kind, struct err *e)
 {
-	for (size_t i = 0; i < look->count; i++) {
-		struct look_set *s = &look->sets[i];
+	for (size_t i = 0; i < l->look.count; i++) {
+		struct look_set *s = &l->look.sets[i];
 
-		if (look->store && !s->info.active)
+		if (l->look.store && !s->info.active)
 			continue;
-		if (list_entries(look, l, s, kind, e) == 0)
+		if (list_entries(l, s, kind, e) == 0)
 			continue;
 		if (!s->info.missing)
 			return -1;
@@ -264,44 +220,23 @@ static int list_active(struct look *look, struct listing *l, enum look_kind kind
 	return 0;
 }
 
-static int list_images_of(struct look *look, struct listing *l, struct err *e)
+static int list_images_of(struct listing *l, struct err *e)
 {
-	l->table.columns = 5;
-	table_row(&l->table, "IMAGE", "DIGEST", "SIZE", "HELD", "NOT HELD");
-	return list_active(look, l, LOOK_IMAGE, e);
+	return list_active(l, LOOK_IMAGE, e);
 }
 
-static int list_files_of(struct look *look, struct listing *l, struct err *e)
+static int list_files_of(struct listing *l, struct err *e)
 {
-	l->table.columns = 5;
-	table_row(&l->table, "FILE", "SIZE", "DIGEST", "PLATFORM", "REFERENCE");
-	return list_active(look, l, LOOK_FILE, e);
+	return list_active(l, LOOK_FILE, e);
 }
 
 /* --- what is in no set -------------------------------------------------------------------------- */
 
-struct unsealed {
-	struct look *look;
-	struct listing *l;
+static const struct report_column unsealed_columns[] = {
+	{ "reference", "IN NO SET" },
+	{ "digest", "DIGEST" },
+	{ "bytes", "SIZE" },
 };
-
-static void unsealed_row(struct listing *l, const char *reference, const struct manifest_info *info,
-	const struct look_image *image)
-{
-	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
-
-	if (!l->json) {
-		short_digest(&info->digest, digest);
-		table_row(&l->table, reference, digest, size_text(image->bytes, size));
-		return;
-	}
-	row_begin(l);
-	json_pair(&l->text, "reference", reference);
-	json_pair(&l->text, "digest", digest_text(&info->digest, digest));
-	json_pair(&l->text, "mediaType", info->media_type);
-	json_number(&l->text, "bytes", image->bytes);
-	buf_char(&l->text, '}');
-}
 
 /* Pins, sets themselves, and signatures under tags are not listed. */
 static bool is_sealed(const struct look_tag *tag)
@@ -312,9 +247,20 @@ static bool is_sealed(const struct look_tag *tag)
 	       strncmp(tag->repo, sets, strlen(sets)) == 0;
 }
 
-static int list_unsealed(void *ctx, const struct look_tag *tag, struct err *e)
+static void list_unsealed(struct report *r, const char *reference, const struct manifest_info *info,
+	const struct look_image *image)
 {
-	struct unsealed *u = ctx;
+	report_row(r, true);
+	report_text(r, "reference", reference);
+	report_digest(r, "digest", &info->digest);
+	report_text(r, "mediaType", info->media_type);
+	report_bytes(r, "bytes", image->bytes);
+	report_end(r);
+}
+
+static int visit_tag(void *ctx, const struct look_tag *tag, struct err *e)
+{
+	struct listing *l = ctx;
 	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
 	AUTO(mem_free) char *reference = mem_printf("%s:%s", tag->repo, tag->tag);
 	struct manifest_info info;
@@ -322,104 +268,95 @@ static int list_unsealed(void *ctx, const struct look_tag *tag, struct err *e)
 
 	if (is_sealed(tag))
 		return 0;
-	rc = manifest_by_tag(u->look->store, tag->repo, tag->tag, &info, e);
+	rc = manifest_by_tag(l->look.store, tag->repo, tag->tag, &info, e);
 	if (rc > 0)
-		rc = look_image(u->look, NULL, &info.digest, info.size, info.media_type, &image, e);
+		rc = look_image(
+			&l->look, NULL, &info.digest, info.size, info.media_type, &image, e);
 	if (rc < 0)
 		return err_ctx(e, "%s", reference);
 	if (image.known)
-		unsealed_row(u->l, reference, &info, &image);
+		list_unsealed(&l->report, reference, &info, &image);
 	return 0;
 }
 
-static int list_unsealed_of(struct look *look, struct listing *l, struct err *e)
+static int list_unsealed_of(struct listing *l, struct err *e)
 {
-	struct unsealed u = { look, l };
-	struct look_tag_sink sink = { list_unsealed, &u };
+	struct look_tag_sink sink = { visit_tag, l };
 
-	l->table.columns = 3;
-	table_row(&l->table, "IN NO SET", "DIGEST", "SIZE");
-	return look->store ? look_all_tags(look, &sink, e) : 0;
+	return l->look.store ? look_all_tags(&l->look, &sink, e) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
-	int (*list)(struct look *, struct listing *, struct err *);
+	const struct report_column *columns;
+	size_t column_count;
+	int (*list)(struct listing *, struct err *);
 } lists[] = {
-	{ "sets", list_sets_of },
-	{ "images", list_images_of },
-	{ "files", list_files_of },
-	{ "unsealed", list_unsealed_of },
+	{ "sets", set_columns, ARRAY_SIZE(set_columns), list_sets_of },
+	{ "images", image_columns, ARRAY_SIZE(image_columns), list_images_of },
+	{ "files", file_columns, ARRAY_SIZE(file_columns), list_files_of },
+	{ "unsealed", unsealed_columns, ARRAY_SIZE(unsealed_columns), list_unsealed_of },
 };
 
-/* With all of them a table that is empty is left out; one that was asked for has its heading. */
-static int print_list(const struct tool *t, struct look *look, size_t which, bool alone, bool first,
-	struct err *e)
+/* One list that was asked for is the result; its table has a heading even when it is empty. */
+static int list_one(struct listing *l, size_t which, bool alone, struct err *e)
 {
-	AUTO(listing_release) struct listing l = { .json = t->json, .text = BUF_INIT };
-
-	if (lists[which].list(look, &l, e) < 0)
+	report_table(&l->report, alone ? NULL : lists[which].name, lists[which].columns,
+		lists[which].column_count, alone);
+	if (lists[which].list(l, e) < 0)
 		return -1;
-	if (t->json && alone)
-		fprintf(t->out, "[%s]\n", l.text.data);
-	else if (t->json)
-		fprintf(t->out, "%s\"%s\":[%s]", first ? "{" : ",\n", lists[which].name,
-			l.text.data);
-	else if (alone || l.table.count > l.table.columns) {
-		fputs(first ? "" : "\n", t->out);
-		table_print(&l.table, t->out);
-	}
+	report_end(&l->report);
 	return 0;
 }
 
-/* With what two active sets of a store pin differently. */
-static int end_object(const struct tool *t, struct look *look, struct err *e)
+/* Several lists, and what two active sets of a store pin differently. */
+static int list_several(struct listing *l, const bool asked[], bool all, struct err *e)
 {
-	AUTO(buf_release) struct buf text = BUF_INIT;
-
-	if (conflicts_json(look->store, NULL, &text, e) < 0)
+	report_object(&l->report, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if ((all || asked[i]) && list_one(l, i, false, e) < 0)
+			return -1;
+	if (conflicts_report(&l->report, l->look.store, NULL, e) < 0)
 		return -1;
-	fprintf(t->out, ",\n%s}\n", text.data);
+	report_end(&l->report);
 	return 0;
 }
 
 static int print_lists(
-	const struct tool *t, struct look *look, const struct list_options *o, struct err *e)
+	const struct tool *t, struct listing *l, const struct list_options *o, struct err *e)
 {
-	bool asked[] = { o->sets, o->images, o->files, o->unsealed };
-	int count = o->sets + o->images + o->files + o->unsealed;
-	bool first = true;
+	const bool asked[] = { o->sets, o->images, o->files, o->unsealed };
+	int count = o->sets + o->images + o->files + o->unsealed, rc;
+	size_t first = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		if (count && !asked[i])
-			continue;
-		if (print_list(t, look, i, count == 1, first, e) < 0)
-			return -1;
-		first = false;
-	}
-	if (t->json && count != 1)
-		return end_object(t, look, e);
-	return look->store ? conflicts_note(look->store, e) : 0;
+	while (count == 1 && !asked[first])
+		first++;
+	rc = count == 1 ? list_one(l, first, true, e) : list_several(l, asked, !count, e);
+	if (rc < 0 || report_print(&l->report, e) < 0)
+		return -1;
+	/* The object of several has them. */
+	return l->look.store && (!t->json || count == 1) ? conflicts_note(l->look.store, e) : 0;
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
-	AUTO(look_release) struct look look = LOOK_INIT;
+	AUTO(listing_release)
+	struct listing l = { .report = REPORT_INIT(t), .look = LOOK_INIT };
 	int rc;
 
 	if (args->count && t->store_given)
 		return tool_usage(e, "--store or a medium: one of them");
 	if (args->count) {
-		rc = look_medium(&look, args->items, args->count, e);
+		rc = look_medium(&l.look, args->items, args->count, e);
 	} else {
 		rc = tool_store_read(t, &s, e);
 		if (rc == 0)
-			rc = look_store(&look, s, e);
+			rc = look_store(&l.look, s, e);
 	}
-	return rc < 0 ? -1 : print_lists(t, &look, given, e);
+	return rc < 0 ? -1 : print_lists(t, &l, given, e);
 }
 
 const struct command cmd_list = {

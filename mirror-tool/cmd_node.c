@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/node/node.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
-#include "storage/base/tree.h"
 #include "storage/store.h"
 #include "storage/base/banned.h"
 
@@ -142,39 +141,39 @@ static int read_ca(const struct node_settings *s, const char *path, struct buf *
 
 /* --- printing ---------------------------------------------------------------------------------- */
 
-static void print_notes(FILE *out, const struct buf *notes)
+/* The next line of the notes, and *rest behind it; false: there is none. */
+static bool next_note(struct span *rest, struct span *line)
 {
-	struct span rest = buf_span(notes);
-
-	while (rest.len) {
-		struct span line = span_until(&rest, '\n');
-
-		fprintf(out, "# %.*s\n", (int)line.len, line.data);
-	}
+	if (!rest->len)
+		return false;
+	*line = span_until(rest, '\n');
+	return true;
 }
 
-static int print_files(const struct tool *t, struct node_files *files, struct err *e)
+static int report_files(const struct tool *t, struct node_files *files, struct err *e)
 {
+	AUTO(report_release) struct report r = REPORT_INIT(t);
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	AUTO(buf_release) struct buf json = BUF_INIT;
+	struct span rest = buf_span(&files->notes), line;
 
+	report_list(&r, NULL);
 	for (size_t i = 0; i < files->count; i++) {
 		struct node_file *f = &files->items[i];
 
 		if (node_file_merge(f, (struct span){ NULL, 0 }, &text, e) < 0)
 			return -1;
-		if (!t->json)
-			fprintf(t->out, "### %s\n%s\n", f->path, text.data);
-		buf_str(&json, i ? ",\n{" : "{");
-		json_pair(&json, "path", f->path);
-		json_pair(&json, "text", text.data);
-		buf_char(&json, '}');
+		report_object(&r, NULL);
+		report_text(&r, "path", f->path);
+		report_text(&r, "text", text.data);
+		report_line(&r, "### %s", f->path);
+		report_block(&r, text.data);
+		report_line(&r, "%s", "");
+		report_end(&r);
 	}
-	if (t->json)
-		fprintf(t->out, "[%s]\n", json.data);
-	else
-		print_notes(t->out, &files->notes);
-	return 0;
+	while (next_note(&rest, &line))
+		report_line(&r, "# %.*s", (int)line.len, line.data);
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -272,17 +271,19 @@ static int apply(const struct tool *t, const struct change *c, struct err *e)
 	return 0;
 }
 
-static void print_changes(const struct tool *t, const struct changes *all)
+static int report_changes(const struct tool *t, const struct changes *all, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(t);
 
+	report_list(&r, NULL);
 	for (size_t i = 0; i < all->count; i++) {
-		buf_str(&out, i ? ",\n{" : "{");
-		json_pair(&out, "path", all->items[i].path);
-		json_pair(&out, "change", change_name(&all->items[i]));
-		buf_char(&out, '}');
+		report_object(&r, NULL);
+		report_text(&r, "path", all->items[i].path);
+		report_text(&r, "change", change_name(&all->items[i]));
+		report_end(&r);
 	}
-	fprintf(t->out, "[%s]\n", out.data);
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 /* A host that is new is told what all others are told: the server is the same. */
@@ -303,6 +304,7 @@ static int write_files(
 {
 	AUTO(changes_free) struct changes all = { NULL, 0 };
 	AUTO(secret_release) struct buf like = BUF_INIT;
+	struct span rest = buf_span(&files->notes), line;
 
 	if (read_like(files, root, &like, e) < 0)
 		return -1;
@@ -315,11 +317,9 @@ static int write_files(
 	for (size_t i = 0; i < all.count; i++)
 		if (apply(t, &all.items[i], e) < 0)
 			return -1;
-	if (t->json)
-		print_changes(t, &all);
-	if (!t->quiet)
-		print_notes(stderr, &files->notes);
-	return 0;
+	while (!t->quiet && next_note(&rest, &line))
+		fprintf(stderr, "# %.*s\n", (int)line.len, line.data);
+	return report_changes(t, &all, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
@@ -348,7 +348,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	s.host_count = hosts.count;
 	s.ca = buf_span(&ca);
 	node_files_make(&files, &s);
-	return o->write ? write_files(t, &files, o->write, e) : print_files(t, &files, e);
+	return o->write ? write_files(t, &files, o->write, e) : report_files(t, &files, e);
 }
 
 const struct command cmd_node_config = {

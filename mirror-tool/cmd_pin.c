@@ -5,12 +5,11 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "mirror-tool/list/drift.h"
 #include "mirror-tool/list/list_diff.h"
 #include "mirror-tool/pin/resolve.h"
+#include "mirror-tool/pin_report.h"
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct options {
@@ -106,23 +105,6 @@ static int write_lock(struct pinning *p, struct err *e)
 
 /* --- telling ------------------------------------------------------------------------------- */
 
-static void print_json(struct pinning *p, bool written)
-{
-	AUTO(buf_release) struct buf out = BUF_INIT;
-
-	buf_str(&out, "{\"lock\":");
-	json_quote(&out, p->options->lock, false);
-	buf_printf(&out, ",\"pins\":%zu,\"written\":%s,\"drift\":", p->now.count,
-		written ? "true" : "false");
-	drifts_json(&p->drifts, &out);
-	buf_str(&out, ",\"failed\":");
-	failures_json(&p->failures, &out);
-	buf_printf(&out, ",\"excuses\":%zu,\"skipped\":", lock_excuses(&p->now));
-	skips_json(&p->now.skipped, &out);
-	buf_str(&out, "}\n");
-	fputs(out.data, p->tool->out);
-}
-
 /* ", 1 skipped, 3 excuses in all", or nothing. */
 static void print_left(const struct lock *l, struct buf *out)
 {
@@ -134,24 +116,28 @@ static void print_left(const struct lock *l, struct buf *out)
 		buf_printf(out, ", %zu excuse%s in all", excuses, excuses == 1 ? "" : "s");
 }
 
-static void print_result(struct pinning *p, bool written)
+static int report(struct pinning *p, bool written, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(p->tool);
 	AUTO(buf_release) struct buf left = BUF_INIT;
+	const char *lock = p->options->lock;
 
-	if (p->tool->json) {
-		print_json(p, written);
-		return;
-	}
-	drifts_table(&p->drifts, &out);
+	report_object(&r, NULL);
+	report_text(&r, "lock", lock);
+	report_number(&r, "pins", p->now.count);
+	report_flag(&r, "written", written);
+	drifts_report(&r, &p->drifts);
+	failures_report(&r, &p->failures);
+	report_number(&r, "excuses", lock_excuses(&p->now));
+	skips_report(&r, &p->now.skipped);
 	print_left(&p->now, &left);
 	if (written)
-		buf_printf(&out, "%s: %zu pins written%s\n", p->options->lock, p->now.count,
-			left.data);
+		report_line(&r, "%s: %zu pins written%s", lock, p->now.count, left.data);
 	else if (p->had_lock && !p->drifts.count && !p->failures.count)
-		buf_printf(&out, "%s: %zu pins, nothing has changed%s\n", p->options->lock,
-			p->now.count, left.data);
-	fputs(out.data, p->tool->out);
+		report_line(
+			&r, "%s: %zu pins, nothing has changed%s", lock, p->now.count, left.data);
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static size_t attempted(const struct pinning *p)
@@ -176,12 +162,13 @@ static int judge(struct pinning *p, struct err *e)
 	bool may_write = !p->had_lock || (p->options->update && p->drifts.count);
 
 	if (drift_unexplained(&p->drifts, &p->failures) || (may_write && p->failures.count)) {
-		print_result(p, false);
+		if (report(p, false, e) < 0)
+			return -1;
 		return tool_failures(&p->failures, attempted(p), "references", e);
 	}
-	if (check_any(p, e) < 0 || (may_write && write_lock(p, e) < 0))
+	if (check_any(p, e) < 0 || (may_write && write_lock(p, e) < 0) ||
+		report(p, may_write, e) < 0)
 		return -1;
-	print_result(p, may_write);
 	if (may_write || !p->drifts.count)
 		return 0;
 	return err_set(e, ERR_DIFFERS, "%zu changes since %s was written; --update takes them in",

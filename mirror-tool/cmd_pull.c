@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "mirror-tool/list/choice.h"
-#include "storage/base/tree.h"
+#include "mirror-tool/pin_report.h"
 #include "storage/base/banned.h"
 
 #define JOBS_LIMIT 256
@@ -92,33 +92,28 @@ static int choose(struct pulling *p, struct err *e)
 
 /* --- telling ------------------------------------------------------------------------------- */
 
-static void print_json(struct pulling *p, uint64_t bytes)
+static int report(struct pulling *p, uint64_t bytes, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
-
-	buf_printf(&out, "{\"pins\":%zu,\"bytes\":%llu,\"foreign\":[", p->report.pins,
-		(unsigned long long)bytes);
-	for (size_t i = 0; i < p->report.foreign_count; i++) {
-		buf_str(&out, i ? "," : "");
-		json_quote(&out, p->report.foreign[i], false);
-	}
-	buf_printf(&out, "],\"quarantined\":%zu,\"failed\":", store_found_bad(p->store));
-	failures_json(&p->failures, &out);
-	buf_str(&out, "}\n");
-	fputs(out.data, p->tool->out);
-}
-
-static void print_result(struct pulling *p, uint64_t bytes)
-{
+	AUTO(report_release) struct report r = REPORT_INIT(p->tool);
 	char size[SIZE_TEXT_SIZE];
 
-	if (p->tool->json)
-		print_json(p, bytes);
-	else
-		fprintf(p->tool->out, "%s: %zu of %zu pins held, %s received\n", p->tool->store,
-			p->report.pins, p->count, size_text(bytes, size));
+	report_object(&r, NULL);
+	report_number(&r, "pins", p->report.pins);
+	report_number(&r, "bytes", bytes);
+	report_array(&r, "foreign");
+	for (size_t i = 0; i < p->report.foreign_count; i++)
+		report_text(&r, NULL, p->report.foreign[i]);
+	report_end(&r);
+	report_number(&r, "quarantined", store_found_bad(p->store));
+	failures_report(&r, &p->failures);
+	report_line(&r, "%s: %zu of %zu pins held, %s received", p->tool->store, p->report.pins,
+		p->count, size_text(bytes, size));
+	report_end(&r);
+	if (report_print(&r, e) < 0)
+		return -1;
 	for (size_t i = 0; i < p->report.foreign_count; i++)
 		tool_warn("a foreign layer is not carried: %s", p->report.foreign[i]);
+	return 0;
 }
 
 /* --- the run ------------------------------------------------------------------------------- */
@@ -138,9 +133,9 @@ static int pull(struct pulling *p, struct err *e)
 	};
 
 	if (session_begin(&s, p->tool, &options, e) < 0 ||
-		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0)
+		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0 ||
+		report(p, s.received, e) < 0)
 		return -1;
-	print_result(p, s.received);
 	return tool_failures(&p->failures, p->count, "pins", e);
 }
 

@@ -1,6 +1,5 @@
 /* `moat seal`: what a lock pins and the store holds becomes a signed set. */
 #include <errno.h>
-#include <inttypes.h>
 #include <unistd.h>
 
 #include "mirror-tool/changes.h"
@@ -62,24 +61,27 @@ static void warn_held_back(const struct tool *t, const struct seal *s)
 	changes_note(t, &s->set, &s->changes);
 }
 
-static void print_sealed(const struct tool *t, const struct seal *s, bool signed_now)
+static int report(const struct tool *t, const struct seal *s, bool signed_now, struct err *e)
 {
+	AUTO(report_release) struct report r = REPORT_INIT(t);
 	char digest[DIGEST_TEXT_SIZE], reference[REF_TEXT_SIZE];
 	struct ref own;
 
-	digest_text(&s->digest, digest);
-	if (!t->json) {
-		fprintf(t->out, "%s %s %s\n", s->set.name, s->set.version, digest);
-		return;
-	}
 	set_ref(&s->set, &own);
-	fprintf(t->out,
-		"{\"set\":\"%s\",\"version\":\"%s\",\"digest\":\"%s\",\"reference\":\"%s\","
-		"\"bytes\":%" PRIu64 ",\"blobs\":%zu,\"new\":%s,\"signed\":%s,\"active\":%s,"
-		"\"excuses\":%" PRIu64 "}\n",
-		s->set.name, s->set.version, digest, ref_text(&own, reference), s->set.bytes,
-		s->inventory.count, s->again ? "false" : "true", signed_now ? "true" : "false",
-		is_active(s) ? "true" : "false", s->set.excuses);
+	report_object(&r, NULL);
+	report_text(&r, "set", s->set.name);
+	report_text(&r, "version", s->set.version);
+	report_digest(&r, "digest", &s->digest);
+	report_text(&r, "reference", ref_text(&own, reference));
+	report_number(&r, "bytes", s->set.bytes);
+	report_number(&r, "blobs", s->inventory.count);
+	report_flag(&r, "new", !s->again);
+	report_flag(&r, "signed", signed_now);
+	report_flag(&r, "active", is_active(s));
+	report_number(&r, "excuses", s->set.excuses);
+	report_line(&r, "%s %s %s", s->set.name, s->set.version, digest_text(&s->digest, digest));
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static void note_result(const struct tool *t, const struct seal *s, bool signed_now)
@@ -162,8 +164,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (seal(&sealed, s, o, k, &signed_now, e) < 0)
 		return err_ctx(e, "seal");
 	note_result(t, &sealed, signed_now);
-	print_sealed(t, &sealed, signed_now);
-	return 0;
+	return report(t, &sealed, signed_now, e);
 }
 
 const struct command cmd_seal = {

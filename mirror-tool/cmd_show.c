@@ -27,7 +27,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	const struct show_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(look_release) struct look look = LOOK_INIT;
-	AUTO(page_release) struct page page = { .look = &look, .json = t->json, .text = BUF_INIT };
+	AUTO(report_release) struct report report = REPORT_INIT(t);
+	struct page page = { &look, &report };
 
 	if (args->count != 1)
 		return tool_usage(e, "show takes one set or reference");
@@ -35,13 +36,11 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--store or --from: one of them");
 	if (open_look(t, o, &look, &s, e) < 0)
 		return -1;
-	if (page.json)
-		buf_char(&page.text, '{');
+	report_object(&report, NULL);
 	if (show_meant(&page, args->items[0], e) < 0)
 		return -1;
-	fputs(page.text.data, t->out);
-	fputs(page.json ? "}\n" : "", t->out);
-	return 0;
+	report_end(&report);
+	return report_print(&report, e);
 }
 
 const struct command cmd_show = {

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mirror-tool/json_out.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/fs.h"
@@ -173,20 +173,18 @@ static int make_line(const char *name, const struct user_options *o, char **line
 
 /* ------------------------------------------------------------------------------------------------------ */
 
-static void print(
-	const struct tool *t, const struct users_file *f, const char *name, const char *change)
+static int report(const struct tool *t, const struct users_file *f, const char *name,
+	const char *change, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(t);
 
-	if (!t->json) {
-		fprintf(t->out, "%s: %s %s; moatd reads it on SIGHUP\n", f->path, name, change);
-		return;
-	}
-	buf_char(&out, '{');
-	json_pair(&out, "users", f->path);
-	json_pair(&out, "user", name);
-	json_pair(&out, "change", change);
-	fprintf(t->out, "%s}\n", out.data);
+	report_object(&r, NULL);
+	report_text(&r, "users", f->path);
+	report_text(&r, "user", name);
+	report_text(&r, "change", change);
+	report_line(&r, "%s: %s %s; moatd reads it on SIGHUP", f->path, name, change);
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static int check_arguments(const struct user_options *o, const struct texts *args, struct err *e)
@@ -218,8 +216,7 @@ static int user_add(struct tool *t, const void *options, const struct texts *arg
 		return err_set(e, ERR_INPUT, "%s: more than %d users", o->users, USERS_MAX);
 	if (write_users(&f, line, e) < 0)
 		return -1;
-	print(t, &f, args->items[0], f.has ? "replaced" : "added");
-	return 0;
+	return report(t, &f, args->items[0], f.has ? "replaced" : "added", e);
 }
 
 static int user_remove(struct tool *t, const void *options, const struct texts *args, struct err *e)
@@ -239,8 +236,7 @@ static int user_remove(struct tool *t, const void *options, const struct texts *
 		return err_set(e, ERR_ABSENT, "%s: there is no %s", o->users, args->items[0]);
 	if (write_users(&f, "", e) < 0)
 		return -1;
-	print(t, &f, args->items[0], "removed");
-	return 0;
+	return report(t, &f, args->items[0], "removed", e);
 }
 
 const struct command cmd_user_add = {

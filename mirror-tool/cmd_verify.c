@@ -4,8 +4,8 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/media/verify.h"
 #include "mirror-tool/progress.h"
+#include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 struct verify_options {
@@ -87,24 +87,22 @@ static int failed(void *ctx, const char *name, const struct err *why, struct err
 	return 0;
 }
 
-static void print_medium(const struct tool *t, const struct medium *m)
+static int report_medium(const struct tool *t, const struct medium *m, struct err *e)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(report_release) struct report r = REPORT_INIT(t);
+	const struct set *set = &m->head.set;
 	char digest[DIGEST_TEXT_SIZE];
 
-	digest_text(&m->head.digest, digest);
-	if (t->json) {
-		buf_str(&out, "{\"set\":");
-		json_quote(&out, m->head.set.name, false);
-		buf_str(&out, ",\"version\":");
-		json_quote(&out, m->head.set.version, false);
-		buf_printf(&out, ",\"digest\":\"%s\",\"volumes\":%u,\"bytes\":%llu}\n", digest,
-			m->volumes, (unsigned long long)m->head.set.bytes);
-	} else {
-		buf_printf(&out, "%s %s %s: signed, complete, every byte verified\n",
-			m->head.set.name, m->head.set.version, digest);
-	}
-	fwrite(out.data, 1, out.len, t->out);
+	report_object(&r, NULL);
+	report_text(&r, "set", set->name);
+	report_text(&r, "version", set->version);
+	report_digest(&r, "digest", &m->head.digest);
+	report_number(&r, "volumes", m->volumes);
+	report_number(&r, "bytes", set->bytes);
+	report_line(&r, "%s %s %s: signed, complete, every byte verified", set->name, set->version,
+		digest_text(&m->head.digest, digest));
+	report_end(&r);
+	return report_print(&r, e);
 }
 
 static int verify_medium(
@@ -126,8 +124,7 @@ static int verify_medium(
 	if (medium_check_complete(&m, "", e) < 0)
 		return -1;
 	progress_end(&c.bar);
-	print_medium(t, &m);
-	return 0;
+	return report_medium(t, &m, e);
 }
 
 /* --- a store ------------------------------------------------------------------------------- */
@@ -208,18 +205,25 @@ static enum err_code verdict(const struct check_report *r)
 }
 
 static int report_store(
-	const struct tool *t, const struct check_report *r, size_t aside, struct err *e)
+	const struct tool *t, const struct check_report *found, size_t aside, struct err *e)
 {
+	AUTO(report_release) struct report r = REPORT_INIT(t);
 	char size[SIZE_TEXT_SIZE];
 
-	if (t->json)
-		fprintf(t->out,
-			"{\"blobs\":%llu,\"bytes\":%llu,\"problems\":%llu,\"quarantined\":%zu}\n",
-			(unsigned long long)r->blobs, (unsigned long long)r->bytes,
-			(unsigned long long)r->problems, aside);
-	else if (r->problems == 0)
-		fprintf(t->out, "%s: %llu blobs, %s, every byte verified\n", t->store,
-			(unsigned long long)r->blobs, size_text(r->bytes, size));
+	report_object(&r, NULL);
+	report_number(&r, "blobs", found->blobs);
+	report_number(&r, "bytes", found->bytes);
+	report_number(&r, "problems", found->problems);
+	report_number(&r, "quarantined", aside);
+	if (found->problems == 0)
+		report_line(&r, "%s: %llu blobs, %s, every byte verified", t->store,
+			(unsigned long long)found->blobs, size_text(found->bytes, size));
+	report_end(&r);
+	return report_print(&r, e);
+}
+
+static int judge_store(const struct tool *t, const struct check_report *r, struct err *e)
+{
 	if (r->problems == 0)
 		return 0;
 	if (verdict(r) == ERR_RIGHTS)
@@ -249,7 +253,7 @@ static int verify_store(struct tool *t, struct err *e)
 	progress_end(&p.bar);
 	if (tell_aside(t, s, &aside, e) < 0 || conflicts_note(s, e) < 0)
 		return -1;
-	return report_store(t, &r, aside, e);
+	return report_store(t, &r, aside, e) < 0 ? -1 : judge_store(t, &r, e);
 }
 
 static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)

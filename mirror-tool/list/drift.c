@@ -303,34 +303,3 @@ size_t drift_unexplained(const struct drifts *d, const struct failures *failures
 		left -= d->items[i].kind == DRIFT_VANISHED;
 	return left;
 }
-
-/* --- telling ------------------------------------------------------------------------------- */
-
-void drifts_table(const struct drifts *d, struct buf *out)
-{
-	for (size_t i = 0; i < d->count; i++) {
-		const struct drift *one = &d->items[i];
-
-		buf_printf(out, "%-9s  %s\n", drift_name(one->kind), one->ref);
-		if (*one->from)
-			buf_printf(out, "           - %s\n", one->from);
-		if (*one->to)
-			buf_printf(out, "           + %s\n", one->to);
-	}
-}
-
-void drifts_json(const struct drifts *d, struct buf *out)
-{
-	buf_char(out, '[');
-	for (size_t i = 0; i < d->count; i++) {
-		buf_printf(out, "%s{\"kind\":\"%s\",\"ref\":", i ? "," : "",
-			drift_name(d->items[i].kind));
-		json_quote(out, d->items[i].ref, false);
-		buf_str(out, ",\"from\":");
-		json_quote(out, d->items[i].from, false);
-		buf_str(out, ",\"to\":");
-		json_quote(out, d->items[i].to, false);
-		buf_char(out, '}');
-	}
-	buf_char(out, ']');
-}

@@ -42,7 +42,5 @@ void drifts_release(struct drifts *d); /* for AUTO */
 size_t drift_unexplained(const struct drifts *d, const struct failures *failures);
 
 const char *drift_name(enum drift_kind kind); /* "moved" */
-void drifts_table(const struct drifts *d, struct buf *out);
-void drifts_json(const struct drifts *d, struct buf *out); /* a list */
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 void failures_add(struct failures *f, const char *item, const struct err *e)
@@ -39,18 +38,4 @@ void failures_sort(struct failures *f)
 {
 	if (f->count)
 		qsort(f->items, f->count, sizeof(*f->items), by_item);
-}
-
-void failures_json(struct failures *f, struct buf *out)
-{
-	failures_sort(f);
-	buf_char(out, '[');
-	for (size_t i = 0; i < f->count; i++) {
-		buf_str(out, i ? ",{\"ref\":" : "{\"ref\":");
-		json_quote(out, f->items[i].item, false);
-		buf_str(out, ",\"error\":");
-		json_quote(out, f->items[i].text, false);
-		buf_char(out, '}');
-	}
-	buf_char(out, ']');
 }

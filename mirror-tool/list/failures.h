@@ -27,7 +27,5 @@ void failures_add(struct failures *f, const char *item, const struct err *e);
 void failures_release(struct failures *f); /* for AUTO */
 
 void failures_sort(struct failures *f); /* by item, then text */
-/* Append a JSON list of {"ref","error"}, sorted. */
-void failures_json(struct failures *f, struct buf *out);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mirror-tool/json_out.h"
 #include "storage/base/tree.h"
 #include "storage/oci/ref.h"
 #include "storage/base/banned.h"
@@ -270,27 +269,34 @@ static void k3s_mirror(struct buf *out, const struct node_settings *s, const cha
 	buf_printf(out, ":{\"endpoint\":[\"%s\"]}", s->server);
 }
 
+/* A member of the map at the end of `out`; value NULL: it is a map, left open. */
+static void k3s_member(struct buf *out, const char *key, const char *value)
+{
+	buf_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", key);
+	if (value)
+		json_quote(out, value, false);
+	else
+		buf_char(out, '{');
+}
+
 /* The server's own settings; `out` is at the end of a map. */
 static void k3s_config(struct buf *out, const struct node_settings *s)
 {
 	buf_printf(out, ",\"configs\":{\"%s\":{", node_authority(s));
 	if (s->ca.len || s->client.len)
-		json_key(out, "tls");
-	if (s->ca.len || s->client.len)
-		buf_char(out, '{');
+		k3s_member(out, "tls", NULL);
 	if (s->ca.len)
-		json_pair(out, "ca_file", K3S_DIR "/moat-ca.crt");
+		k3s_member(out, "ca_file", K3S_DIR "/moat-ca.crt");
 	if (s->client.len) {
-		json_pair(out, "cert_file", K3S_CLIENT);
-		json_pair(out, "key_file", K3S_CLIENT);
+		k3s_member(out, "cert_file", K3S_CLIENT);
+		k3s_member(out, "key_file", K3S_CLIENT);
 	}
 	if (s->ca.len || s->client.len)
 		buf_char(out, '}');
 	if (s->user) {
-		json_key(out, "auth");
-		buf_char(out, '{');
-		json_pair(out, "username", s->user);
-		json_pair(out, "password", s->password);
+		k3s_member(out, "auth", NULL);
+		k3s_member(out, "username", s->user);
+		k3s_member(out, "password", s->password);
 		buf_char(out, '}');
 	}
 	buf_str(out, "}}");

@@ -1,11 +1,19 @@
 /*
- * A set, a reference or a repository as a page: what `moat show` prints. Of a store or of a medium that was
- * not imported; nothing is verified. Errors: ERR_CORRUPT names the manifest, ERR_IO.
+ * A set, a reference or a repository as the members of one object: what `moat show` prints. Of a store or of a
+ * medium that was not imported; nothing is verified. Errors: ERR_CORRUPT names the manifest, ERR_IO. After an
+ * error the report is of no use.
  */
 #ifndef MOAT_SHOW_H
 #define MOAT_SHOW_H
 
-#include "mirror-tool/show/page.h"
+#include "mirror-tool/look/look.h"
+#include "mirror-tool/report.h"
+
+/* What is shown, and where it is said. Both borrowed. */
+struct page {
+	struct look *look;
+	struct report *report;
+};
 
 /* Find what is meant, in the order in which moatd looks, and show it: a set, a reference, the tags of a
  * repository. ERR_ABSENT: none of these. */
@@ -14,7 +22,8 @@ MUST int show_meant(struct page *p, const char *which, struct err *e);
 /* --- parts ----------------------------------------------------------------------------------------- */
 
 MUST int show_set(struct page *p, struct look_set *s, struct err *e);
-void show_entry(struct page *p, const struct set_entry *entry); /* an item */
+void show_entry(struct report *r, const struct set_entry *entry); /* an item */
+/* info: of the set that has it; NULL: it was pushed. */
 void show_state(struct page *p, const struct set_info *info);
 
 /* A reference that was found. */

@@ -1,5 +1,4 @@
 /* What a word on the command line means: a set, a reference, or a repository. */
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/show/show.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
@@ -123,42 +122,55 @@ static int find_bare(struct page *p, const char *which, struct err *e)
 	return (wanted.digest.alg == DIGEST_NONE ? find_served : find_pushed)(p, name, &wanted, e);
 }
 
+/* A repository whose tags are being shown. */
+struct tags {
+	struct page *page;
+	const char *repo;
+	bool begun;
+};
+
+static void begin_tags(struct tags *t)
+{
+	if (t->begun)
+		return;
+	t->begun = true;
+	report_fact(t->page->report, "repository", t->repo);
+	report_section(t->page->report, "tags", "tags", true);
+}
+
 static int show_tag(void *ctx, const struct look_tag *tag, struct err *e)
 {
-	struct page *p = ctx;
+	const struct tag_owner *owner = &tag->owner;
+	struct tags *t = ctx;
+	struct report *r = t->page->report;
 	char digest[DIGEST_TEXT_SIZE];
+	bool owned = *owner->set;
 
 	(void)e;
-	page_item_begin(p);
-	digest_text(&tag->owner.digest, digest);
-	if (p->json) {
-		json_pair(&p->text, "tag", tag->tag);
-		json_pair(&p->text, "digest", digest);
-		json_pair(&p->text, "set", tag->owner.set);
-		json_pair(&p->text, "version", tag->owner.version);
-	} else {
-		buf_printf(&p->text, "  %s  %s%s%s%s%s\n", digest, tag->tag,
-			*tag->owner.set ? "  " : "", tag->owner.set, *tag->owner.set ? ":" : "",
-			tag->owner.version);
-	}
-	page_item_end(p);
+	begin_tags(t);
+	report_object(r, NULL);
+	report_text(r, "tag", tag->tag);
+	report_digest(r, "digest", &owner->digest);
+	report_text(r, "set", owner->set);
+	report_text(r, "version", owner->version);
+	report_line(r, "  %s  %s%s%s%s%s", digest_text(&owner->digest, digest), tag->tag,
+		owned ? "  " : "", owner->set, owned ? ":" : "", owner->version);
+	report_end(r);
 	return 0;
 }
 
 /* A repository that has no tag `latest`: 1 its tags are shown, 0 there is none, -1. */
 static int show_tags(struct page *p, const char *repo, struct err *e)
 {
-	struct look_tag_sink sink = { show_tag, p };
-	size_t start = p->text.len;
-	int rc;
+	struct tags t = { p, repo, false };
+	struct look_tag_sink sink = { show_tag, &t };
+	int rc = look_tags(p->look, repo, &sink, e);
 
-	page_fact(p, "repository", repo);
-	page_list_begin(p, "tags");
-	rc = look_tags(p->look, repo, &sink, e);
-	page_list_end(p);
-	if (rc == 0)
-		buf_cut(&p->text, start);
-	return rc;
+	if (rc <= 0)
+		return rc;
+	begin_tags(&t);
+	report_end(p->report);
+	return 1;
 }
 
 /* In the order in which tags are looked for. file: which as the name of a file. */

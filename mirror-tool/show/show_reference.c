@@ -1,5 +1,4 @@
 /* A reference: whose it is, its manifests, layers, and what is attached. */
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/show/show.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
@@ -12,64 +11,55 @@ static const char *layer_state(const struct look_layer *layer)
 	return layer->held ? "" : "  (not held)";
 }
 
-static void show_layer(struct page *p, const struct look_layer *layer)
+static void show_layer(struct report *r, const struct look_layer *layer)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
-	page_item_begin(p);
-	if (p->json) {
-		json_pair(&p->text, "digest", digest_text(&layer->digest, digest));
-		json_number(&p->text, "size", layer->size);
-		json_pair(&p->text, "mediaType", layer->media_type);
-		json_pair(&p->text, "title", layer->title);
-		json_flag(&p->text, "held", layer->held);
-	} else {
-		page_words(p, "    %s  %10s  %s%s%s%s", digest_text(&layer->digest, digest),
-			size_text(layer->size, size), layer->media_type, *layer->title ? "  " : "",
-			layer->title, layer_state(layer));
-	}
-	page_item_end(p);
+	report_object(r, NULL);
+	report_digest(r, "digest", &layer->digest);
+	report_number(r, "size", layer->size);
+	report_text(r, "mediaType", layer->media_type);
+	report_text(r, "title", layer->title);
+	report_flag(r, "held", layer->held);
+	report_line(r, "    %s  %10s  %s%s%s%s", digest_text(&layer->digest, digest),
+		size_text(layer->size, size), layer->media_type, *layer->title ? "  " : "",
+		layer->title, layer_state(layer));
+	report_end(r);
 }
 
-static void child_heading(struct page *p, const struct look_child *c)
+static const char *child_name(const struct look_child *c)
+{
+	if (c->attestation)
+		return "attestation";
+	if (*c->platform)
+		return c->platform;
+	return c->is_index ? "index" : "-";
+}
+
+static void show_child(struct report *r, const struct look_child *c)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
-	const char *what = c->attestation ? "attestation"
-			   : *c->platform ? c->platform
-			   : c->is_index  ? "index"
-					  : "-";
 
-	if (p->json) {
-		json_pair(&p->text, "platform", c->platform);
-		json_pair(&p->text, "digest", digest_text(&c->digest, digest));
-		json_flag(&p->text, "attestation", c->attestation);
-		json_flag(&p->text, "held", c->held);
-		json_number(&p->text, "bytes", c->bytes);
-		return;
-	}
-	page_words(p, "  %-14s%s  %s", what, digest_text(&c->digest, digest),
+	report_object(r, NULL);
+	report_text(r, "platform", c->platform);
+	report_digest(r, "digest", &c->digest);
+	report_flag(r, "attestation", c->attestation);
+	report_flag(r, "held", c->held);
+	report_number(r, "bytes", c->bytes);
+	report_line(r, "  %-14s%s  %s", child_name(c), digest_text(&c->digest, digest),
 		c->held ? size_text(c->bytes, size) : "not held");
-}
-
-static void show_child(struct page *p, const struct look_child *c)
-{
-	page_item_begin(p);
-	child_heading(p, c);
-	if (p->json) {
-		json_key(&p->text, "layers");
-		buf_char(&p->text, '[');
-	}
+	report_array(r, "layers");
 	for (size_t i = 0; i < c->layer_count; i++)
-		show_layer(p, &c->layers[i]);
-	page_list_end(p);
-	page_item_end(p);
+		show_layer(r, &c->layers[i]);
+	report_end(r);
+	report_end(r);
 }
 
 /* Signatures, attestations and other referrers of the image and of its held children. */
 static void show_attached(struct page *p, const struct look_set *s, const struct set_entry *entry,
 	const struct look_image *image)
 {
-	page_list_begin(p, "attached");
+	report_section(p->report, "attached", "attached", true);
 	for (size_t i = 0; i < s->set.count; i++) {
 		const struct set_entry *other = &s->set.entries[i];
 		bool about = digest_eq(&other->subject, &entry->digest);
@@ -85,9 +75,9 @@ static void show_attached(struct page *p, const struct look_set *s, const struct
 				digest_eq(&other->subject, &image->children[j].digest);
 		}
 		if (about)
-			show_entry(p, other);
+			show_entry(p->report, other);
 	}
-	page_list_end(p);
+	report_end(p->report);
 }
 
 /* What is attached to a pushed image. */
@@ -100,7 +90,7 @@ static int show_referrer(void *ctx, const struct referrer *r, struct err *e)
 		.media_type = r->info.media_type };
 
 	(void)e;
-	show_entry(shown->page, &entry);
+	show_entry(shown->page->report, &entry);
 	return 0;
 }
 
@@ -108,11 +98,11 @@ static int show_referrers(struct shown *shown, struct err *e)
 {
 	struct page *p = shown->page;
 
-	page_list_begin(p, "attached");
+	report_section(p->report, "attached", "attached", true);
 	if (list_referrers(p->look->store, shown->entry->name, &shown->entry->digest, show_referrer,
 		    shown, e) < 0)
 		return -1;
-	page_list_end(p);
+	report_end(p->report);
 	return 0;
 }
 
@@ -125,30 +115,25 @@ const struct set_entry *show_find_tag(const struct set *s, const struct set_entr
 	return NULL;
 }
 
-static void show_other(struct page *p, const struct look_set *s, const struct set_entry *entry)
+static void show_other(struct report *r, const struct look_set *s, const struct set_entry *entry)
 {
 	char digest[DIGEST_TEXT_SIZE];
 
-	page_item_begin(p);
-	if (p->json) {
-		json_pair(&p->text, "set", s->info.name);
-		json_pair(&p->text, "version", s->info.version);
-		json_pair(&p->text, "digest", digest_text(&entry->digest, digest));
-	} else {
-		buf_printf(&p->text, "  %s  %s:%s\n", digest_text(&entry->digest, digest),
-			s->info.name, s->info.version);
-	}
-	page_item_end(p);
+	report_object(r, NULL);
+	report_text(r, "set", s->info.name);
+	report_text(r, "version", s->info.version);
+	report_digest(r, "digest", &entry->digest);
+	report_line(r, "  %s  %s:%s", digest_text(&entry->digest, digest), s->info.name,
+		s->info.version);
+	report_end(r);
 }
 
 /* Other active sets that pin the tag to something else. */
 static int show_others(struct shown *shown, struct err *e)
 {
 	struct page *p = shown->page;
-	bool any = p->json;
 
-	if (any)
-		page_list_begin(p, "others");
+	report_section(p->report, "others", "pinned to something else by", false);
 	for (size_t i = 0; i < p->look->count; i++) {
 		struct look_set *s = &p->look->sets[i];
 		const struct set_entry *entry;
@@ -158,15 +143,10 @@ static int show_others(struct shown *shown, struct err *e)
 		if (look_load(p->look, s, e) < 0)
 			return -1;
 		entry = show_find_tag(&s->set, shown->entry);
-		if (!entry || digest_eq(&entry->digest, &shown->entry->digest))
-			continue;
-		if (!any)
-			page_list_begin(p, "pinned to something else by");
-		any = true;
-		show_other(p, s, entry);
+		if (entry && !digest_eq(&entry->digest, &shown->entry->digest))
+			show_other(p->report, s, entry);
 	}
-	if (any)
-		page_list_end(p);
+	report_end(p->report);
 	return 0;
 }
 
@@ -174,24 +154,16 @@ static int show_others(struct shown *shown, struct err *e)
 static void show_owner(struct shown *shown)
 {
 	static const struct set_info none;
-	struct page *p = shown->page;
 	const struct set_info *info = shown->set ? &shown->set->info : &none;
 	AUTO(mem_free) char *set = mem_printf("%s:%s", info->name, info->version);
+	struct report *r = shown->page->report;
 
-	if (p->json) {
-		json_pair(&p->text, "set", info->name);
-		json_pair(&p->text, "version", info->version);
-	} else if (shown->set) {
-		page_fact(p, "set", set);
-	}
-	if (shown->set || p->json)
-		show_state(p, info);
-	else
-		page_fact(p, "state", "pushed");
-	if (p->json)
-		json_flag(&p->text, "served", shown->served);
-	else if (info->active && !shown->served)
-		page_fact(p, "served", "no");
+	report_text(r, "set", info->name);
+	report_text(r, "version", info->version);
+	report_label(r, "set", shown->set ? set : "");
+	show_state(shown->page, shown->set ? info : NULL);
+	report_flag(r, "served", shown->served);
+	report_label(r, "served", info->active && !shown->served ? "no" : "");
 }
 
 int show_reference(struct shown *shown, struct err *e)
@@ -199,23 +171,24 @@ int show_reference(struct shown *shown, struct err *e)
 	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
 	const struct set_entry *entry = shown->entry;
 	struct page *p = shown->page;
+	struct report *r = p->report;
 	char reference[REF_TEXT_SIZE];
 
 	if (look_image(p->look, shown->set ? &shown->set->held : NULL, &entry->digest, entry->size,
 		    entry->media_type, &image, e) < 0)
 		return -1;
-	page_fact(p, "reference", look_reference(entry, reference));
-	page_fact_digest(p, "digest", &entry->digest);
-	page_fact(p, "mediaType", entry->media_type);
-	page_fact(p, "artifactType", entry->artifact_type);
+	report_fact(r, "reference", look_reference(entry, reference));
+	report_fact_digest(r, "digest", &entry->digest);
+	report_fact(r, "mediaType", entry->media_type);
+	report_fact(r, "artifactType", entry->artifact_type);
 	show_owner(shown);
-	page_fact_bytes(p, "held", image.bytes);
+	report_fact_bytes(r, "held", image.bytes);
 	if (show_others(shown, e) < 0)
 		return -1;
-	page_list_begin(p, "manifests");
+	report_section(r, "manifests", "manifests", true);
 	for (size_t i = 0; i < image.count; i++)
-		show_child(p, &image.children[i]);
-	page_list_end(p);
+		show_child(r, &image.children[i]);
+	report_end(r);
 	if (!shown->set)
 		return show_referrers(shown, e);
 	show_attached(p, shown->set, entry, &image);

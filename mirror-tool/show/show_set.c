@@ -2,7 +2,6 @@
 #include <inttypes.h>
 
 #include "mirror-tool/changes.h"
-#include "mirror-tool/json_out.h"
 #include "mirror-tool/list/lock.h"
 #include "mirror-tool/show/show.h"
 #include "mirror-tool/sign/cosign.h"
@@ -27,90 +26,68 @@ static int keys_of(
 }
 
 /* JSON has the first key as a text too, as it did when there was but one. */
-static void signature_json(
-	struct buf *out, const char *form, const char *digest, const struct trust *keys)
-{
-	char hex[DIGEST_HEX_SIZE] = "";
-
-	if (keys->count)
-		digest_hex(verify_key_id(keys->keys[0]), hex);
-	json_pair(out, "form", form);
-	json_pair(out, "digest", digest);
-	json_pair(out, "key", hex);
-	json_key(out, "keys");
-	buf_char(out, '[');
-	for (size_t i = 0; i < keys->count; i++)
-		buf_printf(out, "%s\"%s\"", i ? "," : "",
-			digest_hex(verify_key_id(keys->keys[i]), hex));
-	buf_char(out, ']');
-}
-
 static int show_signature(struct page *p, const struct set_signature *sig, struct err *e)
 {
 	AUTO(trust_release) struct trust keys = TRUST_INIT;
+	AUTO(buf_release) struct buf names = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE], hex[DIGEST_HEX_SIZE];
 	const char *form = *sig->tag ? "cosign" : "bundle";
+	struct report *r = p->report;
 
 	digest_text(&sig->digest, digest);
 	if (keys_of(p->look, sig, &keys, e) < 0)
 		return err_ctx(e, "signature %s", digest);
-	page_item_begin(p);
-	if (p->json)
-		signature_json(&p->text, form, digest, &keys);
-	else
-		buf_printf(&p->text, "  %s  %s  key", form, digest);
-	for (size_t i = 0; !p->json && i < keys.count; i++)
-		buf_printf(&p->text, "%s %s", i ? "," : "",
-			digest_hex(verify_key_id(keys.keys[i]), hex));
-	if (!p->json)
-		buf_str(&p->text, keys.count ? "\n" : " unnamed\n");
-	page_item_end(p);
+	report_object(r, NULL);
+	report_text(r, "form", form);
+	report_text(r, "digest", digest);
+	report_text(r, "key", keys.count ? digest_hex(verify_key_id(keys.keys[0]), hex) : "");
+	report_array(r, "keys");
+	for (size_t i = 0; i < keys.count; i++) {
+		digest_hex(verify_key_id(keys.keys[i]), hex);
+		report_text(r, NULL, hex);
+		buf_printf(&names, "%s %s", i ? "," : "", hex);
+	}
+	report_end(r);
+	report_line(r, "  %s  %s  key%s", form, digest, keys.count ? names.data : " unnamed");
+	report_end(r);
 	return 0;
 }
 
-void show_entry(struct page *p, const struct set_entry *entry)
+void show_entry(struct report *r, const struct set_entry *entry)
 {
 	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 
-	page_item_begin(p);
-	if (p->json) {
-		json_pair(&p->text, "reference", look_reference(entry, reference));
-		json_pair(&p->text, "digest", digest_text(&entry->digest, digest));
-		json_pair(&p->text, "mediaType", entry->media_type);
-	} else {
-		buf_printf(&p->text, "  %s  %s\n", digest_text(&entry->digest, digest),
-			look_reference(entry, reference));
-	}
-	page_item_end(p);
+	look_reference(entry, reference);
+	report_object(r, NULL);
+	report_text(r, "reference", reference);
+	report_digest(r, "digest", &entry->digest);
+	report_text(r, "mediaType", entry->media_type);
+	report_line(r, "  %s  %s", digest_text(&entry->digest, digest), reference);
+	report_end(r);
 }
 
 static void show_entries(
-	struct page *p, const struct set *s, enum look_kind kind, const char *label)
+	struct report *r, const struct set *s, enum look_kind kind, const char *key)
 {
-	bool any = p->json;
-
-	for (size_t i = 0; i < s->count && !any; i++)
-		any = look_kind_of(&s->entries[i]) == kind;
-	if (!any)
-		return;
-	page_list_begin(p, label);
+	report_section(r, key, key, false);
 	for (size_t i = 0; i < s->count; i++)
 		if (look_kind_of(&s->entries[i]) == kind)
-			show_entry(p, &s->entries[i]);
-	page_list_end(p);
+			show_entry(r, &s->entries[i]);
+	report_end(r);
 }
 
 void show_state(struct page *p, const struct set_info *info)
 {
-	if (p->json) {
-		json_flag(&p->text, "active", info->active);
-		json_number(&p->text, "generation", info->generation);
-	} else if (info->active) {
-		buf_printf(&p->text, "%-12s active, generation %" PRIu64 "\n", "state",
-			info->generation);
-	} else {
-		page_fact(p, "state", p->look->store ? "accepted, not active" : "on a medium");
-	}
+	struct report *r = p->report;
+
+	report_flag(r, "active", info && info->active);
+	report_number(r, "generation", info ? info->generation : 0);
+	if (!info)
+		report_label(r, "state", "pushed");
+	else if (info->active)
+		report_line(r, "%-12s active, generation %" PRIu64, "state", info->generation);
+	else
+		report_label(r, "state", p->look->store ? "accepted, not active" : "on a medium");
 }
 
 /* The lock that travels in a set: 1, 0 it is not here, -1. */
@@ -134,38 +111,34 @@ static int read_lock(struct look *l, const struct set *s, struct lock *out, stru
 	return lock_parse(out, "moat.lock", buf_span(&text), e) < 0 ? -1 : 1;
 }
 
-/* digest may be NULL. */
-static void show_excuse(struct page *p, const char *ref, const char *kind,
+/* digest: NULL of what was skipped. */
+static void show_excuse(struct report *r, const char *ref, const char *kind,
 	const struct digest *digest, const char *why)
 {
 	char text[DIGEST_TEXT_SIZE] = "";
 
 	if (digest)
 		digest_text(digest, text);
-	page_item_begin(p);
-	if (p->json) {
-		json_pair(&p->text, "reference", ref);
-		json_pair(&p->text, "kind", kind);
-		json_pair(&p->text, "digest", text);
-		json_pair(&p->text, "why", why);
-	} else {
-		buf_printf(
-			&p->text, "  %-14s %s  %s%s%s\n", kind, ref, text, *text ? "  " : "", why);
-	}
-	page_item_end(p);
+	report_object(r, NULL);
+	report_text(r, "reference", ref);
+	report_text(r, "kind", kind);
+	report_text(r, "digest", text);
+	report_text(r, "why", why);
+	report_line(r, "  %-14s %s  %s%s%s", kind, ref, text, *text ? "  " : "", why);
+	report_end(r);
 }
 
-static void show_lock_excuses(struct page *p, const struct lock *l)
+static void show_lock_excuses(struct report *r, const struct lock *l)
 {
 	char ref[REF_TEXT_SIZE];
 
 	for (size_t i = 0; i < l->skipped.count; i++)
-		show_excuse(p, l->skipped.items[i].ref, "skipped", NULL, l->skipped.items[i].why);
+		show_excuse(r, l->skipped.items[i].ref, "skipped", NULL, l->skipped.items[i].why);
 	for (size_t i = 0; i < l->count; i++) {
 		const struct excuses *x = &l->pins[i].excused;
 
 		for (size_t k = 0; k < x->count; k++)
-			show_excuse(p, ref_text(&l->pins[i].ref, ref),
+			show_excuse(r, ref_text(&l->pins[i].ref, ref),
 				excuse_name(x->items[k].kind), &x->items[k].digest,
 				x->items[k].why);
 	}
@@ -175,50 +148,48 @@ static void show_lock_excuses(struct page *p, const struct lock *l)
 static int show_excuses(struct page *p, const struct set *s, struct err *e)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	struct report *r = p->report;
 	int rc = s->excuses ? read_lock(p->look, s, &lock, e) : 0;
 
 	if (rc < 0)
 		return -1;
-	if (p->json)
-		json_number(&p->text, "excuses", s->excuses);
-	else if (s->excuses)
-		buf_printf(&p->text, "%-12s %" PRIu64 "\n", "excuses", s->excuses);
-	if (p->json || rc > 0)
-		page_list_begin(p, "excused");
+	report_number(r, "excuses", s->excuses);
+	if (s->excuses)
+		report_line(r, "%-12s %" PRIu64, "excuses", s->excuses);
+	report_section(r, "excused", "excused", rc > 0);
 	if (rc > 0)
-		show_lock_excuses(p, &lock);
-	if (p->json || rc > 0)
-		page_list_end(p);
+		show_lock_excuses(r, &lock);
+	report_end(r);
 	return 0;
 }
 
 int show_set(struct page *p, struct look_set *s, struct err *e)
 {
+	struct report *r = p->report;
+
 	if (look_load(p->look, s, e) < 0)
 		return -1;
-	page_fact(p, "set", s->set.name);
-	page_fact(p, "version", s->set.version);
-	page_fact_digest(p, "digest", &s->info.digest);
-	page_fact(p, "created", s->set.created);
-	page_fact(p, "expires", s->set.expires);
-	page_fact_digest(p, "previous", &s->set.previous);
-	page_fact_bytes(p, "size", s->set.bytes);
+	report_fact(r, "set", s->set.name);
+	report_fact(r, "version", s->set.version);
+	report_fact_digest(r, "digest", &s->info.digest);
+	report_fact(r, "created", s->set.created);
+	report_fact(r, "expires", s->set.expires);
+	report_fact_digest(r, "previous", &s->set.previous);
+	report_fact_bytes(r, "size", s->set.bytes);
 	show_state(p, &s->info);
-	if (p->json)
-		takes_json(&p->text, &s->info);
-	else
-		page_fact(p, "takes from", s->info.takes);
-	page_list_begin(p, "signatures");
+	report_words(r, "takes", s->info.takes, ',');
+	report_label(r, "takes from", s->info.takes);
+	report_section(r, "signatures", "signatures", true);
 	for (size_t i = 0; i < s->signature_count; i++)
 		if (show_signature(p, &s->signatures[i], e) < 0)
 			return -1;
-	page_list_end(p);
+	report_end(r);
 	if (show_excuses(p, &s->set, e) < 0)
 		return -1;
-	show_entries(p, &s->set, LOOK_IMAGE, "images");
-	show_entries(p, &s->set, LOOK_FILE, "files");
-	show_entries(p, &s->set, LOOK_ATTACHED, "attached");
-	if (p->json)
-		return conflicts_json(p->look->store, s->set.name, &p->text, e);
-	return p->look->store ? conflicts_note(p->look->store, e) : 0;
+	show_entries(r, &s->set, LOOK_IMAGE, "images");
+	show_entries(r, &s->set, LOOK_FILE, "files");
+	show_entries(r, &s->set, LOOK_ATTACHED, "attached");
+	if (conflicts_report(r, p->look->store, s->set.name, e) < 0)
+		return -1;
+	return r->tool->json || !p->look->store ? 0 : conflicts_note(p->look->store, e);
 }

@@ -10,6 +10,8 @@
 
 #include "storage/base/banned.h"
 
+#define DIGITS_SHORT 12
+
 const struct digest digest_empty_json = { .alg = DIGEST_SHA256,
 	.bytes = { 0x44, 0x13, 0x6f, 0xa3, 0x55, 0xb3, 0x67, 0x8a, 0x11, 0x46, 0xad, 0x16, 0xf7,
 		0xe8, 0x64, 0x9e, 0x94, 0xfb, 0x4f, 0xc2, 0x1f, 0xe7, 0x7e, 0x83, 0x10, 0xc0, 0x60,
@@ -105,6 +107,13 @@ const char *digest_text(const struct digest *d, char text[DIGEST_TEXT_SIZE])
 	memcpy(text, algs[d->alg].name, used);
 	text[used++] = ':';
 	digest_hex(d, text + used);
+	return text;
+}
+
+const char *digest_short(const struct digest *d, char text[DIGEST_TEXT_SIZE])
+{
+	digest_text(d, text);
+	text[strlen(algs[d->alg].name) + 1 + DIGITS_SHORT] = '\0';
 	return text;
 }
 

@@ -29,8 +29,10 @@ MUST int digest_parse(struct digest *d, struct span text, struct err *e);
 MUST int digest_from_hex(struct digest *d, enum digest_alg alg, struct span hex, struct err *e);
 MUST int digest_from_bytes(struct digest *d, enum digest_alg alg, const void *bytes, size_t len);
 
-/* Into a caller's array; both return it. */
+/* Into a caller's array, which is returned. */
 const char *digest_text(const struct digest *d, char text[DIGEST_TEXT_SIZE]);
+/* "sha256:0123456789ab": the first 12 digits, for people. */
+const char *digest_short(const struct digest *d, char text[DIGEST_TEXT_SIZE]);
 const char *digest_hex(const struct digest *d, char hex[DIGEST_HEX_SIZE]);
 
 const char *digest_alg_name(enum digest_alg alg); /* "sha256" */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/list/drift.h"
+#include "mirror-tool/pin_report.h"
 #include "mirror-tool/tool.h"
 
 #define REF "a.io/x:1"
@@ -177,6 +177,23 @@ static void fill(struct lock *l)
 	skips_add(&l->skipped, "c.io/z:3", "HTTP 500");
 }
 
+static void tell(const struct drifts *d, bool as_json, struct buf *out)
+{
+	char *text = NULL;
+	size_t size;
+	struct tool t = { .json = as_json, .out = open_memstream(&text, &size) };
+	AUTO(report_release) struct report r = REPORT_INIT(&t);
+	struct err e = ERR_INIT;
+
+	report_object(&r, NULL);
+	drifts_report(&r, d);
+	report_end(&r);
+	assert_int_equal(report_print(&r, &e), 0);
+	fclose(t.out);
+	buf_str(out, text);
+	free(text);
+}
+
 static void drift_find__table(void **state)
 {
 	(void)state;
@@ -191,7 +208,7 @@ static void drift_find__table(void **state)
 		cases[i].change(&now);
 		lock_sort(&now);
 		drift_find(&d, &old, &now, &none);
-		drifts_table(&d, &table);
+		tell(&d, false, &table);
 		if (strncmp(table.data, cases[i].table, strlen(cases[i].table)) != 0 ||
 			(d.count != 0) != (*cases[i].table != 0) || d.count > 1)
 			fail_msg("%s: %zu:\n%s", cases[i].name, d.count, table.data);
@@ -222,8 +239,9 @@ static void drift_find__what_upstream_lacks_has_vanished(void **state)
 	assert_int_equal(d.items[0].kind, DRIFT_VANISHED);
 	assert_string_equal(d.items[0].to, "there is no linux/arm64");
 	assert_int_equal(drift_unexplained(&d, &failures), 1);
-	drifts_json(&d, &json);
-	assert_non_null(strstr(json.data, "[{\"kind\":\"vanished\",\"ref\":\"" REF "\",\"from\":"));
+	tell(&d, true, &json);
+	assert_non_null(strstr(
+		json.data, "{\"drift\":[{\"kind\":\"vanished\",\"ref\":\"" REF "\",\"from\":"));
 	lock_release(&old);
 	lock_release(&now);
 }

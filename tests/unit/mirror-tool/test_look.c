@@ -7,7 +7,6 @@
 
 #include "mirror-tool/look/look.h"
 #include "mirror-tool/look/shelf.h"
-#include "mirror-tool/table.h"
 #include "storage/oci/graph.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -301,22 +300,6 @@ static void shelf__keeps_what_was_asked_for(void **state)
 	assert_int_equal(shelf_find(s, &d[7])->limit, 9);
 }
 
-static void table_print__aligns(void **state)
-{
-	AUTO(table_release) struct table t = { .columns = 2 };
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	(void)state;
-	table_row(&t, "A", "B");
-	table_row(&t, "long\x1b[1m", "x");
-	table_print(&t, out);
-	fclose(out);
-	assert_string_equal(text, "A              B\nlong\\u001b[1m  x\n");
-	free(text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,7 +319,6 @@ int main(void)
 			look_tags__of_every_page, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(look_kind_of__every_entry),
 		cmocka_unit_test(shelf__keeps_what_was_asked_for),
-		cmocka_unit_test(table_print__aligns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

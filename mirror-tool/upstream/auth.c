@@ -147,11 +147,11 @@ static enum verdict token_finish(struct exchange *x, struct err *e)
 		return err_set(e, ERR_DENIED, "the credentials of %s were refused", t->site->host);
 	token_forget(t);
 	if (token_parse(buf_span(&x->body), &t->value, &seconds, e) < 0)
-		return FAIL;
+		return VERDICT_FAIL;
 	t->good_until_ms = clock_ms() + seconds * 1000;
 	t->serial = ++t->up->token_serial;
 	t->state = TOKEN_HELD;
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 static void token_done(struct exchange *x, int rc, struct err *e)
@@ -223,7 +223,7 @@ static enum verdict ping_finish(struct exchange *x, struct err *e)
 
 	challenge_parse(&t->challenge, x->answer.value[HTTP_AUTHENTICATE]);
 	if (x->answer.status == 401 && t->challenge.kind != AUTH_NONE)
-		return TAKE;
+		return VERDICT_TAKE;
 	return err_set(e, ERR_DENIED, "%s asks for credentials but not for which", t->site->host);
 }
 
@@ -270,10 +270,10 @@ static enum verdict await(struct exchange *x, struct token *t, struct err *e)
 {
 	if (t->state != TOKEN_FETCHING &&
 		(t->challenge.kind == AUTH_BEARER ? token_fetch(t, e) : ping(t, e)) < 0)
-		return FAIL;
+		return VERDICT_FAIL;
 	x->link = t->waiters;
 	t->waiters = x;
-	return LATER;
+	return VERDICT_LATER;
 }
 
 static enum verdict basic(struct exchange *x, struct buf *out, struct err *e)
@@ -285,13 +285,13 @@ static enum verdict basic(struct exchange *x, struct buf *out, struct err *e)
 	scope_repo(x->scope, repo);
 	rc = creds_find(x->up->creds, x->site->host, repo, &c, e);
 	if (rc < 0)
-		return FAIL;
+		return VERDICT_FAIL;
 	if (rc == 0 || !c.user)
 		return err_set(e, ERR_DENIED, "%s needs a user and password, none is known",
 			x->site->host);
 	basic_header(out, &c);
 	x->sent_auth = true;
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
@@ -302,11 +302,11 @@ enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
 	x->token_serial = 0;
 	x->sent_auth = false;
 	if (x->strange)
-		return TAKE;
+		return VERDICT_TAKE;
 	if (x->internal) {
 		if (x->authorization && !foreign)
 			buf_str(out, x->authorization);
-		return TAKE;
+		return VERDICT_TAKE;
 	}
 	if (!foreign && x->site->auth.kind == AUTH_BASIC)
 		return basic(x, out, e);
@@ -317,7 +317,7 @@ enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
 		t->challenge.scope[0] = '\0';
 	}
 	if (!t)
-		return TAKE;
+		return VERDICT_TAKE;
 	if (t->state == TOKEN_HELD && clock_ms() >= t->good_until_ms)
 		token_forget(t);
 	if (t->state != TOKEN_HELD)
@@ -325,7 +325,7 @@ enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e)
 	buf_printf(out, "Bearer %s", t->value);
 	x->token_serial = t->serial;
 	x->sent_auth = true;
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 static enum verdict denied_bearer(struct exchange *x, const struct challenge *c, struct err *e)
@@ -335,7 +335,7 @@ static enum verdict denied_bearer(struct exchange *x, const struct challenge *c,
 	if (!t->foreign)
 		x->site->auth = *c;
 	if (t->state == TOKEN_HELD && t->serial != x->token_serial)
-		return AGAIN; /* somebody got a new one meanwhile */
+		return VERDICT_AGAIN; /* somebody got a new one meanwhile */
 	if (t->state != TOKEN_FETCHING)
 		t->challenge = *c;
 	token_forget(t);
@@ -364,7 +364,7 @@ enum verdict auth_denied(struct exchange *x, struct err *e)
 			return err_set(
 				e, ERR_DENIED, "the credentials of %s were refused", x->site->host);
 		x->site->auth = c;
-		return AGAIN;
+		return VERDICT_AGAIN;
 	}
 	if (x->site->auth.kind == AUTH_BEARER) {
 		c = x->site->auth;

@@ -139,8 +139,8 @@ static enum verdict wait_for_other(struct fetch *f, struct err *e)
 		upstream_note(f->up, "%s", e->text);
 	f->waiting = true;
 	if (f->batch && batch_flush(f->batch, e) < 0)
-		return FAIL;
-	return LATER;
+		return VERDICT_FAIL;
+	return VERDICT_LATER;
 }
 
 static enum verdict writer_begin(struct fetch *f, struct err *e)
@@ -148,13 +148,13 @@ static enum verdict writer_begin(struct fetch *f, struct err *e)
 	int rc = blob_begin(f->store, &f->digest, f->size, begin_flags(f), &f->writer, e);
 
 	if (rc > 0)
-		return AGAIN;
+		return VERDICT_AGAIN;
 	if (rc < 0 && e->code == ERR_BUSY)
 		return wait_for_other(f, e);
 	if (rc < 0)
-		return FAIL;
+		return VERDICT_FAIL;
 	f->best = blob_offset(f->writer);
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 /* Publish the blob. A writer that is left wants one whole transfer more. */
@@ -162,9 +162,9 @@ static enum verdict commit(struct fetch *f, struct err *e)
 {
 	flush_pending(f);
 	if (blob_commit(&f->writer, f->batch, NULL, e) == 0)
-		return TAKE;
+		return VERDICT_TAKE;
 	f->best = 0;
-	return f->writer ? AGAIN : FAIL;
+	return f->writer ? VERDICT_AGAIN : VERDICT_FAIL;
 }
 
 /* --- the exchange -------------------------------------------------------------------------------- */
@@ -172,15 +172,15 @@ static enum verdict commit(struct fetch *f, struct err *e)
 static enum verdict blob_start(struct exchange *x, struct err *e)
 {
 	struct fetch *f = x->ctx;
-	enum verdict v = TAKE;
+	enum verdict v = VERDICT_TAKE;
 	uint64_t at;
 
 	if (!f->writer) {
 		if (f->batch && batch_has(f->batch, &f->digest))
-			return AGAIN;
+			return VERDICT_AGAIN;
 		v = writer_begin(f, e);
 	}
-	if (v != TAKE)
+	if (v != VERDICT_TAKE)
 		return v;
 	flush_pending(f);
 	at = blob_resume_at(f->writer);
@@ -189,11 +189,11 @@ static enum verdict blob_start(struct exchange *x, struct err *e)
 	x->range[0] = '\0';
 	if (at == f->size) {
 		v = commit(f, e);
-		return v == TAKE ? AGAIN : v == AGAIN ? LATER : v;
+		return v == VERDICT_TAKE ? VERDICT_AGAIN : v == VERDICT_AGAIN ? VERDICT_LATER : v;
 	}
 	if (at > 0 && !f->whole && !x->decode)
 		snprintf(x->range, sizeof(x->range), "%llu-", ull(at));
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 static enum verdict check_range(struct fetch *f, struct exchange *x, const struct http_head *head)
@@ -203,9 +203,9 @@ static enum verdict check_range(struct fetch *f, struct exchange *x, const struc
 	if (x->range[0] && content_range_parse(head->value[HTTP_CONTENT_RANGE], &r) &&
 		r.first == offset_of(f) && r.last + 1 == f->size &&
 		(r.total == f->size || r.total == UINT64_MAX))
-		return TAKE;
+		return VERDICT_TAKE;
 	f->whole = true;
-	return AGAIN;
+	return VERDICT_AGAIN;
 }
 
 static enum verdict blob_head(struct exchange *x, const struct http_head *head, struct err *e)
@@ -214,22 +214,22 @@ static enum verdict blob_head(struct exchange *x, const struct http_head *head, 
 	enum verdict v;
 
 	if (head->status == 206 || head->status == 416) {
-		v = head->status == 206 ? check_range(f, x, head) : AGAIN;
-		f->whole = f->whole || v == AGAIN;
-		if (v == AGAIN)
+		v = head->status == 206 ? check_range(f, x, head) : VERDICT_AGAIN;
+		f->whole = f->whole || v == VERDICT_AGAIN;
+		if (v == VERDICT_AGAIN)
 			err_set(e, ERR_NET, "a useless answer to a range (HTTP %d)", head->status);
 		return v;
 	}
 	if (exchange_may_decode(x) && !(head->has_length && head->length == f->size)) {
 		x->decode = true;
 		err_set(e, ERR_NET, "gzip, which was not asked for");
-		return AGAIN;
+		return VERDICT_AGAIN;
 	}
 	f->skip = offset_of(f);
 	if (head->has_length && head->length != f->size)
 		return err_set(e, ERR_CORRUPT, "%llu bytes announced by the server, %llu expected",
 			ull(head->length), ull(f->size));
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 static int blob_data(struct exchange *x, const char *data, size_t len, struct err *e)
@@ -262,7 +262,7 @@ static enum verdict blob_finish(struct exchange *x, struct err *e)
 	if (offset_of(f) < f->size) {
 		err_set(e, ERR_NET, "the body ends after %llu of %llu bytes", ull(offset_of(f)),
 			ull(f->size));
-		return AGAIN;
+		return VERDICT_AGAIN;
 	}
 	return commit(f, e);
 }
@@ -440,7 +440,7 @@ static enum verdict bytes_start(struct exchange *x, struct err *e)
 	if (b->size > UPSTREAM_BYTES_MAX)
 		return err_set(
 			e, ERR_INPUT, "%llu bytes, at most %u", ull(b->size), UPSTREAM_BYTES_MAX);
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 static const struct exchange_ops bytes_ops = {

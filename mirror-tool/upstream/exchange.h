@@ -2,6 +2,9 @@
  * One exchange: a request to a registry or file server until its answer is final, over tokens,
  * redirects and repeated attempts. For the files of this folder only.
  *
+ * Five files move it, each knows those before it: sites.c, schedule.c, exchange.c, auth.c, attempt.c. The
+ * scheduler calls up by `start` of struct upstream, exchanges by their exchange_ops.
+ *
  *	queued -> begin -> [token] -> sent -> redirect* -> head -> data* -> finish -> done -> drop
  *	            ^--------------- a pause, when an attempt failed -----------'
  *
@@ -26,18 +29,19 @@
 
 struct exchange;
 
-enum verdict { FAIL = -1, TAKE = 0, AGAIN = 1, LATER = 2 };
+/* What an exchange's owner says at each step. -1 is what err_set() returns. */
+enum verdict { VERDICT_FAIL = -1, VERDICT_TAKE = 0, VERDICT_AGAIN = 1, VERDICT_LATER = 2 };
 
 struct exchange_ops {
-	/* About to be sent, each time; may set x->range. TAKE: send; AGAIN: not needed, it is done;
-	 * LATER: ask again in BUSY_PAUSE_MS; FAIL. May be NULL. */
+	/* About to be sent, each time; may set x->range. VERDICT_TAKE: send; VERDICT_AGAIN: not needed, it is done;
+	 * VERDICT_LATER: ask again in BUSY_PAUSE_MS; VERDICT_FAIL. May be NULL. */
 	enum verdict (*begin)(struct exchange *x, struct err *e);
-	/* The head of a 2xx or 416. TAKE, AGAIN (another attempt, at once), FAIL. May be NULL. */
+	/* The head of a 2xx or 416. VERDICT_TAKE, VERDICT_AGAIN (another attempt, at once), VERDICT_FAIL. May be NULL. */
 	enum verdict (*head)(struct exchange *x, const struct http_head *head, struct err *e);
 	/* Of a 2xx's body; 1: the rest is not needed, end as if this was all. NULL: collected in
 	 * x->body, at most x->body_max bytes. */
 	int (*data)(struct exchange *x, const char *data, size_t len, struct err *e);
-	/* The body ended well. TAKE, AGAIN, FAIL. May be NULL. */
+	/* The body ended well. VERDICT_TAKE, VERDICT_AGAIN, VERDICT_FAIL. May be NULL. */
 	enum verdict (*finish)(struct exchange *x, struct err *e);
 	/* The result: 1, 0 absent, -1 with e. x->head and x->body are still there. */
 	void (*done)(struct exchange *x, int rc, struct err *e);
@@ -114,6 +118,7 @@ struct fetch; /* blobs.c */
 struct upstream {
 	struct http *http;
 	struct creds *creds;
+	void (*start)(struct exchange *x); /* attempt_start() */
 	struct upstream_host *hosts; /* copies */
 	size_t host_count;
 	const char *const *certs_dirs;
@@ -133,7 +138,35 @@ struct upstream {
 	struct err why;
 };
 
-/* --- making and moving exchanges (exchange.c) ------------------------------------------------- */
+/* --- sites.c ---------------------------------------------------------------------------------- */
+
+/* The site of a host as references name it, made when it is new; of a URL's authority. NULL: e. */
+struct site *site_for(struct upstream *up, const char *host, struct err *e);
+struct site *site_for_url(struct upstream *up, const struct url *u, struct err *e);
+/* NULL when the options do not name it. */
+const struct upstream_host *host_settings(const struct upstream *up, const char *authority);
+
+void sites_init(struct upstream *up); /* makes `nowhere` */
+void sites_free(struct upstream *up); /* with the certificates */
+
+/* Certificates of an authority, read once; *out is NULL when it has none, borrowed from up. */
+MUST int certs_for(
+	struct upstream *up, const char *authority, const struct certs **out, struct err *e);
+
+/* Hand a sentence to the owner of up, if he wants it. */
+void upstream_note(struct upstream *up, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* --- schedule.c ------------------------------------------------------------------------------- */
+
+void schedule(struct exchange *x); /* behind the others of its kind */
+void schedule_first(struct exchange *x); /* before the others */
+void schedule_at(struct exchange *x, int64_t due_ms);
+void schedule_enter(struct exchange *x); /* it is sent: counted against its site */
+void schedule_leave(struct exchange *x); /* no longer */
+/* The loop: up->start() is called for each exchange whose turn it is. As upstream_run(). */
+MUST int schedule_run(struct upstream *up, struct err *e);
+
+/* --- exchange.c ------------------------------------------------------------------------------- */
 
 /* Owned by the engine from schedule() or schedule_at() on. */
 struct exchange *exchange_new(
@@ -145,40 +178,28 @@ struct exchange *exchange_for_ref(struct upstream *up, const struct ref *ref, co
 struct exchange *exchange_for_url(
 	struct upstream *up, const char *url, const struct exchange_ops *ops, void *ctx);
 void exchange_free(struct exchange *x); /* drop and forget; never while it is in a transfer */
-void exchange_start(struct exchange *x); /* begin and send; the scheduler's */
+
+/* End it: done() with this result, then free it. fail: with method and URL before e's text. */
+void exchange_complete(struct exchange *x, int rc, struct err *e);
 void exchange_fail(struct exchange *x, struct err *e);
+
+void exchange_forget_answer(struct exchange *x); /* its values are borrowed from a transfer */
+const char *exchange_method(const struct exchange *x);
 bool exchange_is_foreign(const struct exchange *x); /* its hop is not the first origin */
-bool exchange_may_decode(
-	const struct exchange *x); /* the answer says gzip, and is not decoded yet */
+/* The answer says gzip, and is not decoded yet. */
+bool exchange_may_decode(const struct exchange *x);
 
-/* --- scheduling (schedule.c) ------------------------------------------------------------------ */
+/* --- auth.c ----------------------------------------------------------------------------------- */
 
-struct site *site_for(struct upstream *up, const char *host, struct err *e); /* NULL: e */
-struct site *site_for_url(struct upstream *up, const struct url *u, struct err *e);
-const struct upstream_host *host_settings(const struct upstream *up, const char *authority);
-
-void sites_init(struct upstream *up);
-void sites_free(struct upstream *up);
-
-void schedule(struct exchange *x); /* behind the others of its kind */
-void schedule_first(struct exchange *x); /* before the others */
-void schedule_at(struct exchange *x, int64_t due_ms);
-void schedule_enter(struct exchange *x);
-void schedule_leave(struct exchange *x); /* no longer counted against its site */
-MUST int schedule_run(struct upstream *up, struct err *e);
-void upstream_note(struct upstream *up, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* Certificates of an authority, read once. */
-MUST int certs_for(
-	struct upstream *up, const char *authority, const struct certs **out, struct err *e);
-
-/* --- auth (auth.c) ---------------------------------------------------------------------------- */
-
-/* The Authorization value for x's next hop appended to `out` (nothing: none is needed). TAKE, LATER
- * (x waits for a token and is resumed with it), FAIL. */
+/* The Authorization value for x's next hop appended to `out` (nothing: none is needed). VERDICT_TAKE,
+ * VERDICT_LATER (x waits for a token and is resumed with it), VERDICT_FAIL. */
 enum verdict auth_header(struct exchange *x, struct buf *out, struct err *e);
-/* x was answered 401. AGAIN: send again now; LATER: as above; FAIL. */
+/* x was answered 401. VERDICT_AGAIN: send again now; VERDICT_LATER: as above; VERDICT_FAIL. */
 enum verdict auth_denied(struct exchange *x, struct err *e);
 void auth_free(struct upstream *up);
+
+/* --- attempt.c -------------------------------------------------------------------------------- */
+
+void attempt_start(struct exchange *x); /* begin and send; the scheduler's */
 
 #endif

@@ -33,7 +33,7 @@ static enum verdict check_left(struct exchange *x, struct err *e)
 	const struct site *s = x->site;
 
 	if (!x->counts || !s->knows_left || !s->settings || s->left >= s->settings->stop_below)
-		return TAKE;
+		return VERDICT_TAKE;
 	return err_set(e, ERR_NET,
 		"%s: %llu pulls are left in its window of %llu s, stop-below is %u", s->host,
 		(unsigned long long)s->left, (unsigned long long)s->window,
@@ -54,7 +54,7 @@ static enum verdict manifest_head(struct exchange *x, const struct http_head *he
 	if (head->has_length && head->length > MANIFEST_MAX)
 		return err_set(e, ERR_INPUT, "a manifest of %llu bytes, at most %u",
 			(unsigned long long)head->length, MANIFEST_MAX);
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 /* The digest under which the body goes: the one asked for, else the one stated, else sha256. */

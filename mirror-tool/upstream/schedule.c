@@ -5,126 +5,11 @@
  */
 #include "mirror-tool/upstream/exchange.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
-
 #include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
 #define IDLE_MS 500 /* how often `stop` is looked at */
 #define PROGRESS_MS 100
-
-void upstream_note(struct upstream *up, const char *fmt, ...)
-{
-	char text[ERR_TEXT_MAX];
-	va_list ap;
-
-	if (!up->options.note)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	up->options.note(up->options.ctx, text);
-}
-
-/* --- sites ----------------------------------------------------------------------------------- */
-
-const struct upstream_host *host_settings(const struct upstream *up, const char *authority)
-{
-	for (size_t i = 0; i < up->host_count; i++) {
-		if (ref_same_host(up->hosts[i].host, authority))
-			return &up->hosts[i];
-	}
-	return NULL;
-}
-
-static struct site *site_new(struct upstream *up, const char *host)
-{
-	struct site *s = mem_alloc(sizeof(*s));
-
-	s->host = mem_strdup(host);
-	s->settings = host_settings(up, host);
-	s->connections = UPSTREAM_CONNECTIONS;
-	if (s->settings && s->settings->connections)
-		s->connections = s->settings->connections;
-	s->small.tail = &s->small.first;
-	s->bulk.tail = &s->bulk.first;
-	if (up->turn) {
-		s->next = up->turn->next;
-		up->turn->next = s;
-	} else {
-		s->next = up->turn = s;
-	}
-	return s;
-}
-
-void sites_init(struct upstream *up)
-{
-	up->nowhere = site_new(up, "");
-}
-
-void sites_free(struct upstream *up)
-{
-	struct site *s = up->turn, *next;
-
-	do {
-		next = s->next;
-		url_release(&s->base);
-		free(s->host);
-		free(s);
-		s = next;
-	} while (s != up->turn);
-	up->turn = NULL;
-}
-
-static struct site *site_find(struct upstream *up, const char *host)
-{
-	struct site *s = up->turn;
-
-	do {
-		if (strcmp(s->host, host) == 0)
-			return s;
-		s = s->next;
-	} while (s != up->turn);
-	return NULL;
-}
-
-struct site *site_for(struct upstream *up, const char *host, struct err *e)
-{
-	struct site *s = site_find(up, host);
-	AUTO(mem_free) char *text = NULL;
-	AUTO(url_release) struct url base = URL_INIT;
-	const struct upstream_host *settings = host_settings(up, host);
-	bool hub = strcmp(host, "docker.io") == 0;
-
-	if (s)
-		return s;
-	text = mem_printf("%s://%s/", settings && settings->plain_http ? "http" : "https",
-		hub ? "registry-1.docker.io" : host);
-	if (url_parse(&base, NULL, span_of(text), e) < 0)
-		return NULL;
-	s = site_new(up, host);
-	s->base = base;
-	base = (struct url)URL_INIT;
-	return s;
-}
-
-struct site *site_for_url(struct upstream *up, const struct url *u, struct err *e)
-{
-	char authority[URL_HOST_MAX + 8];
-	const struct upstream_host *settings;
-
-	url_authority(u, authority);
-	settings = host_settings(up, authority);
-	if (!u->https && !(settings && settings->plain_http)) {
-		err_set(e, ERR_INPUT, "plain http to %s, which `registries:` does not allow",
-			authority);
-		return NULL;
-	}
-	return site_for(up, authority, e);
-}
 
 /* --- queues ----------------------------------------------------------------------------------- */
 
@@ -206,7 +91,7 @@ static void fire_timers(struct upstream *up, int64_t now)
 
 		up->timers = x->link;
 		if (x->internal)
-			exchange_start(x);
+			up->start(x);
 		else
 			schedule_first(x);
 	}
@@ -237,7 +122,7 @@ static void send_all(struct upstream *up, int64_t now)
 		up->turn = s->next;
 		if (x) {
 			idle_since = NULL;
-			exchange_start(x);
+			up->start(x);
 		} else if (idle_since == s) {
 			return;
 		} else if (!idle_since) {

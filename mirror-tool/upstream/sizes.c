@@ -28,7 +28,7 @@ static enum verdict size_start(struct exchange *x, struct err *e)
 	s->counted = 0;
 	if (!x->head_only)
 		snprintf(x->range, sizeof(x->range), "0-0");
-	return TAKE;
+	return VERDICT_TAKE;
 }
 
 /* Read on only when nothing else tells: the known size ends the transfer. */

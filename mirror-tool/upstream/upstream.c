@@ -65,22 +65,12 @@ int upstream_new(struct upstream **out, const struct upstream_options *o, struct
 	AUTO(upstream_free) struct upstream *up = mem_alloc(sizeof(*up));
 
 	copy_options(up, o);
+	up->start = attempt_start;
 	sites_init(up);
 	if (creds_open(&up->creds, o->authfile, e) < 0 || http_new(&up->http, e) < 0)
 		return -1;
 	*out = STEAL(up);
 	return 0;
-}
-
-static void free_certs(struct upstream *up)
-{
-	for (struct authority_certs *c = up->certs, *next; c; c = next) {
-		next = c->next;
-		certs_release(&c->certs);
-		free(c->authority);
-		free(c);
-	}
-	free_texts(up->certs_dirs, up->certs_dir_count);
 }
 
 void upstream_free(struct upstream **slot)
@@ -96,7 +86,7 @@ void upstream_free(struct upstream **slot)
 	auth_free(up);
 	sites_free(up);
 	creds_close(&up->creds);
-	free_certs(up);
+	free_texts(up->certs_dirs, up->certs_dir_count);
 	for (size_t i = 0; i < up->host_count; i++) {
 		free((void *)(uintptr_t)up->hosts[i].host);
 		free_texts(up->hosts[i].realms, up->hosts[i].realm_count);
@@ -116,31 +106,4 @@ void upstream_abandon(struct upstream *up, const struct err *why)
 		return;
 	up->abandoned = true;
 	up->why = *why;
-}
-
-int certs_for(struct upstream *up, const char *authority, const struct certs **out, struct err *e)
-{
-	struct authority_certs *c;
-
-	*out = NULL;
-	for (c = up->certs; c; c = c->next) {
-		if (strcmp(c->authority, authority) == 0)
-			break;
-	}
-	if (!c) {
-		c = mem_alloc(sizeof(*c));
-		c->certs = (struct certs)CERTS_INIT;
-		if (certs_read(&c->certs, up->certs_dirs, up->certs_dir_count, authority,
-			    http_system_bundle(), e) < 0) {
-			certs_release(&c->certs);
-			free(c);
-			return err_ctx(e, "certificates of %s", authority);
-		}
-		c->authority = mem_strdup(authority);
-		c->next = up->certs;
-		up->certs = c;
-	}
-	if (c->certs.ca.len || c->certs.client_cert)
-		*out = &c->certs;
-	return 0;
 }

@@ -1,20 +1,20 @@
 /*
  * The closure of a root: every manifest and blob that it reaches, each once, depth first and in the
- * order in which the manifests name them. What a walk is for is said in callbacks.
+ * order in which the manifests name them. Callbacks say what a walk is for.
  *
  * The bytes may be hostile: reaching a manifest again costs nothing, a digest with two sizes or two
  * media types is refused, and so is a path of too many indexes (INDEX_DEPTH_MAX), whichever path
  * is found first. Subjects are no part of the closure.
  *
- * An index names children that nobody fetched, so nothing that it says of them was checked, and yet
- * such a blob may be here as something else: a layer, the empty config. `untrue` is for those.
+ * An index may name children that were never fetched, so that nothing it says of them was checked, while
+ * the same blob is here as something else: a layer, the empty config. `untrue` is for those.
  */
 #ifndef MOAT_WALK_H
 #define MOAT_WALK_H
 
 #include "storage/oci/graph.h"
 
-/* Where a walk is. Lives as long as the callback, its parents too. */
+/* Position of a walk. Valid during the callback, its parents too. */
 struct walk_node {
 	struct edge edge; /* that leads here; of the root: EDGE_CHILD */
 	const struct walk_node *parent; /* NULL: the root */

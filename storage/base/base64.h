@@ -7,7 +7,7 @@
 
 void base64_encode(struct buf *out, struct span bytes);
 
-/* Strict, because signatures are compared by people and programs: no white space, full padding, no
+/* Strict, as a signature must have one text form: no white space, full padding, no
  * stray bits in the last digit. Appends to out; ERR_INPUT says what is wrong. */
 MUST int base64_decode(struct buf *out, struct span text, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * Growing bytes (`struct buf`) and a view of somebody else's (`struct span`).
+ * Growing bytes (`struct buf`) and a view of bytes owned elsewhere (`struct span`).
  *
  * A buf is always NUL-terminated behind `len`, so `b.data` may be used as a string; the bytes may
  * hold NULs of their own. Start with BUF_INIT and end with buf_release() (usually by AUTO).

@@ -98,7 +98,7 @@ int fs_make_dirs(const char *path, mode_t mode, struct err *e)
 	return make_durable_dir(path, mode, e);
 }
 
-/* Opening what somebody put there must neither hang (a FIFO) nor give us a terminal. */
+/* Open a path that another user may have replaced: never block on a FIFO, never acquire a terminal. */
 static int open_regular(
 	int dir, const char *name, int extra, int *fd, uint64_t *size, struct err *e)
 {

@@ -8,17 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/err.h"
 #include "storage/base/printable.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-static enum log_level threshold = LOG_LINE_INFO;
 static enum log_format stderr_format = LOG_TEXT;
-
-void log_threshold(enum log_level least)
-{
-	threshold = least;
-}
 
 void log_as(enum log_format format)
 {
@@ -34,9 +29,8 @@ static const char *level_name(enum log_level level)
 		return "warning";
 	case LOG_LINE_INFO:
 		return "info";
-	default:
-		return "debug";
 	}
+	BUG("log level %d", (int)level);
 }
 
 static bool is_plain(const char *text)
@@ -49,7 +43,8 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-void log_value(struct buf *line, const char *text)
+/* Append `text`, quoted when it holds a space, quote, '=', control or non-ASCII byte. */
+static void add_value(struct buf *line, const char *text)
 {
 	if (is_plain(text)) {
 		buf_str(line, text);
@@ -78,7 +73,7 @@ static void add_key(struct log_line *l, const char *name)
 	l->any = true;
 }
 
-/* JSON is UTF-8, which nobody promises here. */
+/* Escape bytes outside of ASCII: JSON must be UTF-8, and the text may not be. */
 static void add_json(struct buf *out, const char *text)
 {
 	AUTO(buf_release) struct buf clean = BUF_INIT;
@@ -97,7 +92,7 @@ void log_text(struct log_line *l, const char *key, const char *text)
 	if (l->format == LOG_JSON)
 		add_json(l->out, text);
 	else
-		log_value(l->out, *text ? text : "-");
+		add_value(l->out, *text ? text : "-");
 }
 
 void log_number(struct log_line *l, const char *key, uint64_t number)
@@ -138,7 +133,7 @@ void log_end(struct log_line *l)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-/* Whoever reads key=value on stderr has the time from journald; JSON goes on to other machines. */
+/* Omit the time from key=value lines, as journald adds it; JSON lines are read elsewhere and carry it. */
 static void start_event(struct log_line *l, enum log_level level)
 {
 	if (getenv("JOURNAL_STREAM"))
@@ -153,7 +148,7 @@ static void send_event(struct log_line *l)
 {
 	log_end(l);
 	if (write(STDERR_FILENO, l->out->data, l->out->len) < 0)
-		return; /* nobody is left to tell */
+		return; /* stderr is gone: there is no other place to report it */
 }
 
 void log_event(enum log_level level, const char *fmt, ...)
@@ -163,8 +158,6 @@ void log_event(enum log_level level, const char *fmt, ...)
 	char text[2048];
 	va_list ap;
 
-	if (level > threshold)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -181,8 +174,6 @@ void log_write(enum log_level level, const char *event, const struct log_field f
 	AUTO(buf_release) struct buf out = BUF_INIT;
 	struct log_line line = { &out, stderr_format, false };
 
-	if (level > threshold)
-		return;
 	start_event(&line, level);
 	log_text(&line, "event", event);
 	for (const struct log_field *f = fields; f->key; f++)

@@ -5,18 +5,17 @@
  *	log_fields(LOG_LINE_INFO, "listen", { "addr", addr, 0 }, { "sockets", NULL, count });
  *	log_event(LOG_LINE_INFO, "event=listen addr=%s", addr);
  *
- * The first form quotes its values. With the second the caller does, by log_value(), where they come
- * from outside; as JSON it is one string, `message`.
+ * The first form quotes its values. The second escapes what could act on a terminal and quotes nothing; as
+ * JSON it is one string, `message`.
  */
 #ifndef MOAT_LOG_H
 #define MOAT_LOG_H
 
 #include "storage/base/buf.h"
 
-enum log_level { LOG_LINE_ERROR = 3, LOG_LINE_WARNING = 4, LOG_LINE_INFO = 6, LOG_LINE_DEBUG = 7 };
+enum log_level { LOG_LINE_ERROR = 3, LOG_LINE_WARNING = 4, LOG_LINE_INFO = 6 };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-void log_threshold(enum log_level least); /* what is less important is dropped; default INFO */
 void log_as(enum log_format format); /* default LOG_TEXT; before other threads speak */
 void log_event(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -28,9 +27,6 @@ struct log_field {
 void log_write(enum log_level level, const char *event, const struct log_field fields[]);
 #define log_fields(level, event, ...)                                                              \
 	log_write(level, event, (const struct log_field[]){ __VA_ARGS__, { NULL, NULL, 0 } })
-
-/* Append `text`, quoted when it holds a space, quote, '=', control or non-ASCII byte. */
-void log_value(struct buf *line, const char *text);
 
 /* --- lines of other logs --------------------------------------------------------------------- */
 

@@ -20,8 +20,8 @@ int user_name_check(const char *name, struct err *e)
 		return err_set(e, ERR_INPUT, "a user's name has 1 to %d letters, digits and ._@-",
 			USER_NAME_MAX);
 	if (strcmp(name, USER_ANYONE) == 0)
-		return err_set(
-			e, ERR_INPUT, USER_ANYONE " is nobody's name: rules mean everybody by it");
+		return err_set(e, ERR_INPUT,
+			USER_ANYONE " cannot be a user's name: in rules it means everyone");
 	return 0;
 }
 

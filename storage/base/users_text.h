@@ -16,7 +16,8 @@
 #define USER_ANYONE "anyone" /* a word of the rules, so no user's name */
 #define USER_HASH_LEN 60
 #define BCRYPT_COST_MIN 4 /* less does not exist */
-#define BCRYPT_COST_MAX 14 /* about a second of a core; more would be a way to keep us busy */
+#define BCRYPT_COST_MAX                                                                            \
+	14 /* about a second of a core; a higher one lets clients burn CPU by logging in */
 
 /* Letters, digits and `._@-`, up to USER_NAME_MAX: fit for headers, logs and rules. */
 bool user_name_is_valid(const char *name);

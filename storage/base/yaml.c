@@ -1,7 +1,7 @@
 /*
  * YAML by libyaml's event parser, turned into the same tree as JSON. What JSON cannot say (anchors,
- * aliases, tags, several documents) is refused: a list that is reviewed must read the same to
- * everybody. Must never resolve a merge key or load anything.
+ * aliases, tags, several documents) is refused: a list must read the
+ * same to a reviewer and to every program. Must never resolve a merge key or load anything.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * A map from digests to items of the caller's. Digests come from strangers' manifests, so it is a
- * balanced tree, not a hash table: no choice of keys makes it slow.
+ * A map from digests to the caller's items. A balanced tree and not a hash table, as digests come from
+ * untrusted manifests: no choice of keys makes it slow.
  *
  * An item is a struct whose first member is its struct digest.
  */

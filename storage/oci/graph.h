@@ -1,5 +1,5 @@
 /*
- * The image graph: what a parsed manifest names, and the rules that every walk over it keeps.
+ * The image graph: what a parsed manifest names, and the rules that every walk over it follows.
  *
  * Pure. storage/walk.h makes the closure of a root from it; `moat pull` and `moat pin`, which wait
  * for a network between two steps, use it directly.

@@ -1,5 +1,5 @@
 /*
- * Manifests and indexes, from bytes into structs. The tree they are read from is kept as the
+ * Manifests and indexes, from bytes into structs. The tree they are read from is retained as the
  * struct's memory, so strings are not copied. Never writes a manifest back, never does I/O.
  */
 #include "storage/oci/manifest.h"
@@ -19,7 +19,7 @@ struct memory {
 	size_t count;
 };
 
-static void *keep(struct manifest *m, size_t count, size_t size)
+static void *own_block(struct manifest *m, size_t count, size_t size)
 {
 	struct memory *mem = m->memory;
 
@@ -57,7 +57,7 @@ static const struct doc *doc_of(const struct manifest *m)
 	return &((struct memory *)m->memory)->doc;
 }
 
-/* --- pieces ------------------------------------------------------------------------------ */
+/* --- parts ------------------------------------------------------------------------------- */
 
 /* Types are carried and repeated, not understood: any text that is safe to repeat. "" says nothing. */
 static int read_type(const struct manifest *m, const struct node *map, const char *key,
@@ -85,7 +85,7 @@ static int read_annotations(
 		return rc;
 	if (items->count > ANNOTATIONS_MAX)
 		return node_err(doc_of(m), items, e, "more than %d annotations", ANNOTATIONS_MAX);
-	out->items = keep(m, items->count, sizeof(*out->items));
+	out->items = own_block(m, items->count, sizeof(*out->items));
 	node_each(n, items)
 	{
 		if (n->kind != NODE_STRING && n->kind != NODE_NULL)
@@ -145,7 +145,7 @@ static int read_digest(
 /* What is no text is no address; an address is judged where it is followed. */
 static void read_urls(struct manifest *m, const struct node *list, struct descriptor *d)
 {
-	const char **urls = keep(m, DESCRIPTOR_URLS_MAX, sizeof(*urls));
+	const char **urls = own_block(m, DESCRIPTOR_URLS_MAX, sizeof(*urls));
 
 	d->urls = urls;
 	node_each(n, list) if (n->kind == NODE_STRING && d->url_count < DESCRIPTOR_URLS_MAX)
@@ -186,7 +186,7 @@ static int read_items(struct manifest *m, const char *key, uint32_t max, struct 
 	if (list->count > max)
 		return node_err(doc_of(m), list, e, "%u entries, more than the limit of %u",
 			list->count, max);
-	m->items = keep(m, list->count, sizeof(*m->items));
+	m->items = own_block(m, list->count, sizeof(*m->items));
 	node_each(n, list) if (read_descriptor(m, n, &m->items[m->count++], e) < 0) return -1;
 	return 0;
 }
@@ -243,7 +243,7 @@ static int refuse_type(const struct manifest *m, const char *type, struct err *e
 	return node_err(doc_of(m), doc_of(m)->root, e, "manifest type %.120s is not known", type);
 }
 
-/* The bytes tell the type, whoever brings them: what is announced can only agree. */
+/* Take the type from the bytes, whatever the source: the announced one must agree. */
 static int decide_type(struct manifest *m, const char *announced, struct err *e)
 {
 	const struct node *root = doc_of(m)->root;

@@ -11,7 +11,7 @@
 #include "storage/oci/graph.h"
 
 enum reached_state {
-	REACHED_NEW, /* set by the walk, that knows what is held */
+	REACHED_NEW, /* set by the walk, which knows what is held */
 	REACHED_HELD,
 	REACHED_ABSENT,
 	REACHED_FOREIGN /* absent, and reached as a foreign layer only */
@@ -21,7 +21,7 @@ struct reached {
 	struct digest digest;
 	uint64_t size;
 	enum reached_state state;
-	char *media_type; /* as a manifest: what it was announced as; NULL: as a blob only; "" it is none */
+	char *media_type; /* as a manifest: the announced type; NULL: as a blob only; "" it is none */
 	bool entered; /* as a manifest */
 	bool cut; /* something below it was left out, as a path was too deep; set by the walk */
 	unsigned depth, least; /* as a manifest: the deepest so far, and the other end */
@@ -33,8 +33,8 @@ void reach_init(struct digest_map *reached);
  * another size. The map owns it. */
 struct reached *reach_blob(struct digest_map *reached, const struct descriptor *d, struct err *e);
 
-/* It is reached as a manifest, depth manifests below the root. ERR_INPUT when it was announced as
- * another type before. */
+/* Record that it is reached as a manifest, `depth` manifests below the root. ERR_INPUT: an earlier
+ * descriptor announced another type. */
 enum reach {
 	REACH_NOTHING, /* nothing new is to be found in it */
 	REACH_FIRST,
@@ -44,8 +44,8 @@ enum reach {
 MUST int reach_manifest(struct reached *at, const struct descriptor *d, unsigned depth,
 	enum reach *out, struct err *e);
 
-/* It was entered, and its bytes are not of the type that was announced but of this one ("" no
- * manifest): whoever announces it rightly enters it anew. */
+/* Correct the type of an entered manifest to what its bytes say ("": no manifest). A later descriptor with
+ * the right type enters it again. */
 void reach_correct(struct reached *at, const char *media_type);
 
 #endif

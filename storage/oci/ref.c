@@ -1,5 +1,5 @@
 /*
- * References and the grammars of their pieces, written as small scanners: the same bytes come from
+ * References and the grammars of their parts, written as small scanners: the same bytes come from
  * lists, from the API's paths and from media. Pure.
  */
 #include "storage/oci/ref.h"
@@ -35,7 +35,7 @@ static size_t separator_len(struct span s, size_t at)
 	return n;
 }
 
-/* Where the grammar of names is left, or s.len when it is kept. */
+/* Offset of the first byte that breaks the grammar of names, or s.len. */
 static size_t repo_bad_at(struct span s)
 {
 	size_t at = 0;

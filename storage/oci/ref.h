@@ -32,7 +32,7 @@ const char *ref_name(const struct ref *r, char text[REF_TEXT_SIZE]);
 /* The same host, repository, tag and digest? */
 bool ref_eq(const struct ref *a, const struct ref *b);
 
-/* The pieces, for paths of the API and of lists. ERR_INPUT says which character. */
+/* Check one part of a reference, for paths of the API and of lists. ERR_INPUT says which character. */
 MUST int ref_check_host(struct span host, struct err *e); /* as stored: lower case */
 
 /* The one spelling of a host from outside: lower case, as DNS compares (RFC 4343), and docker.io for

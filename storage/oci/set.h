@@ -77,7 +77,7 @@ MUST int set_check_name(struct span name, struct err *e);
 /* --- versions (version.c) ----------------------------------------------------------------- */
 
 /* A total order, <0, 0, >0. A version that is a time sorts before every other one; two of them by
- * time. Others are compared piece by piece: runs of digits as numbers, the rest bytewise; a
+ * time. Others are compared run by run: runs of digits as numbers, the rest bytewise; a
  * pre-release part ("-rc1") sorts before its release. */
 int set_version_cmp(const char *a, const char *b);
 
@@ -90,7 +90,7 @@ bool set_version_is_time(const char *version);
  * newest:  the version that it follows, "" when it is the first.
  * created: RFC 3339, UTC.
  * Gives the time, or behind a version that was chosen VERSION.0-TIME: newer than VERSION, older than
- * VERSION.0, VERSION.1 and whatever else a person would call the next one. ERR_INPUT: too long.
+ * VERSION.0, VERSION.1 and whatever else the next one is likely to be called. ERR_INPUT: too long.
  */
 MUST int set_version_default(
 	char out[SET_VERSION_MAX + 1], const char *newest, const char *created, struct err *e);

@@ -1,4 +1,4 @@
-/* What differs between two sets, for people. Pure. */
+/* Compare two sets, for reports. Pure. */
 #include "storage/oci/set.h"
 
 #include "storage/base/banned.h"

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "storage/base/buf.h"
-#include "storage/base/log.h"
 #include "tests/support/cm.h"
 
 static void buf__is_a_string_at_every_moment(void **state)
@@ -46,30 +45,12 @@ static void span_until__takes_up_to_the_sign(void **state)
 	assert_true(span_is(span_until(&rest, ','), ""));
 }
 
-static void log_value__quotes_what_could_break_a_line(void **state)
-{
-	static const struct {
-		const char *in, *out;
-	} cases[] = { { "plain/value:1", "plain/value:1" }, { "", "\"\"" },
-		{ "two words", "\"two words\"" }, { "a=b", "\"a=b\"" },
-		{ "q\"\\", "\"q\\\"\\\\\"" }, { "line\nend", "\"line\\x0aend\"" } };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		AUTO(buf_release) struct buf b = BUF_INIT;
-
-		log_value(&b, cases[i].in);
-		assert_string_equal(b.data, cases[i].out);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buf__is_a_string_at_every_moment),
 		cmocka_unit_test(buf_detach__leaves_an_empty_one),
 		cmocka_unit_test(span_until__takes_up_to_the_sign),
-		cmocka_unit_test(log_value__quotes_what_could_break_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

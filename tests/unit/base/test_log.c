@@ -36,7 +36,6 @@ static void speak(void)
 {
 	log_fields(LOG_LINE_ERROR, "commit.failed", { "changes", NULL, 3 }, { "error", HOSTILE, 0 },
 		{ "user", "", 0 });
-	log_fields(LOG_LINE_DEBUG, "too.small", { "n", NULL, 1 });
 	log_event(LOG_LINE_INFO, "event=listen url=%s", "http://x");
 }
 
@@ -53,6 +52,24 @@ static void log_fields__text(void **state)
 		"event=commit.failed changes=3 "
 		"error=\"a\\\"b\\\\c\\x0a\\x09\\x01\\x7f\\xff\\xc3\\xa9}{'\" user=-\n"
 		"event=listen url=http://x\n");
+}
+
+static void log_text__quotes_what_could_break_a_line(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = { { "plain/value:1", "k=plain/value:1" }, { "", "k=-" },
+		{ "two words", "k=\"two words\"" }, { "a=b", "k=\"a=b\"" },
+		{ "q\"\\", "k=\"q\\\"\\\\\"" }, { "line\nend", "k=\"line\\x0aend\"" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(buf_release) struct buf b = BUF_INIT;
+		struct log_line line = { &b, LOG_TEXT, false };
+
+		log_text(&line, "k", cases[i].in);
+		assert_string_equal(b.data, cases[i].out);
+	}
 }
 
 /* The members behind the time, which every line has first. */
@@ -105,6 +122,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_fields__text),
 		cmocka_unit_test(log_fields__json),
+		cmocka_unit_test(log_text__quotes_what_could_break_a_line),
 	};
 
 	unsetenv("JOURNAL_STREAM");

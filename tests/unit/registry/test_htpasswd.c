@@ -105,7 +105,7 @@ static const struct {
 	{ ":" SECRET "\n", "users:1: a user's name" },
 	{ "al ice:" SECRET "\n", "users:1: a user's name" },
 	{ "*:" SECRET "\n", "users:1: a user's name" },
-	{ "anyone:" SECRET "\n", "users:1: anyone is nobody's name" },
+	{ "anyone:" SECRET "\n", "users:1: anyone cannot be a user's name" },
 	{ "a234567890123456789012345678901234567890123456789012345678901234x:" SECRET "\n",
 		"users:1: not NAME:HASH" },
 	{ "alice:secret\n", "users:1: not a bcrypt hash" },

@@ -9,7 +9,12 @@
  *	id = query_get_int(&q, 0);
  *
  * The first step sends it with all its parameters, and tells what was wrong with them: nothing is asked
- * of a server before. A handle is for one thread at a time. Only storage/meta/, tx.c and open.c use this.
+ * of a server before. Only storage/meta/, tx.c and open.c use this.
+ *
+ * A handle is for one thread at a time, and what is open on it (a transaction, a query) for the thread
+ * that opened it. These functions look after that, and after the state: what writes needs db_begin(),
+ * a transaction begins and ends with no query open, a row is read while there is one. Who gets it wrong
+ * is told by BUG(), before a driver is asked; so drivers need not look.
  */
 #ifndef MOAT_DB_H
 #define MOAT_DB_H
@@ -20,7 +25,7 @@
 /* How long another writer is waited for; then ERR_BUSY. */
 #define STORE_BUSY_MS 60000
 
-#define QUERY(name, sql) Q_##name,
+#define QUERY(name, write, sql) Q_##name,
 enum query_name {
 #include "storage/db/queries.inc"
 	Q_COUNT
@@ -74,7 +79,7 @@ MUST int db_clear(struct db *db, struct err *e);
 /* --- statements ------------------------------------------------------------------------------- */
 
 #define QUERY_PARAMS_MAX 8
-#define QUERY_BYTES_MAX 65
+#define QUERY_BYTES_MAX 65 /* bytes: a digest and its algorithm */
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES };
 
@@ -89,7 +94,8 @@ struct query_param {
 struct query {
 	struct db *db;
 	enum query_name name;
-	bool started;
+	enum { QUERY_NEW, QUERY_ROW, QUERY_DONE } state;
+	bool started; /* the driver has it */
 	unsigned count; /* parameters */
 	struct query_param params[QUERY_PARAMS_MAX];
 	void *stmt; /* the driver's */

@@ -5,12 +5,20 @@
 #ifndef MOAT_DB_DRIVER_H
 #define MOAT_DB_DRIVER_H
 
+#include <pthread.h>
+
 #include "storage/db/db.h"
 
 struct db {
 	const struct db_driver *driver; /* a driver's own struct begins with this one */
-	bool writing; /* a transaction of db_begin() */
-	bool reading; /* one of db_snapshot() */
+	uint32_t opened; /* how often refresh() opened it anew */
+	/* The rest is db.c's. */
+	bool may_write;
+	enum { DB_IDLE, DB_READING, DB_WRITING } state;
+	bool savepoint;
+	unsigned queries; /* open ones */
+	pthread_t thread; /* that opened what is open */
+	bool inside; /* a call of some thread */
 };
 
 struct db_driver {
@@ -20,8 +28,9 @@ struct db_driver {
 	void (*close)(struct db *db);
 	int (*drop)(const char *where, struct err *e);
 
-	/* Notice that what was opened is not what is there any more. *opened: how often that was so. */
-	int (*refresh)(struct db *db, uint32_t *opened, struct err *e);
+	/* Notice that what was opened is not what is there any more, and open it anew: nothing is open on it.
+	 * db->opened counts it. */
+	int (*refresh)(struct db *db, struct err *e);
 	int (*clear)(struct db *db, struct err *e);
 
 	/* Take the statement with its parameters; q->stmt and q->own are the driver's until end(). What
@@ -34,8 +43,8 @@ struct db_driver {
 
 	int64_t (*get_int)(struct db *db, const struct query *q, int column);
 	bool (*is_null)(struct db *db, const struct query *q, int column);
-	/* Borrowed until the next step; text with a NUL behind it. */
-	struct span (*get_text)(struct db *db, const struct query *q, int column);
+	/* Borrowed until the next step; text is never NULL. */
+	const char *(*get_text)(struct db *db, const struct query *q, int column);
 	struct span (*get_bytes)(struct db *db, const struct query *q, int column);
 };
 

@@ -1,5 +1,5 @@
-Every statement of the metadata engine. A block begins with its name and ends at the next one; no
-semicolons. CROSS JOIN is SQLite's way to say in which order to join. Names that begin with ALL_ are for check, rebuild and people and may read whole tables;
+Every statement, for SQLite. A block begins with its name and ends at the next one; no semicolons. What
+writes rows says so, and needs a transaction. CROSS JOIN is SQLite's way to say in which order to join. Names that begin with ALL_ are for check, rebuild and people and may read whole tables;
 of every other one a test reads the plan and refuses a scan of a table that grows with the store.
 
 -- name: CHANGE
@@ -23,16 +23,16 @@ ROLLBACK TO part
 SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
--- name: BLOB_WANT
+-- write: BLOB_WANT
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 0) RETURNING id
--- name: BLOB_LIVE
+-- write: BLOB_LIVE
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = 0, stamp = 0
--- name: BLOB_PROVED
+-- write: BLOB_PROVED
 INSERT INTO blob (digest, size, live, checked, stamp) VALUES (?1, ?2, 1, ?3, ?4)
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = excluded.checked,
 	stamp = excluded.stamp
--- name: BLOB_LOST
+-- write: BLOB_LOST
 UPDATE blob SET live = 0, checked = 0, stamp = 0 WHERE digest = ?1
 -- name: BLOBS_BY_AGE
 SELECT id, digest, size, checked FROM blob
@@ -63,25 +63,25 @@ SELECT digest, size FROM blob WHERE live ORDER BY id
 
 -- name: REPO_FIND
 SELECT id FROM repo WHERE name = ?1
--- name: REPO_MAKE
+-- write: REPO_MAKE
 INSERT INTO repo (name) VALUES (?1) RETURNING id
 -- name: REPO_BLOB
 SELECT b.size FROM blob b
 JOIN repo r ON r.name = ?1
 JOIN link l ON l.repo = r.id AND l.blob = b.id
 WHERE b.digest = ?2 AND b.live
--- name: LINK_ADD
+-- write: LINK_ADD
 INSERT OR IGNORE INTO link (repo, blob) VALUES (?1, ?2)
--- name: LINK_EDGES
+-- write: LINK_EDGES
 INSERT OR IGNORE INTO link (repo, blob)
 SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
 
--- name: LINK_NEEDED
+-- write: LINK_NEEDED
 INSERT OR IGNORE INTO link (repo, blob)
 SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 3)
--- name: LINK_DROP
+-- write: LINK_DROP
 DELETE FROM link WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND blob = ?2
--- name: TAGS_DROP
+-- write: TAGS_DROP
 DELETE FROM tag WHERE manifest = ?2 AND repo = (SELECT id FROM repo WHERE name = ?1)
 -- name: REPOS_WITH
 SELECT r.name FROM blob b
@@ -109,12 +109,12 @@ WHERE EXISTS (
 )
 LIMIT 1
 
--- name: MANIFEST_ADD
+-- write: MANIFEST_ADD
 INSERT INTO manifest (id, media_type, artifact_type, subject, whole) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (id) DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
 	whole = CASE WHEN media_type = excluded.media_type THEN max(whole, excluded.whole) ELSE excluded.whole END
 WHERE excluded.whole > whole OR media_type <> excluded.media_type
--- name: EDGE_ADD
+-- write: EDGE_ADD
 INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
 -- name: MANIFEST_BY_TAG
 SELECT b.digest, b.size, m.media_type
@@ -155,11 +155,11 @@ JOIN link l ON l.repo = r.id AND l.blob = m.id
 WHERE s.digest = ?2 AND b.live
 ORDER BY b.digest
 
--- name: TAG_PUT
+-- write: TAG_PUT
 INSERT INTO tag (repo, name, manifest) VALUES (?1, ?2, ?3)
 ON CONFLICT (repo, name) DO UPDATE SET manifest = excluded.manifest
 WHERE manifest <> excluded.manifest
--- name: TAG_DROP
+-- write: TAG_DROP
 DELETE FROM tag WHERE repo = (SELECT id FROM repo WHERE name = ?1) AND name = ?2
 -- name: TAG_PINNED
 SELECT s.name, s.version, b.digest FROM repo r
@@ -182,16 +182,16 @@ ORDER BY 1 LIMIT ?3
 -- name: REPOS_AFTER
 SELECT name FROM repo WHERE name > ?1 ORDER BY name LIMIT ?2
 
--- name: SET_ADD
+-- write: SET_ADD
 INSERT INTO held_set (blob, name, version, bytes, pins, accepted, missing)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id
--- name: SET_UPDATE
+-- write: SET_UPDATE
 UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4 WHERE id = ?1
--- name: PIN_ADD
+-- write: PIN_ADD
 INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) VALUES (?1, ?2, ?3, ?4)
--- name: SIGNATURE_ADD
+-- write: SIGNATURE_ADD
 INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
--- name: SIGNATURES_REPLACED
+-- write: SIGNATURES_REPLACED
 DELETE FROM signature WHERE held_set = ?1 AND manifest <> ?2 AND tag = ?3 AND tag <> ''
 -- name: SIGNATURES
 SELECT b.digest, m.media_type, g.tag
@@ -232,20 +232,20 @@ SELECT repo, tag, -1, entry, '', '', NULL FROM touched
 ORDER BY 1, 2, 3 DESC
 -- name: GENERATION_LAST
 SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
--- name: GENERATION_ADD
+-- write: GENERATION_ADD
 INSERT OR IGNORE INTO generation (channel, number, held_set, activated)
 VALUES (?1, ?2, ?3, ?4) RETURNING id
 -- name: GENERATIONS
 SELECT id, number, activated, (SELECT group_concat(taken) FROM consent WHERE generation = id)
 FROM generation WHERE channel = ?1 AND held_set = ?2 ORDER BY id
--- name: CHANNEL_SET
+-- write: CHANNEL_SET
 INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
 ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
 
--- name: CONSENT_KEEP
+-- write: CONSENT_KEEP
 INSERT OR IGNORE INTO consent (generation, taken)
 SELECT ?1, taken FROM consent WHERE generation = (SELECT generation FROM channel WHERE name = ?2)
--- name: CONSENT_ADD
+-- write: CONSENT_ADD
 INSERT OR IGNORE INTO consent (generation, taken) VALUES (?1, ?2)
 
 -- name: SET_BY_DIGEST
@@ -320,23 +320,23 @@ WHERE NOT EXISTS (
 )
 ORDER BY r.name, p.tag, c.generation DESC
 
--- name: INDEX_DIRTY
+-- write: INDEX_DIRTY
 UPDATE names SET changed = changed + 1
--- name: INDEX_DIRTY_LINK
+-- write: INDEX_DIRTY_LINK
 UPDATE names SET changed = changed + 1
 WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 	SELECT 1 FROM edge e
 	CROSS JOIN link l ON l.repo = ?1 AND l.blob = e.manifest
 	WHERE e.blob = ?2
 )
--- name: INDEX_DIRTY_LIVE
+-- write: INDEX_DIRTY_LIVE
 UPDATE names SET changed = changed + 1
 WHERE EXISTS (SELECT 1 FROM blob b JOIN manifest m ON m.id = b.id WHERE b.digest = ?1 AND b.live <> ?2)
 -- name: INDEX_STATE
 SELECT changed, written FROM names
--- name: INDEX_MADE
+-- write: INDEX_MADE
 UPDATE names SET changed = max(changed, ?1) + 1, written = max(?1, 1)
--- name: INDEX_WRITTEN
+-- write: INDEX_WRITTEN
 UPDATE names SET written = ?1 WHERE written < ?1
 -- name: ALL_NAMES
 WITH

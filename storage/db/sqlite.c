@@ -7,7 +7,7 @@
 #include "storage/db/clear.inc"
 #include "storage/base/banned.h"
 
-#define QUERY(name, sql) [Q_##name] = { #name, sql },
+#define QUERY(name, write, sql) [Q_##name] = { #name, sql },
 static const struct {
 	const char *name, *sql;
 } queries[Q_COUNT] = {
@@ -101,12 +101,12 @@ static bool sqlite_is_null(struct db *db, const struct query *q, int column)
 	return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;
 }
 
-static struct span sqlite_get_text(struct db *db, const struct query *q, int column)
+static const char *sqlite_get_text(struct db *db, const struct query *q, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(q->stmt, column);
 
 	(void)db;
-	return (struct span){ text ? text : "", (size_t)sqlite3_column_bytes(q->stmt, column) };
+	return text ? text : "";
 }
 
 static struct span sqlite_get_bytes(struct db *db, const struct query *q, int column)

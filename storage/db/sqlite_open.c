@@ -300,20 +300,16 @@ static bool is_changed(const struct sqlite *db)
 	       now.st_mtim.tv_nsec != db->seen.st_mtim.tv_nsec;
 }
 
-int sqlite_refresh(struct db *base, uint32_t *opened, struct err *e)
+int sqlite_refresh(struct db *base, struct err *e)
 {
 	struct sqlite *db = sqlite_of(base);
-	bool busy = false;
 
-	for (int i = 0; i < Q_COUNT; i++)
-		busy |= db->kept[i].busy;
-	if (db->frozen && !busy && is_changed(db)) {
+	if (db->frozen && is_changed(db)) {
 		close_connection(db);
-		db->opened++;
+		base->opened++;
 		if (open_connection(db, false, e) < 0)
 			return -1;
 	}
-	*opened = db->opened;
 	return 0;
 }
 

@@ -13,7 +13,6 @@ struct sqlite {
 	char *path;
 	bool frozen; /* read as a file that nothing changes */
 	struct stat seen; /* frozen: the file as it was opened */
-	uint32_t opened; /* how often anew */
 	struct {
 		sqlite3_stmt *stmt; /* NULL: not used yet */
 		bool busy;
@@ -34,7 +33,7 @@ MUST int sqlite_script(struct sqlite *db, const char *sql, struct err *e);
 MUST int sqlite_open(struct db **out, const char *where, bool write, struct err *e);
 void sqlite_close(struct db *db);
 MUST int sqlite_drop(const char *where, struct err *e);
-MUST int sqlite_refresh(struct db *db, uint32_t *opened, struct err *e);
+MUST int sqlite_refresh(struct db *db, struct err *e);
 
 /* A statement's text and name, for the tests. */
 const char *sqlite_text_of(enum query_name name, const char **label);

@@ -122,9 +122,9 @@ static int put_read(void *ctx, const struct digest *d, struct buf *out, struct e
 {
 	const struct put *p = ctx;
 	struct store *s = p->store;
-	int rc = blob_read(s, d, MANIFEST_MAX, out, e);
 
-	return rc < 0 && p->again && err_is_loss(e->code) ? meta_blob_lost(s->db, d, e) : rc;
+	return p->again ? blob_read_or_lose(s, d, MANIFEST_MAX, out, e)
+			: blob_read(s, d, MANIFEST_MAX, out, e);
 }
 
 static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
@@ -457,10 +457,8 @@ static int read_left(struct store *s, const struct descriptor *d, struct manifes
 	struct buf *bytes, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
-	int rc = blob_read(s, &d->digest, MANIFEST_MAX, bytes, e);
+	int rc = blob_read_or_lose(s, &d->digest, MANIFEST_MAX, bytes, e);
 
-	if (rc < 0 && err_is_loss(e->code))
-		return meta_blob_lost(s->db, &d->digest, e) < 0 ? -1 : 0;
 	if (rc <= 0)
 		return rc;
 	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)

@@ -41,10 +41,8 @@ static int read_held(struct accept *a, const struct digest *d, const char *what,
 {
 	struct store *s = a->store;
 	char text[DIGEST_TEXT_SIZE];
-	int rc = blob_read(s, d, limit, out, e);
+	int rc = a->again ? blob_read_or_lose(s, d, limit, out, e) : blob_read(s, d, limit, out, e);
 
-	if (rc < 0 && a->again && err_is_loss(e->code))
-		rc = meta_blob_lost(s->db, d, e);
 	if (rc == 0)
 		return err_set(
 			e, ERR_INCOMPLETE, "the %s %s is not held", what, digest_text(d, text));

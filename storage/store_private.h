@@ -47,6 +47,13 @@ MUST int tx_snapshot(struct store *s, struct store **tx, struct err *e);
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
 
+/* blob.c: blob_read() of a blob whose row says that it is held, so long; no statement. 1, -1. */
+MUST int blob_read_held(struct store *s, const struct digest *d, uint64_t size, size_t limit,
+	struct buf *out, struct err *e);
+/* blob_read() within a transaction: what has no good bytes is recorded as not held, and 0. */
+MUST int blob_read_or_lose(
+	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
+
 /* blob.c: writers of changes. End one that was not sealed: its digest is computed and compared. */
 MUST int writer_end(struct blob_writer *w, struct err *e);
 /* Was it sealed as this? */

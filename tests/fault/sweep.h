@@ -1,6 +1,7 @@
 /*
- * The fault sweep of a store (tests/support/faults.h). After each fault: the store opens, store_check()
- * finds nothing, the same operation simply succeeds, and what it promised is there.
+ * The fault sweep of a store (tests/support/faults.h), and the same with each statement of its database in
+ * the place of the fault points. After each fault: the store opens, store_check() finds nothing, the same
+ * operation simply succeeds, and what it promised is there.
  */
 #ifndef MOAT_TEST_SWEEP_H
 #define MOAT_TEST_SWEEP_H
@@ -17,6 +18,9 @@ struct sweep {
 	/* After it succeeded. */
 	void (*verify)(const struct sandbox *sb, struct store *s);
 	unsigned least; /* fault points that there are at least, or the sweep proves nothing */
+	/* One transaction: readers see what was there before, or everything. Else what each part of the
+	 * operation left may be seen. */
+	bool whole;
 };
 
 void sweep_run(const struct sandbox *sb, const struct sweep *sweep);

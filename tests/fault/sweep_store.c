@@ -81,14 +81,15 @@ static void verify_blob(const struct sandbox *sb, struct store *s)
 
 static void sweep__blob_commit(void **state)
 {
-	static const struct sweep sweep = { "blob", empty_store, run_blob, verify_blob, 8 };
+	static const struct sweep sweep = { "blob", empty_store, run_blob, verify_blob, 8, false };
 
 	sweep_run(*state, &sweep);
 }
 
 static void sweep__blob_commit_of_a_stage(void **state)
 {
-	static const struct sweep sweep = { "stage", empty_store, run_stage, verify_blob, 8 };
+	static const struct sweep sweep = { "stage", empty_store, run_stage, verify_blob, 8,
+		false };
 
 	sweep_run(*state, &sweep);
 }
@@ -137,7 +138,8 @@ static void verify_batch(const struct sandbox *sb, struct store *s)
 
 static void sweep__batch_flush(void **state)
 {
-	static const struct sweep sweep = { "batch", empty_store, run_batch, verify_batch, 40 };
+	static const struct sweep sweep = { "batch", empty_store, run_batch, verify_batch, 40,
+		false };
 
 	sweep_run(*state, &sweep);
 }
@@ -171,7 +173,8 @@ static void verify_tag(const struct sandbox *sb, struct store *s)
 
 static void sweep__image_put(void **state)
 {
-	static const struct sweep sweep = { "image", prepare_image, run_image, verify_tag, 6 };
+	static const struct sweep sweep = { "image", prepare_image, run_image, verify_tag, 6,
+		.whole = true };
 
 	sweep_run(*state, &sweep);
 }
@@ -192,7 +195,8 @@ static int run_tag(const struct sandbox *sb, struct store *s, struct err *e)
 
 static void sweep__image_put_moves_the_tag(void **state)
 {
-	static const struct sweep sweep = { "tag", prepare_tag, run_tag, verify_tag, 5 };
+	static const struct sweep sweep = { "tag", prepare_tag, run_tag, verify_tag, 5,
+		.whole = true };
 
 	sweep_run(*state, &sweep);
 }
@@ -287,8 +291,8 @@ static void verify_import(const struct sandbox *sb, struct store *s)
 
 static void sweep__set_import(void **state)
 {
-	static const struct sweep sweep = { "import", prepare_import, run_import, verify_import,
-		50 };
+	static const struct sweep sweep = { "import", prepare_import, run_import, verify_import, 50,
+		.whole = true };
 
 	sweep_run(*state, &sweep);
 }
@@ -318,8 +322,8 @@ static void verify_accept(const struct sandbox *sb, struct store *s)
 
 static void sweep__set_accept(void **state)
 {
-	static const struct sweep sweep = { "accept", prepare_accept, run_accept, verify_accept,
-		10 };
+	static const struct sweep sweep = { "accept", prepare_accept, run_accept, verify_accept, 10,
+		.whole = true };
 
 	sweep_run(*state, &sweep);
 }
@@ -383,7 +387,7 @@ static void verify_push(const struct sandbox *sb, struct store *s)
 
 static void sweep__push(void **state)
 {
-	static const struct sweep sweep = { "push", empty_store, run_push, verify_push, 18 };
+	static const struct sweep sweep = { "push", empty_store, run_push, verify_push, 18, false };
 
 	sweep_run(*state, &sweep);
 }
@@ -420,8 +424,8 @@ static void verify_delete(const struct sandbox *sb, struct store *s)
 
 static void sweep__delete(void **state)
 {
-	static const struct sweep sweep = { "delete", prepare_delete, run_delete, verify_delete,
-		4 };
+	static const struct sweep sweep = { "delete", prepare_delete, run_delete, verify_delete, 4,
+		.whole = true };
 
 	sweep_run(*state, &sweep);
 }
@@ -516,7 +520,8 @@ static void verify_group(const struct sandbox *sb, struct store *s)
 
 static void sweep__group(void **state)
 {
-	static const struct sweep sweep = { "group", prepare_group, run_group, verify_group, 18 };
+	static const struct sweep sweep = { "group", prepare_group, run_group, verify_group, 18,
+		false };
 
 	sweep_run(*state, &sweep);
 }
@@ -579,7 +584,8 @@ static void verify_mend(const struct sandbox *sb, struct store *s)
 
 static void sweep__mend_by_import(void **state)
 {
-	static const struct sweep sweep = { "mend", prepare_mend, run_import, verify_mend, 25 };
+	static const struct sweep sweep = { "mend", prepare_mend, run_import, verify_mend, 25,
+		false };
 
 	sweep_run_damaged(*state, &sweep, is_of_bad);
 }
@@ -609,7 +615,7 @@ static void prepare_mend_push(const struct sandbox *sb, const char *dir)
 static void sweep__mend_by_push(void **state)
 {
 	static const struct sweep sweep = { "mend-push", prepare_mend_push, run_push, verify_push,
-		28 };
+		28, false };
 
 	sweep_run_damaged(*state, &sweep, is_of_bad);
 }
@@ -662,7 +668,7 @@ static void verify_rebuild(const struct sandbox *sb, struct store *s)
 static void sweep__rebuild(void **state)
 {
 	static const struct sweep sweep = { "rebuild", prepare_rebuild, run_open, verify_rebuild,
-		12 };
+		12, true };
 
 	sweep_run(*state, &sweep);
 }
@@ -704,7 +710,7 @@ static void verify_forward(const struct sandbox *sb, struct store *s)
 static void sweep__old_copy(void **state)
 {
 	static const struct sweep sweep = { "forward", prepare_forward, run_open, verify_forward,
-		12 };
+		12, true };
 
 	sweep_run(*state, &sweep);
 }

@@ -71,6 +71,14 @@ static int check_change(struct dispatch *d, struct err *e)
 	return 0;
 }
 
+/* Of content that only one kind of request puts into the cache. */
+static enum route_kind kind_of(const struct content *c)
+{
+	if (!c->digest.alg)
+		return strcmp(c->media_type, MEDIA_JSON) == 0 ? ROUTE_TAGS : ROUTE_REFERRERS;
+	return strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB : ROUTE_MANIFEST;
+}
+
 static bool cached(struct dispatch *d, struct request *q, struct reply *r)
 {
 	bool fresh = false;
@@ -79,10 +87,7 @@ static bool cached(struct dispatch *d, struct request *q, struct reply *r)
 
 	if (!c || !fresh)
 		return false;
-	if (!c->digest.alg)
-		q->kind = strcmp(c->media_type, MEDIA_JSON) == 0 ? ROUTE_TAGS : ROUTE_REFERRERS;
-	else
-		q->kind = strcmp(c->media_type, MEDIA_BLOB) == 0 ? ROUTE_BLOB : ROUTE_MANIFEST;
+	q->route.kind = kind_of(c);
 	reply_content(r, q, c);
 	return true;
 }
@@ -98,11 +103,10 @@ static int answer_cached(struct dispatch *d, struct request *q, struct reply *r,
 /* What is found may be newer than the cache: nobody may get it before all hits are stale. */
 static int look_up(struct dispatch *d, const struct request *q, struct reply *r, struct err *e)
 {
-	if (table[q->route->kind].get(&d->context, q, r, e) < 0)
+	if (table[q->route.kind].get(&d->context, q, r, e) < 0)
 		return -1;
-	if (r->body == BODY_BYTES && r->status == 200 && table[q->route->kind].named &&
-		*q->route->ns)
-		reply_header(r, "OCI-Namespace", q->route->ns); /* a list; content has it itself */
+	if (r->body == BODY_BYTES && r->status == 200 && table[q->route.kind].named && *q->route.ns)
+		reply_header(r, "OCI-Namespace", q->route.ns); /* a list; content has it itself */
 	return check_change(d, e);
 }
 
@@ -113,7 +117,7 @@ static bool is_writable(const struct dispatch *d)
 
 static enum action action_of(const struct request *q)
 {
-	bool content = q->route->kind == ROUTE_MANIFEST || q->route->kind == ROUTE_BLOB;
+	bool content = q->route.kind == ROUTE_MANIFEST || q->route.kind == ROUTE_BLOB;
 
 	return q->method == METHOD_DELETE && content ? ACTION_DELETE : ACTION_PUSH;
 }
@@ -142,7 +146,7 @@ static void refuse_method(const struct dispatch *d, const struct request *q, str
 		!is_writable(d)                 ? "this registry is read-only (push is off)"
 		: action_of(q) == ACTION_DELETE ? "deleting is switched off here"
 						: "no such method here");
-	list_methods(d, q->route->kind, &allow);
+	list_methods(d, q->route.kind, &allow);
 	if (allow.len > 0)
 		reply_header(r, "Allow", allow.data);
 }
@@ -166,15 +170,15 @@ static int answer_upload(struct dispatch *d, struct request *q, struct reply *r,
  * clients log in on a 401 only. Whether anything is there has no part in it. */
 static bool is_hidden(const struct dispatch *d, const struct request *q)
 {
-	return !q->repos_all && (*q->who->name || !q->who->by_token) &&
-	       auth_login_helps(d->context.auth, q->who, q->route->name, ACTION_PULL);
+	return !d->context.repos_all && (*q->who->name || !q->who->by_token) &&
+	       auth_login_helps(d->context.auth, q->who, q->route.name, ACTION_PULL);
 }
 
 static int answer_readable(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
 {
-	if (q->repos->count == 0)
-		return context_deny(&d->context, q, q->route->name, ACTION_PULL, r);
-	if (!context_is_open(&d->context) && q->repos_all) {
+	if (d->context.repos.count == 0)
+		return context_deny(&d->context, q, q->route.name, ACTION_PULL, r);
+	if (!context_is_open(&d->context) && d->context.repos_all) {
 		int rc = answer_cached(d, q, r, e);
 
 		if (rc != 0)
@@ -183,36 +187,29 @@ static int answer_readable(struct dispatch *d, struct request *q, struct reply *
 	if (look_up(d, q, r, e) < 0)
 		return -1;
 	return r->status == 404 && is_hidden(d, q)
-		       ? context_deny(&d->context, q, q->route->name, ACTION_PULL, r)
+		       ? context_deny(&d->context, q, q->route.name, ACTION_PULL, r)
 		       : 0;
 }
 
 static int answer_named(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
 {
-	struct candidates repos;
-	int rc;
+	struct context *context = &d->context;
 
-	names_find(d->context.names, q->route->name, q->route->ns, &repos);
-	q->repos_all = context_keep_readable(&d->context, q, &repos);
-	q->repos = &repos;
-	rc = answer_readable(d, q, r, e);
-	q->repos = NULL;
-	return rc;
+	names_find(context->names, q->route.name, q->route.ns, &context->repos);
+	context->repos_all = context_keep_readable(context, q, &context->repos);
+	return answer_readable(d, q, r, e);
 }
 
-static int answer(
-	struct dispatch *d, struct request *q, struct route *route, struct reply *r, struct err *e)
+static int answer(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
 {
-	enum route_fault fault;
+	const struct route *route;
 	int rc = context_is_open(&d->context) ? answer_cached(d, q, r, e) : 0;
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	fault = route_parse(route, span_of(q->uri));
-	q->route = route;
-	q->kind = route->kind;
-	if (fault != ROUTE_OK) {
-		reply_fault(r, fault, route);
+	route = request_route(q);
+	if (route->fault != ROUTE_OK) {
+		reply_fault(r, route);
 		return 0;
 	}
 	if (route->kind == ROUTE_NONE)
@@ -228,13 +225,10 @@ static int answer(
 
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed)
 {
-	struct route route;
-
 	failed->code = ERR_OK;
 	d->context.waits = false;
-	if (answer(d, q, &route, r, failed) < 0)
+	if (answer(d, q, r, failed) < 0)
 		reply_failure(r, failed);
-	q->route = NULL;
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -244,15 +238,15 @@ static const struct push_handler *handler_for(const struct request *q)
 	switch (q->method) {
 	case METHOD_GET:
 	case METHOD_HEAD:
-		return q->route->kind == ROUTE_UPLOAD ? &upload_status : NULL;
+		return q->route.kind == ROUTE_UPLOAD ? &upload_status : NULL;
 	case METHOD_POST:
-		return table[q->route->kind].post;
+		return table[q->route.kind].post;
 	case METHOD_PUT:
-		return table[q->route->kind].put;
+		return table[q->route.kind].put;
 	case METHOD_PATCH:
-		return table[q->route->kind].patch;
+		return table[q->route.kind].patch;
 	case METHOD_DELETE:
-		return table[q->route->kind].del;
+		return table[q->route.kind].del;
 	default:
 		return NULL;
 	}
@@ -276,47 +270,44 @@ static int choose_target(struct dispatch *d, const struct candidates *names, con
 	return 0;
 }
 
-static int begin_write(struct dispatch *d, struct request *q, const struct waker *waker,
+static int begin_write(struct dispatch *d, const struct request *q, const struct waker *waker,
 	struct push **push, struct reply *r, struct err *e)
 {
 	const struct push_handler *handler = handler_for(q);
-	const struct route *route = q->route;
+	const struct route *route = &q->route;
+	struct context *context = &d->context;
 	char repo[NAME_MAX_BYTES + 1];
-	struct candidates names, readable;
+	struct candidates names;
 
 	if (!handler || !is_writable(d) || (action_of(q) == ACTION_DELETE && !d->push->deletes)) {
 		refuse_method(d, q, r);
 		return 0;
 	}
-	names_find_target(d->context.names, route->name, route->ns, &names);
-	readable = names;
-	q->repos_all = context_keep_readable(&d->context, q, &readable);
-	if (choose_target(d, &readable, route->name, repo, e) < 0)
+	names_find_target(context->names, route->name, route->ns, &names);
+	context->repos = names;
+	context->repos_all = context_keep_readable(context, q, &context->repos);
+	if (choose_target(d, &context->repos, route->name, repo, e) < 0)
 		return -1;
-	if (!context_may(&d->context, q, route->name, repo, action_of(q)))
+	if (!context_may(context, q, route->name, repo, action_of(q)))
 		return context_deny(
-			&d->context, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);
-	*push = push_new(&d->context, d->push, q, repo, &names, handler, waker);
+			context, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);
+	*push = push_new(context, d->push, q, repo, &names, handler, waker);
 	return 0;
 }
 
 void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,
 	struct push **push, struct reply *r, struct err *failed)
 {
-	struct route route;
-	enum route_fault fault = route_parse(&route, span_of(q->uri));
+	const struct route *route = request_route(q);
 
 	failed->code = ERR_OK;
-	q->route = &route;
-	q->kind = route.kind;
 	*push = NULL;
-	if (fault == ROUTE_BAD_TAG)
+	if (route->fault == ROUTE_BAD_TAG)
 		reply_error(r, 400, "MANIFEST_INVALID", "not a tag that could exist");
-	else if (route.kind == ROUTE_NONE && fault == ROUTE_OK)
+	else if (route->kind == ROUTE_NONE && route->fault == ROUTE_OK)
 		reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
-	else if (fault != ROUTE_OK)
-		reply_fault(r, fault, &route);
+	else if (route->fault != ROUTE_OK)
+		reply_fault(r, route);
 	else if (begin_write(d, q, waker, push, r, failed) < 0)
 		reply_failure(r, failed);
-	q->route = NULL;
 }

@@ -36,8 +36,8 @@ struct dispatch {
  */
 void dispatch_refresh(struct dispatch *d, int64_t now_ms);
 
-/* Answer a request that reads and whose route is not known yet (q->route is set here). Never fails:
- * what the handler could not do becomes a reply, and `failed` says what happened for the log. */
+/* Answer a request that reads. Never fails: what the handler could not do becomes a reply, and `failed`
+ * says what happened for the log. */
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed);
 
 /* Begin a request that may write: *push, or NULL with the reply that refuses it. */

@@ -59,7 +59,7 @@ bool context_keep_readable(
 
 	names->count = 0;
 	for (size_t i = 0; i < count; i++)
-		if (context_may(s, q, q->route->name, names->name[i], ACTION_PULL))
+		if (context_may(s, q, q->route.name, names->name[i], ACTION_PULL))
 			memmove(names->name[names->count++], names->name[i],
 				sizeof(names->name[i]));
 	return names->count == count;
@@ -74,13 +74,13 @@ int context_find(struct context *s, const struct request *q, find_fn *find, stru
 	AUTO(content_unref) struct content *hint = cache_get(s->cache, span_of(q->uri), &fresh);
 	uint64_t epoch = cache_epoch(s->cache);
 
-	for (size_t i = 0; i < q->repos->count; i++) {
-		int rc = find(s, q->route, q->repos->name[i], hint, out, e);
+	for (size_t i = 0; i < s->repos.count; i++) {
+		int rc = find(s, &q->route, s->repos.name[i], hint, out, e);
 
 		if (rc < 0)
-			return err_ctx(e, "%s", q->repos->name[i]);
+			return err_ctx(e, "%s", s->repos.name[i]);
 		if (rc > 0) {
-			if (q->repos_all)
+			if (s->repos_all)
 				cache_put(s->cache, span_of(q->uri), epoch, *out);
 			return 1;
 		}
@@ -100,9 +100,9 @@ void context_keep_list(
 {
 	AUTO(content_unref) struct content *c = NULL;
 
-	if (!q->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
+	if (!s->repos_all || r->bytes.len > CACHE_CONTENT_MAX)
 		return;
 	c = content_list(buf_span(&r->bytes), reply_get(r, "Content-Type"), reply_get(r, "Link"),
-		q->route->ns);
+		q->route.ns);
 	cache_put(s->cache, span_of(q->uri), epoch, c);
 }

@@ -26,7 +26,11 @@ struct context {
 	bool catalog; /* whether to list repositories */
 	bool tls; /* for the words of a challenge */
 
-	bool waits; /* of the answer at hand: it is known when the check has read this */
+	/* Of the request at hand. */
+	struct candidates
+		repos; /* stored ones that its path may mean, and that the caller may pull */
+	bool repos_all; /* none was left out */
+	bool waits; /* its answer is known when the check has read this: */
 	struct digest wait_for;
 
 	int64_t now_ms; /* when this batch of requests began */

@@ -47,10 +47,10 @@ int get_blob(struct context *s, const struct request *q, struct reply *r, struct
 	int rc = context_find(s, q, find, &c, e);
 
 	if (rc < 0)
-		return err_ctx(e, "blob %s", digest_text(&q->route->digest, text));
+		return err_ctx(e, "blob %s", digest_text(&q->route.digest, text));
 	if (rc == 0)
-		return reply_error(r, 404, "BLOB_UNKNOWN", "%s: no blob %s here", q->route->name,
-			digest_text(&q->route->digest, text));
+		return reply_error(r, 404, "BLOB_UNKNOWN", "%s: no blob %s here", q->route.name,
+			digest_text(&q->route.digest, text));
 	reply_content(r, q, c);
 	return 0;
 }

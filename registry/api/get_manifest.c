@@ -87,11 +87,11 @@ static int name_platform(struct context *s, const struct manifest_info *info,
 static int left_out(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
 	char platform[PLATFORM_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
-	const struct route *route = q->route;
+	const struct route *route = &q->route;
 	struct manifest_info info;
 
-	for (size_t i = 0; i < q->repos->count; i++) {
-		const char *repo = q->repos->name[i];
+	for (size_t i = 0; i < s->repos.count; i++) {
+		const char *repo = s->repos.name[i];
 		int rc = manifest_index_of(s->store, repo, &route->digest, &info, e);
 
 		if (rc < 0 || (rc > 0 && name_platform(s, &info, &route->digest, platform, e) < 0))
@@ -109,7 +109,7 @@ static int left_out(struct context *s, const struct request *q, struct reply *r,
 
 static int unknown(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
-	const struct route *route = q->route;
+	const struct route *route = &q->route;
 	char text[DIGEST_TEXT_SIZE];
 	int rc = *route->tag ? 0 : left_out(s, q, r, e);
 

@@ -22,7 +22,7 @@ int get_token(struct context *s, const struct request *q, struct reply *r, struc
 
 	if (!s->auth)
 		return reply_error(r, 404, "UNSUPPORTED", "no logins here");
-	rc = auth_token(s->auth, q->who, q->route->query, &r->bytes, e);
+	rc = auth_token(s->auth, q->who, q->route.query, &r->bytes, e);
 	if (rc < 0 && e->code == ERR_DENIED) {
 		e->code = ERR_OK;
 		return deny(s, q, r, e->text);

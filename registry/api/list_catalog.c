@@ -72,7 +72,7 @@ int list_catalog(struct context *s, const struct request *q, struct reply *r, st
 {
 	struct page page = { .json = BUF_INIT };
 	AUTO(page_release) struct page *p = &page;
-	unsigned max = page_size(q->route, CATALOG_PAGE, CATALOG_PAGE_MAX);
+	unsigned max = page_size(&q->route, CATALOG_PAGE, CATALOG_PAGE_MAX);
 	struct filter filter = { .context = s, .q = q, .page = p, .size = max, .left = max };
 	char ported[NAME_MAX_BYTES + 1];
 	const char *after;
@@ -81,12 +81,12 @@ int list_catalog(struct context *s, const struct request *q, struct reply *r, st
 		return reply_error(r, 404, "UNSUPPORTED", "this registry does not list itself");
 	if (s->auth && !auth_may_list(s->auth, q->who))
 		return context_deny(s, q, "", ACTION_CATALOG, r);
-	if (stored_last(s, q->route->last, ported, &after, e) < 0 ||
+	if (stored_last(s, q->route.last, ported, &after, e) < 0 ||
 		(max > 0 && read_page(&filter, after, e) < 0))
 		return err_ctx(e, "catalog");
 	buf_str(&r->bytes, "{\"repositories\":[");
 	page_end(p, r);
 	if (filter.more)
-		page_link(r, q->route, "/v2/_catalog", max, p->last);
+		page_link(r, &q->route, "/v2/_catalog", max, p->last);
 	return 0;
 }

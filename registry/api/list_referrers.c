@@ -29,7 +29,7 @@ static void list_release(struct list **l)
 static bool is_wanted(const struct route *route, const char *type)
 {
 	for (unsigned i = 0; i < route->types; i++)
-		if (strcmp(route->type[i], type) == 0)
+		if (strcmp(route_value(route, i), type) == 0)
 			return true;
 	return route->types == 0;
 }
@@ -134,28 +134,27 @@ static int write_page(
 
 int list_referrers_of(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
-	struct list list = { .route = q->route };
+	struct list list = { .route = &q->route };
 	AUTO(list_release) struct list *l = &list;
 	AUTO(buf_release) struct buf json = BUF_INIT;
 	uint64_t epoch = cache_epoch(s->cache);
 
-	for (size_t i = 0; i < q->repos->count; i++) {
+	for (size_t i = 0; i < s->repos.count; i++) {
 		l->left = REFERRERS_MAX + 1;
-		if (list_referrers(s->store, q->repos->name[i], &q->route->digest, gather, l, e) <
-			0)
-			return err_ctx(e, "referrers in %s", q->repos->name[i]);
+		if (list_referrers(s->store, s->repos.name[i], &q->route.digest, gather, l, e) < 0)
+			return err_ctx(e, "referrers in %s", s->repos.name[i]);
 	}
 	if (write_page(s, l, &json, r, e) < 0)
 		return err_ctx(e, "referrers");
 	reply_header(r, "Content-Type", MEDIA_OCI_INDEX);
-	if (q->route->types > 0)
+	if (q->route.types > 0)
 		reply_header(r, "OCI-Filters-Applied", "artifactType");
 	buf_str(&r->bytes,
 		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
 	buf_add(&r->bytes, json.data, json.len);
 	buf_str(&r->bytes, "]}");
 	/* What was filtered needs a header of its own; nothing can be asked for of anything. */
-	if (q->route->types == 0 && json.len > 0)
+	if (q->route.types == 0 && json.len > 0)
 		context_keep_list(s, q, epoch, r);
 	return 0;
 }

@@ -60,18 +60,17 @@ static int page_of_heap(struct heap *h, unsigned max, struct page *p, bool *more
 }
 
 /* The repositories that are there: how many, or -1. */
-static int existing(struct context *s, const struct request *q, const char *names[CANDIDATES_MAX],
-	struct err *e)
+static int existing(struct context *s, const char *names[CANDIDATES_MAX], struct err *e)
 {
 	int count = 0;
 
-	for (size_t i = 0; i < q->repos->count; i++) {
-		int rc = repo_exists(s->store, q->repos->name[i], e);
+	for (size_t i = 0; i < s->repos.count; i++) {
+		int rc = repo_exists(s->store, s->repos.name[i], e);
 
 		if (rc < 0)
 			return -1;
 		if (rc > 0)
-			names[count++] = q->repos->name[i];
+			names[count++] = s->repos.name[i];
 	}
 	return count;
 }
@@ -98,25 +97,25 @@ int list_tags(struct context *s, const struct request *q, struct reply *r, struc
 {
 	struct page page = { .json = BUF_INIT };
 	AUTO(page_release) struct page *p = &page;
-	const char *names[CANDIDATES_MAX], *after = *q->route->last ? q->route->last : NULL;
-	unsigned max = page_size(q->route, TAGS_PAGE_MAX, TAGS_PAGE_MAX);
+	const char *names[CANDIDATES_MAX], *after = *q->route.last ? q->route.last : NULL;
+	unsigned max = page_size(&q->route, TAGS_PAGE_MAX, TAGS_PAGE_MAX);
 	uint64_t epoch = cache_epoch(s->cache);
 	bool more = false;
-	int count = existing(s, q, names, e);
+	int count = existing(s, names, e);
 
 	if (count < 0 || (count > 0 && read_page(s, names, count, after, max, p, &more, e) < 0))
-		return err_ctx(e, "tags of %s", q->route->name);
+		return err_ctx(e, "tags of %s", q->route.name);
 	if (count == 0)
 		return reply_error(
-			r, 404, "NAME_UNKNOWN", "%s is not mirrored here", q->route->name);
+			r, 404, "NAME_UNKNOWN", "%s is not mirrored here", q->route.name);
 	buf_str(&r->bytes, "{\"name\":");
-	json_quote(&r->bytes, q->route->name, false);
+	json_quote(&r->bytes, q->route.name, false);
 	buf_str(&r->bytes, ",\"tags\":[");
 	page_end(p, r);
 	if (more && max > 0) {
-		AUTO(mem_free) char *path = mem_printf("/v2/%s/tags/list", q->route->name);
+		AUTO(mem_free) char *path = mem_printf("/v2/%s/tags/list", q->route.name);
 
-		page_link(r, q->route, path, max, p->last);
+		page_link(r, &q->route, path, max, p->last);
 	}
 	context_keep_list(s, q, epoch, r);
 	return 0;

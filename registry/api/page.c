@@ -78,7 +78,7 @@ void page_link(
 	encode(&link, last);
 	for (unsigned i = 0; i < route->types; i++) {
 		buf_str(&link, "&artifactType=");
-		encode(&link, route->type[i]);
+		encode(&link, route_value(route, i));
 	}
 	if (*route->ns) {
 		buf_str(&link, "&ns=");

@@ -105,9 +105,9 @@ void reply_failure(struct reply *r, const struct err *e)
 	}
 }
 
-void reply_fault(struct reply *r, enum route_fault fault, const struct route *route)
+void reply_fault(struct reply *r, const struct route *route)
 {
-	switch (fault) {
+	switch (route->fault) {
 	case ROUTE_TOO_LONG:
 		reply_error(r, 414, "NAME_INVALID", "the request target is too long");
 		break;

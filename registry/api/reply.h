@@ -51,7 +51,7 @@ void reply_end(struct reply *r, const char *id);
 void reply_failure(struct reply *r, const struct err *e);
 
 /* What was wrong with the target. */
-void reply_fault(struct reply *r, enum route_fault fault, const struct route *route);
+void reply_fault(struct reply *r, const struct route *route);
 
 /* Content found: 200, 304, 206, 416 as the request's conditions and ranges want. */
 void reply_content(struct reply *r, const struct request *q, struct content *content);

@@ -5,7 +5,6 @@
 #ifndef MOAT_REQUEST_H
 #define MOAT_REQUEST_H
 
-#include "registry/access/names.h"
 #include "registry/api/route.h"
 #include "registry/ops/address.h"
 
@@ -27,21 +26,25 @@ enum method {
 struct request {
 	enum method method;
 	const char *uri; /* raw, as it came */
-	const struct route *route;
+	struct route route; /* what the target means: request_route() */
+	bool routed; /* else only the kind is known, and that of an answer from the cache only */
 	const char *range, *if_range, *if_none_match;
 	const char *authorization, *content_type, *content_range, *host;
 	uint64_t length; /* bytes of the body, 0 when there is none; or LENGTH_UNKNOWN */
 	const char *id; /* ours or the client's X-Request-Id, safe in a header and in a log line */
 	const struct address *peer; /* NULL in tests */
 	const struct who *who; /* who asks; NULL where nobody is asked (no auth) */
-
-	enum route_kind kind; /* set by dispatch.c, for counting; ROUTE_NONE before */
-
-	/* Set by dispatch.c for handlers: the stored repositories that the path may mean and that may be
-	 * read by who asks (NULL with what writes); whether none was left out. */
-	const struct candidates *repos;
-	bool repos_all;
 };
+
+/* Parse the target when that was not done yet: an answer from the cache needs no route. Handlers find it done.
+ * q->route is to be released. */
+static inline const struct route *request_route(struct request *q)
+{
+	if (!q->routed)
+		route_parse(&q->route, span_of(q->uri));
+	q->routed = true;
+	return &q->route;
+}
 
 static inline bool request_reads(const struct request *q)
 {

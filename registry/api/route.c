@@ -20,9 +20,23 @@ static int hex_value(char c)
 	return -1;
 }
 
+/* Visible ASCII but for what has no place in a target: \ # " < > (RFC 3986). */
+static const unsigned char allowed[256] = {
+	['!'] = 1, ['$' ... ';'] = 1, ['='] = 1, ['?' ... '['] = 1, [']' ... '~'] = 1
+};
+
 static bool is_target_byte(char c)
 {
-	return c > ' ' && c < 0x7f && c != '\\' && c != '#' && c != '"' && c != '<' && c != '>';
+	return allowed[(unsigned char)c];
+}
+
+static bool is_target(struct span bytes)
+{
+	unsigned char all = 1;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		all &= allowed[(unsigned char)bytes.data[i]];
+	return all;
 }
 
 /* One byte of `in` at *at, decoded; -1 when it is none of a target or an escape that hides one
@@ -47,11 +61,17 @@ static int decode_byte(struct span in, size_t *at, bool slash)
 	return value == '/' && !slash ? -1 : value;
 }
 
-/* Decode into out[size]; the length, or -1 bad bytes, or -2 too long. */
+/* Decode a part of a target that read_target() has looked through; the length, or -1 bad bytes, or -2 too
+ * long. */
 static long decode(struct span in, char *out, size_t size, bool slash)
 {
 	size_t at = 0, len = 0;
 
+	if (in.len < size && !memchr(in.data, '%', in.len)) {
+		memcpy(out, in.data, in.len);
+		out[in.len] = '\0';
+		return (long)in.len;
+	}
 	while (at < in.len) {
 		int c = decode_byte(in, &at, slash);
 
@@ -106,10 +126,9 @@ static enum route_fault set_reference(struct route *r, struct span text)
 /* The last '/' before `end` in path, as an index, or -1. */
 static long slash_before(struct span path, size_t end)
 {
-	while (end > 0)
-		if (path.data[--end] == '/')
-			return (long)end;
-	return -1;
+	const char *slash = memrchr(path.data, '/', end);
+
+	return slash ? slash - path.data : -1;
 }
 
 /* `NAME/KIND/LAST`: cut at the last two slashes. */
@@ -251,20 +270,21 @@ static enum route_fault read_ns(struct route *r, struct span raw)
  * never meant a space: no media type holds one. */
 static enum route_fault read_type(struct route *r, struct span raw)
 {
-	char *type;
+	char type[MEDIA_TYPE_MAX + 1];
 	long len;
 
 	if (r->types == ROUTE_TYPES_MAX)
 		return ROUTE_BAD_QUERY;
-	type = r->type[r->types];
-	len = decode(raw, type, sizeof(r->type[0]), true);
+	len = decode(raw, type, sizeof(type), true);
 	if (len < 0)
 		return ROUTE_BAD_QUERY;
 	for (long i = 0; i < len; i++)
 		if (type[i] == ' ')
 			type[i] = '+';
-	if (len > 0)
+	if (len > 0) {
+		buf_add(&r->values, type, (size_t)len + 1);
 		r->types++;
+	}
 	return ROUTE_OK;
 }
 
@@ -301,15 +321,15 @@ static enum route_fault read_algorithm(struct route *r, struct span raw)
 
 static enum route_fault read_tag(struct route *r, struct span raw)
 {
-	char *tag;
+	char tag[REF_TAG_MAX + 1];
 	long len;
 
 	if (r->tags == ROUTE_TAGS_MAX)
 		return ROUTE_MANY_TAGS;
-	tag = r->tag_list[r->tags];
-	len = decode(raw, tag, sizeof(r->tag_list[0]), false);
+	len = decode(raw, tag, sizeof(tag), false);
 	if (len < 0 || !ref_is_tag((struct span){ tag, (size_t)len }))
 		return ROUTE_BAD_TAG_PARAMETER;
+	buf_add(&r->values, tag, (size_t)len + 1);
 	r->tags++;
 	return ROUTE_OK;
 }
@@ -363,24 +383,29 @@ static enum route_fault read_query(struct route *r, struct span query)
 	return ROUTE_OK;
 }
 
-enum route_fault route_parse(struct route *r, struct span uri)
+/* Back to nothing read. The long fields are not cleared: their first byte says that they are empty. */
+static void begin(struct route *r)
 {
-	struct span path;
-	enum route_fault fault;
-
 	r->kind = ROUTE_NONE;
 	r->name[0] = r->tag[0] = r->ns[0] = r->last[0] = '\0';
 	r->digest.alg = DIGEST_NONE;
 	r->n = PAGE_UNSET;
 	r->types = r->tags = 0;
+	buf_clear(&r->values);
 	r->session[0] = r->from[0] = '\0';
 	r->has_digest = false;
 	r->mount.alg = r->alg = DIGEST_NONE;
+}
+
+static enum route_fault read_target(struct route *r, struct span uri)
+{
+	struct span path;
+	enum route_fault fault;
+
 	if (uri.len > URI_MAX)
 		return ROUTE_TOO_LONG;
-	for (size_t i = 0; i < uri.len; i++)
-		if (!is_target_byte(uri.data[i]))
-			return ROUTE_BAD_TARGET;
+	if (!is_target(uri))
+		return ROUTE_BAD_TARGET;
 	path = span_until(&uri, '?');
 	fault = read_path(r, path);
 	if (fault != ROUTE_OK || r->kind == ROUTE_NONE)
@@ -389,4 +414,31 @@ enum route_fault route_parse(struct route *r, struct span uri)
 	if (r->kind == ROUTE_TOKEN)
 		return ROUTE_OK; /* its parameters are read where they are understood */
 	return read_query(r, uri);
+}
+
+enum route_fault route_parse(struct route *r, struct span uri)
+{
+	begin(r);
+	return r->fault = read_target(r, uri);
+}
+
+void route_release(struct route *r)
+{
+	buf_release(&r->values);
+}
+
+const char *route_value(const struct route *r, unsigned i)
+{
+	const char *value = r->values.data;
+
+	for (; i > 0; i--)
+		value += strlen(value) + 1;
+	return value;
+}
+
+void route_copy(struct route *to, const struct route *from)
+{
+	*to = *from;
+	to->values = (struct buf)BUF_INIT;
+	buf_add(&to->values, from->values.data, from->values.len);
 }

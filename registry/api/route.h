@@ -38,29 +38,6 @@ enum route_kind {
 
 #define PAGE_UNSET (-1)
 
-struct route {
-	enum route_kind kind;
-	char name[REF_REPO_MAX + 1]; /* "" where the route has none */
-	char tag[REF_TAG_MAX + 1]; /* ROUTE_MANIFEST by tag; else "" */
-	struct digest
-		digest; /* manifest by digest, blob, referrers, ?digest= of an upload; else NONE */
-	char ns[REF_HOST_MAX + 1]; /* ?ns=, a valid host; "" when absent */
-	int64_t n; /* ?n=, PAGE_UNSET when absent; never negative otherwise */
-	char last[LAST_MAX + 1]; /* ?last=, "" when absent */
-	unsigned types; /* artifactType parameters */
-	char type[ROUTE_TYPES_MAX][MEDIA_TYPE_MAX + 1];
-
-	/* Of requests that write. */
-	char session[SESSION_ID_SIZE]; /* ROUTE_UPLOAD; "" when it can not be one of ours */
-	bool has_digest; /* ?digest= was there, good or not */
-	struct digest mount; /* ?mount=, DIGEST_NONE when absent or not readable */
-	char from[REF_REPO_MAX + 1]; /* ?from=, "" when absent or no name */
-	enum digest_alg alg; /* ?digest-algorithm=, DIGEST_NONE when absent */
-	unsigned tags; /* ?tag= of a manifest */
-	char tag_list[ROUTE_TAGS_MAX][REF_TAG_MAX + 1];
-	struct span query; /* raw; borrowed from the target */
-};
-
 /* What is wrong with a target, as the error codes of the spec. */
 enum route_fault {
 	ROUTE_OK,
@@ -75,8 +52,41 @@ enum route_fault {
 	ROUTE_MANY_TAGS
 };
 
-/* Read `uri`. On a fault r->kind may be known (to choose the words of the answer), the rest is
- * not to be used. */
-MUST enum route_fault route_parse(struct route *r, struct span uri);
+struct route {
+	enum route_fault fault; /* not ROUTE_OK: kind may be known, the rest is not to be used */
+	enum route_kind kind;
+	char name[REF_REPO_MAX + 1]; /* "" where the route has none */
+	char tag[REF_TAG_MAX + 1]; /* ROUTE_MANIFEST by tag; else "" */
+	struct digest
+		digest; /* manifest by digest, blob, referrers, ?digest= of an upload; else NONE */
+	char ns[REF_HOST_MAX + 1]; /* ?ns=, a valid host; "" when absent */
+	int64_t n; /* ?n=, PAGE_UNSET when absent; never negative otherwise */
+	char last[LAST_MAX + 1]; /* ?last=, "" when absent */
+
+	/* Of requests that write. */
+	char session[SESSION_ID_SIZE]; /* ROUTE_UPLOAD; "" when it can not be one of ours */
+	bool has_digest; /* ?digest= was there, good or not */
+	struct digest mount; /* ?mount=, DIGEST_NONE when absent or not readable */
+	char from[REF_REPO_MAX + 1]; /* ?from=, "" when absent or no name */
+	enum digest_alg alg; /* ?digest-algorithm=, DIGEST_NONE when absent */
+	struct span query; /* raw; borrowed from the target */
+
+	/* Of a parameter that may come several times: ?artifactType= of referrers, ?tag= of a manifest. */
+	unsigned types, tags;
+	struct buf values; /* each ends in a NUL: route_value() */
+};
+#define ROUTE_INIT                                                                                 \
+	{                                                                                          \
+		.values = BUF_INIT                                                                 \
+	}
+
+/* Read `uri`, whatever was read before. Returns r->fault. */
+enum route_fault route_parse(struct route *r, struct span uri);
+void route_release(struct route *r); /* for AUTO too; r can be used again */
+
+/* The value number `i`, below types or tags. */
+const char *route_value(const struct route *r, unsigned i);
+/* A copy of its own, but for the query. */
+void route_copy(struct route *to, const struct route *from);
 
 #endif

@@ -131,6 +131,7 @@ static void fill_request(struct conn *c, const struct framing *f)
 	c->expects = f->expects;
 	c->request = (struct request){ .method = c->request.method,
 		.uri = c->uri.data,
+		.route = ROUTE_INIT,
 		.range = f->range,
 		.if_range = f->if_range,
 		.if_none_match = f->if_none_match,
@@ -283,7 +284,7 @@ static void begin_push(struct conn *c)
 	struct err e;
 
 	dispatch_write(&c->loop->dispatch, &c->request, &waker, &c->push, &c->reply, &e);
-	c->route = c->request.kind;
+	c->route = c->request.route.kind;
 	if (e.code != ERR_OK)
 		log_failure(c, &e);
 	if (!c->push)
@@ -400,7 +401,7 @@ static bool answer_reading(struct conn *c)
 	struct err e;
 
 	dispatch_read(&c->loop->dispatch, &c->request, &c->reply, &e);
-	c->route = c->request.kind;
+	c->route = c->request.route.kind;
 	if (c->loop->dispatch.context.waits && !c->was_checked) {
 		wait_for_check(c);
 		return false;
@@ -475,8 +476,10 @@ void exchange_flush_log(struct loop *l)
 	buf_clear(&l->lines);
 }
 
-static const char *action_name(const struct request *q, const struct route *route)
+static const char *action_name(const struct request *q)
 {
+	const struct route *route = &q->route;
+
 	if (route->kind == ROUTE_CATALOG)
 		return "catalog";
 	if (route->kind == ROUTE_BASE || route->kind == ROUTE_TOKEN)
@@ -493,7 +496,7 @@ static void audit(struct conn *c)
 	bool denied = c->status == 403 || (c->status == 401 && c->request.authorization);
 	AUTO(buf_release) struct buf line = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE] = "";
-	struct route route;
+	const struct route *route;
 	struct audit_entry entry = {
 		.peer = &c->peer, .id = c->request.id, .user = c->who.name, .status = c->status
 	};
@@ -501,13 +504,12 @@ static void audit(struct conn *c)
 	if (!config->audit || (request_reads(&c->request) && !denied) ||
 		(c->status == 401 && !denied))
 		return;
-	if (route_parse(&route, span_of(c->uri.data)) != ROUTE_OK)
-		route.name[0] = '\0';
-	if (route.digest.alg)
-		digest_text(&route.digest, digest);
-	entry.action = action_name(&c->request, &route);
-	entry.repo = route.name;
-	entry.reference = *route.tag ? route.tag : *digest ? digest : route.session;
+	route = request_route(&c->request);
+	if (route->digest.alg)
+		digest_text(&route->digest, digest);
+	entry.action = action_name(&c->request);
+	entry.repo = route->fault == ROUTE_OK ? route->name : "";
+	entry.reference = *route->tag ? route->tag : *digest ? digest : route->session;
 	audit_add(&line, config->format, &entry);
 	log_file_write(config->audit, buf_span(&line));
 }
@@ -539,6 +541,7 @@ void exchange_completed(
 	content_unref(&c->held);
 	reply_release(&c->reply);
 	reply_init(&c->reply);
+	route_release(&c->request.route);
 	who_release(&c->who);
 	conn_enter(c, PHASE_IDLE);
 }

@@ -9,17 +9,17 @@ static int begin(struct push *p, enum change_kind kind)
 {
 	p->commit.change = (struct change){ .kind = kind,
 		.repo = p->repo,
-		.digest = p->route.digest,
+		.digest = p->request.route.digest,
 		.tags = p->tags,
 		.tag_count = kind == CHANGE_UNTAG };
-	p->tags[0] = p->route.tag;
+	p->tags[0] = p->request.route.tag;
 	return 0;
 }
 
 static int begin_manifest(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
 	(void)s, (void)step, (void)e;
-	return begin(p, *p->route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
+	return begin(p, *p->request.route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
 }
 
 static int begin_blob(struct context *s, struct push *p, enum push_step *step, struct err *e)

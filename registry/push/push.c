@@ -34,6 +34,7 @@ static void destroy(struct push *p)
 	free(p->from);
 	manifest_release(&p->manifest);
 	reply_release(&p->reply);
+	route_release(&p->request.route);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -333,8 +334,8 @@ struct push *push_new(struct context *s, struct push_service *shared, const stru
 	p->handler = handler;
 	p->shared = shared;
 	p->request = *q;
-	p->route = *q->route;
-	p->request.route = &p->route;
+	route_copy(&p->request.route, &q->route);
+	p->repos_all = s->repos_all;
 	snprintf(p->who, sizeof(p->who), "%s", q->who ? q->who->name : "");
 	snprintf(p->repo, sizeof(p->repo), "%s", repo);
 	p->aliases = *aliases;
@@ -370,7 +371,7 @@ void push_rewind(struct push *p)
 void push_session_headers(struct push *p, uint64_t offset)
 {
 	AUTO(mem_free)
-	char *location = mem_printf("/v2/%s/blobs/uploads/%s", p->route.name, p->session);
+	char *location = mem_printf("/v2/%s/blobs/uploads/%s", p->request.route.name, p->session);
 	char range[32];
 
 	snprintf(range, sizeof(range), "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
@@ -398,8 +399,7 @@ void push_refused(struct push *p, const char *absent_code, const struct err *e)
 	switch (e->code) {
 	case ERR_DENIED:
 		/* Whose set it is, is for those who may read there. */
-		reply_error(r, 403, "DENIED", "%s",
-			p->request.repos_all ? e->text : "it belongs to a set");
+		reply_error(r, 403, "DENIED", "%s", p->repos_all ? e->text : "it belongs to a set");
 		break;
 	case ERR_ABSENT:
 		reply_error(r, 404, absent_code, "%s", e->text);

@@ -81,8 +81,9 @@ struct chunk {
 struct push {
 	const struct push_handler *handler;
 	struct push_service *shared;
-	struct request request; /* its text lives until the reply is sent */
-	struct route route;
+	struct request
+		request; /* its text lives until the reply is sent, its route as long as this */
+	bool repos_all; /* the caller may pull each repository that the path may mean */
 	char who[UPLOAD_WHO_MAX + 1];
 	char repo[NAME_MAX_BYTES + 1]; /* the target, as the store names it */
 	struct candidates aliases; /* every stored name that the path may mean */

@@ -25,7 +25,7 @@ static int begin(struct context *s, struct push *p, enum push_step *step, struct
 	int rc = 1;
 
 	p->want = BODY_MEMORY;
-	if (*p->route.tag && p->route.tags > 0)
+	if (*p->request.route.tag && p->request.route.tags > 0)
 		rc = reply_error(
 			&p->reply, 400, "UNSUPPORTED", "tag parameters go with a push by digest");
 	else if (more > MANIFEST_MAX)
@@ -51,7 +51,7 @@ static char *media_type(const char *content_type)
 /* The digest of what came; 1, or 0 and the reply when another one was announced. */
 static int compute_digest(struct push *p, struct digest *d)
 {
-	const struct digest *want = &p->route.digest;
+	const struct digest *want = &p->request.route.digest;
 	char text[DIGEST_TEXT_SIZE];
 
 	digest_of(d, want->alg ? want->alg : DIGEST_SHA256, buf_span(&p->body));
@@ -85,10 +85,10 @@ static void describe(struct push *p, const struct digest *d)
 {
 	size_t tags = 0;
 
-	if (*p->route.tag)
-		p->tags[tags++] = p->route.tag;
-	for (unsigned i = 0; i < p->route.tags; i++)
-		p->tags[tags++] = p->route.tag_list[i];
+	if (*p->request.route.tag)
+		p->tags[tags++] = p->request.route.tag;
+	for (unsigned i = 0; i < p->request.route.tags; i++)
+		p->tags[tags++] = route_value(&p->request.route, i);
 	for (size_t i = 0; i < p->aliases.count; i++)
 		p->names[i] = p->aliases.name[i];
 	p->commit.change = (struct change){ .kind = CHANGE_MANIFEST,
@@ -134,15 +134,15 @@ static int done(struct push *p, struct err *e)
 		return 0;
 	}
 	location = mem_printf(
-		"/v2/%s/manifests/%s", p->route.name, digest_text(&change->digest, text));
+		"/v2/%s/manifests/%s", p->request.route.name, digest_text(&change->digest, text));
 	p->reply.status = 201;
 	reply_header(&p->reply, "Location", location);
 	reply_header(&p->reply, "Docker-Content-Digest", text);
 	if (p->manifest.has_subject)
 		reply_header(&p->reply, "OCI-Subject",
 			digest_text(&p->manifest.subject.digest, subject));
-	for (unsigned i = 0; i < p->route.tags; i++)
-		reply_header(&p->reply, "OCI-Tag", p->route.tag_list[i]);
+	for (unsigned i = 0; i < p->request.route.tags; i++)
+		reply_header(&p->reply, "OCI-Tag", route_value(&p->request.route, i));
 	return 0;
 }
 

@@ -7,7 +7,7 @@ int upload_created(struct push *p, const struct digest *d)
 {
 	char text[DIGEST_TEXT_SIZE];
 	AUTO(mem_free)
-	char *location = mem_printf("/v2/%s/blobs/%s", p->route.name, digest_text(d, text));
+	char *location = mem_printf("/v2/%s/blobs/%s", p->request.route.name, digest_text(d, text));
 
 	p->reply.status = 201;
 	reply_header(&p->reply, "Location", location);
@@ -52,13 +52,13 @@ static int need_writer(struct push *p, struct err *e)
 {
 	if (p->upload->writer)
 		return 0;
-	return blob_begin_unnamed(
-		committer_store(p->shared->committer), p->route.digest.alg, &p->upload->writer, e);
+	return blob_begin_unnamed(committer_store(p->shared->committer),
+		p->request.route.digest.alg, &p->upload->writer, e);
 }
 
 int upload_seal(struct push *p, enum push_step *step, struct err *e)
 {
-	const struct digest *digest = &p->route.digest;
+	const struct digest *digest = &p->request.route.digest;
 
 	if (need_writer(p, e) < 0)
 		return -1;

@@ -16,10 +16,10 @@ static uint64_t offset_of(const struct upload *up)
 /* UPLOADS_OK with the session taken; else the reply says why not, but for UPLOADS_ENDED. */
 static enum uploads_answer take(struct push *p, struct digest *ended)
 {
-	enum uploads_answer answer = uploads_take(p->shared->uploads, p->route.session, p->repo,
-		p->who, p->now_ms, &p->upload, ended);
+	enum uploads_answer answer = uploads_take(p->shared->uploads, p->request.route.session,
+		p->repo, p->who, p->now_ms, &p->upload, ended);
 
-	snprintf(p->session, sizeof(p->session), "%s", p->route.session);
+	snprintf(p->session, sizeof(p->session), "%s", p->request.route.session);
 	switch (answer) {
 	case UPLOADS_OK:
 		p->upload->offset = offset_of(p->upload);
@@ -169,13 +169,13 @@ static int begin_patch(struct context *s, struct push *p, enum push_step *step, 
 static int again(struct context *s, struct push *p, struct err *e)
 {
 	uint64_t size;
-	int rc = repo_has_blob(s->store, p->repo, &p->route.digest, &size, e);
+	int rc = repo_has_blob(s->store, p->repo, &p->request.route.digest, &size, e);
 
 	if (rc <= 0)
 		return rc;
 	reply_release(&p->reply);
 	reply_init(&p->reply);
-	return upload_created(p, &p->route.digest);
+	return upload_created(p, &p->request.route.digest);
 }
 
 static int begin_put(struct context *s, struct push *p, enum push_step *step, struct err *e)
@@ -183,14 +183,14 @@ static int begin_put(struct context *s, struct push *p, enum push_step *step, st
 	struct digest ended;
 	enum uploads_answer answer;
 
-	if (!p->route.digest.alg) {
+	if (!p->request.route.digest.alg) {
 		*step = PUSH_ANSWERED;
 		return reply_error(&p->reply, 400, "DIGEST_INVALID",
-			p->route.has_digest ? "digest: not a digest"
-					    : "the digest parameter is missing");
+			p->request.route.has_digest ? "digest: not a digest"
+						    : "the digest parameter is missing");
 	}
 	answer = take(p, &ended);
-	if (answer == UPLOADS_ENDED && digest_eq(&ended, &p->route.digest)) {
+	if (answer == UPLOADS_ENDED && digest_eq(&ended, &p->request.route.digest)) {
 		*step = PUSH_ANSWERED;
 		return again(s, p, e);
 	}

@@ -37,21 +37,21 @@ static int find_source(
 	uint64_t size;
 	int rc = 0;
 
-	if (context_may(s, &p->request, p->route.name, p->repo, ACTION_PULL))
-		rc = repo_has_blob(s->store, p->repo, &p->route.mount, &size, e);
+	if (context_may(s, &p->request, p->request.route.name, p->repo, ACTION_PULL))
+		rc = repo_has_blob(s->store, p->repo, &p->request.route.mount, &size, e);
 	if (rc != 0) {
 		snprintf(repo, NAME_MAX_BYTES + 1, "%s", p->repo);
 		return rc;
 	}
-	if (!*p->route.from) {
-		rc = repos_with_blob(s->store, &p->route.mount, first_readable, &src, e);
+	if (!*p->request.route.from) {
+		rc = repos_with_blob(s->store, &p->request.route.mount, first_readable, &src, e);
 		return rc;
 	}
-	names_find(s->names, p->route.from, "", &names);
+	names_find(s->names, p->request.route.from, "", &names);
 	for (size_t i = 0; i < names.count && rc == 0; i++) {
-		if (!context_may(s, &p->request, p->route.from, names.name[i], ACTION_PULL))
+		if (!context_may(s, &p->request, p->request.route.from, names.name[i], ACTION_PULL))
 			continue;
-		rc = repo_has_blob(s->store, names.name[i], &p->route.mount, &size, e);
+		rc = repo_has_blob(s->store, names.name[i], &p->request.route.mount, &size, e);
 		if (rc > 0)
 			snprintf(repo, NAME_MAX_BYTES + 1, "%s", names.name[i]);
 	}
@@ -69,7 +69,7 @@ static void too_many(struct push *p)
 /* 1 with a session taken; 0 and the reply says why not. */
 static int open_session(struct push *p, struct store *s, struct err *e)
 {
-	const struct route *route = &p->route;
+	const struct route *route = &p->request.route;
 	enum digest_alg alg = route->alg ? route->alg : DIGEST_SHA256;
 	uint64_t more = p->request.length == LENGTH_UNKNOWN ? 0 : p->request.length;
 	struct upload *gone = NULL;
@@ -119,7 +119,7 @@ static int begin_whole(struct context *s, struct push *p, enum push_step *step, 
 {
 	int rc;
 
-	if (!p->route.digest.alg) {
+	if (!p->request.route.digest.alg) {
 		*step = PUSH_ANSWERED;
 		return reply_error(&p->reply, 400, "DIGEST_INVALID", "digest: not a digest");
 	}
@@ -141,17 +141,18 @@ static int begin_mount(struct context *s, struct push *p, enum push_step *step, 
 		return -1;
 	if (rc == 0)
 		return begin_session(s, p, step, e);
-	p->commit.change = (struct change){
-		.kind = CHANGE_MOUNT, .repo = p->repo, .digest = p->route.mount, .from = p->from
-	};
+	p->commit.change = (struct change){ .kind = CHANGE_MOUNT,
+		.repo = p->repo,
+		.digest = p->request.route.mount,
+		.from = p->from };
 	return 0;
 }
 
 static int begin(struct context *s, struct push *p, enum push_step *step, struct err *e)
 {
-	if (p->route.mount.alg)
+	if (p->request.route.mount.alg)
 		return begin_mount(s, p, step, e);
-	if (p->route.has_digest)
+	if (p->request.route.has_digest)
 		return begin_whole(s, p, step, e);
 	return begin_session(s, p, step, e);
 }
@@ -161,8 +162,8 @@ static bool wants_session(const struct push *p)
 {
 	struct digest empty;
 
-	digest_of(&empty, p->route.digest.alg, (struct span){ "", 0 });
-	return p->received == 0 && !digest_eq(&empty, &p->route.digest);
+	digest_of(&empty, p->request.route.digest.alg, (struct span){ "", 0 });
+	return p->received == 0 && !digest_eq(&empty, &p->request.route.digest);
 }
 
 static int run(struct push *p, enum push_step *step, struct err *e)

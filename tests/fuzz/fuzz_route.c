@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct names names = NAMES_INIT;
 	struct candidates found;
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	if (route_parse(&r, input(data, size)) != ROUTE_OK)
 		return 0;
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(strlen(r.session) == 0 || strlen(r.session) == SESSION_ID_SIZE - 1);
 	must(r.tags <= ROUTE_TAGS_MAX);
 	for (unsigned i = 0; i < r.tags; i++)
-		must(ref_is_tag(span_of(r.tag_list[i])));
+		must(ref_is_tag(span_of(route_value(&r, i))));
 	if (*r.name == '\0')
 		return 0;
 	memcpy(names.fallback, "docker.io", sizeof("docker.io"));

@@ -103,6 +103,7 @@ unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)
 {
 	struct request q = { .method = a.method,
 		.uri = f->uri,
+		.route = ROUTE_INIT,
 		.id = "id",
 		.host = "registry.local",
 		.content_type = a.content_type,
@@ -123,6 +124,7 @@ unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)
 	else
 		write_request(f, &q, a.body, a.leave);
 	reply_end(&f->reply, "id");
+	route_release(&q.route);
 	return f->reply.status;
 }
 

@@ -355,9 +355,11 @@ static void get_token__answers_a_token_with_basic(void **state)
 {
 	struct fixture *f = *state;
 	struct context context = { .auth = f->auth };
-	struct route route = { .kind = ROUTE_TOKEN,
-		.query = span_of("scope=repository:team/app:push") };
-	struct request q = { .method = METHOD_GET, .route = &route, .who = &f->who, .host = "h" };
+	struct request q = { .method = METHOD_GET,
+		.route = { .kind = ROUTE_TOKEN,
+			.query = span_of("scope=repository:team/app:push") },
+		.who = &f->who,
+		.host = "h" };
 	AUTO(mem_free) char *narrow = NULL;
 	AUTO(reply_release) struct reply r;
 	struct err e = ERR_INIT;

@@ -46,6 +46,7 @@ static int setup(void **state)
 		.draining = &f->draining,
 		.catalog = true };
 	f->tick_ms = 1;
+	f->request.route = (struct route)ROUTE_INIT;
 	reply_init(&f->reply);
 	*state = f;
 	return 0;
@@ -57,6 +58,7 @@ static int teardown(void **state)
 	void *sandbox = f->sb;
 
 	reply_release(&f->reply);
+	route_release(&f->request.route);
 	cache_free(&f->dispatch.context.cache);
 	store_close(&f->dispatch.context.store);
 	store_close(&f->writer);
@@ -78,6 +80,7 @@ static unsigned ask(struct fixture *f, const char *fmt, ...)
 	reply_release(&f->reply);
 	reply_init(&f->reply);
 	f->request.uri = f->uri;
+	f->request.routed = false;
 	f->request.id = "id";
 	dispatch_refresh(&f->dispatch, f->now_ms += f->tick_ms);
 	if (request_reads(&f->request)) {
@@ -509,6 +512,7 @@ static void readyz__says_so_when_draining(void **state)
 
 	f->draining = true;
 	f->request.uri = "/readyz";
+	f->request.routed = false;
 	dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	assert_int_equal(f->reply.status, 503);
 }
@@ -524,6 +528,7 @@ static void readyz__says_so_when_the_database_is_old(void **state)
 
 	sandbox_write(sandbox_path(f->sb, "store/index.json"), newer, strlen(newer));
 	f->request.uri = "/readyz";
+	f->request.routed = false;
 	dispatch_read(&f->dispatch, &f->request, &f->reply, &e);
 	assert_int_equal(f->reply.status, 503);
 	assert_true(body_has(f, "older than index.json"));

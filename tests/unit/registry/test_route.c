@@ -61,7 +61,7 @@ static const struct {
 
 static void route_parse__knows_the_api(void **state)
 {
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -126,7 +126,7 @@ static const struct {
 
 static void route_parse__names_the_fault(void **state)
 {
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -139,7 +139,7 @@ static void route_parse__names_the_fault(void **state)
 
 static void route_parse__reads_the_query(void **state)
 {
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	(void)state;
 	assert_int_equal(route_parse(&r, span_of("/v2/a/tags/list?n=10&last=1.2&ns=localhost:5001"
@@ -157,16 +157,16 @@ static void route_parse__reads_the_query(void **state)
 
 static void route_parse__several_artifact_types(void **state)
 {
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 	char uri[2048] = "/v2/a/referrers/" D "?artifactType=application/a%2Bjson"
 			 "&artifactType=application/b+json&artifactType=application/c%20json";
 
 	(void)state;
 	assert_int_equal(route_parse(&r, span_of(uri)), ROUTE_OK);
 	assert_int_equal(r.types, 3);
-	assert_string_equal(r.type[0], "application/a+json");
-	assert_string_equal(r.type[1], "application/b+json");
-	assert_string_equal(r.type[2], "application/c+json");
+	assert_string_equal(route_value(&r, 0), "application/a+json");
+	assert_string_equal(route_value(&r, 1), "application/b+json");
+	assert_string_equal(route_value(&r, 2), "application/c+json");
 	for (int i = 0; i < ROUTE_TYPES_MAX; i++) {
 		size_t at = strlen(uri);
 
@@ -178,7 +178,7 @@ static void route_parse__several_artifact_types(void **state)
 static void route_parse__long_target(void **state)
 {
 	char uri[URI_MAX + 2];
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	(void)state;
 	memset(uri, 'a', sizeof(uri));
@@ -193,7 +193,7 @@ static void route_parse__ns_has_one_spelling(void **state)
 		const char *query, *ns;
 	} cases[] = { { "GHCR.io", "ghcr.io" }, { "registry-1.docker.io", "docker.io" },
 		{ "LocalHost%3A5001", "localhost:5001" } };
-	struct route r;
+	AUTO(route_release) struct route r = ROUTE_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

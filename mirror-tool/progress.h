@@ -41,6 +41,8 @@ void progress_line(struct progress *p, const char *text);
 void progress_warn(struct progress *p, const char *text); /* a warning: also with --quiet */
 void progress_end(struct progress *p); /* takes the bar away */
 
+/* --- progress_text.c --------------------------------------------------------------------------- */
+
 /* The text of a state, without the bar: "pull: 3 of 12 images, 1.2 GiB of 3.4 GiB, 43.1 MiB/s,
  * 35%, 52s left". elapsed_ms 0: no rate; the time left comes after five seconds. Pure. */
 void progress_text(struct buf *out, const struct progress *p, const struct progress_state *s,

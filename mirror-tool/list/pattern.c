@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* --- globs ------------------------------------------------------------------------------- */
@@ -87,161 +88,6 @@ static int glob_check(const char *text, struct err *e)
 	return 0;
 }
 
-/* --- versions ---------------------------------------------------------------------------- */
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* One number without leading zeros; moves *p behind it. */
-static bool number_parse(const char **p, uint64_t *out)
-{
-	const char *at = *p;
-	uint64_t n = 0;
-
-	if (!is_digit(*at) || (at[0] == '0' && is_digit(at[1])))
-		return false;
-	for (; is_digit(*at); at++) {
-		if (n > (UINT64_MAX - 9) / 10)
-			return false;
-		n = n * 10 + (uint64_t)(*at - '0');
-	}
-	*p = at;
-	*out = n;
-	return true;
-}
-
-/* Dot-separated identifiers of [0-9A-Za-z-], none empty, numbers without leading zeros. */
-static bool pre_is_valid(const char *pre)
-{
-	const char *start = pre;
-	bool digits = true;
-
-	for (const char *p = pre;; p++) {
-		bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '-';
-
-		if (letter) {
-			digits = false;
-		} else if (!is_digit(*p)) {
-			if (p == start || (digits && *start == '0' && p - start > 1))
-				return false;
-			if (!*p)
-				return true;
-			if (*p != '.')
-				return false;
-			start = p + 1;
-			digits = true;
-		}
-	}
-}
-
-/* Build metadata: identifiers as of a pre-release, but numbers may begin with zeros. */
-static bool build_is_valid(const char *build)
-{
-	for (const char *p = build;; p++) {
-		bool end = !*p || *p == '.';
-
-		if (end && (p == build || p[-1] == '.'))
-			return false;
-		if (!*p)
-			return true;
-		if (!end && !is_digit(*p) && *p != '-' && !(*p >= 'a' && *p <= 'z') &&
-			!(*p >= 'A' && *p <= 'Z'))
-			return false;
-	}
-}
-
-/* [v]MAJOR[.MINOR[.PATCH[-PRE]]]; returns how many numbers were there, 0 when it is none. */
-static unsigned core_parts(struct version *v, const char *text)
-{
-	const char *p = text;
-	unsigned count = 0;
-
-	*v = (struct version){ .pre = "" };
-	if (*p == 'v')
-		p++;
-	while (count < 3) {
-		if (!number_parse(&p, &v->number[count]))
-			return 0;
-		count++;
-		if (*p != '.' || count == 3)
-			break;
-		p++;
-	}
-	if (!*p)
-		return count;
-	if (*p != '-' || count != 3 || strlen(p + 1) >= sizeof(v->pre) || !pre_is_valid(p + 1))
-		return 0;
-	memcpy(v->pre, p + 1, strlen(p + 1) + 1);
-	return count;
-}
-
-/* The same, and behind a complete one build metadata, which orders nothing: `+BUILD`, or `_BUILD` as helm
- * writes it into tags, which have no plus. */
-static unsigned version_parts(struct version *v, const char *text)
-{
-	size_t len = strcspn(text, "+_");
-	char core[PATTERN_TEXT_MAX + 1];
-	unsigned count;
-
-	if (!text[len] || len > PATTERN_TEXT_MAX)
-		return core_parts(v, text);
-	memcpy(core, text, len);
-	core[len] = '\0';
-	count = core_parts(v, core);
-	return count == 3 && build_is_valid(text + len + 1) ? 3 : 0;
-}
-
-bool version_parse(struct version *v, const char *text)
-{
-	return version_parts(v, text) == 3;
-}
-
-/* One identifier against another: numbers before words, numbers by value. */
-static int pre_part_cmp(struct span a, struct span b)
-{
-	size_t shorter = a.len < b.len ? a.len : b.len;
-	bool a_word = false, b_word = false;
-	int order;
-
-	for (size_t i = 0; i < a.len; i++)
-		a_word |= !is_digit(a.data[i]);
-	for (size_t i = 0; i < b.len; i++)
-		b_word |= !is_digit(b.data[i]);
-	if (a_word != b_word)
-		return a_word ? 1 : -1;
-	if (!a_word && a.len != b.len)
-		return a.len < b.len ? -1 : 1;
-	order = memcmp(a.data, b.data, shorter);
-	if (order)
-		return order;
-	return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
-}
-
-static int pre_cmp(const char *a, const char *b)
-{
-	struct span left = span_of(a), right = span_of(b);
-
-	if (!*a || !*b)
-		return !*a - !*b;
-	while (left.len && right.len) {
-		int order = pre_part_cmp(span_until(&left, '.'), span_until(&right, '.'));
-
-		if (order)
-			return order;
-	}
-	return left.len ? 1 : right.len ? -1 : 0;
-}
-
-int version_cmp(const struct version *a, const struct version *b)
-{
-	for (unsigned i = 0; i < 3; i++)
-		if (a->number[i] != b->number[i])
-			return a->number[i] < b->number[i] ? -1 : 1;
-	return pre_cmp(a->pre, b->pre);
-}
-
 /* --- ranges ------------------------------------------------------------------------------ */
 
 static int term_add(struct pattern *p, enum pattern_op op, unsigned alternative,
@@ -250,8 +96,7 @@ static int term_add(struct pattern *p, enum pattern_op op, unsigned alternative,
 	if (p->count == PATTERN_TERMS_MAX)
 		return err_set(e, ERR_INPUT, "range \"%s\": more than %d comparators", p->text,
 			PATTERN_TERMS_MAX);
-	p->terms = mem_grow(p->terms, p->count + 1, sizeof(*p->terms));
-	p->terms[p->count++] = (struct pattern_term){
+	*VEC_PUSH(p->terms, p->count) = (struct pattern_term){
 		.op = op,
 		.alternative = alternative,
 		.allows_pre = v->pre[0] != 0,

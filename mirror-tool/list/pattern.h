@@ -19,21 +19,13 @@
 #ifndef MOAT_PATTERN_H
 #define MOAT_PATTERN_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "storage/base/buf.h"
+#include "mirror-tool/list/version.h"
 #include "storage/base/err.h"
 
-#define PATTERN_TEXT_MAX 255
+#define PATTERN_TEXT_MAX VERSION_TEXT_MAX
 #define PATTERN_TERMS_MAX 32
 
 enum pattern_kind { PATTERN_GLOB, PATTERN_RANGE };
-
-struct version {
-	uint64_t number[3]; /* major, minor, patch */
-	char pre[PATTERN_TEXT_MAX + 1]; /* "rc.1"; "" when none */
-};
 
 enum pattern_op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE };
 
@@ -63,9 +55,5 @@ MUST int pattern_parse(struct pattern *p, struct span text, struct err *e);
 void pattern_release(struct pattern *p);
 
 bool pattern_match(const struct pattern *p, const char *tag);
-
-/* A complete version, as a range would match it. */
-bool version_parse(struct version *v, const char *text);
-int version_cmp(const struct version *a, const struct version *b); /* semver.org, item 11 */
 
 #endif

@@ -14,6 +14,7 @@
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define LOGIN_FILE "/proc/self/loginuid"
@@ -40,12 +41,12 @@ static char *login_name(void)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	struct err e = ERR_INIT;
-	uid_t uid;
+	uint64_t uid;
 
-	if (fs_read_file(AT_FDCWD, LOGIN_FILE, 32, &text, &e) <= 0)
+	if (fs_read_file(AT_FDCWD, LOGIN_FILE, 32, &text, &e) <= 0 ||
+		!number_parse(buf_span(&text), LOGIN_NONE, &uid) || uid == LOGIN_NONE)
 		return mem_strdup("");
-	uid = (uid_t)strtoul(text.data, NULL, 10);
-	return uid == LOGIN_NONE ? mem_strdup("") : user_name(uid);
+	return user_name((uid_t)uid);
 }
 
 static char *join_paths(const char *const *paths, size_t count)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 void choice_release(struct choice *c)
@@ -17,17 +18,19 @@ void choice_release(struct choice *c)
 
 int choice_read(struct choice *c, const char *const texts[], size_t count, struct err *e)
 {
-	c->items = mem_alloc(count * sizeof(*c->items));
-	for (; c->count < count; c->count++)
-		if (ref_parse(&c->items[c->count], span_of(texts[c->count]), e) < 0)
-			return err_ctx(e, "%s", texts[c->count]);
+	for (size_t i = 0; i < count; i++) {
+		struct ref ref;
+
+		if (ref_parse(&ref, span_of(texts[i]), e) < 0)
+			return err_ctx(e, "%s", texts[i]);
+		choice_add(c, &ref);
+	}
 	return 0;
 }
 
 void choice_add(struct choice *c, const struct ref *ref)
 {
-	c->items = mem_grow(c->items, c->count + 1, sizeof(*c->items));
-	c->items[c->count++] = *ref;
+	*VEC_PUSH(c->items, c->count) = *ref;
 }
 
 static bool same_name(const struct ref *a, const struct ref *b)

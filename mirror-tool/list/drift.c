@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 const char *drift_name(enum drift_kind kind)
@@ -28,8 +29,7 @@ const char *drift_name(enum drift_kind kind)
 static void add(
 	struct drifts *d, enum drift_kind kind, const char *ref, const char *from, const char *to)
 {
-	d->items = mem_grow(d->items, d->count + 1, sizeof(*d->items));
-	d->items[d->count++] = (struct drift){
+	*VEC_PUSH(d->items, d->count) = (struct drift){
 		.kind = kind,
 		.ref = mem_strdup(ref),
 		.from = mem_strdup(from),

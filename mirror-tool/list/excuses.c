@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 static const char *const names[] = {
@@ -30,9 +31,7 @@ void excuses_add(struct excuses *x, enum excuse_kind kind, const struct digest *
 {
 	if (excuses_has(x, kind, d))
 		return;
-	if ((x->count & (x->count - 1)) == 0)
-		x->items = mem_grow(x->items, x->count ? x->count * 2 : 1, sizeof(*x->items));
-	x->items[x->count++] = (struct excuse){ kind, *d, mem_strdup(why) };
+	*VEC_PUSH(x->items, x->count) = (struct excuse){ kind, *d, mem_strdup(why) };
 }
 
 static int excuse_cmp(const void *a, const void *b)
@@ -132,9 +131,7 @@ void skips_add(struct skips *s, const char *ref, const char *why)
 {
 	if (skips_find(s, ref))
 		return;
-	if ((s->count & (s->count - 1)) == 0)
-		s->items = mem_grow(s->items, s->count ? s->count * 2 : 1, sizeof(*s->items));
-	s->items[s->count++] = (struct skip){ mem_strdup(ref), mem_strdup(why) };
+	*VEC_PUSH(s->items, s->count) = (struct skip){ mem_strdup(ref), mem_strdup(why) };
 }
 
 static int skip_cmp(const void *a, const void *b)

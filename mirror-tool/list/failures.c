@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 void failures_add(struct failures *f, const char *item, const struct err *e)
 {
-	f->items = mem_grow(f->items, f->count + 1, sizeof(*f->items));
-	f->items[f->count++] = (struct failure){
+	*VEC_PUSH(f->items, f->count) = (struct failure){
 		.item = mem_strdup(item),
 		.code = e->code,
 		.text = mem_strdup(e->text),

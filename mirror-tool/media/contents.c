@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "storage/walk.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* --- head ---------------------------------------------------------------------------------- */
@@ -137,11 +138,7 @@ static int need(void *ctx, const struct walk_node *n, struct err *e)
 			digest_text(d, text), (unsigned long long)line->size,
 			(unsigned long long)n->edge.to->size);
 	number = (uint32_t)(line - l->h->inventory.lines);
-	if (c->need_count == c->need_cap) {
-		c->need_cap = c->need_cap ? 2 * c->need_cap : 256;
-		c->needs = mem_grow(c->needs, c->need_cap, sizeof(*c->needs));
-	}
-	c->needs[c->need_count++] = number;
+	*VEC_PUSH(c->needs, c->need_count) = number;
 	if (!l->ordered[number])
 		c->order[c->count++] = number;
 	l->ordered[number] = true;

@@ -17,7 +17,7 @@ struct contents {
 	uint32_t *order; /* inventory lines; those of the head are left out */
 	size_t count;
 	uint32_t *needs; /* inventory lines, entry by entry */
-	size_t need_count, need_cap;
+	size_t need_count;
 	struct contents_entry *entries; /* one for each entry of the set */
 };
 #define CONTENTS_INIT                                                                              \

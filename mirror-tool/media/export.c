@@ -62,7 +62,8 @@ static void move(void *ctx, uint64_t bytes)
 
 /* --- limits -------------------------------------------------------------------------------- */
 
-uint64_t export_default_limit(int dir)
+/* Most bytes that a file on this file system may have by default: 0 any, or EXPORT_FAT_LIMIT. */
+static uint64_t default_limit(int dir)
 {
 	/* statfs(2): file systems that take files of any size */
 	static const uint32_t large[] = { 0xef53 /* ext */, 0x58465342 /* xfs */,
@@ -446,7 +447,7 @@ int export_folder(struct store *s, const struct digest *set, const char *dir, ui
 	if (fs_make_dirs(dir, 0755, e) < 0 || (f.dir = fs_open_dir(dir, e)) < 0)
 		return -1;
 	if (limit == EXPORT_LIMIT_AUTO)
-		limit = export_default_limit(f.dir);
+		limit = default_limit(f.dir);
 	if (volume_writer_open(&f.w, s, set, limit, e) < 0 || check_strangers(&f, e) < 0 ||
 		check_space(&f, e) < 0)
 		return -1;

@@ -49,7 +49,4 @@ MUST int export_folder(struct store *s, const struct digest *set, const char *di
 MUST int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
 	const struct export_events *events, struct err *e);
 
-/* Most bytes that a file on this file system may have by default: 0 or EXPORT_FAT_LIMIT. */
-uint64_t export_default_limit(int dir);
-
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* --- paths ----------------------------------------------------------------------------------- */
@@ -26,9 +27,7 @@ void medium_paths_release(struct medium_paths *p)
 
 static void add_path(struct medium_paths *p, char *path)
 {
-	if ((p->count & (p->count - 1)) == 0)
-		p->items = mem_grow(p->items, p->count ? 2 * p->count : 1, sizeof(*p->items));
-	p->items[p->count++] = path;
+	*VEC_PUSH(p->items, p->count) = path;
 }
 
 static int add_folder(struct medium_paths *p, const char *path, struct err *e)

@@ -8,6 +8,7 @@
 #include "mirror-tool/media/toc.h"
 #include "mirror-tool/media/volume.h"
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* What the volume at hand holds so far. */
@@ -78,11 +79,7 @@ static void place(struct planner *pl, uint32_t line, uint64_t at, uint64_t len)
 	struct plan *p = pl->p;
 
 	pl->now = with(pl, line, at, len);
-	if (p->count == p->cap) {
-		p->cap = p->cap ? 2 * p->cap : 256;
-		p->items = mem_grow(p->items, p->cap, sizeof(*p->items));
-	}
-	p->items[p->count++] = (struct plan_item){ line, p->volumes, at, len };
+	*VEC_PUSH(p->items, p->count) = (struct plan_item){ line, p->volumes, at, len };
 }
 
 static int next_volume(struct planner *pl, struct err *e)

@@ -32,7 +32,7 @@ struct plan_item {
 
 struct plan {
 	struct plan_item *items; /* in the order of the medium */
-	size_t count, cap;
+	size_t count;
 	uint32_t volumes;
 };
 #define PLAN_INIT                                                                                  \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define SLOTS 4
@@ -80,29 +81,34 @@ static int take(struct spool *s, const struct slot *slot, struct err *e)
 	return fs_write_all(s->fd, slot->data, slot->len, s->name, e);
 }
 
+/* The next slot that was handed over, or NULL when there will be no other. */
+static struct slot *await_slot(struct spool *s)
+{
+	LOCK_SCOPE(&s->lock);
+	while (s->written == s->filled && !s->end)
+		pthread_cond_wait(&s->changed, &s->lock);
+	return s->written == s->filled ? NULL : &s->slots[s->written % SLOTS];
+}
+
+static void give_back(struct spool *s, const struct err *e)
+{
+	LOCK_SCOPE(&s->lock);
+	s->e = *e;
+	s->written++;
+	pthread_cond_signal(&s->changed);
+}
+
 static void *run(void *arg)
 {
 	struct spool *s = arg;
 	struct err e = ERR_INIT;
 
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		struct slot *slot = &s->slots[s->written % SLOTS];
-
-		while (s->written == s->filled && !s->end)
-			pthread_cond_wait(&s->changed, &s->lock);
-		if (s->written == s->filled)
-			break;
-		pthread_mutex_unlock(&s->lock);
+	for (struct slot *slot; (slot = await_slot(s));) {
 		if (e.code == ERR_OK)
 			(void)!take(s, slot, &e);
 		s->size += slot->len;
-		pthread_mutex_lock(&s->lock);
-		s->e = e;
-		s->written++;
-		pthread_cond_signal(&s->changed);
+		give_back(s, &e);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
@@ -136,14 +142,18 @@ void spool_watch(struct spool *s, spool_watch_fn *fn, void *ctx)
 	s->watch_ctx = ctx;
 }
 
+static void tell_end(struct spool *s)
+{
+	LOCK_SCOPE(&s->lock);
+	s->end = true;
+	pthread_cond_signal(&s->changed);
+}
+
 static void finish(struct spool *s)
 {
 	if (!s->started)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->end = true;
-	pthread_cond_signal(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	tell_end(s);
 	pthread_join(s->thread, NULL);
 	s->started = false;
 }
@@ -168,25 +178,28 @@ void spool_free(struct spool **out)
 }
 
 /* Hand over the slot at hand, and wait until the next one is free. */
-static int hand_over(struct spool *s, struct err *e)
+static int pass_slot(struct spool *s, struct err *e)
 {
-	int rc = 0;
-
-	s->put += s->slots[s->filled % SLOTS].len;
-	pthread_mutex_lock(&s->lock);
+	LOCK_SCOPE(&s->lock);
 	s->filled++;
 	pthread_cond_signal(&s->changed);
 	while (s->filled - s->written == SLOTS)
 		pthread_cond_wait(&s->changed, &s->lock);
-	if (s->e.code != ERR_OK) {
-		*e = s->e;
-		rc = -1;
-	}
 	s->slots[s->filled % SLOTS].len = 0;
-	pthread_mutex_unlock(&s->lock);
-	if (rc == 0 && s->watch)
+	if (s->e.code == ERR_OK)
+		return 0;
+	*e = s->e;
+	return -1;
+}
+
+static int hand_over(struct spool *s, struct err *e)
+{
+	s->put += s->slots[s->filled % SLOTS].len;
+	if (pass_slot(s, e) < 0)
+		return -1;
+	if (s->watch)
 		s->watch(s->watch_ctx, s->put);
-	return rc;
+	return 0;
 }
 
 /* A slot is handed over as soon as it is full, so there always is room. */

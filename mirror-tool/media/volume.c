@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define OFFSET_DIGITS 15 /* a petabyte */
@@ -45,8 +47,7 @@ enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t
 	*at = 0;
 	if (alg == DIGEST_NONE || digest_from_hex(d, alg, hex, &e) < 0)
 		return VOLUME_OTHER;
-	for (size_t i = 0; i < rest.len && i < OFFSET_DIGITS; i++)
-		*at = *at * 10 + (uint64_t)(rest.data[i] - '0');
+	number_parse(rest, UINT64_MAX - 1, at);
 	if (span_is(kind, "blobs") && strcmp(volume_blob_name(d, again), name) == 0)
 		return VOLUME_BLOB;
 	if (span_is(kind, "parts") && strcmp(volume_part_name(d, *at, again), name) == 0)
@@ -101,14 +102,13 @@ struct head_blob *head_find(const struct head *h, const struct digest *d)
 
 struct head_blob *head_add(struct head *h, const struct digest *d)
 {
-	if ((h->count & (h->count - 1)) == 0)
-		h->blobs = mem_grow(h->blobs, h->count ? h->count * 2 : 1, sizeof(*h->blobs));
-	h->blobs[h->count] = (struct head_blob){ *d, BUF_INIT };
-	return &h->blobs[h->count++];
+	struct head_blob *blob = VEC_PUSH(h->blobs, h->count);
+
+	*blob = (struct head_blob){ *d, BUF_INIT };
+	return blob;
 }
 
 void head_add_signature(struct head *h, const struct set_signature *s)
 {
-	h->signatures = mem_grow(h->signatures, h->signature_count + 1, sizeof(*h->signatures));
-	h->signatures[h->signature_count++] = *s;
+	*VEC_PUSH(h->signatures, h->signature_count) = *s;
 }

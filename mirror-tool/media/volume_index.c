@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "storage/oci/keys.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define REFERENCE "vnd.moat.reference"
@@ -117,11 +118,12 @@ void volume_index_write(struct buf *out, const struct head *h, struct volume_num
 static int parse_number(const struct annotations *a, const char *key, uint32_t *out, struct err *e)
 {
 	const char *text = annotation_get(a, key);
-	char *end;
+	struct span digits = span_of(text ? text : "");
+	uint64_t n;
 
-	*out = text ? (uint32_t)strtoul(text, &end, 10) : 0;
-	if (!text || *text < '1' || *text > '9' || *end || strlen(text) > 4)
+	if (!number_is_plain(digits) || !number_parse(digits, VOLUMES_MAX, &n) || n == 0)
 		return err_set(e, ERR_CORRUPT, "the annotation %s is no number of a volume", key);
+	*out = (uint32_t)n;
 	return 0;
 }
 

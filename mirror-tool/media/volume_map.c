@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 void volume_map_init(struct volume_map *m, size_t count)
@@ -33,17 +34,12 @@ void volume_map_write(const struct volume_map *m, struct buf *out)
 
 static int parse_number(struct span text, uint32_t most, uint16_t *out)
 {
-	uint32_t n = 0;
+	uint64_t n;
 
-	if (text.len == 0 || text.len > 4 || text.data[0] == '0')
+	if (!number_is_plain(text) || !number_parse(text, most, &n) || n == 0)
 		return -1;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return -1;
-		n = n * 10 + (uint32_t)(text.data[i] - '0');
-	}
 	*out = (uint16_t)n;
-	return n <= most ? 0 : -1;
+	return 0;
 }
 
 static int parse_line(struct span line, uint32_t volumes, struct volume_range *out)

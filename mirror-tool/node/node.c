@@ -7,6 +7,7 @@
 
 #include "storage/base/tree.h"
 #include "storage/oci/ref.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define HEADER "# Written by `moat node config`, which will write it again: do not edit.\n"
@@ -41,6 +42,12 @@ int node_runtime_parse(const char *name, enum node_runtime *out, struct err *e)
 		"runtime \"%s\": containerd, crio, podman, docker and k3s are known", name);
 }
 
+/* "moat.corp:5000", borrowed */
+static const char *authority(const struct node_settings *s)
+{
+	return strstr(s->server, "//") + 2;
+}
+
 int node_server_parse(struct node_settings *s, const char *url, struct err *e)
 {
 	size_t len = strlen(url);
@@ -58,14 +65,9 @@ int node_server_parse(struct node_settings *s, const char *url, struct err *e)
 	memcpy(s->server, url, len);
 	s->server[len] = '\0';
 	s->plain_http = scheme == 7;
-	if (ref_check_host(span_of(node_authority(s)), e) < 0)
+	if (ref_check_host(span_of(authority(s)), e) < 0)
 		return err_ctx(e, "server \"%s\"", url);
 	return 0;
-}
-
-const char *node_authority(const struct node_settings *s)
-{
-	return strstr(s->server, "//") + 2;
 }
 
 void node_files_release(struct node_files *f)
@@ -86,10 +88,8 @@ void node_files_release(struct node_files *f)
 /* path is the callee's from here on. */
 static struct buf *add_file(struct node_files *f, enum node_file_kind kind, char *path)
 {
-	struct node_file *file;
+	struct node_file *file = VEC_PUSH(f->items, f->count);
 
-	f->items = mem_grow(f->items, f->count + 1, sizeof(*f->items));
-	file = &f->items[f->count++];
 	*file = (struct node_file){ .path = path, .kind = kind, .text = BUF_INIT };
 	if (kind == NODE_OURS)
 		buf_str(&file->text, HEADER);
@@ -110,7 +110,7 @@ static void add_client(struct node_files *f, const struct node_settings *s, cons
 	static const char *const names[] = { "client.cert", "client.key" };
 
 	for (size_t i = 0; s->client.len && i < ARRAY_SIZE(names); i++) {
-		char *path = mem_printf("%s/%s/%s", folder, node_authority(s), names[i]);
+		char *path = mem_printf("%s/%s/%s", folder, authority(s), names[i]);
 
 		buf_add(add_file(f, NODE_COPY, path), s->client.data, s->client.len);
 		f->items[f->count - 1].secret = true;
@@ -133,7 +133,7 @@ static void add_auths(struct node_files *f, const struct node_settings *s, const
 	if (!s->user)
 		return;
 	out = add_file(f, NODE_JSON, mem_strdup(path));
-	buf_printf(out, "{\"auths\":{\"%s\":{\"auth\":\"", node_authority(s));
+	buf_printf(out, "{\"auths\":{\"%s\":{\"auth\":\"", authority(s));
 	node_basic(s, out);
 	buf_str(out, "\"}}}");
 	f->items[f->count - 1].secret = true;
@@ -220,10 +220,9 @@ static void containers_files(struct node_files *f, const struct node_settings *s
 			"\n[[registry]]\n"
 			"prefix = \"%s\"\n"
 			"location = \"%s/%s\"\n%s",
-			s->hosts[i], node_authority(s), path,
-			s->plain_http ? "insecure = true\n" : "");
+			s->hosts[i], authority(s), path, s->plain_http ? "insecure = true\n" : "");
 	}
-	add_ca(f, s, mem_printf("/etc/containers/certs.d/%s/ca.crt", node_authority(s)));
+	add_ca(f, s, mem_printf("/etc/containers/certs.d/%s/ca.crt", authority(s)));
 	add_client(f, s, "/etc/containers/certs.d");
 	add_auths(f, s, s->runtime == NODE_CRIO ? CRIO_AUTH : PODMAN_AUTH);
 	if (s->runtime == NODE_CRIO && s->user)
@@ -241,9 +240,9 @@ static void docker_files(struct node_files *f, const struct node_settings *s)
 
 	buf_printf(out, "{\"registry-mirrors\":[\"%s\"]", s->server);
 	if (s->plain_http)
-		buf_printf(out, ",\"insecure-registries\":[\"%s\"]", node_authority(s));
+		buf_printf(out, ",\"insecure-registries\":[\"%s\"]", authority(s));
 	buf_str(out, "}");
-	add_ca(f, s, mem_printf("/etc/docker/certs.d/%s/ca.crt", node_authority(s)));
+	add_ca(f, s, mem_printf("/etc/docker/certs.d/%s/ca.crt", authority(s)));
 	add_client(f, s, "/etc/docker/certs.d");
 	add_auths(f, s, DOCKER_AUTH);
 	buf_str(&f->notes,
@@ -255,8 +254,8 @@ static void docker_files(struct node_files *f, const struct node_settings *s)
 		if (strcmp(s->hosts[i], "docker.io") == 0)
 			continue;
 		ref_api_name(s->hosts[i], path);
-		buf_printf(&f->notes, "Pull %s/... as %s/%s/...\n", s->hosts[i], node_authority(s),
-			path);
+		buf_printf(
+			&f->notes, "Pull %s/... as %s/%s/...\n", s->hosts[i], authority(s), path);
 	}
 	buf_str(&f->notes, "docker reads this after `systemctl restart docker`.\n");
 }
@@ -282,7 +281,7 @@ static void k3s_member(struct buf *out, const char *key, const char *value)
 /* The server's own settings; `out` is at the end of a map. */
 static void k3s_config(struct buf *out, const struct node_settings *s)
 {
-	buf_printf(out, ",\"configs\":{\"%s\":{", node_authority(s));
+	buf_printf(out, ",\"configs\":{\"%s\":{", authority(s));
 	if (s->ca.len || s->client.len)
 		k3s_member(out, "tls", NULL);
 	if (s->ca.len)

@@ -34,8 +34,6 @@ struct node_settings {
 /* Read --server into its two fields; ERR_INPUT: not http(s)://HOST[:PORT]. */
 MUST int node_server_parse(struct node_settings *s, const char *url, struct err *e);
 
-const char *node_authority(const struct node_settings *s); /* "moat.corp:5000", borrowed */
-
 enum node_file_kind {
 	NODE_OURS, /* begins with our header line; somebody else's file is not touched */
 	NODE_JSON, /* merged key by key, a backup is kept */

@@ -12,6 +12,7 @@
 #include "mirror-tool/pull/foreign.h"
 #include "mirror-tool/list/selection.h"
 #include "storage/oci/reach.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* Pins under way. Bounds the requests that wait in memory (some 3 KiB each, one a blob); manifests are asked for
@@ -138,8 +139,7 @@ static int need_origin(struct job *j, struct err *e)
 
 static void add_put(struct job *j, const struct digest *d, const char *media_type, const char *tag)
 {
-	j->puts = mem_grow(j->puts, j->put_count + 1, sizeof(*j->puts));
-	j->puts[j->put_count++] = (struct put){ *d, mem_strdup(media_type), tag };
+	*VEC_PUSH(j->puts, j->put_count) = (struct put){ *d, mem_strdup(media_type), tag };
 }
 
 /* --- blobs --------------------------------------------------------------------------------- */
@@ -216,8 +216,7 @@ static void skip_foreign(struct job *j, const struct descriptor *d)
 	struct pull_report *r = j->puller->report;
 	char ref[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 
-	r->foreign = mem_grow(r->foreign, r->foreign_count + 1, sizeof(*r->foreign));
-	r->foreign[r->foreign_count++] =
+	*VEC_PUSH(r->foreign, r->foreign_count) =
 		mem_printf("%s %s", ref_text(&j->pin->ref, ref), digest_text(&d->digest, digest));
 }
 

@@ -12,6 +12,7 @@
 #include "storage/oci/keys.h"
 #include "storage/walk.h"
 #include "storage/base/clock.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define DAY_SECONDS 86400
@@ -228,14 +229,12 @@ static void add_artifacts(struct seal *s, struct lock *lock)
 
 /* --- terms --------------------------------------------------------------------------------- */
 
-static bool parse_days(const char *text, unsigned long *days)
+static bool parse_days(const char *text, uint64_t *days)
 {
-	char *end;
+	struct span rest = span_of(text);
 
-	if (*text < '0' || *text > '9')
-		return false;
-	*days = strtoul(text, &end, 10);
-	return strcmp(end, "d") == 0 && *days > 0 && *days <= EXPIRES_DAYS_MAX;
+	return number_take(&rest, days) && span_is(rest, "d") && *days > 0 &&
+	       *days <= EXPIRES_DAYS_MAX;
 }
 
 static bool parse_date(const char *text, time_t *at)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define SIGNATURES_MAX 64
@@ -57,6 +58,19 @@ static int from_store(
 	return blob_read(ctx, d, COSIGN_BLOB_MAX, out, e);
 }
 
+static int read_signatures(
+	struct store *store, const struct digest *set, struct signatures *out, struct err *e)
+{
+	AUTO(mem_free) struct set_signature *have = NULL;
+	size_t count = 0;
+
+	if (set_signatures(store, set, &have, &count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		*VEC_PUSH(out->items, out->count) = have[i];
+	return 0;
+}
+
 /* Does one of the set's signatures hold under this key? 1, 0, -1. */
 static int signed_already(struct store *store, const struct signatures *have,
 	const struct cosign_claim *claim, const struct sign_key *k, struct err *e)
@@ -100,20 +114,17 @@ static int add_signature(struct store *store, struct blob_batch *batch,
 	const struct cosign_claim *claim, const struct cosign_signature *sig, const char *tag,
 	struct signatures *to, struct err *e)
 {
-	struct set_signature *item;
+	struct set_signature item = { .media_type = MEDIA_OCI_MANIFEST };
 
 	if (to->count == SIGNATURES_MAX)
 		return err_set(e, ERR_INPUT, "the set has %d signatures already", SIGNATURES_MAX);
 	if (put(store, batch, &sig->blob, "signature", e) < 0 ||
 		put(store, batch, &sig->config, "signature", e) < 0)
 		return -1;
-	to->items = mem_grow(to->items, to->count + 1, sizeof(*to->items));
-	item = &to->items[to->count];
-	*item = (struct set_signature){ .media_type = MEDIA_OCI_MANIFEST };
-	snprintf(item->tag, sizeof(item->tag), "%s", tag);
-	if (put_manifest(store, batch, claim, buf_span(&sig->manifest), item, e) < 0)
+	snprintf(item.tag, sizeof(item.tag), "%s", tag);
+	if (put_manifest(store, batch, claim, buf_span(&sig->manifest), &item, e) < 0)
 		return -1;
-	to->count++;
+	*VEC_PUSH(to->items, to->count) = item;
 	return 0;
 }
 
@@ -160,7 +171,7 @@ int seal_commit(struct seal *s, struct store *store, const struct sign_key *k, b
 
 	set_ref(&s->set, &own);
 	claim.reference = ref_text(&own, reference);
-	if (s->again && set_signatures(store, &s->digest, &sigs.items, &sigs.count, e) < 0)
+	if (s->again && read_signatures(store, &s->digest, &sigs, e) < 0)
 		return -1;
 	if (s->again)
 		rc = signed_already(store, &sigs, &claim, k, e);

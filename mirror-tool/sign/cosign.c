@@ -64,7 +64,8 @@ static int try_legacy(const struct trial *t, const struct manifest *m, const str
 	return -1;
 }
 
-bool cosign_is_bundle(const struct manifest *m)
+/* Its layer tells: lists of referrers name the type differently. */
+static bool is_bundle(const struct manifest *m)
 {
 	return m->kind == MEDIA_IMAGE && m->count > 0 &&
 	       cosign_is_bundle_type(m->items[0].media_type);
@@ -94,7 +95,7 @@ static int try_manifest(const struct trial *t, const char *name, struct span byt
 		return cosign_untrusted(e);
 	if (m.kind != MEDIA_IMAGE)
 		return err_set(e, ERR_UNTRUSTED, "not an image manifest");
-	if (cosign_is_bundle(&m))
+	if (is_bundle(&m))
 		return try_bundle(t, &m, by, e);
 	return try_legacy(t, &m, by, e);
 }
@@ -165,7 +166,7 @@ int cosign_narrow(struct span manifest, const struct cosign_claim *claim, const 
 	memcpy(layers, m.items, m.count * sizeof(*layers));
 	narrowed = (struct manifest){ .items = layers, .count = m.count };
 	buf_str(&keys, "");
-	if (!cosign_is_bundle(&m) && narrow_layers(&t, &narrowed, &keys, e) < 0)
+	if (!is_bundle(&m) && narrow_layers(&t, &narrowed, &keys, e) < 0)
 		return -1;
 	if (narrowed.count == m.count)
 		buf_add(out, manifest.data, manifest.len);

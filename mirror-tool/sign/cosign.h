@@ -69,8 +69,6 @@ MUST int cosign_join_legacy(struct span a, struct span b, struct buf *out, struc
 
 /* Is this the media type of a sigstore bundle, of any version and spelling? */
 bool cosign_is_bundle_type(const char *media_type);
-/* Does this manifest carry a bundle? Its layer tells: lists of referrers name the type differently. */
-bool cosign_is_bundle(const struct manifest *m);
 
 /* Append a blob that a signature manifest names (at most COSIGN_BLOB_MAX bytes; its digest is
  * checked by the caller of this function). 1, 0 absent, -1. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define BEGIN "-----BEGIN "
@@ -51,7 +52,7 @@ static int check_bytes(struct span line, struct err *e)
 static int add_set(struct key_text *t, struct span glob, struct err *e)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-*?[]!";
-	struct pattern *p;
+	struct pattern p;
 
 	if (glob.len == 0)
 		return err_set(e, ERR_INPUT, "a name of a set is missing");
@@ -63,13 +64,11 @@ static int add_set(struct key_text *t, struct span glob, struct err *e)
 				(int)(glob.len < 100 ? glob.len : 100), glob.data);
 	if (t->set_count == KEY_SETS_MAX)
 		return err_set(e, ERR_INPUT, "more than %d names of sets", KEY_SETS_MAX);
-	t->sets = mem_grow(t->sets, t->set_count + 1, sizeof(*t->sets));
-	p = &t->sets[t->set_count];
-	if (pattern_parse(p, glob, e) < 0)
+	if (pattern_parse(&p, glob, e) < 0)
 		return -1;
-	t->set_count++;
-	if (p->kind != PATTERN_GLOB)
-		return err_set(e, ERR_INPUT, "\"%s\" is not a glob", p->text);
+	*VEC_PUSH(t->sets, t->set_count) = p;
+	if (p.kind != PATTERN_GLOB)
+		return err_set(e, ERR_INPUT, "\"%s\" is not a glob", p.text);
 	return 0;
 }
 

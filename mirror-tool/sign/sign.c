@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define PBKDF2_ROUNDS 600000 /* OWASP 2023 for HMAC-SHA-256 */
@@ -316,8 +317,7 @@ static int add_block(struct trust *t, const char *name, const struct block *b, s
 	k->id = id;
 	k->text = (struct key_text)KEY_TEXT_INIT;
 	k->name = mem_strdup(name);
-	t->keys = mem_grow(t->keys, t->count + 1, sizeof(struct verify_key *));
-	t->keys[t->count++] = k;
+	*VEC_PUSH(t->keys, t->count) = k;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "storage/base/tree.h"
 #include "storage/oci/keys.h"
 #include "storage/oci/ref.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define LAYOUT_FILE "oci-layout"
@@ -97,10 +98,7 @@ static int take_entry(
 		if (l->count == LAYOUT_BLOBS_MAX)
 			return err_set(
 				e, ERR_INPUT, "%s: more than %d blobs", l->path, LAYOUT_BLOBS_MAX);
-		if ((l->count & (l->count - 1)) == 0)
-			l->places = mem_grow(
-				l->places, l->count ? l->count * 2 : 1, sizeof(*l->places));
-		l->places[l->count++] = place;
+		*VEC_PUSH(l->places, l->count) = place;
 		return 0;
 	}
 	if (strcmp(entry->name, LAYOUT_FILE) == 0) {

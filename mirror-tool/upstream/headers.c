@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define YEAR (366 * 24 * 3600)
@@ -24,19 +25,9 @@ static bool span_is_nocase(struct span s, const char *text)
 	return s.len == strlen(text) && strncasecmp(s.data, text, s.len) == 0;
 }
 
-bool decimal_parse(struct span value, uint64_t *out)
+static bool parse_number(struct span value, uint64_t *out)
 {
-	uint64_t n = 0;
-
-	if (value.len == 0 || value.len > 19)
-		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.data[i] < '0' || value.data[i] > '9')
-			return false;
-		n = n * 10 + (uint64_t)(value.data[i] - '0');
-	}
-	*out = n;
-	return true;
+	return number_parse(value, UINT64_MAX - 1, out);
 }
 
 bool content_range_parse(struct span value, struct content_range *out)
@@ -44,14 +35,14 @@ bool content_range_parse(struct span value, struct content_range *out)
 	struct span rest = trim(value), unit = span_until(&rest, ' ');
 	struct span first = span_until(&rest, '-'), last = span_until(&rest, '/');
 
-	if (!span_is_nocase(unit, "bytes") || !decimal_parse(first, &out->first) ||
-		!decimal_parse(last, &out->last) || out->last < out->first)
+	if (!span_is_nocase(unit, "bytes") || !parse_number(first, &out->first) ||
+		!parse_number(last, &out->last) || out->last < out->first)
 		return false;
 	if (span_is(rest, "*")) {
 		out->total = UINT64_MAX;
 		return true;
 	}
-	return decimal_parse(rest, &out->total) && out->last < out->total;
+	return parse_number(rest, &out->total) && out->last < out->total;
 }
 
 /* --- dates ---------------------------------------------------------------------------------- */
@@ -87,7 +78,7 @@ int64_t retry_after_parse(struct span value, time_t now)
 	uint64_t seconds;
 	time_t when;
 
-	if (decimal_parse(s, &seconds))
+	if (parse_number(s, &seconds))
 		return seconds > YEAR ? YEAR : (int64_t)seconds;
 	if (!http_date(s, &when))
 		return -1;
@@ -106,10 +97,10 @@ bool rate_limit_parse(struct span value, uint64_t *left, uint64_t *window)
 
 		if (param.len > 2 && (param.data[0] == 'w' || param.data[0] == 'W') &&
 			param.data[1] == '=' &&
-			!decimal_parse((struct span){ param.data + 2, param.len - 2 }, window))
+			!parse_number((struct span){ param.data + 2, param.len - 2 }, window))
 			*window = 0;
 	}
-	return decimal_parse(number, left);
+	return parse_number(number, left);
 }
 
 /* --- Link ------------------------------------------------------------------------------------ */

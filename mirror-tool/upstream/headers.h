@@ -30,7 +30,4 @@ void content_type_parse(struct span value, char *out, size_t room);
 /* Is this Content-Encoding gzip, alone? */
 bool coding_is_gzip(struct span value);
 
-/* Decimal digits only, no sign, no overflow. */
-bool decimal_parse(struct span value, uint64_t *out);
-
 #endif

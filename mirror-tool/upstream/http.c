@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define BULK_BUFFER (256l << 10) /* c-libs: CPU per byte is flat from here on */
@@ -141,12 +142,9 @@ static void head_line(struct transfer *t, struct span line)
 		value.len--;
 	}
 	if (name.len == 14 && strncasecmp(name.data, "content-length", 14) == 0) {
-		char digits[24] = "";
+		struct span digits = value;
 
-		if (value.len < sizeof(digits) && value.len)
-			memcpy(digits, value.data, value.len);
-		t->length = strtoull(digits, NULL, 10);
-		t->has_length = isdigit((unsigned char)digits[0]);
+		t->has_length = number_take(&digits, &t->length);
 	}
 	for (size_t i = 0; i < HTTP_HEADER_COUNT; i++) {
 		if (name.len != strlen(header_names[i]) ||

@@ -6,6 +6,7 @@
 #include "mirror-tool/upstream/headers.h"
 #include "mirror-tool/upstream/optional.h"
 #include "mirror-tool/upstream/pages.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 struct referrers_request {
@@ -31,14 +32,11 @@ static void request_free(struct referrers_request *r)
 /* An index without `manifests` lists nothing. */
 static int add_index(struct referrers_request *r, struct span bytes, struct err *e)
 {
-	struct manifest *m;
+	struct manifest m = MANIFEST_INIT;
 
-	r->indexes = mem_grow(r->indexes, r->index_count + 1, sizeof(*r->indexes));
-	m = &r->indexes[r->index_count];
-	*m = (struct manifest)MANIFEST_INIT;
-	if (manifest_parse(m, "the list", MEDIA_OCI_INDEX, bytes, e) < 0)
+	if (manifest_parse(&m, "the list", MEDIA_OCI_INDEX, bytes, e) < 0)
 		return -1;
-	r->index_count++;
+	*VEC_PUSH(r->indexes, r->index_count) = m;
 	return 0;
 }
 
@@ -60,10 +58,9 @@ static void answer(struct referrers_request *r, int rc, bool via_tag, struct err
 	for (size_t i = 0; rc > 0 && i < r->index_count; i++) {
 		const struct manifest *m = &r->indexes[i];
 
-		items = mem_grow(items, out.count + m->count, sizeof(*items));
 		for (size_t k = 0; k < m->count; k++) {
 			if (!holds(items, out.count, &m->items[k].digest))
-				items[out.count++] = m->items[k];
+				*VEC_PUSH(items, out.count) = m->items[k];
 		}
 		if (out.count > DESCRIPTORS_MAX)
 			rc = err_set(e, ERR_INPUT, "more than %u referrers", DESCRIPTORS_MAX);

@@ -10,20 +10,17 @@
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
+#define EXPORT_OPTIONS(OPTION, S)                                                                  \
+	OPTION(S, TEXT, to, "to", "DIR", NULL, "the folder on the medium, or - for stdout")        \
+	OPTION(S, SIZE, volume_size, "volume-size", "SIZE", NULL,                                  \
+		"no file is larger than this (default: 4 GiB - 1 on FAT and unknown file "         \
+		"systems)")                                                                        \
+	OPTION(S, TEXT, key, "key", "PUB", NULL,                                                   \
+		"the public key for moat.pub (default: the one that signed, if the set names it)")
 struct export_options {
-	const char *to, *key;
-	uint64_t volume_size; /* 0: by the file system */
+	EXPORT_OPTIONS(SETTING_FIELD, export_options)
 };
-
-static const struct option_def options[] = {
-	{ "to", OPTION_TEXT, offsetof(struct export_options, to), "DIR", NULL,
-		"the folder on the medium, or - for stdout" },
-	{ "volume-size", OPTION_SIZE, offsetof(struct export_options, volume_size), "SIZE", NULL,
-		"no file is larger than this (default: 4 GiB - 1 on FAT and unknown file "
-		"systems)" },
-	{ "key", OPTION_TEXT, offsetof(struct export_options, key), "PUB", NULL,
-		"the public key for moat.pub (default: the one that signed, if the set names it)" },
-};
+static const struct setting options[] = { EXPORT_OPTIONS(SETTING_ROW, export_options) };
 
 struct progress_of {
 	const struct tool *t;
@@ -120,9 +117,9 @@ static int find_set(struct store *s, const char *which, struct set_info *info, s
 	return rc < 0 ? -1 : 0;
 }
 
-static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct export_options *o = opt;
+	const struct export_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(buf_release) struct buf key = BUF_INIT;
 	AUTO(progress_release) struct progress_of p = { .t = t };

@@ -6,25 +6,23 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
+#define IMPORT_OPTIONS(OPTION, S)                                                                  \
+	OPTION(S, TEXTS, keys, "key", "PUB", NULL,                                                 \
+		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)")                \
+	OPTION(S, TEXTS, new_signers, "allow-signer", "NAME", NULL,                                \
+		"let this trusted key sign a set that others signed; repeatable")                  \
+	OPTION(S, FLAG, check, "check", NULL, NULL,                                                \
+		"read the bytes of what the store holds already, and replace what is bad")         \
+	OPTION(S, TEXTS, take, "take", "SET", NULL,                                                \
+		"take tags that this active set pins to something else; repeatable")               \
+	OPTION(S, FLAG, dry_run, "dry-run", NULL, NULL,                                            \
+		"only say what would be copied and change")                                        \
+	OPTION(S, FLAG, strict, "strict", NULL, NULL,                                              \
+		"refuse a set that leaves out anything its list wants")
 struct import_options {
-	struct texts keys, take, new_signers;
-	bool check, strict, dry_run;
+	IMPORT_OPTIONS(SETTING_FIELD, import_options)
 };
-
-static const struct option_def options[] = {
-	{ "key", OPTION_TEXTS, offsetof(struct import_options, keys), "PUB", NULL,
-		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
-	{ "allow-signer", OPTION_TEXTS, offsetof(struct import_options, new_signers), "NAME", NULL,
-		"let this trusted key sign a set that others signed; repeatable" },
-	{ "check", OPTION_FLAG, offsetof(struct import_options, check), NULL, NULL,
-		"read the bytes of what the store holds already, and replace what is bad" },
-	{ "take", OPTION_TEXTS, offsetof(struct import_options, take), "SET", NULL,
-		"take tags that this active set pins to something else; repeatable" },
-	{ "dry-run", OPTION_FLAG, offsetof(struct import_options, dry_run), NULL, NULL,
-		"only say what would be copied and change" },
-	{ "strict", OPTION_FLAG, offsetof(struct import_options, strict), NULL, NULL,
-		"refuse a set that leaves out anything its list wants" },
-};
+static const struct setting options[] = { IMPORT_OPTIONS(SETTING_ROW, import_options) };
 
 struct progress_of {
 	const struct tool *t;
@@ -219,9 +217,9 @@ static int import(struct tool *t, const struct import_terms *terms,
 	return conflicts_note(s, e);
 }
 
-static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct import_options *o = opt;
+	const struct import_options *o = given;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	AUTO(progress_release) struct progress_of p = {

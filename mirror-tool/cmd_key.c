@@ -8,29 +8,28 @@
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
-struct key_options {
-	const char *out;
-	struct passphrase_source source;
-	bool no_passphrase;
+#define KEY_NEW_OPTIONS(OPTION, S)                                                                 \
+	OPTION(S, TEXT, out, "out", "FILE", "moat.key",                                            \
+		"the private key; the public one goes beside it as .pub")                          \
+	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
+		"its first line encrypts the key")                                                 \
+	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
+		"the environment variable that does")                                              \
+	OPTION(S, FLAG, no_passphrase, "no-passphrase", NULL, NULL, "leave the key unencrypted")
+struct key_new_options {
+	KEY_NEW_OPTIONS(SETTING_FIELD, key_new_options)
 };
+static const struct setting new_options[] = { KEY_NEW_OPTIONS(SETTING_ROW, key_new_options) };
 
-static const struct option_def new_options[] = {
-	{ "out", OPTION_TEXT, offsetof(struct key_options, out), "FILE", "moat.key",
-		"the private key; the public one goes beside it as .pub" },
-	{ "passphrase-file", OPTION_TEXT, offsetof(struct key_options, source.file), "FILE", NULL,
-		"its first line encrypts the key" },
-	{ "passphrase-env", OPTION_TEXT, offsetof(struct key_options, source.env), "VAR", NULL,
-		"the environment variable that does" },
-	{ "no-passphrase", OPTION_FLAG, offsetof(struct key_options, no_passphrase), NULL, NULL,
-		"leave the key unencrypted" },
+#define KEY_SHOW_OPTIONS(OPTION, S)                                                                \
+	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
+		"for an encrypted private key")                                                    \
+	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
+		"for an encrypted private key")
+struct key_show_options {
+	KEY_SHOW_OPTIONS(SETTING_FIELD, key_show_options)
 };
-
-static const struct option_def show_options[] = {
-	{ "passphrase-file", OPTION_TEXT, offsetof(struct key_options, source.file), "FILE", NULL,
-		"for an encrypted private key" },
-	{ "passphrase-env", OPTION_TEXT, offsetof(struct key_options, source.env), "VAR", NULL,
-		"for an encrypted private key" },
-};
+static const struct setting show_options[] = { KEY_SHOW_OPTIONS(SETTING_ROW, key_show_options) };
 
 /* moat.key -> moat.pub, else FILE.pub. */
 static char *public_name(const char *path)
@@ -51,13 +50,14 @@ static int must_be_new(const char *path, struct err *e)
 }
 
 /* 1 with a passphrase, 0 when the key shall have none. */
-static int choose_passphrase(const struct key_options *o, struct buf *passphrase, struct err *e)
+static int choose_passphrase(const struct key_new_options *o, struct buf *passphrase, struct err *e)
 {
+	struct passphrase_source source = { .file = o->passphrase_file, .env = o->passphrase_env };
 	int rc;
 
 	if (o->no_passphrase)
 		return 0;
-	rc = passphrase_get(&o->source, o->out, true, passphrase, e);
+	rc = passphrase_get(&source, o->out, true, passphrase, e);
 	if (rc == 0)
 		return err_set(e, ERR_INPUT,
 			"no terminal to ask for a passphrase: give --passphrase-file, "
@@ -116,9 +116,9 @@ static int report_key(const struct tool *t, const struct shown *k, struct err *e
 	return report_print(&r, e);
 }
 
-static int key_new(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int key_new(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct key_options *o = options;
+	const struct key_new_options *o = given;
 	AUTO(mem_free) char *pub = public_name(o->out);
 	AUTO(secret_release) struct buf passphrase = BUF_INIT;
 	AUTO(sign_key_free) struct sign_key *k = NULL;
@@ -126,7 +126,7 @@ static int key_new(struct tool *t, const void *options, const struct texts *args
 
 	if (args->count)
 		return tool_usage(e, "key new takes no arguments; the file is named by --out");
-	if (o->no_passphrase && (o->source.file || o->source.env))
+	if (o->no_passphrase && (o->passphrase_file || o->passphrase_env))
 		return tool_usage(e, "--no-passphrase and a passphrase: one of them");
 	if (must_be_new(o->out, e) < 0 || must_be_new(pub, e) < 0)
 		return -1;
@@ -179,14 +179,15 @@ static int show_file(const struct tool *t, const char *path, const struct passph
 	return show_public(t, path, e);
 }
 
-static int key_show(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int key_show(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct key_options *o = options;
+	const struct key_show_options *o = given;
+	struct passphrase_source source = { .file = o->passphrase_file, .env = o->passphrase_env };
 
 	if (args->count == 0)
 		return tool_usage(e, "key show needs a key file");
 	for (size_t i = 0; i < args->count; i++)
-		if (show_file(t, args->items[i], &o->source, e) < 0)
+		if (show_file(t, args->items[i], &source, e) < 0)
 			return -1;
 	return 0;
 }
@@ -198,7 +199,7 @@ const struct command cmd_key_new = {
 	.about = "ECDSA P-256, PKCS#8. Without a passphrase option the terminal is asked.",
 	.options = new_options,
 	.option_count = ARRAY_SIZE(new_options),
-	.options_size = sizeof(struct key_options),
+	.options_size = sizeof(struct key_new_options),
 	.run = key_new,
 };
 
@@ -210,6 +211,6 @@ const struct command cmd_key_show = {
 		 "Sets are those that a line \"sets:\" in front of the key's BEGIN names.",
 	.options = show_options,
 	.option_count = ARRAY_SIZE(show_options),
-	.options_size = sizeof(struct key_options),
+	.options_size = sizeof(struct key_show_options),
 	.run = key_show,
 };

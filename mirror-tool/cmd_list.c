@@ -7,19 +7,16 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
+#define LIST_OPTIONS(OPTION, S)                                                                    \
+	OPTION(S, FLAG, sets, "sets", NULL, NULL, "only the sets")                                 \
+	OPTION(S, FLAG, images, "images", NULL, NULL, "only the images of the active sets")        \
+	OPTION(S, FLAG, files, "files", NULL, NULL, "only the files of the active sets")           \
+	OPTION(S, FLAG, unsealed, "unsealed", NULL, NULL,                                          \
+		"only what is in no active set: pulled and not sealed yet, or pushed")
 struct list_options {
-	bool sets, images, files, unsealed;
+	LIST_OPTIONS(SETTING_FIELD, list_options)
 };
-
-static const struct option_def options[] = {
-	{ "sets", OPTION_FLAG, offsetof(struct list_options, sets), NULL, NULL, "only the sets" },
-	{ "images", OPTION_FLAG, offsetof(struct list_options, images), NULL, NULL,
-		"only the images of the active sets" },
-	{ "files", OPTION_FLAG, offsetof(struct list_options, files), NULL, NULL,
-		"only the files of the active sets" },
-	{ "unsealed", OPTION_FLAG, offsetof(struct list_options, unsealed), NULL, NULL,
-		"only what is in no active set: pulled and not sealed yet, or pushed" },
-};
+static const struct setting options[] = { LIST_OPTIONS(SETTING_ROW, list_options) };
 
 /* What is listed, and of the entry at hand what moatd answers. */
 struct listing {

@@ -16,26 +16,24 @@
 
 #define BACKUP ".before-moat"
 
+#define NODE_CONFIG_OPTIONS(OPTION, S)                                                             \
+	OPTION(S, TEXT, runtime, "runtime", "NAME", NULL,                                          \
+		"containerd, crio, podman, docker or k3s")                                         \
+	OPTION(S, TEXT, server, "server", "URL", NULL,                                             \
+		"where moatd is, as the nodes see it: https://HOST[:PORT]")                        \
+	OPTION(S, TEXT, ca, "ca", "FILE", NULL,                                                    \
+		"PEM of the CA that signed the server's certificate")                              \
+	OPTION(S, TEXT, user, "user", "NAME", NULL, "who the nodes log in as")                     \
+	OPTION(S, TEXT, password_file, "password-file", "FILE", NULL,                              \
+		"the password of --user, in the first line")                                       \
+	OPTION(S, TEXT, client_cert, "client-cert", "FILE", NULL,                                  \
+		"PEM of the nodes' certificate and its key")                                       \
+	OPTION(S, TEXT, write, "write", "ROOT", NULL,                                              \
+		"merge the files into this root, to be copied to nodes, instead of printing")
 struct node_options {
-	const char *runtime, *server, *ca, *write, *user, *password_file, *client_cert;
+	NODE_CONFIG_OPTIONS(SETTING_FIELD, node_options)
 };
-
-static const struct option_def options[] = {
-	{ "runtime", OPTION_TEXT, offsetof(struct node_options, runtime), "NAME", NULL,
-		"containerd, crio, podman, docker or k3s" },
-	{ "server", OPTION_TEXT, offsetof(struct node_options, server), "URL", NULL,
-		"where moatd is, as the nodes see it: https://HOST[:PORT]" },
-	{ "ca", OPTION_TEXT, offsetof(struct node_options, ca), "FILE", NULL,
-		"PEM of the CA that signed the server's certificate" },
-	{ "user", OPTION_TEXT, offsetof(struct node_options, user), "NAME", NULL,
-		"who the nodes log in as" },
-	{ "password-file", OPTION_TEXT, offsetof(struct node_options, password_file), "FILE", NULL,
-		"the password of --user, in the first line" },
-	{ "client-cert", OPTION_TEXT, offsetof(struct node_options, client_cert), "FILE", NULL,
-		"PEM of the nodes' certificate and its key" },
-	{ "write", OPTION_TEXT, offsetof(struct node_options, write), "ROOT", NULL,
-		"merge the files into this root, to be copied to nodes, instead of printing" },
-};
+static const struct setting options[] = { NODE_CONFIG_OPTIONS(SETTING_ROW, node_options) };
 
 /* --- what is wanted ---------------------------------------------------------------------------- */
 

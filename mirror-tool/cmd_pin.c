@@ -12,29 +12,24 @@
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
-struct options {
-	const char *list, *lock, *authfile;
-	struct texts certs_dirs;
-	bool update;
+#define PIN_OPTIONS(OPTION, S)                                                                     \
+	OPTION(S, TEXT, list, "list", "FILE", "moat.yaml", "what is wanted, see moat.yaml(5)")     \
+	OPTION(S, TEXT, lock, "lock", "FILE", "moat.lock", "where it is pinned, see moat.lock(5)") \
+	OPTION(S, FLAG, update, "update", NULL, NULL,                                              \
+		"take changes into an existing lock: of each REF, or of everything")               \
+	OPTION(S, TEXT, authfile, "authfile", "FILE", NULL,                                        \
+		"credentials (default: the usual places)")                                         \
+	OPTION(S, TEXTS, certs_dirs, "certs-dir", "DIR", NULL,                                     \
+		"folder of HOST:PORT folders with certificates")
+struct pin_options {
+	PIN_OPTIONS(SETTING_FIELD, pin_options)
 };
-
-static const struct option_def table[] = {
-	{ "list", OPTION_TEXT, offsetof(struct options, list), "FILE", "moat.yaml",
-		"what is wanted, see moat.yaml(5)" },
-	{ "lock", OPTION_TEXT, offsetof(struct options, lock), "FILE", "moat.lock",
-		"where it is pinned, see moat.lock(5)" },
-	{ "update", OPTION_FLAG, offsetof(struct options, update), NULL, NULL,
-		"take changes into an existing lock: of each REF, or of everything" },
-	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
-		"credentials (default: the usual places)" },
-	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
-		"folder of HOST:PORT folders with certificates" },
-};
+static const struct setting options[] = { PIN_OPTIONS(SETTING_ROW, pin_options) };
 
 /* Everything that one run is about. */
 struct pinning {
 	struct tool *tool;
-	const struct options *options;
+	const struct pin_options *options;
 	struct choice only; /* what was asked for, then what the list wants otherwise now */
 	size_t asked;
 	struct list list;
@@ -75,7 +70,7 @@ static int read_list(struct pinning *p, struct err *e)
 static int resolve(struct pinning *p, struct err *e)
 {
 	AUTO(session_end) struct session s = { .upstream = NULL };
-	struct session_options options = {
+	struct session_options how = {
 		.authfile = p->options->authfile,
 		.certs_dirs = &p->options->certs_dirs,
 		.registries = &p->list.registries,
@@ -84,7 +79,7 @@ static int resolve(struct pinning *p, struct err *e)
 		.things = "references",
 	};
 
-	if (session_begin(&s, p->tool, &options, e) < 0)
+	if (session_begin(&s, p->tool, &how, e) < 0)
 		return -1;
 	return resolve_list(&s, &p->list, &p->now, &p->failures, e);
 }
@@ -300,9 +295,9 @@ static int pin(struct pinning *p, struct err *e)
 	return judge(p, e);
 }
 
-static int run(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	AUTO(pinning_release) struct pinning p = { .tool = t, .options = options };
+	AUTO(pinning_release) struct pinning p = { .tool = t, .options = given };
 
 	if (choice_read(&p.only, args->items, args->count, e) < 0)
 		return TOOL_USAGE;
@@ -320,8 +315,8 @@ const struct command cmd_pin = {
 		 "written without --update: exit status 0 nothing has changed, 10 something has.\n"
 		 "With REF only these references are looked at, and what changed in the list; all\n"
 		 "others stay as they are locked.",
-	.options = table,
-	.option_count = ARRAY_SIZE(table),
-	.options_size = sizeof(struct options),
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct pin_options),
 	.run = run,
 };

@@ -10,34 +10,28 @@
 #include "mirror-tool/pin_report.h"
 #include "storage/base/banned.h"
 
-#define JOBS_LIMIT 256
-
-struct options {
-	const char *lock, *authfile;
-	struct texts certs_dirs, only;
-	uint64_t jobs;
-	bool check;
+#define PULL_OPTIONS(OPTION, S)                                                                    \
+	OPTION(S, TEXT, lock, "lock", "FILE", "moat.lock", "what to pull, see moat.lock(5)")       \
+	OPTION(S, TEXTS, only, "only", "REF", NULL,                                                \
+		"only this reference of the lock; may be repeated")                                \
+	OPTION(S, COUNT, jobs, "jobs", "N", "32",                                                  \
+		"transfers at once, 1 to 256; 8 a host unless the list says otherwise", .min = 1,  \
+		.max = 256)                                                                        \
+	OPTION(S, FLAG, check, "check", NULL, NULL,                                                \
+		"read the bytes of what the store holds already, and replace what is bad")         \
+	OPTION(S, TEXT, authfile, "authfile", "FILE", NULL,                                        \
+		"credentials (default: the usual places)")                                         \
+	OPTION(S, TEXTS, certs_dirs, "certs-dir", "DIR", NULL,                                     \
+		"folder of HOST:PORT folders with certificates")
+struct pull_options {
+	PULL_OPTIONS(SETTING_FIELD, pull_options)
 };
-
-static const struct option_def table[] = {
-	{ "lock", OPTION_TEXT, offsetof(struct options, lock), "FILE", "moat.lock",
-		"what to pull, see moat.lock(5)" },
-	{ "only", OPTION_TEXTS, offsetof(struct options, only), "REF", NULL,
-		"only this reference of the lock; may be repeated" },
-	{ "jobs", OPTION_NUMBER, offsetof(struct options, jobs), "N", "32",
-		"transfers at once, 1 to 256; 8 a host unless the list says otherwise" },
-	{ "check", OPTION_FLAG, offsetof(struct options, check), NULL, NULL,
-		"read the bytes of what the store holds already, and replace what is bad" },
-	{ "authfile", OPTION_TEXT, offsetof(struct options, authfile), "FILE", NULL,
-		"credentials (default: the usual places)" },
-	{ "certs-dir", OPTION_TEXTS, offsetof(struct options, certs_dirs), "DIR", NULL,
-		"folder of HOST:PORT folders with certificates" },
-};
+static const struct setting options[] = { PULL_OPTIONS(SETTING_ROW, pull_options) };
 
 /* Everything that one run is about. */
 struct pulling {
 	struct tool *tool;
-	const struct options *options;
+	const struct pull_options *options;
 	struct lock lock;
 	const struct lock_pin **pins;
 	size_t count;
@@ -121,7 +115,7 @@ static int report(struct pulling *p, uint64_t bytes, struct err *e)
 static int pull(struct pulling *p, struct err *e)
 {
 	AUTO(session_end) struct session s = { .upstream = NULL };
-	struct session_options options = {
+	struct session_options how = {
 		.authfile = p->options->authfile,
 		.certs_dirs = &p->options->certs_dirs,
 		.registries = &p->lock.registries,
@@ -132,22 +126,20 @@ static int pull(struct pulling *p, struct err *e)
 		.blobs = true,
 	};
 
-	if (session_begin(&s, p->tool, &options, e) < 0 ||
+	if (session_begin(&s, p->tool, &how, e) < 0 ||
 		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0 ||
 		report(p, s.received, e) < 0)
 		return -1;
 	return tool_failures(&p->failures, p->count, "pins", e);
 }
 
-static int run(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	AUTO(pulling_release) struct pulling p = { .tool = t, .options = options };
+	AUTO(pulling_release) struct pulling p = { .tool = t, .options = given };
 	int rc;
 
 	if (args->count)
 		return tool_usage(e, "pull takes no arguments; --only REF chooses");
-	if (p.options->jobs < 1 || p.options->jobs > JOBS_LIMIT)
-		return tool_usage(e, "--jobs: 1 to %d", JOBS_LIMIT);
 	rc = lock_read(&p.lock, p.options->lock, e);
 	if (rc == 0)
 		return err_set(
@@ -165,8 +157,8 @@ const struct command cmd_pull = {
 	.about = "Only what the store does not have is fetched, each blob once; a pull that was\n"
 		 "interrupted goes on where it was. What failed is listed at the end and can be\n"
 		 "retried alone with --only.",
-	.options = table,
-	.option_count = ARRAY_SIZE(table),
-	.options_size = sizeof(struct options),
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct pull_options),
 	.run = run,
 };

@@ -10,30 +10,24 @@
 
 #define MISSING_LINES_MAX 50
 
+#define SEAL_OPTIONS(OPTION, S)                                                                    \
+	OPTION(S, TEXT, lock, "lock", "FILE", "moat.lock", "what to seal")                         \
+	OPTION(S, TEXT, key, "key", "FILE", NULL,                                                  \
+		"the private key that signs (see `moat key new`)")                                 \
+	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
+		"its first line decrypts the key")                                                 \
+	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
+		"the environment variable that does")                                              \
+	OPTION(S, TEXT, version, "version", "V", NULL,                                             \
+		"default: the list's, else the time of the lock")                                  \
+	OPTION(S, TEXT, expires, "expires", "WHEN", NULL,                                          \
+		"YYYY-MM-DD, or 90d after the lock's last change")                                 \
+	OPTION(S, TEXTS, take, "take", "SET", NULL,                                                \
+		"in this store take tags that this active set pins to something else; repeatable")
 struct seal_options {
-	const char *lock, *key;
-	struct passphrase_source source;
-	struct seal_terms terms;
-	struct texts take;
+	SEAL_OPTIONS(SETTING_FIELD, seal_options)
 };
-
-static const struct option_def options[] = {
-	{ "lock", OPTION_TEXT, offsetof(struct seal_options, lock), "FILE", "moat.lock",
-		"what to seal" },
-	{ "key", OPTION_TEXT, offsetof(struct seal_options, key), "FILE", NULL,
-		"the private key that signs (see `moat key new`)" },
-	{ "passphrase-file", OPTION_TEXT, offsetof(struct seal_options, source.file), "FILE", NULL,
-		"its first line decrypts the key" },
-	{ "passphrase-env", OPTION_TEXT, offsetof(struct seal_options, source.env), "VAR", NULL,
-		"the environment variable that does" },
-	{ "version", OPTION_TEXT, offsetof(struct seal_options, terms.version), "V", NULL,
-		"default: the list's, else the time of the lock" },
-	{ "expires", OPTION_TEXT, offsetof(struct seal_options, terms.expires), "WHEN", NULL,
-		"YYYY-MM-DD, or 90d after the lock's last change" },
-	{ "take", OPTION_TEXTS, offsetof(struct seal_options, take), "SET", NULL,
-		"in this store take tags that this active set pins to something else; "
-		"repeatable" },
-};
+static const struct setting options[] = { SEAL_OPTIONS(SETTING_ROW, seal_options) };
 
 static void print_missing(
 	void *ctx, const char *reference, const struct digest *d, const char *what)
@@ -103,7 +97,7 @@ static void note_result(const struct tool *t, const struct seal *s, bool signed_
 static int build(struct seal *sealed, struct store *s, const struct seal_options *o, struct err *e)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
-	struct seal_terms terms = o->terms;
+	struct seal_terms terms = { .version = o->version, .expires = o->expires };
 	unsigned missing = 0;
 	int rc = lock_read(&lock, o->lock, e);
 
@@ -148,6 +142,7 @@ static int check_there(const struct tool *t, struct err *e)
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct seal_options *o = given;
+	struct passphrase_source source = { .file = o->passphrase_file, .env = o->passphrase_env };
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(sign_key_free) struct sign_key *k = NULL;
 	AUTO(seal_release) struct seal sealed = SEAL_INIT;
@@ -157,7 +152,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "seal takes no arguments; the lock is named by --lock");
 	if (!o->key)
 		return tool_usage(e, "--key is needed; `moat key new` makes one");
-	if (key_read_file(&k, o->key, &o->source, e) < 0)
+	if (key_read_file(&k, o->key, &source, e) < 0)
 		return -1;
 	if (check_there(t, e) < 0 || tool_store_write(t, &s, e) < 0)
 		return -1;

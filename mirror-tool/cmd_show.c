@@ -3,14 +3,13 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
+#define SHOW_OPTIONS(OPTION, S)                                                                    \
+	OPTION(S, TEXTS, from, "from", "MEDIUM", NULL,                                             \
+		"a folder or volume file instead of the store; may be repeated")
 struct show_options {
-	struct texts from;
+	SHOW_OPTIONS(SETTING_FIELD, show_options)
 };
-
-static const struct option_def options[] = {
-	{ "from", OPTION_TEXTS, offsetof(struct show_options, from), "MEDIUM", NULL,
-		"a folder or volume file instead of the store; may be repeated" },
-};
+static const struct setting options[] = { SHOW_OPTIONS(SETTING_ROW, show_options) };
 
 static int open_look(struct tool *t, const struct show_options *o, struct look *look,
 	struct store **s, struct err *e)

@@ -19,25 +19,25 @@
 #define BCRYPT_COST 10 /* 50 ms of a core */
 #define BCRYPT_PASSWORD_MAX 72 /* bytes; bcrypt passes over what comes behind */
 
-struct user_options {
-	const char *users;
-	struct passphrase_source password;
-	bool replace;
+#define USER_ADD_OPTIONS(OPTION, S)                                                                \
+	OPTION(S, TEXT, users, "users", "FILE", NULL,                                              \
+		"the file of users, as moatd's users: names it")                                   \
+	OPTION(S, TEXT, password_file, "password-file", "FILE", NULL,                              \
+		"the password is its first line (default: the terminal is asked)")                 \
+	OPTION(S, FLAG, replace, "replace", NULL, NULL, "give a user who is there another password")
+struct user_add_options {
+	USER_ADD_OPTIONS(SETTING_FIELD, user_add_options)
 };
+static const struct setting add_options[] = { USER_ADD_OPTIONS(SETTING_ROW, user_add_options) };
 
-static const struct option_def add_options[] = {
-	{ "users", OPTION_TEXT, offsetof(struct user_options, users), "FILE", NULL,
-		"the file of users, as moatd's users: names it" },
-	{ "password-file", OPTION_TEXT, offsetof(struct user_options, password.file), "FILE", NULL,
-		"the password is its first line (default: the terminal is asked)" },
-	{ "replace", OPTION_FLAG, offsetof(struct user_options, replace), NULL, NULL,
-		"give a user who is there another password" },
+#define USER_REMOVE_OPTIONS(OPTION, S)                                                             \
+	OPTION(S, TEXT, users, "users", "FILE", NULL,                                              \
+		"the file of users, as moatd's users: names it")
+struct user_remove_options {
+	USER_REMOVE_OPTIONS(SETTING_FIELD, user_remove_options)
 };
-
-static const struct option_def remove_options[] = {
-	{ "users", OPTION_TEXT, offsetof(struct user_options, users), "FILE", NULL,
-		"the file of users, as moatd's users: names it" },
-};
+static const struct setting remove_options[] = { USER_REMOVE_OPTIONS(
+	SETTING_ROW, user_remove_options) };
 
 /* --- the file ------------------------------------------------------------------------------------ */
 
@@ -156,11 +156,12 @@ static int hash(const char *password, char out[USER_HASH_LEN + 1], struct err *e
 	return rc;
 }
 
-static int make_line(const char *name, const struct user_options *o, char **line, struct err *e)
+static int make_line(const char *name, const char *password_file, char **line, struct err *e)
 {
+	struct passphrase_source source = { .file = password_file };
 	AUTO(secret_release) struct buf password = BUF_INIT;
 	char text[USER_HASH_LEN + 1];
-	int rc = passphrase_get(&o->password, name, true, &password, e);
+	int rc = passphrase_get(&source, name, true, &password, e);
 
 	if (rc == 0)
 		return err_set(
@@ -187,26 +188,27 @@ static int report(const struct tool *t, const struct users_file *f, const char *
 	return report_print(&r, e);
 }
 
-static int check_arguments(const struct user_options *o, const struct texts *args, struct err *e)
+static int check_arguments(const char *users, const struct texts *args, struct err *e)
 {
-	if (args->count != 1 || !o->users)
+	if (args->count != 1 || !users)
 		return tool_usage(e, "one NAME and --users FILE are needed");
 	return user_name_check(args->items[0], e) < 0 ? TOOL_USAGE : 0;
 }
 
-static int user_add(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int user_add(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct user_options *o = options;
+	const struct user_add_options *o = given;
 	AUTO(users_file_release)
 	struct users_file f = {
 		.path = o->users, .lock = -1, .before = BUF_INIT, .after = BUF_INIT
 	};
 	AUTO(mem_free) char *line = NULL;
-	int rc = check_arguments(o, args, e);
+	int rc = check_arguments(o->users, args, e);
 
 	if (rc < 0)
 		return rc;
-	if (make_line(args->items[0], o, &line, e) < 0 || read_users(&f, args->items[0], e) < 0)
+	if (make_line(args->items[0], o->password_file, &line, e) < 0 ||
+		read_users(&f, args->items[0], e) < 0)
 		return -1;
 	if (f.has && !o->replace)
 		return err_set(e, ERR_INPUT,
@@ -219,14 +221,14 @@ static int user_add(struct tool *t, const void *options, const struct texts *arg
 	return report(t, &f, args->items[0], f.has ? "replaced" : "added", e);
 }
 
-static int user_remove(struct tool *t, const void *options, const struct texts *args, struct err *e)
+static int user_remove(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct user_options *o = options;
+	const struct user_remove_options *o = given;
 	AUTO(users_file_release)
 	struct users_file f = {
 		.path = o->users, .lock = -1, .before = BUF_INIT, .after = BUF_INIT
 	};
-	int rc = check_arguments(o, args, e);
+	int rc = check_arguments(o->users, args, e);
 
 	if (rc < 0)
 		return rc;
@@ -247,7 +249,7 @@ const struct command cmd_user_add = {
 		 "made when it is not there, mode 0640.",
 	.options = add_options,
 	.option_count = ARRAY_SIZE(add_options),
-	.options_size = sizeof(struct user_options),
+	.options_size = sizeof(struct user_add_options),
 	.run = user_add,
 };
 
@@ -258,6 +260,6 @@ const struct command cmd_user_remove = {
 	.about = "His tokens end with their time; moatd reads the file on SIGHUP.",
 	.options = remove_options,
 	.option_count = ARRAY_SIZE(remove_options),
-	.options_size = sizeof(struct user_options),
+	.options_size = sizeof(struct user_remove_options),
 	.run = user_remove,
 };

@@ -8,14 +8,13 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
+#define VERIFY_OPTIONS(OPTION, S)                                                                  \
+	OPTION(S, TEXTS, keys, "key", "PUB", NULL,                                                 \
+		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)")
 struct verify_options {
-	struct texts keys;
+	VERIFY_OPTIONS(SETTING_FIELD, verify_options)
 };
-
-static const struct option_def options[] = {
-	{ "key", OPTION_TEXTS, offsetof(struct verify_options, keys), "PUB", NULL,
-		"trust this public key; repeatable (default: " TRUST_DIR "/*.pub)" },
-};
+static const struct setting options[] = { VERIFY_OPTIONS(SETTING_ROW, verify_options) };
 
 /* --- a medium ------------------------------------------------------------------------------ */
 
@@ -256,9 +255,9 @@ static int verify_store(struct tool *t, struct err *e)
 	return report_store(t, &r, aside, e) < 0 ? -1 : judge_store(t, &r, e);
 }
 
-static int run(struct tool *t, const void *opt, const struct texts *args, struct err *e)
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct verify_options *o = opt;
+	const struct verify_options *o = given;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 
 	if (args->count == 0 && t->store_given)

@@ -15,19 +15,16 @@
 #include "storage/store_write.h"
 #include "storage/base/banned.h"
 
+#define GLOBAL_OPTIONS(OPTION, S)                                                                  \
+	OPTION(S, TEXT, store, "store", "DIR", NULL,                                               \
+		"the store (default: $MOAT_STORE, else " STORE_DEFAULT ")")                        \
+	OPTION(S, FLAG, json, "json", NULL, NULL, "results as JSON")                               \
+	OPTION(S, FLAG, quiet, "quiet", NULL, NULL, "no progress, only results and errors")        \
+	OPTION(S, FLAG, help, "help", NULL, NULL, "explain the command")
 struct globals {
-	const char *store;
-	bool json, quiet, help, version;
+	GLOBAL_OPTIONS(SETTING_FIELD, globals)
 };
-
-static const struct option_def global_options[] = {
-	{ "store", OPTION_TEXT, offsetof(struct globals, store), "DIR", NULL,
-		"the store (default: $MOAT_STORE, else " STORE_DEFAULT ")" },
-	{ "json", OPTION_FLAG, offsetof(struct globals, json), NULL, NULL, "results as JSON" },
-	{ "quiet", OPTION_FLAG, offsetof(struct globals, quiet), NULL, NULL,
-		"no progress, only results and errors" },
-	{ "help", OPTION_FLAG, offsetof(struct globals, help), NULL, NULL, "explain the command" },
-};
+static const struct setting global_options[] = { GLOBAL_OPTIONS(SETTING_ROW, globals) };
 
 /* The table and the command line on their way through this file. */
 struct line {
@@ -179,7 +176,7 @@ void tool_store_care(const struct tool *t, struct store *s, bool check)
 
 /* --- help ---------------------------------------------------------------------------------- */
 
-static void print_options(FILE *out, const struct option_def *table, size_t count)
+static void print_options(FILE *out, const struct setting *table, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		AUTO(mem_free)
@@ -230,12 +227,12 @@ static bool first_word(const struct command *c, const char *word)
 
 static int unknown_command(const struct line *l, const char *word, struct err *e)
 {
-	AUTO(texts_release) struct texts names = { mem_alloc(l->count * sizeof(char *)), l->count };
+	AUTO(mem_free) const char **names = mem_alloc(l->count * sizeof(*names));
 	const char *best;
 
 	for (size_t i = 0; i < l->count; i++)
-		names.items[i] = l->commands[i]->name;
-	best = nearest_name(word, names.items, names.count);
+		names[i] = l->commands[i]->name;
+	best = nearest_name(word, names, l->count);
 	if (best)
 		return tool_usage(e, "unknown command \"%s\"; did you mean \"%s\"?", word, best);
 	return tool_usage(e, "unknown command \"%s\"; `moat help` lists them", word);
@@ -333,22 +330,22 @@ static int call(const struct line *l, const struct command *c, const struct glob
 
 static int run_command(const struct line *l, const struct command *c, size_t words, struct err *e)
 {
-	struct globals g = { .store = NULL };
+	struct globals g;
 	AUTO(mem_free) void *options = mem_alloc(c->options_size);
-	AUTO(texts_release) struct texts args = { NULL, 0 };
-	struct option_set sets[2] = { { c->options, c->option_count, options },
+	AUTO(texts_release) struct texts args = { .items = NULL };
+	struct settings sets[2] = { { c->options, c->option_count, options },
 		{ global_options, ARRAY_SIZE(global_options), &g } };
-	struct texts rest;
-	int rc;
+	int rc = TOOL_USAGE;
 
-	options_init(&sets[0]);
-	if (options_parse(sets, 2, l->argc, l->argv, &args, e) < 0) {
-		options_release(&sets[0]);
-		return TOOL_USAGE;
+	settings_init(&sets[0]);
+	settings_init(&sets[1]);
+	if (settings_read_line(sets, 2, l->argc, l->argv, &args, e) == 0) {
+		struct texts rest = { args.items + words, args.count - words, true };
+
+		rc = call(l, c, &g, options, &rest, e);
 	}
-	rest = (struct texts){ args.items + words, args.count - words };
-	rc = call(l, c, &g, options, &rest, e);
-	options_release(&sets[0]);
+	settings_release(&sets[0]);
+	settings_release(&sets[1]);
 	return rc;
 }
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "storage/base/err.h"
+#include "storage/base/settings.h"
 
 /* Exit status by class; scripts depend on these. */
 enum exit_status {
@@ -40,29 +40,6 @@ struct tool {
 	FILE *out; /* results */
 };
 
-/* An option that may be repeated. The strings are borrowed from argv. */
-struct texts {
-	const char **items;
-	size_t count;
-};
-
-enum option_kind {
-	OPTION_FLAG, /* bool */
-	OPTION_TEXT, /* const char *, borrowed from argv; given twice is an error */
-	OPTION_TEXTS, /* struct texts */
-	OPTION_NUMBER, /* uint64_t, decimal */
-	OPTION_SIZE /* uint64_t bytes: 512, 64K, 700MB, 4GiB (K and KiB are 1024, KB is 1000) */
-};
-
-struct option_def {
-	const char *name; /* without the dashes */
-	enum option_kind kind;
-	size_t offset; /* of the field in the command's struct */
-	const char *value; /* what help calls the value: "FILE"; NULL for flags */
-	const char *initial; /* text of the default, or NULL: zero */
-	const char *help; /* one line */
-};
-
 /* What run() returns besides 0 and -1: the command line was wrong. */
 #define TOOL_USAGE (-2)
 
@@ -71,7 +48,7 @@ struct command {
 	const char *args; /* behind the name in the usage line */
 	const char *summary; /* one line */
 	const char *about; /* further sentences for `moat help VERB`, or NULL */
-	const struct option_def *options;
+	const struct setting *options;
 	size_t option_count;
 	size_t options_size; /* of the struct that the table describes */
 	/* Returns 0, -1 with e (its code decides the exit status), or tool_usage(). */
@@ -128,30 +105,8 @@ MUST int tool_failures(struct failures *f, size_t of, const char *things, struct
  * to quarantine is told. */
 void tool_store_care(const struct tool *t, struct store *s, bool check);
 
-/* --- options.c ------------------------------------------------------------------------------- */
+/* --- words.c --------------------------------------------------------------------------------- */
 
-/*
- * Read a command line: options of `table` into `config`, those of `global` into `globals`, the
- * rest into *args in order (borrowed from argv; free args->items). "--" ends the options, "-" is
- * an argument. An unknown option is ERR_INPUT and suggests the nearest name.
- */
-struct option_set {
-	const struct option_def *table;
-	size_t count;
-	void *config;
-};
-MUST int options_parse(const struct option_set sets[], size_t set_count, int argc,
-	const char *const *argv, struct texts *args, struct err *e);
-
-void options_init(const struct option_set *set); /* zero, then the defaults */
-void options_release(const struct option_set *set); /* the arrays of OPTION_TEXTS */
-void texts_release(struct texts *t); /* for AUTO */
-
-/* The nearest of `names` to a mistyped word, or NULL when none is close. */
-const char *nearest_name(const char *word, const char *const names[], size_t count);
-
-/* "4GiB", "700MB", "512": bytes. */
-MUST int size_parse(const char *text, uint64_t *bytes, struct err *e);
 #define SIZE_TEXT_SIZE 24
 #define EXCUSES_TEXT_SIZE 40
 /* ", 3 excuses", or "" for none; returns its buffer. */

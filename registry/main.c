@@ -71,7 +71,7 @@ static void tame_malloc(void)
 static void raise_files(const struct options *o)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(o->connections * 2 + o->cache_files + o->uploads + 256);
+	rlim_t wanted = o->connections * 2 + o->cache_files + o->uploads + 256;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
 		return;
@@ -147,7 +147,7 @@ static int open_auth(struct daemon *d, struct err *e)
 			.service = o->token_service,
 			.realm = o->token_realm,
 			.token_key = o->token_key,
-			.token_seconds = o->token_ttl },
+			.token_seconds = (int64_t)o->token_ttl },
 		e);
 }
 
@@ -156,8 +156,8 @@ static struct push_config push_config(const struct options *o)
 	return (struct push_config){ .on = o->push,
 		.strict = o->strict,
 		.deletes = o->deletes,
-		.upload_max = (uint64_t)o->upload_max,
-		.free_floor = (uint64_t)o->free_floor,
+		.upload_max = o->upload_max,
+		.free_floor = o->free_floor,
 		.uploads = { .total = (unsigned)o->uploads,
 			.each = (unsigned)o->uploads_each,
 			.expiry_seconds = (unsigned)o->upload_expiry } };
@@ -363,9 +363,9 @@ static int start(struct daemon *d, struct err *e)
 			.least_rate = (unsigned)o->least_rate,
 			.bodies = (unsigned)o->bodies,
 			.catalog = o->catalog,
-			.check_rate = (uint64_t)o->check_rate,
+			.check_rate = o->check_rate,
 			.check_cpu = (unsigned)o->check_cpu,
-			.check_every = o->check_every,
+			.check_every = (int64_t)o->check_every,
 			.push = push_config(o),
 			.auth = d->auth,
 			.metrics = d->metrics,
@@ -470,7 +470,7 @@ static int help_config(void)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 
-	config_describe(options_table, options_count, &text);
+	options_describe(&text);
 	return fwrite(text.data, 1, text.len, stdout) == text.len ? EXIT_OK : EXIT_FAILED;
 }
 

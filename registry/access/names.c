@@ -24,8 +24,7 @@ static int add_map(struct names *n, const char *text, struct err *e)
 	return 0;
 }
 
-int names_init(
-	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e)
+int names_init(struct names *n, const struct texts *maps, const char *fallback, struct err *e)
 {
 	*n = (struct names)NAMES_INIT;
 	if (fallback && *fallback && ref_normal_host(span_of(fallback), n->fallback, e) < 0)

@@ -13,7 +13,7 @@
 #ifndef MOAT_NAMES_H
 #define MOAT_NAMES_H
 
-#include "storage/base/config.h"
+#include "storage/base/settings.h"
 #include "storage/oci/ref.h"
 
 #define NAME_MAX_BYTES (REF_HOST_MAX + 1 + REF_REPO_MAX)
@@ -41,8 +41,7 @@ struct candidates {
 };
 
 /* maps: "FROM=TO" each; fallback: a host or "" (or NULL). ERR_INPUT names the bad one. */
-MUST int names_init(
-	struct names *n, const struct config_strings *maps, const char *fallback, struct err *e);
+MUST int names_init(struct names *n, const struct texts *maps, const char *fallback, struct err *e);
 void names_release(struct names *n);
 
 /* path: a valid name of the API; ns: a host in its one spelling (ref_normal_host()) or "". Never empty. */

@@ -15,7 +15,7 @@ err_has 'allow-plain-http'
 must_fail 1 timeout 20 moatd --store "$T/nothing" --listen 127.0.0.1:0
 err_has 'nothing'
 must_fail 2 moatd --lisen 127.0.0.1:0
-err_has 'no such option'
+err_has 'unknown option'
 must_fail 2 moatd --tls-cert x
 err_has 'together'
 must_fail 2 timeout 20 moatd --store "$OUT" --listen 127.0.0.1:65536

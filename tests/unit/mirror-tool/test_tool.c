@@ -10,13 +10,11 @@
 
 #include "mirror-tool/tool.h"
 
+#define PROBE_OPTIONS(OPTION, S) OPTION(S, TEXT, lock, "lock", "FILE", NULL, "the lock")
 struct probe {
-	const char *lock;
+	PROBE_OPTIONS(SETTING_FIELD, probe)
 };
-
-static const struct option_def probe_options[] = {
-	{ "lock", OPTION_TEXT, offsetof(struct probe, lock), "FILE", NULL, "the lock" },
-};
+static const struct setting probe_options[] = { PROBE_OPTIONS(SETTING_ROW, probe) };
 
 /* Prints what it was called with; its first argument is an error code to fail with. */
 static int probe_run(struct tool *t, const void *options, const struct texts *args, struct err *e)
@@ -146,12 +144,34 @@ static void tool_main__help_names_everything(void **state)
 	free(text);
 }
 
+static void size_text__is_short(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+		{ 0, "0 B" },
+		{ 1023, "1023 B" },
+		{ 1024, "1.0 KiB" },
+		{ 1048575, "1.0 MiB" },
+		{ 183800000, "175.3 MiB" },
+		{ 1ull << 40, "1.0 TiB" },
+		{ UINT64_MAX, "16384.0 PiB" },
+	};
+	char text[SIZE_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(size_text(cases[i].bytes, text), cases[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tool_main__finds_the_command),
 		cmocka_unit_test(tool_main__error_class_is_the_status),
 		cmocka_unit_test(tool_main__help_names_everything),
+		cmocka_unit_test(size_text__is_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

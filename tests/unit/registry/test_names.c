@@ -45,14 +45,13 @@ static const struct {
 		"quay.io/app mirror.corp-5000/app docker.io/mirror.corp-5000/app" },
 };
 
-static char map_host[] = "Mirror.corp=GHCR.io", map_port[] = "mirror.corp:5000=quay.io",
-	    map_bare[] = "registry.local=";
-static char *maps[] = { map_host, map_port, map_bare };
+static const char *maps[] = { "Mirror.corp=GHCR.io", "mirror.corp:5000=quay.io",
+	"registry.local=" };
 
 static void names_find__candidates_in_order(void **state)
 {
 	AUTO(names_release) struct names n = NAMES_INIT;
-	struct config_strings given = { .items = maps, .count = ARRAY_SIZE(maps) };
+	struct texts given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct err e;
 
 	(void)state;
@@ -72,7 +71,7 @@ static void names_find__candidates_in_order(void **state)
 static void names_find_target__ns_counts_where_it_is_mapped(void **state)
 {
 	AUTO(names_release) struct names n = NAMES_INIT;
-	struct config_strings given = { .items = maps, .count = ARRAY_SIZE(maps) };
+	struct texts given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct candidates c;
 	struct err e;
 
@@ -128,8 +127,8 @@ static void names_init__refuses(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		AUTO(names_release) struct names n = NAMES_INIT;
-		char *item = bad[i];
-		struct config_strings given = { .items = &item, .count = 1 };
+		const char *item = bad[i];
+		struct texts given = { .items = &item, .count = 1 };
 
 		assert_err(names_init(&n, &given, "", &e), ERR_INPUT, "map");
 	}

@@ -62,10 +62,10 @@ static const struct {
 	const char *args[4];
 	const char *words;
 } refused[] = {
-	{ { "--stroe", "x" }, "no such option" },
+	{ { "--stroe", "x" }, "unknown option --stroe; did you mean --store?" },
 	{ { "x" }, "not an option" },
-	{ { "--store" }, "value is needed" },
-	{ { "--store", "" }, "directory is needed" },
+	{ { "--store" }, "--store needs a value" },
+	{ { "--store", "" }, "--store: a path is needed" },
 	{ { "--threads", "many" }, "not a number" },
 	{ { "--threads", "1000" }, "not between" },
 	{ { "--threads=1", "--threads=2" }, "given twice" },
@@ -101,7 +101,7 @@ static void options__the_file_in_conf_is_the_table(void **state)
 
 	(void)state;
 	assert_ok(fs_read_file(AT_FDCWD, path, 1 << 20, &file, &e));
-	config_describe(options_table, options_count, &table);
+	options_describe(&table);
 	assert_string_equal(file.data, table.data);
 }
 

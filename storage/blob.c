@@ -25,6 +25,7 @@ struct blob_writer {
 	bool patched; /* some bytes are of another attempt */
 	bool restarted; /* was given all bytes again */
 	bool failed;
+	bool lost; /* a sync failed: nothing makes these bytes durable any more */
 	struct err err; /* when failed */
 	struct digest digest; /* of the bytes, once committed to a batch or sealed */
 	bool listed; /* among the handle's open ones */
@@ -74,7 +75,7 @@ static int open_held(struct store *s, const struct digest *d, uint64_t size, str
 	struct err *e)
 {
 	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
-	int rc = BLOBS(s, open, d, &file, e);
+	int rc = blobs_open(s->blobs, d, &file, e);
 
 	if (rc == 0)
 		err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
@@ -151,7 +152,7 @@ int blob_read_or_lose(
 static int record_row(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct blob_file file;
-	int rc = BLOBS(s, look, d, &file, e);
+	int rc = blobs_stat(s->blobs, d, &file, e);
 
 	if (rc == 0)
 		err_set(e, ERR_IO, "its file has gone");
@@ -176,7 +177,7 @@ static int already_there(struct store *s, const struct digest *d, uint64_t annou
 
 	if (rc == 0) {
 		rc = orphan_held(s, d, &size, e);
-		if (rc > 0 && (BLOBS(s, sync, d, e) < 0 || record_one(s, d, size, e) < 0))
+		if (rc > 0 && (blobs_sync(s->blobs, d, e) < 0 || record_one(s, d, size, e) < 0))
 			return -1;
 	}
 	if (rc > 0 && announced != BLOB_SIZE_UNKNOWN && announced != size)
@@ -212,13 +213,13 @@ static int link_one(struct store *s, struct blob_writer *w, struct err *e)
 
 	if (fault("blob.link", e) < 0)
 		return -1;
-	rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
+	rc = stage_publish(w->stage, &w->digest, e);
 	if (rc == 0)
 		rc = taken_by_good(s, w, e);
 	else
 		return rc < 0 ? -1 : 0;
 	if (rc == 0)
-		rc = BLOBS_STAGE(s, stage_publish, w->stage, &w->digest, e);
+		rc = stage_publish(w->stage, &w->digest, e);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -251,7 +252,7 @@ static int sync_stages(
 	for (size_t i = 0; i < count; i++)
 		if (!items[i]->sealed)
 			stages[n++] = items[i]->stage;
-	return n ? BLOBS(s, stage_sync, stages, n, e) : 0;
+	return n ? stages_sync(s->blobs, stages, n, e) : 0;
 }
 
 /* Does one before it bring the same bytes? Then they have their name. */
@@ -272,7 +273,7 @@ int writers_publish(struct store *s, struct blob_writer *const items[], size_t c
 			return blob_ctx(&items[i]->digest, e);
 	if (fault("blob.names", e) < 0)
 		return -1;
-	return BLOBS(s, publish_sync, e);
+	return blobs_sync_names(s->blobs, e);
 }
 
 /* S2, for one blob or for many: bytes, names, directories, rows. The stages' own names go last. */
@@ -283,7 +284,7 @@ static int publish(struct store *s, struct blob_writer *const items[], size_t co
 	for (size_t i = 0; i < count; i++) {
 		if (fault("blob.unstage", e) < 0)
 			return -1;
-		BLOBS_STAGE(s, stage_close, &items[i]->stage, false);
+		stage_close(&items[i]->stage, false);
 	}
 	return 0;
 }
@@ -303,7 +304,7 @@ static void writer_free(struct blob_writer **wp, bool keep)
 		*link = w->next;
 	}
 	if (w->stage)
-		BLOBS_STAGE(w->store, stage_close, &w->stage, keep);
+		stage_close(&w->stage, keep);
 	hasher_release(&w->hash);
 	hasher_release(&w->mark.hash);
 	free(w);
@@ -346,12 +347,12 @@ static int open_stage(struct blob_writer *w, uint64_t *have, struct err *e)
 
 	if (fault("blob.stage", e) < 0)
 		return -1;
-	if (BLOBS(w->store, stage_open, &want, &w->stage, have, e) == 0)
+	if (stage_open(w->store->blobs, &want, &w->stage, have, e) == 0)
 		return 0;
 	if (e->code != ERR_BUSY || w->flags & BLOB_TRY || flush_all(w->store, e) < 0)
 		return -1;
 	want.wait_ms = STORE_BUSY_MS;
-	return BLOBS(w->store, stage_open, &want, &w->stage, have, e);
+	return stage_open(w->store->blobs, &want, &w->stage, have, e);
 }
 
 static int hash_stage(struct blob_writer *w, uint64_t len, struct err *e)
@@ -362,7 +363,7 @@ static int hash_stage(struct blob_writer *w, uint64_t len, struct err *e)
 	for (uint64_t at = 0; at < len;) {
 		size_t n = len - at < COPY_SIZE ? (size_t)(len - at) : COPY_SIZE;
 
-		if (BLOBS_STAGE(w->store, stage_read, w->stage, at, piece, n, e) < 0)
+		if (stage_read(w->stage, at, piece, n, e) < 0)
 			return -1;
 		hasher_add(&w->hash, piece, n);
 		at += n;
@@ -373,7 +374,7 @@ static int hash_stage(struct blob_writer *w, uint64_t len, struct err *e)
 /* Empty the stage and give the hash a new start. */
 static int start_over(struct blob_writer *w, struct err *e)
 {
-	if (BLOBS_STAGE(w->store, stage_cut, w->stage, 0, e) < 0)
+	if (stage_cut(w->stage, 0, e) < 0)
 		return -1;
 	hasher_init(&w->hash, w->hash.alg);
 	w->at = 0;
@@ -503,7 +504,9 @@ int blob_rewind(struct blob_writer *w, struct err *e)
 {
 	if (!w->mark.set)
 		BUG("a blob is rewound that was never marked");
-	if (BLOBS_STAGE(w->store, stage_cut, w->stage, w->mark.at, e) < 0)
+	if (w->lost)
+		return blob_error(w, e);
+	if (stage_cut(w->stage, w->mark.at, e) < 0)
 		return -1;
 	hasher_copy(&w->hash, &w->mark.hash);
 	w->at = w->mark.at;
@@ -527,7 +530,7 @@ void blob_write(struct blob_writer *w, const void *data, size_t len)
 {
 	if (!room_for(w, w->at, len))
 		return;
-	if (BLOBS_STAGE(w->store, stage_write, w->stage, w->at, data, len, &w->err) < 0) {
+	if (stage_write(w->stage, w->at, data, len, &w->err) < 0) {
 		w->failed = true;
 		return;
 	}
@@ -560,6 +563,18 @@ static int hash_again(struct blob_writer *w, enum digest_alg alg, struct err *e)
 	return hash_stage(w, w->at, e);
 }
 
+/* A second fsync would succeed, whatever became of the bytes. */
+static int sync_sealed(struct blob_writer *w, struct err *e)
+{
+	if (fault("blob.seal", e) < 0)
+		return -1;
+	if (stages_sync(w->store->blobs, &w->stage, 1, e) == 0)
+		return 0;
+	w->failed = w->lost = true;
+	w->err = *e;
+	return -1;
+}
+
 int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 {
 	struct digest wanted = *expect;
@@ -569,8 +584,7 @@ int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 	if (w->hash.alg != wanted.alg && hash_again(w, wanted.alg, e) < 0)
 		return -1;
 	w->expect = wanted;
-	if (verify(w, e) < 0 || fault("blob.seal", e) < 0 ||
-		BLOBS(w->store, stage_sync, &w->stage, 1, e) < 0 ||
+	if (verify(w, e) < 0 || sync_sealed(w, e) < 0 ||
 		file_examine(w->store, &wanted, &(struct blob_row){ .size = w->at }, LOOK_BYTES,
 			NULL, &w->beside, e) < 0)
 		return blob_ctx(&wanted, e);

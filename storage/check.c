@@ -152,9 +152,9 @@ static int check_files(struct check *c, struct err *e)
 	int rc = 0;
 
 	if (c->deep)
-		rc = BLOBS(c->store, scan, count_file, pass_stray, c, e);
+		rc = blobs_scan(c->store->blobs, count_file, pass_stray, c, e);
 	if (rc == 0)
-		rc = BLOBS(c->store, scan, check_file, check_stray, c, e);
+		rc = blobs_scan(c->store->blobs, check_file, check_stray, c, e);
 	return rc < 0 ? unread(c, "S1", "the folder of blobs", e) : 0;
 }
 
@@ -206,7 +206,7 @@ static int check_index(struct check *c, struct err *e)
 	/* An older moat's has no number, and is written again by the next writing opening. */
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
 		return 0;
-	rc = BLOBS(s, index_open, &index.file, e);
+	rc = blobs_index_open(s->blobs, &index.file, e);
 	if (rc > 0 && index_json_text(s, compare_piece, &index, e) < 0)
 		return -1;
 	if (rc < 0)

@@ -12,16 +12,42 @@
 #ifndef MOAT_ENGINE_H
 #define MOAT_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "storage/meta/meta.h"
 
 /* --- blobs ----------------------------------------------------------------------------------- */
 
+/* Above the engine, what calls it is blobs/backend.h, which checks what is checked below. */
+
 struct blob_ops;
+
+/* An engine's own struct begins with this one, and sets ops. The rest is the backend's. */
 struct blobs {
-	const struct blob_ops *ops; /* an engine's own struct begins with this one */
+	const struct blob_ops *ops;
+	enum store_mode mode;
+	atomic_uint stages; /* open ones */
+	_Atomic(uintptr_t) user; /* the thread that is in a call; 0 none */
+	unsigned depth; /* of its calls within calls */
 };
 
-struct stage; /* bytes on their way in: private, invisible */
+enum stage_kind { STAGE_BLOB, STAGE_INDEX };
+enum stage_state {
+	STAGE_OPEN, /* some bytes may not be durable */
+	STAGE_SYNCED,
+	STAGE_PUBLISHED,
+	STAGE_LOST /* a sync failed: nobody knows which bytes are durable */
+};
+
+/* Bytes on their way in: private, invisible. An engine's own struct begins with this one, which is the
+ * backend's. */
+struct stage {
+	struct blobs *blobs;
+	enum stage_kind kind;
+	enum stage_state state;
+	uint64_t length;
+	atomic_bool busy; /* a thread is in a call */
+};
 
 /* What reads an open blob that has no descriptor; an engine's own struct begins with this one. */
 struct blob_source {
@@ -40,8 +66,9 @@ struct stage_want {
 
 typedef int stray_fn(void *ctx, const char *what, struct err *e);
 
-/* Stages without a name may be opened, written, cut, synced and closed by any thread, each by one at
- * a time, while another thread uses the rest. */
+/* What a caller may do is checked by the backend: digests are valid, offsets within, a stage is used in its
+ * order and by one thread at a time. Stages without a name may be opened, written, read, cut, synced and
+ * closed by any thread while another one uses the rest, which is called by one thread at a time. */
 struct blob_ops {
 	void (*close)(struct blobs *b);
 
@@ -70,13 +97,13 @@ struct blob_ops {
 	/* Make sure that a published blob and its name are durable, whoever published it. */
 	int (*sync)(struct blobs *b, const struct digest *d, struct err *e);
 	/* What is there under its name: 1, 0 nothing. Thread: any, as open. */
-	int (*look)(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e);
-	/* Take what proved bad out of sight, durably, if it still is that file: 1; 0 it is not. It is
-	 * kept for people, with the reason (JSON) beside it; where: what it is called there. */
-	int (*set_aside)(struct blobs *b, const struct digest *d, const struct blob_file *which,
-		struct span reason, char where[ASIDE_NAME_SIZE], struct err *e);
-	/* What was set aside and not cleared away: the reason of each. */
-	int (*aside_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
+	int (*stat)(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e);
+	/* Take what proved bad out of sight, durably, if it still is that file: 1; 0 it is not. It
+	 * stays for people, with the reason (JSON) beside it; where: what it is called there. */
+	int (*quarantine)(struct blobs *b, const struct digest *d, const struct blob_file *which,
+		struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
+	/* What is in quarantine and was not cleared away: the reason of each. */
+	int (*quarantine_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
 	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. Its
 	 * size is BLOB_SIZE_UNKNOWN when the device does not say it. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
@@ -91,7 +118,7 @@ struct blob_ops {
 	int (*place_put)(struct blobs *b, struct span text, struct err *e);
 	int (*place_get)(struct blobs *b, struct buf *out, struct err *e); /* 1, 0 */
 
-	/* Space left for blobs. */
+	/* Space left for blobs. Thread: any. */
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
 
 	/* The layout's index.json: a stage of its own kind is written and synced, then replaces it as

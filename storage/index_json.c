@@ -207,7 +207,7 @@ void settle_drop(struct settling **list)
 
 	if (!l)
 		return;
-	BLOBS_STAGE(l->store, stage_close, &l->stage, false);
+	stage_close(&l->stage, false);
 	free(l);
 }
 
@@ -216,8 +216,7 @@ static int write_piece(void *ctx, struct span piece, struct err *e)
 	struct settling *l = ctx;
 
 	l->at += piece.len;
-	return BLOBS_STAGE(
-		l->store, stage_write, l->stage, l->at - piece.len, piece.data, piece.len, e);
+	return stage_write(l->stage, l->at - piece.len, piece.data, piece.len, e);
 }
 
 /* 1: index.json shows an earlier state than this one. */
@@ -243,10 +242,11 @@ static int write_stage(struct settling *l, struct err *e)
 		rc = is_stale(l, e);
 	if (rc <= 0)
 		return rc;
-	if (BLOBS(s, index_stage, &l->stage, e) < 0 || index_json_text(s, write_piece, l, e) < 0)
+	if (blobs_index_stage(s->blobs, &l->stage, e) < 0 ||
+		index_json_text(s, write_piece, l, e) < 0)
 		return -1;
 	tx_abort(&look);
-	return BLOBS(s, stage_sync, &l->stage, 1, e) < 0 ? -1 : 1;
+	return stages_sync(s->blobs, &l->stage, 1, e) < 0 ? -1 : 1;
 }
 
 int settle_begin(struct store *s, struct settling **out, struct err *e)
@@ -281,7 +281,7 @@ static int put_in_place(struct settling *l, struct err *e)
 		rc = meta_index_written(s->db, l->state, e);
 	if (rc <= 0)
 		return rc;
-	if (fault("index.write", e) < 0 || BLOBS_STAGE(s, index_put, l->stage, e) < 0)
+	if (fault("index.write", e) < 0 || stage_put_index(l->stage, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }

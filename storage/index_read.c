@@ -160,7 +160,7 @@ static int read_all(struct reading *r, const struct blob_reader *index, struct e
 static int read_index(struct reading *r, struct store *s, struct err *e)
 {
 	AUTO(reader_close) struct blob_reader index = BLOB_READER_INIT;
-	int rc = BLOBS(s, index_open, &index, e);
+	int rc = blobs_index_open(s->blobs, &index, e);
 
 	if (rc <= 0)
 		return rc;
@@ -252,7 +252,7 @@ int index_json_head(struct store *s, struct index_head *head, struct err *e)
 {
 	AUTO(reader_close) struct blob_reader index = BLOB_READER_INIT;
 	char text[HEAD_MAX + 1] = "";
-	int rc = BLOBS(s, index_open, &index, e);
+	int rc = blobs_index_open(s->blobs, &index, e);
 	size_t len = index.size < HEAD_MAX ? (size_t)index.size : HEAD_MAX;
 
 	*head = (struct index_head){ .serial = 0 };

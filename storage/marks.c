@@ -17,7 +17,7 @@
 
 int store_may_mark(struct store *s, struct err *e)
 {
-	return BLOBS(s, may_mark, e);
+	return blobs_may_mark(s->blobs, e);
 }
 
 int mark_put(struct store *s, const struct finding *f, struct err *e)
@@ -25,12 +25,12 @@ int mark_put(struct store *s, const struct finding *f, struct err *e)
 	AUTO(buf_release) struct buf reason = BUF_INIT;
 
 	finding_json(s, f, &reason);
-	return BLOBS(s, mark, &f->digest, buf_span(&reason), e);
+	return blobs_mark(s->blobs, &f->digest, buf_span(&reason), e);
 }
 
 int list_marks(struct store *s, mark_fn *fn, void *ctx, struct err *e)
 {
-	return BLOBS(s, mark_each, fn, ctx, e);
+	return blobs_each_mark(s->blobs, fn, ctx, e);
 }
 
 /* Whatever is wrong with one mark must not keep the store from opening: it stays for the next. */
@@ -40,7 +40,7 @@ static int settle_mark(void *ctx, const struct digest *d, struct err *e)
 	uint64_t size;
 
 	if (blob_held_by(s, d, LOOK_BYTES, &size, e) >= 0)
-		(void)!BLOBS(s, unmark, d, e);
+		(void)!blobs_unmark(s->blobs, d, e);
 	return 0;
 }
 
@@ -51,7 +51,7 @@ int marks_settle(struct store *s, struct err *e)
 	int rc;
 
 	s->care = marked;
-	rc = BLOBS(s, mark_each, settle_mark, s, e);
+	rc = blobs_each_mark(s->blobs, settle_mark, s, e);
 	s->care = care;
 	s->found_bad = 0; /* by others */
 	return rc;
@@ -66,14 +66,14 @@ int place_keep(struct store *s, const struct check_place *p, struct err *e)
 		"%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", p->at.before,
 		p->at.checked, p->at.id, p->began, p->done);
 
-	return BLOBS(s, place_put, (struct span){ text, (size_t)len }, e);
+	return blobs_put_place(s->blobs, (struct span){ text, (size_t)len }, e);
 }
 
 /* What is no place is none: the check begins again. */
 int place_recall(struct store *s, struct check_place *p, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	int rc = BLOBS(s, place_get, &text, e);
+	int rc = blobs_get_place(s->blobs, &text, e);
 	int64_t n[5];
 	char *at;
 

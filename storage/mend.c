@@ -77,7 +77,7 @@ static int hash_file(
 static int examine_bytes(struct store *s, const struct pace *pace, struct finding *f, struct err *e)
 {
 	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
-	int rc = BLOBS(s, open, &f->digest, &r, e);
+	int rc = blobs_open(s->blobs, &f->digest, &r, e);
 
 	if (rc < 0 && is_ours(e))
 		return -1;
@@ -114,7 +114,7 @@ int file_examine(struct store *s, const struct digest *d, const struct blob_row 
 	int rc;
 
 	*f = (struct finding){ .digest = *d, .fault = BLOB_GOOD };
-	rc = BLOBS(s, look, d, &f->file, e);
+	rc = blobs_stat(s->blobs, d, &f->file, e);
 	f->size = row ? row->size : f->file.size;
 	if (rc < 0)
 		return -1;
@@ -210,7 +210,7 @@ static int forget_row(struct store *s, const struct finding *f, struct err *e)
 
 	if (fault("mend.row", e) < 0 || tx_begin(s, &tx, e) < 0)
 		return -1;
-	rc = BLOBS(s, look, &f->digest, &now, e);
+	rc = blobs_stat(s->blobs, &f->digest, &now, e);
 	if (rc <= 0 || !same_file(&now, &f->file))
 		return rc < 0 ? -1 : 0;
 	rc = meta_blob_get(s->db, &f->digest, &row, e);
@@ -253,7 +253,7 @@ void finding_json(const struct store *s, const struct finding *f, struct buf *ou
 static int set_aside(struct store *s, const struct finding *f, struct err *e)
 {
 	AUTO(buf_release) struct buf reason = BUF_INIT;
-	char where[ASIDE_NAME_SIZE];
+	char where[QUARANTINE_NAME_SIZE];
 	int rc = forget_row(s, f, e);
 
 	if (rc <= 0)
@@ -261,7 +261,7 @@ static int set_aside(struct store *s, const struct finding *f, struct err *e)
 	finding_json(s, f, &reason);
 	if (fault("mend.aside", e) < 0)
 		return -1;
-	rc = BLOBS(s, set_aside, &f->digest, &f->file, buf_span(&reason), where, e);
+	rc = blobs_quarantine(s->blobs, &f->digest, &f->file, buf_span(&reason), where, e);
 	if (rc <= 0)
 		return rc;
 	s->found_bad++;
@@ -358,7 +358,7 @@ void store_doubt(struct store *s)
 
 int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e)
 {
-	return BLOBS(s, aside_each, fn, ctx, e);
+	return blobs_each_quarantined(s->blobs, fn, ctx, e);
 }
 
 size_t store_found_bad(const struct store *s)

@@ -42,7 +42,7 @@ int store_open_engine(struct store **out, const struct engine *engine, const cha
 	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
 
 	s->mode = mode;
-	if (engine->open_blobs(&s->blobs, where, mode, e) < 0 || open_db(s, engine, where, e) < 0)
+	if (blobs_attach(&s->blobs, engine, where, mode, e) < 0 || open_db(s, engine, where, e) < 0)
 		return -1;
 	/* The metadata was lost or is an old copy; or a writer died between a commit and index.json. */
 	if (mode == STORE_READ ? check_reading(s, e) < 0
@@ -64,8 +64,7 @@ void store_close(struct store **sp)
 	if (s->index_dirty)
 		(void)!index_json_write(s, &e); /* else the next writer does it */
 	db_close(&s->db);
-	if (s->blobs)
-		s->blobs->ops->close(s->blobs);
+	blobs_detach(&s->blobs);
 	free(s->passed);
 	free(s);
 	*sp = NULL;

@@ -313,8 +313,9 @@ static int make(struct rebuild *r, const struct standing *st, struct err *e)
 	struct store *s = r->store;
 
 	if (index_json_each(s, find, r, e) < 0 || check_ours(r, e) < 0 || db_clear(s->db, e) < 0 ||
-		fault("rebuild.clear", e) < 0 || BLOBS(s, scan, add_blob, skip_stray, r, e) < 0 ||
-		add_sets(r, e) < 0 || index_json_each(s, add_tag, r, e) < 0)
+		fault("rebuild.clear", e) < 0 ||
+		blobs_scan(s->blobs, add_blob, skip_stray, r, e) < 0 || add_sets(r, e) < 0 ||
+		index_json_each(s, add_tag, r, e) < 0)
 		return -1;
 	return meta_index_made(s->db, st->index.serial, e);
 }

@@ -5,7 +5,7 @@
 #ifndef MOAT_STORE_PRIVATE_H
 #define MOAT_STORE_PRIVATE_H
 
-#include "storage/engine.h"
+#include "storage/blobs/backend.h"
 
 #define PASSED_MAX 256 /* findings of good files that wait for a transaction */
 
@@ -27,10 +27,6 @@ struct store {
 	struct passed *passed;
 	size_t passed_count;
 };
-
-/* The table, without the noise. */
-#define BLOBS(s, call, ...) ((s)->blobs->ops->call((s)->blobs, ##__VA_ARGS__))
-#define BLOBS_STAGE(s, call, ...) ((s)->blobs->ops->call(__VA_ARGS__))
 
 /* A transaction by scope: what was not committed is rolled back.
  *

@@ -12,7 +12,7 @@
 
 /* --- what is held is good -------------------------------------------------------------------- */
 
-#define ASIDE_NAME_SIZE 200 /* "sha256-HEX.TIME", in quarantine/ */
+#define QUARANTINE_NAME_SIZE 200 /* "sha256-HEX.TIME", in quarantine/ */
 
 /*
  * How this handle takes what is there already. A blob counts as held when its row is live and its file
@@ -111,7 +111,7 @@ MUST int blob_rewind(struct blob_writer *w, struct err *e);
 /* No more bytes: they are `expect`, and durable in the stage. What takes long of a commit is done
  * here; store_apply() links and records. With another algorithm than the one that ran along, the
  * bytes are read again. ERR_CORRUPT: they are another blob, and may be sealed as that or gone on with;
- * ERR_FULL, ERR_IO. */
+ * ERR_FULL, ERR_IO: they are lost, and the writer can only be dropped. */
 MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e);
 
 /*

@@ -17,7 +17,7 @@ int store_change(struct store *s, uint64_t *number, struct err *e)
 
 int store_free_bytes(struct store *s, uint64_t *bytes, struct err *e)
 {
-	return BLOBS(s, free_bytes, bytes, e);
+	return blobs_free_bytes(s->blobs, bytes, e);
 }
 
 int store_may_write(const struct store *s, struct err *e)

@@ -102,6 +102,11 @@ never 'only storage/meta/ and storage/db/ speak statements' \
 mapfile -t users < <(files storage registry mirror-tool | grep -vE '^storage/db/')
 never 'drivers of databases are for storage/db/' 'include.*db/(driver|sqlite)' "${users[@]}"
 
+mapfile -t callers < <(files storage | grep -v '/blobs/backend\.c')
+never 'only storage/blobs/backend.c calls the engine of blobs' '(blobs|b)->ops->' "${callers[@]}"
+mapfile -t outside < <(files storage | grep -v '^storage/files/')
+never 'files_private.h is for storage/files/' 'include.*files_private\.h' "${outside[@]}"
+
 mapfile -t silent < <(files storage | grep -vE 'base/(log|fault|err)\.c')
 never 'storage neither prints nor exits' \
 	'(^|[^a-z_])(printf|fprintf|vfprintf|puts|fputs|perror|exit|_exit|warnx?|errx?)\(' \

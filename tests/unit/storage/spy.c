@@ -95,13 +95,13 @@ BLOB_CALL(open, (struct blobs * b, const struct digest *d, struct blob_reader *r
 	(rb(b), d, r, e), need_digest(d, call))
 BLOB_CALL(sync, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
 	need_digest(d, call))
-BLOB_CALL(look, (struct blobs * b, const struct digest *d, struct blob_file *out, struct err *e),
+BLOB_CALL(stat, (struct blobs * b, const struct digest *d, struct blob_file *out, struct err *e),
 	(rb(b), d, out, e), need_digest(d, call))
-BLOB_CALL(set_aside,
+BLOB_CALL(quarantine,
 	(struct blobs * b, const struct digest *d, const struct blob_file *which,
-		struct span reason, char where[ASIDE_NAME_SIZE], struct err *e),
+		struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e),
 	(rb(b), d, which, reason, where, e), need_digest(d, call))
-BLOB_CALL(aside_each, (struct blobs * b, quarantine_fn *fn, void *ctx, struct err *e),
+BLOB_CALL(quarantine_each, (struct blobs * b, quarantine_fn *fn, void *ctx, struct err *e),
 	(rb(b), fn, ctx, e), )
 BLOB_CALL(may_mark, (struct blobs * b, struct err *e), (rb(b), e), )
 BLOB_CALL(mark, (struct blobs * b, const struct digest *d, struct span reason, struct err *e),
@@ -144,9 +144,9 @@ static const struct blob_ops blob_table = {
 	.stage_close = b_stage_close,
 	.open = b_open,
 	.sync = b_sync,
-	.look = b_look,
-	.set_aside = b_set_aside,
-	.aside_each = b_aside_each,
+	.stat = b_stat,
+	.quarantine = b_quarantine,
+	.quarantine_each = b_quarantine_each,
 	.may_mark = b_may_mark,
 	.mark = b_mark,
 	.unmark = b_unmark,

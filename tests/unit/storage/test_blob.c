@@ -1,4 +1,7 @@
 /* Blob writers and reading, one at a time. */
+#define MOAT_STORE_PART
+#include "storage/store_private.h"
+
 #include "tests/support/cm.h"
 
 #include <fcntl.h>
@@ -261,6 +264,37 @@ static void blob_begin__a_stage_that_is_too_long_starts_over(void **state)
 	assert_ok(blob_commit(&w, NULL, NULL, &e));
 }
 
+static int sync_fails(struct blobs *b, struct stage *const stages[], size_t count, struct err *e)
+{
+	(void)b, (void)stages, (void)count;
+	return err_set(e, ERR_IO, "the device failed");
+}
+
+/* After a failed sync a second one would succeed, whatever became of the bytes: none goes on from them. */
+static void blob_writer__bytes_that_were_not_synced_are_lost(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(blob_abort) struct blob_writer *sealed = NULL;
+	AUTO(blob_abort) struct blob_writer *w = begin(s, "hello", BLOB_RESUME);
+	const struct blob_ops *real = s->blobs->ops;
+	struct blob_ops failing = *real;
+	struct digest d = sha("hello");
+	struct err e = ERR_INIT;
+
+	failing.stage_sync = sync_fails;
+	assert_ok(blob_begin_unnamed(s, DIGEST_SHA256, &sealed, &e));
+	blob_mark(sealed);
+	write_text(sealed, "hello");
+	write_text(w, "hello");
+	s->blobs->ops = &failing;
+	assert_err(blob_seal(sealed, &d, &e), ERR_IO, "the device failed");
+	assert_err(blob_commit(&w, NULL, NULL, &e), ERR_IO, "the device failed");
+	s->blobs->ops = real;
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
+	assert_err(blob_seal(sealed, &d, &e), ERR_IO, "the device failed");
+	assert_err(blob_rewind(sealed, &e), ERR_IO, "the device failed");
+}
+
 /* What an earlier attempt left is no proof against the source: once. */
 static void blob_commit__wants_all_bytes_again_when_some_are_of_another_attempt(void **state)
 {
@@ -495,6 +529,7 @@ int test_blob(void)
 		T(blob_begin__resumes),
 		T(blob_begin__a_stage_that_is_too_long_starts_over),
 		T(blob_commit__wants_all_bytes_again_when_some_are_of_another_attempt),
+		T(blob_writer__bytes_that_were_not_synced_are_lost),
 		T(blob_discard__forgets_the_stage),
 		T(blob_begin__one_writer_a_stage),
 		T(store_open__sweeps_temporary_stages_of_the_dead),

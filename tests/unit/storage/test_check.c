@@ -67,7 +67,7 @@ static void store_check__finds_damaged_files(void **state)
 /* --- files that cannot be read ------------------------------------------------------------------- */
 
 /* In front of the store's own operations: one blob fails in one of three ways. */
-enum place { AT_OPEN, AT_LOOK, AT_SCAN, AT_INDEX };
+enum place { AT_OPEN, AT_STAT, AT_SCAN, AT_INDEX };
 
 static struct {
 	struct blob_ops ops;
@@ -90,9 +90,9 @@ static int bad_open(struct blobs *b, const struct digest *d, struct blob_reader 
 	return fails(d, AT_OPEN, e) < 0 ? -1 : bad.real->open(b, d, r, e);
 }
 
-static int bad_look(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
+static int bad_stat(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e)
 {
-	return fails(d, AT_LOOK, e) < 0 ? -1 : bad.real->look(b, d, out, e);
+	return fails(d, AT_STAT, e) < 0 ? -1 : bad.real->stat(b, d, out, e);
 }
 
 static int bad_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e)
@@ -110,7 +110,7 @@ static void stand_in_front(struct store *s)
 	bad.real = s->blobs->ops;
 	bad.ops = *bad.real;
 	bad.ops.open = bad_open;
-	bad.ops.look = bad_look;
+	bad.ops.stat = bad_stat;
 	bad.ops.scan = bad_scan;
 	bad.ops.index_open = bad_index_open;
 	s->blobs->ops = &bad.ops;
@@ -127,8 +127,8 @@ static void store_check__goes_on_behind_a_file_that_it_cannot_read(void **state)
 	} cases[] = {
 		{ AT_OPEN, EIO, 0, 2, "S1: blob %s: its file cannot be opened: its file: Input" },
 		{ AT_OPEN, EACCES, 1, 2, "S1: blob %s: its file cannot be read: its file: Perm" },
-		{ AT_LOOK, EIO, 0, 3, "S2: blob %s: its file cannot be read: its file: Input" },
-		{ AT_LOOK, EACCES, 2, 3, "S1: blob %s: its file cannot be read: its file: Perm" },
+		{ AT_STAT, EIO, 0, 3, "S2: blob %s: its file cannot be read: its file: Input" },
+		{ AT_STAT, EACCES, 2, 3, "S1: blob %s: its file cannot be read: its file: Perm" },
 		{ AT_SCAN, EACCES, 1, 1, "S1: the folder of blobs cannot be read: its file: Perm" },
 		{ AT_INDEX, EACCES, 1, 2, "S6: index.json cannot be read: its file: Permission" },
 	};

@@ -1,10 +1,10 @@
 /* marks/ of a local store. Must never take part in what is true: a mark is a question. */
-#include "storage/marks_fs.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "storage/files/files_private.h"
 
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -41,13 +41,13 @@ static bool mark_parse(const char *name, struct digest *d)
 }
 
 /* Whether others may write there says little: it is tried. */
-int marks_may(int root, struct err *e)
+int files_may_mark(struct blobs *b, struct err *e)
 {
 	AUTO(fd_close) int dir = -1;
 
-	if (fs_make_dir_at(root, FOLDER, 0755, e) < 0)
+	if (fs_make_dir_at(files_of(b)->root, FOLDER, 0755, e) < 0)
 		return 0;
-	dir = fs_open_dir_at(root, FOLDER, e);
+	dir = fs_open_dir_at(files_of(b)->root, FOLDER, e);
 	return dir >= 0 && faccessat(dir, ".", W_OK, AT_EACCESS) == 0;
 }
 
@@ -63,17 +63,17 @@ static int write_mark(int dir, const char *name, struct span reason, struct err 
 	return fs_sync(dir, FOLDER, e);
 }
 
-int marks_put(int root, const struct digest *d, struct span reason, struct err *e)
+int files_mark(struct blobs *b, const struct digest *d, struct span reason, struct err *e)
 {
-	AUTO(fd_close) int dir = fs_open_dir_at(root, FOLDER, e);
+	AUTO(fd_close) int dir = fs_open_dir_at(files_of(b)->root, FOLDER, e);
 	char name[NAME_SIZE];
 
 	return dir < 0 ? -1 : write_mark(dir, mark_name(d, name), reason, e);
 }
 
-int marks_drop(int root, const struct digest *d, struct err *e)
+int files_unmark(struct blobs *b, const struct digest *d, struct err *e)
 {
-	AUTO(fd_close) int dir = fs_open_dir_at(root, FOLDER, e);
+	AUTO(fd_close) int dir = fs_open_dir_at(files_of(b)->root, FOLDER, e);
 	char name[NAME_SIZE];
 
 	if (dir < 0)
@@ -83,10 +83,11 @@ int marks_drop(int root, const struct digest *d, struct err *e)
 	return fs_sync(dir, FOLDER, e);
 }
 
-int marks_each(int root, mark_fn *fn, void *ctx, struct err *e)
+int files_mark_each(struct blobs *b, mark_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
-	AUTO(fd_close) int dir = openat(root, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd_close) int dir =
+			openat(files_of(b)->root, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct digest d;
 
 	if (dir < 0) /* no such folder, or something else by its name */
@@ -99,12 +100,12 @@ int marks_each(int root, mark_fn *fn, void *ctx, struct err *e)
 	return 0;
 }
 
-int marks_place_put(int root, struct span text, struct err *e)
+int files_place_put(struct blobs *b, struct span text, struct err *e)
 {
-	return fs_replace_file(root, FOLDER "/" PLACE, text, 0644, e);
+	return fs_replace_file(files_of(b)->root, FOLDER "/" PLACE, text, 0644, e);
 }
 
-int marks_place_get(int root, struct buf *out, struct err *e)
+int files_place_get(struct blobs *b, struct buf *out, struct err *e)
 {
-	return fs_read_file(root, FOLDER "/" PLACE, PLACE_BYTES_MAX, out, e);
+	return fs_read_file(files_of(b)->root, FOLDER "/" PLACE, PLACE_BYTES_MAX, out, e);
 }

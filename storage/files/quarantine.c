@@ -3,15 +3,14 @@
  * time, so between the look at a file and its move nothing else can come under its name. Must never
  * replace or remove what lies in quarantine.
  */
-#include "storage/quarantine_fs.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "storage/files/files_private.h"
 
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
@@ -20,31 +19,7 @@
 #define FOLDER "quarantine"
 #define REASON ".json"
 #define REASON_MAX 4096 /* bytes */
-#define SAME_SECOND_MAX 1000 /* files of one digest set aside in one second */
-
-/* Of the time of the last write and of the file: one that was put back from a copy has another, and is
- * read again. Not of the device, whose number differs by boot. */
-static uint64_t stamp_of(const struct stat *st)
-{
-	uint64_t written = (uint64_t)st->st_mtim.tv_sec * 1000000000u;
-	uint64_t stamp = (written + (uint64_t)st->st_mtim.tv_nsec) ^
-			 (uint64_t)st->st_ino * 0x9e3779b97f4a7c15u;
-
-	return stamp ? stamp : 1;
-}
-
-int quarantine_look(int dir, const char *name, struct blob_file *out, struct err *e)
-{
-	struct stat st;
-
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
-	*out = (struct blob_file){ .id = { st.st_dev, st.st_ino },
-		.size = (uint64_t)st.st_size,
-		.stamp = stamp_of(&st),
-		.regular = S_ISREG(st.st_mode) };
-	return 1;
-}
+#define SAME_SECOND_MAX 1000 /* files of one digest in one second */
 
 /* Opened, and locked until it is closed. Durable itself: what goes there has no other name left. */
 static int open_locked(int root, struct err *e)
@@ -63,15 +38,15 @@ static int open_locked(int root, struct err *e)
 }
 
 /* The reason is written first, under a name that none has; the file gets the same without ".json". */
-static int put_reason(
-	int dir, const char *base, struct span reason, char where[ASIDE_NAME_SIZE], struct err *e)
+static int put_reason(int dir, const char *base, struct span reason,
+	char where[QUARANTINE_NAME_SIZE], struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
-	char name[ASIDE_NAME_SIZE + sizeof(REASON)];
+	char name[QUARANTINE_NAME_SIZE + sizeof(REASON)];
 	long long now = (long long)time(NULL);
 
 	for (unsigned i = 0; i < SAME_SECOND_MAX && fd < 0; i++) {
-		snprintf(where, ASIDE_NAME_SIZE, i ? "%s.%lld-%u" : "%s.%lld", base, now, i);
+		snprintf(where, QUARANTINE_NAME_SIZE, i ? "%s.%lld-%u" : "%s.%lld", base, now, i);
 		snprintf(name, sizeof(name), "%s" REASON, where);
 		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		if (fd < 0 && errno != EEXIST)
@@ -84,29 +59,36 @@ static int put_reason(
 	return fs_sync(fd, name, e);
 }
 
-static int move(const struct aside *a, int dir, const char *where, struct err *e)
+/* Move `name` of the folder `from`. */
+static int move(int from, const char *name, int dir, const char *where, struct err *e)
 {
 	if (fault("quarantine.move", e) < 0)
 		return -1;
-	if (renameat(a->from, a->name, dir, where) < 0)
+	if (renameat(from, name, dir, where) < 0)
 		return err_sys(e, FOLDER "/%s", where);
 	if (fault("quarantine.sync", e) < 0 || fs_sync(dir, FOLDER, e) < 0)
 		return -1;
-	return fs_sync(a->from, "blobs", e);
+	return fs_sync(from, "blobs", e);
 }
 
-int quarantine_put(
-	const struct aside *a, struct span reason, char where[ASIDE_NAME_SIZE], struct err *e)
+int files_quarantine(struct blobs *b, const struct digest *d, const struct blob_file *which,
+	struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e)
 {
-	AUTO(fd_close) int dir = open_locked(a->root, e);
+	struct files *f = files_of(b);
+	int from = files_alg_dir(f, d->alg, e), rc = -1;
+	AUTO(fd_close) int dir = from < 0 ? -1 : open_locked(f->root, e);
+	char hex[DIGEST_HEX_SIZE], base[DIGEST_TEXT_SIZE];
 	struct blob_file now;
-	int rc = dir < 0 ? -1 : quarantine_look(a->from, a->name, &now, e);
 
+	digest_hex(d, hex);
+	snprintf(base, sizeof(base), "%s-%s", digest_alg_name(d->alg), hex);
+	if (dir >= 0)
+		rc = files_stat_at(from, hex, &now, e);
 	if (rc <= 0)
 		return rc;
-	if (now.id[0] != a->which->id[0] || now.id[1] != a->which->id[1])
+	if (now.id[0] != which->id[0] || now.id[1] != which->id[1])
 		return 0;
-	if (put_reason(dir, a->base, reason, where, e) < 0 || move(a, dir, where, e) < 0)
+	if (put_reason(dir, base, reason, where, e) < 0 || move(from, hex, dir, where, e) < 0)
 		return -1;
 	return 1;
 }
@@ -122,7 +104,7 @@ static int tell(int dir, const char *name, quarantine_fn *fn, void *ctx, struct 
 	if (len <= end || strcmp(name + len - end, REASON) != 0)
 		return 0;
 	where = mem_strndup(name, len - end);
-	rc = quarantine_look(dir, where, &file, e);
+	rc = files_stat_at(dir, where, &file, e);
 	if (rc <= 0) /* its writer died before the move, or a person took it away */
 		return rc;
 	if (fs_read_file(dir, name, REASON_MAX, &reason, e) < 0)
@@ -130,10 +112,10 @@ static int tell(int dir, const char *name, quarantine_fn *fn, void *ctx, struct 
 	return fn(ctx, where, reason.data ? reason.data : "", e);
 }
 
-int quarantine_each(int root, quarantine_fn *fn, void *ctx, struct err *e)
+int files_quarantine_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
-	AUTO(fd_close) int dir = fs_open_dir_at(root, FOLDER, e);
+	AUTO(fd_close) int dir = fs_open_dir_at(files_of(b)->root, FOLDER, e);
 
 	if (dir < 0)
 		return e->code == ERR_ABSENT ? 0 : -1;

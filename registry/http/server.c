@@ -85,15 +85,6 @@ static void hear(struct loop *l)
 		BUG("eventfd: %s", strerror(errno));
 }
 
-static void expire_uploads(struct loop *l)
-{
-	struct push_service *service = &l->server->push;
-	struct upload *list = service->uploads ? uploads_expire(service->uploads, l->now_ms) : NULL;
-
-	if (list)
-		uploads_free_later(list, service->jobs);
-}
-
 /* Once a second where there are connections; what has time until there are some on the first loop is
  * done there. */
 static void sweep(struct loop *l)
@@ -105,7 +96,8 @@ static void sweep(struct loop *l)
 	if (!is_first(l))
 		return;
 	cache_sweep(l->server->config.cache);
-	expire_uploads(l);
+	if (l->server->push.uploads)
+		uploads_expire(l->server->push.uploads, l->now_ms);
 }
 
 static void accept_from(struct loop *l, int listener)
@@ -283,28 +275,30 @@ static int open_checker(struct server *s, struct err *e)
 		e);
 }
 
-/* The threads behind the loops. */
-static int open_pushes(struct server *s, struct err *e)
+static int open_push(struct server *s, struct err *e)
 {
 	const struct server_config *config = &s->config;
-	struct push_service *w = &s->push;
+	struct push_service *p = &s->push;
 
-	w->upload_max = config->push.upload_max;
-	w->free_floor = config->push.free_floor;
-	w->strict = config->push.strict;
-	w->deletes = config->push.deletes;
-	if (config->push.on) {
-		w->uploads = uploads_new(&config->push.uploads);
-		if (committer_new(&w->committer, config->store, config->cache, e) < 0)
-			return -1;
-	}
-	if (open_checker(s, e) < 0)
-		return -1;
-	if (config->auth && jobs_new(&s->passwords, PASSWORD_THREADS, e) < 0)
-		return -1;
+	p->upload_max = config->push.upload_max;
+	p->free_floor = config->push.free_floor;
+	p->strict = config->push.strict;
+	p->deletes = config->push.deletes;
 	if (!config->push.on)
 		return 0;
-	return jobs_new(&w->jobs, config->threads < WORKERS_MIN ? WORKERS_MIN : config->threads, e);
+	if (jobs_new(&p->jobs, config->threads < WORKERS_MIN ? WORKERS_MIN : config->threads, e) <
+		0)
+		return -1;
+	p->uploads = uploads_new(&config->push.uploads, p->jobs);
+	return committer_new(&p->committer, config->store, config->cache, e);
+}
+
+/* The threads behind the loops. */
+static int open_threads(struct server *s, struct err *e)
+{
+	if (open_push(s, e) < 0 || open_checker(s, e) < 0)
+		return -1;
+	return s->config.auth ? jobs_new(&s->passwords, PASSWORD_THREADS, e) : 0;
 }
 
 int server_start(struct server **out, const struct server_config *config, struct err *e)
@@ -315,7 +309,7 @@ int server_start(struct server **out, const struct server_config *config, struct
 	s->clients = clients_new(config->connections, config->connections_each);
 	s->turns = turns_new(config->bodies, false);
 	s->logins = turns_new(PASSWORD_THREADS, true);
-	if (open_pushes(s, e) < 0)
+	if (open_threads(s, e) < 0)
 		return -1;
 	s->loops = mem_grow(NULL, config->threads, sizeof(*s->loops));
 	for (; s->count < config->threads; s->count++)

@@ -1,44 +1,50 @@
 /*
- * The committer, and the settler beside it. Must never answer a change before the group that holds it
- * is durable (S2), nor let a change wait while index.json is made.
+ * The committer, and the thread beside it that writes index.json. Must never answer a change before the
+ * group that holds it is durable (S2), nor let a change wait while index.json is made.
  */
 #include "registry/push/commit.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "storage/base/clock.h"
+#include "storage/base/lock.h"
 #include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define GROUP_MAX 256
-#define FEW 32 /* descriptors of a manifest that no group is too full for */
-#define MANY_MAX 2000 /* of all larger ones in a group, unless there is only one */
-#define SETTLE_MS 2000 /* after the last change index.json is brought up to date */
-#define SETTLE_LATEST_MS 30000 /* and while changes go on, that often */
+#define SMALL_MAX 32 /* descriptors of a manifest that goes into any group */
+#define LARGE_MAX                                                                                  \
+	2000 /* descriptors of all larger manifests in a group, unless there is only one */
+#define FLUSH_IDLE_MS 2000 /* after the last change index.json is brought up to date */
+#define FLUSH_LATEST_MS 30000 /* ... and that often while changes go on */
 
-/* Makes index.json's list with a handle of its own, however long it takes. */
-struct settler {
-	struct store *store;
-	pthread_mutex_t
-		placing; /* held by who writes metadata: nobody of ours waits for SQLite's lock */
+enum thread_state { THREAD_NONE, THREAD_RUNS, THREAD_ENDS };
+
+struct thread {
+	pthread_t id;
+	enum thread_state state; /* under the committer's lock once it runs */
 	pthread_cond_t wake; /* with the committer's lock */
-	bool due, ending, started;
-	pthread_t thread;
+};
+
+/* Writes index.json, however long reading all names takes. */
+struct flusher {
+	struct thread thread;
+	struct store *store; /* of its thread */
+	bool due; /* under the committer's lock */
 };
 
 struct committer {
 	struct store *store;
 	struct cache *cache;
-	pthread_mutex_t lock;
-	pthread_cond_t some;
-	struct commit *first, **last;
-	bool ending, started;
-	pthread_t thread;
-	int64_t changed_ms, settled_ms; /* changed_ms 0: the settler was told since */
-	struct settler settler;
+	struct thread thread;
+	pthread_mutex_t lock; /* of the queue and of what the threads are told */
+	TAILQ_HEAD(commit_queue, commit) queue;
+	pthread_mutex_t writing; /* held while metadata is changed; never together with `lock` */
+	int64_t changed_ms; /* of the committer's thread: the last change; 0: the flusher knows of it */
+	int64_t flushed_ms; /* of the committer's thread: when the flusher was told last */
+	struct flusher flusher;
 	_Atomic uint64_t groups, changes;
 };
 
@@ -51,61 +57,53 @@ static void wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, unsigned ms)
 	pthread_cond_timedwait(cond, lock, &until);
 }
 
-static void wait_some(struct committer *c)
-{
-	if (c->changed_ms)
-		wait_ms(&c->some, &c->lock, SETTLE_MS);
-	else
-		pthread_cond_wait(&c->some, &c->lock);
-}
+/* --- groups ---------------------------------------------------------------------------------- */
 
-/* Each descriptor is rows: a group of large manifests takes seconds, which everybody waits for. */
-static bool fits(const struct commit *commit, size_t *many)
+/* Each descriptor is rows: a group of large manifests takes seconds, and every client waits for it. */
+static bool fits(const struct commit *commit, size_t *large)
 {
 	const struct change *change = &commit->change;
 	size_t count = change->kind == CHANGE_MANIFEST ? change->manifest->count : 0;
 
-	if (count <= FEW)
+	if (count <= SMALL_MAX)
 		return true;
-	if (*many && *many + count > MANY_MAX)
+	if (*large && *large + count > LARGE_MAX)
 		return false;
-	*many += count;
+	*large += count;
 	return true;
 }
 
-/* In their order, but what is small goes before the large ones that have to wait. */
+/* Take a group in the queue's order; small changes overtake large ones that have to wait. */
 static size_t take(struct committer *c, struct commit *group[GROUP_MAX])
 {
-	struct commit **at = &c->first;
-	size_t count = 0, many = 0;
+	struct commit *commit, *next;
+	size_t count = 0, large = 0;
 
-	while (*at && count < GROUP_MAX) {
-		struct commit *commit = *at;
-
-		if (fits(commit, &many)) {
-			group[count++] = commit;
-			*at = commit->next;
-		} else {
-			at = &commit->next;
-		}
+	for (commit = TAILQ_FIRST(&c->queue); commit && count < GROUP_MAX; commit = next) {
+		next = TAILQ_NEXT(commit, entry);
+		if (!fits(commit, &large))
+			continue;
+		TAILQ_REMOVE(&c->queue, commit, entry);
+		group[count++] = commit;
 	}
-	if (!*at)
-		c->last = at;
 	return count;
+}
+
+static int store_group(struct committer *c, struct commit *group[], size_t count, struct err *e)
+{
+	struct change *changes[GROUP_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		changes[i] = &group[i]->change;
+	LOCK_SCOPE(&c->writing);
+	return store_apply(c->store, changes, count, e);
 }
 
 static void apply(struct committer *c, struct commit *group[], size_t count)
 {
-	struct change *changes[GROUP_MAX];
 	struct err e = ERR_INIT;
-	bool failed;
 
-	for (size_t i = 0; i < count; i++)
-		changes[i] = &group[i]->change;
-	pthread_mutex_lock(&c->settler.placing);
-	failed = store_apply(c->store, changes, count, &e) < 0;
-	pthread_mutex_unlock(&c->settler.placing);
-	if (failed)
+	if (store_group(c, group, count, &e) < 0)
 		log_fields(LOG_LINE_ERROR, "commit.failed", { "changes", NULL, count },
 			{ "error", e.text, 0 });
 	atomic_fetch_add(&c->groups, 1);
@@ -116,68 +114,95 @@ static void apply(struct committer *c, struct commit *group[], size_t count)
 		group[i]->done(group[i]);
 }
 
-/* --- the settler ------------------------------------------------------------------------------ */
+/* --- index.json ------------------------------------------------------------------------------ */
 
-static int settle(struct committer *c)
+static int put_index(struct committer *c, struct settling **list, struct err *e)
+{
+	LOCK_SCOPE(&c->writing);
+	return settle_end(list, e);
+}
+
+static int flush(struct committer *c)
 {
 	AUTO(settle_drop) struct settling *list = NULL;
 	struct err e = ERR_INIT;
-	int rc = settle_begin(c->settler.store, &list, &e);
+	int rc = settle_begin(c->flusher.store, &list, &e);
 
-	if (rc > 0) {
-		pthread_mutex_lock(&c->settler.placing);
-		rc = settle_end(&list, &e);
-		pthread_mutex_unlock(&c->settler.placing);
-	}
+	if (rc > 0)
+		rc = put_index(c, &list, &e);
 	if (rc < 0)
 		log_fields(LOG_LINE_ERROR, "settle.failed", { "error", e.text, 0 });
 	return rc;
 }
 
-/* What failed is tried again, but not at once, and not when all ends. */
-static void *run_settler(void *cls)
+/* Wait until a flush is due. False: none is, and the thread is to end. */
+static bool wait_due(struct committer *c)
+{
+	struct flusher *f = &c->flusher;
+
+	LOCK_SCOPE(&c->lock);
+	while (!f->due && f->thread.state == THREAD_RUNS)
+		pthread_cond_wait(&f->thread.wake, &c->lock);
+	if (!f->due)
+		return false;
+	f->due = false;
+	return true;
+}
+
+/* Try again after a while, but not when the process ends. */
+static void retry_flush(struct committer *c)
+{
+	struct flusher *f = &c->flusher;
+
+	LOCK_SCOPE(&c->lock);
+	if (f->thread.state != THREAD_RUNS)
+		return;
+	wait_ms(&f->thread.wake, &c->lock, FLUSH_IDLE_MS);
+	f->due = true;
+}
+
+static void *run_flusher(void *cls)
 {
 	struct committer *c = cls;
-	struct settler *s = &c->settler;
-	int rc;
 
-	pthread_mutex_lock(&c->lock);
-	for (;;) {
-		while (!s->due && !s->ending)
-			pthread_cond_wait(&s->wake, &c->lock);
-		if (!s->due)
-			break;
-		s->due = false;
-		pthread_mutex_unlock(&c->lock);
-		rc = settle(c);
-		pthread_mutex_lock(&c->lock);
-		if (rc < 0 && !s->ending) {
-			wait_ms(&s->wake, &c->lock, SETTLE_MS);
-			s->due = true;
-		}
-	}
-	pthread_mutex_unlock(&c->lock);
+	while (wait_due(c))
+		if (flush(c) < 0)
+			retry_flush(c);
 	return NULL;
 }
 
-static void ask_settler(struct committer *c)
+static void ask_flush(struct committer *c)
 {
-	pthread_mutex_lock(&c->lock);
-	c->settler.due = true;
-	pthread_cond_signal(&c->settler.wake);
-	pthread_mutex_unlock(&c->lock);
-	c->settled_ms = clock_ms();
+	LOCK_SCOPE(&c->lock);
+	c->flusher.due = true;
+	pthread_cond_signal(&c->flusher.thread.wake);
+	c->flushed_ms = clock_ms();
 	c->changed_ms = 0;
 }
 
-/* --- the committer ---------------------------------------------------------------------------- */
-
-static bool is_due(const struct committer *c)
+static bool is_flush_due(const struct committer *c)
 {
 	int64_t now = clock_ms();
 
 	return c->changed_ms &&
-	       (now - c->changed_ms >= SETTLE_MS || now - c->settled_ms >= SETTLE_LATEST_MS);
+	       (now - c->changed_ms >= FLUSH_IDLE_MS || now - c->flushed_ms >= FLUSH_LATEST_MS);
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+/* Wait for changes, or until a flush may be due: *count of the next group, perhaps 0. False: the queue is
+ * empty, and the thread is to end. */
+static bool next_group(struct committer *c, struct commit *group[GROUP_MAX], size_t *count)
+{
+	LOCK_SCOPE(&c->lock);
+	if (TAILQ_EMPTY(&c->queue) && c->thread.state == THREAD_RUNS) {
+		if (c->changed_ms)
+			wait_ms(&c->thread.wake, &c->lock, FLUSH_IDLE_MS);
+		else
+			pthread_cond_wait(&c->thread.wake, &c->lock);
+	}
+	*count = take(c, group);
+	return *count > 0 || c->thread.state == THREAD_RUNS;
 }
 
 static void *run(void *cls)
@@ -186,56 +211,56 @@ static void *run(void *cls)
 	struct commit *group[GROUP_MAX];
 	size_t count;
 
-	for (;;) {
-		pthread_mutex_lock(&c->lock);
-		if (!c->first && !c->ending)
-			wait_some(c);
-		count = take(c, group);
-		if (count == 0 && c->ending) {
-			pthread_mutex_unlock(&c->lock);
-			break;
-		}
-		pthread_mutex_unlock(&c->lock);
-		if (count)
+	while (next_group(c, group, &count)) {
+		if (count > 0)
 			apply(c, group, count);
-		if (is_due(c))
-			ask_settler(c);
+		if (is_flush_due(c))
+			ask_flush(c);
 	}
 	if (c->changed_ms)
-		ask_settler(c);
+		ask_flush(c);
 	return NULL;
 }
 
-static int start(
-	pthread_t *thread, void *(*fn)(void *), struct committer *c, bool *started, struct err *e)
-{
-	int rc = pthread_create(thread, NULL, fn, c);
+/* --- from start to end ----------------------------------------------------------------------- */
 
-	if (rc != 0)
-		return err_set(e, ERR_FULL, "no thread: %s", strerror(rc));
-	*started = true;
-	return 0;
+static void init_thread(struct thread *t)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->wake, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static int start(struct committer *c, struct thread *t, void *(*fn)(void *), struct err *e)
+{
+	int rc;
+
+	t->state = THREAD_RUNS;
+	rc = pthread_create(&t->id, NULL, fn, c);
+	if (rc == 0)
+		return 0;
+	t->state = THREAD_NONE;
+	return err_set(e, ERR_FULL, "no thread: %s", strerror(rc));
 }
 
 int committer_new(struct committer **out, const char *store, struct cache *cache, struct err *e)
 {
 	AUTO(committer_free) struct committer *c = mem_alloc(sizeof(*c));
-	pthread_condattr_t attr;
 
 	c->cache = cache;
-	c->last = &c->first;
-	c->settled_ms = clock_ms();
+	c->flushed_ms = clock_ms();
+	TAILQ_INIT(&c->queue);
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&c->settler.placing, NULL);
-	pthread_cond_init(&c->some, &attr);
-	pthread_cond_init(&c->settler.wake, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&c->writing, NULL);
+	init_thread(&c->thread);
+	init_thread(&c->flusher.thread);
 	if (store_open(&c->store, store, STORE_WRITE, e) < 0 ||
-		store_open(&c->settler.store, store, STORE_WRITE, e) < 0 ||
-		start(&c->settler.thread, run_settler, c, &c->settler.started, e) < 0 ||
-		start(&c->thread, run, c, &c->started, e) < 0)
+		store_open(&c->flusher.store, store, STORE_WRITE, e) < 0 ||
+		start(c, &c->flusher.thread, run_flusher, e) < 0 ||
+		start(c, &c->thread, run, e) < 0)
 		return -1;
 	*out = STEAL(c);
 	return 0;
@@ -248,22 +273,14 @@ struct store *committer_store(struct committer *c)
 
 void committer_add(struct committer *c, struct commit *commit)
 {
-	commit->next = NULL;
-	pthread_mutex_lock(&c->lock);
-	*c->last = commit;
-	c->last = &commit->next;
-	pthread_cond_signal(&c->some);
-	pthread_mutex_unlock(&c->lock);
+	LOCK_SCOPE(&c->lock);
+	TAILQ_INSERT_TAIL(&c->queue, commit, entry);
+	pthread_cond_signal(&c->thread.wake);
 }
 
-void committer_hold(struct committer *c)
+pthread_mutex_t *committer_write_lock(struct committer *c)
 {
-	pthread_mutex_lock(&c->settler.placing);
-}
-
-void committer_go(struct committer *c)
-{
-	pthread_mutex_unlock(&c->settler.placing);
+	return &c->writing;
 }
 
 void committer_counts(const struct committer *c, uint64_t *groups, uint64_t *changes)
@@ -272,23 +289,26 @@ void committer_counts(const struct committer *c, uint64_t *groups, uint64_t *cha
 	*changes = atomic_load(&c->changes);
 }
 
-static void end(
-	struct committer *c, pthread_t *thread, bool *started, bool *ending, pthread_cond_t *wake)
+static void tell_end(struct committer *c, struct thread *t)
 {
-	if (!*started)
+	LOCK_SCOPE(&c->lock);
+	t->state = THREAD_ENDS;
+	pthread_cond_signal(&t->wake);
+}
+
+static void end(struct committer *c, struct thread *t)
+{
+	if (t->state != THREAD_RUNS)
 		return;
-	pthread_mutex_lock(&c->lock);
-	*ending = true;
-	pthread_cond_signal(wake);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(*thread, NULL);
-	*started = false;
+	tell_end(c, t);
+	pthread_join(t->id, NULL);
+	t->state = THREAD_NONE;
 }
 
 void committer_stop(struct committer *c)
 {
-	end(c, &c->thread, &c->started, &c->ending, &c->some);
-	end(c, &c->settler.thread, &c->settler.started, &c->settler.ending, &c->settler.wake);
+	end(c, &c->thread);
+	end(c, &c->flusher.thread);
 }
 
 void committer_free(struct committer **out)
@@ -299,10 +319,10 @@ void committer_free(struct committer **out)
 		return;
 	committer_stop(c);
 	store_close(&c->store);
-	store_close(&c->settler.store);
-	pthread_cond_destroy(&c->some);
-	pthread_cond_destroy(&c->settler.wake);
-	pthread_mutex_destroy(&c->settler.placing);
+	store_close(&c->flusher.store);
+	pthread_cond_destroy(&c->thread.wake);
+	pthread_cond_destroy(&c->flusher.thread.wake);
+	pthread_mutex_destroy(&c->writing);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }

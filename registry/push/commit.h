@@ -1,44 +1,59 @@
 /*
- * The committer: the one thread that writes metadata. It takes whatever is waiting and applies it as
- * a group, so that many clients share one durable commit (store_apply()), and no two of our own
- * threads ever wait for SQLite's lock. Manifests that name much go a few at a time, and what is small
- * does not wait for them: changes that nobody waited for in between may be applied in another order.
- * index.json follows by a thread and a handle of its own.
+ * The committer: the one thread that changes metadata for clients. It takes whatever is queued and applies
+ * it as a group, so that many clients share one durable commit (store_apply()), and no two threads of this
+ * process wait for SQLite's lock. Manifests that name much go a few at a time, and small changes do not wait
+ * for them: those that no client waited for in between may be applied in another order.
+ *
+ * index.json follows by a thread of its own, with a handle of its own.
  */
 #ifndef MOAT_COMMIT_H
 #define MOAT_COMMIT_H
 
+#include <pthread.h>
+#include <sys/queue.h>
+
 #include "registry/api/cache.h"
 #include "storage/store_write.h"
 
+/* A change on its way. Embedded in what it belongs to; the committer's from committer_add() to done(). */
 struct commit {
 	struct change change; /* rc and err are filled before done() */
-	void (*done)(struct commit *c); /* on the committer's thread; may free it */
-	struct commit *next; /* of the queue */
+	void (*done)(struct commit *c); /* on the committer's thread; must be quick; may free it */
+	TAILQ_ENTRY(commit) entry; /* of the queue */
 };
 
 struct committer;
 
-/* Opens the store for writing. cache: told of every group before anybody is answered, so that who
- * writes and then reads gets what was written (S4). */
+/*
+ * Open the store for writing and start the threads.
+ *
+ * store:   its directory; borrowed for the call.
+ * cache:   borrowed; invalidated behind each group before a client is answered, so that a client that
+ *          writes and then reads gets what it wrote (S4).
+ * Returns: 0, or -1 with e: as store_open(); ERR_FULL, a thread could not be started.
+ */
 MUST int committer_new(
 	struct committer **out, const char *store, struct cache *cache, struct err *e);
 
-/* The store, for blob writers without a name, which any thread may use. */
+/* Its store, for blob_begin_unnamed() and what follows on any thread. Borrowed. */
 struct store *committer_store(struct committer *c);
 
+/* Queue a change. Never fails, never blocks; what became of it is told by done(). Any thread, before
+ * committer_stop(). */
 void committer_add(struct committer *c, struct commit *commit);
 
-/* Groups and changes so far. */
+/* Groups and changes applied so far. Any thread. */
 void committer_counts(const struct committer *c, uint64_t *groups, uint64_t *changes);
 
-/* Apply what is queued, settle the store (index.json), then end the threads. */
-void committer_stop(struct committer *c);
-/* For AUTO; stops first. Writers that came from its store must be gone. */
-void committer_free(struct committer **c);
+/* The lock that each thread of this process holds while it changes metadata, so that none waits for SQLite's
+ * lock. For a row or two: every push waits behind it. */
+pthread_mutex_t *committer_write_lock(struct committer *c);
 
-/* For a moment nothing is committed: another thread of this process writes metadata. */
-void committer_hold(struct committer *c);
-void committer_go(struct committer *c);
+/* Apply what is queued, bring index.json up to date, end the threads; again, it does nothing. Not on a thread
+ * of its own. */
+void committer_stop(struct committer *c);
+
+/* Stop and free, for AUTO. Blob writers of its store must be gone. */
+void committer_free(struct committer **c);
 
 #endif

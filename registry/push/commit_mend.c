@@ -1,41 +1,43 @@
-/* What the check finds, made a state of the store. Must never hold the committer up for longer than a row. */
+/* Records what the check found. Must never hold the committer up for longer than a row. */
 #include "registry/push/commit_mend.h"
 
 #include <stdlib.h>
 
 #include "registry/push/commit.h"
 #include "storage/store_write.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
-struct writer {
+struct store_mender {
 	struct mender mender;
 	struct store *store;
 	struct committer *committer;
 };
 
+static struct store_mender *of_mender(struct mender *m)
+{
+	return CONTAINER_OF(m, struct store_mender, mender);
+}
+
 static int settle(struct mender *m, const struct finding *f, struct err *e)
 {
-	struct writer *w = CONTAINER_OF(m, struct writer, mender);
-	int rc;
+	struct store_mender *w = of_mender(m);
 
-	committer_hold(w->committer);
-	rc = blob_settle(w->store, f, e);
-	committer_go(w->committer);
-	return rc;
+	LOCK_SCOPE(committer_write_lock(w->committer));
+	return blob_settle(w->store, f, e);
 }
 
 static void flush(struct mender *m)
 {
-	struct writer *w = CONTAINER_OF(m, struct writer, mender);
+	struct store_mender *w = of_mender(m);
 
-	committer_hold(w->committer);
+	LOCK_SCOPE(committer_write_lock(w->committer));
 	store_remember(w->store);
-	committer_go(w->committer);
 }
 
 int mender_new(struct mender **out, const char *store, struct committer *c, struct err *e)
 {
-	struct writer *w = mem_alloc(sizeof(*w));
+	struct store_mender *w = mem_alloc(sizeof(*w));
 	AUTO(mender_free) struct mender *m = &w->mender;
 
 	w->mender = (struct mender){ settle, flush };
@@ -49,11 +51,11 @@ int mender_new(struct mender **out, const char *store, struct committer *c, stru
 
 void mender_free(struct mender **m)
 {
-	struct writer *w;
+	struct store_mender *w;
 
 	if (!*m)
 		return;
-	w = CONTAINER_OF(STEAL(*m), struct writer, mender);
+	w = of_mender(STEAL(*m));
 	store_close(&w->store);
 	free(w);
 }

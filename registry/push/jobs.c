@@ -1,39 +1,35 @@
-/* A queue and its threads. Must never drop a job: somebody waits for each. */
+/* A queue and its workers. Must never drop a job: a connection or a session waits for each. */
 #include "registry/push/jobs.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "storage/base/buf.h"
+#include "storage/base/lock.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (512u << 10)
 
 struct jobs {
-	pthread_mutex_t lock;
-	pthread_cond_t some;
-	struct job *first, **last;
+	pthread_mutex_t lock; /* of the queue and `ending` */
+	pthread_cond_t added;
+	STAILQ_HEAD(job_queue, job) queue;
 	bool ending;
-	unsigned count;
 	pthread_t *threads;
+	size_t thread_count;
 };
 
-/* The next job, or NULL at the end of all. */
-static struct job *take(struct jobs *jobs)
+/* Wait for the next job. NULL: the workers are to end. */
+static struct job *next_job(struct jobs *jobs)
 {
 	struct job *j;
 
-	pthread_mutex_lock(&jobs->lock);
-	while (!jobs->first && !jobs->ending)
-		pthread_cond_wait(&jobs->some, &jobs->lock);
-	j = jobs->first;
-	if (j) {
-		jobs->first = j->next;
-		if (!jobs->first)
-			jobs->last = &jobs->first;
-	}
-	pthread_mutex_unlock(&jobs->lock);
+	LOCK_SCOPE(&jobs->lock);
+	while (STAILQ_EMPTY(&jobs->queue) && !jobs->ending)
+		pthread_cond_wait(&jobs->added, &jobs->lock);
+	j = STAILQ_FIRST(&jobs->queue);
+	if (j)
+		STAILQ_REMOVE_HEAD(&jobs->queue, entry);
 	return j;
 }
 
@@ -42,7 +38,7 @@ static void *work(void *cls)
 	struct jobs *jobs = cls;
 	struct job *j;
 
-	while ((j = take(jobs)))
+	while ((j = next_job(jobs)))
 		j->run(j);
 	return NULL;
 }
@@ -51,16 +47,20 @@ int jobs_new(struct jobs **out, unsigned threads, struct err *e)
 {
 	AUTO(jobs_free) struct jobs *jobs = mem_alloc(sizeof(*jobs));
 	pthread_attr_t attr;
+	pthread_t thread;
 	int rc = 0;
 
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_cond_init(&jobs->some, NULL);
-	jobs->last = &jobs->first;
-	jobs->threads = mem_grow(NULL, threads, sizeof(*jobs->threads));
+	pthread_cond_init(&jobs->added, NULL);
+	STAILQ_INIT(&jobs->queue);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	for (; jobs->count < threads && rc == 0; jobs->count += rc == 0)
-		rc = pthread_create(&jobs->threads[jobs->count], &attr, work, jobs);
+	while (jobs->thread_count < threads) {
+		rc = pthread_create(&thread, &attr, work, jobs);
+		if (rc != 0)
+			break;
+		*VEC_PUSH(jobs->threads, jobs->thread_count) = thread;
+	}
 	pthread_attr_destroy(&attr);
 	if (rc != 0)
 		return err_set(e, ERR_FULL, "no thread: %s", strerror(rc));
@@ -68,29 +68,35 @@ int jobs_new(struct jobs **out, unsigned threads, struct err *e)
 	return 0;
 }
 
+/* False: the workers are ending, the job is not queued. */
+static bool enqueue(struct jobs *jobs, struct job *j)
+{
+	LOCK_SCOPE(&jobs->lock);
+	if (jobs->ending)
+		return false;
+	STAILQ_INSERT_TAIL(&jobs->queue, j, entry);
+	pthread_cond_signal(&jobs->added);
+	return true;
+}
+
 void jobs_add(struct jobs *jobs, struct job *j)
 {
-	j->next = NULL;
-	pthread_mutex_lock(&jobs->lock);
-	if (jobs->ending) {
-		pthread_mutex_unlock(&jobs->lock);
+	if (!enqueue(jobs, j))
 		j->run(j);
-		return;
-	}
-	*jobs->last = j;
-	jobs->last = &j->next;
-	pthread_cond_signal(&jobs->some);
-	pthread_mutex_unlock(&jobs->lock);
+}
+
+static void tell_end(struct jobs *jobs)
+{
+	LOCK_SCOPE(&jobs->lock);
+	jobs->ending = true;
+	pthread_cond_broadcast(&jobs->added);
 }
 
 void jobs_stop(struct jobs *jobs)
 {
-	pthread_mutex_lock(&jobs->lock);
-	jobs->ending = true;
-	pthread_cond_broadcast(&jobs->some);
-	pthread_mutex_unlock(&jobs->lock);
-	while (jobs->count > 0)
-		pthread_join(jobs->threads[--jobs->count], NULL);
+	tell_end(jobs);
+	while (jobs->thread_count > 0)
+		pthread_join(jobs->threads[--jobs->thread_count], NULL);
 }
 
 void jobs_free(struct jobs **out)
@@ -100,7 +106,7 @@ void jobs_free(struct jobs **out)
 	if (!jobs)
 		return;
 	jobs_stop(jobs);
-	pthread_cond_destroy(&jobs->some);
+	pthread_cond_destroy(&jobs->added);
 	pthread_mutex_destroy(&jobs->lock);
 	free(jobs->threads);
 	free(jobs);

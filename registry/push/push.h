@@ -84,7 +84,7 @@ struct push {
 	struct request
 		request; /* its text lives until the reply is sent, its route as long as this */
 	bool repos_all; /* the caller may pull each repository that the path may mean */
-	char who[UPLOAD_WHO_MAX + 1];
+	char who[UPLOAD_USER_MAX + 1];
 	char repo[NAME_MAX_BYTES + 1]; /* the target, as the store names it */
 	struct candidates aliases; /* every stored name that the path may mean */
 	struct reply reply;

@@ -72,7 +72,6 @@ static int open_session(struct push *p, struct store *s, struct err *e)
 	const struct route *route = &p->request.route;
 	enum digest_alg alg = route->alg ? route->alg : DIGEST_SHA256;
 	uint64_t more = p->request.length == LENGTH_UNKNOWN ? 0 : p->request.length;
-	struct upload *gone = NULL;
 	int rc;
 
 	if (route->has_digest && route->digest.alg)
@@ -82,13 +81,11 @@ static int open_session(struct push *p, struct store *s, struct err *e)
 	rc = push_room(p, s, e);
 	if (rc <= 0)
 		return rc;
-	if (uploads_begin(p->shared->uploads, p->repo, p->who, alg, p->now_ms, &p->upload, &gone) !=
+	if (uploads_begin(p->shared->uploads, p->repo, p->who, alg, p->now_ms, &p->upload) !=
 		UPLOADS_OK) {
 		too_many(p);
 		return 0;
 	}
-	if (gone)
-		uploads_free_later(gone, p->shared->jobs);
 	snprintf(p->session, sizeof(p->session), "%s", p->upload->id);
 	return 1;
 }

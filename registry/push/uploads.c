@@ -1,40 +1,46 @@
-/* Sessions in a hash table. Must never tell a session that is somebody else's from none. */
+/* Sessions in a hash table. Must never tell another user's session from none. */
 #include "registry/push/uploads.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define BUCKETS 256
 #define REMEMBERED_MS (10 * 60 * 1000)
 
+LIST_HEAD(upload_list, upload);
+
 /* A finished session. */
 struct ended {
 	char id[SESSION_ID_SIZE];
 	char repo[NAME_MAX_BYTES + 1];
-	char who[UPLOAD_WHO_MAX + 1];
+	char user[UPLOAD_USER_MAX + 1];
 	struct digest digest;
 	int64_t when_ms;
 };
 
 struct uploads {
-	pthread_mutex_t lock;
 	struct uploads_limits limits;
+	struct jobs *jobs;
+	pthread_mutex_t lock; /* of all below */
 	unsigned open;
-	struct upload *buckets[BUCKETS];
+	struct upload_list buckets[BUCKETS];
 	unsigned ends; /* so far; the last ones are in the ring */
 	struct ended ring[UPLOADS_ENDED_MAX];
 };
 
-struct uploads *uploads_new(const struct uploads_limits *limits)
+struct uploads *uploads_new(const struct uploads_limits *limits, struct jobs *jobs)
 {
 	struct uploads *u = mem_alloc(sizeof(*u));
 
 	pthread_mutex_init(&u->lock, NULL);
 	u->limits = *limits;
+	u->jobs = jobs;
+	for (unsigned i = 0; i < BUCKETS; i++)
+		LIST_INIT(&u->buckets[i]);
 	return u;
 }
 
@@ -44,59 +50,66 @@ static void upload_free(struct upload *up)
 	free(up);
 }
 
-void uploads_free_list(struct upload *list)
-{
-	while (list) {
-		struct upload *next = list->next;
-
-		upload_free(list);
-		list = next;
-	}
-}
-
-struct letting_go {
-	struct job job;
-	struct upload *list;
-};
-
-static void let_go(struct job *j)
-{
-	struct letting_go *l = (struct letting_go *)(void *)j;
-
-	uploads_free_list(l->list);
-	free(l);
-}
-
-void uploads_free_later(struct upload *list, struct jobs *jobs)
-{
-	struct letting_go *l = mem_alloc(sizeof(*l));
-
-	l->job.run = let_go;
-	l->list = list;
-	jobs_add(jobs, &l->job);
-}
-
 void uploads_free(struct uploads **out)
 {
 	struct uploads *u = STEAL(*out);
+	struct upload *up;
 
 	if (!u)
 		return;
 	for (unsigned i = 0; i < BUCKETS; i++)
-		uploads_free_list(u->buckets[i]);
+		while ((up = LIST_FIRST(&u->buckets[i]))) {
+			LIST_REMOVE(up, entry);
+			upload_free(up);
+		}
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
 
+/* --- leaving the table ----------------------------------------------------------------------- */
+
+static void run_release(struct job *j)
+{
+	upload_free(CONTAINER_OF(j, struct upload, release));
+}
+
+/* Have a worker release what left the table. */
+static void release_later(struct uploads *u, struct upload_list *gone)
+{
+	struct upload *up;
+
+	while ((up = LIST_FIRST(gone))) {
+		LIST_REMOVE(up, entry);
+		up->release.run = run_release;
+		jobs_add(u->jobs, &up->release);
+	}
+}
+
+/* The lock is held. */
+static void unlink_upload(struct uploads *u, struct upload *gone)
+{
+	LIST_REMOVE(gone, entry);
+	u->open--;
+}
+
+/* The lock is held. */
+static void move_out(struct uploads *u, struct upload *up, struct upload_list *gone)
+{
+	unlink_upload(u, up);
+	LIST_INSERT_HEAD(gone, up, entry);
+}
+
+/* --- looking up ------------------------------------------------------------------------------ */
+
 /* Ids are random: two of their digits spread them. */
-static struct upload **bucket_of(struct uploads *u, const char *id)
+static struct upload_list *bucket_of(struct uploads *u, const char *id)
 {
 	unsigned a = (unsigned)(id[0] % 32), b = (unsigned)(id[1] % 32);
 
 	return &u->buckets[(a * 16 + b) % BUCKETS];
 }
 
-/* In a time that does not depend on how much of the id is right. */
+/* Compare in a time that does not depend on how much of the id is right. */
 static bool same_id(const char *a, const char *b)
 {
 	unsigned char differ = 0;
@@ -108,21 +121,31 @@ static bool same_id(const char *a, const char *b)
 
 static struct upload *find(struct uploads *u, const char *id)
 {
-	for (struct upload *up = *bucket_of(u, id); up; up = up->next)
-		if (same_id(up->id, id))
-			return up;
+	struct upload *up;
+
+	LIST_FOREACH(up, bucket_of(u, id), entry)
+	if (same_id(up->id, id))
+		return up;
 	return NULL;
 }
 
-static unsigned count_of(const struct uploads *u, const char *who)
+static unsigned count_of(const struct uploads *u, const char *user)
 {
+	const struct upload *up;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < BUCKETS; i++)
-		for (const struct upload *up = u->buckets[i]; up; up = up->next)
-			count += strcmp(up->who, who) == 0;
+		LIST_FOREACH(up, &u->buckets[i], entry)
+	count += strcmp(up->user, user) == 0;
 	return count;
 }
+
+static bool is_expired(const struct uploads *u, const struct upload *up, int64_t now_ms)
+{
+	return !up->taken && now_ms - up->touched_ms > (int64_t)u->limits.expiry_seconds * 1000;
+}
+
+/* --- beginning ------------------------------------------------------------------------------- */
 
 static void new_id(char id[SESSION_ID_SIZE])
 {
@@ -134,87 +157,93 @@ static void new_id(char id[SESSION_ID_SIZE])
 		snprintf(id + 2 * i, 3, "%02x", bits[i]);
 }
 
-/* Out of the table; the lock is held. */
-static void unlink_upload(struct uploads *u, struct upload *gone)
+static bool may_evict(const struct upload *up, const char *user, int64_t now_ms)
 {
-	struct upload **link;
-
-	for (link = bucket_of(u, gone->id); *link != gone; link = &(*link)->next)
-		;
-	*link = gone->next;
-	gone->next = NULL;
-	u->open--;
+	return !up->taken && now_ms - up->touched_ms >= UPLOADS_EVICT_MS &&
+	       (!user || strcmp(up->user, user) == 0);
 }
 
-/* The one that has been idle longest, of `who` or (NULL) of all; NULL when none has been so for long. */
-static struct upload *idlest(struct uploads *u, const char *who, int64_t now_ms)
+/* The session that has been idle longest, of `user` or (NULL) of all; NULL when none may be evicted. */
+static struct upload *idlest(struct uploads *u, const char *user, int64_t now_ms)
 {
-	struct upload *oldest = NULL;
+	struct upload *oldest = NULL, *up;
 
 	for (unsigned i = 0; i < BUCKETS; i++)
-		for (struct upload *up = u->buckets[i]; up; up = up->next)
-			if (!up->taken && now_ms - up->touched_ms >= UPLOADS_ROOM_MS &&
-				(!who || strcmp(up->who, who) == 0) &&
-				(!oldest || up->touched_ms < oldest->touched_ms))
-				oldest = up;
+		LIST_FOREACH(up, &u->buckets[i], entry)
+	if (may_evict(up, user, now_ms) && (!oldest || up->touched_ms < oldest->touched_ms))
+		oldest = up;
 	return oldest;
 }
 
-/* Is there room for one more of `who`? The lock is held. */
-static bool make_room(struct uploads *u, const char *who, int64_t now_ms, struct upload **gone)
+/* Is there room for one more session of `user`, if need be by evicting one? The lock is held. */
+static bool make_room(
+	struct uploads *u, const char *user, int64_t now_ms, struct upload_list *evicted)
 {
-	bool total = u->open >= u->limits.total, each = count_of(u, who) >= u->limits.each;
+	bool total = u->open >= u->limits.total, each = count_of(u, user) >= u->limits.each;
+	struct upload *oldest;
 
-	*gone = NULL;
 	if (!total && !each)
 		return true;
-	*gone = idlest(u, each ? who : NULL, now_ms);
-	if (*gone)
-		unlink_upload(u, *gone);
-	return *gone != NULL;
+	oldest = idlest(u, each ? user : NULL, now_ms);
+	if (oldest)
+		move_out(u, oldest, evicted);
+	return oldest != NULL;
 }
 
-enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *who,
-	enum digest_alg alg, int64_t now_ms, struct upload **out, struct upload **gone)
+static bool add(struct uploads *u, struct upload *up, struct upload_list *evicted)
 {
-	struct upload *up = mem_alloc(sizeof(*up)), **bucket;
-	bool room;
+	LOCK_SCOPE(&u->lock);
+	if (!make_room(u, up->user, up->touched_ms, evicted))
+		return false;
+	LIST_INSERT_HEAD(bucket_of(u, up->id), up, entry);
+	u->open++;
+	return true;
+}
+
+enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *user,
+	enum digest_alg alg, int64_t now_ms, struct upload **out)
+{
+	struct upload_list evicted = LIST_HEAD_INITIALIZER(evicted);
+	struct upload *up = mem_alloc(sizeof(*up));
 
 	new_id(up->id);
 	snprintf(up->repo, sizeof(up->repo), "%s", repo);
-	snprintf(up->who, sizeof(up->who), "%s", who);
+	snprintf(up->user, sizeof(up->user), "%s", user);
 	up->alg = alg;
 	up->taken = true;
 	up->touched_ms = now_ms;
-	pthread_mutex_lock(&u->lock);
-	room = make_room(u, who, now_ms, gone);
-	if (room) {
-		bucket = bucket_of(u, up->id);
-		up->next = *bucket;
-		*bucket = up;
-		u->open++;
-	}
-	pthread_mutex_unlock(&u->lock);
-	if (room)
-		*out = up;
-	else
+	if (!add(u, up, &evicted)) {
 		free(up);
-	return room ? UPLOADS_OK : UPLOADS_FULL;
+		return UPLOADS_FULL;
+	}
+	release_later(u, &evicted);
+	*out = up;
+	return UPLOADS_OK;
 }
 
-static bool is_over(const struct uploads *u, const struct upload *up, int64_t now_ms)
+/* --- from request to request ----------------------------------------------------------------- */
+
+/* Find an open session that the caller may use; the lock is held. */
+static enum uploads_answer find_idle(struct uploads *u, const char *id, const char *repo,
+	const char *user, int64_t now_ms, struct upload **out)
 {
-	return !up->taken && now_ms - up->touched_ms > (int64_t)u->limits.expiry_seconds * 1000;
+	struct upload *up = find(u, id);
+
+	if (!up || strcmp(up->repo, repo) != 0 || strcmp(up->user, user) != 0 ||
+		is_expired(u, up, now_ms))
+		return UPLOADS_UNKNOWN;
+	*out = up;
+	return up->taken ? UPLOADS_TAKEN : UPLOADS_OK;
 }
 
 static enum uploads_answer find_ended(const struct uploads *u, const char *id, const char *repo,
-	const char *who, int64_t now_ms, struct digest *digest)
+	const char *user, int64_t now_ms, struct digest *digest)
 {
 	for (unsigned i = 0; i < UPLOADS_ENDED_MAX && i < u->ends; i++) {
 		const struct ended *end = &u->ring[i];
 
 		if (!same_id(end->id, id) || strcmp(end->repo, repo) != 0 ||
-			strcmp(end->who, who) != 0 || now_ms - end->when_ms > REMEMBERED_MS)
+			strcmp(end->user, user) != 0 || now_ms - end->when_ms > REMEMBERED_MS)
 			continue;
 		*digest = end->digest;
 		return UPLOADS_ENDED;
@@ -222,32 +251,39 @@ static enum uploads_answer find_ended(const struct uploads *u, const char *id, c
 	return UPLOADS_UNKNOWN;
 }
 
-static enum uploads_answer take(struct uploads *u, const char *id, const char *repo,
-	const char *who, int64_t now_ms, struct upload **out, struct digest *digest)
-{
-	struct upload *up = find(u, id);
-
-	if (!up)
-		return find_ended(u, id, repo, who, now_ms, digest);
-	if (strcmp(up->repo, repo) != 0 || strcmp(up->who, who) != 0 || is_over(u, up, now_ms))
-		return UPLOADS_UNKNOWN;
-	if (up->taken)
-		return UPLOADS_TAKEN;
-	up->taken = true;
-	*out = up;
-	return UPLOADS_OK;
-}
-
 enum uploads_answer uploads_take(struct uploads *u, const char *id, const char *repo,
-	const char *who, int64_t now_ms, struct upload **out, struct digest *digest)
+	const char *user, int64_t now_ms, struct upload **out, struct digest *digest)
 {
 	enum uploads_answer answer;
+	struct upload *up = NULL;
 
 	if (!*id)
 		return UPLOADS_UNKNOWN;
-	pthread_mutex_lock(&u->lock);
-	answer = take(u, id, repo, who, now_ms, out, digest);
-	pthread_mutex_unlock(&u->lock);
+	LOCK_SCOPE(&u->lock);
+	answer = find_idle(u, id, repo, user, now_ms, &up);
+	if (answer == UPLOADS_UNKNOWN)
+		return find_ended(u, id, repo, user, now_ms, digest);
+	if (answer == UPLOADS_OK) {
+		up->taken = true;
+		*out = up;
+	}
+	return answer;
+}
+
+enum uploads_answer uploads_read(struct uploads *u, const char *id, const char *repo,
+	const char *user, int64_t now_ms, uint64_t *offset)
+{
+	enum uploads_answer answer;
+	struct upload *up = NULL;
+
+	if (!*id)
+		return UPLOADS_UNKNOWN;
+	LOCK_SCOPE(&u->lock);
+	answer = find_idle(u, id, repo, user, now_ms, &up);
+	if (answer == UPLOADS_OK) {
+		up->touched_ms = now_ms;
+		*offset = up->staged;
+	}
 	return answer;
 }
 
@@ -255,80 +291,87 @@ void uploads_give(struct uploads *u, struct upload **up, int64_t now_ms)
 {
 	struct upload *given = STEAL(*up);
 
-	pthread_mutex_lock(&u->lock);
+	LOCK_SCOPE(&u->lock);
 	given->touched_ms = now_ms;
 	given->taken = false;
 	given->staged = given->offset;
-	pthread_mutex_unlock(&u->lock);
+}
+
+/* --- ending ---------------------------------------------------------------------------------- */
+
+static void remember(struct uploads *u, struct upload *up, const struct digest *d, int64_t now_ms)
+{
+	struct ended *end;
+
+	LOCK_SCOPE(&u->lock);
+	unlink_upload(u, up);
+	end = &u->ring[u->ends++ % UPLOADS_ENDED_MAX];
+	memcpy(end->id, up->id, sizeof(end->id));
+	memcpy(end->repo, up->repo, sizeof(end->repo));
+	memcpy(end->user, up->user, sizeof(end->user));
+	end->digest = *d;
+	end->when_ms = now_ms;
 }
 
 void uploads_end(struct uploads *u, struct upload **up, const struct digest *d, int64_t now_ms)
 {
 	struct upload *gone = STEAL(*up);
-	struct ended *end;
 
-	pthread_mutex_lock(&u->lock);
-	unlink_upload(u, gone);
-	end = &u->ring[u->ends++ % UPLOADS_ENDED_MAX];
-	memcpy(end->id, gone->id, sizeof(end->id));
-	memcpy(end->repo, gone->repo, sizeof(end->repo));
-	memcpy(end->who, gone->who, sizeof(end->who));
-	end->digest = *d;
-	end->when_ms = now_ms;
-	pthread_mutex_unlock(&u->lock);
+	remember(u, gone, d, now_ms);
 	upload_free(gone);
+}
+
+static void forget(struct uploads *u, struct upload *up)
+{
+	LOCK_SCOPE(&u->lock);
+	unlink_upload(u, up);
 }
 
 void uploads_drop(struct uploads *u, struct upload **up)
 {
 	struct upload *gone = STEAL(*up);
 
-	pthread_mutex_lock(&u->lock);
-	unlink_upload(u, gone);
-	pthread_mutex_unlock(&u->lock);
+	forget(u, gone);
 	upload_free(gone);
 }
 
-struct upload *uploads_expire(struct uploads *u, int64_t now_ms)
+static void take_expired(struct uploads *u, int64_t now_ms, struct upload_list *expired)
 {
-	struct upload *list = NULL;
+	struct upload *up, *next;
 
-	pthread_mutex_lock(&u->lock);
+	LOCK_SCOPE(&u->lock);
 	for (unsigned i = 0; i < BUCKETS; i++)
-		for (struct upload **link = &u->buckets[i]; *link;) {
-			struct upload *up = *link;
-
-			if (!is_over(u, up, now_ms)) {
-				link = &up->next;
-				continue;
-			}
-			*link = up->next;
-			up->next = list;
-			list = up;
-			u->open--;
+		for (up = LIST_FIRST(&u->buckets[i]); up; up = next) {
+			next = LIST_NEXT(up, entry);
+			if (is_expired(u, up, now_ms))
+				move_out(u, up, expired);
 		}
-	pthread_mutex_unlock(&u->lock);
-	return list;
 }
+
+void uploads_expire(struct uploads *u, int64_t now_ms)
+{
+	struct upload_list expired = LIST_HEAD_INITIALIZER(expired);
+
+	take_expired(u, now_ms, &expired);
+	release_later(u, &expired);
+}
+
+/* --- counting -------------------------------------------------------------------------------- */
 
 unsigned uploads_open(struct uploads *u)
 {
-	unsigned open;
-
-	pthread_mutex_lock(&u->lock);
-	open = u->open;
-	pthread_mutex_unlock(&u->lock);
-	return open;
+	LOCK_SCOPE(&u->lock);
+	return u->open;
 }
 
 uint64_t uploads_staged(struct uploads *u)
 {
+	const struct upload *up;
 	uint64_t staged = 0;
 
-	pthread_mutex_lock(&u->lock);
+	LOCK_SCOPE(&u->lock);
 	for (unsigned i = 0; i < BUCKETS; i++)
-		for (const struct upload *up = u->buckets[i]; up; up = up->next)
-			staged += up->staged;
-	pthread_mutex_unlock(&u->lock);
+		LIST_FOREACH(up, &u->buckets[i], entry)
+	staged += up->staged;
 	return staged;
 }

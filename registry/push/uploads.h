@@ -1,13 +1,13 @@
 /*
  * Upload sessions (distribution-spec, "Pushing Blobs"): bytes on their way in, between requests.
  *
- * A session is bound to its repository and to who began it; its id is 128 random bits. It is taken
- * by one request at a time and given back at its end. Its bytes are in an unnamed file: whatever
- * ends the process ends them too, so nothing is ever left behind, and a client whose session is gone
- * (404) begins again. The last UPLOADS_ENDED_MAX finished ones are remembered for ten minutes, so that
- * a PUT that is sent again because its answer was lost is answered again.
+ * A session belongs to its repository and to the user that began it; its id is 128 random bits. One request
+ * at a time takes it and gives it back at its end. Its bytes are in an unnamed file: whatever ends the
+ * process ends them too, so nothing is left behind, and a client whose session is gone (404) begins again.
+ * The last UPLOADS_ENDED_MAX finished ones are remembered for ten minutes, so that a PUT that is sent again
+ * because its answer was lost is answered again.
  *
- * Safe from any thread.
+ * Safe from any thread; all calls but those that say so are quick enough for a loop. Times are clock_ms().
  */
 #ifndef MOAT_UPLOADS_H
 #define MOAT_UPLOADS_H
@@ -17,67 +17,86 @@
 #include "registry/push/jobs.h"
 #include "storage/store_write.h"
 
-#define UPLOAD_WHO_MAX 64
-#define UPLOADS_ENDED_MAX 1024
+#define UPLOAD_USER_MAX 64 /* bytes of a user's name */
+#define UPLOADS_ENDED_MAX 1024 /* finished sessions that are remembered */
+#define UPLOADS_EVICT_MS 60000 /* idle for less, a session does not make room for another */
 
 struct upload {
 	char id[SESSION_ID_SIZE];
 	char repo[NAME_MAX_BYTES + 1]; /* stored name of the target */
-	char who[UPLOAD_WHO_MAX + 1]; /* "" anyone */
+	char user[UPLOAD_USER_MAX + 1]; /* "": anonymous */
 
-	/* Of whoever has taken it. */
+	/* Of the request that has taken it. */
 	struct blob_writer *writer; /* NULL before the first byte */
-	enum digest_alg alg; /* to hash with while the bytes come */
-	uint64_t offset; /* bytes that are in for good */
+	enum digest_alg alg; /* hashes the bytes as they come */
+	uint64_t offset; /* bytes of earlier requests, which stay */
 
-	/* Of the table. */
-	struct upload *next;
+	/* Of the table, under its lock. */
+	LIST_ENTRY(upload) entry;
 	bool taken;
-	int64_t touched_ms;
-	uint64_t staged; /* offset when it was given back */
+	int64_t touched_ms; /* when it was given back last */
+	uint64_t staged; /* offset when it was given back last */
+	struct job release; /* after it left the table */
 };
 
 struct uploads_limits {
-	unsigned total, each; /* sessions at once, in all and of one user */
+	unsigned total, each; /* sessions at once, of all users and of one */
 	unsigned expiry_seconds; /* of an idle session */
 };
 
 struct uploads;
-struct uploads *uploads_new(const struct uploads_limits *limits);
-void uploads_free(struct uploads **u); /* for AUTO; none may be taken */
+
+/* jobs: release the bytes of evicted and expired sessions; outlive every other call but uploads_free().
+ * Never fails. */
+struct uploads *uploads_new(const struct uploads_limits *limits, struct jobs *jobs);
+
+/* Free all sessions, for AUTO; none may be taken. May block: releases their bytes. */
+void uploads_free(struct uploads **u);
 
 enum uploads_answer {
 	UPLOADS_OK,
 	UPLOADS_FULL, /* as many as there may be */
-	UPLOADS_UNKNOWN, /* never was, is over, or is somebody else's */
-	UPLOADS_TAKEN, /* another request is at it */
+	UPLOADS_UNKNOWN, /* it never was, is over, or belongs to another user or repository */
+	UPLOADS_TAKEN, /* another request has it */
 	UPLOADS_ENDED /* it became *digest; nothing is taken */
 };
 
-/* A new session, taken. When there are as many as there may be, the one that has been idle longest makes
- * room, if that is UPLOADS_ROOM_MS at least: clients that left without a word must not keep others out.
- * Its bytes go to *gone, for uploads_free_list() on a thread that may block; NULL otherwise. */
-#define UPLOADS_ROOM_MS 60000
-MUST enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *who,
-	enum digest_alg alg, int64_t now_ms, struct upload **out, struct upload **gone);
+/*
+ * Begin a session, taken. At a limit the one that has been idle longest, for UPLOADS_EVICT_MS at least, is
+ * evicted to make room: clients that left without a word must not keep others out.
+ *
+ * repo, user: copied.
+ * Returns UPLOADS_OK with *out, for uploads_give(), _end() or _drop(); or UPLOADS_FULL.
+ */
+MUST enum uploads_answer uploads_begin(struct uploads *u, const char *repo, const char *user,
+	enum digest_alg alg, int64_t now_ms, struct upload **out);
 
+/* Take a session for a request. Returns UPLOADS_OK with *out; UPLOADS_ENDED with *digest; UPLOADS_UNKNOWN or
+ * UPLOADS_TAKEN. */
 MUST enum uploads_answer uploads_take(struct uploads *u, const char *id, const char *repo,
-	const char *who, int64_t now_ms, struct upload **out, struct digest *digest);
+	const char *user, int64_t now_ms, struct upload **out, struct digest *digest);
 
+/* Read where a session goes on; its idle time begins again. Returns UPLOADS_OK with *offset, UPLOADS_UNKNOWN or
+ * UPLOADS_TAKEN. */
+MUST enum uploads_answer uploads_read(struct uploads *u, const char *id, const char *repo,
+	const char *user, int64_t now_ms, uint64_t *offset);
+
+/* Give a session back: *up becomes NULL, and up->offset is where the next request goes on. */
 void uploads_give(struct uploads *u, struct upload **up, int64_t now_ms);
-/* It became this blob; its writer was handed over. */
+
+/* Finish a session that became the blob d; up->writer was handed over before. *up becomes NULL. */
 void uploads_end(struct uploads *u, struct upload **up, const struct digest *d, int64_t now_ms);
-/* Forget it and its bytes. May take long for large ones: not on a loop. */
+
+/* Forget a session and its bytes. *up becomes NULL. May block: not on a loop. */
 void uploads_drop(struct uploads *u, struct upload **up);
 
-/* Take every expired session out of the table: a list, for uploads_free_list() on a thread that may
- * block. NULL when there is none. */
-struct upload *uploads_expire(struct uploads *u, int64_t now_ms);
-void uploads_free_list(struct upload *list);
-void uploads_free_later(struct upload *list, struct jobs *jobs); /* by a worker */
+/* Forget sessions that have been idle for too long; a worker releases their bytes. */
+void uploads_expire(struct uploads *u, int64_t now_ms);
 
-unsigned uploads_open(struct uploads *u); /* sessions that are not finished */
-/* Bytes of those sessions, without those of the requests that are at it. */
+/* Sessions that are not finished. */
+unsigned uploads_open(struct uploads *u);
+
+/* Bytes of those sessions, without those of requests that are under way. */
 uint64_t uploads_staged(struct uploads *u);
 
 #endif

@@ -214,42 +214,57 @@ static void add_one(struct job *j)
 static void jobs__all_are_run(void **state)
 {
 	_Atomic(int) sum = 0;
-	struct jobs *jobs = NULL;
+	struct jobs *own = NULL;
 	struct err e;
 
 	(void)state;
-	assert_ok(jobs_new(&jobs, 4, &e));
+	assert_ok(jobs_new(&own, 4, &e));
 	for (int i = 0; i < 1000; i++) {
 		struct add *a = mem_alloc(sizeof(*a));
 
 		a->job.run = add_one;
 		a->sum = &sum;
 		if (i == 900) {
-			jobs_stop(jobs);
+			jobs_stop(own);
 			assert_int_equal(sum, 900);
 		}
-		jobs_add(jobs, &a->job);
+		jobs_add(own, &a->job);
 	}
 	assert_int_equal(sum, 1000);
-	jobs_free(&jobs);
+	jobs_free(&own);
 }
 
 /* --- upload sessions ------------------------------------------------------------------------ */
 
-static struct upload *gone;
-
 static const struct uploads_limits limits = { .total = 4, .each = 3, .expiry_seconds = 10 };
+static struct jobs *jobs; /* without workers: what they are given is done at once */
+
+static int stopped_jobs(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_ok(jobs_new(&jobs, 0, &e));
+	jobs_stop(jobs);
+	return 0;
+}
+
+static int free_jobs(void **state)
+{
+	(void)state;
+	jobs_free(&jobs);
+	return 0;
+}
 
 static void uploads__belong_to_who_began_them(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
 	struct upload *up = NULL, *again = NULL;
 	struct digest d;
 	char id[SESSION_ID_SIZE];
 
 	(void)state;
-	assert_int_equal(
-		uploads_begin(u, "team/app", "alice", DIGEST_SHA256, 0, &up, &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "team/app", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
 	memcpy(id, up->id, sizeof(id));
 	assert_int_equal(uploads_take(u, id, "team/app", "alice", 0, &again, &d), UPLOADS_TAKEN);
 	uploads_give(u, &up, 0);
@@ -264,22 +279,19 @@ static void uploads__belong_to_who_began_them(void **state)
 
 static void uploads__as_many_as_there_may_be(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
 	struct upload *up[5] = { NULL };
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i], &gone),
-			UPLOADS_OK);
-	assert_int_equal(
-		uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_FULL);
-	assert_int_equal(uploads_begin(u, "a", "bob", DIGEST_SHA256, 0, &up[3], &gone), UPLOADS_OK);
-	assert_int_equal(
-		uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_FULL);
+		assert_int_equal(
+			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i]), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
+	assert_int_equal(uploads_begin(u, "a", "bob", DIGEST_SHA256, 0, &up[3]), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_FULL);
 	assert_int_equal(uploads_open(u), 4);
 	uploads_drop(u, &up[0]);
-	assert_int_equal(
-		uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4], &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "carol", DIGEST_SHA256, 0, &up[4]), UPLOADS_OK);
 	for (int i = 1; i < 5; i++)
 		uploads_drop(u, &up[i]);
 	assert_int_equal(uploads_open(u), 0);
@@ -288,27 +300,24 @@ static void uploads__as_many_as_there_may_be(void **state)
 /* Clients that left without a word do not keep others out. */
 static void uploads__the_idlest_makes_room(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
 	struct upload *up[4] = { NULL }, *more = NULL, *again = NULL;
 	char id[SESSION_ID_SIZE];
 	struct digest d;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i], &gone),
-			UPLOADS_OK);
+		assert_int_equal(
+			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up[i]), UPLOADS_OK);
 	memcpy(id, up[1]->id, sizeof(id));
 	uploads_give(u, &up[0], 200);
 	uploads_give(u, &up[1], 100);
-	assert_int_equal(
-		uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_ROOM_MS, &more, &gone),
+	assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_EVICT_MS, &more),
 		UPLOADS_FULL);
-	assert_null(gone);
+	assert_int_equal(uploads_open(u), 3);
 	assert_int_equal(
-		uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_ROOM_MS + 100, &more, &gone),
+		uploads_begin(u, "a", "alice", DIGEST_SHA256, UPLOADS_EVICT_MS + 100, &more),
 		UPLOADS_OK);
-	assert_string_equal(gone->id, id);
-	uploads_free_list(gone);
 	assert_int_equal(uploads_take(u, id, "a", "alice", 200, &again, &d), UPLOADS_UNKNOWN);
 	assert_int_equal(uploads_open(u), 3);
 	uploads_drop(u, &more);
@@ -317,22 +326,20 @@ static void uploads__the_idlest_makes_room(void **state)
 
 static void uploads__expire_when_idle(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
-	struct upload *idle = NULL, *busy = NULL, *list;
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
+	struct upload *idle = NULL, *busy = NULL;
 	struct digest d;
 	char id[SESSION_ID_SIZE];
 
 	(void)state;
-	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &idle, &gone), UPLOADS_OK);
-	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &busy, &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &idle), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "a", "", DIGEST_SHA256, 0, &busy), UPLOADS_OK);
 	memcpy(id, idle->id, sizeof(id));
 	uploads_give(u, &idle, 5000);
-	assert_null(uploads_expire(u, 15000));
+	uploads_expire(u, 15000);
+	assert_int_equal(uploads_open(u), 2);
 	assert_int_equal(uploads_take(u, id, "a", "", 15001, &idle, &d), UPLOADS_UNKNOWN);
-	list = uploads_expire(u, 15001);
-	assert_non_null(list);
-	assert_null(list->next);
-	uploads_free_list(list);
+	uploads_expire(u, 15001);
 	assert_int_equal(uploads_open(u), 1);
 	uploads_drop(u, &busy);
 }
@@ -340,7 +347,7 @@ static void uploads__expire_when_idle(void **state)
 /* A PUT that is sent again because its answer was lost. */
 static void uploads__finished_ones_are_remembered(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
 	struct digest d, got = { .alg = DIGEST_NONE };
 	struct upload *up = NULL;
 	char first[SESSION_ID_SIZE], id[SESSION_ID_SIZE];
@@ -348,8 +355,7 @@ static void uploads__finished_ones_are_remembered(void **state)
 	(void)state;
 	digest_of(&d, DIGEST_SHA256, span_of("x"));
 	for (int i = 0; i <= UPLOADS_ENDED_MAX; i++) {
-		assert_int_equal(
-			uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up, &gone), UPLOADS_OK);
+		assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
 		memcpy(i ? id : first, up->id, sizeof(id));
 		uploads_end(u, &up, &d, 1000);
 	}
@@ -363,12 +369,12 @@ static void uploads__finished_ones_are_remembered(void **state)
 
 static void uploads__staged_bytes_are_those_given_back(void **state)
 {
-	AUTO(uploads_free) struct uploads *u = uploads_new(&limits);
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
 	struct upload *a, *b;
 
 	(void)state;
-	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &a, &gone), UPLOADS_OK);
-	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &b, &gone), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &a), UPLOADS_OK);
+	assert_int_equal(uploads_begin(u, "x", "", DIGEST_SHA256, 1000, &b), UPLOADS_OK);
 	a->offset = 100;
 	b->offset = 20;
 	assert_int_equal(uploads_staged(u), 0);
@@ -376,8 +382,34 @@ static void uploads__staged_bytes_are_those_given_back(void **state)
 	assert_int_equal(uploads_staged(u), 100);
 	uploads_give(u, &b, 1000);
 	assert_int_equal(uploads_staged(u), 120);
-	uploads_free_list(uploads_expire(u, 1000000));
+	uploads_expire(u, 1000000);
 	assert_int_equal(uploads_staged(u), 0);
+}
+
+/* Reading where a session goes on is use of it, and takes it from no request. */
+static void uploads__reading_leaves_them_idle(void **state)
+{
+	AUTO(uploads_free) struct uploads *u = uploads_new(&limits, jobs);
+	struct upload *up = NULL;
+	char id[SESSION_ID_SIZE];
+	struct digest d = { .alg = DIGEST_NONE };
+	uint64_t at = 7;
+
+	(void)state;
+	assert_int_equal(uploads_begin(u, "a", "alice", DIGEST_SHA256, 0, &up), UPLOADS_OK);
+	memcpy(id, up->id, sizeof(id));
+	assert_int_equal(uploads_read(u, id, "a", "alice", 0, &at), UPLOADS_TAKEN);
+	up->offset = 100;
+	uploads_give(u, &up, 0);
+	assert_int_equal(uploads_read(u, id, "a", "bob", 0, &at), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_read(u, id, "b", "alice", 0, &at), UPLOADS_UNKNOWN);
+	assert_int_equal(uploads_read(u, "", "a", "alice", 0, &at), UPLOADS_UNKNOWN);
+	assert_int_equal(at, 7);
+	assert_int_equal(uploads_read(u, id, "a", "alice", 8000, &at), UPLOADS_OK);
+	assert_int_equal(at, 100);
+	assert_int_equal(uploads_take(u, id, "a", "alice", 18000, &up, &d), UPLOADS_OK);
+	uploads_end(u, &up, &d, 18000);
+	assert_int_equal(uploads_read(u, id, "a", "alice", 18000, &at), UPLOADS_UNKNOWN);
 }
 
 /* --- metrics -------------------------------------------------------------------------------- */
@@ -519,10 +551,11 @@ int main(void)
 		T(uploads__expire_when_idle),
 		T(uploads__finished_ones_are_remembered),
 		T(uploads__staged_bytes_are_those_given_back),
+		T(uploads__reading_leaves_them_idle),
 		T(metrics__exact_over_threads),
 		T(log_lines__nothing_from_outside_ends_them),
 		T(audit_lines__say_what_came_of_it),
 	};
 
-	return cmocka_run_group_tests_name("registry/shared", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("registry/shared", tests, stopped_jobs, free_jobs);
 }

@@ -183,7 +183,7 @@ static void note_skipped(const struct pinning *p)
 /* What changed in the list since is looked at as well: a lock is of all of its list. */
 static int add_changed(struct pinning *p, struct err *e)
 {
-	AUTO(list_release) struct list before = LIST_INIT;
+	AUTO(list_release) struct list before = LIST_ZERO;
 	const char *lock = p->options->lock, *list = p->options->list;
 
 	if (digest_eq(&p->old.list, &p->now.list))

@@ -19,14 +19,15 @@ const size_t list_section_count = ARRAY_SIZE(list_sections);
 
 static int entry_cmp(const void *a, const void *b)
 {
-	const struct entry *left = a, *right = b;
+	const struct list_entry *left = a, *right = b;
 	int order = strcmp(left->text, right->text);
 
 	return order ? order : (left->line > right->line) - (left->line < right->line);
 }
 
 /* Refuse an entry that is there twice, naming both lines. */
-static int find_twice(const char *file, const struct entry *sorted, size_t count, struct err *e)
+static int find_twice(
+	const char *file, const struct list_entry *sorted, size_t count, struct err *e)
 {
 	for (size_t i = 1; i < count; i++)
 		if (strcmp(sorted[i - 1].text, sorted[i].text) == 0)
@@ -39,7 +40,7 @@ static int check_twice(
 	const struct list *l, const struct section *s, const char *file, struct err *e)
 {
 	size_t count = s->count(l);
-	AUTO(mem_free) struct entry *entries = mem_alloc(count * sizeof(*entries));
+	AUTO(mem_free) struct list_entry *entries = mem_alloc(count * sizeof(*entries));
 	int rc;
 
 	for (size_t i = 0; i < count; i++)
@@ -123,7 +124,7 @@ int list_parse(struct list *l, const char *name, struct span bytes, struct err *
 	struct list_reader r = { .list = l, .doc = &d };
 	int rc;
 
-	*l = (struct list)LIST_INIT;
+	*l = (struct list)LIST_ZERO;
 	if (bytes.len > LIST_BYTES_MAX)
 		return err_set(e, ERR_INPUT, "%s: larger than %u bytes", name, LIST_BYTES_MAX);
 	if (yaml_parse(&d, name, bytes, e) < 0)
@@ -140,5 +141,5 @@ void list_release(struct list *l)
 {
 	for (size_t i = 0; i < list_section_count; i++)
 		list_sections[i]->release(l);
-	*l = (struct list)LIST_INIT;
+	*l = (struct list)LIST_ZERO;
 }

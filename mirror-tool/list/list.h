@@ -66,7 +66,7 @@ struct list {
 	struct registry_confs registries;
 	const struct choice *only; /* what is resolved of it, not owned; NULL: all */
 };
-#define LIST_INIT                                                                                  \
+#define LIST_ZERO                                                                                  \
 	{                                                                                          \
 		.image_count = 0                                                                   \
 	}

@@ -11,7 +11,7 @@
 #include "storage/base/banned.h"
 
 struct entries {
-	struct entry *items; /* sorted by text */
+	struct list_entry *items; /* sorted by text */
 	size_t count;
 };
 
@@ -24,7 +24,7 @@ static void entries_release(struct entries *w)
 
 static int by_text(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct list_entry *x = a, *y = b;
 
 	return strcmp(x->text, y->text);
 }
@@ -42,7 +42,7 @@ static void read_entries(struct entries *w, const struct list *l)
 }
 
 /* A tag is what it is now: the digest that a list expects of it does not choose. */
-static void choose(struct choice *out, const struct entry *entry)
+static void choose(struct choice *out, const struct list_entry *entry)
 {
 	struct ref ref = entry->ref;
 

@@ -19,7 +19,7 @@
 #ifndef MOAT_PATTERN_H
 #define MOAT_PATTERN_H
 
-#include "mirror-tool/list/version.h"
+#include "mirror-tool/list/semver.h"
 #include "storage/base/err.h"
 
 #define PATTERN_TEXT_MAX VERSION_TEXT_MAX

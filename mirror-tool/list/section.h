@@ -16,7 +16,7 @@ struct list_reader {
 };
 
 /* An entry, as a text to compare. */
-struct entry {
+struct list_entry {
 	char *text; /* heap */
 	struct ref ref;
 	uint32_t line;
@@ -31,9 +31,9 @@ struct section {
 	/* The rest is NULL in a section that asks for nothing itself. */
 	size_t (*count)(const struct list *l);
 	/* What an entry is called: no two may be equal. */
-	struct entry (*identity)(const struct list *l, size_t i);
+	struct list_entry (*identity)(const struct list *l, size_t i);
 	/* All that decides what is pinned for it: equal in two lists, it need not be resolved again. */
-	struct entry (*content)(const struct list *l, size_t i);
+	struct list_entry (*content)(const struct list *l, size_t i);
 	/* What entries must not be to each other and to other sections. file: for messages. May be NULL. */
 	int (*check)(const struct list *l, const char *file, struct err *e);
 };

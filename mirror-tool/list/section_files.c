@@ -223,18 +223,18 @@ static size_t count(const struct list *l)
 	return l->file_count;
 }
 
-static struct entry identity(const struct list *l, size_t i)
+static struct list_entry identity(const struct list *l, size_t i)
 {
 	const struct list_file *f = &l->files[i];
 	char text[REF_TEXT_SIZE], platform[PLATFORM_TEXT_SIZE] = "";
 
 	if (f->has_platform)
 		platform_text(&f->platform, platform);
-	return (struct entry){ mem_printf("%s %s", ref_text(&f->ref, text), platform), f->ref,
+	return (struct list_entry){ mem_printf("%s %s", ref_text(&f->ref, text), platform), f->ref,
 		f->line };
 }
 
-static struct entry content(const struct list *l, size_t i)
+static struct list_entry content(const struct list *l, size_t i)
 {
 	const struct list_file *f = &l->files[i];
 	AUTO(buf_release) struct buf out = BUF_INIT;
@@ -250,7 +250,7 @@ static struct entry content(const struct list *l, size_t i)
 	entry_put(&out, "type", f->media_type);
 	entry_put(&out, "artifact", f->artifact_type);
 	entry_put(&out, "title", f->title);
-	return (struct entry){ buf_detach(&out), f->ref, f->line };
+	return (struct list_entry){ buf_detach(&out), f->ref, f->line };
 }
 
 static bool same_ref(const struct ref *a, const struct ref *b)

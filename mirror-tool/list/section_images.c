@@ -192,12 +192,12 @@ static size_t count(const struct list *l)
 	return l->image_count;
 }
 
-static struct entry entry_of(const struct list_image *image, struct buf *text)
+static struct list_entry entry_of(const struct list_image *image, struct buf *text)
 {
-	return (struct entry){ buf_detach(text), image->ref, image->line };
+	return (struct list_entry){ buf_detach(text), image->ref, image->line };
 }
 
-static struct entry identity(const struct list *l, size_t i)
+static struct list_entry identity(const struct list *l, size_t i)
 {
 	const struct list_image *image = &l->images[i];
 	AUTO(buf_release) struct buf key = BUF_INIT;
@@ -222,7 +222,7 @@ static void put_exceptions(struct buf *out, const struct exceptions *x)
 		entry_put(out, "type", x->types[i].text);
 }
 
-static struct entry content(const struct list *l, size_t i)
+static struct list_entry content(const struct list *l, size_t i)
 {
 	const struct list_image *image = &l->images[i];
 	AUTO(buf_release) struct buf out = BUF_INIT;

@@ -102,7 +102,7 @@ int head_load(struct head *h, struct store *s, const struct digest *set, struct 
 /* --- contents ------------------------------------------------------------------------------ */
 
 /* The entries of a set, one after the other, on their way into `c`. */
-struct listing {
+struct contents_walk {
 	struct contents *c;
 	struct store *s;
 	const struct head *h;
@@ -124,7 +124,7 @@ void contents_release(struct contents *c)
 /* The entry at hand needs this blob. What is absent on purpose is no part of it. */
 static int need(void *ctx, const struct walk_node *n, struct err *e)
 {
-	struct listing *l = ctx;
+	struct contents_walk *l = ctx;
 	const struct digest *d = &n->edge.to->digest;
 	const struct inventory_line *line = inventory_find(&l->h->inventory, d);
 	struct contents *c = l->c;
@@ -156,7 +156,7 @@ static int is_else(void *ctx, const struct walk_node *n, struct err *e)
 
 static int read_blob(void *ctx, const struct digest *d, struct buf *out, struct err *e)
 {
-	const struct listing *l = ctx;
+	const struct contents_walk *l = ctx;
 
 	return blob_read(l->s, d, MANIFEST_MAX, out, e);
 }
@@ -194,14 +194,14 @@ static bool is_offered(const struct walk_node *n)
 
 static int enter(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
 {
-	struct listing *l = ctx;
+	struct contents_walk *l = ctx;
 
 	(void)e;
 	l->runnable |= m->kind == MEDIA_IMAGE && is_runnable(m) && is_offered(n);
 	return 0;
 }
 
-static int list_entry(struct listing *l, size_t i, struct err *e)
+static int list_entry(struct contents_walk *l, size_t i, struct err *e)
 {
 	static const struct walk_ops ops = {
 		.read = read_blob, .held = need, .untrue = is_else, .enter = enter
@@ -228,7 +228,7 @@ int contents_load(struct contents *c, struct store *s, const struct head *h, str
 {
 	const struct inventory *v = &h->inventory;
 	AUTO(mem_free) bool *ordered = mem_alloc(v->count * sizeof(*ordered));
-	struct listing l = { .c = c, .s = s, .h = h, .ordered = ordered };
+	struct contents_walk l = { .c = c, .s = s, .h = h, .ordered = ordered };
 
 	c->order = mem_alloc(v->count * sizeof(*c->order));
 	c->entries = mem_alloc(h->set.count * sizeof(*c->entries));

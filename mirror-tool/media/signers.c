@@ -152,7 +152,7 @@ static int check_names(const struct trust *trust, struct err *e)
 /* --- comparing ------------------------------------------------------------------------------- */
 
 /* What the keys say of the two sets. */
-struct comparison {
+struct signer_comparison {
 	const struct trust *trust;
 	struct signed_set before, now;
 	const struct verify_key *signed_before,
@@ -161,7 +161,7 @@ struct comparison {
 };
 
 static int compare_key(
-	struct comparison *c, struct verify_key *key, struct signers *out, struct err *e)
+	struct signer_comparison *c, struct verify_key *key, struct signers *out, struct err *e)
 {
 	int signed_before = is_signed_by(&c->before, key, e);
 	int signs = signed_before < 0 ? -1 : is_signed_by(&c->now, key, e);
@@ -181,7 +181,7 @@ static int compare_key(
 	return 0;
 }
 
-static const char *who_signed(const struct comparison *c)
+static const char *who_signed(const struct signer_comparison *c)
 {
 	if (c->signed_before)
 		return verify_key_name(c->signed_before);
@@ -189,8 +189,8 @@ static const char *who_signed(const struct comparison *c)
 			       : "keys that cannot be told (no good signature of it is here)";
 }
 
-static int refuse(
-	const struct comparison *c, const struct set *set, const char *version, struct err *e)
+static int refuse(const struct signer_comparison *c, const struct set *set, const char *version,
+	struct err *e)
 {
 	struct span name = c->signs ? signer_name(c->signs) : span_of("KEY");
 
@@ -244,7 +244,7 @@ int signers_check(struct store *s, const struct medium *m, const struct digest *
 {
 	const struct head *h = &m->head;
 	AUTO(kept_set_release) struct kept_set kept = { .index = BUF_INIT };
-	struct comparison c = { .trust = m->trust,
+	struct signer_comparison c = { .trust = m->trust,
 		.before = { .blob = store_blob, .ctx = s },
 		.now = set_of_medium(m) };
 

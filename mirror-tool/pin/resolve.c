@@ -23,7 +23,7 @@ struct resolver {
 	struct task **tasks; /* sorted by reference once all are there */
 	size_t count;
 	struct signed_rules rules;
-	struct tag_list *tag_lists;
+	LIST_HEAD(, tag_list) tag_lists; /* without an answer */
 };
 
 /* --- tasks ------------------------------------------------------------------------------- */
@@ -310,7 +310,7 @@ static void unite_all(struct resolver *r)
 /* --- tag lists ----------------------------------------------------------------------------- */
 
 struct tag_list {
-	struct tag_list *next; /* of those without an answer */
+	LIST_ENTRY(tag_list) link;
 	struct resolver *resolver;
 	const struct list_image *image;
 	size_t *hits; /* a pattern */
@@ -352,11 +352,7 @@ static void fail_image(struct tag_list *l, const char *pattern, const struct err
 
 static void tag_list_end(struct tag_list *l)
 {
-	struct tag_list **at = &l->resolver->tag_lists;
-
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
+	LIST_REMOVE(l, link);
 	free(l->hits);
 	free(l);
 }
@@ -364,11 +360,8 @@ static void tag_list_end(struct tag_list *l)
 /* Those that a run which could not go on left without an answer. */
 static void tag_lists_free(struct resolver *r)
 {
-	for (struct tag_list *l = r->tag_lists, *next; l; l = next) {
-		next = l->next;
-		free(l->hits);
-		free(l);
-	}
+	for (struct tag_list *l; (l = LIST_FIRST(&r->tag_lists));)
+		tag_list_end(l);
 }
 
 static const char *first_pattern(const struct list_image *image)
@@ -418,8 +411,7 @@ static void ask_for_tags(struct resolver *r, const struct list_image *image)
 	struct err e = ERR_INIT;
 	struct origin o;
 
-	l->next = r->tag_lists;
-	r->tag_lists = l;
+	LIST_INSERT_HEAD(&r->tag_lists, l, link);
 	l->resolver = r;
 	l->image = image;
 	l->hits = mem_alloc(image->pattern_count * sizeof(*l->hits));

@@ -44,8 +44,7 @@ void *request_new(struct task *t, size_t size)
 	struct request *r = mem_alloc(size);
 
 	task_hold(t);
-	r->next = t->requests;
-	t->requests = r;
+	LIST_INSERT_HEAD(&t->requests, r, link);
 	r->task = t;
 	r->ref = t->ref;
 	r->ref.tag[0] = '\0';
@@ -56,20 +55,16 @@ void *request_new(struct task *t, size_t size)
 void request_end(struct request *r)
 {
 	struct task *t = r->task;
-	struct request **at = &t->requests;
 
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
+	LIST_REMOVE(r, link);
 	free(r);
 	task_drop(t);
 }
 
 void requests_release(struct task *t)
 {
-	for (struct request *r = t->requests, *next; r; r = next) {
-		next = r->next;
+	for (struct request *r; (r = LIST_FIRST(&t->requests));) {
+		LIST_REMOVE(r, link);
 		free(r);
 	}
-	t->requests = NULL;
 }

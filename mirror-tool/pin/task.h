@@ -1,9 +1,11 @@
 /*
  * A reference on its way to a pin, for the files of this folder only. Who calls whom: resolve.c the others,
- * signed.c and attach.c, attach.c tree.c, all of them task.c; upwards only by the two callbacks of a task.
+ * signed.c and attach.c, attach.c pin_tree.c, all of them task.c; upwards only by the two callbacks of a task.
  */
 #ifndef MOAT_TASK_H
 #define MOAT_TASK_H
+
+#include <sys/queue.h>
 
 #include "mirror-tool/pin/resolve.h"
 #include "storage/oci/reach.h"
@@ -18,9 +20,9 @@ struct task {
 	struct origin origin;
 	struct lock_pin pin; /* grows */
 	struct digest_map
-		reached[2]; /* tree.c: struct reached, of the pin and of what is attached */
+		reached[2]; /* pin_tree.c: struct reached, of the pin and of what is attached */
 	struct digest_map visited; /* attach.c: whose attachments were asked for */
-	struct request *requests; /* without an answer yet */
+	LIST_HEAD(, request) requests; /* without an answer yet */
 	/* Called when the last request has its answer; may make further ones, or else ends the task. */
 	void (*done)(struct task *t);
 	/* Called for each manifest that is reached for the first time: attach_scan(). */
@@ -47,7 +49,7 @@ bool task_leaves(struct task *t, const struct digest *d, const char *type, const
 /* A question, the first member of what its answer needs: a task's ref without tag and digest. It
  * holds the task until its end. release: those that a run which could not go on left. */
 struct request {
-	struct request *next;
+	LIST_ENTRY(request) link;
 	struct task *task;
 	struct ref ref;
 };
@@ -58,7 +60,7 @@ void requests_release(struct task *t);
 /* attach.c: find what is attached to `subject` and, in turn, to that. */
 void attach_scan(struct task *t, const struct digest *subject);
 /*
- * tree.c: the manifests that a pin holds. depth: manifests above; attached: it belongs to something
+ * pin_tree.c: the manifests that a pin holds. depth: manifests above; attached: it belongs to something
  * attached, which is held whole.
  *
  * ask:   a manifest that an index or a list names must be there, and is entered in turn.

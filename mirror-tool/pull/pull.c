@@ -7,6 +7,7 @@
 #include "mirror-tool/pull/pull.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "mirror-tool/list/file_artifact.h"
 #include "mirror-tool/pull/foreign.h"
@@ -20,19 +21,19 @@
 #define JOBS_MAX 512
 
 /* A manifest to be put once everything is durable. */
-struct put {
+struct pending_manifest {
 	struct digest digest;
 	char *media_type;
 	const char *tag; /* borrowed from the lock; NULL none */
 };
 
-struct job {
+struct pin_job {
 	struct puller *puller;
 	const struct lock_pin *pin;
 	struct origin origin; /* once something has to be fetched */
 	bool has_origin;
-	struct put *puts; /* the pin, then its attachments */
-	size_t put_count;
+	struct pending_manifest *manifests; /* the pin, then its attachments */
+	size_t manifest_count;
 	struct digest_map reached[2]; /* struct reached, of the pin and of what is attached */
 	unsigned pending; /* requests without an answer; 0: done */
 	unsigned unread; /* manifests that were not read yet; 0: all its blobs were asked for */
@@ -41,18 +42,18 @@ struct job {
 };
 
 /* A manifest that was asked for, and what waits for it: tags often share a digest. */
-struct fetch {
-	struct fetch *next;
+struct manifest_fetch {
+	LIST_ENTRY(manifest_fetch) link;
 	struct puller *puller;
 	const struct lock_pin *pin; /* whose place it is */
 	struct digest digest;
-	struct walk *waiting;
+	struct manifest_visit *waiting;
 };
 
 /* One manifest of one job. */
-struct walk {
-	struct walk *next;
-	struct job *job;
+struct manifest_visit {
+	struct manifest_visit *next;
+	struct pin_job *job;
 	struct digest digest;
 	uint64_t size;
 	char *media_type; /* as announced by the lock, or by the index that lists it */
@@ -66,22 +67,22 @@ struct puller {
 	struct blob_batch *batch;
 	struct pull_report *report;
 	struct failures *failures;
-	struct job *jobs;
+	struct pin_job *jobs;
 	size_t count, started, running;
 	size_t unread; /* jobs that have manifests to read, or will */
 	bool starting; /* start_jobs() is at work */
-	struct fetch *fetches;
+	LIST_HEAD(, manifest_fetch) fetches; /* without an answer */
 	struct foreign_layers foreign;
 };
 
 static void start_jobs(struct puller *p);
-static void walk_bytes(struct walk *w, struct span bytes);
+static void visit_bytes(struct manifest_visit *v, struct span bytes);
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
 /* What the machine refuses (a full or broken store, rights, limits) fails all that would come behind, so it
  * ends the run. What the lock names and no place has is missing. */
-static void job_fail(struct job *j, const struct err *e)
+static void job_fail(struct pin_job *j, const struct err *e)
 {
 	if (!j->failed)
 		j->e = *e;
@@ -92,12 +93,12 @@ static void job_fail(struct job *j, const struct err *e)
 		upstream_abandon(j->puller->session->upstream, e);
 }
 
-static void job_hold(struct job *j)
+static void job_hold(struct pin_job *j)
 {
 	j->pending++;
 }
 
-static void job_drop(struct job *j)
+static void job_drop(struct pin_job *j)
 {
 	struct puller *p = j->puller;
 
@@ -110,7 +111,7 @@ static void job_drop(struct job *j)
 }
 
 /* With the last manifest of all, the bytes that will come are known. */
-static void job_read(struct job *j)
+static void job_read(struct pin_job *j)
 {
 	struct puller *p = j->puller;
 
@@ -119,7 +120,7 @@ static void job_read(struct job *j)
 	p->session->state.growing = p->unread > 0;
 }
 
-static void job_ref(const struct job *j, struct ref *ref, const struct digest *d)
+static void job_ref(const struct pin_job *j, struct ref *ref, const struct digest *d)
 {
 	*ref = j->pin->ref;
 	ref->tag[0] = '\0';
@@ -127,7 +128,7 @@ static void job_ref(const struct job *j, struct ref *ref, const struct digest *d
 }
 
 /* A local source need not be there any more when the store has all of it. */
-static int need_origin(struct job *j, struct err *e)
+static int need_origin(struct pin_job *j, struct err *e)
 {
 	if (j->has_origin)
 		return 0;
@@ -137,16 +138,18 @@ static int need_origin(struct job *j, struct err *e)
 	return 0;
 }
 
-static void add_put(struct job *j, const struct digest *d, const char *media_type, const char *tag)
+static void add_manifest(
+	struct pin_job *j, const struct digest *d, const char *media_type, const char *tag)
 {
-	*VEC_PUSH(j->puts, j->put_count) = (struct put){ *d, mem_strdup(media_type), tag };
+	*VEC_PUSH(j->manifests, j->manifest_count) =
+		(struct pending_manifest){ *d, mem_strdup(media_type), tag };
 }
 
 /* --- blobs --------------------------------------------------------------------------------- */
 
 static void got_blob(void *ctx, int rc, struct err *e)
 {
-	struct job *j = ctx;
+	struct pin_job *j = ctx;
 
 	if (rc < 0)
 		job_fail(j, e);
@@ -154,7 +157,7 @@ static void got_blob(void *ctx, int rc, struct err *e)
 }
 
 /* Does the store have it, now or at the next flush? Failing is the job's business. */
-static bool is_held(struct job *j, const struct digest *d, uint64_t want)
+static bool is_held(struct pin_job *j, const struct digest *d, uint64_t want)
 {
 	char text[DIGEST_TEXT_SIZE];
 	struct err e = ERR_INIT;
@@ -173,7 +176,7 @@ static bool is_held(struct job *j, const struct digest *d, uint64_t want)
 }
 
 /* From a local source it comes at once, while nothing else does. */
-static void copy_blob(struct job *j, const struct ref *ref, const struct descriptor *d)
+static void copy_blob(struct pin_job *j, const struct ref *ref, const struct descriptor *d)
 {
 	struct puller *p = j->puller;
 	struct session *s = p->session;
@@ -185,7 +188,7 @@ static void copy_blob(struct job *j, const struct ref *ref, const struct descrip
 }
 
 /* A layer with addresses of its own is got like others, and from those where that fails. */
-static void want_blob(struct job *j, const struct descriptor *d, bool attached)
+static void want_blob(struct pin_job *j, const struct descriptor *d, bool attached)
 {
 	struct puller *p = j->puller;
 	struct err e = ERR_INIT;
@@ -211,7 +214,7 @@ static void want_blob(struct job *j, const struct descriptor *d, bool attached)
 		origin_blob(&j->origin, &ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
 }
 
-static void skip_foreign(struct job *j, const struct descriptor *d)
+static void skip_foreign(struct pin_job *j, const struct descriptor *d)
 {
 	struct pull_report *r = j->puller->report;
 	char ref[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
@@ -221,7 +224,7 @@ static void skip_foreign(struct job *j, const struct descriptor *d)
 }
 
 /* Put bytes under their digest; they are what was asked for, or the commit says so. */
-static int keep(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
+static int commit_bytes(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
 	int rc = blob_begin(p->store, d, bytes.len, BLOB_CHECK, &w, e);
@@ -234,31 +237,31 @@ static int keep(struct puller *p, const struct digest *d, struct span bytes, str
 
 /* --- manifests ------------------------------------------------------------------------------- */
 
-static void walk_free(struct walk *w)
+static void visit_free(struct manifest_visit *v)
 {
-	free(w->media_type);
-	free(w);
+	free(v->media_type);
+	free(v);
 }
 
-static void walk_end(struct walk *w)
+static void visit_end(struct manifest_visit *v)
 {
-	struct job *j = w->job;
+	struct pin_job *j = v->job;
 
-	walk_free(w);
+	visit_free(v);
 	job_read(j);
 	job_drop(j);
 }
 
-static void walk_fail(struct walk *w, struct err *e)
+static void visit_fail(struct manifest_visit *v, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 
-	err_ctx(e, "manifest %s", digest_text(&w->digest, text));
-	job_fail(w->job, e);
-	walk_end(w);
+	err_ctx(e, "manifest %s", digest_text(&v->digest, text));
+	job_fail(v->job, e);
+	visit_end(v);
 }
 
-static void fetch(struct walk *w);
+static void fetch(struct manifest_visit *v);
 
 static bool same_place(const struct lock_pin *a, const struct lock_pin *b)
 {
@@ -270,67 +273,67 @@ static bool same_place(const struct lock_pin *a, const struct lock_pin *b)
 
 /* Hand a manifest, or the failure to get it, to all that wait; where another registry may have it, that
  * one is asked. */
-static void fetch_end(struct fetch *f, int rc, struct span bytes, const struct err *e)
+static void fetch_end(struct manifest_fetch *f, int rc, struct span bytes, const struct err *e)
 {
-	struct fetch **at = &f->puller->fetches;
-	struct walk *w = f->waiting, *next;
+	struct manifest_visit *v = f->waiting, *next;
 	const struct lock_pin *asked = f->pin;
 
-	while (*at != f)
-		at = &(*at)->next;
-	*at = f->next;
+	LIST_REMOVE(f, link);
 	free(f);
-	for (; w; w = next) {
+	for (; v; v = next) {
 		struct err own = *e;
 
-		next = w->next;
+		next = v->next;
 		if (rc >= 0)
-			walk_bytes(w, bytes);
-		else if (same_place(w->job->pin, asked))
-			walk_fail(w, &own);
+			visit_bytes(v, bytes);
+		else if (same_place(v->job->pin, asked))
+			visit_fail(v, &own);
 		else
-			fetch(w);
+			fetch(v);
 	}
 }
 
 static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
 {
-	struct fetch *f = ctx;
+	struct manifest_fetch *f = ctx;
 	struct span bytes = { "", 0 };
 
 	if (rc == 0)
 		rc = err_set(e, ERR_ABSENT, "the lock holds it, and upstream does not have it");
 	if (rc > 0) {
 		bytes = m->bytes;
-		rc = keep(f->puller, &f->digest, bytes, e);
+		rc = commit_bytes(f->puller, &f->digest, bytes, e);
 	}
 	fetch_end(f, rc, bytes, e);
 }
 
-static void fetch(struct walk *w)
+static void fetch(struct manifest_visit *v)
 {
-	struct puller *p = w->job->puller;
-	struct fetch *f = p->fetches;
+	struct puller *p = v->job->puller;
+	struct manifest_fetch *f;
 	struct err e = ERR_INIT;
 	struct ref ref;
 
-	if (need_origin(w->job, &e) < 0) {
-		walk_fail(w, &e);
+	if (need_origin(v->job, &e) < 0) {
+		visit_fail(v, &e);
 		return;
 	}
-	while (f && !digest_eq(&f->digest, &w->digest))
-		f = f->next;
+	LIST_FOREACH(f, &p->fetches, link)
+	if (digest_eq(&f->digest, &v->digest))
+		break;
 	if (f) {
-		w->next = f->waiting;
-		f->waiting = w;
+		v->next = f->waiting;
+		f->waiting = v;
 		return;
 	}
 	f = mem_alloc(sizeof(*f));
-	w->next = NULL;
-	*f = (struct fetch){ p->fetches, p, w->job->pin, w->digest, w };
-	p->fetches = f;
-	job_ref(w->job, &ref, &w->digest);
-	origin_manifest(&w->job->origin, &ref, false, got_manifest, f);
+	v->next = NULL;
+	*f = (struct manifest_fetch){
+		.puller = p, .pin = v->job->pin, .digest = v->digest, .waiting = v
+	};
+	LIST_INSERT_HEAD(&p->fetches, f, link);
+	job_ref(v->job, &ref, &v->digest);
+	origin_manifest(&v->job->origin, &ref, false, got_manifest, f);
 }
 
 /* A manifest that is in the store, or in the batch and flushed for it: 1, 0, -1. One that is bad is in
@@ -349,91 +352,93 @@ static int read_held(struct puller *p, const struct digest *d, struct buf *bytes
 }
 
 /* Go on with a manifest that has something new to be found in it. */
-static void walk_read(struct walk *w)
+static void visit_read(struct manifest_visit *v)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	struct err e = ERR_INIT;
-	int rc = read_held(w->job->puller, &w->digest, &bytes, &e);
+	int rc = read_held(v->job->puller, &v->digest, &bytes, &e);
 
 	if (rc < 0)
-		walk_fail(w, &e);
+		visit_fail(v, &e);
 	else if (rc > 0)
-		walk_bytes(w, buf_span(&bytes));
+		visit_bytes(v, buf_span(&bytes));
 	else
-		fetch(w);
+		fetch(v);
 }
 
 /* up: the index that lists it; NULL: the lock does. */
-static void walk_start(
-	struct job *j, const struct descriptor *d, const struct walk *up, bool attached)
+static void visit_start(struct pin_job *j, const struct descriptor *d,
+	const struct manifest_visit *up, bool attached)
 {
 	unsigned depth = up ? up->depth + 1 : 0;
 	struct err e = ERR_INIT;
 	struct reached *at = reach_blob(&j->reached[attached], d, &e);
 	enum reach reach = REACH_NOTHING;
-	struct walk *w;
+	struct manifest_visit *v;
 
 	if (!at || reach_manifest(at, d, depth, &reach, &e) < 0)
 		job_fail(j, &e);
 	if (!at || reach == REACH_NOTHING)
 		return;
 	at->state = REACHED_HELD;
-	w = mem_alloc(sizeof(*w));
-	*w = (struct walk){ .job = j, .digest = d->digest, .size = d->size, .depth = depth };
-	w->media_type = mem_strdup(d->media_type);
-	w->attached = attached;
+	v = mem_alloc(sizeof(*v));
+	*v = (struct manifest_visit){
+		.job = j, .digest = d->digest, .size = d->size, .depth = depth
+	};
+	v->media_type = mem_strdup(d->media_type);
+	v->attached = attached;
 	j->unread++;
 	job_hold(j);
-	walk_read(w);
+	visit_read(v);
 }
 
-static void walk_edge(struct walk *w, const struct edge *edge)
+static void visit_edge(struct manifest_visit *v, const struct edge *edge)
 {
-	if (edge->role == EDGE_FOREIGN && w->job->pin->leave_foreign &&
+	if (edge->role == EDGE_FOREIGN && v->job->pin->leave_foreign &&
 		media_is_foreign(edge->to->media_type))
-		skip_foreign(w->job, edge->to);
+		skip_foreign(v->job, edge->to);
 	else if (edge_is_manifest(edge))
-		walk_start(w->job, edge->to, w, w->attached);
+		visit_start(v->job, edge->to, v, v->attached);
 	else if (edge->role != EDGE_SUBJECT)
-		want_blob(w->job, edge->to, w->attached);
+		want_blob(v->job, edge->to, v->attached);
 }
 
-static int walk_manifest(struct walk *w, const struct manifest *m, struct err *e)
+static int visit_manifest(struct manifest_visit *v, const struct manifest *m, struct err *e)
 {
-	if (m->kind == MEDIA_INDEX && graph_check_depth(w->depth + 1, e) < 0)
+	if (m->kind == MEDIA_INDEX && graph_check_depth(v->depth + 1, e) < 0)
 		return -1;
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
 
-		if (edge.role != EDGE_CHILD || select_held(m, i, w->job->pin, w->attached))
-			walk_edge(w, &edge);
+		if (edge.role != EDGE_CHILD || select_held(m, i, v->job->pin, v->attached))
+			visit_edge(v, &edge);
 	}
 	return 0;
 }
 
-static void walk_bytes(struct walk *w, struct span bytes)
+static void visit_bytes(struct manifest_visit *v, struct span bytes)
 {
 	struct manifest m = MANIFEST_INIT;
 	struct err e = ERR_INIT;
 	int rc = 0;
 
-	if (bytes.len != w->size)
+	if (bytes.len != v->size)
 		rc = err_set(&e, ERR_CORRUPT, "%zu bytes, not the %llu that were announced",
-			bytes.len, (unsigned long long)w->size);
+			bytes.len, (unsigned long long)v->size);
 	if (rc == 0)
-		rc = manifest_parse(&m, "manifest", w->media_type, bytes, &e);
+		rc = manifest_parse(&m, "manifest", v->media_type, bytes, &e);
 	if (rc == 0)
-		rc = walk_manifest(w, &m, &e);
+		rc = visit_manifest(v, &m, &e);
 	manifest_release(&m);
 	if (rc < 0)
-		walk_fail(w, &e);
+		visit_fail(v, &e);
 	else
-		walk_end(w);
+		visit_end(v);
 }
 
 /* --- pins ---------------------------------------------------------------------------------- */
 
-static void want_file(struct job *j, const struct lock_file *f)
+static void want_file(struct pin_job *j, const struct lock_file *f)
 {
 	struct puller *p = j->puller;
 
@@ -445,7 +450,7 @@ static void want_file(struct job *j, const struct lock_file *f)
 }
 
 /* The manifests follow from the lock; the digest that it states must be theirs. */
-static int start_files(struct job *j, struct err *e)
+static int start_files(struct pin_job *j, struct err *e)
 {
 	AUTO(files_release) struct file_manifests built = { NULL, 0 };
 	const struct file_manifest *last;
@@ -455,16 +460,17 @@ static int start_files(struct job *j, struct err *e)
 	if (!digest_eq(&last->digest, &j->pin->digest))
 		return err_set(e, ERR_CORRUPT, "the lock's digest is not that of its files");
 	for (size_t i = 0; i < built.count; i++)
-		if (keep(j->puller, &built.items[i].digest, buf_span(&built.items[i].bytes), e) < 0)
+		if (commit_bytes(j->puller, &built.items[i].digest, buf_span(&built.items[i].bytes),
+			    e) < 0)
 			return -1;
-	if (keep(j->puller, &digest_empty_json, span_of("{}"), e) < 0)
+	if (commit_bytes(j->puller, &digest_empty_json, span_of("{}"), e) < 0)
 		return -1;
 	for (size_t i = 0; i < j->pin->file_count; i++)
 		want_file(j, &j->pin->files[i]);
 	return 0;
 }
 
-static void start_image(struct job *j)
+static void start_image(struct pin_job *j)
 {
 	const struct lock_pin *pin = j->pin;
 
@@ -472,26 +478,26 @@ static void start_image(struct job *j)
 		.digest = pin->digest, .size = pin->size, .media_type = pin->media_type
 	};
 
-	walk_start(j, &d, NULL, false);
+	visit_start(j, &d, NULL, false);
 	for (size_t i = 0; i < pin->attached_count; i++) {
 		const struct lock_attachment *a = &pin->attached[i];
 
-		add_put(j, &a->digest, a->media_type, a->tag[0] ? a->tag : NULL);
+		add_manifest(j, &a->digest, a->media_type, a->tag[0] ? a->tag : NULL);
 		d = (struct descriptor){
 			.digest = a->digest, .size = a->size, .media_type = a->media_type
 		};
-		walk_start(j, &d, NULL, true);
+		visit_start(j, &d, NULL, true);
 	}
 }
 
-static void job_start(struct job *j)
+static void job_start(struct pin_job *j)
 {
 	const struct lock_pin *pin = j->pin;
 	struct err e = ERR_INIT;
 
 	reach_init(&j->reached[0]);
 	reach_init(&j->reached[1]);
-	add_put(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
+	add_manifest(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
 	j->unread = 1; /* the lock */
 	if (!pin->file_count)
@@ -517,14 +523,14 @@ static void start_jobs(struct puller *p)
 
 /* --- the end: images ------------------------------------------------------------------------- */
 
-static int put_images(struct job *j, struct err *e)
+static int put_images(struct pin_job *j, struct err *e)
 {
 	char repo[REF_TEXT_SIZE];
 
 	ref_name(&j->pin->ref, repo);
-	for (size_t i = 0; i < j->put_count; i++)
-		if (image_put(j->puller->store, repo, j->puts[i].tag, &j->puts[i].digest,
-			    j->puts[i].media_type, e) < 0)
+	for (size_t i = 0; i < j->manifest_count; i++)
+		if (image_put(j->puller->store, repo, j->manifests[i].tag, &j->manifests[i].digest,
+			    j->manifests[i].media_type, e) < 0)
 			return -1;
 	return 0;
 }
@@ -536,7 +542,7 @@ static int finish(struct puller *p, struct err *e)
 	if (batch_flush(p->batch, e) < 0)
 		return -1;
 	for (size_t i = 0; i < p->count; i++) {
-		struct job *j = &p->jobs[i];
+		struct pin_job *j = &p->jobs[i];
 
 		if (!j->failed && put_images(j, &j->e) < 0)
 			j->failed = true;
@@ -551,11 +557,11 @@ static int finish(struct puller *p, struct err *e)
 /* Those that a run which could not go on left without an answer. */
 static void fetches_free(struct puller *p)
 {
-	for (struct fetch *f = p->fetches, *next; f; f = next) {
-		next = f->next;
-		for (struct walk *w = f->waiting, *behind; w; w = behind) {
-			behind = w->next;
-			walk_free(w);
+	for (struct manifest_fetch *f; (f = LIST_FIRST(&p->fetches));) {
+		LIST_REMOVE(f, link);
+		for (struct manifest_visit *v = f->waiting, *behind; v; v = behind) {
+			behind = v->next;
+			visit_free(v);
 		}
 		free(f);
 	}
@@ -565,9 +571,9 @@ static void puller_release(struct puller *p)
 {
 	fetches_free(p);
 	for (size_t i = 0; i < p->count; i++) {
-		for (size_t k = 0; k < p->jobs[i].put_count; k++)
-			free(p->jobs[i].puts[k].media_type);
-		free(p->jobs[i].puts);
+		for (size_t k = 0; k < p->jobs[i].manifest_count; k++)
+			free(p->jobs[i].manifests[k].media_type);
+		free(p->jobs[i].manifests);
 		digest_map_release(&p->jobs[i].reached[0]);
 		digest_map_release(&p->jobs[i].reached[1]);
 	}
@@ -583,7 +589,8 @@ static void add_jobs(struct puller *p, const struct lock_pin *const pins[], size
 	for (int local = 1; local >= 0; local--)
 		for (size_t i = 0; i < count; i++)
 			if (source_is_local(&pins[i]->from) == local)
-				p->jobs[p->count++] = (struct job){ .puller = p, .pin = pins[i] };
+				p->jobs[p->count++] =
+					(struct pin_job){ .puller = p, .pin = pins[i] };
 }
 
 int pull_pins(struct session *s, struct store *store, const struct lock_pin *const pins[],

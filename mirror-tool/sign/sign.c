@@ -46,17 +46,17 @@ RELEASER(p8_free, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 RELEASER(sig_free, X509_SIG, X509_SIG_free)
 
 /* What one PEM block held. */
-struct block {
+struct pem_block {
 	char *label;
 	unsigned char *der;
 	long len;
 };
 
-static void block_free(struct block *b)
+static void block_free(struct pem_block *b)
 {
 	OPENSSL_free(b->label);
 	OPENSSL_clear_free(b->der, b->der ? (size_t)b->len : 0);
-	*b = (struct block){ NULL, NULL, 0 };
+	*b = (struct pem_block){ NULL, NULL, 0 };
 }
 
 static int crypto_err(struct err *e, enum err_code code, const char *what)
@@ -69,7 +69,7 @@ static int crypto_err(struct err *e, enum err_code code, const char *what)
 }
 
 /* 1 and the next PEM block, 0 at the end. Text around blocks is skipped, as openssl does. */
-static int next_block(BIO *in, struct block *b)
+static int next_block(BIO *in, struct pem_block *b)
 {
 	char *header = NULL;
 
@@ -180,12 +180,12 @@ int sign_key_write(const struct sign_key *k, const char *passphrase, struct buf 
 bool sign_key_is_encrypted(struct span pem)
 {
 	AUTO(bio_free) BIO *in = bio_of(pem);
-	AUTO(block_free) struct block b = { NULL, NULL, 0 };
+	AUTO(block_free) struct pem_block b = { NULL, NULL, 0 };
 
 	return in && next_block(in, &b) && strcmp(b.label, PEM_STRING_PKCS8) == 0;
 }
 
-static int decrypt(PKCS8_PRIV_KEY_INFO **p8, const char *name, const struct block *b,
+static int decrypt(PKCS8_PRIV_KEY_INFO **p8, const char *name, const struct pem_block *b,
 	const char *passphrase, struct err *e)
 {
 	const unsigned char *der = b->der;
@@ -201,7 +201,7 @@ static int decrypt(PKCS8_PRIV_KEY_INFO **p8, const char *name, const struct bloc
 	return *p8 ? 0 : err_set(e, ERR_INPUT, "%s: wrong passphrase", name);
 }
 
-static int unwrap(PKCS8_PRIV_KEY_INFO **p8, const char *name, const struct block *b,
+static int unwrap(PKCS8_PRIV_KEY_INFO **p8, const char *name, const struct pem_block *b,
 	const char *passphrase, struct err *e)
 {
 	const unsigned char *der = b->der;
@@ -227,7 +227,7 @@ int sign_key_read(struct sign_key **k, const char *name, struct span pem, const 
 	struct err *e)
 {
 	AUTO(bio_free) BIO *in = bio_of(pem);
-	AUTO(block_free) struct block b = { NULL, NULL, 0 };
+	AUTO(block_free) struct pem_block b = { NULL, NULL, 0 };
 	AUTO(p8_free) PKCS8_PRIV_KEY_INFO *p8 = NULL;
 	AUTO(pkey_free) EVP_PKEY *pkey = NULL;
 
@@ -297,7 +297,7 @@ static struct verify_key *find_key(const struct trust *t, const struct digest *i
 	return NULL;
 }
 
-static int add_block(struct trust *t, const char *name, const struct block *b, struct err *e)
+static int add_block(struct trust *t, const char *name, const struct pem_block *b, struct err *e)
 {
 	const unsigned char *der = b->der;
 	AUTO(pkey_free) EVP_PKEY *pkey = d2i_PUBKEY(NULL, &der, b->len);
@@ -324,7 +324,7 @@ static int add_block(struct trust *t, const char *name, const struct block *b, s
 int trust_add(struct trust *t, const char *name, struct span pem, struct err *e)
 {
 	AUTO(bio_free) BIO *in = bio_of(pem);
-	AUTO(block_free) struct block b = { NULL, NULL, 0 };
+	AUTO(block_free) struct pem_block b = { NULL, NULL, 0 };
 	size_t found = 0;
 
 	for (; in && next_block(in, &b); found++) {

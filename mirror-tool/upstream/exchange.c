@@ -26,10 +26,7 @@ struct exchange *exchange_new(
 	x->site = site;
 	x->body = (struct buf)BUF_INIT;
 	exchange_forget_answer(x);
-	x->next = up->all;
-	if (x->next)
-		x->next->prev = x;
-	up->all = x;
+	LIST_INSERT_HEAD(&up->all, x, all);
 	return x;
 }
 
@@ -73,12 +70,7 @@ struct exchange *exchange_for_url(
 
 void exchange_free(struct exchange *x)
 {
-	if (x->prev)
-		x->prev->next = x->next;
-	else
-		x->up->all = x->next;
-	if (x->next)
-		x->next->prev = x->prev;
+	LIST_REMOVE(x, all);
 	if (x->ops->drop)
 		x->ops->drop(x);
 	url_release(&x->url);

@@ -13,6 +13,8 @@
 #ifndef MOAT_UPSTREAM_EXCHANGE_H
 #define MOAT_UPSTREAM_EXCHANGE_H
 
+#include <sys/queue.h>
+
 #include "mirror-tool/upstream/challenge.h"
 #include "mirror-tool/upstream/creds.h"
 #include "mirror-tool/upstream/http.h"
@@ -70,7 +72,7 @@ struct exchange {
 	char range[48]; /* "N-"; "" = all; set by begin */
 
 	/* of the engine */
-	struct exchange *prev, *next; /* all that live */
+	LIST_ENTRY(exchange) all; /* that live */
 	struct exchange *link; /* in one queue: waiting, timer or token */
 	struct url at; /* of this hop */
 	unsigned hops, tries, denials, foreign_denials, resigns;
@@ -111,7 +113,7 @@ struct authority_certs {
 };
 
 struct token; /* auth.c */
-struct fetch; /* blobs.c */
+struct blob_fetch; /* fetch_blob.c */
 
 #define FETCH_BUCKETS 1024
 
@@ -126,12 +128,12 @@ struct upstream {
 	struct upstream_options options; /* only its scalars and functions are looked at */
 	struct site *turn; /* in the ring of sites; never NULL */
 	struct site *nowhere; /* of requests whose host or URL is no good */
-	struct exchange *all;
+	LIST_HEAD(, exchange) all;
 	struct exchange *timers; /* by due_ms */
 	struct token *tokens;
 	uint64_t token_serial;
 	struct authority_certs *certs;
-	struct fetch *fetches[FETCH_BUCKETS]; /* blobs on their way, by digest */
+	struct blob_fetch *fetches[FETCH_BUCKETS]; /* blobs on their way, by digest */
 	struct upstream_progress count;
 	int64_t progress_ms;
 	bool abandoned;

@@ -81,8 +81,8 @@ void upstream_free(struct upstream **slot)
 		return;
 	*slot = NULL;
 	http_free(&up->http);
-	while (up->all)
-		exchange_free(up->all);
+	while (!LIST_EMPTY(&up->all))
+		exchange_free(LIST_FIRST(&up->all));
 	auth_free(up);
 	sites_free(up);
 	creds_close(&up->creds);

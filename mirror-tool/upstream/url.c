@@ -35,13 +35,13 @@ const char *url_authority(const struct url *u, char text[URL_HOST_MAX + 8])
 
 /* --- addresses ---------------------------------------------------------------------------- */
 
-struct block {
+struct address_block {
 	uint32_t net;
 	unsigned bits;
 	bool local; /* not even a foreign name may lead there */
 };
 
-static const struct block v4_blocks[] = {
+static const struct address_block v4_blocks[] = {
 	{ 0x00000000, 8, true }, /* unspecified, "this network" */
 	{ 0x7f000000, 8, true }, /* loopback */
 	{ 0xa9fe0000, 16, true }, /* link-local: metadata services of clouds */
@@ -53,7 +53,7 @@ static const struct block v4_blocks[] = {
 static bool v4_is(uint32_t addr, bool local_only)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(v4_blocks); i++) {
-		const struct block *b = &v4_blocks[i];
+		const struct address_block *b = &v4_blocks[i];
 
 		if ((addr ^ b->net) >> (32 - b->bits) == 0 && (b->local || !local_only))
 			return true;

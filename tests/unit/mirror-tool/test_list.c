@@ -121,7 +121,7 @@ static void list_diff__table(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(diffs); i++) {
-		AUTO(list_release) struct list old = LIST_INIT, now = LIST_INIT;
+		AUTO(list_release) struct list old = LIST_ZERO, now = LIST_ZERO;
 		AUTO(choice_release) struct choice chosen = { NULL, 0 };
 		AUTO(buf_release) struct buf got = BUF_INIT;
 		char text[REF_TEXT_SIZE];

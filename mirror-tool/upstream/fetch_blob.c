@@ -23,8 +23,8 @@ struct want {
 	void *ctx;
 };
 
-struct fetch {
-	struct fetch *next; /* in its bucket */
+struct blob_fetch {
+	struct blob_fetch *next; /* in its bucket */
 	struct upstream *up;
 	struct digest digest;
 	uint64_t size;
@@ -47,24 +47,24 @@ static unsigned long long ull(uint64_t n)
 
 /* --- fetches on their way ------------------------------------------------------------------------ */
 
-static struct fetch **bucket_of(struct upstream *up, const struct digest *d)
+static struct blob_fetch **bucket_of(struct upstream *up, const struct digest *d)
 {
 	return &up->fetches[(d->bytes[0] | (unsigned)d->bytes[1] << 8) % FETCH_BUCKETS];
 }
 
-static struct fetch *fetch_find(struct upstream *up, const struct digest *d, const struct store *s,
-	const struct blob_batch *batch)
+static struct blob_fetch *fetch_find(struct upstream *up, const struct digest *d,
+	const struct store *s, const struct blob_batch *batch)
 {
-	struct fetch *f = *bucket_of(up, d);
+	struct blob_fetch *f = *bucket_of(up, d);
 
 	while (f && !(digest_eq(&f->digest, d) && f->store == s && f->batch == batch))
 		f = f->next;
 	return f;
 }
 
-static void fetch_unlink(struct fetch *f)
+static void fetch_unlink(struct blob_fetch *f)
 {
-	struct fetch **at = bucket_of(f->up, &f->digest);
+	struct blob_fetch **at = bucket_of(f->up, &f->digest);
 
 	while (*at && *at != f)
 		at = &(*at)->next;
@@ -72,7 +72,7 @@ static void fetch_unlink(struct fetch *f)
 		*at = f->next;
 }
 
-static void set_due(struct fetch *f, uint64_t due)
+static void set_due(struct blob_fetch *f, uint64_t due)
 {
 	f->up->count.blob_due = f->up->count.blob_due - f->due + due;
 	f->due = due;
@@ -86,7 +86,7 @@ static void want_free(struct want *w)
 
 static void blob_drop(struct exchange *x)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 
 	fetch_unlink(f);
 	set_due(f, 0);
@@ -101,19 +101,19 @@ static void blob_drop(struct exchange *x)
 
 /* --- into the store ------------------------------------------------------------------------------ */
 
-static uint64_t offset_of(const struct fetch *f)
+static uint64_t offset_of(const struct blob_fetch *f)
 {
 	return f->writer ? blob_offset(f->writer) + f->pending.len : 0;
 }
 
-static void flush_pending(struct fetch *f)
+static void flush_pending(struct blob_fetch *f)
 {
 	if (f->pending.len)
 		blob_write(f->writer, f->pending.data, f->pending.len);
 	buf_clear(&f->pending);
 }
 
-static void add_bytes(struct fetch *f, const char *data, size_t len)
+static void add_bytes(struct blob_fetch *f, const char *data, size_t len)
 {
 	if (f->pending.len == 0 && len >= COALESCE) {
 		blob_write(f->writer, data, len);
@@ -126,14 +126,14 @@ static void add_bytes(struct fetch *f, const char *data, size_t len)
 	buf_add(&f->pending, data, len);
 }
 
-static unsigned begin_flags(const struct fetch *f)
+static unsigned begin_flags(const struct blob_fetch *f)
 {
 	return f->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME | BLOB_TRY : 0;
 }
 
 /* Another process writes it. Our batch holds back what that one may be waiting for: let go of it
  * first, or both wait for ever. */
-static enum verdict wait_for_other(struct fetch *f, struct err *e)
+static enum verdict wait_for_other(struct blob_fetch *f, struct err *e)
 {
 	if (!f->waiting)
 		upstream_note(f->up, "%s", e->text);
@@ -143,7 +143,7 @@ static enum verdict wait_for_other(struct fetch *f, struct err *e)
 	return VERDICT_LATER;
 }
 
-static enum verdict writer_begin(struct fetch *f, struct err *e)
+static enum verdict writer_begin(struct blob_fetch *f, struct err *e)
 {
 	int rc = blob_begin(f->store, &f->digest, f->size, begin_flags(f), &f->writer, e);
 
@@ -158,7 +158,7 @@ static enum verdict writer_begin(struct fetch *f, struct err *e)
 }
 
 /* Publish the blob. A writer that is left wants one whole transfer more. */
-static enum verdict commit(struct fetch *f, struct err *e)
+static enum verdict commit(struct blob_fetch *f, struct err *e)
 {
 	flush_pending(f);
 	if (blob_commit(&f->writer, f->batch, NULL, e) == 0)
@@ -171,7 +171,7 @@ static enum verdict commit(struct fetch *f, struct err *e)
 
 static enum verdict blob_start(struct exchange *x, struct err *e)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 	enum verdict v = VERDICT_TAKE;
 	uint64_t at;
 
@@ -196,7 +196,8 @@ static enum verdict blob_start(struct exchange *x, struct err *e)
 	return VERDICT_TAKE;
 }
 
-static enum verdict check_range(struct fetch *f, struct exchange *x, const struct http_head *head)
+static enum verdict check_range(
+	struct blob_fetch *f, struct exchange *x, const struct http_head *head)
 {
 	struct content_range r;
 
@@ -210,7 +211,7 @@ static enum verdict check_range(struct fetch *f, struct exchange *x, const struc
 
 static enum verdict blob_head(struct exchange *x, const struct http_head *head, struct err *e)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 	enum verdict v;
 
 	if (head->status == 206 || head->status == 416) {
@@ -234,7 +235,7 @@ static enum verdict blob_head(struct exchange *x, const struct http_head *head, 
 
 static int blob_data(struct exchange *x, const char *data, size_t len, struct err *e)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 	size_t over = len < f->skip ? len : (size_t)f->skip;
 
 	f->skip -= over;
@@ -257,7 +258,7 @@ static int blob_data(struct exchange *x, const char *data, size_t len, struct er
 
 static enum verdict blob_finish(struct exchange *x, struct err *e)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 
 	if (offset_of(f) < f->size) {
 		err_set(e, ERR_NET, "the body ends after %llu of %llu bytes", ull(offset_of(f)),
@@ -267,15 +268,15 @@ static enum verdict blob_finish(struct exchange *x, struct err *e)
 	return commit(f, e);
 }
 
-static void start_fetch(struct fetch *f);
+static void start_fetch(struct blob_fetch *f);
 
 /* The next place where somebody else knows the blob to be. */
-static void try_next_place(struct fetch *f)
+static void try_next_place(struct blob_fetch *f)
 {
-	struct fetch *next = mem_alloc(sizeof(*next));
+	struct blob_fetch *next = mem_alloc(sizeof(*next));
 	struct want *wants = STEAL(f->wants);
 
-	*next = (struct fetch){ .up = f->up,
+	*next = (struct blob_fetch){ .up = f->up,
 		.digest = f->digest,
 		.size = f->size,
 		.store = f->store,
@@ -295,7 +296,7 @@ static int absent(const struct exchange *x, struct err *e)
 
 static void blob_done(struct exchange *x, int rc, struct err *e)
 {
-	struct fetch *f = x->ctx;
+	struct blob_fetch *f = x->ctx;
 	struct want *w = STEAL(f->wants);
 
 	fetch_unlink(f);
@@ -322,10 +323,10 @@ static const struct exchange_ops blob_ops = { .begin = blob_start,
 	.done = blob_done,
 	.drop = blob_drop };
 
-static void start_fetch(struct fetch *f)
+static void start_fetch(struct blob_fetch *f)
 {
 	const struct want *w = f->wants;
-	struct fetch **bucket = bucket_of(f->up, &f->digest);
+	struct blob_fetch **bucket = bucket_of(f->up, &f->digest);
 	struct exchange *x;
 
 	f->next = *bucket;
@@ -348,12 +349,12 @@ static void start_fetch(struct fetch *f)
 static void fetch_want(struct upstream *up, struct want *w, const struct digest *d, uint64_t size,
 	struct store *s, struct blob_batch *batch)
 {
-	struct fetch *f = fetch_find(up, d, s, batch);
+	struct blob_fetch *f = fetch_find(up, d, s, batch);
 	struct want **tail;
 
 	if (!f || f->size != size) {
 		f = mem_alloc(sizeof(*f));
-		*f = (struct fetch){ .up = up,
+		*f = (struct blob_fetch){ .up = up,
 			.digest = *d,
 			.size = size,
 			.store = s,

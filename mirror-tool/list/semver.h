@@ -2,8 +2,8 @@
  * Semantic versions (semver.org 2.0.0), with an optional "v" in front. Build metadata orders nothing (item 10).
  * Pure.
  */
-#ifndef MOAT_VERSION_H
-#define MOAT_VERSION_H
+#ifndef MOAT_SEMVER_H
+#define MOAT_SEMVER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Semantic versions. Must never take a text for a version that it is not. */
-#include "mirror-tool/list/version.h"
+#include "mirror-tool/list/semver.h"
 
 #include "storage/base/number.h"
 #include "storage/base/banned.h"

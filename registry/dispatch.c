@@ -19,6 +19,8 @@ static int answer_metrics(
 	return get_metrics(CONTAINER_OF(context, struct dispatch, context), r);
 }
 
+static handler_fn answer_upload;
+
 static const struct {
 	handler_fn *get;
 	const struct push_handler *post, *put, *patch, *del;
@@ -35,7 +37,10 @@ static const struct {
 	[ROUTE_BLOB] = { .get = get_blob, .del = &delete_blob, .named = true },
 	[ROUTE_REFERRERS] = { .get = list_referrers_of, .named = true },
 	[ROUTE_UPLOADS] = { .post = &upload_start },
-	[ROUTE_UPLOAD] = { .put = &upload_put, .patch = &upload_patch, .del = &upload_cancel },
+	[ROUTE_UPLOAD] = { .get = answer_upload,
+		.put = &upload_put,
+		.patch = &upload_patch,
+		.del = &upload_cancel },
 	[ROUTE_TOKEN] = { .get = get_token },
 	[ROUTE_METRICS] = { .get = answer_metrics },
 	[ROUTE_HEALTH] = { .get = get_health },
@@ -115,6 +120,12 @@ static bool is_writable(const struct dispatch *d)
 	return d->push && d->push->committer;
 }
 
+/* May routes of this kind be read here? Uploads are there where pushes are. */
+static bool is_readable(const struct dispatch *d, enum route_kind kind)
+{
+	return table[kind].get && (kind != ROUTE_UPLOAD || is_writable(d));
+}
+
 static enum action action_of(const struct request *q)
 {
 	bool content = q->route.kind == ROUTE_MANIFEST || q->route.kind == ROUTE_BLOB;
@@ -128,9 +139,8 @@ static void list_methods(const struct dispatch *d, enum route_kind kind, struct 
 	const struct {
 		const char *name;
 		bool may;
-	} methods[] = { { "GET, HEAD", table[kind].get || (push && upload) },
-		{ "POST", push && table[kind].post }, { "PUT", push && table[kind].put },
-		{ "PATCH", push && table[kind].patch },
+	} methods[] = { { "GET, HEAD", is_readable(d, kind) }, { "POST", push && table[kind].post },
+		{ "PUT", push && table[kind].put }, { "PATCH", push && table[kind].patch },
 		{ "DELETE", push && table[kind].del && (upload || d->push->deletes) } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
@@ -149,21 +159,6 @@ static void refuse_method(const struct dispatch *d, const struct request *q, str
 	list_methods(d, q->route.kind, &allow);
 	if (allow.len > 0)
 		reply_header(r, "Allow", allow.data);
-}
-
-/* The state of an upload: read, but of the table of uploads. */
-static int answer_upload(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
-{
-	static const struct waker nobody = { .ctx = NULL }; /* it is answered at once */
-	AUTO(push_free) struct push *push = NULL;
-
-	dispatch_write(d, q, &nobody, &push, r, e);
-	if (!push)
-		return 0;
-	reply_release(r);
-	*r = push->reply;
-	reply_init(&push->reply);
-	return 0;
 }
 
 /* Not found among what may be read, but some names were left out, and a login could change that:
@@ -214,9 +209,7 @@ static int answer(struct dispatch *d, struct request *q, struct reply *r, struct
 	}
 	if (route->kind == ROUTE_NONE)
 		return reply_error(r, 404, "UNSUPPORTED", "no such path in this registry");
-	if (route->kind == ROUTE_UPLOAD)
-		return answer_upload(d, q, r, e);
-	if (!table[route->kind].get) {
+	if (!is_readable(d, route->kind)) {
 		refuse_method(d, q, r);
 		return 0;
 	}
@@ -236,9 +229,6 @@ void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struc
 static const struct push_handler *handler_for(const struct request *q)
 {
 	switch (q->method) {
-	case METHOD_GET:
-	case METHOD_HEAD:
-		return q->route.kind == ROUTE_UPLOAD ? &upload_status : NULL;
 	case METHOD_POST:
 		return table[q->route.kind].post;
 	case METHOD_PUT:
@@ -270,29 +260,54 @@ static int choose_target(struct dispatch *d, const struct candidates *names, con
 	return 0;
 }
 
+/* Find where it goes: 1 with *target but for its handler; 0, the reply says why not; -1. */
+static int find_target(struct dispatch *d, const struct request *q, struct push_target *target,
+	struct reply *r, struct err *e)
+{
+	const struct route *route = &q->route;
+	struct context *context = &d->context;
+	enum action action = action_of(q);
+
+	names_find_target(context->names, route->name, route->ns, &target->aliases);
+	context->repos = target->aliases;
+	context->repos_all = context_keep_readable(context, q, &context->repos);
+	target->readable = context->repos_all;
+	if (choose_target(d, &context->repos, route->name, target->repo, e) < 0)
+		return -1;
+	if (context_may(context, q, route->name, target->repo, action))
+		return 1;
+	return context_deny(context, q, route->name, ACTION_PULL | (unsigned)action, r);
+}
+
+/* Where an upload goes on, for callers that may push there. */
+static int answer_upload(
+	struct context *context, const struct request *q, struct reply *r, struct err *e)
+{
+	struct dispatch *d = CONTAINER_OF(context, struct dispatch, context);
+	struct push_target target;
+	int rc = find_target(d, q, &target, r, e);
+
+	if (rc > 0)
+		get_upload(d->push, q, target.repo, r);
+	return rc < 0 ? -1 : 0;
+}
+
 static int begin_write(struct dispatch *d, const struct request *q, const struct waker *waker,
 	struct push **push, struct reply *r, struct err *e)
 {
-	const struct push_handler *handler = handler_for(q);
-	const struct route *route = &q->route;
-	struct context *context = &d->context;
-	char repo[NAME_MAX_BYTES + 1];
-	struct candidates names;
+	struct push_target target;
+	int rc;
 
-	if (!handler || !is_writable(d) || (action_of(q) == ACTION_DELETE && !d->push->deletes)) {
+	target.handler = handler_for(q);
+	if (!target.handler || !is_writable(d) ||
+		(action_of(q) == ACTION_DELETE && !d->push->deletes)) {
 		refuse_method(d, q, r);
 		return 0;
 	}
-	names_find_target(context->names, route->name, route->ns, &names);
-	context->repos = names;
-	context->repos_all = context_keep_readable(context, q, &context->repos);
-	if (choose_target(d, &context->repos, route->name, repo, e) < 0)
-		return -1;
-	if (!context_may(context, q, route->name, repo, action_of(q)))
-		return context_deny(
-			context, q, route->name, ACTION_PULL | (unsigned)action_of(q), r);
-	*push = push_new(context, d->push, q, repo, &names, handler, waker);
-	return 0;
+	rc = find_target(d, q, &target, r, e);
+	if (rc > 0)
+		*push = push_new(&d->context, d->push, q, &target, waker);
+	return rc < 0 ? -1 : 0;
 }
 
 void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,

@@ -260,11 +260,12 @@ static void log_failure(const struct conn *c, const struct err *e)
 /* The reply that the push has ready becomes ours. */
 static void take_reply(struct conn *c)
 {
-	if (c->push->failed.code != ERR_OK)
-		log_failure(c, &c->push->failed);
+	struct err failed;
+
 	reply_release(&c->reply);
-	c->reply = c->push->reply;
-	reply_init(&c->push->reply);
+	push_reply(c->push, &c->reply, &failed);
+	if (failed.code != ERR_OK)
+		log_failure(c, &failed);
 	c->ready = true;
 }
 
@@ -346,7 +347,7 @@ static bool has_left(const struct conn *c)
 
 static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 {
-	bool wanted = c->push && !c->ready && c->push->want != BODY_NONE;
+	bool wanted = c->push && !c->ready;
 	size_t taken = wanted ? push_take(c->push, data, *size) : *size;
 	uint64_t most = request_reads(&c->request) ? BODY_SWALLOW : DRAIN_MAX;
 	bool paused = taken < *size;
@@ -359,7 +360,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 		enter_body(c); /* it waited for us, and goes on */
 	if (has_left(c))
 		return MHD_NO;
-	if (wanted && !c->push->too_large && !c->push->too_many)
+	if (wanted && push_wants_body(c->push))
 		return MHD_YES;
 	c->dropped += taken;
 	return c->dropped > most ? MHD_NO : MHD_YES;

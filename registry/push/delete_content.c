@@ -2,50 +2,52 @@
  * DELETE of a tag, a manifest or a blob: out of the repository at once; the bytes stay, as others may
  * need them. Must never take away what a set holds: the store refuses it.
  */
-#include "registry/push/push.h"
+#define MOAT_PUSH_PART
+#include "registry/push/push_private.h"
 #include "storage/base/banned.h"
 
-static int begin(struct push *p, enum change_kind kind)
+static enum push_outcome begin(struct push *p, enum change_kind kind)
 {
-	p->commit.change = (struct change){ .kind = kind,
-		.repo = p->repo,
+	struct push_change *change = &p->change;
+
+	change->tags[0] = p->request.route.tag;
+	change->commit.change = (struct change){ .kind = kind,
+		.repo = p->target.repo,
 		.digest = p->request.route.digest,
-		.tags = p->tags,
+		.tags = change->tags,
 		.tag_count = kind == CHANGE_UNTAG };
-	p->tags[0] = p->request.route.tag;
-	return 0;
+	return PUSH_GOES_ON;
 }
 
-static int begin_manifest(struct context *s, struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome begin_manifest(struct context *s, struct push *p, struct err *e)
 {
-	(void)s, (void)step, (void)e;
+	(void)s, (void)e;
 	return begin(p, *p->request.route.tag ? CHANGE_UNTAG : CHANGE_DELETE_MANIFEST);
 }
 
-static int begin_blob(struct context *s, struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome begin_blob(struct context *s, struct push *p, struct err *e)
 {
-	(void)s, (void)step, (void)e;
+	(void)s, (void)e;
 	return begin(p, CHANGE_DELETE_BLOB);
 }
 
-static int done(struct push *p, const char *absent)
+static enum push_outcome done(struct push *p, const char *absent_code)
 {
-	const struct change *change = &p->commit.change;
+	const struct change *change = &p->change.commit.change;
 
 	if (change->rc < 0)
-		push_refused(p, absent, &change->err);
-	else
-		p->reply.status = 202;
-	return 0;
+		return push_refuse(p, absent_code, &change->err);
+	p->reply.status = 202;
+	return PUSH_ANSWERED;
 }
 
-static int done_manifest(struct push *p, struct err *e)
+static enum push_outcome done_manifest(struct push *p, struct err *e)
 {
 	(void)e;
 	return done(p, "MANIFEST_UNKNOWN");
 }
 
-static int done_blob(struct push *p, struct err *e)
+static enum push_outcome done_blob(struct push *p, struct err *e)
 {
 	(void)e;
 	return done(p, "BLOB_UNKNOWN");

@@ -1,64 +1,134 @@
 /*
- * How a request that writes moves between threads. Whoever holds `busy` works on the chunk that the
- * loop does not fill; everything that both look at is under the lock. Must never leave a session
- * taken, and never let a connection go on sleeping.
+ * How a push moves between threads. Only `state` is looked at by two of them at a time, under its lock; all
+ * else belongs to the thread that the state names. Must never leave a session taken, and never let a
+ * connection go on sleeping.
  */
-#include "registry/push/push.h"
+#define MOAT_PUSH_PART
+#include "registry/push/push_private.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "storage/base/clock.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
-#define ROOM_STEP                                                                                  \
-	(4u << 20) /* bytes that are made sure of at a time for a body of unknown length */
+#define RESERVE_STEP (4u << 20) /* bytes reserved at a time for a body of unknown length */
 
 static struct push *of_job(struct job *j)
 {
-	return CONTAINER_OF(j, struct push, job);
+	return CONTAINER_OF(j, struct push, flow.job);
 }
 
 static struct push *of_commit(struct commit *c)
 {
-	return CONTAINER_OF(c, struct push, commit);
+	return CONTAINER_OF(c, struct push, change.commit);
 }
 
 static void destroy(struct push *p)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(p->chunks); i++)
-		free(p->chunks[i].data);
-	p->shared->held -= p->held;
-	p->shared->coming -= p->coming;
-	buf_release(&p->body);
-	free(p->from);
-	manifest_release(&p->manifest);
+	for (size_t i = 0; i < ARRAY_SIZE(p->flow.chunks); i++)
+		free(p->flow.chunks[i].data);
+	p->service->memory -= p->reserved.memory;
+	p->service->disk -= p->reserved.disk;
+	buf_release(&p->body.bytes);
+	free(p->change.from);
+	manifest_release(&p->change.manifest);
 	reply_release(&p->reply);
 	route_release(&p->request.route);
-	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->flow.lock);
 	free(p);
+}
+
+/* --- the state ------------------------------------------------------------------------------- */
+
+/* Behind this the push may be freed. */
+static void wake(struct push *p)
+{
+	struct waker waker = p->flow.waker;
+
+	waker.wake(waker.ctx);
+}
+
+static void enter(struct push *p, enum push_state state)
+{
+	LOCK_SCOPE(&p->flow.lock);
+	p->flow.state = state;
+}
+
+/* On the loop: give the filled chunk to a worker. False: one is at the other chunk, and with `pause` the
+ * connection waits for it. */
+static bool enter_writing(struct push *p, bool pause)
+{
+	struct push_flow *f = &p->flow;
+	struct chunk *filled = f->filling;
+
+	LOCK_SCOPE(&f->lock);
+	if (f->state == PUSH_RECEIVING) {
+		f->filling = f->writing;
+		f->writing = filled;
+		f->state = PUSH_WRITING;
+		return true;
+	}
+	if (pause) {
+		f->state = PUSH_FULL;
+		f->waker.pause(f->waker.ctx);
+	}
+	return false;
+}
+
+/* On a worker whose chunk is written. Returns the state it found, which tells what it is to do. */
+static enum push_state leave_writing(struct push *p)
+{
+	struct push_flow *f = &p->flow;
+	enum push_state found;
+
+	LOCK_SCOPE(&f->lock);
+	found = f->state;
+	if (found == PUSH_WRITING || found == PUSH_FULL)
+		f->state = PUSH_RECEIVING;
+	return found;
+}
+
+/* On the loop. True: no worker is at it, so that one has to be asked. */
+static bool enter_ending(struct push *p)
+{
+	struct push_flow *f = &p->flow;
+	bool idle;
+
+	LOCK_SCOPE(&f->lock);
+	idle = f->state == PUSH_RECEIVING;
+	f->waker.pause(f->waker.ctx);
+	f->state = PUSH_ENDING;
+	return idle;
+}
+
+/* On the loop, when the request is over. True: a worker is at it, and ends it. */
+static bool abandon(struct push *p)
+{
+	struct push_flow *f = &p->flow;
+
+	LOCK_SCOPE(&f->lock);
+	if (f->state == PUSH_FULL || f->state == PUSH_ENDING)
+		BUG("a push is freed while its connection is paused");
+	if (f->state != PUSH_WRITING)
+		return false;
+	f->state = PUSH_ABANDONED;
+	return true;
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
 static void answered(struct push *p)
 {
-	struct waker waker = p->waker;
-	bool paused;
-
-	pthread_mutex_lock(&p->lock);
-	p->answered = true;
-	p->busy = false;
-	paused = p->paused;
-	p->paused = false;
-	pthread_mutex_unlock(&p->lock);
-	if (paused)
-		waker.wake(waker.ctx); /* and from here on p may be gone */
+	enter(p, PUSH_DONE);
+	wake(p);
 }
 
-static void failed(struct push *p)
+static void fail(struct push *p)
 {
-	if (p->upload)
+	if (p->session.upload)
 		push_give_back(p);
 	reply_failure(&p->reply, &p->failed);
 }
@@ -67,39 +137,38 @@ static void committed(struct commit *c)
 {
 	struct push *p = of_commit(c);
 
-	if (p->handler->done(p, &p->failed) < 0)
-		failed(p);
+	if (p->target.handler->done(p, &p->failed) == PUSH_FAILED)
+		fail(p);
 	answered(p);
 }
 
-/* The body is in: what the handler has left to do, and the change. */
+/* The body is in: what the handler has left to do, then the change. */
 static void finish(struct push *p)
 {
-	enum push_step step = PUSH_GOES_ON;
+	const struct push_handler *handler = p->target.handler;
+	enum push_outcome outcome = handler->run ? handler->run(p, &p->failed) : PUSH_GOES_ON;
 
-	if (p->handler->run && p->handler->run(p, &step, &p->failed) < 0) {
-		failed(p);
-		step = PUSH_ANSWERED;
-	}
-	if (step == PUSH_ANSWERED) {
+	if (outcome == PUSH_FAILED)
+		fail(p);
+	if (outcome != PUSH_GOES_ON) {
 		answered(p);
 		return;
 	}
-	p->commit.done = committed;
-	committer_add(p->shared->committer, &p->commit);
+	p->change.commit.done = committed;
+	committer_add(p->service->committer, &p->change.commit);
 }
 
 /* --- undoing --------------------------------------------------------------------------------- */
 
-/* The client left: its session is as it was before this request. */
+/* The client left: its session becomes as it was before this request. */
 static void undo(struct push *p)
 {
-	if (p->upload)
+	if (p->session.upload)
 		push_rewind(p);
 	destroy(p);
 }
 
-static void undo_job(struct job *j)
+static void run_undo(struct job *j)
 {
 	undo(of_job(j));
 }
@@ -107,121 +176,117 @@ static void undo_job(struct job *j)
 void push_free(struct push **out)
 {
 	struct push *p = STEAL(*out);
-	bool busy;
 
-	if (!p)
+	if (!p || abandon(p))
 		return;
-	pthread_mutex_lock(&p->lock);
-	busy = p->busy;
-	p->gone = true;
-	pthread_mutex_unlock(&p->lock);
-	if (busy)
-		return; /* the worker sees that we are gone */
-	if (!p->upload) {
+	if (!p->session.upload) {
 		destroy(p);
 		return;
 	}
-	p->job.run = undo_job;
-	jobs_add(p->shared->jobs, &p->job);
+	p->flow.job.run = run_undo;
+	jobs_add(p->service->jobs, &p->flow.job);
+}
+
+/* --- room ------------------------------------------------------------------------------------ */
+
+/* 1 and the bytes are reserved, 0 there is no room, -1. *left: free bytes. */
+static int reserve_disk(
+	struct push *p, struct store *s, uint64_t bytes, uint64_t *left, struct err *e)
+{
+	uint64_t floor = p->service->free_floor, disk;
+
+	if (store_free_bytes(s, left, e) < 0)
+		return -1;
+	disk = atomic_fetch_add(&p->service->disk, bytes) + bytes;
+	if (*left >= floor && *left - floor >= disk) {
+		p->reserved.disk += bytes;
+		return 1;
+	}
+	p->service->disk -= bytes;
+	return 0;
+}
+
+/* Reserve more for a body of unknown length. */
+static void need_disk(struct push *p, struct store *s, size_t len)
+{
+	uint64_t left = 0;
+
+	if (len > p->reserved.disk && reserve_disk(p, s, RESERVE_STEP, &left, &p->failed) == 0)
+		err_set(&p->failed, ERR_FULL, "%llu bytes are left", (unsigned long long)left);
+}
+
+/* These bytes are on disk. */
+static void release_disk(struct push *p, size_t len)
+{
+	uint64_t n = len < p->reserved.disk ? len : p->reserved.disk;
+
+	p->reserved.disk -= n;
+	p->service->disk -= n;
+}
+
+enum push_outcome push_reserve(struct push *p, struct store *s, struct err *e)
+{
+	uint64_t length = p->request.length, left = 0;
+	int rc = reserve_disk(p, s, length == LENGTH_UNKNOWN ? RESERVE_STEP : length, &left, e);
+
+	if (rc != 0)
+		return rc < 0 ? PUSH_FAILED : PUSH_GOES_ON;
+	return push_error(p, 507, "UNKNOWN",
+		"the registry's disk is full: %llu bytes are left, and %llu stay free",
+		(unsigned long long)left, (unsigned long long)p->service->free_floor);
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */
 
-/* 1 and the bytes are kept for this body, 0 there is no room, -1. */
-static int keep_room(struct push *p, struct store *s, uint64_t bytes, uint64_t *left, struct err *e)
+static void write_bytes(struct push *p, const struct chunk *c)
 {
-	uint64_t floor = p->shared->free_floor, coming;
+	struct upload *up = p->session.upload;
+	struct store *s = committer_store(p->service->committer);
 
-	if (store_free_bytes(s, left, e) < 0)
-		return -1;
-	coming = atomic_fetch_add(&p->shared->coming, bytes) + bytes;
-	if (*left >= floor && *left - floor >= coming) {
-		p->coming += bytes;
-		return 1;
-	}
-	p->shared->coming -= bytes;
-	return 0;
-}
-
-/* Of a body whose length nobody told, room is kept as it comes. */
-static void need_room(struct push *p, struct store *s, size_t len)
-{
-	uint64_t left = 0;
-
-	if (len > p->coming && keep_room(p, s, ROOM_STEP, &left, &p->failed) == 0)
-		err_set(&p->failed, ERR_FULL, "%llu bytes are left", (unsigned long long)left);
-}
-
-static void came(struct push *p, size_t len)
-{
-	uint64_t n = len < p->coming ? len : p->coming;
-
-	p->coming -= n;
-	p->shared->coming -= n;
-}
-
-/* Bytes into the session's blob; what goes wrong stays with the blob until run() asks. */
-static void write_out(struct push *p, struct chunk *c)
-{
-	struct upload *up = p->upload;
-	struct store *s = committer_store(p->shared->committer);
-
-	if (!up || c->len == 0 || p->failed.code != ERR_OK) {
-		c->len = 0;
-		return;
-	}
 	if (!up->writer) {
 		if (blob_begin_unnamed(s, up->alg, &up->writer, &p->failed) < 0)
 			return;
 		blob_mark(up->writer);
 	}
-	need_room(p, s, c->len);
+	need_disk(p, s, c->len);
 	if (p->failed.code == ERR_OK)
 		blob_write(up->writer, c->data, c->len);
-	came(p, c->len);
+	release_disk(p, c->len);
+}
+
+/* Write the chunk into the session's blob; what goes wrong stays with the blob until run() asks. */
+static void write_out(struct push *p, struct chunk *c)
+{
+	if (p->session.upload && c->len > 0 && p->failed.code == ERR_OK)
+		write_bytes(p, c);
 	c->len = 0;
 }
 
-static void write_chunk(struct job *j)
+static void run_write(struct job *j)
 {
 	struct push *p = of_job(j);
-	struct waker waker = p->waker;
 
-	for (;;) {
-		bool gone, ended, paused = false;
-
-		write_out(p, &p->chunks[!p->filling]);
-		pthread_mutex_lock(&p->lock);
-		gone = p->gone;
-		ended = p->ended;
-		if (ended && p->chunks[p->filling].len > 0) {
-			p->filling = !p->filling;
-			pthread_mutex_unlock(&p->lock);
-			continue;
-		}
-		if (!gone && !ended) {
-			p->busy = false;
-			paused = p->paused;
-			p->paused = false;
-		}
-		pthread_mutex_unlock(&p->lock);
-		if (gone)
-			undo(p);
-		else if (ended)
-			finish(p);
-		else if (paused)
-			waker.wake(waker.ctx);
-		return;
+	write_out(p, p->flow.writing);
+	switch (leave_writing(p)) {
+	case PUSH_FULL:
+		wake(p);
+		break;
+	case PUSH_ENDING:
+		write_out(p, p->flow.filling);
+		finish(p);
+		break;
+	case PUSH_ABANDONED:
+		undo(p);
+		break;
+	default: /* the loop goes on with it */
+		break;
 	}
 }
 
-/* The filled chunk to a worker; the lock is held. */
-static void hand_over(struct push *p)
+static void ask_worker(struct push *p)
 {
-	p->busy = true;
-	p->filling = !p->filling;
-	p->job.run = write_chunk;
-	jobs_add(p->shared->jobs, &p->job);
+	p->flow.job.run = run_write;
+	jobs_add(p->service->jobs, &p->flow.job);
 }
 
 static size_t fill(struct chunk *c, const char *data, size_t len)
@@ -237,181 +302,175 @@ static size_t fill(struct chunk *c, const char *data, size_t len)
 
 static size_t take_chunks(struct push *p, const char *data, size_t len)
 {
+	struct push_flow *f = &p->flow;
 	size_t taken = 0;
 
-	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct chunk *c = &p->chunks[p->filling];
-
-		if (c->len < CHUNK_SIZE) {
-			if (taken == len)
-				break;
-			taken += fill(c, data + taken, len - taken);
-		} else if (!p->busy) {
-			hand_over(p);
-		} else {
-			if (taken < len) {
-				p->paused = true;
-				p->waker.pause(p->waker.ctx);
-			}
-			break;
+		if (f->filling->len == CHUNK_SIZE) {
+			if (!enter_writing(p, taken < len))
+				return taken;
+			ask_worker(p);
 		}
+		if (taken == len)
+			return taken;
+		taken += fill(f->filling, data + taken, len - taken);
 	}
-	pthread_mutex_unlock(&p->lock);
-	return taken;
 }
 
 static void take_memory(struct push *p, const void *data, size_t len)
 {
-	if (p->too_large || p->too_many)
+	struct push_body *body = &p->body;
+
+	if (body->excess != PUSH_FITS)
 		return;
-	p->too_large = p->body.len + len > MANIFEST_MAX;
-	p->too_many = p->shared->held + len > BODIES_MAX;
-	if (p->too_large || p->too_many)
+	if (body->bytes.len + len > MANIFEST_MAX)
+		body->excess = PUSH_TOO_LARGE;
+	else if (p->service->memory + len > PUSH_MEMORY_MAX)
+		body->excess = PUSH_TOO_MANY;
+	if (body->excess != PUSH_FITS)
 		return;
-	p->shared->held += len;
-	p->held += len;
-	buf_add(&p->body, data, len);
+	p->service->memory += len;
+	p->reserved.memory += len;
+	buf_add(&body->bytes, data, len);
+}
+
+static size_t take_upload(struct push *p, const void *data, size_t len)
+{
+	if (p->session.upload->offset + p->body.received + len > p->service->upload_max)
+		p->body.excess = PUSH_TOO_LARGE;
+	return p->body.excess == PUSH_FITS ? take_chunks(p, data, len) : len;
 }
 
 size_t push_take(struct push *p, const void *data, size_t len)
 {
 	size_t taken = len;
 
-	if (p->want == BODY_UPLOAD && p->upload->offset + p->received + len > p->shared->upload_max)
-		p->too_large = true;
-	if (p->want == BODY_MEMORY)
+	if (p->body.kind == PUSH_BODY_MEMORY)
 		take_memory(p, data, len);
-	else if (p->want == BODY_UPLOAD && !p->too_large)
-		taken = take_chunks(p, data, len);
-	p->received += taken;
+	else if (p->body.kind == PUSH_BODY_UPLOAD)
+		taken = take_upload(p, data, len);
+	p->body.received += taken;
 	return taken;
 }
 
 /* --- from the first to the last -------------------------------------------------------------- */
 
-void push_end(struct push *p)
+static void begin(struct context *s, struct push *p)
 {
-	pthread_mutex_lock(&p->lock);
-	p->paused = true;
-	p->waker.pause(p->waker.ctx);
-	p->ended = true;
-	if (!p->busy)
-		hand_over(p);
-	pthread_mutex_unlock(&p->lock);
+	struct upload *up;
+	enum push_outcome outcome = p->target.handler->begin(s, p, &p->failed);
+
+	if (outcome == PUSH_FAILED)
+		fail(p);
+	if (outcome != PUSH_GOES_ON) {
+		p->flow.state = PUSH_DONE;
+		return;
+	}
+	up = p->session.upload;
+	if (up && up->writer)
+		blob_mark(up->writer);
+}
+
+static void init_flow(struct push_flow *f, const struct waker *waker)
+{
+	f->waker = *waker;
+	f->filling = &f->chunks[0];
+	f->writing = &f->chunks[1];
+	pthread_mutex_init(&f->lock, NULL);
+}
+
+struct push *push_new(struct context *s, struct push_service *service, const struct request *q,
+	const struct push_target *target, const struct waker *waker)
+{
+	struct push *p = mem_alloc(sizeof(*p));
+
+	p->service = service;
+	p->target = *target;
+	p->request = *q;
+	route_copy(&p->request.route, &q->route);
+	snprintf(p->user, sizeof(p->user), "%s", q->who ? q->who->name : "");
+	p->now_ms = clock_ms();
+	p->body.bytes = (struct buf)BUF_INIT;
+	p->change.manifest = (struct manifest)MANIFEST_INIT;
+	reply_init(&p->reply);
+	init_flow(&p->flow, waker);
+	begin(s, p);
+	return p;
 }
 
 bool push_answered(struct push *p)
 {
-	bool is;
-
-	pthread_mutex_lock(&p->lock);
-	is = p->answered;
-	pthread_mutex_unlock(&p->lock);
-	return is;
+	LOCK_SCOPE(&p->flow.lock);
+	return p->flow.state == PUSH_DONE;
 }
 
-static void begin(struct context *s, struct push *p)
+bool push_wants_body(const struct push *p)
 {
-	enum push_step step = PUSH_GOES_ON;
-
-	if (p->handler->begin(s, p, &step, &p->failed) < 0) {
-		failed(p);
-		step = PUSH_ANSWERED;
-	}
-	p->answered = step == PUSH_ANSWERED;
-	if (!p->answered && p->upload && p->upload->writer)
-		blob_mark(p->upload->writer);
+	return p->body.kind != PUSH_BODY_NONE && p->body.excess == PUSH_FITS;
 }
 
-struct push *push_new(struct context *s, struct push_service *shared, const struct request *q,
-	const char *repo, const struct candidates *aliases, const struct push_handler *handler,
-	const struct waker *waker)
+void push_end(struct push *p)
 {
-	struct push *p = mem_alloc(sizeof(*p));
+	if (enter_ending(p))
+		ask_worker(p);
+}
 
-	pthread_mutex_init(&p->lock, NULL);
-	p->handler = handler;
-	p->shared = shared;
-	p->request = *q;
-	route_copy(&p->request.route, &q->route);
-	p->repos_all = s->repos_all;
-	snprintf(p->who, sizeof(p->who), "%s", q->who ? q->who->name : "");
-	snprintf(p->repo, sizeof(p->repo), "%s", repo);
-	p->aliases = *aliases;
-	p->waker = *waker;
-	p->body = (struct buf)BUF_INIT;
-	p->manifest = (struct manifest)MANIFEST_INIT;
-	p->now_ms = clock_ms();
+void push_reply(struct push *p, struct reply *out, struct err *failed)
+{
+	*failed = p->failed;
+	*out = p->reply;
 	reply_init(&p->reply);
-	begin(s, p);
-	return p;
 }
 
 /* --- for handlers ---------------------------------------------------------------------------- */
 
 void push_give_back(struct push *p)
 {
-	if (p->unannounced)
-		uploads_drop(p->shared->uploads, &p->upload);
+	if (p->session.temporary)
+		uploads_drop(p->service->uploads, &p->session.upload);
 	else
-		uploads_give(p->shared->uploads, &p->upload, clock_ms());
+		uploads_give(p->service->uploads, &p->session.upload, clock_ms());
 }
 
 void push_rewind(struct push *p)
 {
 	struct err e = ERR_INIT;
+	struct upload *up = p->session.upload;
 
-	if (p->upload->writer && blob_rewind(p->upload->writer, &e) < 0)
-		uploads_drop(p->shared->uploads, &p->upload);
+	if (up->writer && blob_rewind(up->writer, &e) < 0)
+		uploads_drop(p->service->uploads, &p->session.upload);
 	else
 		push_give_back(p);
 }
 
-void push_session_headers(struct push *p, uint64_t offset)
+enum push_outcome push_error(
+	struct push *p, unsigned status, const char *code, const char *fmt, ...)
 {
-	AUTO(mem_free)
-	char *location = mem_printf("/v2/%s/blobs/uploads/%s", p->request.route.name, p->session);
-	char range[32];
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	va_list ap;
 
-	snprintf(range, sizeof(range), "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
-	reply_header(&p->reply, "Location", location);
-	reply_header(&p->reply, "Range", range);
-	reply_header(&p->reply, "Docker-Upload-UUID", p->session);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	reply_error(&p->reply, status, code, "%s", text.data);
+	return PUSH_ANSWERED;
 }
 
-int push_room(struct push *p, struct store *s, struct err *e)
+enum push_outcome push_refuse(struct push *p, const char *absent_code, const struct err *e)
 {
-	uint64_t length = p->request.length, left = 0;
-	int rc = keep_room(p, s, length == LENGTH_UNKNOWN ? ROOM_STEP : length, &left, e);
-
-	if (rc != 0)
-		return rc;
-	return reply_error(&p->reply, 507, "UNKNOWN",
-		"the registry's disk is full: %llu bytes are left, and %llu stay free",
-		(unsigned long long)left, (unsigned long long)p->shared->free_floor);
-}
-
-void push_refused(struct push *p, const char *absent_code, const struct err *e)
-{
-	struct reply *r = &p->reply;
-
 	switch (e->code) {
-	case ERR_DENIED:
-		/* Whose set it is, is for those who may read there. */
-		reply_error(r, 403, "DENIED", "%s", p->repos_all ? e->text : "it belongs to a set");
-		break;
+	case ERR_DENIED: /* only those who may pull there are told whose set it is */
+		return push_error(p, 403, "DENIED", "%s",
+			p->target.readable ? e->text : "it belongs to a set");
 	case ERR_ABSENT:
-		reply_error(r, 404, absent_code, "%s", e->text);
-		break;
+		return push_error(p, 404, absent_code, "%s", e->text);
 	case ERR_INCOMPLETE:
-		reply_error(r, 400, "MANIFEST_BLOB_UNKNOWN", "%s", e->text);
-		break;
+		return push_error(p, 400, "MANIFEST_BLOB_UNKNOWN", "%s", e->text);
 	case ERR_INPUT:
-		reply_error(r, 400, "MANIFEST_INVALID", "%s", e->text);
-		break;
+		return push_error(p, 400, "MANIFEST_INVALID", "%s", e->text);
 	default:
 		p->failed = *e;
-		reply_failure(r, e);
+		reply_failure(&p->reply, e);
+		return PUSH_ANSWERED;
 	}
 }

@@ -1,9 +1,12 @@
 /* How uploads end. Must never publish bytes whose digest was not computed from themselves. */
+#define MOAT_PUSH_PART
 #include "registry/push/upload_reply.h"
+
+#include <stdio.h>
 
 #include "storage/base/banned.h"
 
-int upload_created(struct push *p, const struct digest *d)
+enum push_outcome upload_created(struct push *p, const struct digest *d)
 {
 	char text[DIGEST_TEXT_SIZE];
 	AUTO(mem_free)
@@ -12,86 +15,112 @@ int upload_created(struct push *p, const struct digest *d)
 	p->reply.status = 201;
 	reply_header(&p->reply, "Location", location);
 	reply_header(&p->reply, "Docker-Content-Digest", text);
-	return 0;
+	return PUSH_ANSWERED;
 }
 
-int upload_too_large(struct push *p)
+enum push_outcome upload_too_large(struct push *p)
 {
-	return reply_error(&p->reply, 413, "SIZE_INVALID", "a blob may have at most %llu bytes",
-		(unsigned long long)p->shared->upload_max);
+	return push_error(p, 413, "SIZE_INVALID", "a blob may have at most %llu bytes",
+		(unsigned long long)p->service->upload_max);
 }
 
-static void full(struct push *p)
+static enum push_outcome full(struct push *p)
 {
-	reply_error(&p->reply, 507, "UNKNOWN", "the registry's disk is full");
+	return push_error(p, 507, "UNKNOWN", "the registry's disk is full");
 }
 
-int upload_check(struct push *p)
+void upload_refuse(struct reply *r, enum uploads_answer answer)
 {
+	if (answer == UPLOADS_TAKEN)
+		reply_error(
+			r, 400, "BLOB_UPLOAD_INVALID", "another request is writing to this upload");
+	else
+		reply_error(r, 404, "BLOB_UPLOAD_UNKNOWN",
+			"no such upload: it never was, is over, or has expired");
+}
+
+void upload_headers(struct reply *r, const char *name, const char *id, uint64_t offset)
+{
+	AUTO(mem_free) char *location = mem_printf("/v2/%s/blobs/uploads/%s", name, id);
+	char range[32];
+
+	snprintf(range, sizeof(range), "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
+	reply_header(r, "Location", location);
+	reply_header(r, "Range", range);
+	reply_header(r, "Docker-Upload-UUID", id);
+}
+
+enum push_outcome upload_check(struct push *p)
+{
+	bool too_large = p->body.excess == PUSH_TOO_LARGE;
 	struct err e = p->failed;
 
-	if (e.code == ERR_OK && p->upload->writer)
-		(void)!blob_error(p->upload->writer, &e);
-	if (e.code == ERR_OK && !p->too_large)
-		return 1;
+	if (e.code == ERR_OK && p->session.upload->writer)
+		(void)!blob_error(p->session.upload->writer, &e);
+	if (e.code == ERR_OK && !too_large)
+		return PUSH_GOES_ON;
 	p->failed = (struct err)ERR_INIT;
 	push_rewind(p);
-	if (p->too_large) {
-		upload_too_large(p);
-	} else if (e.code == ERR_FULL) {
-		full(p);
-	} else {
-		p->failed = e;
-		reply_failure(&p->reply, &e);
-	}
-	return 0;
+	if (too_large)
+		return upload_too_large(p);
+	if (e.code == ERR_FULL)
+		return full(p);
+	p->failed = e;
+	reply_failure(&p->reply, &e);
+	return PUSH_ANSWERED;
 }
 
 /* A blob of no bytes has no writer yet. */
 static int need_writer(struct push *p, struct err *e)
 {
-	if (p->upload->writer)
+	struct upload *up = p->session.upload;
+
+	if (up->writer)
 		return 0;
-	return blob_begin_unnamed(committer_store(p->shared->committer),
-		p->request.route.digest.alg, &p->upload->writer, e);
+	return blob_begin_unnamed(committer_store(p->service->committer),
+		p->request.route.digest.alg, &up->writer, e);
 }
 
-int upload_seal(struct push *p, enum push_step *step, struct err *e)
+/* Sealing failed: its bytes are of no use, whatever they are. */
+static enum push_outcome refuse_bytes(struct push *p, struct err *e)
 {
-	const struct digest *digest = &p->request.route.digest;
+	enum err_code code = e->code;
 
-	if (need_writer(p, e) < 0)
-		return -1;
-	if (blob_seal(p->upload->writer, digest, e) < 0) {
-		*step = PUSH_ANSWERED;
-		uploads_drop(p->shared->uploads, &p->upload);
-		if (e->code == ERR_CORRUPT)
-			reply_error(&p->reply, 400, "DIGEST_INVALID", "%s", e->text);
-		else if (e->code == ERR_FULL)
-			full(p);
-		else
-			return -1;
-		e->code = ERR_OK;
-		return 0;
-	}
-	p->commit.change =
-		(struct change){ .kind = CHANGE_BLOB, .repo = p->repo, .digest = *digest };
-	p->commit.change.writer = STEAL(p->upload->writer);
-	return 0;
-}
-
-int upload_done(struct push *p)
-{
-	const struct change *change = &p->commit.change;
-
-	if (change->rc == 0) {
-		uploads_end(p->shared->uploads, &p->upload, &change->digest, p->now_ms);
-		return upload_created(p, &change->digest);
-	}
-	uploads_drop(p->shared->uploads, &p->upload);
-	if (change->err.code == ERR_FULL)
+	uploads_drop(p->service->uploads, &p->session.upload);
+	if (code == ERR_CORRUPT)
+		push_error(p, 400, "DIGEST_INVALID", "%s", e->text);
+	else if (code == ERR_FULL)
 		full(p);
 	else
-		push_refused(p, "BLOB_UNKNOWN", &change->err);
-	return 0;
+		return PUSH_FAILED;
+	e->code = ERR_OK; /* the client's mistake, or its turn to wait: not for the log */
+	return PUSH_ANSWERED;
+}
+
+enum push_outcome upload_seal(struct push *p, struct err *e)
+{
+	const struct digest *digest = &p->request.route.digest;
+	struct change *change = &p->change.commit.change;
+
+	if (need_writer(p, e) < 0)
+		return PUSH_FAILED;
+	if (blob_seal(p->session.upload->writer, digest, e) < 0)
+		return refuse_bytes(p, e);
+	*change = (struct change){ .kind = CHANGE_BLOB, .repo = p->target.repo, .digest = *digest };
+	change->writer = STEAL(p->session.upload->writer);
+	return PUSH_GOES_ON;
+}
+
+enum push_outcome upload_done(struct push *p)
+{
+	const struct change *change = &p->change.commit.change;
+
+	if (change->rc == 0) {
+		uploads_end(p->service->uploads, &p->session.upload, &change->digest, p->now_ms);
+		return upload_created(p, &change->digest);
+	}
+	uploads_drop(p->service->uploads, &p->session.upload);
+	if (change->err.code == ERR_FULL)
+		return full(p);
+	return push_refuse(p, "BLOB_UNKNOWN", &change->err);
 }

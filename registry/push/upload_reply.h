@@ -2,23 +2,30 @@
 #ifndef MOAT_UPLOAD_REPLY_H
 #define MOAT_UPLOAD_REPLY_H
 
-#include "registry/push/push.h"
+#include "registry/push/push_private.h"
 
-/* 201 with the blob's place. Returns 0. */
-int upload_created(struct push *p, const struct digest *d);
+/* 201 with the blob's place. Returns PUSH_ANSWERED. */
+enum push_outcome upload_created(struct push *p, const struct digest *d);
 
-/* 413. Returns 0. */
-int upload_too_large(struct push *p);
+/* 413. Returns PUSH_ANSWERED. */
+enum push_outcome upload_too_large(struct push *p);
 
-/* On a worker: the bytes of the session must be ?digest=; the change follows. Those of another blob
- * end the session: 400. */
-MUST int upload_seal(struct push *p, enum push_step *step, struct err *e);
+/* Why a session cannot be used: `answer` is neither UPLOADS_OK nor UPLOADS_FULL. */
+void upload_refuse(struct reply *r, enum uploads_answer answer);
 
-/* After the change. */
-MUST int upload_done(struct push *p);
+/* The headers of an open session of the repository `name` (as the path has it), which goes on at `offset`. */
+void upload_headers(struct reply *r, const char *name, const char *id, uint64_t offset);
 
-/* What went wrong with the bytes of this request, if anything did: the session is as it was before
- * it, and the reply is there. 1 all is well, 0 answered. */
-int upload_check(struct push *p);
+/* On a worker: did the bytes of this request arrive whole? PUSH_GOES_ON; or PUSH_ANSWERED, with the session as
+ * it was before. */
+MUST enum push_outcome upload_check(struct push *p);
+
+/* On a worker: make the change of the session's bytes, which must be ?digest=. Returns PUSH_GOES_ON;
+ * PUSH_ANSWERED: they are another blob's (400) or the disk is full (507); or PUSH_FAILED with e: ERR_IO. But for
+ * PUSH_GOES_ON and a failure to begin the file, the session ended. */
+MUST enum push_outcome upload_seal(struct push *p, struct err *e);
+
+/* After the change: end the session. Returns PUSH_ANSWERED. */
+enum push_outcome upload_done(struct push *p);
 
 #endif

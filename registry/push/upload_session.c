@@ -1,11 +1,12 @@
 /*
- * Requests to a session: GET its state, PATCH more bytes, PUT the end, DELETE it. Each takes the
- * session for itself. Must never leave one taken, and never take bytes at another offset than its own.
+ * Requests that change a session: PATCH more bytes, PUT the end, DELETE it. Each takes the session for
+ * itself. Must never leave one taken, and never take bytes at another offset than its own.
  */
 #include <stdio.h>
 
+#define MOAT_PUSH_PART
 #include "registry/push/upload_reply.h"
-#include "registry/push/push.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 static uint64_t offset_of(const struct upload *up)
@@ -13,245 +14,211 @@ static uint64_t offset_of(const struct upload *up)
 	return up->writer ? blob_offset(up->writer) : 0;
 }
 
-/* UPLOADS_OK with the session taken; else the reply says why not, but for UPLOADS_ENDED. */
+/* UPLOADS_OK with the session taken; else the reply says why not, but UPLOADS_ENDED may become another. */
 static enum uploads_answer take(struct push *p, struct digest *ended)
 {
-	enum uploads_answer answer = uploads_take(p->shared->uploads, p->request.route.session,
-		p->repo, p->who, p->now_ms, &p->upload, ended);
+	struct push_session *session = &p->session;
+	enum uploads_answer answer = uploads_take(p->service->uploads, p->request.route.session,
+		p->target.repo, p->user, p->now_ms, &session->upload, ended);
 
-	snprintf(p->session, sizeof(p->session), "%s", p->request.route.session);
-	switch (answer) {
-	case UPLOADS_OK:
-		p->upload->offset = offset_of(p->upload);
-		break;
-	case UPLOADS_TAKEN:
-		reply_error(&p->reply, 400, "BLOB_UPLOAD_INVALID",
-			"another request is writing to this upload");
-		break;
-	default:
-		reply_error(&p->reply, 404, "BLOB_UPLOAD_UNKNOWN",
-			"no such upload: it never was, is over, or has expired");
-	}
+	snprintf(session->id, sizeof(session->id), "%s", p->request.route.session);
+	if (answer == UPLOADS_OK)
+		session->upload->offset = offset_of(session->upload);
+	else
+		upload_refuse(&p->reply, answer);
 	return answer;
 }
 
-/* --- GET and DELETE -------------------------------------------------------------------------- */
-
-static int begin_status(struct context *s, struct push *p, enum push_step *step, struct err *e)
-{
-	struct digest ended;
-	uint64_t offset;
-
-	(void)s, (void)e;
-	*step = PUSH_ANSWERED;
-	if (take(p, &ended) != UPLOADS_OK)
-		return 0;
-	offset = p->upload->offset;
-	push_give_back(p);
-	p->reply.status = 204;
-	push_session_headers(p, offset);
-	return 0;
-}
-
-static int begin_cancel(struct context *s, struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome take_open(struct push *p)
 {
 	struct digest ended;
 
-	(void)s, (void)e;
-	if (take(p, &ended) != UPLOADS_OK)
-		*step = PUSH_ANSWERED;
-	return 0;
+	return take(p, &ended) == UPLOADS_OK ? PUSH_GOES_ON : PUSH_ANSWERED;
 }
 
-/* Letting go of a large file takes a while: on a worker. */
-static int run_cancel(struct push *p, enum push_step *step, struct err *e)
+/* --- DELETE ---------------------------------------------------------------------------------- */
+
+static enum push_outcome begin_cancel(struct context *s, struct push *p, struct err *e)
+{
+	(void)s, (void)e;
+	return take_open(p);
+}
+
+/* On a worker: releasing a large file takes a while. */
+static enum push_outcome run_cancel(struct push *p, struct err *e)
 {
 	(void)e;
-	uploads_drop(p->shared->uploads, &p->upload);
+	uploads_drop(p->service->uploads, &p->session.upload);
 	p->reply.status = 204;
-	*step = PUSH_ANSWERED;
-	return 0;
+	return PUSH_ANSWERED;
 }
 
 /* --- PATCH and PUT --------------------------------------------------------------------------- */
 
-/* Content-Range as registries have it: `FIRST-LAST`, inclusive, no unit. 1, 0 when it is none. */
-static int read_range(const char *text, uint64_t *first, uint64_t *last)
+/* Content-Range as registries have it: `FIRST-LAST`, inclusive, no unit. False: it is none. */
+static bool read_range(const char *text, uint64_t *first, uint64_t *last)
 {
-	uint64_t *out = first;
+	struct span rest = span_of(text), begin = span_until(&rest, '-');
 
-	*first = *last = 0;
-	if (*text < '0' || *text > '9')
-		return 0;
-	for (const char *p = text; *p; p++) {
-		if (*p == '-' && out == first && p[1] >= '0' && p[1] <= '9')
-			out = last;
-		else if (*p < '0' || *p > '9' || *out > (UINT64_MAX >> 5))
-			return 0;
-		else
-			*out = *out * 10 + (uint64_t)(*p - '0');
-	}
-	return out == last && *last >= *first;
+	return number_parse(begin, INT64_MAX, first) && number_parse(rest, INT64_MAX, last) &&
+	       *last >= *first;
 }
 
-static int wrong_offset(struct push *p)
+static enum push_outcome wrong_offset(struct push *p)
 {
-	uint64_t offset = p->upload->offset;
+	uint64_t offset = p->session.upload->offset;
 
 	push_give_back(p);
-	reply_error(&p->reply, 416, "BLOB_UPLOAD_INVALID", "the upload goes on at byte %llu",
+	push_error(p, 416, "BLOB_UPLOAD_INVALID", "the upload goes on at byte %llu",
 		(unsigned long long)offset);
-	push_session_headers(p, offset);
-	return 0;
+	upload_headers(&p->reply, p->request.route.name, p->session.id, offset);
+	return PUSH_ANSWERED;
 }
 
-static int wrong_length(struct push *p)
+static enum push_outcome wrong_length(struct push *p)
 {
-	return reply_error(
-		&p->reply, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
+	return push_error(
+		p, 400, "SIZE_INVALID", "Content-Range and the length of the body differ");
 }
 
-/* 1 the body may come; 0 the reply says why not, and the session is given back. */
-static int check_range(struct push *p)
+/* May a body of this range come? If not, the session is given back. */
+static enum push_outcome check_range(struct push *p)
 {
 	const char *text = p->request.content_range;
 	uint64_t first, last;
 
 	if (!text)
-		return 1;
+		return PUSH_GOES_ON;
 	if (!read_range(text, &first, &last)) {
 		push_give_back(p);
-		reply_error(
-			&p->reply, 400, "BLOB_UPLOAD_INVALID", "Content-Range is not FIRST-LAST");
-		return 0;
+		return push_error(p, 400, "BLOB_UPLOAD_INVALID", "Content-Range is not FIRST-LAST");
 	}
-	if (first != p->upload->offset)
+	if (first != p->session.upload->offset)
 		return wrong_offset(p);
 	if (p->request.length != LENGTH_UNKNOWN && p->request.length != last - first + 1) {
 		push_give_back(p);
 		return wrong_length(p);
 	}
-	return 1;
+	return PUSH_GOES_ON;
 }
 
-/* Is there room for what comes? 1, 0 answered, -1. */
-static int check_room(struct context *s, struct push *p, struct err *e)
+/* Is there room for what comes? If not, the session is given back. */
+static enum push_outcome check_room(struct context *s, struct push *p, struct err *e)
 {
 	uint64_t more = p->request.length == LENGTH_UNKNOWN ? 0 : p->request.length;
-	int rc;
+	uint64_t most = p->service->upload_max;
+	enum push_outcome outcome;
 
-	if (more > p->shared->upload_max || p->upload->offset + more > p->shared->upload_max) {
+	if (more > most || p->session.upload->offset + more > most) {
 		push_give_back(p);
 		return upload_too_large(p);
 	}
-	rc = push_room(p, s->store, e);
-	if (rc == 0)
+	outcome = push_reserve(p, s->store, e);
+	if (outcome == PUSH_ANSWERED)
 		push_give_back(p);
-	return rc;
+	return outcome;
 }
 
-static int begin_patch(struct context *s, struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome begin_patch(struct context *s, struct push *p, struct err *e)
 {
-	struct digest ended;
-	int rc = take(p, &ended) == UPLOADS_OK;
+	enum push_outcome outcome = take_open(p);
 
-	if (rc > 0)
-		rc = check_range(p);
-	if (rc > 0)
-		rc = check_room(s, p, e);
-	if (rc <= 0)
-		*step = PUSH_ANSWERED;
-	p->want = BODY_UPLOAD;
-	return rc < 0 ? -1 : 0;
+	p->body.kind = PUSH_BODY_UPLOAD;
+	if (outcome == PUSH_GOES_ON)
+		outcome = check_range(p);
+	if (outcome == PUSH_GOES_ON)
+		outcome = check_room(s, p, e);
+	return outcome;
 }
 
 /* The PUT that ended the session once more, as its answer was lost: 201, while the blob is there. */
-static int again(struct context *s, struct push *p, struct err *e)
+static enum push_outcome answer_again(struct context *s, struct push *p, struct err *e)
 {
+	const struct digest *digest = &p->request.route.digest;
 	uint64_t size;
-	int rc = repo_has_blob(s->store, p->repo, &p->request.route.digest, &size, e);
+	int rc = repo_has_blob(s->store, p->target.repo, digest, &size, e);
 
 	if (rc <= 0)
-		return rc;
+		return rc < 0 ? PUSH_FAILED : PUSH_ANSWERED;
 	reply_release(&p->reply);
 	reply_init(&p->reply);
-	return upload_created(p, &p->request.route.digest);
+	return upload_created(p, digest);
 }
 
-static int begin_put(struct context *s, struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome no_digest(struct push *p)
 {
+	return push_error(p, 400, "DIGEST_INVALID", "%s",
+		p->request.route.has_digest ? "digest: not a digest"
+					    : "the digest parameter is missing");
+}
+
+static enum push_outcome begin_put(struct context *s, struct push *p, struct err *e)
+{
+	const struct digest *digest = &p->request.route.digest;
 	struct digest ended;
 	enum uploads_answer answer;
+	enum push_outcome outcome;
 
-	if (!p->request.route.digest.alg) {
-		*step = PUSH_ANSWERED;
-		return reply_error(&p->reply, 400, "DIGEST_INVALID",
-			p->request.route.has_digest ? "digest: not a digest"
-						    : "the digest parameter is missing");
-	}
+	if (!digest->alg)
+		return no_digest(p);
 	answer = take(p, &ended);
-	if (answer == UPLOADS_ENDED && digest_eq(&ended, &p->request.route.digest)) {
-		*step = PUSH_ANSWERED;
-		return again(s, p, e);
-	}
-	if (answer != UPLOADS_OK || !check_range(p)) {
-		*step = PUSH_ANSWERED;
-		return 0;
-	}
-	p->want = BODY_UPLOAD;
-	if (p->request.length != 0) {
-		int rc = check_room(s, p, e);
-
-		if (rc <= 0)
-			*step = PUSH_ANSWERED;
-		return rc < 0 ? -1 : 0;
-	}
-	return 0;
+	if (answer == UPLOADS_ENDED && digest_eq(&ended, digest))
+		return answer_again(s, p, e);
+	if (answer != UPLOADS_OK)
+		return PUSH_ANSWERED;
+	p->body.kind = PUSH_BODY_UPLOAD;
+	outcome = check_range(p);
+	if (outcome == PUSH_GOES_ON && p->request.length != 0)
+		outcome = check_room(s, p, e);
+	return outcome;
 }
 
-/* The bytes of a chunked body are counted when they are here. */
-static int check_count(struct push *p)
+/* Compare the bytes that came with the range: those of a chunked body are not counted before. */
+static enum push_outcome check_count(struct push *p)
 {
+	const char *text = p->request.content_range;
 	uint64_t first, last;
 
-	if (!p->request.content_range || !read_range(p->request.content_range, &first, &last) ||
-		p->received == last - first + 1)
-		return 1;
+	if (!text || !read_range(text, &first, &last) || p->body.received == last - first + 1)
+		return PUSH_GOES_ON;
 	push_rewind(p);
 	return wrong_length(p);
 }
 
-static int run_patch(struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome check_body(struct push *p)
+{
+	enum push_outcome outcome = upload_check(p);
+
+	return outcome == PUSH_GOES_ON ? check_count(p) : outcome;
+}
+
+static enum push_outcome run_patch(struct push *p, struct err *e)
 {
 	uint64_t offset;
 
 	(void)e;
-	*step = PUSH_ANSWERED;
-	if (!upload_check(p) || !check_count(p))
-		return 0;
-	offset = p->upload->offset = offset_of(p->upload);
+	if (check_body(p) != PUSH_GOES_ON)
+		return PUSH_ANSWERED;
+	offset = p->session.upload->offset = offset_of(p->session.upload);
 	push_give_back(p);
 	p->reply.status = 202;
-	push_session_headers(p, offset);
-	return 0;
+	upload_headers(&p->reply, p->request.route.name, p->session.id, offset);
+	return PUSH_ANSWERED;
 }
 
-static int run_put(struct push *p, enum push_step *step, struct err *e)
+static enum push_outcome run_put(struct push *p, struct err *e)
 {
-	if (!upload_check(p) || !check_count(p)) {
-		*step = PUSH_ANSWERED;
-		return 0;
-	}
-	return upload_seal(p, step, e);
+	enum push_outcome outcome = check_body(p);
+
+	return outcome == PUSH_GOES_ON ? upload_seal(p, e) : outcome;
 }
 
-static int done_put(struct push *p, struct err *e)
+static enum push_outcome done_put(struct push *p, struct err *e)
 {
 	(void)e;
 	return upload_done(p);
 }
 
-const struct push_handler upload_status = { begin_status, NULL, NULL };
 const struct push_handler upload_cancel = { begin_cancel, run_cancel, NULL };
 const struct push_handler upload_patch = { begin_patch, run_patch, NULL };
 const struct push_handler upload_put = { begin_put, run_put, done_put };

@@ -95,8 +95,7 @@ static void write_request(struct fixture *f, struct request *q, struct span body
 		sem_wait(&f->woken);
 	}
 	reply_release(&f->reply);
-	f->reply = p->reply;
-	reply_init(&p->reply);
+	push_reply(p, &f->reply, &e);
 }
 
 unsigned ask(struct fixture *f, struct ask a, const char *fmt, ...)

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "mirror-tool/changes.h"
-#include "mirror-tool/look/look.h"
+#include "mirror-tool/view/view.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
@@ -21,7 +21,7 @@ static const struct setting options[] = { LIST_OPTIONS(SETTING_ROW, list_options
 /* What is listed, and of the entry at hand what moatd answers. */
 struct listing {
 	struct report report;
-	struct look look;
+	struct view view;
 	bool served; /* its reference is answered with it */
 	bool elsewhere; /* another set owns the tag, and has the row */
 };
@@ -29,7 +29,7 @@ struct listing {
 static void listing_release(struct listing *l)
 {
 	report_release(&l->report);
-	look_release(&l->look);
+	view_release(&l->view);
 }
 
 /* --- sets -------------------------------------------------------------------------------------- */
@@ -72,8 +72,8 @@ static void list_set(struct report *r, const struct set_info *info)
 static int list_sets_of(struct listing *l, struct err *e)
 {
 	(void)e;
-	for (size_t i = 0; i < l->look.count; i++)
-		list_set(&l->report, &l->look.sets[i].info);
+	for (size_t i = 0; i < l->view.count; i++)
+		list_set(&l->report, &l->view.sets[i].info);
 	return 0;
 }
 
@@ -97,12 +97,12 @@ static const struct report_column file_columns[] = {
 
 /* "linux/amd64 linux/arm64": of the children that are held, or of those that are not. */
 static void list_platforms(
-	struct report *r, const char *key, const struct look_image *image, bool held)
+	struct report *r, const char *key, const struct view_image *image, bool held)
 {
 	AUTO(buf_release) struct buf words = BUF_INIT;
 
 	for (size_t i = 0; i < image->count; i++) {
-		const struct look_child *c = &image->children[i];
+		const struct view_child *c = &image->children[i];
 
 		if (c->held != held || c->attestation || !*c->platform)
 			continue;
@@ -113,9 +113,9 @@ static void list_platforms(
 
 /* By the rule that serves: a medium serves nothing, and what has no tag is asked for by digest. */
 static int find_owner(
-	struct listing *l, const struct look_set *s, const struct set_entry *entry, struct err *e)
+	struct listing *l, const struct view_set *s, const struct set_entry *entry, struct err *e)
 {
-	struct store *store = l->look.store;
+	struct store *store = l->view.store;
 	struct tag_owner owner;
 
 	l->served = store != NULL;
@@ -129,14 +129,14 @@ static int find_owner(
 	return 0;
 }
 
-static void list_image(struct listing *l, const struct look_set *s, const struct set_entry *entry,
-	const struct look_image *image)
+static void list_image(struct listing *l, const struct view_set *s, const struct set_entry *entry,
+	const struct view_image *image)
 {
 	struct report *r = &l->report;
 	char reference[REF_TEXT_SIZE];
 
 	report_row(r, !l->elsewhere);
-	report_text(r, "reference", look_reference(entry, reference));
+	report_text(r, "reference", view_reference(entry, reference));
 	report_digest(r, "digest", &entry->digest);
 	report_text(r, "mediaType", entry->media_type);
 	report_text(r, "set", s->info.name);
@@ -150,8 +150,8 @@ static void list_image(struct listing *l, const struct look_set *s, const struct
 	report_end(r);
 }
 
-static void list_file(struct listing *l, const struct look_set *s, const struct set_entry *entry,
-	const struct look_child *child, const struct look_layer *layer)
+static void list_file(struct listing *l, const struct view_set *s, const struct set_entry *entry,
+	const struct view_child *child, const struct view_layer *layer)
 {
 	struct report *r = &l->report;
 	char reference[REF_TEXT_SIZE];
@@ -161,7 +161,7 @@ static void list_file(struct listing *l, const struct look_set *s, const struct 
 	report_digest(r, "digest", &layer->digest);
 	report_text(r, "mediaType", layer->media_type);
 	report_text(r, "platform", child->platform);
-	report_text(r, "reference", look_reference(entry, reference));
+	report_text(r, "reference", view_reference(entry, reference));
 	report_text(r, "set", s->info.name);
 	report_text(r, "version", s->info.version);
 	report_flag(r, "served", l->served);
@@ -169,8 +169,8 @@ static void list_file(struct listing *l, const struct look_set *s, const struct 
 	report_end(r);
 }
 
-static void list_files(struct listing *l, const struct look_set *s, const struct set_entry *entry,
-	const struct look_image *image)
+static void list_files(struct listing *l, const struct view_set *s, const struct set_entry *entry,
+	const struct view_image *image)
 {
 	for (size_t i = 0; i < image->count; i++)
 		for (size_t j = 0; j < image->children[i].layer_count; j++)
@@ -179,33 +179,33 @@ static void list_files(struct listing *l, const struct look_set *s, const struct
 					&image->children[i].layers[j]);
 }
 
-static int list_entries(struct listing *l, struct look_set *s, enum look_kind kind, struct err *e)
+static int list_entries(struct listing *l, struct view_set *s, enum view_kind kind, struct err *e)
 {
-	if (look_load(&l->look, s, e) < 0)
+	if (view_load(&l->view, s, e) < 0)
 		return -1;
 	for (size_t i = 0; i < s->set.count; i++) {
 		const struct set_entry *entry = &s->set.entries[i];
-		AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+		AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 
-		if (look_kind_of(entry) != kind)
+		if (view_kind_of(entry) != kind)
 			continue;
 		if (find_owner(l, s, entry, e) < 0 ||
-			look_image(&l->look, &s->held, &entry->digest, entry->size,
+			view_image(&l->view, &s->held, &entry->digest, entry->size,
 				entry->media_type, &image, e) < 0)
 			return -1;
-		(kind == LOOK_FILE ? list_files : list_image)(l, s, entry, &image);
+		(kind == VIEW_FILE ? list_files : list_image)(l, s, entry, &image);
 	}
 	return 0;
 }
 
 /* Of a store the active sets count; a medium has no active ones, so all of it does. One that lost
  * something does not keep the others from being listed. */
-static int list_active(struct listing *l, enum look_kind kind, struct err *e)
+static int list_active(struct listing *l, enum view_kind kind, struct err *e)
 {
-	for (size_t i = 0; i < l->look.count; i++) {
-		struct look_set *s = &l->look.sets[i];
+	for (size_t i = 0; i < l->view.count; i++) {
+		struct view_set *s = &l->view.sets[i];
 
-		if (l->look.store && !s->info.active)
+		if (l->view.store && !s->info.active)
 			continue;
 		if (list_entries(l, s, kind, e) == 0)
 			continue;
@@ -219,12 +219,12 @@ static int list_active(struct listing *l, enum look_kind kind, struct err *e)
 
 static int list_images_of(struct listing *l, struct err *e)
 {
-	return list_active(l, LOOK_IMAGE, e);
+	return list_active(l, VIEW_IMAGE, e);
 }
 
 static int list_files_of(struct listing *l, struct err *e)
 {
-	return list_active(l, LOOK_FILE, e);
+	return list_active(l, VIEW_FILE, e);
 }
 
 /* --- what is in no set -------------------------------------------------------------------------- */
@@ -236,16 +236,16 @@ static const struct report_column unsealed_columns[] = {
 };
 
 /* Pins, sets themselves, and signatures under tags are not listed. */
-static bool is_sealed(const struct look_tag *tag)
+static bool is_sealed(const struct view_tag *tag)
 {
 	static const char sets[] = SET_HOST "/set/";
 
-	return *tag->owner.set || look_is_fallback_tag(tag->tag) ||
+	return *tag->owner.set || view_is_fallback_tag(tag->tag) ||
 	       strncmp(tag->repo, sets, strlen(sets)) == 0;
 }
 
 static void list_unsealed(struct report *r, const char *reference, const struct manifest_info *info,
-	const struct look_image *image)
+	const struct view_image *image)
 {
 	report_row(r, true);
 	report_text(r, "reference", reference);
@@ -255,20 +255,20 @@ static void list_unsealed(struct report *r, const char *reference, const struct 
 	report_end(r);
 }
 
-static int visit_tag(void *ctx, const struct look_tag *tag, struct err *e)
+static int visit_tag(void *ctx, const struct view_tag *tag, struct err *e)
 {
 	struct listing *l = ctx;
-	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 	AUTO(mem_free) char *reference = mem_printf("%s:%s", tag->repo, tag->tag);
 	struct manifest_info info;
 	int rc;
 
 	if (is_sealed(tag))
 		return 0;
-	rc = manifest_by_tag(l->look.store, tag->repo, tag->tag, &info, e);
+	rc = manifest_by_tag(l->view.store, tag->repo, tag->tag, &info, e);
 	if (rc > 0)
-		rc = look_image(
-			&l->look, NULL, &info.digest, info.size, info.media_type, &image, e);
+		rc = view_image(
+			&l->view, NULL, &info.digest, info.size, info.media_type, &image, e);
 	if (rc < 0)
 		return err_ctx(e, "%s", reference);
 	if (image.known)
@@ -278,9 +278,9 @@ static int visit_tag(void *ctx, const struct look_tag *tag, struct err *e)
 
 static int list_unsealed_of(struct listing *l, struct err *e)
 {
-	struct look_tag_sink sink = { visit_tag, l };
+	struct view_tag_sink sink = { visit_tag, l };
 
-	return l->look.store ? look_all_tags(&l->look, &sink, e) : 0;
+	return l->view.store ? view_all_tags(&l->view, &sink, e) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------- */
@@ -315,7 +315,7 @@ static int list_several(struct listing *l, const bool asked[], bool all, struct 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		if ((all || asked[i]) && list_one(l, i, false, e) < 0)
 			return -1;
-	if (conflicts_report(&l->report, l->look.store, NULL, e) < 0)
+	if (conflicts_report(&l->report, l->view.store, NULL, e) < 0)
 		return -1;
 	report_end(&l->report);
 	return 0;
@@ -334,24 +334,24 @@ static int print_lists(
 	if (rc < 0 || report_print(&l->report, e) < 0)
 		return -1;
 	/* The object of several has them. */
-	return l->look.store && (!t->json || count == 1) ? conflicts_note(l->look.store, e) : 0;
+	return l->view.store && (!t->json || count == 1) ? conflicts_note(l->view.store, e) : 0;
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(listing_release)
-	struct listing l = { .report = REPORT_INIT(t), .look = LOOK_INIT };
+	struct listing l = { .report = REPORT_INIT(t), .view = VIEW_INIT };
 	int rc;
 
 	if (args->count && t->store_given)
 		return tool_usage(e, "--store or a medium: one of them");
 	if (args->count) {
-		rc = look_medium(&l.look, args->items, args->count, e);
+		rc = view_medium(&l.view, args->items, args->count, e);
 	} else {
 		rc = tool_store_read(t, &s, e);
 		if (rc == 0)
-			rc = look_store(&l.look, s, e);
+			rc = view_store(&l.view, s, e);
 	}
 	return rc < 0 ? -1 : print_lists(t, &l, given, e);
 }

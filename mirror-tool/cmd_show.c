@@ -11,29 +11,29 @@ struct show_options {
 };
 static const struct setting options[] = { SHOW_OPTIONS(SETTING_ROW, show_options) };
 
-static int open_look(struct tool *t, const struct show_options *o, struct look *look,
+static int open_view(struct tool *t, const struct show_options *o, struct view *view,
 	struct store **s, struct err *e)
 {
 	if (o->from.count)
-		return look_medium(look, o->from.items, o->from.count, e);
+		return view_medium(view, o->from.items, o->from.count, e);
 	if (tool_store_read(t, s, e) < 0)
 		return -1;
-	return look_store(look, *s, e);
+	return view_store(view, *s, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct show_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
-	AUTO(look_release) struct look look = LOOK_INIT;
+	AUTO(view_release) struct view view = VIEW_INIT;
 	AUTO(report_release) struct report report = REPORT_INIT(t);
-	struct page page = { &look, &report };
+	struct page page = { &view, &report };
 
 	if (args->count != 1)
 		return tool_usage(e, "show takes one set or reference");
 	if (o->from.count && t->store_given)
 		return tool_usage(e, "--store or --from: one of them");
-	if (open_look(t, o, &look, &s, e) < 0)
+	if (open_view(t, o, &view, &s, e) < 0)
 		return -1;
 	report_object(&report, NULL);
 	if (show_meant(&page, args->items[0], e) < 0)

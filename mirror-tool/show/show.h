@@ -6,12 +6,12 @@
 #ifndef MOAT_SHOW_H
 #define MOAT_SHOW_H
 
-#include "mirror-tool/look/look.h"
+#include "mirror-tool/view/view.h"
 #include "mirror-tool/report.h"
 
 /* What is shown, and where it is said. Both borrowed. */
 struct page {
-	struct look *look;
+	struct view *view;
 	struct report *report;
 };
 
@@ -21,7 +21,7 @@ MUST int show_meant(struct page *p, const char *which, struct err *e);
 
 /* --- parts ----------------------------------------------------------------------------------------- */
 
-MUST int show_set(struct page *p, struct look_set *s, struct err *e);
+MUST int show_set(struct page *p, struct view_set *s, struct err *e);
 void show_entry(struct report *r, const struct set_entry *entry); /* an item */
 /* info: of the set that has it; NULL: it was pushed. */
 void show_state(struct page *p, const struct set_info *info);
@@ -29,7 +29,7 @@ void show_state(struct page *p, const struct set_info *info);
 /* A reference that was found. */
 struct shown {
 	struct page *page;
-	struct look_set *set; /* that pins or holds it; NULL: it was pushed */
+	struct view_set *set; /* that pins or holds it; NULL: it was pushed */
 	const struct set_entry *entry;
 	bool served; /* moatd answers with it */
 };

@@ -18,14 +18,14 @@ static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
  * served. */
 static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
-	bool served = p->look->store && wanted->digest.alg != DIGEST_NONE;
+	bool served = p->view->store && wanted->digest.alg != DIGEST_NONE;
 
-	for (size_t i = 0; i < p->look->count; i++) {
-		struct look_set *s = &p->look->sets[i];
+	for (size_t i = 0; i < p->view->count; i++) {
+		struct view_set *s = &p->view->sets[i];
 
 		if (s->info.active != active)
 			continue;
-		if (look_load(p->look, s, e) < 0)
+		if (view_load(p->view, s, e) < 0)
 			return -1;
 		for (size_t j = 0; j < s->set.count; j++) {
 			struct shown shown = { p, s, &s->set.entries[j], served };
@@ -45,8 +45,8 @@ static int find_pushed(struct page *p, const char *repo, const struct ref *wante
 	struct manifest_info info;
 	struct set_entry entry = { .name = repo, .tag = tagged ? tag : "", .artifact_type = "" };
 	struct shown shown = { p, NULL, &entry, true };
-	int rc = tagged ? manifest_by_tag(p->look->store, repo, tag, &info, e)
-			: manifest_by_digest(p->look->store, repo, &wanted->digest, &info, e);
+	int rc = tagged ? manifest_by_tag(p->view->store, repo, tag, &info, e)
+			: manifest_by_digest(p->view->store, repo, &wanted->digest, &info, e);
 
 	if (rc <= 0)
 		return rc;
@@ -56,11 +56,11 @@ static int find_pushed(struct page *p, const char *repo, const struct ref *wante
 	return show_reference(&shown, e) < 0 ? -1 : 1;
 }
 
-static struct look_set *find_active(struct look *l, const char *name)
+static struct view_set *find_active(struct view *view, const char *name)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (l->sets[i].info.active && strcmp(l->sets[i].info.name, name) == 0)
-			return &l->sets[i];
+	for (size_t i = 0; i < view->count; i++)
+		if (view->sets[i].info.active && strcmp(view->sets[i].info.name, name) == 0)
+			return &view->sets[i];
 	return NULL;
 }
 
@@ -70,14 +70,14 @@ static int find_served(struct page *p, const char *repo, const struct ref *wante
 	struct set_entry like = { .name = repo, .tag = *wanted->tag ? wanted->tag : "latest" };
 	struct shown shown = { .page = p, .served = true };
 	struct tag_owner owner;
-	int rc = tag_owner_get(p->look->store, repo, like.tag, &owner, e);
+	int rc = tag_owner_get(p->view->store, repo, like.tag, &owner, e);
 
 	if (rc <= 0)
 		return rc;
-	shown.set = find_active(p->look, owner.set);
+	shown.set = find_active(p->view, owner.set);
 	if (!shown.set)
 		return find_pushed(p, repo, wanted, e);
-	if (look_load(p->look, shown.set, e) < 0)
+	if (view_load(p->view, shown.set, e) < 0)
 		return -1;
 	shown.entry = show_find_tag(&shown.set->set, &like);
 	return shown.entry ? (show_reference(&shown, e) < 0 ? -1 : 1) : 0;
@@ -91,13 +91,13 @@ static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e
 	int rc;
 
 	ref_name(wanted, repo);
-	if (p->look->store && tagged)
+	if (p->view->store && tagged)
 		rc = find_served(p, repo, wanted, e);
 	else
 		rc = find_in_sets(p, wanted, true, e);
 	if (rc == 0)
 		rc = find_in_sets(p, wanted, false, e);
-	if (rc == 0 && p->look->store && !tagged)
+	if (rc == 0 && p->view->store && !tagged)
 		rc = find_pushed(p, repo, wanted, e);
 	return rc;
 }
@@ -138,7 +138,7 @@ static void begin_tags(struct tags *t)
 	report_section(t->page->report, "tags", "tags", true);
 }
 
-static int show_tag(void *ctx, const struct look_tag *tag, struct err *e)
+static int show_tag(void *ctx, const struct view_tag *tag, struct err *e)
 {
 	const struct tag_owner *owner = &tag->owner;
 	struct tags *t = ctx;
@@ -163,8 +163,8 @@ static int show_tag(void *ctx, const struct look_tag *tag, struct err *e)
 static int show_tags(struct page *p, const char *repo, struct err *e)
 {
 	struct tags t = { p, repo, false };
-	struct look_tag_sink sink = { show_tag, &t };
-	int rc = look_tags(p->look, repo, &sink, e);
+	struct view_tag_sink sink = { show_tag, &t };
+	int rc = view_tags(p->view, repo, &sink, e);
 
 	if (rc <= 0)
 		return rc;
@@ -185,7 +185,7 @@ static int find_repository(struct page *p, const char *which, const char *file,
 	rc = show_tags(p, ref_name(wanted, repo), e);
 	if (rc == 0 && !begins_with_host(which, wanted))
 		rc = show_tags(p, file, e);
-	return rc || !p->look->store ? rc : show_tags(p, which, e);
+	return rc || !p->view->store ? rc : show_tags(p, which, e);
 }
 
 struct host_search {
@@ -207,9 +207,9 @@ static int not_there(struct page *p, const char *which, const struct ref *wanted
 {
 	struct host_search search = { wanted->host, false };
 
-	if (p->look->store && list_hosts(p->look->store, compare_host, &search, e) < 0)
+	if (p->view->store && list_hosts(p->view->store, compare_host, &search, e) < 0)
 		return -1;
-	if (!p->look->store || search.found || !begins_with_host(which, wanted))
+	if (!p->view->store || search.found || !begins_with_host(which, wanted))
 		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
 	return err_set(e, ERR_ABSENT,
 		"%s: neither a set nor a reference of one; no set here has anything of %s, and "
@@ -220,7 +220,7 @@ static int not_there(struct page *p, const char *which, const struct ref *wanted
 int show_meant(struct page *p, const char *which, struct err *e)
 {
 	AUTO(mem_free) char *file = mem_printf(SET_HOST "/%s", which);
-	struct look_set *s = look_find(p->look, which);
+	struct view_set *s = view_find(p->view, which);
 	struct ref wanted;
 	int rc;
 
@@ -232,7 +232,7 @@ int show_meant(struct page *p, const char *which, struct err *e)
 	if (rc == 0 && !begins_with_host(which, &wanted) &&
 		ref_parse(&wanted, span_of(file), e) == 0)
 		rc = find_anywhere(p, &wanted, e);
-	if (rc == 0 && p->look->store)
+	if (rc == 0 && p->view->store)
 		rc = find_bare(p, which, e);
 	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
 		rc = find_repository(p, which, file, &wanted, e);

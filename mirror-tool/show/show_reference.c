@@ -4,14 +4,14 @@
 #include "storage/base/banned.h"
 
 /* Ordinary layers are held; of foreign ones it is said. */
-static const char *layer_state(const struct look_layer *layer)
+static const char *layer_state(const struct view_layer *layer)
 {
 	if (media_is_foreign(layer->media_type))
 		return layer->held ? "  (foreign, held)" : "  (foreign, not held)";
 	return layer->held ? "" : "  (not held)";
 }
 
-static void show_layer(struct report *r, const struct look_layer *layer)
+static void show_layer(struct report *r, const struct view_layer *layer)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
@@ -27,7 +27,7 @@ static void show_layer(struct report *r, const struct look_layer *layer)
 	report_end(r);
 }
 
-static const char *child_name(const struct look_child *c)
+static const char *child_name(const struct view_child *c)
 {
 	if (c->attestation)
 		return "attestation";
@@ -36,7 +36,7 @@ static const char *child_name(const struct look_child *c)
 	return c->is_index ? "index" : "-";
 }
 
-static void show_child(struct report *r, const struct look_child *c)
+static void show_child(struct report *r, const struct view_child *c)
 {
 	char digest[DIGEST_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
@@ -56,8 +56,8 @@ static void show_child(struct report *r, const struct look_child *c)
 }
 
 /* Signatures, attestations and other referrers of the image and of its held children. */
-static void show_attached(struct page *p, const struct look_set *s, const struct set_entry *entry,
-	const struct look_image *image)
+static void show_attached(struct page *p, const struct view_set *s, const struct set_entry *entry,
+	const struct view_image *image)
 {
 	report_section(p->report, "attached", "attached", true);
 	for (size_t i = 0; i < s->set.count; i++) {
@@ -65,7 +65,7 @@ static void show_attached(struct page *p, const struct look_set *s, const struct
 		bool about = digest_eq(&other->subject, &entry->digest);
 		char tag[REF_TAG_MAX + 1];
 
-		if (look_kind_of(other) != LOOK_ATTACHED || strcmp(other->name, entry->name) != 0)
+		if (view_kind_of(other) != VIEW_ATTACHED || strcmp(other->name, entry->name) != 0)
 			continue;
 		ref_fallback_tag(&entry->digest, "", tag);
 		about = about || strncmp(other->tag, tag, strlen(tag)) == 0;
@@ -99,7 +99,7 @@ static int show_referrers(struct shown *shown, struct err *e)
 	struct page *p = shown->page;
 
 	report_section(p->report, "attached", "attached", true);
-	if (list_referrers(p->look->store, shown->entry->name, &shown->entry->digest, show_referrer,
+	if (list_referrers(p->view->store, shown->entry->name, &shown->entry->digest, show_referrer,
 		    shown, e) < 0)
 		return -1;
 	report_end(p->report);
@@ -115,7 +115,7 @@ const struct set_entry *show_find_tag(const struct set *s, const struct set_entr
 	return NULL;
 }
 
-static void show_other(struct report *r, const struct look_set *s, const struct set_entry *entry)
+static void show_other(struct report *r, const struct view_set *s, const struct set_entry *entry)
 {
 	char digest[DIGEST_TEXT_SIZE];
 
@@ -134,13 +134,13 @@ static int show_others(struct shown *shown, struct err *e)
 	struct page *p = shown->page;
 
 	report_section(p->report, "others", "pinned to something else by", false);
-	for (size_t i = 0; i < p->look->count; i++) {
-		struct look_set *s = &p->look->sets[i];
+	for (size_t i = 0; i < p->view->count; i++) {
+		struct view_set *s = &p->view->sets[i];
 		const struct set_entry *entry;
 
 		if (!s->info.active || s == shown->set || !*shown->entry->tag)
 			continue;
-		if (look_load(p->look, s, e) < 0)
+		if (view_load(p->view, s, e) < 0)
 			return -1;
 		entry = show_find_tag(&s->set, shown->entry);
 		if (entry && !digest_eq(&entry->digest, &shown->entry->digest))
@@ -168,16 +168,16 @@ static void show_owner(struct shown *shown)
 
 int show_reference(struct shown *shown, struct err *e)
 {
-	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 	const struct set_entry *entry = shown->entry;
 	struct page *p = shown->page;
 	struct report *r = p->report;
 	char reference[REF_TEXT_SIZE];
 
-	if (look_image(p->look, shown->set ? &shown->set->held : NULL, &entry->digest, entry->size,
+	if (view_image(p->view, shown->set ? &shown->set->held : NULL, &entry->digest, entry->size,
 		    entry->media_type, &image, e) < 0)
 		return -1;
-	report_fact(r, "reference", look_reference(entry, reference));
+	report_fact(r, "reference", view_reference(entry, reference));
 	report_fact_digest(r, "digest", &entry->digest);
 	report_fact(r, "mediaType", entry->media_type);
 	report_fact(r, "artifactType", entry->artifact_type);

@@ -10,12 +10,12 @@
 
 /* The keys that a signature says it is by; none when it says nothing. */
 static int keys_of(
-	struct look *l, const struct set_signature *sig, struct trust *keys, struct err *e)
+	struct view *view, const struct set_signature *sig, struct trust *keys, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	const char *pem;
-	int rc = look_blob(l, &sig->digest, MANIFEST_MAX, &bytes, e);
+	int rc = view_blob(view, &sig->digest, MANIFEST_MAX, &bytes, e);
 
 	if (rc <= 0)
 		return rc;
@@ -35,7 +35,7 @@ static int show_signature(struct page *p, const struct set_signature *sig, struc
 	struct report *r = p->report;
 
 	digest_text(&sig->digest, digest);
-	if (keys_of(p->look, sig, &keys, e) < 0)
+	if (keys_of(p->view, sig, &keys, e) < 0)
 		return err_ctx(e, "signature %s", digest);
 	report_object(r, NULL);
 	report_text(r, "form", form);
@@ -57,7 +57,7 @@ void show_entry(struct report *r, const struct set_entry *entry)
 {
 	char reference[REF_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 
-	look_reference(entry, reference);
+	view_reference(entry, reference);
 	report_object(r, NULL);
 	report_text(r, "reference", reference);
 	report_digest(r, "digest", &entry->digest);
@@ -67,11 +67,11 @@ void show_entry(struct report *r, const struct set_entry *entry)
 }
 
 static void show_entries(
-	struct report *r, const struct set *s, enum look_kind kind, const char *key)
+	struct report *r, const struct set *s, enum view_kind kind, const char *key)
 {
 	report_section(r, key, key, false);
 	for (size_t i = 0; i < s->count; i++)
-		if (look_kind_of(&s->entries[i]) == kind)
+		if (view_kind_of(&s->entries[i]) == kind)
 			show_entry(r, &s->entries[i]);
 	report_end(r);
 }
@@ -87,17 +87,17 @@ void show_state(struct page *p, const struct set_info *info)
 	else if (info->active)
 		report_line(r, "%-12s active, generation %" PRIu64, "state", info->generation);
 	else
-		report_label(r, "state", p->look->store ? "accepted, not active" : "on a medium");
+		report_label(r, "state", p->view->store ? "accepted, not active" : "on a medium");
 }
 
 /* The lock that travels in a set: 1, 0 it is not here, -1. */
-static int read_lock(struct look *l, const struct set *s, struct lock *out, struct err *e)
+static int read_lock(struct view *view, const struct set *s, struct lock *out, struct err *e)
 {
 	const struct set_entry *entry = set_role_entry(s, SET_LOCK);
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	int rc = entry ? look_blob(l, &entry->digest, MANIFEST_MAX, &bytes, e) : 0;
+	int rc = entry ? view_blob(view, &entry->digest, MANIFEST_MAX, &bytes, e) : 0;
 
 	if (rc <= 0)
 		return rc;
@@ -105,7 +105,7 @@ static int read_lock(struct look *l, const struct set *s, struct lock *out, stru
 		return -1;
 	if (m.kind != MEDIA_IMAGE || m.count != 1)
 		return err_set(e, ERR_CORRUPT, "the lock's manifest has not one layer");
-	rc = look_blob(l, &m.items[0].digest, LOCK_BYTES_MAX, &text, e);
+	rc = view_blob(view, &m.items[0].digest, LOCK_BYTES_MAX, &text, e);
 	if (rc <= 0)
 		return rc;
 	return lock_parse(out, "moat.lock", buf_span(&text), e) < 0 ? -1 : 1;
@@ -149,7 +149,7 @@ static int show_excuses(struct page *p, const struct set *s, struct err *e)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
 	struct report *r = p->report;
-	int rc = s->excuses ? read_lock(p->look, s, &lock, e) : 0;
+	int rc = s->excuses ? read_lock(p->view, s, &lock, e) : 0;
 
 	if (rc < 0)
 		return -1;
@@ -163,11 +163,11 @@ static int show_excuses(struct page *p, const struct set *s, struct err *e)
 	return 0;
 }
 
-int show_set(struct page *p, struct look_set *s, struct err *e)
+int show_set(struct page *p, struct view_set *s, struct err *e)
 {
 	struct report *r = p->report;
 
-	if (look_load(p->look, s, e) < 0)
+	if (view_load(p->view, s, e) < 0)
 		return -1;
 	report_fact(r, "set", s->set.name);
 	report_fact(r, "version", s->set.version);
@@ -186,10 +186,10 @@ int show_set(struct page *p, struct look_set *s, struct err *e)
 	report_end(r);
 	if (show_excuses(p, &s->set, e) < 0)
 		return -1;
-	show_entries(r, &s->set, LOOK_IMAGE, "images");
-	show_entries(r, &s->set, LOOK_FILE, "files");
-	show_entries(r, &s->set, LOOK_ATTACHED, "attached");
-	if (conflicts_report(r, p->look->store, s->set.name, e) < 0)
+	show_entries(r, &s->set, VIEW_IMAGE, "images");
+	show_entries(r, &s->set, VIEW_FILE, "files");
+	show_entries(r, &s->set, VIEW_ATTACHED, "attached");
+	if (conflicts_report(r, p->view->store, s->set.name, e) < 0)
 		return -1;
-	return r->tool->json || !p->look->store ? 0 : conflicts_note(p->look->store, e);
+	return r->tool->json || !p->view->store ? 0 : conflicts_note(p->view->store, e);
 }

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "mirror-tool/look/look.h"
+#include "mirror-tool/view/view.h"
 #include "mirror-tool/media/tar_read.h"
 #include "mirror-tool/media/tar_write.h"
 #include "mirror-tool/sign/cosign.h"
@@ -307,11 +307,11 @@ static int make_folder(const char *path)
 	return mkdir(path, 0700);
 }
 
-static int look_at(const char *path, struct err *e)
+static int view_at(const char *path, struct err *e)
 {
-	AUTO(look_release) struct look look = LOOK_INIT;
+	AUTO(view_release) struct view view = VIEW_INIT;
 
-	return look_medium(&look, &path, 1, e);
+	return view_medium(&view, &path, 1, e);
 }
 
 static int head_of(struct fixture *f, const char *path, struct err *e)
@@ -356,12 +356,12 @@ static void medium__waits_for_nothing_that_is_no_file(void **state)
 			continue; /* devices are root's to make */
 		assert_err(fixture_verify(&f, NULL, 0, &e), ERR_INPUT, cases[i].folder);
 		assert_err(head_of(&f, folder, &e), ERR_INPUT, cases[i].folder);
-		assert_err(look_at(folder, &e), ERR_INPUT, cases[i].folder);
+		assert_err(view_at(folder, &e), ERR_INPUT, cases[i].folder);
 		assert_err(export_again(&f, &e), ERR_INPUT, cases[i].folder);
 		assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_INPUT, cases[i].folder);
 		assert_int_equal(fixture_verify(&f, &path, 1, &e), -1);
 		assert_non_null(strstr(e.text, cases[i].path));
-		assert_int_equal(look_at(path, &e), -1);
+		assert_int_equal(view_at(path, &e), -1);
 		assert_non_null(strstr(e.text, cases[i].path));
 		assert_nothing_visible(&f, "in");
 	}
@@ -415,7 +415,7 @@ static void cut_set(const struct fixture *f, const char *path, unsigned count)
 }
 
 /* What came of a blob is hashed with each of its parts: a volume of small ones would take hours. */
-static void look_medium__takes_one_part_of_a_blob_from_a_volume(void **state)
+static void view_medium__takes_one_part_of_a_blob_from_a_volume(void **state)
 {
 	AUTO(fixture_close) struct fixture f;
 	struct err e = ERR_INIT;
@@ -423,9 +423,9 @@ static void look_medium__takes_one_part_of_a_blob_from_a_volume(void **state)
 	fixture_open(&f, *state, 1000);
 	fixture_export(&f, 0);
 	cut_set(&f, fixture_volume(&f, 1, 1), 1);
-	assert_ok(look_at(f.medium, &e));
+	assert_ok(view_at(f.medium, &e));
 	cut_set(&f, fixture_volume(&f, 1, 1), 3);
-	assert_err(look_at(f.medium, &e), ERR_CORRUPT, "is not there");
+	assert_err(view_at(f.medium, &e), ERR_CORRUPT, "is not there");
 }
 
 /* The volume with `count` of its index, and nothing behind that. */
@@ -455,7 +455,7 @@ static void repeat_index(const char *path, unsigned count)
 }
 
 /* Nothing in a volume is not the same as no set; and of many sets each is compared with all before. */
-static void look_medium__wants_one_index_in_a_volume(void **state)
+static void view_medium__wants_one_index_in_a_volume(void **state)
 {
 	AUTO(fixture_close) struct fixture f;
 	struct err e = ERR_INIT;
@@ -463,15 +463,15 @@ static void look_medium__wants_one_index_in_a_volume(void **state)
 	fixture_open(&f, *state, 1000);
 	fixture_export(&f, 0);
 	repeat_index(fixture_volume(&f, 1, 1), 2);
-	assert_err(look_at(f.medium, &e), ERR_CORRUPT,
+	assert_err(view_at(f.medium, &e), ERR_CORRUPT,
 		"001-of-001.tar: entry index.json is there twice");
 	fixture_export(&f, 0);
 	repeat_index(fixture_volume(&f, 1, 1), 0);
 	assert_err(
-		look_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
+		view_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
 	sandbox_write(fixture_volume(&f, 1, 1), (char[1024]){ 0 }, 1024);
 	assert_err(
-		look_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
+		view_at(f.medium, &e), ERR_CORRUPT, "001-of-001.tar: ends before entry index.json");
 }
 
 /* --- volumes that lack --------------------------------------------------------------------------- */
@@ -1461,8 +1461,8 @@ int main(void)
 		cmocka_unit_test(volume_is_file_name__looks_at_the_end_of_a_path),
 		TEST(verify__tells_damage_from_another_kind),
 		TEST(medium__waits_for_nothing_that_is_no_file),
-		TEST(look_medium__takes_one_part_of_a_blob_from_a_volume),
-		TEST(look_medium__wants_one_index_in_a_volume),
+		TEST(view_medium__takes_one_part_of_a_blob_from_a_volume),
+		TEST(view_medium__wants_one_index_in_a_volume),
 		TEST(import__names_the_volumes_that_lack_and_goes_on_later),
 		TEST(import__a_cut_blob_goes_on_with_the_next_volume),
 		TEST(import__reads_a_medium_again_when_a_stage_was_bad),

@@ -1,47 +1,48 @@
 /*
- * The manifests of a medium, by one pass over its volumes in which everything else is skipped. A
- * volume lists a manifest before what it names, so whatever is needed has been asked for when it
- * comes. Trusts nothing and checks digests only.
+ * The manifests of a medium, by one pass over its volumes that skips all else. A volume has a manifest before the
+ * blobs that it names, so each blob is asked for before it comes. Must never trust a byte whose digest was not
+ * compared.
  */
 #include <stdlib.h>
 
 #include "mirror-tool/sign/cosign.h"
-#include "mirror-tool/look/look.h"
+#include "mirror-tool/view/view.h"
 #include "mirror-tool/media/medium.h"
 #include "mirror-tool/media/tar_read.h"
-#include "mirror-tool/look/shelf.h"
+#include "mirror-tool/view/blob_cache.h"
 #include "storage/oci/config.h"
 #include "storage/oci/graph.h"
 #include "storage/base/fs.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 struct scan {
-	struct look *look;
-	uint64_t kept; /* bytes of what came */
-	unsigned volume; /* at hand, in the order of reading, from 1 */
-	bool has_index; /* that volume, so far */
+	struct view *view;
+	uint64_t cached; /* bytes so far */
+	unsigned volume; /* that is being read, from 1 */
+	bool has_index; /* its index was read */
 };
 
-/* limit: bytes. 0: nothing of that kind is kept. */
+/* limit: bytes; 0: do not cache it. */
 static void want(struct scan *s, const struct digest *d, uint64_t limit)
 {
 	if (limit)
-		shelf_want(s->look->shelf, d, limit);
+		blob_cache_want(s->view->blobs, d, limit);
 }
 
-/* --- what a blob that came asks for ------------------------------------------------------------ */
+/* --- what a blob names ------------------------------------------------------------ */
 
-static void want_entries(struct scan *s, const struct look_set *set)
+static void want_entries(struct scan *s, const struct view_set *set)
 {
 	for (size_t i = 0; i < set->set.count; i++)
 		want(s, &set->set.entries[i].digest, MANIFEST_MAX);
 }
 
-static struct look_set *set_by_digest(struct look *l, const struct digest *d)
+static struct view_set *set_by_digest(struct view *view, const struct digest *d)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (digest_eq(&l->sets[i].info.digest, d))
-			return &l->sets[i];
+	for (size_t i = 0; i < view->count; i++)
+		if (digest_eq(&view->sets[i].info.digest, d))
+			return &view->sets[i];
 	return NULL;
 }
 
@@ -51,7 +52,7 @@ static bool is_small_kind(const char *media_type)
 	       strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 || cosign_is_bundle_type(media_type);
 }
 
-/* How much of what an edge leads to is worth keeping: 0 nothing. */
+/* Bytes to cache of what an edge leads to; 0: none. */
 static uint64_t edge_limit(const struct edge *edge)
 {
 	if (edge->role == EDGE_CONFIG)
@@ -70,33 +71,32 @@ static void want_parts(struct scan *s, const struct manifest *m)
 	}
 }
 
-static int came(struct scan *s, const struct shelf_item *item, struct err *e)
+static int want_named(struct scan *s, const struct cached_blob *blob, struct err *e)
 {
-	struct look_set *set = set_by_digest(s->look, &item->digest);
+	struct view_set *set = set_by_digest(s->view, &blob->digest);
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (set && set_parse(&set->set, "set", buf_span(&item->bytes), e) < 0)
+	if (set && set_parse(&set->set, "set", buf_span(&blob->bytes), e) < 0)
 		return -1;
 	if (set)
 		want_entries(s, set);
-	/* Payloads and inventories are no manifests; nothing follows from them. */
-	else if (manifest_parse(&m, "blob", NULL, buf_span(&item->bytes), &ignored) == 0)
+	/* Payloads and inventories are no manifests and name nothing. */
+	else if (manifest_parse(&m, "blob", NULL, buf_span(&blob->bytes), &ignored) == 0)
 		want_parts(s, &m);
 	return 0;
 }
 
 /* --- volumes ----------------------------------------------------------------------------------- */
 
-static void add_medium_set(struct look *l, const struct volume_index *v)
+static void add_medium_set(struct view *view, const struct volume_index *v)
 {
-	struct look_set *set = set_by_digest(l, &v->set);
+	struct view_set *set = set_by_digest(view, &v->set);
 
 	if (set)
 		return;
-	l->sets = mem_grow(l->sets, l->count + 1, sizeof(*l->sets));
-	set = &l->sets[l->count++];
-	*set = (struct look_set){ .info = { .digest = v->set } };
+	set = VEC_PUSH(view->sets, view->count);
+	set->info.digest = v->set;
 	set->signature_count = v->signature_count;
 	set->signatures = mem_alloc(v->signature_count * sizeof(*set->signatures));
 	for (size_t i = 0; i < v->signature_count; i++)
@@ -114,31 +114,31 @@ static int read_index(struct scan *s, struct tar_reader *tar, struct err *e)
 	if (tar_data_all(tar, VOLUME_INDEX_MAX, &bytes, e) < 0 ||
 		volume_index_parse(&v, VOLUME_INDEX, buf_span(&bytes), e) < 0)
 		return -1;
-	add_medium_set(s->look, &v);
+	add_medium_set(s->view, &v);
 	want(s, &v.set, SET_BYTES_MAX);
 	for (size_t i = 0; i < v.signature_count; i++)
 		want(s, &v.signatures[i].digest, MANIFEST_MAX);
 	return 0;
 }
 
-static int read_wanted(struct scan *s, struct tar_reader *tar, struct shelf_item *item,
+static int read_wanted(struct scan *s, struct tar_reader *tar, struct cached_blob *blob,
 	const struct tar_entry *entry, struct err *e)
 {
-	if (entry->size > LOOK_KEPT_MAX - s->kept)
-		return err_set(
-			e, ERR_CORRUPT, "its manifests are more than %u MiB", LOOK_KEPT_MAX >> 20);
-	s->kept += entry->size;
-	item->volume = s->volume;
-	if (tar_data_all(tar, item->limit, &item->bytes, e) < 0)
+	if (entry->size > VIEW_CACHED_MAX - s->cached)
+		return err_set(e, ERR_CORRUPT, "its manifests are more than %u MiB",
+			VIEW_CACHED_MAX >> 20);
+	s->cached += entry->size;
+	blob->volume = s->volume;
+	if (tar_data_all(tar, blob->limit, &blob->bytes, e) < 0)
 		return -1;
-	return shelf_is_whole(item) ? came(s, item, e) : 0;
+	return blob_cache_is_whole(blob) ? want_named(s, blob, e) : 0;
 }
 
 static int read_entry(
 	struct scan *s, struct tar_reader *tar, const struct tar_entry *entry, struct err *e)
 {
 	enum volume_entry kind;
-	struct shelf_item *item;
+	struct cached_blob *blob;
 	struct digest d;
 	uint64_t at = 0;
 
@@ -147,13 +147,13 @@ static int read_entry(
 	kind = volume_name_parse(entry->name, &d, &at);
 	if (kind == VOLUME_OTHER)
 		return 0;
-	item = shelf_find(s->look->shelf, &d);
-	if (!item || item->whole || item->volume == s->volume || item->bytes.len != at ||
-		entry->size > item->limit - at)
+	blob = blob_cache_find(s->view->blobs, &d);
+	if (!blob || blob->whole || blob->volume == s->volume || blob->bytes.len != at ||
+		entry->size > blob->limit - at)
 		return 0;
-	if (read_wanted(s, tar, item, entry, e) < 0)
+	if (read_wanted(s, tar, blob, entry, e) < 0)
 		return -1;
-	if (kind == VOLUME_BLOB && !item->whole)
+	if (kind == VOLUME_BLOB && !blob->whole)
 		return err_set(e, ERR_CORRUPT, "%s: not what its name says", entry->name);
 	return 0;
 }
@@ -177,30 +177,30 @@ static int read_volume(struct scan *s, const char *path, struct err *e)
 	return rc;
 }
 
-/* The set was parsed on the way, to know what to keep; loading does it again, with its inventory. */
-static int load_sets(struct look *l, struct err *e)
+/* Parse each set again, now with its inventory; the first time told what to cache. */
+static int load_sets(struct view *view, struct err *e)
 {
-	for (size_t i = 0; i < l->count; i++) {
-		set_release(&l->sets[i].set);
-		if (look_load(l, &l->sets[i], e) < 0)
+	for (size_t i = 0; i < view->count; i++) {
+		set_release(&view->sets[i].set);
+		if (view_load(view, &view->sets[i], e) < 0)
 			return -1;
-		for (size_t j = 0; j < l->sets[i].set.count; j++)
-			if (look_kind_of(&l->sets[i].set.entries[j]) != LOOK_OWN)
-				l->sets[i].info.pins++;
+		for (size_t j = 0; j < view->sets[i].set.count; j++)
+			if (view_kind_of(&view->sets[i].set.entries[j]) != VIEW_OWN)
+				view->sets[i].info.pins++;
 	}
 	return 0;
 }
 
-int look_medium(struct look *l, const char *const *paths, size_t count, struct err *e)
+int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
-	struct scan s = { .look = l };
+	struct scan s = { .view = view };
 
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;
-	l->shelf = shelf_new();
+	view->blobs = blob_cache_new();
 	for (size_t i = 0; i < found.count; i++)
 		if (read_volume(&s, found.items[i], e) < 0)
 			return -1;
-	return load_sets(l, e);
+	return load_sets(view, e);
 }

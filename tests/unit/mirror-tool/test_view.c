@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mirror-tool/look/look.h"
-#include "mirror-tool/look/shelf.h"
+#include "mirror-tool/view/view.h"
+#include "mirror-tool/view/blob_cache.h"
 #include "storage/oci/graph.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -32,24 +32,24 @@ static struct digest make_set(struct store *s, struct digest *index)
 	return set;
 }
 
-static void look__tells_what_is_held(void **state)
+static void view__tells_what_is_held(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
-	AUTO(look_release) struct look look = LOOK_INIT;
-	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
-	struct look_set *set;
+	AUTO(view_release) struct view view = VIEW_INIT;
+	AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
+	struct view_set *set;
 	struct digest index;
 	struct err e = ERR_INIT;
 
 	make_set(s, &index);
-	assert_ok(look_store(&look, s, &e));
-	assert_int_equal(look.count, 1);
-	assert_ptr_equal(look_find(&look, "platform"), &look.sets[0]);
-	assert_ptr_equal(look_find(&look, "platform:1.0"), &look.sets[0]);
-	assert_null(look_find(&look, "platform:2.0"));
-	set = &look.sets[0];
-	assert_ok(look_load(&look, set, &e));
-	assert_ok(look_image(&look, &set->held, &index, 1, MEDIA_OCI_INDEX, &image, &e));
+	assert_ok(view_store(&view, s, &e));
+	assert_int_equal(view.count, 1);
+	assert_ptr_equal(view_find(&view, "platform"), &view.sets[0]);
+	assert_ptr_equal(view_find(&view, "platform:1.0"), &view.sets[0]);
+	assert_null(view_find(&view, "platform:2.0"));
+	set = &view.sets[0];
+	assert_ok(view_load(&view, set, &e));
+	assert_ok(view_image(&view, &set->held, &index, 1, MEDIA_OCI_INDEX, &image, &e));
 	assert_true(image.known && image.is_index);
 	assert_int_equal(image.count, 2);
 	assert_true(image.children[0].held);
@@ -62,22 +62,22 @@ static void look__tells_what_is_held(void **state)
 }
 
 /* Wrapping an index in more of them adds their bytes and hides nothing. */
-static void look_image__counts_what_is_nested(void **state)
+static void view_image__counts_what_is_nested(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
-	struct look look = { .store = s };
+	struct view view = { .store = s };
 	struct digest index;
 	uint64_t bytes = 0;
 	struct err e = ERR_INIT;
 
 	make_set(s, &index);
 	for (unsigned depth = 0; depth < 3; depth++) {
-		AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+		AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 		AUTO(buf_release) struct buf text = BUF_INIT;
 		struct descriptor d = { .digest = index, .media_type = MEDIA_OCI_INDEX };
 
 		assert_int_equal(blob_stat(s, &index, &d.size, &e), 1);
-		assert_ok(look_image(&look, NULL, &index, d.size, d.media_type, &image, &e));
+		assert_ok(view_image(&view, NULL, &index, d.size, d.media_type, &image, &e));
 		assert_int_equal(image.count, 2 + depth);
 		assert_int_equal(image.bytes, depth ? bytes + d.size : image.bytes);
 		bytes = image.bytes;
@@ -94,12 +94,12 @@ static void look_image__counts_what_is_nested(void **state)
 }
 
 /* Nothing to be told of the platform, and the bytes are counted all the same. */
-static void look_image__needs_no_config(void **state)
+static void view_image__needs_no_config(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
-	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	struct look look = { .store = s };
+	struct view view = { .store = s };
 	struct descriptor blob = { .size = 10, .media_type = "a/b" };
 	struct err e = ERR_INIT;
 	struct digest d;
@@ -109,7 +109,7 @@ static void look_image__needs_no_config(void **state)
 	descriptor_write(&text, &blob);
 	buf_str(&text, "]}");
 	d = image_text(s, text.data);
-	assert_ok(look_image(&look, NULL, &d, text.len, MEDIA_OCI_ARTIFACT, &image, &e));
+	assert_ok(view_image(&view, NULL, &d, text.len, MEDIA_OCI_ARTIFACT, &image, &e));
 	assert_int_equal(image.count, 1);
 	assert_int_equal(image.bytes, text.len + 10);
 	assert_string_equal(image.children[0].platform, "");
@@ -144,12 +144,12 @@ static struct descriptor index_of(struct store *s, const struct descriptor *chil
 /* "+" held, "-" not, with the layers, in the order of the children. */
 static void looks_like(struct store *s, const struct descriptor *root, const char *want)
 {
-	AUTO(look_image_release) struct look_image image = LOOK_IMAGE_INIT;
+	AUTO(view_image_release) struct view_image image = VIEW_IMAGE_INIT;
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	struct look look = { .store = s };
+	struct view view = { .store = s };
 	struct err e = ERR_INIT;
 
-	assert_ok(look_image(&look, NULL, &root->digest, root->size, root->media_type, &image, &e));
+	assert_ok(view_image(&view, NULL, &root->digest, root->size, root->media_type, &image, &e));
 	for (size_t i = 0; i < image.count; i++)
 		buf_printf(&text, "%c%zu ", image.children[i].held ? '+' : '-',
 			image.children[i].layer_count);
@@ -157,7 +157,7 @@ static void looks_like(struct store *s, const struct descriptor *root, const cha
 }
 
 /* Whatever an index says of the same digest before or behind. */
-static void look_image__tells_lies_about_a_child_from_the_child(void **state)
+static void view_image__tells_lies_about_a_child_from_the_child(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
 	struct digest made = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 2 });
@@ -176,7 +176,7 @@ static void look_image__tells_lies_about_a_child_from_the_child(void **state)
 }
 
 /* On one path an index is too deep, on the other it is not: it is there. */
-static void look_image__knows_an_index_by_its_short_path(void **state)
+static void view_image__knows_an_index_by_its_short_path(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
 	struct digest made = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 2 });
@@ -191,44 +191,44 @@ static void look_image__knows_an_index_by_its_short_path(void **state)
 	looks_like(s, &root, "+0 +0 +2 +0 +0 +0 +0 +0 +0 +0 ");
 }
 
-static int note_tag(void *ctx, const struct look_tag *tag, struct err *e)
+static int note_tag(void *ctx, const struct view_tag *tag, struct err *e)
 {
 	(void)e;
 	buf_printf(ctx, "%s:%s %s\n", tag->repo, tag->tag, *tag->owner.set ? tag->owner.set : "-");
 	return 0;
 }
 
-static void look_tags__whose_each_is(void **state)
+static void view_tags__whose_each_is(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
 	AUTO(buf_release) struct buf text = BUF_INIT;
-	struct look_tag_sink sink = { note_tag, &text };
-	struct look look = { .store = s };
+	struct view_tag_sink sink = { note_tag, &text };
+	struct view view = { .store = s };
 	struct digest index;
 	struct err e = ERR_INIT;
 
 	make_set(s, &index);
 	image_add(s, "quay.io/a/b", "2", "pulled", 1);
 	image_add(s, "quay.io/c", "latest", "pulled", 1);
-	assert_int_equal(look_tags(&look, "quay.io/a/b", &sink, &e), 1);
+	assert_int_equal(view_tags(&view, "quay.io/a/b", &sink, &e), 1);
 	assert_string_equal(text.data, "quay.io/a/b:1 platform\nquay.io/a/b:2 -\n");
 	buf_clear(&text);
-	assert_int_equal(look_tags(&look, "quay.io/a", &sink, &e), 0);
+	assert_int_equal(view_tags(&view, "quay.io/a", &sink, &e), 0);
 	assert_int_equal(text.len, 0);
-	assert_ok(look_all_tags(&look, &sink, &e));
+	assert_ok(view_all_tags(&view, &sink, &e));
 	assert_non_null(strstr(text.data, "quay.io/a/b:2 -\nquay.io/c:latest -\n"));
 }
 
 /* More tags than a page of the store has. */
-static void look_tags__of_every_page(void **state)
+static void view_tags__of_every_page(void **state)
 {
 	enum { TAGS = 1001 };
 	AUTO(store_close) struct store *s = sandbox_store(*state, "a", STORE_WRITE);
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	AUTO(mem_free) struct image_pin *pins = mem_alloc(TAGS * sizeof(*pins));
 	AUTO(mem_free) char(*tags)[16] = mem_alloc(TAGS * sizeof(*tags));
-	struct look_tag_sink sink = { note_tag, &text };
-	struct look look = { .store = s };
+	struct view_tag_sink sink = { note_tag, &text };
+	struct view view = { .store = s };
 	struct digest set,
 		d = image_make(s, NULL, &(struct image_want){ .seed = "a", .layers = 1 });
 	size_t lines = 0;
@@ -240,39 +240,39 @@ static void look_tags__of_every_page(void **state)
 	}
 	set = image_set(s, "platform", "1.0", pins, TAGS);
 	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
-	assert_int_equal(look_tags(&look, "quay.io/many", &sink, &e), 1);
+	assert_int_equal(view_tags(&view, "quay.io/many", &sink, &e), 1);
 	for (size_t i = 0; i < text.len; i++)
 		lines += text.data[i] == '\n';
 	assert_int_equal(lines, TAGS);
 }
 
-static void look_kind_of__every_entry(void **state)
+static void view_kind_of__every_entry(void **state)
 {
 	static const char signature[] =
 		"sha256-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.sig";
 	static const struct {
 		struct set_entry entry;
-		enum look_kind kind;
+		enum view_kind kind;
 	} cases[] = {
-		{ { .role = SET_PIN, .tag = "1", .artifact_type = "" }, LOOK_IMAGE },
-		{ { .role = SET_PIN, .tag = "", .artifact_type = "" }, LOOK_IMAGE },
-		{ { .role = SET_PIN, .tag = "1", .artifact_type = "application/x" }, LOOK_FILE },
-		{ { .role = SET_PIN, .tag = signature, .artifact_type = "" }, LOOK_ATTACHED },
-		{ { .role = SET_PIN, .tag = "sha256-short", .artifact_type = "" }, LOOK_IMAGE },
-		{ { .role = SET_ATTACHED, .tag = "", .artifact_type = "x" }, LOOK_ATTACHED },
-		{ { .role = SET_LOCK, .tag = "", .artifact_type = "x" }, LOOK_OWN },
-		{ { .role = SET_INVENTORY, .tag = "", .artifact_type = "x" }, LOOK_OWN },
+		{ { .role = SET_PIN, .tag = "1", .artifact_type = "" }, VIEW_IMAGE },
+		{ { .role = SET_PIN, .tag = "", .artifact_type = "" }, VIEW_IMAGE },
+		{ { .role = SET_PIN, .tag = "1", .artifact_type = "application/x" }, VIEW_FILE },
+		{ { .role = SET_PIN, .tag = signature, .artifact_type = "" }, VIEW_ATTACHED },
+		{ { .role = SET_PIN, .tag = "sha256-short", .artifact_type = "" }, VIEW_IMAGE },
+		{ { .role = SET_ATTACHED, .tag = "", .artifact_type = "x" }, VIEW_ATTACHED },
+		{ { .role = SET_LOCK, .tag = "", .artifact_type = "x" }, VIEW_OWN },
+		{ { .role = SET_INVENTORY, .tag = "", .artifact_type = "x" }, VIEW_OWN },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		if (look_kind_of(&cases[i].entry) != cases[i].kind)
+		if (view_kind_of(&cases[i].entry) != cases[i].kind)
 			fail_msg("case %zu", i);
 }
 
-static void shelf__keeps_what_was_asked_for(void **state)
+static void blob_cache__keeps_what_was_asked_for(void **state)
 {
-	AUTO(shelf_free) struct shelf *s = shelf_new();
+	AUTO(blob_cache_free) struct blob_cache *s = blob_cache_new();
 	struct digest d[3000];
 	char text[32];
 
@@ -280,45 +280,45 @@ static void shelf__keeps_what_was_asked_for(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
 		snprintf(text, sizeof(text), "blob %u", i);
 		digest_of(&d[i], DIGEST_SHA256, span_of(text));
-		assert_null(shelf_find(s, &d[i]));
-		shelf_want(s, &d[i], i);
+		assert_null(blob_cache_find(s, &d[i]));
+		blob_cache_want(s, &d[i], i);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
-		struct shelf_item *item = shelf_find(s, &d[i]);
+		struct cached_blob *item = blob_cache_find(s, &d[i]);
 
 		snprintf(text, sizeof(text), "blob %u", i);
 		buf_add(&item->bytes, text, 3);
-		assert_false(shelf_is_whole(item));
+		assert_false(blob_cache_is_whole(item));
 		buf_str(&item->bytes, text + 3);
-		assert_true(shelf_is_whole(item) && item->whole);
+		assert_true(blob_cache_is_whole(item) && item->whole);
 		assert_int_equal(item->limit, i);
 	}
 	/* Of two limits the larger one, whichever comes first. */
-	shelf_want(s, &d[7], 5);
-	assert_int_equal(shelf_find(s, &d[7])->limit, 7);
-	shelf_want(s, &d[7], 9);
-	assert_int_equal(shelf_find(s, &d[7])->limit, 9);
+	blob_cache_want(s, &d[7], 5);
+	assert_int_equal(blob_cache_find(s, &d[7])->limit, 7);
+	blob_cache_want(s, &d[7], 9);
+	assert_int_equal(blob_cache_find(s, &d[7])->limit, 9);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			look__tells_what_is_held, sandbox_setup, sandbox_teardown),
+			view__tells_what_is_held, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
-			look_image__counts_what_is_nested, sandbox_setup, sandbox_teardown),
+			view_image__counts_what_is_nested, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
-			look_image__needs_no_config, sandbox_setup, sandbox_teardown),
-		cmocka_unit_test_setup_teardown(look_image__tells_lies_about_a_child_from_the_child,
+			view_image__needs_no_config, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(view_image__tells_lies_about_a_child_from_the_child,
 			sandbox_setup, sandbox_teardown),
-		cmocka_unit_test_setup_teardown(look_image__knows_an_index_by_its_short_path,
+		cmocka_unit_test_setup_teardown(view_image__knows_an_index_by_its_short_path,
 			sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
-			look_tags__whose_each_is, sandbox_setup, sandbox_teardown),
+			view_tags__whose_each_is, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(
-			look_tags__of_every_page, sandbox_setup, sandbox_teardown),
-		cmocka_unit_test(look_kind_of__every_entry),
-		cmocka_unit_test(shelf__keeps_what_was_asked_for),
+			view_tags__of_every_page, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test(view_kind_of__every_entry),
+		cmocka_unit_test(blob_cache__keeps_what_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

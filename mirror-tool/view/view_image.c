@@ -1,20 +1,21 @@
-/* What an image consists of, and how much of that is here. */
+/* What an image consists of, and how much of that is held. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mirror-tool/look/look.h"
+#include "mirror-tool/view/view.h"
 #include "storage/oci/config.h"
 #include "storage/oci/keys.h"
 #include "storage/walk.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
-void look_image_release(struct look_image *image)
+void view_image_release(struct view_image *image)
 {
 	int saved = errno;
 
 	for (size_t i = 0; i < image->count; i++) {
-		struct look_child *c = &image->children[i];
+		struct view_child *c = &image->children[i];
 
 		for (size_t j = 0; j < c->layer_count; j++) {
 			free(c->layers[j].media_type);
@@ -24,15 +25,15 @@ void look_image_release(struct look_image *image)
 		free(c->media_type);
 	}
 	free(image->children);
-	*image = (struct look_image)LOOK_IMAGE_INIT;
+	*image = (struct view_image)VIEW_IMAGE_INIT;
 	errno = saved;
 }
 
-/* An image on its way through this file. */
+/* A walk over one image. */
 struct visit {
-	struct look *look;
+	struct view *view;
 	const struct inventory *held;
-	struct look_image *image;
+	struct view_image *image;
 	struct inventory all; /* what is held of the image */
 };
 
@@ -41,7 +42,7 @@ static void visit_release(struct visit *v)
 	inventory_release(&v->all);
 }
 
-/* Of another size it is something else. */
+/* A blob of another size is another one. */
 static int is_held(const struct visit *v, const struct descriptor *d, struct err *e)
 {
 	const struct inventory_line *line;
@@ -52,11 +53,11 @@ static int is_held(const struct visit *v, const struct descriptor *d, struct err
 		line = inventory_find(v->held, &d->digest);
 		return line && line->size == d->size;
 	}
-	rc = blob_stat(v->look->store, &d->digest, &size, e);
+	rc = blob_stat(v->view->store, &d->digest, &size, e);
 	return rc > 0 ? size == d->size : rc;
 }
 
-/* Sum of what is in there, each blob once. */
+/* Sum of the sizes, each blob once. */
 static uint64_t sum(struct inventory *v)
 {
 	AUTO(buf_release) struct buf sorted = BUF_INIT;
@@ -67,17 +68,14 @@ static uint64_t sum(struct inventory *v)
 
 /* --- one manifest ---------------------------------------------------------------------------- */
 
-static struct look_child *add_child(
-	struct look_image *image, const struct descriptor *d, bool is_held)
+static struct view_child *add_child(
+	struct view_image *image, const struct descriptor *d, bool is_held)
 {
-	struct look_child *c;
+	struct view_child *c;
 	struct digest of;
 
-	if ((image->count & (image->count - 1)) == 0)
-		image->children = mem_grow(image->children, image->count ? image->count * 2 : 1,
-			sizeof(*image->children));
-	c = &image->children[image->count++];
-	*c = (struct look_child){ .digest = d->digest, .size = d->size, .held = is_held };
+	c = VEC_PUSH(image->children, image->count);
+	*c = (struct view_child){ .digest = d->digest, .size = d->size, .held = is_held };
 	c->media_type = mem_strdup(d->media_type ? d->media_type : "");
 	c->bytes = is_held ? d->size : 0;
 	c->attestation = descriptor_is_attestation(d, &of);
@@ -87,11 +85,11 @@ static struct look_child *add_child(
 	return c;
 }
 
-static void add_layer(struct look_child *c, const struct descriptor *d, bool is_held)
+static void add_layer(struct view_child *c, const struct descriptor *d, bool is_held)
 {
 	const char *title = annotation_get(&d->annotations, KEY_TITLE);
 
-	c->layers[c->layer_count++] = (struct look_layer){ .digest = d->digest,
+	c->layers[c->layer_count++] = (struct view_layer){ .digest = d->digest,
 		.size = d->size,
 		.media_type = mem_strdup(d->media_type),
 		.title = mem_strdup(title ? title : ""),
@@ -99,7 +97,7 @@ static void add_layer(struct look_child *c, const struct descriptor *d, bool is_
 }
 
 static int fill_child(
-	struct visit *v, struct look_child *c, const struct manifest *m, struct err *e)
+	struct visit *v, struct view_child *c, const struct manifest *m, struct err *e)
 {
 	AUTO(inventory_release) struct inventory own = INVENTORY_INIT;
 
@@ -120,15 +118,15 @@ static int fill_child(
 	return 0;
 }
 
-/* An image by itself has its platform in the config. What cannot be read is not said. */
+/* Take the platform of an image without an index from its config. A config that cannot be read names none. */
 static int read_platform(
-	struct visit *v, const struct manifest *m, struct look_child *c, struct err *e)
+	struct visit *v, const struct manifest *m, struct view_child *c, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	struct platform p;
 	int rc = !m->has_config || m->config.size > IMAGE_CONFIG_MAX
 			 ? 0
-			 : look_blob(v->look, &m->config.digest, IMAGE_CONFIG_MAX, &bytes, e);
+			 : view_blob(v->view, &m->config.digest, IMAGE_CONFIG_MAX, &bytes, e);
 
 	if (rc > 0 && config_platform(buf_span(&bytes), &p))
 		platform_text(&p, c->platform);
@@ -141,7 +139,7 @@ static int visit_read(void *ctx, const struct digest *d, struct buf *out, struct
 {
 	const struct visit *v = ctx;
 
-	return look_blob(v->look, d, MANIFEST_MAX, out, e);
+	return view_blob(v->view, d, MANIFEST_MAX, out, e);
 }
 
 static void count(struct visit *v, const struct walk_node *n)
@@ -159,7 +157,7 @@ static int visit_held(void *ctx, const struct walk_node *n, struct err *e)
 	return rc;
 }
 
-/* Of a medium not all volumes need be there. */
+/* Count a manifest that is not here: its volume may not be. */
 static int visit_missing(void *ctx, const struct walk_node *n, struct err *e)
 {
 	(void)e;
@@ -167,14 +165,14 @@ static int visit_missing(void *ctx, const struct walk_node *n, struct err *e)
 	return 0;
 }
 
-/* Does an index list it in these words? The same digest may stand there as something else. */
-static bool is_same(const struct look_child *c, const struct descriptor *d)
+/* Is it listed with this size and type? An index may list a digest again as something else. */
+static bool is_same(const struct view_child *c, const struct descriptor *d)
 {
 	return digest_eq(&c->digest, &d->digest) && c->size == d->size &&
 	       strcmp(c->media_type, d->media_type ? d->media_type : "") == 0;
 }
 
-static bool is_entered(const struct look_image *image, const struct descriptor *d)
+static bool is_entered(const struct view_image *image, const struct descriptor *d)
 {
 	for (size_t i = 0; i < image->count; i++)
 		if (image->children[i].entered && is_same(&image->children[i], d))
@@ -182,7 +180,8 @@ static bool is_entered(const struct look_image *image, const struct descriptor *
 	return false;
 }
 
-/* It is here as something else; or an index is, and was found, and only this path to it is too deep. */
+/* Mark a child as not held: its manifest is another one. But for an index that was read by another path and is only
+ * too deep by this one. */
 static int visit_untrue(void *ctx, const struct walk_node *n, struct err *e)
 {
 	const char *type = n->edge.to->media_type;
@@ -192,7 +191,7 @@ static int visit_untrue(void *ctx, const struct walk_node *n, struct err *e)
 	if (media_kind_of(type) == MEDIA_INDEX && is_entered(v->image, n->edge.to))
 		return 0;
 	for (size_t i = 0; i < v->image->count; i++) {
-		struct look_child *c = &v->image->children[i];
+		struct view_child *c = &v->image->children[i];
 
 		if (is_same(c, n->edge.to)) {
 			c->held = false;
@@ -214,9 +213,9 @@ static int enter_index(struct visit *v, const struct manifest *m, struct err *e)
 	return 0;
 }
 
-/* A path that was too deep may have said before that it is not held. */
+/* Mark a child as held, also after a path that was too deep. */
 static int enter_child(
-	struct visit *v, struct look_child *c, const struct manifest *m, struct err *e)
+	struct visit *v, struct view_child *c, const struct manifest *m, struct err *e)
 {
 	c->held = c->entered = true;
 	if (m->kind != MEDIA_INDEX)
@@ -229,7 +228,7 @@ static int visit_enter(
 	void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
 {
 	struct visit *v = ctx;
-	struct look_image *image = v->image;
+	struct view_image *image = v->image;
 
 	count(v, n);
 	image->known = true;
@@ -246,8 +245,8 @@ static int visit_enter(
 	return m->kind == MEDIA_INDEX ? enter_index(v, m, e) : 0;
 }
 
-int look_image(struct look *l, const struct inventory *held, const struct digest *d, uint64_t size,
-	const char *media_type, struct look_image *out, struct err *e)
+int view_image(struct view *view, const struct inventory *held, const struct digest *d,
+	uint64_t size, const char *media_type, struct view_image *out, struct err *e)
 {
 	static const struct walk_ops ops = { .read = visit_read,
 		.held = visit_held,
@@ -255,12 +254,12 @@ int look_image(struct look *l, const struct inventory *held, const struct digest
 		.untrue = visit_untrue,
 		.enter = visit_enter };
 	AUTO(visit_release)
-	struct visit v = { .look = l, .held = held, .image = out, .all = INVENTORY_INIT };
+	struct visit v = { .view = view, .held = held, .image = out, .all = INVENTORY_INIT };
 	const struct descriptor root = { .digest = *d, .size = size, .media_type = media_type };
 
-	*out = (struct look_image)LOOK_IMAGE_INIT;
+	*out = (struct view_image)VIEW_IMAGE_INIT;
 	if (walk(&ops, &v, &root, e) < 0) {
-		look_image_release(out);
+		view_image_release(out);
 		return -1;
 	}
 	out->bytes = out->known ? sum(&v.all) : 0;

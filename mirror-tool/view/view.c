@@ -1,0 +1,149 @@
+/* Sets and small blobs, of a store or from the cache of a medium. Must never write. */
+#include "mirror-tool/view/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mirror-tool/view/blob_cache.h"
+#include "storage/base/vec.h"
+#include "storage/base/banned.h"
+
+static void set_done(struct view_set *s)
+{
+	set_release(&s->set);
+	inventory_release(&s->held);
+	free(s->signatures);
+}
+
+void view_release(struct view *view)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < view->count; i++)
+		set_done(&view->sets[i]);
+	free(view->sets);
+	blob_cache_free(&view->blobs);
+	*view = (struct view)VIEW_INIT;
+	errno = saved;
+}
+
+static int add_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	struct view *view = ctx;
+
+	(void)e;
+	VEC_PUSH(view->sets, view->count)->info = *info;
+	return 0;
+}
+
+int view_store(struct view *view, struct store *s, struct err *e)
+{
+	view->store = s;
+	return list_sets(s, add_set, view, e) < 0 ? -1 : 0;
+}
+
+int view_blob(
+	struct view *view, const struct digest *d, size_t limit, struct buf *out, struct err *e)
+{
+	const struct cached_blob *blob;
+
+	if (view->store)
+		return blob_read(view->store, d, limit, out, e);
+	blob = blob_cache_find(view->blobs, d);
+	if (!blob || !blob->whole)
+		return 0;
+	if (blob->bytes.len > limit)
+		return err_set(e, ERR_INPUT, "%zu bytes, more than the limit of %zu",
+			blob->bytes.len, limit);
+	buf_add(out, blob->bytes.data, blob->bytes.len);
+	return 1;
+}
+
+static int need_blob(struct view *view, const struct digest *d, size_t limit, const char *what,
+	struct buf *out, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc = view_blob(view, d, limit, out, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_CORRUPT, "%s %s is not there", what, digest_text(d, text));
+	return rc < 0 ? err_ctx(e, "%s", what) : 0;
+}
+
+static int load_inventory(struct view *view, struct view_set *s, struct err *e)
+{
+	const struct set_entry *entry = set_role_entry(&s->set, SET_INVENTORY);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (need_blob(view, &entry->digest, MANIFEST_MAX, "inventory", &bytes, e) < 0 ||
+		manifest_parse(&m, "inventory", entry->media_type, buf_span(&bytes), e) < 0)
+		return -1;
+	if (m.kind != MEDIA_IMAGE || m.count != 1)
+		return err_set(e, ERR_CORRUPT, "the inventory's manifest has not one layer");
+	if (need_blob(view, &m.items[0].digest, INVENTORY_BYTES_MAX, "inventory", &text, e) < 0)
+		return -1;
+	return inventory_parse(&s->held, "inventory", buf_span(&text), e);
+}
+
+int view_load(struct view *view, struct view_set *s, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+
+	if (s->loaded)
+		return 0;
+	if (need_blob(view, &s->info.digest, SET_BYTES_MAX, "set", &bytes, e) < 0 ||
+		set_parse(&s->set, "set", buf_span(&bytes), e) < 0 ||
+		load_inventory(view, s, e) < 0)
+		return -1;
+	if (view->store && set_signatures(view->store, &s->info.digest, &s->signatures,
+				   &s->signature_count, e) < 0)
+		return -1;
+	memcpy(s->info.name, s->set.name, sizeof(s->info.name));
+	memcpy(s->info.version, s->set.version, sizeof(s->info.version));
+	s->info.bytes = s->set.bytes;
+	s->loaded = true;
+	return 0;
+}
+
+struct view_set *view_find(struct view *view, const char *which)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		const struct set_info *info = &view->sets[i].info;
+		char name[SET_NAME_MAX + SET_VERSION_MAX + 2], digest[DIGEST_TEXT_SIZE];
+
+		snprintf(name, sizeof(name), "%s:%s", info->name, info->version);
+		if (strcmp(which, info->name) == 0 || strcmp(which, name) == 0 ||
+			strcmp(which, digest_text(&info->digest, digest)) == 0)
+			return &view->sets[i];
+	}
+	return NULL;
+}
+
+bool view_is_fallback_tag(const char *tag)
+{
+	return strlen(tag) >= 71 && strncmp(tag, "sha256-", 7) == 0;
+}
+
+enum view_kind view_kind_of(const struct set_entry *entry)
+{
+	if (entry->role == SET_LOCK || entry->role == SET_LIST || entry->role == SET_INVENTORY)
+		return VIEW_OWN;
+	if (entry->role == SET_ATTACHED || view_is_fallback_tag(entry->tag))
+		return VIEW_ATTACHED;
+	return *entry->artifact_type ? VIEW_FILE : VIEW_IMAGE;
+}
+
+const char *view_reference(const struct set_entry *entry, char text[REF_TEXT_SIZE])
+{
+	char digest[DIGEST_TEXT_SIZE];
+
+	if (*entry->tag)
+		snprintf(text, REF_TEXT_SIZE, "%s:%s", entry->name, entry->tag);
+	else
+		snprintf(text, REF_TEXT_SIZE, "%s@%s", entry->name,
+			digest_text(&entry->digest, digest));
+	return text;
+}

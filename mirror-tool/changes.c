@@ -59,8 +59,8 @@ void changes_note(const struct tool *t, const struct set *s, const struct set_ch
 	tool_note(t, "set %s %s: tags: %s", s->name, s->version, line.len ? line.data : "none");
 	if (c->gap)
 		tool_note(t,
-			"  it does not follow the newest set of its name here: one between was "
-			"not imported");
+			"  it does not follow the newest set of its name here: a version between "
+			"them was not imported");
 	for (size_t i = 0; i < c->count && i < LINES_MAX; i++)
 		note_tag(t, &c->items[i]);
 	if (c->count > LINES_MAX)

@@ -57,8 +57,7 @@ static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bo
 
 	p->state.done++;
 	progress_end(&p->bar);
-	tool_note(p->t, "volume %u of %u: %s%s", n, volumes, name,
-		kept ? " (was there already)" : "");
+	tool_note(p->t, "volume %u of %u: %s%s", n, volumes, name, kept ? " (already there)" : "");
 }
 
 /* With --quiet as well: it cannot be undone. */
@@ -129,7 +128,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (!o->to)
 		return tool_usage(e, "--to is needed: a folder, or - for stdout");
 	if (args->count > 1)
-		return tool_usage(e, "one set at a time; \"%s\" is too much", args->items[1]);
+		return tool_usage(e, "one set at a time, not \"%s\" as well", args->items[1]);
 	if (o->key && read_key(o->key, &key, e) < 0)
 		return -1;
 	if (tool_store_read(t, &s, e) < 0 ||

@@ -16,7 +16,7 @@
 	OPTION(S, TEXTS, take, "take", "SET", NULL,                                                \
 		"take tags that this active set pins to something else; repeatable")               \
 	OPTION(S, FLAG, dry_run, "dry-run", NULL, NULL,                                            \
-		"only say what would be copied and change")                                        \
+		"only say what would be copied and what would change")                             \
 	OPTION(S, FLAG, strict, "strict", NULL, NULL,                                              \
 		"refuse a set that leaves out anything its list wants")
 struct import_options {
@@ -234,10 +234,9 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	int rc;
 
 	if (args->count == 0)
-		return tool_usage(e, "what shall be imported? A folder, volumes, or - for stdin");
+		return tool_usage(e, "a medium is needed: a folder, volumes, or - for stdin");
 	if (o->dry_run && strcmp(args->items[0], "-") == 0)
-		return tool_usage(
-			e, "--dry-run reads only the beginning: name a folder or volumes");
+		return tool_usage(e, "--dry-run cannot read stdin: name a folder or volumes");
 	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
 	trust.strict = o->strict;

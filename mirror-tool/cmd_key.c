@@ -14,7 +14,7 @@
 	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
 		"its first line encrypts the key")                                                 \
 	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
-		"the environment variable that does")                                              \
+		"the environment variable that encrypts it")                                       \
 	OPTION(S, FLAG, no_passphrase, "no-passphrase", NULL, NULL, "leave the key unencrypted")
 struct key_new_options {
 	KEY_NEW_OPTIONS(SETTING_FIELD, key_new_options)
@@ -44,8 +44,7 @@ static char *public_name(const char *path)
 static int must_be_new(const char *path, struct err *e)
 {
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return err_set(
-			e, ERR_INPUT, "%s is there already; a key is never overwritten", path);
+		return err_set(e, ERR_INPUT, "%s exists; a key is never overwritten", path);
 	return 0;
 }
 
@@ -127,7 +126,7 @@ static int key_new(struct tool *t, const void *given, const struct texts *args, 
 	if (args->count)
 		return tool_usage(e, "key new takes no arguments; the file is named by --out");
 	if (o->no_passphrase && (o->passphrase_file || o->passphrase_env))
-		return tool_usage(e, "--no-passphrase and a passphrase: one of them");
+		return tool_usage(e, "--no-passphrase and a passphrase exclude each other");
 	if (must_be_new(o->out, e) < 0 || must_be_new(pub, e) < 0)
 		return -1;
 	rc = choose_passphrase(o, &passphrase, e);

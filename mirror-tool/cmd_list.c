@@ -345,7 +345,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	int rc;
 
 	if (args->count && t->store_given)
-		return tool_usage(e, "--store or a medium: one of them");
+		return tool_usage(e, "--store and a medium exclude each other");
 	if (args->count) {
 		rc = view_medium(&l.view, args->items, args->count, e);
 	} else {

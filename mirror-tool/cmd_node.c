@@ -23,7 +23,7 @@
 		"where moatd is, as the nodes see it: https://HOST[:PORT]")                        \
 	OPTION(S, TEXT, ca, "ca", "FILE", NULL,                                                    \
 		"PEM of the CA that signed the server's certificate")                              \
-	OPTION(S, TEXT, user, "user", "NAME", NULL, "who the nodes log in as")                     \
+	OPTION(S, TEXT, user, "user", "NAME", NULL, "the user the nodes log in as")                \
 	OPTION(S, TEXT, password_file, "password-file", "FILE", NULL,                              \
 		"the password of --user, in the first line")                                       \
 	OPTION(S, TEXT, client_cert, "client-cert", "FILE", NULL,                                  \
@@ -83,7 +83,7 @@ static int check_login(const struct node_options *o, struct err *e)
 			e, "--write ROOT is needed with a login: secrets are not printed");
 	for (const char *c = o->user; c && *c; c++)
 		if (*c == ':' || (unsigned char)*c <= ' ' || *c == 0x7f)
-			return tool_usage(e, "--user: no name of a user");
+			return tool_usage(e, "--user: not a valid name of a user");
 	if (o->user && !*o->user)
 		return tool_usage(e, "--user: a name is needed");
 	return 0;
@@ -112,8 +112,8 @@ static int read_client(
 	if (rc <= 0)
 		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s: no such file", o->client_cert);
 	if (o->client_cert && s->plain_http)
-		return err_set(e, ERR_INPUT, "--client-cert with %s: only TLS has certificates",
-			s->server);
+		return err_set(
+			e, ERR_INPUT, "--client-cert needs a server with https, not %s", s->server);
 	if (o->client_cert && (!strstr(client->data, "-----BEGIN CERTIFICATE-----") ||
 				      !strstr(client->data, "PRIVATE KEY-----")))
 		return err_set(e, ERR_INPUT,
@@ -132,8 +132,7 @@ static int read_ca(const struct node_settings *s, const char *path, struct buf *
 	if (!strstr(ca->data, "-----BEGIN CERTIFICATE-----"))
 		return err_set(e, ERR_INPUT, "%s: no CERTIFICATE in it", path);
 	if (s->plain_http)
-		return err_set(
-			e, ERR_INPUT, "--ca with %s: there is no certificate to check", s->server);
+		return err_set(e, ERR_INPUT, "--ca needs a server with https, not %s", s->server);
 	return 0;
 }
 
@@ -352,11 +351,14 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 const struct command cmd_node_config = {
 	.name = "node config",
 	.args = "--runtime NAME --server URL [--ca FILE] [--write ROOT [LOGIN]]",
-	.summary = "what a container runtime needs to find us",
-	.about = "Sends every upstream host of the active sets to the server and cuts off the real "
-		 "one.\nPrints the files, or merges them into ROOT; what others wrote is kept. "
-		 "Needs the\nstore: run it on the server, with URL as nodes reach it, and copy "
-		 "ROOT to them.",
+	.summary = "configuration of a container runtime that pulls from here",
+	.about = "Redirects every upstream host of the active sets to the server and blocks the "
+		 "real\n"
+		 "one. Prints the files, or merges them into ROOT and keeps what others wrote "
+		 "there.\n"
+		 "Needs the store: run it on the server, with URL as nodes reach it, and copy ROOT "
+		 "to\n"
+		 "them.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct node_options),

@@ -1,5 +1,5 @@
 /*
- * moat pin: list -> lock. A new lock is written; an existing one is compared, and only changed with
+ * `moat pin`: list -> lock. A new lock is written; an existing one is compared, and only changed with
  * --update. Must never write a lock that lacks something the list wants.
  */
 #include <fcntl.h>
@@ -190,14 +190,14 @@ static int add_changed(struct pinning *p, struct err *e)
 		return 0;
 	if (list_parse(&before, "the list in it", span_of(p->old.list_text), e) < 0)
 		return err_ctx(e,
-			"what changed in %s since %s was written cannot be told, run `moat pin` "
+			"cannot tell what changed in %s since %s was written; run `moat pin` "
 			"without references",
 			list, lock);
 	list_diff(&p->only, &before, &p->list);
 	if (p->only.count > p->asked)
 		tool_note(p->tool,
 			"%s has changed since %s was written; what it adds, changes or "
-			"drops is looked at too",
+			"drops is resolved too",
 			list, lock);
 	return 0;
 }

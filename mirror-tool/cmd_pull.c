@@ -1,5 +1,5 @@
 /*
- * moat pull: lock -> store. Everything that is missing is fetched, what failed is listed; the same
+ * `moat pull`: lock -> store. Everything that is missing is fetched, what failed is listed; the same
  * command again goes on from there.
  */
 #include "mirror-tool/pull/pull.h"

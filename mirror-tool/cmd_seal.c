@@ -11,13 +11,13 @@
 #define MISSING_LINES_MAX 50
 
 #define SEAL_OPTIONS(OPTION, S)                                                                    \
-	OPTION(S, TEXT, lock, "lock", "FILE", "moat.lock", "what to seal")                         \
+	OPTION(S, TEXT, lock, "lock", "FILE", "moat.lock", "the lock to seal")                     \
 	OPTION(S, TEXT, key, "key", "FILE", NULL,                                                  \
 		"the private key that signs (see `moat key new`)")                                 \
 	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
 		"its first line decrypts the key")                                                 \
 	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
-		"the environment variable that does")                                              \
+		"the environment variable that decrypts it")                                       \
 	OPTION(S, TEXT, version, "version", "V", NULL,                                             \
 		"default: the list's, else the time of the lock")                                  \
 	OPTION(S, TEXT, expires, "expires", "WHEN", NULL,                                          \
@@ -127,7 +127,8 @@ static int seal(struct seal *sealed, struct store *s, const struct seal_options 
 		rc = seal_commit(sealed, s, k, signed_now, e);
 	}
 	if (rc == 1)
-		return err_set(e, ERR_BUSY, "others seal sets of that name all the time");
+		return err_set(
+			e, ERR_BUSY, "other processes keep sealing sets of that name; try again");
 	return rc;
 }
 

@@ -32,7 +32,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (args->count != 1)
 		return tool_usage(e, "show takes one set or reference");
 	if (o->from.count && t->store_given)
-		return tool_usage(e, "--store or --from: one of them");
+		return tool_usage(e, "--store and --from exclude each other");
 	if (open_view(t, o, &view, &s, e) < 0)
 		return -1;
 	report_object(&report, NULL);
@@ -48,10 +48,8 @@ const struct command cmd_show = {
 	.summary = "everything about one set or one reference",
 	.about = "SET is NAME, NAME:VERSION or a digest. Of a reference: what moatd serves under "
 		 "it\n"
-		 "and whose it is, its platforms, held or not, layers, and what is attached to it. "
-		 "Nothing is proven by looking: `moat verify` "
-		 "does\n"
-		 "that.",
+		 "and which set owns it, its platforms, held or not, layers, and what is attached\n"
+		 "to it. Nothing is verified: `moat verify` does that.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct show_options),

@@ -24,7 +24,7 @@
 		"the file of users, as moatd's users: names it")                                   \
 	OPTION(S, TEXT, password_file, "password-file", "FILE", NULL,                              \
 		"the password is its first line (default: the terminal is asked)")                 \
-	OPTION(S, FLAG, replace, "replace", NULL, NULL, "give a user who is there another password")
+	OPTION(S, FLAG, replace, "replace", NULL, NULL, "change the password of a user who exists")
 struct user_add_options {
 	USER_ADD_OPTIONS(SETTING_FIELD, user_add_options)
 };
@@ -82,7 +82,7 @@ static int add_line(struct users_file *f, struct span line, const char *name, st
 	f->count += rc > 0;
 	if (rc > 0 && strcmp(user.name, name) == 0) {
 		if (f->has)
-			return err_set(e, ERR_INPUT, "%s is there twice", name);
+			return err_set(e, ERR_INPUT, "user %s is there twice", name);
 		f->has = true;
 		return 0;
 	}
@@ -141,7 +141,8 @@ static int hash(const char *password, char out[USER_HASH_LEN + 1], struct err *e
 	int rc = 0;
 
 	if (strlen(password) > BCRYPT_PASSWORD_MAX)
-		return err_set(e, ERR_INPUT, "a password of more than %d bytes: bcrypt has no more",
+		return err_set(e, ERR_INPUT,
+			"the password is longer than the %d bytes that bcrypt uses",
 			BCRYPT_PASSWORD_MAX);
 	if (!crypt_gensalt_rn("$2y$", BCRYPT_COST, NULL, 0, salt, (int)sizeof(salt)))
 		return err_sys(e, "bcrypt");
@@ -211,9 +212,8 @@ static int user_add(struct tool *t, const void *given, const struct texts *args,
 		read_users(&f, args->items[0], e) < 0)
 		return -1;
 	if (f.has && !o->replace)
-		return err_set(e, ERR_INPUT,
-			"%s: %s is there already; --replace gives another password", o->users,
-			args->items[0]);
+		return err_set(e, ERR_INPUT, "%s: user %s exists; --replace changes the password",
+			o->users, args->items[0]);
 	if (!f.has && f.count >= USERS_MAX)
 		return err_set(e, ERR_INPUT, "%s: more than %d users", o->users, USERS_MAX);
 	if (write_users(&f, line, e) < 0)
@@ -235,7 +235,7 @@ static int user_remove(struct tool *t, const void *given, const struct texts *ar
 	if (read_users(&f, args->items[0], e) < 0)
 		return -1;
 	if (!f.has)
-		return err_set(e, ERR_ABSENT, "%s: there is no %s", o->users, args->items[0]);
+		return err_set(e, ERR_ABSENT, "%s: there is no user %s", o->users, args->items[0]);
 	if (write_users(&f, "", e) < 0)
 		return -1;
 	return report(t, &f, args->items[0], "removed", e);
@@ -244,7 +244,7 @@ static int user_remove(struct tool *t, const void *given, const struct texts *ar
 const struct command cmd_user_add = {
 	.name = "user add",
 	.args = "NAME --users FILE [--password-file FILE] [--replace]",
-	.summary = "give a user of moatd a password",
+	.summary = "add a user of moatd, or change a password",
 	.about = "A line NAME:HASH with a bcrypt hash, as `htpasswd -B` writes it. The file is\n"
 		 "made when it is not there, mode 0640.",
 	.options = add_options,
@@ -256,8 +256,9 @@ const struct command cmd_user_add = {
 const struct command cmd_user_remove = {
 	.name = "user remove",
 	.args = "NAME --users FILE",
-	.summary = "take a user of moatd away",
-	.about = "His tokens end with their time; moatd reads the file on SIGHUP.",
+	.summary = "remove a user of moatd",
+	.about = "Tokens that were issued stay valid until they expire; moatd reads the file on "
+		 "SIGHUP.",
 	.options = remove_options,
 	.option_count = ARRAY_SIZE(remove_options),
 	.options_size = sizeof(struct user_remove_options),

@@ -231,9 +231,8 @@ static int judge_store(const struct tool *t, const struct check_report *r, struc
 			t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s",
 			(unsigned long long)r->denied);
 	return err_set(e, verdict(r),
-		"%s: %llu problem%s; blobs that are missing or bad come back by moat import "
-		"--check of "
-		"a medium that holds them, by moat pull --check, or by a push",
+		"%s: %llu problem%s; what restores blobs that are missing or bad: `moat import "
+		"--check` of a medium that holds them, `moat pull --check`, or a push",
 		t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s");
 }
 
@@ -263,8 +262,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (args->count == 0 && t->store_given)
 		return verify_store(t, e);
 	if (args->count == 0)
-		return tool_usage(e, "what shall be verified? A folder, volumes, - for stdin, or "
-				     "a store (--store DIR)");
+		return tool_usage(e, "a medium is needed (a folder, volumes, or - for stdin), or "
+				     "--store DIR");
 	if (tool_trust_load(&trust, &o->keys, e) < 0)
 		return -1;
 	return verify_medium(t, &trust, args, e);

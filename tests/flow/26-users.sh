@@ -61,7 +61,7 @@ same "$(wc -l <"$T/audit.log")" 1 'a wrong password is one'
 must moat user remove alice --users "$USERS"
 out_has 'alice removed'
 must_fail 1 moat user remove alice --users "$USERS"
-err_has 'there is no alice'
+err_has 'there is no user alice'
 kill -HUP "$RULES_PID"
 wait_until 10 grep -q '^event=reload keys=users,access,audit-log$' "$T/rules.log"
 same "$(ping 'alice:second secret')" 401

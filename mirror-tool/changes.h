@@ -1,6 +1,6 @@
 /*
- * What a set changes in a store, in words and as JSON: which tags move, vanish or change their owner;
- * and where two active sets pin one tag to different images.
+ * What a set changes in a store, for people and as members of a result: which tags move, vanish or change their
+ * owner; and where two active sets pin one tag to different images. Reads only. One thread at a time.
  */
 #ifndef MOAT_CHANGES_H
 #define MOAT_CHANGES_H
@@ -9,18 +9,22 @@
 #include "mirror-tool/tool.h"
 #include "storage/store_write.h"
 
-/* Notes for people: one line of counts, then the first changes. */
+/* Print notes on stderr: a line of counts, then the first changes. s: the set; c: compared with the store. */
 void changes_note(const struct tool *t, const struct set *s, const struct set_changes *c);
 
-/* Members "changes" (counts), "gap" and "tags" (each change). */
+/* Add the members "changes" (counts), "gap" and "tags" (each change). */
 void changes_report(struct report *r, const struct set_changes *c);
 
-/* Say how many pins are not served because another active set pins the tag too, and the first of
- * them. Nothing when there are none. */
+/* Warn on stderr how many pins are not served because another active set pins the tag too, and name the first.
+ * Nothing when there are none. ERR_IO. */
 MUST int conflicts_note(struct store *s, struct err *e);
 
-/* A member "conflicts": an array, empty when there are none. s: NULL for a medium, which has none. set:
- * NULL, or only those that have to do with the set of this name. */
+/*
+ * Add the member "conflicts", an array.
+ *
+ * s:   NULL for a medium, which has none.
+ * set: only conflicts that this set takes part in; NULL: all.
+ */
 MUST int conflicts_report(struct report *r, struct store *s, const char *set, struct err *e);
 
 #endif

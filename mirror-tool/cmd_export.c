@@ -1,4 +1,4 @@
-/* `moat export`: a set of the store onto a medium, or into a stream. */
+/* `moat export`: a set of the store -> a medium, or a stream. Must never change the store. */
 #include <fcntl.h>
 #include <unistd.h>
 

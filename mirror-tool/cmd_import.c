@@ -1,4 +1,4 @@
-/* `moat import`: a medium into the store, verified while it is copied. */
+/* `moat import`: medium -> store, verified while it is copied. Must never activate a set without a record of it. */
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_log.h"
 #include "mirror-tool/media/import.h"
@@ -71,7 +71,7 @@ static void report_signer(struct report *r, const struct signer *s)
 	report_end(r);
 }
 
-/* Which key may sign the next version that could not sign this one, and which may not though it signed this one. */
+/* Tell of a key that may sign the next versions from now on, or that may not though it signed this one. */
 static void note_signer(const struct progress_of *p, const struct signer *s)
 {
 	struct span name = signer_name(s->key);
@@ -172,8 +172,8 @@ static int report(struct progress_of *p, const struct head *h, bool dry_run, str
 	return report_print(&r, e);
 }
 
-/* What would be said before the first byte; a store that is not there would be all new. */
-static int look(struct tool *t, const struct import_terms *terms,
+/* Say what an import would say before the first byte. The store is there. */
+static int preview(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
@@ -183,7 +183,7 @@ static int look(struct tool *t, const struct import_terms *terms,
 	return import_look(s, terms, events, m, e);
 }
 
-/* What became of it; a refusal stays one when that cannot be recorded. */
+/* Record what became of it. A refusal stays one when that cannot be recorded. */
 static int record(struct import_log *l, const struct medium *m, int rc, struct err *e)
 {
 	struct err lost = ERR_INIT;
@@ -243,7 +243,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	trust.new_signers = o->new_signers.items;
 	trust.new_signer_count = o->new_signers.count;
 	progress_begin(&p.bar, t, "import", "volumes");
-	rc = (o->dry_run ? look : import)(t, &terms, &events, &m, e);
+	rc = (o->dry_run ? preview : import)(t, &terms, &events, &m, e);
 	progress_end(&p.bar);
 	return rc < 0 ? -1 : report(&p, &m.head, o->dry_run, e);
 }

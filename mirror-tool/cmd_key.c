@@ -1,4 +1,4 @@
-/* `moat key new` and `moat key show`: the pair that seals sets, and its fingerprint. */
+/* `moat key new`: a pair of keys that seals sets. `moat key show`: key files -> fingerprints. Must never overwrite a key. */
 #include <fcntl.h>
 #include <unistd.h>
 

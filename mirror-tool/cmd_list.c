@@ -1,4 +1,4 @@
-/* `moat list`: sets, images and files of a store or of a medium that nobody imported. */
+/* `moat list`: a store, or a medium that is not imported -> its sets, images and files. Must never write. */
 #include <inttypes.h>
 
 #include "mirror-tool/changes.h"
@@ -18,7 +18,7 @@ struct list_options {
 };
 static const struct setting options[] = { LIST_OPTIONS(SETTING_ROW, list_options) };
 
-/* What is listed, and of the entry at hand what moatd answers. */
+/* One run, and what moatd answers for the entry that is being listed. */
 struct listing {
 	struct report report;
 	struct view view;
@@ -111,7 +111,7 @@ static void list_platforms(
 	report_words(r, key, words.data, ' ');
 }
 
-/* By the rule that serves: a medium serves nothing, and what has no tag is asked for by digest. */
+/* Find out what moatd answers for the entry: nothing of a medium; without a tag it is asked for by digest. */
 static int find_owner(
 	struct listing *l, const struct view_set *s, const struct set_entry *entry, struct err *e)
 {
@@ -198,8 +198,8 @@ static int list_entries(struct listing *l, struct view_set *s, enum view_kind ki
 	return 0;
 }
 
-/* Of a store the active sets count; a medium has no active ones, so all of it does. One that lost
- * something does not keep the others from being listed. */
+/* List the active sets of a store, or all of a medium, where none is active. Skip a set that lost blobs, with a
+ * warning. */
 static int list_active(struct listing *l, enum view_kind kind, struct err *e)
 {
 	for (size_t i = 0; i < l->view.count; i++) {
@@ -235,7 +235,7 @@ static const struct report_column unsealed_columns[] = {
 	{ "bytes", "SIZE" },
 };
 
-/* Pins, sets themselves, and signatures under tags are not listed. */
+/* Is it a pin, a set itself, or a signature under a tag? */
 static bool is_sealed(const struct view_tag *tag)
 {
 	static const char sets[] = SET_HOST "/set/";
@@ -297,7 +297,7 @@ static const struct {
 	{ "unsealed", unsealed_columns, ARRAY_SIZE(unsealed_columns), list_unsealed_of },
 };
 
-/* One list that was asked for is the result; its table has a heading even when it is empty. */
+/* alone: it is the whole result, and its table has a heading even when it is empty. */
 static int list_one(struct listing *l, size_t which, bool alone, struct err *e)
 {
 	report_table(&l->report, alone ? NULL : lists[which].name, lists[which].columns,
@@ -308,7 +308,7 @@ static int list_one(struct listing *l, size_t which, bool alone, struct err *e)
 	return 0;
 }
 
-/* Several lists, and what two active sets of a store pin differently. */
+/* Several lists, and the conflicts between active sets of a store. */
 static int list_several(struct listing *l, const bool asked[], bool all, struct err *e)
 {
 	report_object(&l->report, NULL);
@@ -333,7 +333,7 @@ static int print_lists(
 	rc = count == 1 ? list_one(l, first, true, e) : list_several(l, asked, !count, e);
 	if (rc < 0 || report_print(&l->report, e) < 0)
 		return -1;
-	/* The object of several has them. */
+	/* In JSON the object of several lists has them. */
 	return l->view.store && (!t->json || count == 1) ? conflicts_note(l->view.store, e) : 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * `moat node config`: print what a runtime has to be told, or merge it into a root directory. All
- * files are judged before the first one is written.
+ * `moat node config`: the hosts of the active sets -> configuration of a container runtime, printed or merged into a
+ * root directory. Must never write a file before all of them were judged.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,35 +37,20 @@ static const struct setting options[] = { NODE_CONFIG_OPTIONS(SETTING_ROW, node_
 
 /* --- what is wanted ---------------------------------------------------------------------------- */
 
-struct hosts {
-	char **names;
-	size_t count;
-};
-
-static void hosts_free(struct hosts *h)
-{
-	for (size_t i = 0; i < h->count; i++)
-		free(h->names[i]);
-	free(h->names);
-}
-
 static int add_host(void *ctx, const char *name, struct err *e)
 {
-	struct hosts *h = ctx;
-
 	(void)e;
-	h->names = mem_grow(h->names, h->count + 1, sizeof(*h->names));
-	h->names[h->count++] = mem_strdup(name);
+	texts_add(ctx, name);
 	return 0;
 }
 
-static int read_hosts(const struct tool *t, struct hosts *h, struct err *e)
+static int read_hosts(const struct tool *t, struct texts *hosts, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
 
-	if (tool_store_read(t, &s, e) < 0 || list_hosts(s, add_host, h, e) < 0)
+	if (tool_store_read(t, &s, e) < 0 || list_hosts(s, add_host, hosts, e) < 0)
 		return -1;
-	if (h->count == 0)
+	if (hosts->count == 0)
 		tool_warn("%s: no active set names an upstream host", t->store);
 	return 0;
 }
@@ -175,7 +160,7 @@ static int report_files(const struct tool *t, struct node_files *files, struct e
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
-/* A file on its way to the disk. */
+/* A file to write. */
 struct change {
 	char *path;
 	struct buf text, have;
@@ -198,7 +183,7 @@ static void changes_free(struct changes *c)
 	free(c->items);
 }
 
-/* Who may read a file that is there goes on to, unless there is a secret in it now. */
+/* Keep the mode of a file that exists, but close it to others when there is a secret in it now. */
 static mode_t mode_of(const struct node_file *f, const char *path)
 {
 	struct stat st;
@@ -233,7 +218,7 @@ static int judge(struct node_file *f, const char *root, struct change *c, struct
 	return rc < 0 ? err_ctx(e, "%s", root) : 0;
 }
 
-/* The first one that was there before us; it is never overwritten. */
+/* Back up the file that was there before moat; never overwrite that backup. */
 static int keep_backup(const struct change *c, struct err *e)
 {
 	AUTO(mem_free) char *path = mem_printf("%s%s", c->path, BACKUP);
@@ -283,7 +268,7 @@ static int report_changes(const struct tool *t, const struct changes *all, struc
 	return report_print(&r, e);
 }
 
-/* A host that is new is told what all others are told: the server is the same. */
+/* Read the file that serves as a model for hosts that are new. */
 static int read_like(struct node_files *files, const char *root, struct buf *like, struct err *e)
 {
 	AUTO(mem_free) char *path = mem_printf("%s" NODE_CONTAINERD_DEFAULT, root);
@@ -322,7 +307,7 @@ static int write_files(
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct node_options *o = given;
-	AUTO(hosts_free) struct hosts hosts = { NULL, 0 };
+	AUTO(texts_release) struct texts hosts = { .items = NULL };
 	AUTO(node_files_release) struct node_files files = NODE_FILES_INIT;
 	AUTO(buf_release) struct buf ca = BUF_INIT;
 	AUTO(secret_release) struct buf password = BUF_INIT;
@@ -341,7 +326,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if ((o->ca && read_ca(&s, o->ca, &ca, e) < 0) || read_password(o, &s, &password, e) < 0 ||
 		read_client(o, &s, &client, e) < 0 || read_hosts(t, &hosts, e) < 0)
 		return -1;
-	s.hosts = (const char *const *)hosts.names;
+	s.hosts = hosts.items;
 	s.host_count = hosts.count;
 	s.ca = buf_span(&ca);
 	node_files_make(&files, &s);

@@ -26,7 +26,7 @@ struct pin_options {
 };
 static const struct setting options[] = { PIN_OPTIONS(SETTING_ROW, pin_options) };
 
-/* Everything that one run is about. */
+/* One run. */
 struct pinning {
 	struct tool *tool;
 	const struct pin_options *options;
@@ -140,7 +140,7 @@ static size_t attempted(const struct pinning *p)
 	return p->now.count + p->now.skipped.count + p->failures.count;
 }
 
-/* A list whose every image is skipped says more of the network than of the images. */
+/* Fail when every image would be skipped: that is the network, not the images. */
 static int check_any(const struct pinning *p, struct err *e)
 {
 	const struct skips *s = &p->now.skipped;
@@ -151,7 +151,7 @@ static int check_any(const struct pinning *p, struct err *e)
 		s->count, s->items[0].ref, s->items[0].why);
 }
 
-/* Failures that no drift explains always fail; the others fail only what they would be written to. */
+/* Failures that no drift explains fail always; the others only when the lock would be written. */
 static int judge(struct pinning *p, struct err *e)
 {
 	bool may_write = !p->had_lock || (p->options->update && p->drifts.count);
@@ -180,7 +180,7 @@ static void note_skipped(const struct pinning *p)
 
 /* --- only some references ----------------------------------------------------------------------- */
 
-/* What changed in the list since is looked at as well: a lock is of all of its list. */
+/* Choose what changed in the list since, too: a lock is of its whole list. */
 static int add_changed(struct pinning *p, struct err *e)
 {
 	AUTO(list_release) struct list before = LIST_ZERO;
@@ -202,7 +202,7 @@ static int add_changed(struct pinning *p, struct err *e)
 	return 0;
 }
 
-/* Everything else stays as it is locked, which is what the list wants. */
+/* Resolve only what was asked for; the rest stays as it is locked. */
 static int limit(struct pinning *p, struct err *e)
 {
 	p->asked = p->only.count;
@@ -252,8 +252,8 @@ static bool is_known(const struct pinning *p, const struct ref *wanted)
 	return p->failures.count > 0;
 }
 
-/* What was not asked for, from a second reading of the lock. */
-static int keep_others(struct pinning *p, struct err *e)
+/* Copy what was not asked for from a second reading of the lock. */
+static int copy_others(struct pinning *p, struct err *e)
 {
 	AUTO(lock_release) struct lock locked = LOCK_INIT;
 	char text[REF_TEXT_SIZE];
@@ -286,7 +286,7 @@ static int pin(struct pinning *p, struct err *e)
 	if (rc < 0)
 		return -1;
 	p->had_lock = rc > 0;
-	if (limit(p, e) < 0 || resolve(p, e) < 0 || keep_others(p, e) < 0)
+	if (limit(p, e) < 0 || resolve(p, e) < 0 || copy_others(p, e) < 0)
 		return -1;
 	lock_sort(&p->now);
 	note_skipped(p);

@@ -28,7 +28,7 @@ struct pull_options {
 };
 static const struct setting options[] = { PULL_OPTIONS(SETTING_ROW, pull_options) };
 
-/* Everything that one run is about. */
+/* One run. */
 struct pulling {
 	struct tool *tool;
 	const struct pull_options *options;

@@ -1,4 +1,4 @@
-/* `moat seal`: what a lock pins and the store holds becomes a signed set. */
+/* `moat seal`: lock and store -> a signed set. Must never sign a set that is not complete. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -44,7 +44,7 @@ static bool is_active(const struct seal *s)
 	return s->changes.active || s->changes.activates;
 }
 
-/* In the store that imports it, it will be refused so. */
+/* Warn that the store that imports it will refuse it likewise. */
 static void warn_held_back(const struct tool *t, const struct seal *s)
 {
 	tool_warn("%s %s is sealed and not active in this store: it would take %llu tag%s that "
@@ -113,7 +113,7 @@ static int build(struct seal *sealed, struct store *s, const struct seal_options
 	return rc;
 }
 
-/* Again when another set of that name was accepted meanwhile: it is the predecessor then. */
+/* Build and commit; again when another set of that name was accepted meanwhile, which is the predecessor then. */
 static int seal(struct seal *sealed, struct store *s, const struct seal_options *o,
 	const struct sign_key *k, bool *signed_now, struct err *e)
 {
@@ -132,7 +132,7 @@ static int seal(struct seal *sealed, struct store *s, const struct seal_options 
 	return rc;
 }
 
-/* Writing makes a store; none that has to hold something already. */
+/* Refuse a store that does not exist: opening it for writing would make an empty one. */
 static int check_there(const struct tool *t, struct err *e)
 {
 	if (access(t->store, F_OK) == 0 || errno != ENOENT)

@@ -1,4 +1,4 @@
-/* `moat show`: everything about one set or one reference, of a store or of a medium. */
+/* `moat show`: a store or a medium -> all about one set or one reference. Must never write. */
 #include "mirror-tool/show/show.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"

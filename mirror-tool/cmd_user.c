@@ -112,7 +112,7 @@ static int read_users(struct users_file *f, const char *name, struct err *e)
 	return 0;
 }
 
-/* In place of the old line. Mode and owner stay; moatd reads the file as its group. */
+/* Write the file with `line` in place of the old one. Mode and owner stay: moatd reads it as its group. */
 static int write_users(struct users_file *f, const char *line, struct err *e)
 {
 	mode_t mode = f->there ? f->st.st_mode & 0777 : 0640;

@@ -1,4 +1,4 @@
-/* `moat verify`: a medium, or a store, byte by byte; nothing is written. */
+/* `moat verify`: a medium, or a store -> does every byte hold? Must never write. */
 #include <time.h>
 
 #include "mirror-tool/changes.h"
@@ -69,8 +69,8 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t n, str
 	return 0;
 }
 
-/* The others are looked at all the same: a damaged volume is re-made alone (M4). Where a cut blob ends
- * must not be blamed for what a volume before it holds, so its other parts are passed over. */
+/* Go on with the other volumes: a damaged one is made again alone (M4). Skip the other parts of a blob that it cut, or
+ * a sound volume would be blamed for it. */
 static int failed(void *ctx, const char *name, const struct err *why, struct err *e)
 {
 	struct checking *c = ctx;
@@ -154,7 +154,7 @@ static void moved(void *ctx, const struct check_progress *at)
 				       at->bytes_total, false });
 }
 
-static int count_aside(void *ctx, const char *where, const char *reason, struct err *e)
+static int count_quarantined(void *ctx, const char *where, const char *reason, struct err *e)
 {
 	size_t *count = ctx;
 
@@ -172,20 +172,21 @@ static int count_mark(void *ctx, const struct digest *d, struct err *e)
 	return 0;
 }
 
-/* What was taken out of use, or is to be. */
-static int tell_aside(const struct tool *t, struct store *s, size_t *aside, struct err *e)
+/* Tell how many files are in quarantine, and how many are marked for it. */
+static int tell_quarantined(
+	const struct tool *t, struct store *s, size_t *quarantined, struct err *e)
 {
 	size_t marks = 0;
 
-	if (list_quarantine(s, count_aside, aside, e) < 0 ||
+	if (list_quarantine(s, count_quarantined, quarantined, e) < 0 ||
 		list_marks(s, count_mark, &marks, e) < 0)
 		return -1;
-	if (*aside)
+	if (*quarantined)
 		tool_note(t,
 			"%zu file%s in %s/quarantine proved bad earlier; the reasons are beside "
 			"them, and "
 			"they may be removed",
-			*aside, *aside == 1 ? "" : "s", t->store);
+			*quarantined, *quarantined == 1 ? "" : "s", t->store);
 	if (marks)
 		tool_note(t,
 			"%zu blob%s marked as bad by a moatd that only reads; the next import or "
@@ -195,7 +196,7 @@ static int tell_aside(const struct tool *t, struct store *s, size_t *aside, stru
 	return 0;
 }
 
-/* Damage before a lack of rights, before what is known to be missing. */
+/* Damage comes before a lack of rights, that before what is known to be missing. */
 static enum err_code verdict(const struct check_report *r)
 {
 	if (r->problems > r->denied + r->absent)
@@ -204,7 +205,7 @@ static enum err_code verdict(const struct check_report *r)
 }
 
 static int report_store(
-	const struct tool *t, const struct check_report *found, size_t aside, struct err *e)
+	const struct tool *t, const struct check_report *found, size_t quarantined, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(t);
 	char size[SIZE_TEXT_SIZE];
@@ -213,7 +214,7 @@ static int report_store(
 	report_number(&r, "blobs", found->blobs);
 	report_number(&r, "bytes", found->bytes);
 	report_number(&r, "problems", found->problems);
-	report_number(&r, "quarantined", aside);
+	report_number(&r, "quarantined", quarantined);
 	if (found->problems == 0)
 		report_line(&r, "%s: %llu blobs, %s, every byte verified", t->store,
 			(unsigned long long)found->blobs, size_text(found->bytes, size));
@@ -242,16 +243,16 @@ static int verify_store(struct tool *t, struct err *e)
 	AUTO(proving_release) struct proving p = { .out = t->json ? stderr : t->out };
 	const struct check_events events = { problem, moved, &p };
 	struct check_report r = { .problems = 0 };
-	size_t aside = 0;
+	size_t quarantined = 0;
 
 	progress_begin(&p.bar, t, "verify", "blobs");
 	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
 		store_check_telling(s, true, &events, &r, e) < 0)
 		return -1;
 	progress_end(&p.bar);
-	if (tell_aside(t, s, &aside, e) < 0 || conflicts_note(s, e) < 0)
+	if (tell_quarantined(t, s, &quarantined, e) < 0 || conflicts_note(s, e) < 0)
 		return -1;
-	return report_store(t, &r, aside, e) < 0 ? -1 : judge_store(t, &r, e);
+	return report_store(t, &r, quarantined, e) < 0 ? -1 : judge_store(t, &r, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)

@@ -1,5 +1,5 @@
-/* The record of imports. Must never let text from outside end a line or a value, or a line that a full
- * disk has cut swallow the next one. */
+/* The record of imports. Must never let text from outside end a line or a value, nor append to a line that a full
+ * disk cut short. */
 #include "mirror-tool/import_log.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ struct import_log {
 	bool broken; /* the first line is not there, so there is no second one */
 };
 
-/* --- who -------------------------------------------------------------------------------------- */
+/* --- users ------------------------------------------------------------------------------------ */
 
 static char *user_name(uid_t uid)
 {
@@ -36,7 +36,7 @@ static char *user_name(uid_t uid)
 	return user ? mem_strdup(user->pw_name) : mem_printf("%u", (unsigned)uid);
 }
 
-/* Who logged in: the kernel keeps that over su, sudo and runuser. "" when nobody did. */
+/* The user that logged in, which the kernel remembers through su, sudo and runuser; "" when none did. */
 static char *login_name(void)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -58,7 +58,7 @@ static char *join_paths(const char *const *paths, size_t count)
 	return buf_detach(&text);
 }
 
-/* The same in both lines of an import, and in no other. */
+/* Make an id that both lines of an import share, and no other line has. */
 static char *make_id(void)
 {
 	struct timespec now;
@@ -70,7 +70,7 @@ static char *make_id(void)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* A pipe that nobody reads is an error at once, and not waited for. */
+/* A pipe without a reader is an error at once; O_NONBLOCK keeps open(2) from waiting for one. */
 int import_log_open(struct import_log **out, const char *store, const char *const *paths,
 	size_t path_count, struct err *e)
 {
@@ -116,7 +116,7 @@ static bool is_torn(const struct import_log *l)
 	return fd >= 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
-/* What is no file, a pipe to a collector say, cannot be synced. */
+/* Sync the file and its folder. A pipe to a collector cannot be synced. */
 static int make_durable(const struct import_log *l, struct err *e)
 {
 	AUTO(mem_free) char *folder = mem_strndup(l->path, strlen(l->path) - strlen(IMPORT_LOG));
@@ -194,7 +194,7 @@ int import_log_begun(struct import_log *l, const struct medium *m, struct err *e
 	return l->broken ? -1 : 0;
 }
 
-/* As moatd has it: what was refused is "denied", what could not be done "failed". */
+/* The result in the words of moatd: what was refused is "denied", what could not be done "failed". */
 static const char *result_of(const struct medium *m, const struct err *why)
 {
 	struct err none;

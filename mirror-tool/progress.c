@@ -34,7 +34,7 @@ static size_t terminal_width(void)
 	return w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
 }
 
-/* Past the stream, whose filter lets no escape sequence through. */
+/* Write around the stream: its filter lets no escape sequence pass. */
 static void erase_bar(struct progress *p)
 {
 	fflush(stderr);

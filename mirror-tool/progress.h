@@ -19,8 +19,8 @@ enum progress_mode { PROGRESS_OFF, PROGRESS_LINES, PROGRESS_BAR };
 struct progress_state {
 	uint64_t done, total; /* things; total 0: unknown */
 	uint64_t bytes, bytes_total; /* moved so far; total 0: unknown */
-	/* More may join bytes_total: "of at least". No percent and no time is told as long as that is so, because
-	 * neither could be kept: once told, a percent never falls but for bytes that have to come again. */
+	/* bytes_total may still grow: "of at least". Until it does not, neither percent nor time is told: a percent
+	 * falls only when bytes have to come again. */
 	bool growing;
 };
 
@@ -28,18 +28,20 @@ struct progress {
 	enum progress_mode mode;
 	const char *verb, *things; /* borrowed: "pull", "images" */
 	int64_t start_ms, drawn_ms; /* monotonic */
-	uint64_t start_bytes; /* what the first call said: not ours */
+	uint64_t
+		start_bytes; /* of the first call: moved before this run, and no part of the rate */
 	bool drawn; /* a bar is on the screen */
 	bool started;
 };
 
+/* verb, things: constants. Reads the clock and asks whether stderr is a terminal. One thread at a time. */
 void progress_begin(struct progress *p, const struct tool *t, const char *verb, const char *things);
 /* Cheap enough to be called for every chunk: draws at most ten times a second (bar) or once in five
  * seconds (lines). */
 void progress_show(struct progress *p, const struct progress_state *s);
-void progress_line(struct progress *p, const char *text);
+void progress_line(struct progress *p, const char *text); /* a line that stays; not with --quiet */
 void progress_warn(struct progress *p, const char *text); /* a warning: also with --quiet */
-void progress_end(struct progress *p); /* takes the bar away */
+void progress_end(struct progress *p); /* remove the bar; again: nothing */
 
 /* --- progress_text.c --------------------------------------------------------------------------- */
 

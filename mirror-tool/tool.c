@@ -118,7 +118,7 @@ int tool_exit_status(enum err_code code)
 
 /* --- the store ------------------------------------------------------------------------------- */
 
-/* Root may write anywhere, but the next one to open the store may be its owner, who may not. */
+/* Refuse root in the store of another user: that user could not write what root left there. */
 static int check_owner(const struct tool *t, struct err *e)
 {
 	struct passwd *owner;
@@ -129,11 +129,13 @@ static int check_owner(const struct tool *t, struct err *e)
 	owner = getpwuid(st.st_uid);
 	if (!owner)
 		return err_set(e, ERR_INPUT,
-			"%s belongs to user %u, who could not use what root writes there: setpriv "
+			"%s belongs to user %u, who cannot write what root leaves there; run it as "
+			"that user: setpriv "
 			"--reuid %u --clear-groups moat %s ...",
 			t->store, st.st_uid, st.st_uid, t->verb);
 	return err_set(e, ERR_INPUT,
-		"%s belongs to %s, who could not use what root writes there: runuser -u %s -- moat "
+		"%s belongs to %s, who cannot write what root leaves there; run it as that user: "
+		"runuser -u %s -- moat "
 		"%s ...",
 		t->store, owner->pw_name, owner->pw_name, t->verb);
 }

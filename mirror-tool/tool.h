@@ -1,10 +1,9 @@
 /*
- * What every command of `moat` shares: its entry in the command table, its options, how it speaks.
+ * What the commands of `moat` share: the command table, how a command speaks, and how it opens the store.
  *
- * A command is one file, cmd_VERB.c, that defines a `struct command` and nothing else that is
- * visible. The options of a command are a table over a struct of its own, as in config.h: the
- * parser, the help text and the completion come from it. A command writes results to t->out and
- * everything else to stderr by tool_note(); it returns errors and never exits.
+ * A command is one file, cmd_VERB.c, that defines a `struct command` and nothing else that is visible; HACKING.md, "A
+ * command", has its shape. It says its result through report.h and everything else through tool_note() and its
+ * relatives, returns errors and never exits. One thread, but for tool_say() and tool_warn(), which any may call.
  */
 #ifndef MOAT_TOOL_H
 #define MOAT_TOOL_H
@@ -32,12 +31,13 @@ enum exit_status {
 
 #define STORE_DEFAULT "/var/lib/moat"
 
+/* The command that runs, and what the options of all commands say. Texts are valid while it runs. */
 struct tool {
-	const char *verb; /* of the command that runs */
+	const char *verb; /* its name */
 	const char *store; /* --store, else $MOAT_STORE, else STORE_DEFAULT */
 	bool store_given; /* by flag */
 	bool json, quiet;
-	FILE *out; /* results */
+	FILE *out; /* results; report.h writes there */
 };
 
 /* What run() returns besides 0 and -1: the command line was wrong. */
@@ -48,11 +48,12 @@ struct command {
 	const char *args; /* behind the name in the usage line */
 	const char *summary; /* one line */
 	const char *about; /* further sentences for `moat help VERB`, or NULL */
-	const struct setting *options;
+	const struct setting *options; /* storage/base/settings.h */
 	size_t option_count;
 	size_t options_size; /* of the struct that the table describes */
-	/* Returns 0, -1 with e (its code decides the exit status), or tool_usage(). */
-	int (*run)(struct tool *t, const void *options, const struct texts *args, struct err *e);
+	/* given: that struct, filled. args: the other words, without the command's name. Both are the caller's. Returns
+	 * 0, -1 with e (its code decides the exit status), or tool_usage(). */
+	int (*run)(struct tool *t, const void *given, const struct texts *args, struct err *e);
 };
 
 /* Each is defined in the cmd_*.c of its name and listed in main.c. */
@@ -62,36 +63,46 @@ extern const struct command cmd_key_new, cmd_key_show;
 extern const struct command cmd_seal, cmd_list, cmd_show, cmd_node_config;
 extern const struct command cmd_user_add, cmd_user_remove;
 
-/* Run a command line over a table. Returns the exit status. `out` gets results. */
+/*
+ * Run a command line over a table of commands, help and version included. argv[0] is passed over. Results go to `out`,
+ * the error to stderr. Returns the exit status, an enum exit_status.
+ */
 int tool_main(const struct command *const commands[], size_t count, int argc,
 	const char *const *argv, FILE *out);
 
-/* For run(): the command line cannot be meant like this. Returns TOOL_USAGE. */
+/* For run(): refuse the command line. Sets e, and returns TOOL_USAGE. */
 int tool_usage(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #ifdef __clang_analyzer__ /* as in storage/base/err.h */
 #define tool_usage(...) ((void)tool_usage(__VA_ARGS__), TOOL_USAGE)
 #endif
 
-/* A line for people on stderr, "moat: TEXT", nothing with --quiet. It stays one line whatever the text
- * holds (storage/base/printable.h). */
+/* Print a line for people on stderr, "moat: TEXT", but not with --quiet. It stays one line whatever the text holds
+ * (storage/base/printable.h). */
 void tool_note(const struct tool *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* The same, also with --quiet: what a person must not miss. */
+/* The same with --quiet too: what a person must not miss; tool_warn() puts "warning: " in front. */
 void tool_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void tool_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* The exit status for the code of an error; EXIT_OK for ERR_OK. */
 int tool_exit_status(enum err_code code);
 
-/*
- * For verbs that write: open t->store, which is made when it is not there. ERR_INPUT for root in a
- * folder of somebody else: root's files in it would lock its owner, as whom moatd runs, out.
- */
+/* --- the store: store_close() afterwards ------------------------------------------------------- */
+
 struct store;
-/* For reading; a warning when its database is an old copy. */
+/* Open t->store for reading. Warns when its database is an old copy. ERR_ABSENT: there is none. */
 MUST int tool_store_read(const struct tool *t, struct store **s, struct err *e);
+/* Open t->store for writing; make it when it is not there. ERR_INPUT for root in another user's folder: files of root
+ * would lock out that user, as whom moatd runs. ERR_BUSY. */
 MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e);
 
-/* For verbs that judge sets: trust_load(), and a warning for each of several keys that may sign every
- * set. tool_trust.c */
+/* Say how far the command trusts what the store holds (store_write.h): with `check` all bytes are read again. Warns of
+ * each file that goes to quarantine. Call it before anything is written. */
+void tool_store_care(const struct tool *t, struct store *s, bool check);
+
+/* --- keys and failures -------------------------------------------------------------------------- */
+
+/* Load the public keys of --key, or of the trust folder when there are none (sign.h, trust_load()). Warns of each of
+ * several keys that may sign every set. tool_trust.c */
 struct trust;
 MUST int tool_trust_load(struct trust *t, const struct texts *keys, struct err *e);
 
@@ -101,17 +112,12 @@ MUST int tool_trust_load(struct trust *t, const struct texts *keys, struct err *
 struct failures;
 MUST int tool_failures(struct failures *f, size_t of, const char *things, struct err *e);
 
-/* How a verb takes what the store holds (store_write.h): `check` reads all its bytes. Each file that goes
- * to quarantine is told. */
-void tool_store_care(const struct tool *t, struct store *s, bool check);
-
-/* --- words.c --------------------------------------------------------------------------------- */
+/* --- words.c: numbers for people, into the caller's array, which is returned ------------------- */
 
 #define SIZE_TEXT_SIZE 24
 #define EXCUSES_TEXT_SIZE 40
-/* ", 3 excuses", or "" for none; returns its buffer. */
-const char *excuses_text(uint64_t count, char text[EXCUSES_TEXT_SIZE]);
-/* "175.3 MiB"; returns its buffer. */
-const char *size_text(uint64_t bytes, char text[SIZE_TEXT_SIZE]);
+const char *size_text(uint64_t bytes, char text[SIZE_TEXT_SIZE]); /* "175.3 MiB" */
+const char *excuses_text(
+	uint64_t count, char text[EXCUSES_TEXT_SIZE]); /* ", 3 excuses"; "" for none */
 
 #endif

@@ -15,8 +15,8 @@ struct page {
 	struct report *report;
 };
 
-/* Find what is meant, in the order in which moatd looks, and show it: a set, a reference, the tags of a
- * repository. ERR_ABSENT: none of these. */
+/* Find what a word of the command line means, in the order of moatd, and show it: a set, a reference, or the tags of
+ * a repository. ERR_ABSENT: none of these. */
 MUST int show_meant(struct page *p, const char *which, struct err *e);
 
 /* --- parts ----------------------------------------------------------------------------------------- */

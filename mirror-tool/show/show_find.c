@@ -14,8 +14,7 @@ static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
 	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
 }
 
-/* In those of the sets that are active, or not: 1 shown, 0 in none, -1. By digest all of them are
- * served. */
+/* Find and show it in the sets that are active, or in the others: 1; 0: it is in none; -1. By digest each is served. */
 static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
 	bool served = p->view->store && wanted->digest.alg != DIGEST_NONE;
@@ -83,7 +82,7 @@ static int find_served(struct page *p, const char *repo, const struct ref *wante
 	return shown.entry ? (show_reference(&shown, e) < 0 ? -1 : 1) : 0;
 }
 
-/* In the order in which moatd looks; what it does not serve comes last. */
+/* Search in the order of moatd; what it does not serve comes last. */
 static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e)
 {
 	bool tagged = wanted->digest.alg == DIGEST_NONE;
@@ -102,7 +101,7 @@ static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e
 	return rc;
 }
 
-/* Or was the host put before it? Then it may be a file's, which are written without theirs, too. */
+/* Does the word name the host? Without it, it may mean a file, too. */
 static bool begins_with_host(const char *which, const struct ref *wanted)
 {
 	size_t len = strlen(wanted->host);
@@ -173,7 +172,7 @@ static int show_tags(struct page *p, const char *repo, struct err *e)
 	return 1;
 }
 
-/* In the order in which tags are looked for. file: which as the name of a file. */
+/* Search in the order in which tags are searched. file: the word as the name of a file. */
 static int find_repository(struct page *p, const char *which, const char *file,
 	const struct ref *wanted, struct err *e)
 {
@@ -202,7 +201,7 @@ static int compare_host(void *ctx, const char *name, struct err *e)
 	return 0;
 }
 
-/* moatd may answer other hosts, by its map; that is not known here. */
+/* Hosts of moatd's map are not known here. */
 static int not_there(struct page *p, const char *which, const struct ref *wanted, struct err *e)
 {
 	struct host_search search = { wanted->host, false };

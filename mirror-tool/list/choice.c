@@ -1,4 +1,4 @@
-/* Choosing references by name, tag and digest. */
+/* Select references by name, tag and digest. */
 #include "mirror-tool/list/choice.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Two locks compared. Pure; must say everything that makes their bytes differ. */
+/* Compare two locks. Pure; must report everything that makes their bytes differ. */
 #include "mirror-tool/list/drift.h"
 
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static void join(struct buf *out, const struct platform_texts *t, const char *be
 		buf_printf(out, "%s%s%s", out->len ? " " : "", before, t->items[i]);
 }
 
-/* "linux/amd64 -linux/arm64": held, and with a minus those that are not. */
+/* Write the platforms that are held and, with a minus, those that are not: "linux/amd64
+ * -linux/arm64". */
 static void platforms_of(struct buf *out, const struct lock_pin *pin)
 {
 	join(out, &pin->platforms, "");
@@ -91,7 +92,7 @@ static bool has_attachment(const struct lock_pin *pin, const struct lock_attachm
 	return false;
 }
 
-/* "sha256:... sha256-....sig" or "sha256:... application/spdx+json" */
+/* Name an attachment: "sha256:... sha256-....sig" or "sha256:... application/spdx+json". */
 static char *attachment_text(const struct lock_attachment *a)
 {
 	char text[DIGEST_TEXT_SIZE];
@@ -130,7 +131,7 @@ static void compare_foreign(
 		add(d, DRIFT_EXCUSED, ref, words[old->leave_foreign], words[now->leave_foreign]);
 }
 
-/* The reason may be an error of the day; it is no change. */
+/* Ignore the reason of an excuse: the text of an error may differ from day to day. */
 static void excuses_beyond(struct drifts *d, const char *ref, const struct excuses *these,
 	const struct excuses *those, bool is_new)
 {
@@ -155,7 +156,7 @@ static void compare_excused(
 	excuses_beyond(d, ref, &now->excused, &old->excused, true);
 }
 
-/* Where it comes from: a local source, or addresses of files. */
+/* Name the source of a pin: a layout, another place, or the addresses of its files. */
 static void source_of(struct buf *out, const struct lock_pin *pin)
 {
 	if (pin->from.kind != SOURCE_REGISTRY)
@@ -206,8 +207,8 @@ static bool says_vanished(const struct failure *f)
 	return f->code == ERR_ABSENT || f->code == ERR_INCOMPLETE;
 }
 
-/* A pin that is there no more: skipped, no longer wanted, vanished upstream, or not known (a
- * failure). */
+/* Report a pin that only the old lock has: skipped, no longer wanted, vanished upstream, or unknown
+ * (a failure). */
 static void missing_pin(struct drifts *d, const struct lock_pin *old, const struct lock *now,
 	const struct failures *failures)
 {
@@ -254,7 +255,7 @@ static bool is_pinned(const struct lock *l, const char *text)
 	return ref_parse(&ref, span_of(text), &ignored) == 0 && lock_find(l, &ref);
 }
 
-/* What was skipped before is no change as long as it is; pinned now, it is new. */
+/* Report references that are skipped in one lock only. One that is pinned now is new. */
 static void compare_skipped(struct drifts *d, const struct lock *old, const struct lock *now,
 	const struct failures *failures)
 {

@@ -9,7 +9,7 @@
 
 enum drift_kind {
 	DRIFT_MOVED, /* the reference has another digest */
-	DRIFT_NEW, /* a reference that the lock does not have: a new match, or a new wish */
+	DRIFT_NEW, /* a reference that the lock does not have: a new match, or a new entry of the list */
 	DRIFT_GONE, /* a reference that is no longer wanted, or matches no pattern any more */
 	DRIFT_VANISHED, /* still wanted, but upstream no longer has it, or not all its platforms */
 	DRIFT_PLATFORMS, /* platforms held, or known to be absent */
@@ -32,13 +32,14 @@ struct drifts {
 	size_t count;
 };
 
-/* Both locks sorted. Failures that say that upstream has something no longer (ERR_ABSENT,
- * ERR_INCOMPLETE) of a reference in the old lock are drift too. */
+/* Compare two sorted locks. A failure that says that upstream no longer has something (ERR_ABSENT,
+ * ERR_INCOMPLETE) of a reference in `old` is DRIFT_VANISHED. *out is initialized here and owned by
+ * the caller. */
 void drift_find(struct drifts *out, const struct lock *old, const struct lock *now,
 	const struct failures *failures);
-void drifts_release(struct drifts *d); /* for AUTO */
+void drifts_release(struct drifts *d); /* for AUTO; leaves it empty */
 
-/* Failures that are not told as DRIFT_VANISHED. */
+/* Count the failures that no DRIFT_VANISHED of d stands for. */
 size_t drift_unexplained(const struct drifts *d, const struct failures *failures);
 
 const char *drift_name(enum drift_kind kind); /* "moved" */

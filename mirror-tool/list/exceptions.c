@@ -1,4 +1,4 @@
-/* The words for exceptions. Must never make a list laxer than it says. */
+/* Read and merge exceptions. Must never be laxer than the list says. */
 #include "mirror-tool/list/exceptions.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@ struct word {
 	int value;
 };
 
-/* One of `words` (ended by NULL): 1, 0 the key is absent, -1. */
+/* Find the value of a key in `words` (ended by NULL). Returns 1, 0 the key is absent, -1. */
 static int read_word(const struct doc *d, const struct node *map, const char *key,
 	const struct word words[], int *out, struct err *e)
 {
@@ -121,7 +121,7 @@ void exceptions_release(struct exceptions *x)
 	*x = (struct exceptions){ .attachments = ATTACH_ALL };
 }
 
-/* Two lists of types are not merged: what neither leaves out is all that can be said of both. */
+/* Do not merge two lists of types: take all attachments instead, which is stricter than either. */
 void exceptions_unite(struct exceptions *x, const struct exceptions *other)
 {
 	bool both = x->attachments == ATTACH_TYPES && other->attachments == ATTACH_TYPES;

@@ -1,4 +1,5 @@
-/* Excuses and skipped references. Must give equal bytes for equal content, whatever came first. */
+/* Excuses and skipped references. Must give equal bytes for equal content, in whatever order it was
+ * added. */
 #include "mirror-tool/list/excuses.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A list of what failed. Must keep the order of output independent of the network's. */
+/* Failures. Must make the order of output independent of the order of answers. */
 #include "mirror-tool/list/failures.h"
 
 #include <stdlib.h>

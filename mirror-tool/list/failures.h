@@ -23,8 +23,9 @@ struct failures {
 		.count = 0                                                                         \
 	}
 
+/* Append a failure. item and the error's text are copied. */
 void failures_add(struct failures *f, const char *item, const struct err *e);
-void failures_release(struct failures *f); /* for AUTO */
+void failures_release(struct failures *f); /* for AUTO; leaves it empty */
 
 void failures_sort(struct failures *f); /* by item, then text */
 

@@ -1,6 +1,6 @@
 /*
- * The manifests of files. Pure; must stay deterministic byte for byte: the digest in the lock is
- * that of these bytes.
+ * Build the manifests of files. Pure; must be deterministic byte for byte: the lock has the digest
+ * of these bytes.
  */
 #include "mirror-tool/list/file_artifact.h"
 

@@ -1,10 +1,11 @@
 /*
- * Files by URL as OCI artifacts: one manifest a file (empty config, one layer with the file's real
- * media type and its name as org.opencontainers.image.title), and an index over them when there are
- * several platforms. The bytes follow from the lock alone, so anybody can make them again.
+ * Files by URL as OCI artifacts: one manifest for each file (empty config, one layer with the media
+ * type of the file and its name as org.opencontainers.image.title), and an index over them when
+ * there are several platforms. The bytes follow from the lock alone, so they can be made again
+ * anywhere.
  */
-#ifndef MOAT_FILES_H
-#define MOAT_FILES_H
+#ifndef MOAT_FILE_ARTIFACT_H
+#define MOAT_FILE_ARTIFACT_H
 
 #include "mirror-tool/list/lock.h"
 
@@ -21,12 +22,13 @@ struct file_manifests {
 	size_t count;
 };
 
-/* Of a pin that has files, sorted (lock_sort). Release with files_release. */
+/* Build the manifests of a pin of files. The pin must be sorted (lock_pin_sort()): the order
+ * decides the digest. *m is overwritten; release it with files_release(). */
 void files_build(struct file_manifests *m, const struct lock_pin *pin);
 void files_release(struct file_manifests *m);
 
-/* Is it safe as the name of a file? Titles are attacker-controlled on the other side of the gap:
- * one plain component, printable, no leading '.' or '-'. ERR_INPUT says what is wrong. */
+/* Check that a title is safe as the name of a file: one component, printable ASCII, no leading '.'
+ * or '-'. Titles come from outside on the other side of the gap. ERR_INPUT says what is wrong. */
 MUST int file_title_check(struct span title, struct err *e);
 
 #endif

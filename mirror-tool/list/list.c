@@ -1,7 +1,7 @@
 /*
- * moat.yaml to struct list: the settings of the whole, then its sections (section.h). Every refusal names file,
- * line and path; nothing is guessed. Must never touch a network or a file: paths in a list are checked by
- * whoever opens them.
+ * Read moat.yaml: the settings of the whole, then its sections (section.h). Every refusal names
+ * file, line and path. Must never open a file or a network connection: paths in a list are checked
+ * where they are opened.
  */
 #include "mirror-tool/list/list.h"
 

@@ -1,9 +1,9 @@
 /*
  * The list (`moat.yaml`): what a user wants, as written. docs/man/moat.yaml.5 is its manual.
  *
- * Reading is strict: an unknown key, a value of the wrong type, a platform or reference that is
- * none, the same thing wanted twice, are ERR_INPUT with file, line and path. Nothing here reaches
- * a network or another file.
+ * Reading is strict: an unknown key, a value of the wrong type, an invalid platform or reference,
+ * and an entry that is there twice are ERR_INPUT with file, line and path. Nothing here reaches a
+ * network or another file.
  */
 #ifndef MOAT_LIST_H
 #define MOAT_LIST_H
@@ -28,7 +28,7 @@ struct list_image {
 	size_t pattern_count;
 	struct platforms platforms;
 	struct exceptions exceptions;
-	struct source_ref from; /* SOURCE_REGISTRY, or what gets this name */
+	struct source_ref from; /* where it is fetched from */
 	uint32_t line;
 };
 
@@ -46,7 +46,7 @@ struct list_file {
 	uint32_t line;
 };
 
-/* Signatures that upstream must have made: images whose name matches need one by one of the keys. */
+/* A rule for signatures of upstream: images whose name matches need one by any of the keys. */
 struct list_verify {
 	struct pattern images; /* over host/repository */
 	char **keys; /* files, relative to the folder of the list */
@@ -64,16 +64,17 @@ struct list {
 	struct list_verify *verify;
 	size_t verify_count;
 	struct registry_confs registries;
-	const struct choice *only; /* what is resolved of it, not owned; NULL: all */
+	const struct choice *only; /* what to resolve of it, borrowed; NULL: all */
 };
 #define LIST_ZERO                                                                                  \
 	{                                                                                          \
 		.image_count = 0                                                                   \
 	}
 
-/* name: of the file, for messages. On failure nothing is owned. */
+/* Parse a list of at most LIST_BYTES_MAX bytes. name: of the file, for messages. *l is overwritten;
+ * on failure it owns nothing. */
 MUST int list_parse(struct list *l, const char *name, struct span bytes, struct err *e);
-void list_release(struct list *l);
+void list_release(struct list *l); /* for AUTO; leaves it empty */
 
 /* Does the rule ask for a signature of this image? By its name alone, whatever its tag or digest. */
 bool list_verify_applies(const struct list_verify *rule, const struct ref *ref);

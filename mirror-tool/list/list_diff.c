@@ -1,6 +1,6 @@
 /*
- * Each entry as a text, both lists sorted, one walk over them. Must never leave anything out of a text that
- * decides what is pinned.
+ * Compare lists: write each entry as a text, sort both lists, merge them. Must never leave anything
+ * out of a text that decides what is pinned.
  */
 #include "mirror-tool/list/list_diff.h"
 
@@ -41,7 +41,7 @@ static void read_entries(struct entries *w, const struct list *l)
 		qsort(w->items, w->count, sizeof(*w->items), by_text);
 }
 
-/* A tag is what it is now: the digest that a list expects of it does not choose. */
+/* Select the tag whatever its digest is: drop the digest that the list expects of it. */
 static void choose(struct choice *out, const struct list_entry *entry)
 {
 	struct ref ref = entry->ref;

@@ -1,6 +1,6 @@
 /*
- * The lock: its struct, order and writer. Equal structs must give equal bytes, whatever order the
- * network answered in; reading is lock_read.c.
+ * Build, sort and write locks. Equal structs must give equal bytes, in whatever order answers came;
+ * reading is lock_read.c.
  */
 #include "mirror-tool/list/lock.h"
 

@@ -1,9 +1,9 @@
 /*
  * The lock (`moat.lock`): what the list resolved to. docs/man/moat.lock.5 describes the format.
  *
- * Deterministic JSON, sorted, one pin a line, so that a change reads well in a review; equal
- * structs give equal bytes. It carries the list's text and the settings of registries, so that
- * pull and seal need nothing else.
+ * Deterministic JSON, sorted, one pin a line, so that a change reads well in a review: equal
+ * structs give equal bytes. It carries the text of the list and the settings of registries, so that
+ * pull and seal need no other file.
  */
 #ifndef MOAT_LOCK_H
 #define MOAT_LOCK_H
@@ -57,8 +57,8 @@ struct lock_pin {
 	size_t attached_count;
 	struct lock_file *files; /* sorted by platform; none for an image */
 	size_t file_count;
-	bool leave_foreign; /* foreign layers are not got */
-	struct excuses excused; /* of this pin, left behind by leave of the list */
+	bool leave_foreign; /* foreign layers are not fetched */
+	struct excuses excused; /* what the list allows to be left out */
 };
 
 struct lock {
@@ -77,34 +77,36 @@ struct lock {
 		.count = 0                                                                         \
 	}
 
-/* name: of the file, for messages. On failure nothing is owned. */
+/* Parse a lock of at most LOCK_BYTES_MAX bytes, in any order; the result is sorted. name: of the
+ * file, for messages. Errors: ERR_INPUT with file and line; ERR_UNSUPPORTED for a newer format. *l
+ * is overwritten; on failure it owns nothing. */
 MUST int lock_parse(struct lock *l, const char *name, struct span bytes, struct err *e);
-/* A lock file by path: 1, 0 there is none, -1. */
+/* Read a lock file. Returns 1, 0 there is none, -1; on 0 and -1 *l owns nothing. */
 MUST int lock_read(struct lock *l, const char *path, struct err *e);
-void lock_release(struct lock *l);
+void lock_release(struct lock *l); /* for AUTO; leaves it empty */
 
-void lock_sort(struct lock *l);
+void lock_sort(struct lock *l); /* pins, and what each of them has */
 void lock_pin_sort(struct lock_pin *pin);
-/* Sorts everything and appends the text, with a final newline. */
+/* Sort everything and append the text, with a final newline. */
 void lock_write(struct lock *l, struct buf *out);
 
-/* All excuses of all pins, and what was skipped. */
+/* Count the excuses of all pins and what was skipped. */
 size_t lock_excuses(const struct lock *l);
 
-/* Of a sorted lock. */
+/* Find the pin of a reference in a sorted lock. Borrowed; NULL when there is none. */
 const struct lock_pin *lock_find(const struct lock *l, const struct ref *ref);
 
-/* Building. What is added is owned by the lock and borrowed until the next call. Its texts are "" until
- * lock_set_text(), which puts a copy in place of one; NULL: "". */
+/* Building. Items that are added belong to the lock; the pointer is valid until the next one is
+ * added. Their texts are "" until lock_set_text() replaces one by a copy (NULL: ""). */
 void lock_set_text(char **field, const char *text);
-struct lock_pin *lock_add(struct lock *l); /* empty */
-void lock_move(struct lock *l, struct lock_pin *pin); /* in, as it is; *pin is left empty */
-void lock_pin_init(struct lock_pin *pin);
+void lock_pin_init(struct lock_pin *pin); /* a pin outside of a lock; lock_pin_release() */
+struct lock_pin *lock_add(struct lock *l);
+void lock_move(struct lock *l, struct lock_pin *pin); /* append *pin and leave it empty */
 struct lock_attachment *lock_attach(struct lock_pin *pin);
-/* Forget what is attached and excused. */
-void lock_pin_drop_excused(struct lock_pin *pin);
 struct lock_file *lock_add_file(struct lock_pin *pin);
-void platform_texts_add(struct platform_texts *t, const char *text); /* once each */
+/* Drop attachments that are excused. */
+void lock_pin_drop_excused(struct lock_pin *pin);
+void platform_texts_add(struct platform_texts *t, const char *text); /* a copy, once each */
 bool platform_texts_has(const struct platform_texts *t, const char *text);
 void lock_pin_release(struct lock_pin *pin);
 

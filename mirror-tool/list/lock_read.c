@@ -1,7 +1,7 @@
 /*
- * moat.lock to struct lock. A lock is reviewed and merged by people, so order does not matter here,
- * but everything else is strict: an unknown key, a pin that is there twice, a list text that does
- * not have the digest that is stated, are refused with file and line.
+ * Read moat.lock. People review and merge locks, so order does not matter here; everything else is
+ * strict: an unknown key, a pin that is there twice and a list text without the stated digest are
+ * refused with file and line.
  */
 #include "mirror-tool/list/lock.h"
 
@@ -38,7 +38,7 @@ static int read_size(const struct doc *d, const struct node *map, uint64_t *out,
 	return 0;
 }
 
-/* A media type; "" only when it may be absent. Replaces *out. */
+/* Read a media type, which may be absent unless it is required, into *out. */
 static int read_type(const struct doc *d, const struct node *map, const char *key, int required,
 	char **out, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * Globs and version ranges over tags. Pure: bytes in, answer out. Must never take a tag for a
- * version that it is not: a tag that does not parse is no match, not an error.
+ * Globs and version ranges over tags. Must never take a tag for a version that it is not: a tag
+ * that does not parse does not match and is no error.
  */
 #include "mirror-tool/list/pattern.h"
 
@@ -33,7 +33,7 @@ static bool set_has(const char **set, char c)
 	return found != negated;
 }
 
-/* The classic two-pointer match: on a mismatch go back to the last star only. */
+/* Match by two pointers: on a mismatch go back to the last star only. */
 static bool glob_match(const char *p, const char *text)
 {
 	const char *star = NULL, *retry = NULL;
@@ -105,7 +105,7 @@ static int term_add(struct pattern *p, enum pattern_op op, unsigned alternative,
 	return 0;
 }
 
-/* The first version behind all that share the first `parts` numbers of v. */
+/* Make the first version after all that share the first `parts` numbers of v. */
 static struct version version_behind(const struct version *v, unsigned parts)
 {
 	struct version next = { .pre = "" };
@@ -116,7 +116,7 @@ static struct version version_behind(const struct version *v, unsigned parts)
 	return next;
 }
 
-/* How many leading numbers a `^` keeps fixed: up to the first that is not zero. */
+/* Count the leading numbers that `^` fixes: up to the first that is not zero. */
 static unsigned caret_parts(const struct version *v, unsigned parts)
 {
 	for (unsigned i = 0; i < parts; i++)
@@ -125,7 +125,7 @@ static unsigned caret_parts(const struct version *v, unsigned parts)
 	return parts;
 }
 
-/* From v (inclusive) to the first version that differs in the first `fixed` numbers. */
+/* Add the range from v (inclusive) to the first version that differs in the first `fixed` numbers. */
 static int span_add(
 	struct pattern *p, unsigned alt, const struct version *v, unsigned fixed, struct err *e)
 {
@@ -195,7 +195,7 @@ static bool is_op(char c)
 	return c == '<' || c == '>' || c == '=' || c == '!' || c == '^' || c == '~';
 }
 
-/* The next word; blanks between an operator and its version belong to it and are squeezed out. */
+/* Take the next word, without the blanks between an operator and its version. */
 static struct span next_word(const char **at, char word[PATTERN_TEXT_MAX + 1])
 {
 	const char *p = *at;

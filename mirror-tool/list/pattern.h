@@ -47,13 +47,15 @@ struct pattern {
 		.count = 0                                                                         \
 	}
 
-/* Does the text need pattern_parse() at all, or is it one tag, word for word? */
+/* Is the text a tag as it is, without any sign of a glob or range? */
 bool pattern_is_plain(struct span text);
 
-/* ERR_INPUT says what is wrong with it. On failure nothing is owned. */
+/* Parse a glob or range. ERR_INPUT says what is wrong with it. *p is overwritten; on failure it
+ * owns nothing. */
 MUST int pattern_parse(struct pattern *p, struct span text, struct err *e);
-void pattern_release(struct pattern *p);
+void pattern_release(struct pattern *p); /* leaves it empty */
 
+/* Does the tag, or the name of a set or repository, match? */
 bool pattern_match(const struct pattern *p, const char *tag);
 
 #endif

@@ -1,4 +1,4 @@
-/* Places of registries. Must never let a short name through, which would mean another registry. */
+/* Read places of registries. Must never accept a short name, which would mean another registry. */
 #include "mirror-tool/list/place.h"
 
 #include <stdio.h>

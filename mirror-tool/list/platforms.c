@@ -1,4 +1,4 @@
-/* A choice of platforms. */
+/* Read and match the platforms of an entry. */
 #include "mirror-tool/list/platforms.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Settings of registries, from a list (YAML) or a lock (JSON) and back. Must not know a network. */
+/* Read settings of registries from a list (YAML) or a lock (JSON), and write them. */
 #include "mirror-tool/list/registry_conf.h"
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ static int read_names(struct host_names *names, const struct doc *d, const struc
 	return 0;
 }
 
-/* By way of a reference, so that index.docker.io is docker.io here too. */
+/* Read the host as a reference would, so that index.docker.io is docker.io. */
 static int read_host(
 	struct registry_conf *c, const struct doc *d, const struct node *n, struct err *e)
 {

@@ -44,7 +44,7 @@ extern const struct section section_registries, section_images, section_files, s
 extern const struct section *const list_sections[];
 extern const size_t list_section_count;
 
-/* Parse a reference; an error is told at node n. */
+/* Parse a reference. ERR_INPUT names the line of n. */
 MUST int section_ref(
 	struct ref *r, const struct doc *d, const struct node *n, const char *text, struct err *e);
 

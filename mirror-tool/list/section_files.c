@@ -1,6 +1,6 @@
 /*
- * `files:` of a list: addresses, checksums and names. What a list says about a file decides bytes of
- * its artifact, so defaults here may never change.
+ * Read `files:` of a list: addresses, checksums and names. What a list says of a file decides bytes
+ * of its artifact, so defaults here may never change.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static const char *type_of_title(const char *title)
 	return "application/octet-stream";
 }
 
-/* The last component of the URL's path. */
+/* Take the last component of the path of a URL. */
 static struct span url_title(const char *url)
 {
 	size_t end = strcspn(url, "?#");
@@ -80,7 +80,7 @@ static int check_url(const struct list_reader *r, const struct node *n, struct e
 	return 0;
 }
 
-/* Exactly one of sha256 and sha512. */
+/* Read the checksum: exactly one of sha256 and sha512. */
 static int read_checksum(
 	struct list_file *f, const struct doc *d, const struct node *map, struct err *e)
 {
@@ -99,7 +99,7 @@ static int read_checksum(
 	return rc < 0 ? node_err(d, n, e, "%s", e->text) : 0;
 }
 
-/* Names of files have no upstream: without a host they get ours. */
+/* Read the name. Without a host it gets ours: names of files exist nowhere else. */
 static int read_file_name(
 	struct list_file *f, const struct doc *d, const struct node *map, struct err *e)
 {
@@ -259,7 +259,7 @@ static bool same_ref(const struct ref *a, const struct ref *b)
 	       strcmp(a->tag, b->tag) == 0;
 }
 
-/* A file without a platform is the whole of its name. */
+/* Refuse a name that several files share unless each has a platform. */
 static int check_lone(const struct list *l, const char *file, struct err *e)
 {
 	char text[REF_TEXT_SIZE];

@@ -1,4 +1,4 @@
-/* `images:` of a list: references, tags to choose from, where an image comes from. */
+/* Read `images:` of a list: references, tags to select, where an image comes from. */
 #include <stdlib.h>
 
 #include "mirror-tool/list/section.h"
@@ -15,7 +15,7 @@ static void image_release(struct list_image *image)
 	exceptions_release(&image->exceptions);
 }
 
-/* One item of `tags:`: a tag word for word, or a pattern. */
+/* Read one item of `tags:`: a tag as it is, or a pattern. */
 static int read_tag(
 	struct list_image *image, const struct doc *d, const struct node *n, struct err *e)
 {
@@ -52,7 +52,8 @@ static int read_tags(
 	return 0;
 }
 
-/* `from:` without a tag in the name: the layout's name for it, when that has or is a tag. */
+/* Take the tag from the source where the name has none: the name in the layout, when that is or has
+ * a tag. */
 static int tag_from_source(
 	struct list_image *image, const struct doc *d, const struct node *n, struct err *e)
 {
@@ -99,7 +100,7 @@ static int read_from(
 	return check_source(image, d, n, e);
 }
 
-/* `source: PLACE` is `from: docker://PLACE`. */
+/* Read `source: PLACE`, which is `from: docker://PLACE`. */
 static int read_source(
 	struct list_image *image, const struct doc *d, const struct node *map, struct err *e)
 {

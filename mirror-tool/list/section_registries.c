@@ -1,4 +1,5 @@
-/* `registries:` of a list, which a lock has as well (registry_conf.h). Entries for files look into it. */
+/* Read `registries:` of a list (registry_conf.h). Before `files:`, whose addresses are checked
+ * against it. */
 #include "mirror-tool/list/section.h"
 #include "storage/base/banned.h"
 

@@ -1,4 +1,4 @@
-/* `verify:` of a list: which images need a signature of upstream, by which keys. */
+/* Read `verify:` of a list: which images need a signature of upstream, by which keys. */
 #include <stdlib.h>
 
 #include "mirror-tool/list/section.h"

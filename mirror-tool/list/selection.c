@@ -1,10 +1,10 @@
-/* Children of an index: held or not. Pure. */
+/* Select the children of an index. */
 #include "mirror-tool/list/selection.h"
 
 #include "storage/oci/graph.h"
 #include "storage/base/banned.h"
 
-/* Does it say for which platform it is? "unknown" is how buildkit says that it does not. */
+/* Has the child a platform? buildkit writes "unknown" for none. */
 static bool has_platform(const struct descriptor *d)
 {
 	return d->has_platform && strcmp(d->platform.os, "unknown") != 0;

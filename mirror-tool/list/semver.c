@@ -1,4 +1,4 @@
-/* Semantic versions. Must never take a text for a version that it is not. */
+/* Read and compare semantic versions. Must never take a text for a version that it is not. */
 #include "mirror-tool/list/semver.h"
 
 #include "storage/base/number.h"
@@ -9,7 +9,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* One number without leading zeros; moves *p behind it. */
+/* Take one number without leading zeros; move *p behind it. */
 static bool take_number(const char **p, uint64_t *out)
 {
 	struct span rest = span_of(*p);
@@ -20,7 +20,7 @@ static bool take_number(const char **p, uint64_t *out)
 	return true;
 }
 
-/* Dot-separated identifiers of [0-9A-Za-z-], none empty, numbers without leading zeros. */
+/* Check dot-separated identifiers of [0-9A-Za-z-]: none empty, numbers without leading zeros. */
 static bool pre_is_valid(const char *pre)
 {
 	const char *start = pre;
@@ -44,7 +44,7 @@ static bool pre_is_valid(const char *pre)
 	}
 }
 
-/* Build metadata: identifiers as of a pre-release, but numbers may begin with zeros. */
+/* Check build metadata: as a pre-release, but numbers may begin with zeros. */
 static bool build_is_valid(const char *build)
 {
 	for (const char *p = build;; p++) {
@@ -60,7 +60,7 @@ static bool build_is_valid(const char *build)
 	}
 }
 
-/* [v]MAJOR[.MINOR[.PATCH[-PRE]]]; returns how many numbers were there, 0 when it is none. */
+/* Read [v]MAJOR[.MINOR[.PATCH[-PRE]]]. Returns how many numbers there are, 0 when it is no version. */
 static unsigned core_parts(struct version *v, const char *text)
 {
 	const char *p = text;
@@ -85,8 +85,8 @@ static unsigned core_parts(struct version *v, const char *text)
 	return count;
 }
 
-/* Behind a complete one there may be build metadata: `+BUILD`, or `_BUILD` as helm writes it into tags, which
- * have no plus. */
+/* Accept build metadata after a complete version: `+BUILD`, or `_BUILD` as helm writes it in tags,
+ * which have no plus. */
 unsigned version_parts(struct version *v, const char *text)
 {
 	size_t len = strcspn(text, "+_");
@@ -106,7 +106,7 @@ bool version_parse(struct version *v, const char *text)
 	return version_parts(v, text) == 3;
 }
 
-/* One identifier against another: numbers before words, numbers by value. */
+/* Compare two identifiers: numbers before words, numbers by value. */
 static int pre_part_cmp(struct span a, struct span b)
 {
 	size_t shorter = a.len < b.len ? a.len : b.len;

@@ -17,10 +17,10 @@ struct version {
 	char pre[VERSION_TEXT_MAX + 1]; /* "rc.1"; "" when none */
 };
 
-/* Read a version of which numbers may be left out at the end. Returns how many are there (1 to 3), the others
- * are 0; or 0 when it is no version. */
+/* Read a version, in which the last numbers may be left out. Returns how many there are (1 to 3;
+ * the others are 0), or 0 when it is no version. */
 unsigned version_parts(struct version *v, const char *text);
-/* A complete one only. */
+/* Read a complete version. False when it is none. */
 bool version_parse(struct version *v, const char *text);
 
 int version_cmp(const struct version *a, const struct version *b); /* item 11; as strcmp() */

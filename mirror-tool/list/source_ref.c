@@ -1,4 +1,4 @@
-/* The text form of a local source. Pure: the layout itself is read by source/layout.c. */
+/* Read the text of a source. Pure; source/layout.c reads the layout itself. */
 #include "mirror-tool/list/source_ref.h"
 
 #include <stdlib.h>

@@ -31,11 +31,12 @@ static inline bool source_is_local(const struct source_ref *s)
 	return s->kind == SOURCE_OCI || s->kind == SOURCE_OCI_ARCHIVE;
 }
 
-/* One of the three; ERR_INPUT otherwise. On failure nothing is owned. */
+/* Read one of the three forms; ERR_INPUT otherwise. *s is overwritten; on failure it owns nothing. */
 MUST int source_ref_parse(struct source_ref *s, const char *text, struct err *e);
-/* The text of a place, without "docker://". */
+/* The same for a place without "docker://" in front. */
 MUST int source_ref_place(struct source_ref *s, const char *text, struct err *e);
+/* A deep copy; *to is overwritten. */
 void source_ref_copy(struct source_ref *to, const struct source_ref *from);
-void source_ref_release(struct source_ref *s);
+void source_ref_release(struct source_ref *s); /* leaves SOURCE_REGISTRY */
 
 #endif

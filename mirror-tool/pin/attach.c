@@ -1,8 +1,8 @@
 /*
- * What is attached to an image: referrers (the API's or the fallback tag's list) and cosign's tags,
- * of a subject and then of each thing found. A set of visited digests ends cycles. Any answer but
- * "there is none" that is not a good one fails the image, unless its list says otherwise: nothing
- * travels without its signatures in silence.
+ * Find what is attached to an image: ask for referrers (the API's or the list under the fallback
+ * tag) and cosign's tags, of a subject and then of each attachment found. A set of visited digests
+ * ends cycles. Any failure but "there is none" fails the image, unless its list excuses it: nothing
+ * may travel without its signatures unnoticed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 
 static const char *const suffixes[] = { ".sig", ".att", ".sbom" };
 
-/* One question about one subject: by its digest, or by the tag in the ref. */
+/* One request about a subject: by its digest, or by the tag in the ref. */
 struct probe {
 	struct request r;
 	struct digest subject;
-	const char *suffix; /* of the tag that is asked for; NULL: referrers are */
+	const char *suffix; /* of the tag; NULL: a request for referrers */
 };
 
 static struct probe *probe_new(struct task *t, const struct digest *subject)
@@ -27,7 +27,7 @@ static struct probe *probe_new(struct task *t, const struct digest *subject)
 	return p;
 }
 
-/* May the answer to this question be missing? */
+/* May this request fail? */
 static bool is_excused(const struct probe *p)
 {
 	const struct exceptions *x = &p->r.task->exceptions;
@@ -51,7 +51,8 @@ static void probe_fail(struct probe *p, struct err *e)
 	request_end(&p->r);
 }
 
-/* Record an attachment once a tag; one that was found without a tag gets the tag. */
+/* Find the slot for an attachment: one for each tag. One that was found without a tag gets the tag.
+ * NULL: it is recorded. */
 static struct lock_attachment *slot_of(
 	struct lock_pin *pin, const struct digest *d, const char *tag)
 {
@@ -150,7 +151,8 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 		probe_fail(p, e);
 	} else if (rc == 0 || digest_eq(&m->digest, &p->subject) ||
 		   task_leaves(p->r.task, &m->digest, "", p->suffix)) {
-		request_end(&p->r); /* some registries take the tag for the subject's digest */
+		request_end(
+			&p->r); /* or a registry that reads the tag as the digest of the subject */
 	} else if (m->bytes.len) {
 		got_attached(p, rc, m, e);
 	} else {
@@ -159,7 +161,7 @@ static void got_tag(void *ctx, int rc, const struct upstream_manifest *m, struct
 	}
 }
 
-/* Is it new? Then it is visited from now on. */
+/* Mark a subject as visited. False when it was. */
 static bool visit(struct task *t, const struct digest *subject)
 {
 	if (digest_map_find(&t->visited, subject))

@@ -1,7 +1,7 @@
 /*
- * The manifests of a pin, from its root down: children of indexes at every level, and those of what
- * is attached. Each is asked for, by HEAD where that is enough, so that what a registry lists and
- * does not have is said by pin and not found out by pull. Must never hold what pull would not.
+ * Ask for every manifest of a pin: children of indexes at every level, and those of attachments, by
+ * HEAD where that is enough. So pin reports what a registry lists and does not have, rather than
+ * pull. Must hold the same manifests as pull does.
  */
 #include <stdio.h>
 
@@ -15,11 +15,11 @@ struct ask {
 	struct digest digest;
 	uint64_t size;
 	char media_type[MEDIA_TYPE_MAX + 1];
-	char platform[PLATFORM_TEXT_SIZE]; /* what it is for; "" when nothing is said */
+	char platform[PLATFORM_TEXT_SIZE]; /* for messages; "" when unknown */
 	unsigned depth; /* manifests above */
-	bool attached; /* or below something that is */
-	bool attestation; /* that an index lists */
-	bool head; /* only whether it is there is asked for */
+	bool attached; /* or below an attachment */
+	bool attestation; /* listed by an index */
+	bool head; /* only its presence is checked */
 };
 
 static struct ask *ask_new(
@@ -41,7 +41,7 @@ static struct ask *ask_new(
 	return a;
 }
 
-/* Whatever is attached may be excused. */
+/* End a request; the failure of an attachment may be excused. */
 static void ask_end(struct ask *a, int rc, const struct err *e)
 {
 	struct task *t = a->r.task;
@@ -85,7 +85,7 @@ static int check_size(const struct ask *a, uint64_t size, struct err *e)
 
 /* --- manifests ------------------------------------------------------------------------------ */
 
-/* Lists of what is attached may be wrong about the type; the lock has the true one. */
+/* Record the true media type: lists of referrers may have another. */
 static void correct_type(struct task *t, const struct ask *a, const struct manifest *m)
 {
 	for (size_t i = 0; i < t->pin.attached_count; i++)
@@ -108,8 +108,8 @@ static int take_manifest(struct ask *a, struct span bytes, struct err *e)
 	return tree_enter(a->r.task, &m, a->depth, a->attached, e);
 }
 
-/* Does the answer to HEAD say something else than the list does? */
-static bool in_doubt(const struct ask *a, const struct upstream_manifest *m)
+/* Does the answer to HEAD differ from the descriptor? Then the manifest itself is fetched. */
+static bool differs(const struct ask *a, const struct upstream_manifest *m)
 {
 	return (m->size && m->size != a->size) ||
 	       (*m->media_type && strcmp(m->media_type, a->media_type) != 0);
@@ -120,7 +120,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	struct ask *a = ctx;
 	bool has_body = rc > 0 && (!a->head || m->bytes.len);
 
-	if (rc > 0 && !has_body && in_doubt(a, m)) {
+	if (rc > 0 && !has_body && differs(a, m)) {
 		a->head = false;
 		origin_manifest(&a->r.task->origin, &a->r.ref, 0, got_manifest, a);
 		return;
@@ -192,7 +192,7 @@ int tree_reach(struct task *t, const struct descriptor *d, unsigned depth, bool 
 	return 0;
 }
 
-/* An attestation that an index lists is attached as well as if it were a referrer. */
+/* Leave an attestation that an index lists, as if it were a referrer. */
 static bool leave_attestation(struct task *t, const struct descriptor *d, bool attached)
 {
 	struct digest of;

@@ -1,7 +1,7 @@
 /*
- * From a list to a lock, in two rounds: tag lists first, because several entries may want the same
- * tag; then every reference at once. Must never leave half a pin: a task that failed anywhere adds
- * nothing to the lock.
+ * Resolve a list in two rounds: tag lists first, because several entries may want the same tag;
+ * then every reference at once. Must never add an incomplete pin: a task that failed adds nothing
+ * to the lock.
  */
 #include "mirror-tool/pin/resolve.h"
 
@@ -20,7 +20,7 @@ struct resolver {
 	const struct list *list;
 	struct lock *lock;
 	struct failures *failures;
-	struct task **tasks; /* sorted by reference once all are there */
+	struct task **tasks; /* sorted by reference in the second round */
 	size_t count;
 	struct signed_rules rules;
 	LIST_HEAD(, tag_list) tag_lists; /* without an answer */
@@ -42,7 +42,7 @@ static void task_free(struct task *t)
 	free(t);
 }
 
-/* What fails, or is left out where the list allows it. */
+/* Record a failed item: as skipped where the list allows it. */
 static void fail_item(
 	struct resolver *r, const struct exceptions *x, const char *item, const struct err *e)
 {
@@ -72,7 +72,8 @@ static void task_end(struct task *t)
 	progress_show(&r->session->progress, &r->session->state);
 }
 
-/* All indexes are known: is every platform there? Of a single image its config was asked. */
+/* Check that every wanted platform was found in the indexes. The platform of a single image is
+ * checked with its config. */
 static void check_platforms(struct task *t)
 {
 	if (t->failed || media_kind_of(t->pin.media_type) != MEDIA_INDEX)
@@ -81,7 +82,7 @@ static void check_platforms(struct task *t)
 		t->failed = true;
 }
 
-/* When everything attached is known, the signatures among it are fetched where a rule asks. */
+/* End the task, or first fetch the signatures among its attachments where a rule asks for them. */
 static void task_done(struct task *t)
 {
 	check_platforms(t);
@@ -107,7 +108,7 @@ static int check_single(struct task *t, const struct platform *p, struct err *e)
 	return 0;
 }
 
-/* Runtimes run it wherever they are told to; whether it is for a wanted platform cannot be told. */
+/* Warn: without a platform in the config it cannot be checked, and runtimes run the image on any. */
 static void warn_of_config(struct task *t)
 {
 	char ref[REF_TEXT_SIZE];
@@ -146,7 +147,7 @@ static int check_expected(struct task *t, const struct digest *have, struct err 
 		digest_text(have, text), digest_text(&t->expect, wanted));
 }
 
-/* An index goes on with its children, an image by itself is asked for its platform. */
+/* Enter the children of an index, or fetch the config of a single image for its platform. */
 static int enter_root(struct task *t, const struct manifest *m, struct err *e)
 {
 	const struct descriptor root = {
@@ -193,7 +194,7 @@ static void got_root(void *ctx, int rc, const struct upstream_manifest *m, struc
 	task_drop(t);
 }
 
-/* What is asked of a layout is the name in it, not the name that it gets here. */
+/* Look up the entry of a layout by its name there, not by the name of the image. */
 static int layout_ref(struct task *t, struct ref *ref, struct err *e)
 {
 	const struct descriptor *entry;
@@ -270,7 +271,7 @@ static bool same_source(const struct source_ref *a, const struct source_ref *b)
 	return a->kind == b->kind && (!a->text || strcmp(a->text, b->text) == 0);
 }
 
-/* Two entries want the same reference: what both want is held. */
+/* Merge a second entry for the same reference: hold what either wants. */
 static int unite(struct task *t, const struct task *other, struct err *e)
 {
 	if (!same_source(t->from, other->from))
@@ -313,7 +314,7 @@ struct tag_list {
 	LIST_ENTRY(tag_list) link;
 	struct resolver *resolver;
 	const struct list_image *image;
-	size_t *hits; /* a pattern */
+	size_t *hits; /* one for each pattern */
 	size_t wanted;
 };
 
@@ -357,7 +358,7 @@ static void tag_list_end(struct tag_list *l)
 	free(l);
 }
 
-/* Those that a run which could not go on left without an answer. */
+/* Free the tag lists that an aborted run left without an answer. */
 static void tag_lists_free(struct resolver *r)
 {
 	for (struct tag_list *l; (l = LIST_FIRST(&r->tag_lists));)
@@ -391,7 +392,8 @@ static void tags_done(void *ctx, int rc, struct err *e)
 	tag_list_end(l);
 }
 
-/* Tags that are written word for word need no list, which not every registry has. */
+/* Add the tags that are spelled out: they need no tag list, which not every registry has. True when
+ * there are no patterns besides. */
 static bool want_plain(struct resolver *r, const struct list_image *image)
 {
 	bool all = true;

@@ -1,6 +1,6 @@
 /*
- * `files:` of a list become pins: sizes are asked for where the list has none, the artifacts follow
- * from the rest. Must never pin a name of which a file is not known.
+ * Pin `files:` of a list: ask for sizes where the list has none; everything else follows from the
+ * list. Must never pin a name when a file of it is unknown.
  */
 #include "mirror-tool/list/file_artifact.h"
 #include "mirror-tool/pin/task.h"
@@ -51,7 +51,7 @@ static void add_file(struct lock_pin *pin, const struct list_file *from, uint64_
 		platform_texts_add(&pin->platforms, platform_text(&f->platform, text));
 }
 
-/* The pin of a name, from its first file on; all of its files must be known. */
+/* Add the pin of a name, at its first file; all files of the name must be known. */
 static void pin_files(
 	const struct list *list, const struct file_size sizes[], size_t first, struct lock *lock)
 {
@@ -65,7 +65,7 @@ static void pin_files(
 	lock_set_text(&pin.artifact_type, file->artifact_type);
 	for (size_t i = 0; i < list->file_count; i++) {
 		if (i < first && ref_eq(&sizes[i].file->ref, &file->ref)) {
-			lock_pin_release(&pin); /* was done from there */
+			lock_pin_release(&pin); /* done at its first file */
 			return;
 		}
 		if (!ref_eq(&sizes[i].file->ref, &file->ref))

@@ -1,7 +1,7 @@
 /*
- * Upstream signatures: fetch the manifests and payloads, then judge them all at once. Every referrer
- * may be one, whatever type the list of referrers gives it. Must never let an image pass because
- * something could not be fetched: what is absent or unreadable counts as no signature.
+ * Check upstream signatures: fetch manifests and payloads, then judge them at once. Every referrer
+ * may be one, whatever its type in the list. Must never let an image pass because something could
+ * not be fetched: what is absent or unreadable is no signature.
  */
 #include "mirror-tool/pin/signed.h"
 
@@ -71,7 +71,7 @@ struct exhibit {
 struct evidence {
 	struct span root;
 	struct exhibit *manifests, *blobs;
-	struct err passed_over; /* why the last referrer that could not be read does not count */
+	struct err passed_over; /* of the last referrer that could not be read */
 };
 
 static void exhibits_free(struct exhibit *x)
@@ -134,7 +134,8 @@ static bool may_be_signed(const char *media_type)
 	return strcmp(media_type, MEDIA_COSIGN_PAYLOAD) == 0 || cosign_is_bundle_type(media_type);
 }
 
-/* What no signature can need is not fetched: then it does not count as one. */
+/* Fetch the blobs of a candidate, without those that no signature has; a candidate that needs such
+ * a blob does not count. */
 static void want_blobs(struct exhibit *x, const struct manifest *m)
 {
 	for (size_t i = 0; i < m->count && i < COSIGN_LAYERS_MAX; i++) {

@@ -1,5 +1,5 @@
-/* Tasks and their requests. Must keep every request that has no answer: a run that could not go on leaves them
- * behind. */
+/* Tasks and their requests. Must track every request without an answer, so that those of an aborted
+ * run are freed. */
 #include <stdlib.h>
 
 #include "mirror-tool/pin/task.h"

@@ -1,4 +1,4 @@
-/* One layer, several places. Must say of a failure what each place answered. */
+/* Fetch a layer from one of several addresses. A failure must name the answer of each. */
 #include "mirror-tool/pull/foreign.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ struct foreign_layer {
 	uint64_t size;
 	char *urls[DESCRIPTOR_URLS_MAX];
 	size_t count, tried;
-	struct buf why; /* what each place said, so far */
+	struct buf why; /* the answers so far */
 	upstream_done_fn *done;
 	void *ctx;
 };

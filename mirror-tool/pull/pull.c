@@ -1,8 +1,7 @@
 /*
- * Walk each pin from its digest down: manifest, children that are held, config, layers; then its
+ * Fetch each pin from its digest down: manifest, children that are held, config, layers; then its
  * attachments in the same way. Blobs and manifests go into one batch; images are put when all is
- * durable. Must never put an image of which something failed, and never ask the network for what
- * the store has.
+ * durable. Must never put an incomplete image, and never fetch what the store has.
  */
 #include "mirror-tool/pull/pull.h"
 
@@ -16,41 +15,41 @@
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
-/* Pins under way. Bounds the requests that wait in memory (some 3 KiB each, one a blob); manifests are asked for
- * before blobs, so that of so many pins it is known early how much will come. */
+/* Pins in progress at once. Bounds the memory of waiting requests (some 3 KiB each, one for each
+ * blob). Manifests are fetched before blobs, so the total is known early even of so many pins. */
 #define JOBS_MAX 512
 
 /* A manifest to be put once everything is durable. */
 struct pending_manifest {
 	struct digest digest;
 	char *media_type;
-	const char *tag; /* borrowed from the lock; NULL none */
+	const char *tag; /* borrowed from the lock; NULL: none */
 };
 
 struct pin_job {
 	struct puller *puller;
 	const struct lock_pin *pin;
-	struct origin origin; /* once something has to be fetched */
+	struct origin origin; /* set when something has to be fetched */
 	bool has_origin;
 	struct pending_manifest *manifests; /* the pin, then its attachments */
 	size_t manifest_count;
 	struct digest_map reached[2]; /* struct reached, of the pin and of what is attached */
 	unsigned pending; /* requests without an answer; 0: done */
-	unsigned unread; /* manifests that were not read yet; 0: all its blobs were asked for */
+	unsigned unread; /* manifests not read yet; 0: all its blobs have been asked for */
 	bool failed;
 	struct err e; /* the first failure */
 };
 
-/* A manifest that was asked for, and what waits for it: tags often share a digest. */
+/* A manifest being fetched, and the visits that wait for it: tags often share a digest. */
 struct manifest_fetch {
 	LIST_ENTRY(manifest_fetch) link;
 	struct puller *puller;
-	const struct lock_pin *pin; /* whose place it is */
+	const struct lock_pin *pin; /* the pin whose source is asked */
 	struct digest digest;
 	struct manifest_visit *waiting;
 };
 
-/* One manifest of one job. */
+/* A visit of one manifest for one job. */
 struct manifest_visit {
 	struct manifest_visit *next;
 	struct pin_job *job;
@@ -58,7 +57,7 @@ struct manifest_visit {
 	uint64_t size;
 	char *media_type; /* as announced by the lock, or by the index that lists it */
 	unsigned depth; /* manifests above */
-	bool attached; /* of something attached, which is held whole */
+	bool attached; /* part of an attachment, which is held whole */
 };
 
 struct puller {
@@ -69,8 +68,8 @@ struct puller {
 	struct failures *failures;
 	struct pin_job *jobs;
 	size_t count, started, running;
-	size_t unread; /* jobs that have manifests to read, or will */
-	bool starting; /* start_jobs() is at work */
+	size_t unread; /* jobs with manifests to read, started or not */
+	bool starting; /* inside start_jobs() */
 	LIST_HEAD(, manifest_fetch) fetches; /* without an answer */
 	struct foreign_layers foreign;
 };
@@ -80,8 +79,8 @@ static void visit_bytes(struct manifest_visit *v, struct span bytes);
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
-/* What the machine refuses (a full or broken store, rights, limits) fails all that would come behind, so it
- * ends the run. What the lock names and no place has is missing. */
+/* Record the first failure of a job. Local errors (a full or broken store, rights, limits) end the
+ * run: everything after would fail, too. What no source has is reported as missing. */
 static void job_fail(struct pin_job *j, const struct err *e)
 {
 	if (!j->failed)
@@ -110,7 +109,7 @@ static void job_drop(struct pin_job *j)
 	start_jobs(p);
 }
 
-/* With the last manifest of all, the bytes that will come are known. */
+/* Count a manifest as read. After the last of all jobs the total of bytes is known. */
 static void job_read(struct pin_job *j)
 {
 	struct puller *p = j->puller;
@@ -127,7 +126,7 @@ static void job_ref(const struct pin_job *j, struct ref *ref, const struct diges
 	ref->digest = *d;
 }
 
-/* A local source need not be there any more when the store has all of it. */
+/* Open the source when it is needed: a local one may be gone when the store has all of it. */
 static int need_origin(struct pin_job *j, struct err *e)
 {
 	if (j->has_origin)
@@ -156,7 +155,8 @@ static void got_blob(void *ctx, int rc, struct err *e)
 	job_drop(j);
 }
 
-/* Does the store have it, now or at the next flush? Failing is the job's business. */
+/* Does the store have the blob, or will it after the next flush? True also when that cannot be
+ * told: the job has failed then. */
 static bool is_held(struct pin_job *j, const struct digest *d, uint64_t want)
 {
 	char text[DIGEST_TEXT_SIZE];
@@ -175,7 +175,7 @@ static bool is_held(struct pin_job *j, const struct digest *d, uint64_t want)
 	return rc != 0;
 }
 
-/* From a local source it comes at once, while nothing else does. */
+/* Copy a blob from a layout, at once and with nothing else in flight. */
 static void copy_blob(struct pin_job *j, const struct ref *ref, const struct descriptor *d)
 {
 	struct puller *p = j->puller;
@@ -184,10 +184,10 @@ static void copy_blob(struct pin_job *j, const struct ref *ref, const struct des
 
 	s->state.bytes_total += d->size;
 	origin_blob(&j->origin, ref, &d->digest, d->size, p->store, p->batch, got_blob, j);
-	s->state.bytes_total -= end - s->copied; /* what failed, or was there already */
+	s->state.bytes_total -= end - s->copied; /* failed, or held already */
 }
 
-/* A layer with addresses of its own is got like others, and from those where that fails. */
+/* Fetch a blob unless it is held; a layer with addresses of its own also from those. */
 static void want_blob(struct pin_job *j, const struct descriptor *d, bool attached)
 {
 	struct puller *p = j->puller;
@@ -223,7 +223,7 @@ static void skip_foreign(struct pin_job *j, const struct descriptor *d)
 		mem_printf("%s %s", ref_text(&j->pin->ref, ref), digest_text(&d->digest, digest));
 }
 
-/* Put bytes under their digest; they are what was asked for, or the commit says so. */
+/* Commit bytes to the store; fails when their digest is not d. */
 static int commit_bytes(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
@@ -271,8 +271,8 @@ static bool same_place(const struct lock_pin *a, const struct lock_pin *b)
 	       strcmp(x, y) == 0;
 }
 
-/* Hand a manifest, or the failure to get it, to all that wait; where another registry may have it, that
- * one is asked. */
+/* Give a manifest, or the failure to fetch it, to all visits that wait. Those of another source ask
+ * there after a failure. */
 static void fetch_end(struct manifest_fetch *f, int rc, struct span bytes, const struct err *e)
 {
 	struct manifest_visit *v = f->waiting, *next;
@@ -336,8 +336,8 @@ static void fetch(struct manifest_visit *v)
 	origin_manifest(&v->job->origin, &ref, false, got_manifest, f);
 }
 
-/* A manifest that is in the store, or in the batch and flushed for it: 1, 0, -1. One that is bad is in
- * quarantine afterwards, and not in the store. */
+/* Read a manifest from the store, or from the batch after a flush. Returns 1, 0, -1. A corrupt one
+ * is moved to quarantine and is 0. */
 static int read_held(struct puller *p, const struct digest *d, struct buf *bytes, struct err *e)
 {
 	int rc = blob_read(p->store, d, MANIFEST_MAX, bytes, e);
@@ -351,7 +351,7 @@ static int read_held(struct puller *p, const struct digest *d, struct buf *bytes
 	return blob_read(p->store, d, MANIFEST_MAX, bytes, e);
 }
 
-/* Go on with a manifest that has something new to be found in it. */
+/* Read a manifest, or fetch it. */
 static void visit_read(struct manifest_visit *v)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -366,7 +366,7 @@ static void visit_read(struct manifest_visit *v)
 		fetch(v);
 }
 
-/* up: the index that lists it; NULL: the lock does. */
+/* Visit a manifest unless it brings nothing new. up: the index that lists it; NULL: the lock does. */
 static void visit_start(struct pin_job *j, const struct descriptor *d,
 	const struct manifest_visit *up, bool attached)
 {
@@ -449,7 +449,7 @@ static void want_file(struct pin_job *j, const struct lock_file *f)
 		p->session->upstream, f->url, &f->digest, f->size, p->store, p->batch, got_blob, j);
 }
 
-/* The manifests follow from the lock; the digest that it states must be theirs. */
+/* Build the manifests from the lock and compare with the stated digest; fetch the files. */
 static int start_files(struct pin_job *j, struct err *e)
 {
 	AUTO(files_release) struct file_manifests built = { NULL, 0 };
@@ -499,7 +499,7 @@ static void job_start(struct pin_job *j)
 	reach_init(&j->reached[1]);
 	add_manifest(j, &pin->digest, pin->media_type, pin->ref.tag[0] ? pin->ref.tag : NULL);
 	job_hold(j);
-	j->unread = 1; /* the lock */
+	j->unread = 1; /* this function */
 	if (!pin->file_count)
 		start_image(j);
 	else if (start_files(j, &e) < 0)
@@ -508,7 +508,8 @@ static void job_start(struct pin_job *j)
 	job_drop(j);
 }
 
-/* Called again from inside of job_start when a job ends at once: only the outermost goes on. */
+/* Start jobs up to the limit. job_start() may call this again when a job ends at once: only the
+ * outer call goes on. */
 static void start_jobs(struct puller *p)
 {
 	if (p->starting)
@@ -554,7 +555,7 @@ static int finish(struct puller *p, struct err *e)
 	return 0;
 }
 
-/* Those that a run which could not go on left without an answer. */
+/* Free the fetches that an aborted run left without an answer. */
 static void fetches_free(struct puller *p)
 {
 	for (struct manifest_fetch *f; (f = LIST_FIRST(&p->fetches));) {
@@ -582,7 +583,7 @@ static void puller_release(struct puller *p)
 	batch_free(&p->batch);
 }
 
-/* Local sources are copied at once, so they come before the network has anything in flight. */
+/* Add jobs of local sources first: they are copied before anything is in flight. */
 static void add_jobs(struct puller *p, const struct lock_pin *const pins[], size_t count)
 {
 	p->jobs = mem_alloc(count * sizeof(*p->jobs));
@@ -612,7 +613,7 @@ int pull_pins(struct session *s, struct store *store, const struct lock_pin *con
 	if (session_run(s, e) < 0) {
 		struct err ignored = ERR_INIT;
 
-		/* What is whole is kept for the next run. */
+		/* Blobs that are complete stay for the next run. */
 		(void)!batch_flush(p.batch, &ignored);
 		return -1;
 	}

@@ -1,6 +1,6 @@
 /*
- * From a lock to a store: every manifest and blob that the lock says is held, then the images and
- * their attachments.
+ * Fill a store from a lock: every manifest and blob that the lock holds, then the images and their
+ * attachments.
  */
 #ifndef MOAT_PULL_H
 #define MOAT_PULL_H
@@ -16,11 +16,11 @@ struct pull_report {
 };
 
 /*
- * Pull pins[0..count). What failed is in `failures`, by reference; what another pin shares with it
- * is held all the same, and a later run goes on from there.
+ * Pull pins[0..count). Pins that failed are in `failures`, by reference; blobs that they share with
+ * others are held all the same, and a later run goes on from there. The caller owns *report.
  *
  * Returns 0 even when items failed; -1 when the session or the store could not go on.
- * Durable: everything reported, on 0.
+ * Durable: everything reported, on 0. Makes one run of the session; one thread.
  */
 MUST int pull_pins(struct session *s, struct store *store, const struct lock_pin *const pins[],
 	size_t count, struct pull_report *report, struct failures *failures, struct err *e);

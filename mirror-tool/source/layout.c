@@ -1,6 +1,6 @@
 /*
- * OCI layouts as a source: a folder, or a tar file whose headers are read once so that blobs can be
- * read in place. Must never follow a link, never trust a name, never write.
+ * Read OCI layouts: a folder, or a tar file whose headers are read once so that blobs are read in
+ * place. Must never follow a link, trust a name, or write.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ const struct manifest *layout_index(const struct layout *l)
 
 /* --- archives ---------------------------------------------------------------------------- */
 
-/* "blobs/sha256/<hex>": other names, and digests that are none, are not ours to read. */
+/* Take the digest of "blobs/sha256/<hex>". Other names are ignored. */
 static bool blob_name(const char *name, struct digest *d)
 {
 	struct span rest = span_of(name), alg;
@@ -207,7 +207,7 @@ static int open_folder(struct layout *l, struct err *e)
 	return rc < 0 ? err_ctx(e, "%s", l->path) : 0;
 }
 
-/* A folder of the layout: 1, 0 absent, -1. */
+/* Open a folder of the layout. Returns 1, 0 absent, -1. */
 static int sub_folder(int dir, const char *name, int *out, struct err *e)
 {
 	*out = fs_open_dir_at(dir, name, e);
@@ -234,7 +234,7 @@ static int blob_in_folder(
 
 /* --- both -------------------------------------------------------------------------------- */
 
-/* containerd and oras check the exact version, and so do we. */
+/* Check the exact version, as containerd and oras do. */
 static int check_marker(const struct layout *l, struct err *e)
 {
 	AUTO(doc_release) struct doc d = DOC_INIT;
@@ -277,8 +277,8 @@ int layout_open(struct layout **out, enum source_kind kind, const char *path, st
 	return 0;
 }
 
-/* What `cosign save` says that an entry is: the suffix of the tag that registries have it under, ""
- * for what was saved, NULL when it says nothing. */
+/* Read the kind that `cosign save` gave an entry: the suffix of its tag in a registry, "" for the
+ * saved image, NULL when there is none. */
 static const char *saved_suffix(const struct descriptor *d)
 {
 	static const struct {
@@ -304,7 +304,7 @@ static bool is_attached(const struct descriptor *d)
 	return suffix && *suffix;
 }
 
-/* The only entry that is not attached to another one: 1, 0, -1 several. */
+/* Find the only entry that is not an attachment. Returns 1, 0, -1 several. */
 static int only_image(const struct layout *l, const struct descriptor **out, struct err *e)
 {
 	size_t count = 0;
@@ -320,7 +320,8 @@ static int only_image(const struct layout *l, const struct descriptor **out, str
 	return count == 1;
 }
 
-/* By the tag or name that most tools write, or by the full name of containerd and docker. */
+/* Find an entry by the tag or name that most tools write, or by the full name of containerd and
+ * docker. */
 static bool is_named(const struct descriptor *d, const char *name)
 {
 	const char *tag = annotation_get(&d->annotations, KEY_REF_NAME);
@@ -353,7 +354,7 @@ const struct descriptor *layout_saved(const struct layout *l)
 	return only_image(l, &image, &several) == 1 && saved_suffix(image) ? image : NULL;
 }
 
-/* An entry that `cosign save` wrote without a name, by the tag that it had. */
+/* Find an entry that `cosign save` wrote without a name, by the tag that it had. */
 static const struct descriptor *saved_by_tag(const struct layout *l, const char *tag)
 {
 	const struct descriptor *image = layout_saved(l);

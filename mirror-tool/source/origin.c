@@ -1,4 +1,4 @@
-/* Registry or layout behind one set of calls. Must add nothing to what upstream.h promises. */
+/* Dispatch to a registry or a layout. Must add nothing to the contract of upstream.h. */
 #include "mirror-tool/source/origin.h"
 
 #include <stdlib.h>
@@ -212,7 +212,7 @@ static void layout_copy(const struct origin *o, const struct digest *d, uint64_t
 
 /* --- both -------------------------------------------------------------------------------- */
 
-/* Where ref is asked for. */
+/* Map a reference to the place where it is fetched from. */
 static int locate(const struct origin *o, const struct ref *ref, struct ref *at, struct err *e)
 {
 	const struct registry_conf *conf;

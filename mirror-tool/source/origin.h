@@ -1,9 +1,10 @@
 /*
- * One way to ask for manifests, attachments and blobs, whether they are in a registry, at another place
- * than their name says, or in a local layout.
+ * One interface to manifests, attachments and blobs in a registry, at another place than their name
+ * says, or in a local layout.
  *
- * The calls and results are those of upstream.h, with one difference: for a layout, and for a place that
- * cannot be, the callback comes from inside the call. So a caller counts what it asked for before it asks.
+ * Calls and results are those of upstream.h, with one difference: of a layout, and of a place that
+ * cannot be, the callback comes from inside the call. So count a request before it is made. One
+ * thread.
  */
 #ifndef MOAT_ORIGIN_H
 #define MOAT_ORIGIN_H
@@ -17,13 +18,13 @@ struct origin {
 	struct upstream *upstream; /* borrowed; used when layout is NULL */
 	struct layout *layout; /* borrowed */
 	struct subjects *subjects; /* of the layout; borrowed */
-	const struct ref
-		*at; /* SOURCE_ELSEWHERE: instead of a reference's host and repository; borrowed */
-	const struct registry_confs *confs; /* else `source` of the host, if it has one; borrowed */
+	const struct ref *at; /* SOURCE_ELSEWHERE: its host and repository; borrowed */
+	const struct registry_confs *confs; /* else `source` of the host, if any; borrowed */
 	const struct origins *all; /* borrowed */
 };
 
-/* ref->digest, else the name ref->tag: of a layout an entry of index.json that has this tag. */
+/* Fetch by ref->digest, else by ref->tag; of a layout the entry of index.json with this tag. how:
+ * MANIFEST_*. */
 void origin_manifest(const struct origin *o, const struct ref *ref, unsigned how,
 	upstream_manifest_fn *done, void *ctx);
 void origin_tags(const struct origin *o, const struct ref *ref, upstream_tag_fn *each,
@@ -51,18 +52,18 @@ struct origins {
 	char *base;
 	struct open_layout **layouts;
 	size_t count;
-	/* The owner's, or NULL: bytes of a layout's blob that were copied, piece by piece, from inside of
-	 * origin_blob(). */
+	/* Set by the owner, or NULL. Called inside origin_blob() for each chunk of a layout's blob. */
 	void (*copied)(void *ctx, uint64_t bytes);
 	void *ctx;
 };
 
-/* confs is borrowed. */
+/* up and confs are borrowed; base is copied. */
 void origins_init(struct origins *all, struct upstream *up, const struct registry_confs *confs,
 	const char *base);
-void origins_release(struct origins *all); /* closes layouts, not the upstream */
+void origins_release(struct origins *all); /* closes the layouts, not the upstream */
 
-/* from: of a list or lock. On success *o borrows from `all`. */
+/* Open the source `from` of a list or lock; NULL text: the registry of the name. *o borrows from
+ * `all` and `from`. Errors: as layout_open(). */
 MUST int origin_of(
 	struct origins *all, const struct source_ref *from, struct origin *o, struct err *e);
 

@@ -1,4 +1,4 @@
-/* The engine's surroundings. Must not know what is asked for. */
+/* Set up and run the engine. Must not know what is asked for. */
 #include "mirror-tool/source/session.h"
 
 #include <signal.h>
@@ -13,7 +13,7 @@ static void on_signal(int number)
 	stop = number;
 }
 
-/* Once: a second signal ends the program at once. */
+/* Handle each signal once: the second one ends the program. */
 static void catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
@@ -69,7 +69,7 @@ static struct upstream_host *hosts_of(const struct registry_confs *confs)
 	return hosts;
 }
 
-/* The folder of a file's path. */
+/* Take the folder of a path. */
 static char *folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -113,7 +113,7 @@ int session_run(struct session *s, struct err *e)
 	int rc = upstream_run(s->upstream, e);
 
 	progress_end(&s->progress);
-	if (rc < 0 && stop) /* not the store's doing, as its code would say */
+	if (rc < 0 && stop) /* not ERR_BUSY, which means the store */
 		return err_set(e, ERR_IO, "interrupted; the same command goes on from here");
 	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * Who names which image as its subject, in a layout. Must never read all manifests once an image, and never
- * take an artifact that index.json does not lead to, but for cosign's bundles.
+ * Find referrers in a layout. Must never read all manifests for each image, and never take an
+ * artifact that index.json does not lead to, except bundles of cosign.
  */
 #include "mirror-tool/source/subjects.h"
 
@@ -30,7 +30,7 @@ static void add(struct referrers *r, const struct descriptor *d)
 	*VEC_PUSH(r->items, r->count) = *d;
 }
 
-/* Take over m, whose strings the items use. */
+/* Take ownership of m, whose strings the items borrow. */
 static void own(struct referrers *r, const struct manifest *m)
 {
 	*VEC_PUSH(r->owners, r->owner_count) = *m;
@@ -98,7 +98,7 @@ static int read_index(struct subjects *s, const struct layout *l, struct err *e)
 	return 0;
 }
 
-/* Entries that name the subject, read again for the strings of their descriptors. */
+/* Add the entries that name the subject; read them again for the strings of their descriptors. */
 static int from_index(const struct subjects *s, const struct layout *l,
 	const struct digest *subject, struct referrers *out, struct err *e)
 {
@@ -118,7 +118,7 @@ static int from_index(const struct subjects *s, const struct layout *l,
 	return 0;
 }
 
-/* The list under the fallback tag, as tools write it where registries lack the API. */
+/* Add the list under the fallback tag, as tools write it for registries without the API. */
 static int look_at_fallback(
 	const struct layout *l, const struct digest *subject, struct referrers *f, struct err *e)
 {
@@ -163,7 +163,7 @@ static int may_be_manifest(const struct layout *l, const struct digest *d, struc
 	return rc > 0 ? first == '{' : rc;
 }
 
-/* What `cosign load` takes along, or `cosign verify --local-image` reads. */
+/* Add what `cosign load` imports and `cosign verify --local-image` reads. */
 static bool is_bundle(const struct manifest *m)
 {
 	const char *predicate = annotation_get(&m->annotations, KEY_BUNDLE_PREDICATE);
@@ -176,7 +176,7 @@ static bool is_bundle(const struct manifest *m)
 	return false;
 }
 
-/* What is no manifest is no concern of ours. */
+/* Ignore blobs that are no manifest. */
 static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
 {
 	const struct search *s = ctx;
@@ -203,7 +203,7 @@ static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
 	return 0;
 }
 
-/* `cosign save` writes the bundles of the image that it saves, and then index.json without them. */
+/* Add bundles of the saved image: `cosign save` writes them, and then index.json without them. */
 static int look_beside_index(
 	const struct layout *l, const struct digest *subject, struct referrers *f, struct err *e)
 {

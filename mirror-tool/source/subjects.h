@@ -1,9 +1,10 @@
 /*
- * The referrers of images in a layout: manifests that index.json lists and that name an image as their
- * subject, the list under the image's fallback tag, and what `cosign save` leaves beside index.json.
+ * The referrers of images in a layout: manifests that index.json lists and that name an image as
+ * their subject, the list under the fallback tag of the image, and what `cosign save` writes beside
+ * index.json.
  *
- * Whose subject is whose is read once a layout, at the first question: asking for each of a thousand images
- * must not read a thousand manifests each time.
+ * The subjects of a layout are read once, at the first question: otherwise each of a thousand
+ * images would cost reading a thousand manifests.
  */
 #ifndef MOAT_SUBJECTS_H
 #define MOAT_SUBJECTS_H

@@ -4,7 +4,7 @@
  * undo another's, and never link to a repository what its client did not bring or may not read.
  */
 #define MOAT_STORE_PART
-#include "storage/store_private.h"
+#include "storage/blobs/writer.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
  * The seam for growing past one machine: a table of function pointers for blobs, and the driver of a
  * database (db/driver.h) for metadata.
  *
- * Everything above (blob.c, image.c, set.c, ...) speaks to blobs by this table only; what is below
+ * Everything above (blobs/, image.c, set.c, ...) speaks to blobs by this table only; what is below
  * knows nothing of manifests or sets. Calls say what is meant: digests, never a path or a key, so that
  * an object store can stand in for the local files of `engine_local`, as a database server can for its
  * SQLite. The two share no state.

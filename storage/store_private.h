@@ -43,22 +43,12 @@ MUST int tx_snapshot(struct store *s, struct store **tx, struct err *e);
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
 
-/* blob.c: blob_read() of a blob whose row says that it is held, so long; no statement. 1, -1. */
+/* blobs/lookup.c: blob_read() of a blob whose row says that it is held, so long; no statement. 1, -1. */
 MUST int blob_read_held(struct store *s, const struct digest *d, uint64_t size, size_t limit,
 	struct buf *out, struct err *e);
 /* blob_read() within a transaction: what has no good bytes is recorded as not held, and 0. */
 MUST int blob_read_or_lose(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
-
-/* blob.c: writers of changes. End one that was not sealed: its digest is computed and compared. */
-MUST int writer_end(struct blob_writer *w, struct err *e);
-/* Was it sealed as this? */
-bool writer_holds(const struct blob_writer *w, const struct digest *d);
-/* S2 up to the rows: bytes, names, directories, for those that are ended or sealed. */
-MUST int writers_publish(
-	struct store *s, struct blob_writer *const items[], size_t count, struct err *e);
-/* Its row, within a transaction. */
-MUST int writer_record(struct store *s, const struct blob_writer *w, struct err *e);
 
 /* mend.c: is what a row says true of the file, as far as its length tells? 1, 0, -1. */
 MUST int row_held(

@@ -1,0 +1,93 @@
+/* Many blobs, one durability. */
+#define MOAT_STORE_PART
+#include "storage/blobs/writer.h"
+
+#include <stdlib.h>
+
+#include "storage/base/banned.h"
+
+struct blob_batch {
+	struct store *store;
+	struct blob_batch *next; /* of the handle's */
+	struct blob_writer *items[BATCH_BLOBS_MAX];
+	size_t count;
+	uint64_t bytes;
+};
+
+struct blob_batch *batch_new(struct store *s)
+{
+	struct blob_batch *b = mem_alloc(sizeof(*b));
+
+	b->store = s;
+	b->next = s->batches;
+	s->batches = b;
+	return b;
+}
+
+bool batch_has(const struct blob_batch *b, const struct digest *d)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (digest_eq(&b->items[i]->digest, d))
+			return true;
+	return false;
+}
+
+static void batch_clear(struct blob_batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		blob_abort(&b->items[i]);
+	b->count = 0;
+	b->bytes = 0;
+}
+
+int batch_flush(struct blob_batch *b, struct err *e)
+{
+	int rc = b->count ? blobs_publish(b->store, b->items, b->count, e) : 0;
+
+	batch_clear(b);
+	return rc;
+}
+
+int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)
+{
+	if (batch_has(b, &(*w)->digest)) {
+		blob_discard(w);
+		return 0;
+	}
+	hasher_release(&(*w)->hash);
+	b->bytes += (*w)->at;
+	b->items[b->count++] = STEAL(*w);
+	if (b->count < BATCH_BLOBS_MAX && b->bytes < BATCH_BYTES_MAX)
+		return 0;
+	return batch_flush(b, e);
+}
+
+int batches_flush(struct store *s, struct err *e)
+{
+	for (struct blob_batch *b = s->batches; b; b = b->next)
+		if (batch_flush(b, e) < 0)
+			return -1;
+	return 0;
+}
+
+int batches_flush_with(struct store *s, const struct digest *d, struct err *e)
+{
+	for (struct blob_batch *b = s->batches; b; b = b->next)
+		if (batch_has(b, d))
+			return batch_flush(b, e) < 0 ? -1 : 1;
+	return 0;
+}
+
+void batch_free(struct blob_batch **bp)
+{
+	struct blob_batch **link;
+
+	if (!*bp)
+		return;
+	batch_clear(*bp);
+	for (link = &(*bp)->store->batches; *link != *bp; link = &(*link)->next)
+		;
+	*link = (*bp)->next;
+	free(*bp);
+	*bp = NULL;
+}

@@ -1,0 +1,153 @@
+/*
+ * How blobs become visible, for one or for many, in the order of S2: bytes, names, folders, rows. Everything
+ * that becomes visible passes here.
+ */
+#define MOAT_STORE_PART
+#include "storage/blobs/writer.h"
+
+#include "storage/base/fault.h"
+#include "storage/base/banned.h"
+
+static unsigned long long ull(uint64_t n)
+{
+	return n;
+}
+
+/* The row of a file whose bytes were read, within a transaction. */
+static int record_row(struct store *s, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct blob_file file;
+	int rc = blobs_stat(s->blobs, d, &file, e);
+
+	if (rc == 0)
+		err_set(e, ERR_IO, "its file has gone");
+	return rc <= 0 ? -1 : meta_blob_proved(s->db, d, size, file.stamp, e);
+}
+
+static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (tx_begin(s, &tx, e) < 0 || record_row(s, d, size, e) < 0)
+		return -1;
+	return tx_commit(&tx, e);
+}
+
+int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, enum blob_look how,
+	struct err *e)
+{
+	uint64_t size = 0;
+	int rc = blob_held_by(s, d, how, &size, e);
+
+	if (rc == 0) {
+		rc = orphan_held(s, d, &size, e);
+		if (rc > 0 && (blobs_sync(s->blobs, d, e) < 0 || record_one(s, d, size, e) < 0))
+			return -1;
+	}
+	if (rc > 0 && announced != BLOB_SIZE_UNKNOWN && announced != size)
+		return err_set(e, ERR_CORRUPT, "%llu bytes announced, it has %llu", ull(announced),
+			ull(size));
+	return rc;
+}
+
+/* The name is taken: 1 by a file that may stay, 0 the bad one that was there has gone. One that was read
+ * when the writer was sealed need not be read again; else a live blob of that size came meanwhile, by
+ * another writer who read it, and an orphan has to prove itself. */
+static int taken_by_good(struct store *s, struct blob_writer *w, struct err *e)
+{
+	uint64_t size = 0;
+	struct blob_row row;
+	int rc = 0;
+
+	if (w->sealed && w->beside.fault == BLOB_GOOD && w->beside.read)
+		return 1;
+	if (w->sealed && w->beside.fault != BLOB_GOOD && w->beside.fault != BLOB_MISSING)
+		rc = blob_settle(s, &w->beside, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	rc = meta_blob_get(s->db, &w->digest, &row, e);
+	if (rc > 0 && row.live && row.size == w->at)
+		return 1;
+	return rc < 0 ? -1 : orphan_held(s, &w->digest, &size, e);
+}
+
+static int link_one(struct store *s, struct blob_writer *w, struct err *e)
+{
+	int rc;
+
+	if (fault("blob.link", e) < 0)
+		return -1;
+	rc = stage_publish(w->stage, &w->digest, e);
+	if (rc == 0)
+		rc = taken_by_good(s, w, e);
+	else
+		return rc < 0 ? -1 : 0;
+	if (rc == 0)
+		rc = stage_publish(w->stage, &w->digest, e);
+	return rc < 0 ? -1 : 0;
+}
+
+int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
+{
+	if (fault("blob.row", e) < 0 || record_row(s, &w->digest, w->at, e) < 0)
+		return blob_ctx(&w->digest, e);
+	return 0;
+}
+
+static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (writer_record(s, items[i], e) < 0)
+			return -1;
+	return tx_commit(&tx, e);
+}
+
+/* Those that were sealed are durable already. */
+static int sync_stages(
+	struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	struct stage *stages[BATCH_BLOBS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!items[i]->sealed)
+			stages[n++] = items[i]->stage;
+	return n ? stages_sync(s->blobs, stages, n, e) : 0;
+}
+
+/* Does one before it bring the same bytes? Then they have their name. */
+static bool is_repeated(struct blob_writer *const items[], size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (digest_eq(&items[k]->digest, &items[i]->digest))
+			return true;
+	return false;
+}
+
+int writers_publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	if (fault("blob.sync", e) < 0 || sync_stages(s, items, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!is_repeated(items, i) && link_one(s, items[i], e) < 0)
+			return blob_ctx(&items[i]->digest, e);
+	if (fault("blob.names", e) < 0)
+		return -1;
+	return blobs_sync_names(s->blobs, e);
+}
+
+int blobs_publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
+{
+	if (writers_publish(s, items, count, e) < 0 || record(s, items, count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (fault("blob.unstage", e) < 0)
+			return -1;
+		stage_close(&items[i]->stage, false);
+	}
+	return 0;
+}

@@ -46,7 +46,7 @@ static int stage_text(struct group *g, size_t i, struct err *e)
 	if (!digest_eq(&d, &c->digest))
 		return err_set(
 			e, ERR_CORRUPT, "the manifest's bytes are %s", digest_text(&d, text));
-	rc = blob_begin(g->store, &d, c->text.len, BLOB_CHECK, &w, e);
+	rc = blob_begin(g->store, &d, c->text.len, BLOB_VERIFY, &w, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	blob_write(w, c->text.data, c->text.len);
@@ -112,10 +112,10 @@ static int apply_mount(struct store *s, const struct change *c, struct err *e)
 	int rc = repo_has_blob(s, c->from, &c->digest, &size, e);
 
 	if (rc > 0)
-		rc = blob_examine(s, &c->digest, LOOK_LENGTH, NULL, &f, e);
+		rc = blob_examine(s, &c->digest, BLOB_CHECK_LENGTH, NULL, &f, e);
 	if (rc < 0)
 		return -1;
-	if (rc == 0 || f.fault != BLOB_GOOD || f.touched)
+	if (rc == 0 || f.fault != BLOB_GOOD || f.changed)
 		return absent("blob", &c->digest, c->from, e);
 	return link_blob(s, c, e);
 }

@@ -15,7 +15,7 @@ struct check {
 	bool deep;
 	const struct check_events *events;
 	struct check_report *report;
-	struct check_progress at; /* files before the one at hand, and its pieces */
+	struct check_progress at; /* files before the one at hand, and its chunks */
 };
 
 static void problem(struct check *c, const char *invariant, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -70,7 +70,7 @@ static int check_row(void *ctx, const struct digest *d, uint64_t size, struct er
 
 	c->report->blobs++;
 	c->report->bytes += size;
-	if (file_examine(c->store, d, &row, LOOK_LENGTH, NULL, &f, e) < 0)
+	if (file_examine(c->store, d, &row, BLOB_CHECK_LENGTH, NULL, &f, e) < 0)
 		return unread_blob(c, "S2", d, e);
 	if (f.fault != BLOB_GOOD)
 		problem(c, "S2", "blob %s is recorded as held, its file %s", digest_text(d, text),
@@ -100,7 +100,7 @@ static int pass_stray(void *ctx, const char *what, struct err *e)
 	return 0;
 }
 
-static int count_piece(void *ctx, size_t bytes, struct err *e)
+static int count_chunk(void *ctx, size_t bytes, struct err *e)
 {
 	struct check *c = ctx;
 
@@ -114,7 +114,7 @@ static int count_piece(void *ctx, size_t bytes, struct err *e)
 static int check_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
-	const struct pace pace = { count_piece, c, true };
+	const struct throttle throttle = { count_chunk, c, true };
 	uint64_t end = c->at.bytes + (size == BLOB_SIZE_UNKNOWN ? 0 : size);
 	char text[DIGEST_TEXT_SIZE];
 	struct finding f;
@@ -122,7 +122,7 @@ static int check_file(void *ctx, const struct digest *d, uint64_t size, struct e
 
 	if (!c->deep)
 		return 0;
-	rc = file_examine(c->store, d, NULL, LOOK_BYTES, &pace, &f, e);
+	rc = file_examine(c->store, d, NULL, BLOB_CHECK_BYTES, &throttle, &f, e);
 	c->at.blobs++;
 	c->at.bytes = end; /* also when it could not be read, or had another length by then */
 	tell(c);
@@ -170,19 +170,19 @@ static void comparison_release(struct comparison *c)
 	reader_close(&c->file);
 }
 
-static int compare_piece(void *ctx, struct span piece, struct err *e)
+static int compare_chunk(void *ctx, struct span chunk, struct err *e)
 {
 	struct comparison *c = ctx;
 	AUTO(mem_free) char *have = NULL;
 
-	c->differs = c->differs || piece.len > c->file.size - c->at;
+	c->differs = c->differs || chunk.len > c->file.size - c->at;
 	if (c->differs)
 		return 0;
-	have = mem_alloc(piece.len);
+	have = mem_alloc(chunk.len);
 	(void)e;
-	c->differs = reader_read(&c->file, c->at, have, piece.len, &c->unread) < 0 ||
-		     memcmp(have, piece.data, piece.len) != 0;
-	c->at += piece.len;
+	c->differs = reader_read(&c->file, c->at, have, chunk.len, &c->unread) < 0 ||
+		     memcmp(have, chunk.data, chunk.len) != 0;
+	c->at += chunk.len;
 	return 0;
 }
 
@@ -207,7 +207,7 @@ static int check_index(struct check *c, struct err *e)
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
 		return 0;
 	rc = blobs_index_open(s->blobs, &index.file, e);
-	if (rc > 0 && index_json_text(s, compare_piece, &index, e) < 0)
+	if (rc > 0 && index_json_text(s, compare_chunk, &index, e) < 0)
 		return -1;
 	if (rc < 0)
 		return -1;

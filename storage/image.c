@@ -180,7 +180,7 @@ static int drop_if_bad(
 	struct store *s = p->store;
 	struct finding f;
 
-	if (file_examine(s, &d->digest, NULL, LOOK_BYTES, NULL, &f, e) < 0)
+	if (file_examine(s, &d->digest, NULL, BLOB_CHECK_BYTES, NULL, &f, e) < 0)
 		return -1;
 	if (f.fault == BLOB_GOOD)
 		return 0;

@@ -34,24 +34,24 @@ int list_marks(struct store *s, mark_fn *fn, void *ctx, struct err *e)
 }
 
 /* Whatever is wrong with one mark must not keep the store from opening: it stays for the next. */
-static int settle_mark(void *ctx, const struct digest *d, struct err *e)
+static int apply_mark(void *ctx, const struct digest *d, struct err *e)
 {
 	struct store *s = ctx;
 	uint64_t size;
 
-	if (blob_held_by(s, d, LOOK_BYTES, &size, e) >= 0)
+	if (blob_held_by(s, d, BLOB_CHECK_BYTES, &size, e) >= 0)
 		(void)!blobs_unmark(s->blobs, d, e);
 	return 0;
 }
 
-int marks_settle(struct store *s, struct err *e)
+int marks_apply(struct store *s, struct err *e)
 {
 	static const struct store_care marked = { .operation = "mark of a reader" };
 	struct store_care care = s->care;
 	int rc;
 
 	s->care = marked;
-	rc = blobs_each_mark(s->blobs, settle_mark, s, e);
+	rc = blobs_each_mark(s->blobs, apply_mark, s, e);
 	s->care = care;
 	s->found_bad = 0; /* by others */
 	return rc;
@@ -59,7 +59,7 @@ int marks_settle(struct store *s, struct err *e)
 
 /* --- the place ---------------------------------------------------------------------------------- */
 
-int place_keep(struct store *s, const struct check_place *p, struct err *e)
+int place_record(struct store *s, const struct check_place *p, struct err *e)
 {
 	char text[PLACE_MAX];
 	int len = snprintf(text, sizeof(text),
@@ -70,7 +70,7 @@ int place_keep(struct store *s, const struct check_place *p, struct err *e)
 }
 
 /* What is no place is none: the check begins again. */
-int place_recall(struct store *s, struct check_place *p, struct err *e)
+int place_read(struct store *s, struct check_place *p, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	int rc = blobs_get_place(s->blobs, &text, e);

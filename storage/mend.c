@@ -16,8 +16,8 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define PIECE_SIZE (256u << 10)
-#define LOOKS_MAX 4 /* at a file that others replace while it is looked at */
+#define CHUNK_SIZE (256u << 10)
+#define TRIES 4 /* at a file that is replaced while it is checked */
 
 static unsigned long long ull(uint64_t n)
 {
@@ -48,33 +48,34 @@ static bool is_ours(const struct err *e)
 
 /* The digest of the whole: 0; 1 it cannot be read, and the finding says so; -1. */
 static int hash_file(
-	struct finding *f, struct blob_reader *r, const struct pace *pace, struct err *e)
+	struct finding *f, struct blob_reader *r, const struct throttle *throttle, struct err *e)
 {
 	AUTO(hasher_release) struct hasher h = HASHER_INIT;
-	AUTO(mem_free) char *piece = mem_alloc(PIECE_SIZE);
+	AUTO(mem_free) char *chunk = mem_alloc(CHUNK_SIZE);
 
 	hasher_init(&h, f->digest.alg);
-	if (pace && !pace->keep)
+	if (throttle && !throttle->cache)
 		reader_cold(r);
 	for (uint64_t at = 0; at < f->size;) {
-		size_t n = f->size - at < PIECE_SIZE ? (size_t)(f->size - at) : PIECE_SIZE;
+		size_t n = f->size - at < CHUNK_SIZE ? (size_t)(f->size - at) : CHUNK_SIZE;
 
-		if (reader_read(r, at, piece, n, e) < 0) {
+		if (reader_read(r, at, chunk, n, e) < 0) {
 			if (is_ours(e))
 				return -1;
 			fault_set(f, BLOB_UNREADABLE, "cannot be read: %.150s", e->text);
 			return 1;
 		}
-		if (pace && pace->read(pace->ctx, n, e) < 0)
+		if (throttle && throttle->read(throttle->ctx, n, e) < 0)
 			return -1;
-		hasher_add(&h, piece, n);
+		hasher_add(&h, chunk, n);
 		at += n;
 	}
 	hasher_end(&h, &f->got);
 	return 0;
 }
 
-static int examine_bytes(struct store *s, const struct pace *pace, struct finding *f, struct err *e)
+static int examine_bytes(
+	struct store *s, const struct throttle *throttle, struct finding *f, struct err *e)
 {
 	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	int rc = blobs_open(s->blobs, &f->digest, &r, e);
@@ -90,7 +91,7 @@ static int examine_bytes(struct store *s, const struct pace *pace, struct findin
 			ull(f->size));
 	if (rc <= 0 || f->fault != BLOB_GOOD)
 		return 0;
-	rc = hash_file(f, &r, pace, e);
+	rc = hash_file(f, &r, throttle, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	f->read = true;
@@ -109,7 +110,7 @@ static void examine_length(struct finding *f, const struct blob_row *row)
 }
 
 int file_examine(struct store *s, const struct digest *d, const struct blob_row *row,
-	enum blob_look how, const struct pace *pace, struct finding *f, struct err *e)
+	enum blob_check how, const struct throttle *throttle, struct finding *f, struct err *e)
 {
 	int rc;
 
@@ -122,22 +123,22 @@ int file_examine(struct store *s, const struct digest *d, const struct blob_row 
 		fault_set(f, BLOB_MISSING, "is missing");
 	else
 		examine_length(f, row);
-	f->touched = row && row->stamp && row->stamp != f->file.stamp;
-	if (f->fault != BLOB_GOOD || how == LOOK_LENGTH ||
-		(how == LOOK_TOUCHED && row && row->stamp == f->file.stamp))
+	f->changed = row && row->stamp && row->stamp != f->file.stamp;
+	if (f->fault != BLOB_GOOD || how == BLOB_CHECK_LENGTH ||
+		(how == BLOB_CHECK_CHANGED && row && row->stamp == f->file.stamp))
 		return 0;
-	return examine_bytes(s, pace, f, e);
+	return examine_bytes(s, throttle, f, e);
 }
 
-int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
-	const struct pace *pace, struct finding *f, struct err *e)
+int blob_examine(struct store *s, const struct digest *d, enum blob_check how,
+	const struct throttle *throttle, struct finding *f, struct err *e)
 {
 	struct blob_row row;
 	int rc = meta_blob_get(s->db, d, &row, e);
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
-	return file_examine(s, d, &row, how, pace, f, e) < 0 ? -1 : 1;
+	return file_examine(s, d, &row, how, throttle, f, e) < 0 ? -1 : 1;
 }
 
 int row_held(struct store *s, const struct digest *d, const struct blob_row *row, struct err *e)
@@ -146,7 +147,7 @@ int row_held(struct store *s, const struct digest *d, const struct blob_row *row
 
 	if (!row->live)
 		return 0;
-	if (file_examine(s, d, row, LOOK_LENGTH, NULL, &f, e) < 0)
+	if (file_examine(s, d, row, BLOB_CHECK_LENGTH, NULL, &f, e) < 0)
 		return -1;
 	return f.fault == BLOB_GOOD;
 }
@@ -183,7 +184,7 @@ void passed_flush(struct store *s)
 	s->passed_count = 0;
 }
 
-static void remember(struct store *s, const struct finding *f)
+static void queue_passed(struct store *s, const struct finding *f)
 {
 	if (!s->passed)
 		s->passed = mem_grow(NULL, PASSED_MAX, sizeof(*s->passed));
@@ -250,7 +251,7 @@ void finding_json(const struct store *s, const struct finding *f, struct buf *ou
 	buf_str(out, "}\n");
 }
 
-static int set_aside(struct store *s, const struct finding *f, struct err *e)
+static int quarantine(struct store *s, const struct finding *f, struct err *e)
 {
 	AUTO(buf_release) struct buf reason = BUF_INIT;
 	char where[QUARANTINE_NAME_SIZE];
@@ -265,50 +266,50 @@ static int set_aside(struct store *s, const struct finding *f, struct err *e)
 	if (rc <= 0)
 		return rc;
 	s->found_bad++;
-	store_doubt(s);
+	store_suspect(s);
 	if (s->care.found)
 		s->care.found(s->care.ctx, f, where);
 	return 1;
 }
 
-int blob_settle(struct store *s, const struct finding *f, struct err *e)
+int blob_apply_finding(struct store *s, const struct finding *f, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 	int rc = store_may_write(s, e) < 0 ? -1 : 1;
 
 	if (rc > 0 && f->fault == BLOB_GOOD && f->read)
-		remember(s, f);
+		queue_passed(s, f);
 	else if (rc > 0 && f->fault != BLOB_GOOD && f->fault != BLOB_MISSING)
-		rc = set_aside(s, f, e);
+		rc = quarantine(s, f, e);
 	return rc < 0 ? err_ctx(e, "blob %s", digest_text(&f->digest, text)) : rc;
 }
 
 /* --- held? -------------------------------------------------------------------------------------- */
 
 /* The row is asked each time: what is bad loses it. */
-static int look_and_settle(struct store *s, const struct digest *d, enum blob_look how,
+static int check_and_apply(struct store *s, const struct digest *d, enum blob_check how,
 	struct finding *f, struct err *e)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < LOOKS_MAX && rc == 0; i++) {
+	for (unsigned i = 0; i < TRIES && rc == 0; i++) {
 		rc = blob_examine(s, d, how, NULL, f, e);
 		if (rc <= 0)
 			return rc;
-		rc = blob_settle(s, f, e);
+		rc = blob_apply_finding(s, f, e);
 	}
 	return rc ? rc : err_set(e, ERR_BUSY, "its file is being replaced all the time");
 }
 
 int blob_held_by(
-	struct store *s, const struct digest *d, enum blob_look how, uint64_t *size, struct err *e)
+	struct store *s, const struct digest *d, enum blob_check how, uint64_t *size, struct err *e)
 {
 	struct finding f;
 	int rc;
 
-	if (s->care.check || s->doubted)
-		how = LOOK_BYTES;
-	rc = look_and_settle(s, d, how, &f, e);
+	if (s->care.check || s->suspected)
+		how = BLOB_CHECK_BYTES;
+	rc = check_and_apply(s, d, how, &f, e);
 	if (rc <= 0)
 		return rc;
 	*size = f.size;
@@ -317,14 +318,14 @@ int blob_held_by(
 
 int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
 {
-	return blob_held_by(s, d, LOOK_TOUCHED, size, e);
+	return blob_held_by(s, d, BLOB_CHECK_CHANGED, size, e);
 }
 
 int blob_drop_bad(struct store *s, const struct digest *d, struct err *e)
 {
 	uint64_t size;
 
-	return blob_held_by(s, d, LOOK_BYTES, &size, e) < 0 ? -1 : 0;
+	return blob_held_by(s, d, BLOB_CHECK_BYTES, &size, e) < 0 ? -1 : 0;
 }
 
 /* Of a writer that died between link and row, or of one that died between finding it bad and setting it
@@ -333,12 +334,12 @@ int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct 
 {
 	struct finding f;
 
-	if (file_examine(s, d, NULL, LOOK_BYTES, NULL, &f, e) < 0)
+	if (file_examine(s, d, NULL, BLOB_CHECK_BYTES, NULL, &f, e) < 0)
 		return -1;
 	*size = f.size;
 	if (f.fault == BLOB_GOOD)
 		return 1;
-	return blob_settle(s, &f, e) < 0 ? -1 : 0;
+	return blob_apply_finding(s, &f, e) < 0 ? -1 : 0;
 }
 
 void store_set_care(struct store *s, const struct store_care *care)
@@ -346,14 +347,14 @@ void store_set_care(struct store *s, const struct store_care *care)
 	s->care = *care;
 }
 
-void store_remember(struct store *s)
+void store_record_findings(struct store *s)
 {
 	passed_flush(s);
 }
 
-void store_doubt(struct store *s)
+void store_suspect(struct store *s)
 {
-	s->doubted = true;
+	s->suspected = true;
 }
 
 int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e)

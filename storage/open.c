@@ -46,7 +46,7 @@ int store_open_engine(struct store **out, const struct engine *engine, const cha
 		return -1;
 	/* The metadata was lost or is an old copy; or a writer died between a commit and index.json. */
 	if (mode == STORE_READ ? check_reading(s, e) < 0
-			       : rebuild_if_due(s, e) < 0 || marks_settle(s, e) < 0 ||
+			       : rebuild_if_due(s, e) < 0 || marks_apply(s, e) < 0 ||
 					 index_json_write(s, e) < 0)
 		return err_ctx(e, "open store %s", where);
 	*out = STEAL(s);

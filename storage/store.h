@@ -46,7 +46,8 @@ MUST int store_change(struct store *s, uint64_t *number, struct err *e);
 
 /* --- blobs (manifests are blobs too) ------------------------------------------------------- */
 
-/* Is it here, durable (S2) and its file of the recorded length, in whatever repository? */
+/* Is the blob here, durable (S2) and its file of the recorded length, in whatever repository? 1 and its size in
+ * bytes, 0, -1. */
 MUST int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
 
 /*
@@ -87,8 +88,8 @@ void reader_ahead(const struct blob_reader *r, uint64_t len);
  * that needs the cache. */
 void reader_cold(struct blob_reader *r);
 
-/* The whole of a small blob appended to `out`, its digest checked while reading. ERR_INPUT when it
- * is larger than limit, ERR_CORRUPT when it does not match. */
+/* Append the whole of a small blob to `out`, its digest checked: 1, 0 absent, -1: ERR_INPUT it is larger than
+ * `limit` bytes, ERR_CORRUPT it does not match, ERR_IO. On 0 and -1 `out` holds what it held. */
 MUST int blob_read(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
 
@@ -109,38 +110,44 @@ enum blob_fault {
 	BLOB_UNREADABLE /* its device fails; a missing right is an error, and proves nothing */
 };
 
-enum blob_look {
-	LOOK_LENGTH, /* never reads bytes */
-	LOOK_TOUCHED, /* reads them when the file was written to since they were read last */
-	LOOK_BYTES
+enum blob_check {
+	BLOB_CHECK_LENGTH, /* never reads bytes */
+	BLOB_CHECK_CHANGED, /* reads them when the file was written to since they were read last */
+	BLOB_CHECK_BYTES
 };
 
-/* What a look at the file of a held blob found. */
+/* What a check of one blob's file found. */
 struct finding {
 	struct digest digest, got; /* got: of BLOB_BYTES */
 	enum blob_fault fault;
 	uint64_t size; /* recorded */
 	struct blob_file file; /* nothing of BLOB_MISSING */
 	bool read; /* all its bytes were */
-	bool touched; /* written to, or replaced, since its bytes were read last */
+	bool changed; /* written to, or replaced, since its bytes were read last */
 	char text[200]; /* the fault as a sentence without a subject: "is missing" */
 };
 
-/* Called for each piece of bytes that was read; -1 ends the look, and is returned. */
-struct pace {
+/* How fast a check reads, and what it leaves behind. */
+struct throttle {
+	/* Called after each chunk, and may wait; -1 ends the check, and is returned. */
 	int (*read)(void *ctx, size_t bytes, struct err *e);
 	void *ctx;
-	bool keep; /* what was read may stay in the page cache */
+	bool cache; /* what was read may stay in the page cache */
 };
 
-/* Look at a blob's file; nothing is changed. pace: NULL, or for reading slowly, which leaves nothing in
- * the page cache that was not there, unless it says so. 1: it is recorded as held, and f says how its file
- * is; 0: it is not; -1: this process or machine cannot tell now. */
-MUST int blob_examine(struct store *s, const struct digest *d, enum blob_look how,
-	const struct pace *pace, struct finding *f, struct err *e);
+/*
+ * Check a blob's file; nothing is changed.
+ *
+ * throttle: NULL, or for reading slowly. With one, what was not in the page cache before is not there
+ *           afterwards, unless it says so.
+ * Returns:  1: the blob is recorded as held, and f says how its file is; 0: it is not recorded; -1: this
+ *           process or machine cannot tell now (rights, limits, ERR_BUSY), or throttle->read failed.
+ */
+MUST int blob_examine(struct store *s, const struct digest *d, enum blob_check how,
+	const struct throttle *throttle, struct finding *f, struct err *e);
 
-/* Each file that proved bad and was not cleared away: what it is called in quarantine/, and the reason, a
- * JSON object: "time", "digest", "operation", "fault", "expected", "found", "text". */
+/* Tell each file in quarantine/ that was not cleared away: its name there, and the reason, a JSON object:
+ * "time", "digest", "operation", "fault", "expected", "found", "text". What fn returns below 0 is returned. */
 typedef int quarantine_fn(void *ctx, const char *where, const char *reason, struct err *e);
 MUST int list_quarantine(struct store *s, quarantine_fn *fn, void *ctx, struct err *e);
 
@@ -183,8 +190,8 @@ struct check_place {
 	int64_t began,
 		done; /* of this pass; when the last whole one began, 0 none; seconds since the epoch */
 };
-MUST int place_keep(struct store *s, const struct check_place *p, struct err *e);
-MUST int place_recall(struct store *s, struct check_place *p, struct err *e); /* 1, 0 none */
+MUST int place_record(struct store *s, const struct check_place *p, struct err *e);
+MUST int place_read(struct store *s, struct check_place *p, struct err *e); /* 1, 0 none */
 
 /* Is it linked to this repository? */
 MUST int repo_has_blob(

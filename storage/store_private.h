@@ -22,7 +22,7 @@ struct store {
 	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
 	struct blob_writer *writers; /* of this handle; none waits for another */
 	struct store_care care;
-	bool doubted; /* something was bad: no other care makes this forgotten */
+	bool suspected; /* something was bad: no other care makes this forgotten */
 	size_t found_bad;
 	struct passed *passed;
 	size_t passed_count;
@@ -50,24 +50,25 @@ MUST int blob_read_held(struct store *s, const struct digest *d, uint64_t size, 
 MUST int blob_read_or_lose(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e);
 
-/* mend.c: is what a row says true of the file, as far as its length tells? 1, 0, -1. */
+/* mend.c: is the file of a live row there, and as long as recorded? 1, 0, -1. */
 MUST int row_held(
 	struct store *s, const struct digest *d, const struct blob_row *row, struct err *e);
-/* What lies under the name of a blob that should be so long; row NULL: whatever its length. Safe from any
- * thread. */
+/* mend.c: check what lies under the name of a blob that should be as long as its row says; row NULL: whatever
+ * its length. 0 and *f, -1. Thread: any. */
 MUST int file_examine(struct store *s, const struct digest *d, const struct blob_row *row,
-	enum blob_look how, const struct pace *pace, struct finding *f, struct err *e);
-/* blob_held() of what has no live row: a file that a writer left, good for one. */
+	enum blob_check how, const struct throttle *throttle, struct finding *f, struct err *e);
+/* mend.c: read a file without a live row, as a writer that died leaves it, and quarantine a bad one. 1 and its
+ * size, 0, -1. */
 MUST int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
-/* blob_held() with a look of choice. */
-MUST int blob_held_by(
-	struct store *s, const struct digest *d, enum blob_look how, uint64_t *size, struct err *e);
-/* The reason that lies in quarantine, or in a mark. */
+/* mend.c: blob_held() with a check of choice. */
+MUST int blob_held_by(struct store *s, const struct digest *d, enum blob_check how, uint64_t *size,
+	struct err *e);
+/* mend.c: append the reason that lies in quarantine, or in a mark, as JSON. */
 void finding_json(const struct store *s, const struct finding *f, struct buf *out);
-/* marks.c: what readers marked, looked at and taken away. */
-MUST int marks_settle(struct store *s, struct err *e);
-/* Good findings that were not recorded yet; best effort. */
+/* mend.c: record good findings that were not recorded yet; best effort. */
 void passed_flush(struct store *s);
+/* marks.c: check what readers marked, quarantine what is bad, and remove the marks. 0, -1. */
+MUST int marks_apply(struct store *s, struct err *e);
 
 /* repo.c: "host/name", as upstream names it. */
 MUST int repo_check(const char *repo, struct err *e);

@@ -12,46 +12,50 @@
 
 /* --- what is held is good -------------------------------------------------------------------- */
 
-#define QUARANTINE_NAME_SIZE 200 /* "sha256-HEX.TIME", in quarantine/ */
+#define QUARANTINE_NAME_SIZE 200 /* bytes: "sha256-HEX.TIME", in quarantine/ */
 
 /*
  * How this handle takes what is there already. A blob counts as held when its row is live and its file
- * of the recorded length; a file that was written to since its bytes were read last is read again, and
- * after the first bad one every other is, too. What proves bad goes to quarantine with its reason, and
- * counts as absent from then on, so that good bytes can take its place.
+ * of the recorded length. A file that was written to since its bytes were read last is read again; after
+ * the first bad one every other is, too. What proves bad goes to quarantine with its reason, and counts as
+ * absent from then on, so that good bytes can take its place.
  */
 struct store_care {
 	const char *operation; /* for the reason: "import"; borrowed */
 	bool check; /* read the bytes of everything that is asked for */
-	/* After one was put aside, to quarantine/where. May be NULL. */
+	/* Called after a file went to quarantine/where. May be NULL. */
 	void (*found)(void *ctx, const struct finding *f, const char *where);
 	void *ctx;
 };
 void store_set_care(struct store *s, const struct store_care *care);
 
-/* So far, by this handle: how many files went to quarantine. */
+/* Count the files that this handle has put into quarantine. */
 size_t store_found_bad(const struct store *s);
 
-/* From now on this handle reads the bytes of everything that it is asked for, whatever care it is given. So it
- * does by itself once a file was bad, also when that was found while the store was opened. */
-void store_doubt(struct store *s);
+/* Read the bytes of everything that this handle is asked for from now on, whatever its care says. A handle does
+ * so by itself once a file was bad, also when that was found while the store was opened. */
+void store_suspect(struct store *s);
 
-/* Is it held, as said above? 1, 0 (also when it was held and is bad), -1. Not within a transaction. */
+/* Is the blob held, as said above? 1 and its size in bytes; 0, also when its file proved bad; -1. Not within a
+ * transaction. */
 MUST int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e);
 
-/* Bytes of it were found to be bad: to quarantine with it, if they are. 0, -1. */
+/* Read the blob's bytes, and quarantine its file if they are bad. 0, -1. Not within a transaction. */
 MUST int blob_drop_bad(struct store *s, const struct digest *d, struct err *e);
 
 /*
- * A finding becomes a state: a good one is recorded (of what was read), a bad file goes to quarantine
- * and its blob counts as absent. Nothing is done about BLOB_MISSING: should the file come back, it is
- * held again. 1 done; 0 the file is not the one that was looked at any more: look again.
- * Durable, step by step: the row first (S2), then the reason, then the file.
+ * Make a finding a state: record when a good file was read, quarantine a bad one, whose blob is absent then.
+ * BLOB_MISSING changes nothing: should the file come back, its blob is held again.
+ *
+ * Returns: 1; 0: another file lies under the name by now, so check again; -1: ERR_DENIED the store was opened
+ *          for reading, ERR_RIGHTS, ERR_FULL, ERR_IO.
+ * Durable: on 1 for a bad file, step by step: the row first (S2), then the reason, then the file. Good ones
+ *          are recorded many at once, at store_close() at the latest.
  */
-MUST int blob_settle(struct store *s, const struct finding *f, struct err *e);
+MUST int blob_apply_finding(struct store *s, const struct finding *f, struct err *e);
 
-/* Record the good findings of blob_settle() now, instead of many at once. */
-void store_remember(struct store *s);
+/* Record the good findings of blob_apply_finding() now. What fails is read again some day. */
+void store_record_findings(struct store *s);
 
 /* --- blob writers ---------------------------------------------------------------------------- */
 
@@ -59,9 +63,10 @@ struct blob_writer;
 struct blob_batch;
 
 enum {
-	BLOB_RESUME = 1, /* keep the stage on abort or death, and go on from it at the next begin */
+	BLOB_RESUME =
+		1, /* retain the stage on abort or death, and go on from it at the next begin */
 	BLOB_TRY = 2, /* ERR_BUSY at once when another writes the same stage */
-	BLOB_CHECK = 4 /* read the bytes of what is held already: for small ones */
+	BLOB_VERIFY = 4 /* read the bytes of what is held already: for small ones */
 };
 
 #define BLOB_SIZE_UNKNOWN UINT64_MAX
@@ -70,48 +75,55 @@ enum {
  * Begin to write a blob.
  *
  * expect: its digest, or NULL when only the commit will tell (then sha256, not resumable).
- * size:   its exact size or BLOB_SIZE_UNKNOWN; space is reserved when known (ERR_FULL here, not at
- *         the end).
- * Returns 0 with *w; or 1, *w NULL: the store has it already, as blob_held() says it.
- * With BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go on.
- * Another process or handle that writes the same stage is waited for up to STORE_BUSY_MS (this
- * handle's batches are flushed first, so two that wait for each other's batches cannot happen),
- * then 1 is the usual answer. Who has several writers open at once and begins another takes
- * BLOB_TRY, flushes its batch and comes back later, or two such processes wait for each other. The same handle
- * beginning the same stage twice is ERR_BUSY at once.
+ * size:   exact, in bytes, or BLOB_SIZE_UNKNOWN. Space is reserved when known: ERR_FULL here, not at the
+ *         end.
+ * Returns: 0 and *w, the caller's. 1, *w NULL: the store has it already, as blob_held() says it. -1: also
+ *         ERR_CORRUPT: it has another size; ERR_DENIED: opened for reading.
+ * Resume: with BLOB_RESUME bytes of an earlier attempt are hashed again; blob_offset() says where to go on.
+ * Busy:   another process or handle that writes the same stage is waited for up to STORE_BUSY_MS, then 1
+ *         is the usual answer. This handle's batches are flushed before, so that two never wait for each
+ *         other's. A caller with several open writers takes BLOB_TRY, flushes its batch and comes back
+ *         later, or two such processes wait for each other. A stage that this handle writes already is
+ *         ERR_BUSY at once.
  */
 MUST int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsigned flags,
 	struct blob_writer **w, struct err *e);
 
 /*
- * Begin to write a blob whose digest only its end will tell, as an upload: gone with the writer.
- * alg: what to hash with meanwhile. Such a writer belongs to nobody's thread: any may use it, one at
- * a time, while others use the handle; so may blob_mark(), blob_rewind(), blob_seal() and blob_abort().
- * It ends by store_apply().
+ * Begin to write a blob whose digest only its end will tell, as an upload. Its stage has no name and goes with
+ * the writer, which ends by store_apply().
+ *
+ * alg:    what to hash with meanwhile.
+ * Thread: any, here and in blob_write(), blob_mark(), blob_rewind(), blob_seal() and blob_abort() of such a
+ *         writer, one at a time, while another thread uses the handle.
  */
 MUST int blob_begin_unnamed(
 	struct store *s, enum digest_alg alg, struct blob_writer **w, struct err *e);
 
 uint64_t blob_offset(const struct blob_writer *w); /* bytes in the stage */
 
-/* The same, when another attempt (a second transfer) goes on with this writer: blob_commit() then knows that
- * the bytes are of several attempts. */
+/* Give the offset to another attempt (a second transfer) that goes on with this writer: blob_commit() then
+ * knows that the bytes are of several attempts. */
 uint64_t blob_resume_at(struct blob_writer *w);
 
-/* Sticky: after the first failure bytes are dropped and the commit tells. Bytes beyond the
+/* Append bytes. Sticky: after the first failure they are dropped, and the commit tells. Bytes beyond the
  * announced size are a failure at once. */
 void blob_write(struct blob_writer *w, const void *data, size_t len);
 bool blob_failed(const struct blob_writer *w);
 MUST int blob_error(const struct blob_writer *w, struct err *e); /* 0, or -1 and the failure */
 
-/* Remember here, unless it failed before; drop what came since, a failure too. */
+/* Remember this place, unless the writer failed before. */
 void blob_mark(struct blob_writer *w);
+/* Drop what came since blob_mark(), a failure too. -1: drop the writer. */
 MUST int blob_rewind(struct blob_writer *w, struct err *e);
 
-/* No more bytes: they are `expect`, and durable in the stage. What takes long of a commit is done
- * here; store_apply() links and records. With another algorithm than the one that ran along, the
- * bytes are read again. ERR_CORRUPT: they are another blob, and may be sealed as that or gone on with;
- * ERR_FULL, ERR_IO: they are lost, and the writer can only be dropped. */
+/*
+ * Verify that the bytes are `expect`, and make them durable in the stage: what takes long of a commit.
+ * store_apply() links and records. With another algorithm than the one that ran along the bytes are read again.
+ *
+ * Fails: ERR_CORRUPT: they are another blob, and may be sealed as that or gone on with. ERR_FULL, ERR_IO: they
+ *        are lost, and the writer can only be dropped.
+ */
 MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e);
 
 /*
@@ -127,27 +139,29 @@ MUST int blob_seal(struct blob_writer *w, const struct digest *expect, struct er
  *		... blob_write() from blob_offset(w) on ...
  *		rc = blob_commit(&w, batch, NULL, e);
  *	} while (w);
- * Durable: on 0 when batch is NULL. With a batch it becomes durable, and visible to blob_stat,
- *          at the batch's next flush.
+ *
+ * Durable: on 0 when batch is NULL. With a batch it becomes durable, and visible to blob_stat(), at the
+ *          batch's next flush.
  */
 MUST int blob_commit(
 	struct blob_writer **w, struct blob_batch *batch, struct digest *got, struct err *e);
 
 /* Drop the writer; a BLOB_RESUME stage stays for the next attempt. For AUTO. */
 void blob_abort(struct blob_writer **w);
-/* Drop the writer and its stage: the bytes are known to be bad. */
+/* Drop the writer and its stage, whose bytes are known to be bad. */
 void blob_discard(struct blob_writer **w);
 
-/* A small blob in one call; its digest (sha256) in *got. 0 or -1. */
+/* Write a small blob in one call; its digest (sha256) in *got. 0, -1. Durable: as blob_commit(). */
 MUST int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, struct digest *got,
 	struct err *e);
 
-/* Many blobs, one durability: one syncfs, every link, one fsync a directory, one transaction.
- * Flushes by itself when it holds BATCH_BLOBS_MAX blobs or BATCH_BYTES_MAX bytes. */
+/* Many blobs, one durability: one syncfs, every link, one fsync a directory, one transaction. A batch belongs to
+ * its handle, and flushes by itself when it holds so many blobs or bytes. */
 #define BATCH_BLOBS_MAX 256
 #define BATCH_BYTES_MAX (256u << 20)
 
 struct blob_batch *batch_new(struct store *s);
+/* Publish all of it. -1: none is recorded, and the batch is empty; what is resumable stays in its stage. */
 MUST int batch_flush(struct blob_batch *b, struct err *e);
 bool batch_has(const struct blob_batch *b, const struct digest *d); /* committed, not yet flushed */
 void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gone */

@@ -130,7 +130,7 @@ static int look_around(struct import *im, struct medium *m, struct import_report
 		return -1;
 	if (im->dry || (r->blobs && store_found_bad(im->store) == bad))
 		return 0;
-	store_doubt(im->store);
+	store_suspect(im->store);
 	*r = again;
 	memcpy(m->arrived, arrived, size);
 	return look_once(im, m, r, e);

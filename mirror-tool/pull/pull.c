@@ -227,7 +227,7 @@ static void skip_foreign(struct pin_job *j, const struct descriptor *d)
 static int commit_bytes(struct puller *p, const struct digest *d, struct span bytes, struct err *e)
 {
 	AUTO(blob_abort) struct blob_writer *w = NULL;
-	int rc = blob_begin(p->store, d, bytes.len, BLOB_CHECK, &w, e);
+	int rc = blob_begin(p->store, d, bytes.len, BLOB_VERIFY, &w, e);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;

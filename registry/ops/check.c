@@ -96,7 +96,7 @@ static int page_add(void *ctx, const struct digest *d, uint64_t size, struct err
 }
 
 /* The next ones behind the cursor: false, there are none. */
-static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_look how)
+static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_check how)
 {
 	struct page page = { .count = 0 };
 	struct err e = ERR_INIT;
@@ -108,7 +108,7 @@ static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_look ho
 	for (size_t i = 0; i < page.count && !check_is_ending(c); i++) {
 		check_doubts(c);
 		check_judge(c, &page.items[i], how);
-		if (how == LOOK_TOUCHED)
+		if (how == BLOB_CHECK_CHANGED)
 			check_nap(c, QUICK_NAP_US);
 	}
 	return page.count > 0;
@@ -145,7 +145,7 @@ static void keep(struct checker *c)
 	c->kept_ms = clock_ms() + KEEP_MS;
 	if (c->config.mender)
 		c->config.mender->flush(c->config.mender);
-	else if (c->may_mark && place_keep(c->store, &c->place, &e) < 0)
+	else if (c->may_mark && place_record(c->store, &c->place, &e) < 0)
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
 }
 
@@ -181,7 +181,7 @@ static bool work(struct checker *c)
 	if (clock_ms() >= c->kept_ms)
 		keep(c);
 	if (clock_ms() >= c->quick_ms) {
-		if (do_page(c, &c->quick, LOOK_TOUCHED))
+		if (do_page(c, &c->quick, BLOB_CHECK_CHANGED))
 			return true;
 		c->quick = (struct blob_cursor){ .id = 0 };
 		c->quick_ms = clock_ms() + QUICK_MS;
@@ -190,7 +190,7 @@ static bool work(struct checker *c)
 		return false;
 	if (!c->place.began)
 		begin_pass(c);
-	if (do_page(c, &c->place.at, LOOK_BYTES))
+	if (do_page(c, &c->place.at, BLOB_CHECK_BYTES))
 		return true;
 	if (!check_is_ending(c))
 		end_pass(c);
@@ -233,7 +233,7 @@ static int open_check(struct checker *c, struct err *e)
 		return 0;
 	c->may_mark = store_may_mark(c->store, e) > 0;
 	c->first = !c->may_mark;
-	return c->may_mark && place_recall(c->store, &c->place, e) < 0 ? -1 : 0;
+	return c->may_mark && place_read(c->store, &c->place, e) < 0 ? -1 : 0;
 }
 
 int checker_new(struct checker **out, const struct checker_config *config, struct err *e)

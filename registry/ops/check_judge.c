@@ -141,7 +141,7 @@ static void remember(struct checker *c, const struct finding *f)
 
 	pthread_mutex_lock(&c->lock);
 	k = digest_map_find(&c->known, &f->digest);
-	if (!k && (c->first || (f->touched && c->known.count < KNOWN_MAX)))
+	if (!k && (c->first || (f->changed && c->known.count < KNOWN_MAX)))
 		k = digest_map_add(&c->known, &f->digest, sizeof(*k));
 	if (k)
 		k->file = f->file;
@@ -179,14 +179,14 @@ static bool is_known(struct checker *c, const struct finding *f, bool *bad)
 	return known;
 }
 
-static int examine(struct checker *c, const struct digest *d, enum blob_look how, struct finding *f,
-	struct err *e)
+static int examine(struct checker *c, const struct digest *d, enum blob_check how,
+	struct finding *f, struct err *e)
 {
-	struct pace pace = { .read = keep_pace, .ctx = c };
+	struct throttle throttle = { .read = keep_pace, .ctx = c };
 
 	if (!c->nested)
 		begin_piece(c);
-	return blob_examine(c->store, d, how, &pace, f, e);
+	return blob_examine(c->store, d, how, &throttle, f, e);
 }
 
 /* It has no live row any more: if a manifest or tag needs it, its bytes are lost. */
@@ -198,20 +198,20 @@ static void found_no_row(struct checker *c, const struct digest *d)
 	(void)check_set_standing(c, d, &(struct blob_file){ .size = 0 }, users.len ? BAD : GOOD);
 }
 
-void check_judge(struct checker *c, const struct digest *d, enum blob_look how)
+void check_judge(struct checker *c, const struct digest *d, enum blob_check how)
 {
 	struct err e = ERR_INIT;
 	struct finding f;
 	bool bad = false;
-	int rc = examine(c, d, LOOK_LENGTH, &f, &e);
+	int rc = examine(c, d, BLOB_CHECK_LENGTH, &f, &e);
 
 	if (rc > 0 && f.fault == BLOB_GOOD) {
 		bool known = is_known(c, &f, &bad);
 
-		if ((how != LOOK_BYTES || bad) && known)
+		if ((how != BLOB_CHECK_BYTES || bad) && known)
 			return;
-		if (how == LOOK_BYTES || f.touched || bad)
-			rc = examine(c, d, LOOK_BYTES, &f, &e);
+		if (how == BLOB_CHECK_BYTES || f.changed || bad)
+			rc = examine(c, d, BLOB_CHECK_BYTES, &f, &e);
 	}
 	if (rc < 0 && !check_is_ending(c))
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
@@ -225,12 +225,12 @@ void check_judge_doubtful(struct checker *c, const struct digest *d)
 {
 	struct err e = ERR_INIT;
 	struct finding f;
-	int rc = examine(c, d, LOOK_LENGTH, &f, &e);
+	int rc = examine(c, d, BLOB_CHECK_LENGTH, &f, &e);
 
 	if (rc == 0)
 		found_no_row(c, d);
 	else
-		check_judge(c, d, LOOK_BYTES);
+		check_judge(c, d, BLOB_CHECK_BYTES);
 }
 
 void check_doubts(struct checker *c)

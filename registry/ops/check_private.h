@@ -71,7 +71,7 @@ void check_list_bad(struct checker *c, const struct digest *d);
  * check_judge.c, on the check's thread. Look at a blob and do what is to be done about what was found.
  * doubtful: by its bytes, and also when it has no row any more.
  */
-void check_judge(struct checker *c, const struct digest *d, enum blob_look how);
+void check_judge(struct checker *c, const struct digest *d, enum blob_check how);
 void check_judge_doubtful(struct checker *c, const struct digest *d);
 void check_doubts(
 	struct checker *c); /* all that is in doubt now; also between two pieces of a file */

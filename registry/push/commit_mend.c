@@ -24,7 +24,7 @@ static int settle(struct mender *m, const struct finding *f, struct err *e)
 	struct store_mender *w = of_mender(m);
 
 	LOCK_SCOPE(committer_write_lock(w->committer));
-	return blob_settle(w->store, f, e);
+	return blob_apply_finding(w->store, f, e);
 }
 
 static void flush(struct mender *m)
@@ -32,7 +32,7 @@ static void flush(struct mender *m)
 	struct store_mender *w = of_mender(m);
 
 	LOCK_SCOPE(committer_write_lock(w->committer));
-	store_remember(w->store);
+	store_record_findings(w->store);
 }
 
 int mender_new(struct mender **out, const char *store, struct committer *c, struct err *e)

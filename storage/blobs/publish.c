@@ -33,7 +33,7 @@ static int record_one(struct store *s, const struct digest *d, uint64_t size, st
 	return tx_commit(&tx, e);
 }
 
-int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, enum blob_look how,
+int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, enum blob_check how,
 	struct err *e)
 {
 	uint64_t size = 0;
@@ -62,7 +62,7 @@ static int taken_by_good(struct store *s, struct blob_writer *w, struct err *e)
 	if (w->sealed && w->beside.fault == BLOB_GOOD && w->beside.read)
 		return 1;
 	if (w->sealed && w->beside.fault != BLOB_GOOD && w->beside.fault != BLOB_MISSING)
-		rc = blob_settle(s, &w->beside, e);
+		rc = blob_apply_finding(s, &w->beside, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	rc = meta_blob_get(s->db, &w->digest, &row, e);

@@ -24,7 +24,7 @@ static int begin(struct blob_writer **wp, struct err *e)
 		return -1;
 	if (w->flags & BLOB_RESUME) {
 		/* The writer that had the stage before may have finished. */
-		rc = blob_is_there(w->store, &w->expect, w->size, LOOK_TOUCHED, e);
+		rc = blob_is_there(w->store, &w->expect, w->size, BLOB_CHECK_CHANGED, e);
 		if (rc != 0) {
 			blob_discard(wp);
 			return rc;
@@ -37,7 +37,8 @@ static int begin(struct blob_writer **wp, struct err *e)
 static int look_first(
 	struct store *s, const struct digest *expect, uint64_t size, unsigned flags, struct err *e)
 {
-	int rc = blob_is_there(s, expect, size, flags & BLOB_CHECK ? LOOK_BYTES : LOOK_TOUCHED, e);
+	int rc = blob_is_there(
+		s, expect, size, flags & BLOB_VERIFY ? BLOB_CHECK_BYTES : BLOB_CHECK_CHANGED, e);
 
 	if (rc == 0)
 		rc = batches_flush_with(s, expect, e);
@@ -93,7 +94,7 @@ int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, struc
 	digest_of(got, DIGEST_SHA256, bytes);
 	if (batch && batch_has(batch, got))
 		return 0;
-	rc = blob_begin(s, got, bytes.len, BLOB_CHECK, &w, e);
+	rc = blob_begin(s, got, bytes.len, BLOB_VERIFY, &w, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	blob_write(w, bytes.data, bytes.len);

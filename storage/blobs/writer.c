@@ -285,8 +285,8 @@ int blob_seal(struct blob_writer *w, const struct digest *expect, struct err *e)
 		return -1;
 	w->expect = wanted;
 	if (writer_verify(w, e) < 0 || sync_sealed(w, e) < 0 ||
-		file_examine(w->store, &wanted, &(struct blob_row){ .size = w->at }, LOOK_BYTES,
-			NULL, &w->beside, e) < 0)
+		file_examine(w->store, &wanted, &(struct blob_row){ .size = w->at },
+			BLOB_CHECK_BYTES, NULL, &w->beside, e) < 0)
 		return blob_ctx(&wanted, e);
 	w->sealed = true;
 	return 0;

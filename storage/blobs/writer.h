@@ -64,7 +64,7 @@ bool writer_holds(const struct blob_writer *w, const struct digest *d);
 /* Is the blob here? 1, if need be by giving a file without a row its row; 0; -1, ERR_CORRUPT also: it has
  * another size than was announced. */
 MUST int blob_is_there(struct store *s, const struct digest *d, uint64_t announced,
-	enum blob_look how, struct err *e);
+	enum blob_check how, struct err *e);
 
 /* S2 up to the rows, for those that are ended or sealed: bytes, names, folders. count: to BATCH_BLOBS_MAX. */
 MUST int writers_publish(

@@ -234,7 +234,7 @@ static void check__a_reader_keeps_its_place(void **state)
 	checker_counts(w.checker, &counts);
 	pass = counts.pass;
 	s = sandbox_store(*state, "s", STORE_READ);
-	assert_int_equal(place_recall(s, &place, &e), 1);
+	assert_int_equal(place_read(s, &place, &e), 1);
 	assert_int_equal(place.done, pass);
 	checker_free(&w.checker);
 	cache_free(&w.cache);

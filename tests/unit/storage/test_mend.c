@@ -423,14 +423,14 @@ static void mend__a_touched_file_is_read_once(void **state)
 
 	world_make(&w, *state);
 	touch(blob_path(*state, &w.of[LAYER]));
-	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_LENGTH, NULL, &f, &e), 1);
-	assert_true(f.touched);
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], BLOB_CHECK_LENGTH, NULL, &f, &e), 1);
+	assert_true(f.changed);
 	assert_false(f.read);
 	assert_int_equal(blob_held(w.s, &w.of[LAYER], &size, &e), 1);
 	store_close(&w.s);
 	w.s = sandbox_store(*state, "s", STORE_WRITE);
-	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_TOUCHED, NULL, &f, &e), 1);
-	assert_false(f.touched);
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], BLOB_CHECK_CHANGED, NULL, &f, &e), 1);
+	assert_false(f.changed);
 	assert_false(f.read);
 	assert_int_equal(f.fault, BLOB_GOOD);
 }
@@ -444,10 +444,10 @@ static void mend__another_file_stays(void **state)
 
 	world_make(&w, *state);
 	harm(*state, &w.of[LAYER], CUT);
-	assert_int_equal(blob_examine(w.s, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(blob_examine(w.s, &w.of[LAYER], BLOB_CHECK_BYTES, NULL, &f, &e), 1);
 	assert_int_equal(f.fault, BLOB_LENGTH);
 	by_push(&w, LAYER); /* others mend it meanwhile */
-	assert_int_equal(blob_settle(w.s, &f, &e), 0);
+	assert_int_equal(blob_apply_finding(w.s, &f, &e), 0);
 	assert_sound(w.s, "another file");
 }
 
@@ -479,19 +479,19 @@ static void mend__a_reader_changes_nothing(void **state)
 	AUTO(store_close) struct store *reader = NULL;
 	struct err e = ERR_INIT;
 	size_t seen = 0;
-	struct pace pace = { .read = stop, .ctx = &seen };
+	struct throttle throttle = { .read = stop, .ctx = &seen };
 	struct finding f;
 	uint64_t size;
 
 	world_make(&w, *state);
 	reader = sandbox_store(*state, "s", STORE_READ);
-	assert_err(
-		blob_examine(reader, &w.of[LAYER], LOOK_BYTES, &pace, &f, &e), ERR_BUSY, "enough");
+	assert_err(blob_examine(reader, &w.of[LAYER], BLOB_CHECK_BYTES, &throttle, &f, &e),
+		ERR_BUSY, "enough");
 	assert_int_equal(seen, w.bytes[LAYER].len);
 	harm(*state, &w.of[LAYER], FLIPPED);
-	assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(blob_examine(reader, &w.of[LAYER], BLOB_CHECK_BYTES, NULL, &f, &e), 1);
 	assert_int_equal(f.fault, BLOB_BYTES);
-	assert_err(blob_settle(reader, &f, &e), ERR_DENIED, "reading");
+	assert_err(blob_apply_finding(reader, &f, &e), ERR_DENIED, "reading");
 	assert_int_equal(blob_stat(reader, &w.of[LAYER], &size, &e), 1);
 	harm(*state, &w.of[LAYER], CUT);
 	assert_int_equal(blob_stat(reader, &w.of[LAYER], &size, &e), 0);
@@ -510,10 +510,10 @@ static void mend__a_limit_proves_no_file_bad(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	low.rlim_max = before.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	assert_int_equal(blob_examine(s, &d, LOOK_BYTES, NULL, &f, &e), -1);
+	assert_int_equal(blob_examine(s, &d, BLOB_CHECK_BYTES, NULL, &f, &e), -1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(e.code, ERR_LIMIT);
-	assert_int_equal(blob_examine(s, &d, LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(blob_examine(s, &d, BLOB_CHECK_BYTES, NULL, &f, &e), 1);
 	assert_int_equal(f.fault, BLOB_GOOD);
 }
 
@@ -532,8 +532,8 @@ static void mend__a_missing_right_proves_no_file_bad(void **state)
 	assert_int_equal(chmod(path, 0), 0);
 	if (before == 0)
 		assert_int_equal(seteuid(65534), 0);
-	rc[0] = blob_examine(s, &d, LOOK_BYTES, NULL, &f, &examined);
-	store_doubt(s);
+	rc[0] = blob_examine(s, &d, BLOB_CHECK_BYTES, NULL, &f, &examined);
+	store_suspect(s);
 	rc[1] = blob_held(s, &d, &size, &held);
 	assert_int_equal(seteuid(before), 0);
 	assert_int_equal(rc[0], -1);
@@ -575,9 +575,9 @@ static void marks__become_quarantine_by_the_next_writer(void **state)
 	store_close(&w.s);
 	reader = sandbox_store(*state, "s", STORE_READ);
 	assert_int_equal(store_may_mark(reader, &e), 1);
-	assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+	assert_int_equal(blob_examine(reader, &w.of[LAYER], BLOB_CHECK_BYTES, NULL, &f, &e), 1);
 	assert_int_equal(f.fault, BLOB_BYTES);
-	assert_int_equal(blob_examine(reader, &w.of[CONFIG], LOOK_BYTES, NULL, &fine, &e), 1);
+	assert_int_equal(blob_examine(reader, &w.of[CONFIG], BLOB_CHECK_BYTES, NULL, &fine, &e), 1);
 	for (int again = 0; again < 2; again++) {
 		assert_ok(mark_put(reader, &f, &e));
 		assert_ok(mark_put(reader, &fine, &e));
@@ -610,12 +610,13 @@ static void marks__that_are_right_leave_a_doubt(void **state)
 		if (right)
 			harm(*state, &w.of[LAYER], FLIPPED);
 		assert_int_equal(blob_held(w.s, &w.of[CONFIG], &size, &e), 1);
-		store_remember(w.s);
+		store_record_findings(w.s);
 		rot(*state, &w.of[CONFIG]);
 		store_close(&w.s);
 		reader = sandbox_store(*state, "s", STORE_READ);
 		assert_int_equal(store_may_mark(reader, &e), 1);
-		assert_int_equal(blob_examine(reader, &w.of[LAYER], LOOK_BYTES, NULL, &f, &e), 1);
+		assert_int_equal(
+			blob_examine(reader, &w.of[LAYER], BLOB_CHECK_BYTES, NULL, &f, &e), 1);
 		assert_ok(mark_put(reader, &f, &e));
 		w.s = sandbox_store(*state, "s", STORE_WRITE);
 		store_set_care(w.s, &care);
@@ -643,14 +644,14 @@ static void place__is_kept_and_recalled(void **state)
 	struct check_place place = { { true, 1, 2, 3 }, 4, 5 }, got;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(place_recall(s, &got, &e), 0);
+	assert_int_equal(place_read(s, &got, &e), 0);
 	assert_int_equal(store_may_mark(s, &e), 1);
-	assert_ok(place_keep(s, &place, &e));
-	assert_int_equal(place_recall(s, &got, &e), 1);
+	assert_ok(place_record(s, &place, &e));
+	assert_int_equal(place_read(s, &got, &e), 1);
 	assert_true(got.at.by_age && got.at.before == 1 && got.at.checked == 2 && got.at.id == 3);
 	assert_true(got.began == 4 && got.done == 5);
 	sandbox_write(sandbox_path(*state, "s/marks/place"), "1 2 x", 5);
-	assert_int_equal(place_recall(s, &got, &e), 0);
+	assert_int_equal(place_read(s, &got, &e), 0);
 }
 
 /* All of them, once each, in pieces; by age only those that are due. */

@@ -34,13 +34,13 @@ static void problem(struct check *c, const char *invariant, const char *fmt, ...
 		c->events->problem(c->events->ctx, invariant, text);
 }
 
-/* Does the failure concern one file, so that others can be looked at? */
+/* Does the failure concern one file, so that the others can be checked? */
 static bool is_unread(const struct err *e)
 {
 	return e->code == ERR_RIGHTS || e->code == ERR_IO;
 }
 
-/* Of a file that cannot be read: 0 and a problem; -1 nothing can be told of any. */
+/* Tell that a file cannot be read: 0; -1 when that failure concerns more than this file. */
 static int unread(struct check *c, const char *invariant, const char *what, struct err *e)
 {
 	if (!is_unread(e))
@@ -60,7 +60,7 @@ static int unread_blob(
 	return unread(c, invariant, what, e);
 }
 
-/* A live row: its file is there, as long as recorded (S2). */
+/* Check the file of a live row: it is there, and as long as recorded (S2). */
 static int check_row(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
@@ -110,7 +110,7 @@ static int count_chunk(void *ctx, size_t bytes, struct err *e)
 	return 0;
 }
 
-/* A file: its bytes are what its name says (S1). */
+/* Check a file: its bytes are what its name says (S1). */
 static int check_file(void *ctx, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct check *c = ctx;
@@ -186,7 +186,7 @@ static int compare_chunk(void *ctx, struct span chunk, struct err *e)
 	return 0;
 }
 
-/* index.json is what the sets and tags say (S6), unless the next writing open will rewrite it. */
+/* Check that index.json is what the sets and tags say (S6), unless the next writing opening rewrites it. */
 static int check_index(struct check *c, struct err *e)
 {
 	AUTO(tx_abort) struct store *look = NULL;
@@ -203,7 +203,7 @@ static int check_index(struct check *c, struct err *e)
 		return rc;
 	if (tx_snapshot(s, &look, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
-	/* An older moat's has no number, and is written again by the next writing opening. */
+	/* One that an older moat wrote has no number, and is rewritten by the next writing opening. */
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))
 		return 0;
 	rc = blobs_index_open(s->blobs, &index.file, e);

@@ -88,8 +88,8 @@ struct blob_ops {
 	int (*stage_publish)(struct stage *st, const struct digest *d, struct err *e);
 	/* Make every name published so far durable. */
 	int (*publish_sync)(struct blobs *b, struct err *e);
-	/* Always succeeds; `keep` leaves a named stage for the next attempt. */
-	void (*stage_close)(struct stage **st, bool keep);
+	/* Always succeeds; `retain` leaves a named stage for the next attempt. */
+	void (*stage_close)(struct stage **st, bool retain);
 
 	/* Read a published blob: 1 and *r with its size and either a descriptor or a source, which
 	 * reader_close() closes; 0 when there is none. Thread: any. */

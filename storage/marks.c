@@ -1,6 +1,6 @@
 /*
- * Words of readers for writers: marks of blobs that proved bad, and the place that a check came to; going
- * through all blobs. Must never write metadata.
+ * What readers leave for writers: marks of blobs that proved bad, and the place that a check came to. Must
+ * never write metadata.
  */
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
@@ -33,7 +33,7 @@ int list_marks(struct store *s, mark_fn *fn, void *ctx, struct err *e)
 	return blobs_each_mark(s->blobs, fn, ctx, e);
 }
 
-/* Whatever is wrong with one mark must not keep the store from opening: it stays for the next. */
+/* A mark that cannot be checked stays for the next opening, and never stops this one. */
 static int apply_mark(void *ctx, const struct digest *d, struct err *e)
 {
 	struct store *s = ctx;
@@ -53,7 +53,7 @@ int marks_apply(struct store *s, struct err *e)
 	s->care = marked;
 	rc = blobs_each_mark(s->blobs, apply_mark, s, e);
 	s->care = care;
-	s->found_bad = 0; /* by others */
+	s->found_bad = 0; /* what readers found does not count for this handle */
 	return rc;
 }
 
@@ -69,7 +69,7 @@ int place_record(struct store *s, const struct check_place *p, struct err *e)
 	return blobs_put_place(s->blobs, (struct span){ text, (size_t)len }, e);
 }
 
-/* What is no place is none: the check begins again. */
+/* Take text that is no place for none: the check begins again. */
 int place_read(struct store *s, struct check_place *p, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;

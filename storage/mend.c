@@ -24,7 +24,7 @@ static unsigned long long ull(uint64_t n)
 	return n;
 }
 
-/* --- looking ----------------------------------------------------------------------------------- */
+/* --- checking ---------------------------------------------------------------------------------- */
 
 static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
@@ -39,14 +39,14 @@ static void fault_set(struct finding *f, enum blob_fault fault, const char *fmt,
 	va_end(ap);
 }
 
-/* A failure that says nothing about the file: of this process, its rights, or of the moment. */
+/* Does the failure say nothing about the file, but speak of this process, its rights or the moment? */
 static bool is_ours(const struct err *e)
 {
 	return e->code == ERR_BUSY || e->code == ERR_FULL || e->code == ERR_LIMIT ||
 	       e->code == ERR_RIGHTS;
 }
 
-/* The digest of the whole: 0; 1 it cannot be read, and the finding says so; -1. */
+/* Hash the whole file: 0 and f->got; 1 it cannot be read, and the finding says so; -1. */
 static int hash_file(
 	struct finding *f, struct blob_reader *r, const struct throttle *throttle, struct err *e)
 {
@@ -152,7 +152,7 @@ int row_held(struct store *s, const struct digest *d, const struct blob_row *row
 	return f.fault == BLOB_GOOD;
 }
 
-/* --- what is good is remembered ----------------------------------------------------------------- */
+/* --- good files are recorded ------------------------------------------------------------------- */
 
 static int record_passed(struct store *s, struct err *e)
 {
@@ -165,7 +165,7 @@ static int record_passed(struct store *s, struct err *e)
 		struct blob_row row;
 		int rc = meta_blob_get(s->db, &p->digest, &row, e);
 
-		/* Unless others found it bad, or put another file there, meanwhile. */
+		/* Skip what another process found bad or replaced meanwhile. */
 		if (rc < 0 ||
 			(rc > 0 && row.live && row.size == p->size &&
 				meta_blob_proved(s->db, &p->digest, p->size, p->stamp, e) < 0))
@@ -174,7 +174,7 @@ static int record_passed(struct store *s, struct err *e)
 	return tx_commit(&tx, e);
 }
 
-/* What is not remembered is read again some day. */
+/* What is not recorded is only read again some day. */
 void passed_flush(struct store *s)
 {
 	struct err ignored = ERR_INIT;
@@ -193,15 +193,14 @@ static void queue_passed(struct store *s, const struct finding *f)
 		passed_flush(s);
 }
 
-/* --- what is bad goes --------------------------------------------------------------------------- */
+/* --- bad files go ------------------------------------------------------------------------------- */
 
 static bool same_file(const struct blob_file *a, const struct blob_file *b)
 {
 	return a->id[0] == b->id[0] && a->id[1] == b->id[1];
 }
 
-/* Its blob is absent from now on, if the bad file is still the one that lies there: a writer that put
- * another there meanwhile writes its row after us. */
+/* Record the blob as absent, unless another file lies there by now: its writer writes the row after us. */
 static int forget_row(struct store *s, const struct finding *f, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
@@ -232,7 +231,6 @@ static const char *fault_name(enum blob_fault fault)
 	return names[fault];
 }
 
-/* When, by what, what was expected and what was found. */
 void finding_json(const struct store *s, const struct finding *f, struct buf *out)
 {
 	char text[DIGEST_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
@@ -286,7 +284,7 @@ int blob_apply_finding(struct store *s, const struct finding *f, struct err *e)
 
 /* --- held? -------------------------------------------------------------------------------------- */
 
-/* The row is asked each time: what is bad loses it. */
+/* Ask for the row each time: a bad file costs the blob its row. */
 static int check_and_apply(struct store *s, const struct digest *d, enum blob_check how,
 	struct finding *f, struct err *e)
 {
@@ -328,8 +326,7 @@ int blob_drop_bad(struct store *s, const struct digest *d, struct err *e)
 	return blob_held_by(s, d, BLOB_CHECK_BYTES, &size, e) < 0 ? -1 : 0;
 }
 
-/* Of a writer that died between link and row, or of one that died between finding it bad and setting it
- * aside: its bytes tell. */
+/* A writer died between link and row, or between row and quarantine: only the bytes tell which. */
 int orphan_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
 {
 	struct finding f;

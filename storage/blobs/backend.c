@@ -221,7 +221,7 @@ int stage_put_index(struct stage *st, struct err *e)
 	return 0;
 }
 
-void stage_close(struct stage **stp, bool keep)
+void stage_close(struct stage **stp, bool retain)
 {
 	struct stage *st = STEAL(*stp);
 
@@ -230,7 +230,7 @@ void stage_close(struct stage **stp, bool keep)
 	if (atomic_load(&st->busy))
 		BUG("%s: another thread uses this stage", __func__);
 	atomic_fetch_sub(&st->blobs->stages, 1);
-	st->blobs->ops->stage_close(&st, keep && st->state != STAGE_LOST);
+	st->blobs->ops->stage_close(&st, retain && st->state != STAGE_LOST);
 }
 
 /* --- what is there ---------------------------------------------------------------------------- */

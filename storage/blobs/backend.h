@@ -34,7 +34,8 @@ MUST int stages_sync(struct blobs *b, struct stage *const stages[], size_t count
 MUST int stage_publish(struct stage *st, const struct digest *d, struct err *e);
 /* Of index.json, synced. */
 MUST int stage_put_index(struct stage *st, struct err *e);
-void stage_close(struct stage **st, bool keep); /* nothing when NULL. Thread: any. */
+/* Nothing when NULL. A stage whose sync failed is never retained. Thread: any. */
+void stage_close(struct stage **st, bool retain);
 
 /* --- what is there --------------------------------------------------------------------------- */
 

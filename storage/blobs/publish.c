@@ -13,7 +13,7 @@ static unsigned long long ull(uint64_t n)
 	return n;
 }
 
-/* The row of a file whose bytes were read, within a transaction. */
+/* Record a file whose bytes were read, within a transaction. */
 static int record_row(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
 	struct blob_file file;
@@ -50,9 +50,9 @@ int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, e
 	return rc;
 }
 
-/* The name is taken: 1 by a file that may stay, 0 the bad one that was there has gone. One that was read
- * when the writer was sealed need not be read again; else a live blob of that size came meanwhile, by
- * another writer who read it, and an orphan has to prove itself. */
+/* The name is taken: 1 by a good file, 0 by a bad one that is in quarantine now. Do not read it again when it
+ * was read as the writer was sealed. Otherwise believe a live row of that size, whose writer has read the
+ * file; a file without a row is read. */
 static int taken_by_good(struct store *s, struct blob_writer *w, struct err *e)
 {
 	uint64_t size = 0;
@@ -106,7 +106,7 @@ static int record(struct store *s, struct blob_writer *const items[], size_t cou
 	return tx_commit(&tx, e);
 }
 
-/* Those that were sealed are durable already. */
+/* Sync all but those that were sealed, which are durable already. */
 static int sync_stages(
 	struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
@@ -119,7 +119,7 @@ static int sync_stages(
 	return n ? stages_sync(s->blobs, stages, n, e) : 0;
 }
 
-/* Does one before it bring the same bytes? Then they have their name. */
+/* Does an item before it bring the same bytes? They have their name then. */
 static bool is_repeated(struct blob_writer *const items[], size_t i)
 {
 	for (size_t k = 0; k < i; k++)

@@ -45,7 +45,7 @@ void writer_list(struct blob_writer *w)
 	w->store->writers = w;
 }
 
-static void writer_free(struct blob_writer **wp, bool keep)
+static void writer_free(struct blob_writer **wp, bool retain)
 {
 	struct blob_writer *w = *wp;
 	struct blob_writer **link;
@@ -58,7 +58,7 @@ static void writer_free(struct blob_writer **wp, bool keep)
 		*link = w->next;
 	}
 	if (w->stage)
-		stage_close(&w->stage, keep);
+		stage_close(&w->stage, retain);
 	hasher_release(&w->hash);
 	hasher_release(&w->mark.hash);
 	free(w);
@@ -83,7 +83,6 @@ bool writer_is_open(const struct store *s, const struct digest *d, unsigned flag
 	return false;
 }
 
-/* An unnamed one by any thread. */
 int writer_open(struct blob_writer *w, unsigned wait_ms, uint64_t *have, struct err *e)
 {
 	struct stage_want want = {
@@ -138,7 +137,7 @@ int writer_resume(struct blob_writer *w, uint64_t have, struct err *e)
 	return 0;
 }
 
-/* Touches nothing of the handle but its engine and mode, which do not change. */
+/* Uses nothing of the handle but its blobs and mode, which do not change: so any thread may. */
 int blob_begin_unnamed(
 	struct store *s, enum digest_alg alg, struct blob_writer **out, struct err *e)
 {
@@ -183,7 +182,7 @@ int blob_error(const struct blob_writer *w, struct err *e)
 void blob_mark(struct blob_writer *w)
 {
 	if (w->failed)
-		return; /* where it was good is where to go back to */
+		return; /* leave the mark where the writer was good */
 	w->mark.at = w->at;
 	hasher_copy(&w->mark.hash, &w->hash);
 	w->mark.set = true;
@@ -203,7 +202,7 @@ int blob_rewind(struct blob_writer *w, struct err *e)
 	return 0;
 }
 
-/* May `len` bytes come at `at`? */
+/* May `len` bytes come at `at`? False, and the writer has failed. */
 static bool room_for(struct blob_writer *w, uint64_t at, size_t len)
 {
 	if (w->failed)
@@ -229,7 +228,7 @@ void blob_write(struct blob_writer *w, const void *data, size_t len)
 
 /* --- the end ------------------------------------------------------------------------------- */
 
-/* The state is ended as a copy: a client that named the wrong digest may go on. */
+/* Ends a copy of the hash: a client that named the wrong digest may go on. */
 int writer_verify(struct blob_writer *w, struct err *e)
 {
 	AUTO(hasher_release) struct hasher end = HASHER_INIT;
@@ -256,7 +255,7 @@ int writer_start_over(struct blob_writer *w, struct err *e)
 	return empty(w, e) < 0 ? -1 : 1;
 }
 
-/* The digest of the whole by another algorithm than the one that ran along. */
+/* Hash all bytes by another algorithm than the one that ran along. */
 static int hash_again(struct blob_writer *w, enum digest_alg alg, struct err *e)
 {
 	w->expect.alg = alg;

@@ -41,7 +41,7 @@ MUST int files_stage_cut(struct stage *st, uint64_t len, struct err *e);
 MUST int files_stage_sync(
 	struct blobs *b, struct stage *const stages[], size_t count, struct err *e);
 MUST int files_stage_publish(struct stage *st, const struct digest *d, struct err *e);
-void files_stage_close(struct stage **st, bool keep);
+void files_stage_close(struct stage **st, bool retain);
 MUST int files_index_stage(struct blobs *b, struct stage **st, struct err *e);
 MUST int files_index_put(struct stage *st, struct err *e);
 

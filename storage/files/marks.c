@@ -1,4 +1,7 @@
-/* marks/ of a local store. Must never take part in what is true: a mark is a question. */
+/*
+ * marks/ of a local store: a file for each blob that a reader found bad, and one for the place of its check.
+ * Only hints: what is marked is checked before anything is done.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +26,7 @@ static const char *mark_name(const struct digest *d, char name[NAME_SIZE])
 	return name;
 }
 
-/* 1: it is one. */
+/* Read the digest out of a mark's name. False: it is no mark. */
 static bool mark_parse(const char *name, struct digest *d)
 {
 	struct err ignored = ERR_INIT;
@@ -40,7 +43,7 @@ static bool mark_parse(const char *name, struct digest *d)
 	return false;
 }
 
-/* Whether others may write there says little: it is tried. */
+/* Make the folder, and ask whether this process may write there. */
 int files_may_mark(struct blobs *b, struct err *e)
 {
 	AUTO(fd_close) int dir = -1;

@@ -23,8 +23,8 @@ int files_publish_sync(struct blobs *b, struct err *e)
 	return 0;
 }
 
-/* Of the time of the last write and of the file: one that was put back from a copy has another, and is
- * read again. Not of the device, whose number differs by boot. */
+/* Join the time of the last write and the inode: a file that was put back from a copy has another stamp, and is
+ * read again. The device's number differs by boot, so it has no part in this. */
 static uint64_t stamp_of(const struct stat *st)
 {
 	uint64_t written = (uint64_t)st->st_mtim.tv_sec * 1000000000u;
@@ -47,7 +47,8 @@ int files_stat_at(int dir, const char *name, struct blob_file *out, struct err *
 	return 1;
 }
 
-/* blobs/ALG/HEX below blobs/: no descriptor of blobs/ALG is shared, so any thread may. */
+/* Paths begin at blobs/, not at blobs/ALG, whose descriptors are opened by one thread only: so any thread may
+ * open a blob. */
 #define BLOB_PATH_SIZE DIGEST_TEXT_SIZE
 
 static const char *blob_path(const struct digest *d, char path[BLOB_PATH_SIZE])

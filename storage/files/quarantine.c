@@ -1,7 +1,7 @@
 /*
  * quarantine/ of a local store. A name in blobs/ is taken away here and nowhere else, by one process at a
- * time, so between the look at a file and its move nothing else can come under its name. Must never
- * replace or remove what lies in quarantine.
+ * time, so nothing else comes under the name between a file's check and its move. Must never replace or
+ * remove what lies in quarantine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #define REASON_MAX 4096 /* bytes */
 #define SAME_SECOND_MAX 1000 /* files of one digest in one second */
 
-/* Opened, and locked until it is closed. Durable itself: what goes there has no other name left. */
+/* Open the folder, made durably if need be, and lock it until it is closed. */
 static int open_locked(int root, struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
@@ -37,7 +37,7 @@ static int open_locked(int root, struct err *e)
 	return STEAL_FD(fd);
 }
 
-/* The reason is written first, under a name that none has; the file gets the same without ".json". */
+/* Write the reason under a free name; the file will get the same without ".json". */
 static int put_reason(int dir, const char *base, struct span reason,
 	char where[QUARANTINE_NAME_SIZE], struct err *e)
 {

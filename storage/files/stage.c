@@ -44,7 +44,7 @@ static void pause_ms(unsigned ms)
 	nanosleep(&ts, NULL);
 }
 
-/* An exclusive lock that belongs to the descriptor: 1, 0 when others hold it all the time. */
+/* Take the exclusive lock of an open file, for up to wait_ms: 1, 0 another writer holds it, -1. */
 static int lock_wait(int fd, unsigned wait_ms, const char *name, struct err *e)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -60,8 +60,8 @@ static int lock_wait(int fd, unsigned wait_ms, const char *name, struct err *e)
 	}
 }
 
-/* Is `name` still this file, and only a stage? One that was published under its digest too, by a
- * writer that died before it could take the stage's name away, must never be written again. */
+/* Is `name` still this file, and nothing but a stage? 1, 0, -1. A file with a second name is published: its
+ * writer died before it took the stage's name away, and it must never be written again. */
 static int still_ours(struct files *f, int fd, const char *name, struct err *e)
 {
 	struct stat opened, named;
@@ -77,8 +77,8 @@ static int still_ours(struct files *f, int fd, const char *name, struct err *e)
 	return unlinkat(f->stage, name, 0) == 0 ? 0 : err_sys(e, "stage %s", name);
 }
 
-/* The lock of a stage that was opened: 1 and it has the descriptor; 0 others did away with the file
- * meanwhile, so it has to be opened again; -1. */
+/* Lock a stage that was opened: 1 and it has the descriptor; 0 the file was removed meanwhile: open it again;
+ * -1. */
 static int claim(struct file_stage *st, int *fd, unsigned wait_ms, struct err *e)
 {
 	int rc = lock_wait(*fd, wait_ms, st->name, e);
@@ -108,8 +108,8 @@ static int open_named(struct file_stage *st, unsigned wait_ms, struct err *e)
 	}
 }
 
-/* A name that nobody resumes. It is locked while its writer lives; whoever finds it free sweeps it, which
- * takes a moment. */
+/* Make a stage under a name that is not resumed. Its lock shows that its writer lives: a sweep removes it
+ * otherwise, and holds the lock for a moment. */
 static int open_temp(struct file_stage *st, struct err *e)
 {
 	for (;;) {
@@ -138,7 +138,7 @@ static int open_unnamed(struct file_stage *st, struct err *e)
 	return e->code == ERR_UNSUPPORTED ? open_temp(st, e) : -1;
 }
 
-/* Bytes that the stage has on disk already, from an earlier attempt, and those that are free. */
+/* Count the bytes that are free, and those that the stage has on disk from an earlier attempt. */
 static int available(const struct file_stage *st, uint64_t *bytes, struct err *e)
 {
 	struct stat now;
@@ -151,8 +151,8 @@ static int available(const struct file_stage *st, uint64_t *bytes, struct err *e
 	return 0;
 }
 
-/* Space for the whole, so that a full disk is found out before the bytes travel. Asked first:
- * fallocate takes all there is before it says that there is not enough, from everybody else. */
+/* Reserve space for the whole blob, so that a full disk is found before the bytes travel. Ask first: fallocate
+ * takes all that is left from every other writer before it fails. */
 static int reserve(struct file_stage *st, struct err *e)
 {
 	uint64_t there = 0, size = st->size;
@@ -170,13 +170,13 @@ static int reserve(struct file_stage *st, struct err *e)
 	return err_sys(e, "reserve %llu bytes", (unsigned long long)size);
 }
 
-static void close_stage(struct file_stage **stp, bool keep)
+static void close_stage(struct file_stage **stp, bool retain)
 {
 	struct file_stage *st = *stp;
 
 	if (!st)
 		return;
-	if (st->name[0] && !keep)
+	if (st->name[0] && !retain)
 		unlinkat(st->files->stage, st->name, 0); /* while it is locked */
 	fd_close(&st->fd);
 	free(st);
@@ -206,7 +206,7 @@ int files_stage_open(struct blobs *b, const struct stage_want *want, struct stag
 	if (want->name)
 		name_stage(st, want->name);
 	if ((want->name ? open_named(st, want->wait_ms, e) : open_unnamed(st, e)) < 0) {
-		st->name[0] = '\0'; /* somebody else's */
+		st->name[0] = '\0'; /* another writer's: leave the file alone */
 		return -1;
 	}
 	st->size = want->size;
@@ -219,11 +219,11 @@ int files_stage_open(struct blobs *b, const struct stage_want *want, struct stag
 	return 0;
 }
 
-void files_stage_close(struct stage **base, bool keep)
+void files_stage_close(struct stage **base, bool retain)
 {
 	struct file_stage *st = file_stage_of(STEAL(*base));
 
-	close_stage(&st, keep);
+	close_stage(&st, retain);
 }
 
 int files_stage_write(struct stage *base, uint64_t at, const void *data, size_t len, struct err *e)
@@ -281,7 +281,7 @@ int files_stage_publish(struct stage *base, const struct digest *d, struct err *
 		return err_sys(e, "stage %s", st->name);
 	rc = fs_link_fd(st->fd, dir, digest_hex(d, hex), e);
 	st->files->unsynced[d->alg] =
-		true; /* also when it was there: by whom, and synced, who knows */
+		true; /* also of a name that was there: it may not be synced yet */
 	return rc;
 }
 
@@ -314,8 +314,7 @@ int files_index_put(struct stage *base, struct err *e)
 
 /* --- leftovers -------------------------------------------------------------------------------- */
 
-/* Of a writer that died, where nobody can go on: it had no name but a temporary one, or died between the
- * link and taking the stage's name away. */
+/* Remove a stage that cannot be gone on from, if its writer died: it has a temporary name, or is published. */
 static void sweep_stage(struct files *f, const char *name)
 {
 	AUTO(fd_close) int fd = openat(f->stage, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -328,7 +327,6 @@ static void sweep_stage(struct files *f, const char *name)
 		unlinkat(f->stage, name, 0);
 }
 
-/* Leftovers of writers that died; what can be resumed stays. */
 int files_sweep_stages(struct files *f, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };

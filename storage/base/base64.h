@@ -5,6 +5,7 @@
 #include "storage/base/buf.h"
 #include "storage/base/err.h"
 
+/* Append the padded text of RFC 4648, section 4, in one line. */
 void base64_encode(struct buf *out, struct span bytes);
 
 /* Strict, as a signature must have one text form: no white space, full padding, no

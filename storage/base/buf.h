@@ -37,12 +37,14 @@ extern char buf_empty[1];
 void buf_release(struct buf *b); /* back to BUF_INIT */
 void buf_clear(struct buf *b); /* len 0, memory kept */
 
-void buf_reserve(struct buf *b, size_t more); /* room for that many more bytes */
+/* Append; the bytes are copied and must not be the buf's own. */
+void buf_reserve(struct buf *b, size_t more); /* only make room for that many bytes */
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_str(struct buf *b, const char *text);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 void buf_cut(struct buf *b, size_t len); /* shorten to len bytes */
 
 /* The text as a heap string of the caller's; the buf is BUF_INIT afterwards. */

@@ -71,7 +71,7 @@ int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Prepend "CONTEXT: " to the text, keep the code. Returns -1. */
 int err_ctx(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-void err_clear(struct err *e);
+void err_clear(struct err *e); /* no failure, no text */
 
 /* clang's analyzer looks at one file at a time: tell it what these return. */
 #ifdef __clang_analyzer__

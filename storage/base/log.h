@@ -17,6 +17,7 @@ enum log_level { LOG_LINE_ERROR = 3, LOG_LINE_WARNING = 4, LOG_LINE_INFO = 6 };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_as(enum log_format format); /* default LOG_TEXT; before other threads speak */
+/* Write one line to stderr. Thread: any. The text is cut at 2,047 bytes. */
 void log_event(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 struct log_field {
@@ -24,6 +25,7 @@ struct log_field {
 	const char *text; /* NULL: the number */
 	uint64_t number;
 };
+/* Write one line to stderr; `fields` end with a NULL key. Thread: any. */
 void log_write(enum log_level level, const char *event, const struct log_field fields[]);
 #define log_fields(level, event, ...)                                                              \
 	log_write(level, event, (const struct log_field[]){ __VA_ARGS__, { NULL, NULL, 0 } })
@@ -39,9 +41,11 @@ struct log_line {
 };
 
 void log_begin(struct log_line *l, const char *event); /* with the time, UTC */
+
+/* Append a field; the key is a constant, the text may come from outside. Times are milliseconds. */
 void log_text(struct log_line *l, const char *key, const char *text);
 void log_number(struct log_line *l, const char *key, uint64_t number);
 void log_milliseconds(struct log_line *l, const char *key, double ms);
-void log_end(struct log_line *l);
+void log_end(struct log_line *l); /* with the line feed */
 
 #endif

@@ -93,7 +93,7 @@ struct settings {
 };
 
 void settings_init(const struct settings *s); /* the defaults; what was there is forgotten */
-void settings_release(const struct settings *s);
+void settings_release(const struct settings *s); /* what the values own; they are zeroed */
 
 /* Read one value into its field. of: its row. replace: a list loses what it had. The message names neither file nor
  * setting. */

@@ -58,7 +58,7 @@ MUST int json_parse(
  * duplicate keys refused; an empty one is null. Plain scalars keep their text (`tags: 1.10` reads as "1.10"). */
 MUST int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e);
 
-void doc_release(struct doc *d);
+void doc_release(struct doc *d); /* for AUTO; every node and text of it is gone */
 size_t doc_memory(const struct doc *d); /* bytes that it takes, up to 50 for each of the text */
 
 /* --- reading ----------------------------------------------------------------------------- */

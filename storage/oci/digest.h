@@ -37,7 +37,7 @@ const char *digest_hex(const struct digest *d, char hex[DIGEST_HEX_SIZE]);
 
 const char *digest_alg_name(enum digest_alg alg); /* "sha256" */
 size_t digest_len(const struct digest *d); /* bytes: 32 or 64 */
-bool digest_eq(const struct digest *a, const struct digest *b);
+bool digest_eq(const struct digest *a, const struct digest *b); /* algorithm and bytes */
 int digest_cmp(const struct digest *a, const struct digest *b); /* order of the text forms */
 
 /* Incremental hashing. Reusable: hasher_init() starts over without allocating again. */
@@ -50,6 +50,7 @@ struct hasher {
 		.alg = DIGEST_NONE                                                                 \
 	}
 
+/* Begin, go on, and end with the digest; then it may begin again. For one thread at a time. */
 void hasher_init(struct hasher *h, enum digest_alg alg);
 void hasher_add(struct hasher *h, const void *data, size_t len);
 void hasher_end(struct hasher *h, struct digest *out);

@@ -27,7 +27,7 @@ struct reached {
 	unsigned depth, least; /* as a manifest: the deepest so far, and the other end */
 };
 
-void reach_init(struct digest_map *reached);
+void reach_init(struct digest_map *reached); /* empty; end it by digest_map_release() */
 
 /* The entry of a blob, made when it is new. NULL: ERR_INPUT, it is held and was announced with
  * another size. The map owns it. */

@@ -42,7 +42,8 @@ MUST int ref_normal_host(struct span host, char out[REF_HOST_MAX + 1], struct er
 bool ref_same_host(const char *a, const char *b);
 
 MUST int ref_check_repo(struct span repo, struct err *e); /* the spec's `name`; lower case */
-MUST int ref_check_tag(struct span tag, struct err *e);
+MUST int ref_check_tag(struct span tag, struct err *e); /* the spec's `reference`, no digest */
+/* The same without the sentence. */
 bool ref_is_tag(struct span tag);
 bool ref_is_repo(struct span repo);
 

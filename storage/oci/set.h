@@ -72,6 +72,7 @@ void set_write(struct set *s, struct buf *out);
  * docker-reference that its cosign signature names. */
 void set_ref(const struct set *s, struct ref *out);
 
+/* A set's name: lower case, digits and . _ - between them, to SET_NAME_MAX. ERR_INPUT. */
 MUST int set_check_name(struct span name, struct err *e);
 
 /* --- versions (version.c) ----------------------------------------------------------------- */
@@ -123,11 +124,14 @@ struct inventory {
 		.count = 0                                                                         \
 	}
 
-void inventory_add(struct inventory *v, const struct digest *d, uint64_t size);
+void inventory_release(struct inventory *v); /* for AUTO */
+void inventory_add(struct inventory *v, const struct digest *d, uint64_t size); /* in any order */
 void inventory_write(struct inventory *v, struct buf *out); /* sorts, drops repetitions */
+/* Read what inventory_write() made: lines in order, each digest once. name: for messages. ERR_INPUT with
+ * the line's number. */
 MUST int inventory_parse(struct inventory *v, const char *name, struct span bytes, struct err *e);
+/* Of an inventory that was parsed or written: its line, borrowed, or NULL. */
 const struct inventory_line *inventory_find(const struct inventory *v, const struct digest *d);
-uint64_t inventory_bytes(const struct inventory *v);
-void inventory_release(struct inventory *v);
+uint64_t inventory_bytes(const struct inventory *v); /* sum of all sizes */
 
 #endif

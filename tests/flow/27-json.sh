@@ -203,5 +203,11 @@ shape 'verify of a store'
 json_is '.problems > 0'
 err_has '^S1'
 
+step 'a list that fails on the way prints none of it'
+rm -r inside/blobs/sha256
+nothing_printed 3 list --store inside
+must_fail 3 moat list --store inside
+[ ! -s "$T/out" ] || _fail "a table of what failed: $(cat "$T/out")"
+
 step 'no key of the page is left'
 all_shapes_seen

@@ -58,6 +58,65 @@ static void options__flags_over_file_over_defaults(void **state)
 	assert_true(o.allow_plain_http);
 }
 
+/* In the file and as flags; a plain number is bytes or seconds. */
+static void options__take_units(void **state)
+{
+	struct sandbox *sb = *state;
+	const char *path = sandbox_path(sb, "moatd.yaml");
+	static const struct {
+		const char *text;
+		uint64_t upload_max, token_ttl;
+	} cases[] = {
+		{ "upload-max: 4GiB\ntoken-ttl: 10m\n", 4ull << 30, 600 },
+		{ "upload-max: 4294967296\ntoken-ttl: 600\n", 4ull << 30, 600 },
+		{ "free-floor: 0\n", 100ull << 30, 300 },
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(options_release) struct options o;
+
+		sandbox_write(path, cases[i].text, strlen(cases[i].text));
+		assert_ok(read_args(&o,
+			(const char *const[]){
+				"--config", path, "--cache=1MiB", "--check-every", "7d", NULL },
+			&e));
+		assert_int_equal(o.upload_max, cases[i].upload_max);
+		assert_int_equal(o.token_ttl, cases[i].token_ttl);
+		assert_int_equal(o.cache, 1 << 20);
+		assert_int_equal(o.check_every, 7 * 86400);
+	}
+}
+
+static void options__refusals_name_file_line_and_key(void **state)
+{
+	struct sandbox *sb = *state;
+	const char *path = sandbox_path(sb, "moatd.yaml");
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{ "push: on\nupload-max: 4Gigs\n",
+			"moatd.yaml:2: upload-max: 4Gigs: unknown unit" },
+		{ "cache: 2GiB\n",
+			"moatd.yaml:1: cache: 2GiB is not between 0 and 1073741824 bytes" },
+		{ "token-ttl: 59s\n",
+			"moatd.yaml:1: token-ttl: 59s is not between 60 and 86400 seconds" },
+		{ "auth: digest\n", "moatd.yaml:1: auth: \"digest\" is not bearer or basic" },
+		{ "users: ''\n", "moatd.yaml:1: users: a path is needed" },
+		{ "upload_max: 1\n",
+			"moatd.yaml:1: at upload_max: unknown key; did you mean upload-max?" },
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(options_release) struct options o;
+
+		sandbox_write(path, cases[i].text, strlen(cases[i].text));
+		assert_err(read_args(&o, (const char *const[]){ "--config", path, NULL }, &e),
+			ERR_INPUT, cases[i].words);
+	}
+}
+
 static const struct {
 	const char *args[4];
 	const char *words;
@@ -122,6 +181,10 @@ int main(void)
 		cmocka_unit_test(options__defaults),
 		cmocka_unit_test_setup_teardown(
 			options__flags_over_file_over_defaults, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			options__take_units, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			options__refusals_name_file_line_and_key, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(options__refuse_what_they_do_not_understand),
 		cmocka_unit_test(options__the_file_in_conf_is_the_table),
 		cmocka_unit_test(options__the_file_in_conf_is_accepted),

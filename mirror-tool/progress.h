@@ -28,8 +28,7 @@ struct progress {
 	enum progress_mode mode;
 	const char *verb, *things; /* borrowed: "pull", "images" */
 	int64_t start_ms, drawn_ms; /* monotonic */
-	uint64_t
-		start_bytes; /* of the first call: moved before this run, and no part of the rate */
+	uint64_t start_bytes; /* of the first call: no part of the rate */
 	bool drawn; /* a bar is on the screen */
 	bool started;
 };

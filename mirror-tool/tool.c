@@ -4,15 +4,9 @@
  */
 #include "mirror-tool/tool.h"
 
-#include <stdarg.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "storage/base/printable.h"
-#include "storage/store_write.h"
 #include "storage/base/banned.h"
 
 #define GLOBAL_OPTIONS(OPTION, S)                                                                  \
@@ -26,7 +20,7 @@ struct globals {
 };
 static const struct setting global_options[] = { GLOBAL_OPTIONS(SETTING_ROW, globals) };
 
-/* The table and the command line on their way through this file. */
+/* A command line, and the commands it may name. */
 struct line {
 	const struct command *const *commands;
 	size_t count;
@@ -34,147 +28,6 @@ struct line {
 	const char *const *argv; /* without the program's name */
 	FILE *out;
 };
-
-/* One line on stderr, whatever the text holds. */
-PRINTF_LIKE(2, 0) static void say(const char *prefix, const char *fmt, va_list ap)
-{
-	AUTO(buf_release) struct buf text = BUF_INIT, line = BUF_INIT;
-
-	buf_vprintf(&text, fmt, ap);
-	printable_add(&line, buf_span(&text), PRINTABLE_LINE);
-	fprintf(stderr, "moat: %s%s\n", prefix, line.data);
-}
-
-void tool_note(const struct tool *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (t->quiet)
-		return;
-	va_start(ap, fmt);
-	say("", fmt, ap);
-	va_end(ap);
-}
-
-void tool_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say("", fmt, ap);
-	va_end(ap);
-}
-
-void tool_warn(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say("warning: ", fmt, ap);
-	va_end(ap);
-}
-
-int(tool_usage)(struct err *e, const char *fmt, ...)
-{
-	va_list ap;
-
-	e->code = ERR_INPUT;
-	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
-	va_end(ap);
-	return TOOL_USAGE;
-}
-
-int tool_exit_status(enum err_code code)
-{
-	switch (code) {
-	case ERR_OK:
-		return EXIT_OK;
-	case ERR_CORRUPT:
-	case ERR_UNTRUSTED:
-		return EXIT_VERIFY;
-	case ERR_INCOMPLETE:
-		return EXIT_INCOMPLETE;
-	case ERR_NET:
-		return EXIT_NETWORK;
-	case ERR_DENIED:
-	case ERR_RIGHTS:
-		return EXIT_REFUSED;
-	case ERR_LIMIT:
-		return EXIT_LIMIT;
-	case ERR_DIFFERS:
-		return EXIT_NO;
-	case ERR_BUSY:
-	case ERR_FULL:
-		return EXIT_STORE;
-	case ERR_ABSENT:
-	case ERR_INPUT:
-	case ERR_UNSUPPORTED:
-	case ERR_IO:
-		break;
-	}
-	return EXIT_FAILED;
-}
-
-/* --- the store ------------------------------------------------------------------------------- */
-
-/* Refuse root in the store of another user: that user could not write what root left there. */
-static int check_owner(const struct tool *t, struct err *e)
-{
-	struct passwd *owner;
-	struct stat st;
-
-	if (geteuid() != 0 || stat(t->store, &st) < 0 || st.st_uid == 0)
-		return 0;
-	owner = getpwuid(st.st_uid);
-	if (!owner)
-		return err_set(e, ERR_INPUT,
-			"%s belongs to user %u, who cannot write what root leaves there; run it as "
-			"that user: setpriv "
-			"--reuid %u --clear-groups moat %s ...",
-			t->store, st.st_uid, st.st_uid, t->verb);
-	return err_set(e, ERR_INPUT,
-		"%s belongs to %s, who cannot write what root leaves there; run it as that user: "
-		"runuser -u %s -- moat "
-		"%s ...",
-		t->store, owner->pw_name, owner->pw_name, t->verb);
-}
-
-int tool_store_read(const struct tool *t, struct store **s, struct err *e)
-{
-	struct err why;
-	int rc;
-
-	if (store_open(s, t->store, STORE_READ, e) < 0)
-		return -1;
-	rc = store_is_current(*s, &why, e);
-	if (rc == 0)
-		tool_warn("%s: %s", t->store, why.text);
-	return rc < 0 ? -1 : 0;
-}
-
-int tool_store_write(const struct tool *t, struct store **s, struct err *e)
-{
-	if (check_owner(t, e) < 0)
-		return -1;
-	return store_open(s, t->store, STORE_WRITE, e);
-}
-
-static void tell_bad(void *ctx, const struct finding *f, const char *where)
-{
-	char text[DIGEST_TEXT_SIZE];
-
-	(void)ctx;
-	tool_warn(
-		"blob %s: its file %s; it is now quarantine/%s in the store, the reason beside it",
-		digest_text(&f->digest, text), f->text, where);
-}
-
-void tool_store_care(const struct tool *t, struct store *s, bool check)
-{
-	store_set_care(
-		s, &(struct store_care){ .operation = t->verb, .check = check, .found = tell_bad });
-}
 
 /* --- help ---------------------------------------------------------------------------------- */
 

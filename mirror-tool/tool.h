@@ -70,6 +70,8 @@ extern const struct command cmd_user_add, cmd_user_remove;
 int tool_main(const struct command *const commands[], size_t count, int argc,
 	const char *const *argv, FILE *out);
 
+/* --- tool_say.c ----------------------------------------------------------------------------------- */
+
 /* For run(): refuse the command line. Sets e, and returns TOOL_USAGE. */
 int tool_usage(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #ifdef __clang_analyzer__ /* as in storage/base/err.h */
@@ -86,7 +88,7 @@ void tool_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The exit status for the code of an error; EXIT_OK for ERR_OK. */
 int tool_exit_status(enum err_code code);
 
-/* --- the store: store_close() afterwards ------------------------------------------------------- */
+/* --- tool_store.c: store_close() afterwards ------------------------------------------------------- */
 
 struct store;
 /* Open t->store for reading. Warns when its database is an old copy. ERR_ABSENT: there is none. */

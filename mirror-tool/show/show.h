@@ -19,20 +19,24 @@ struct page {
  * a repository. ERR_ABSENT: none of these. */
 MUST int show_meant(struct page *p, const char *which, struct err *e);
 
-/* --- parts ----------------------------------------------------------------------------------------- */
+/* --- parts of it ----------------------------------------------------------------------------------------- */
 
+/* Members of a set: facts, signatures, excuses, entries, conflicts. Loads it. Warns of conflicts on stderr, but not
+ * with --json. */
 MUST int show_set(struct page *p, struct view_set *s, struct err *e);
-void show_entry(struct report *r, const struct set_entry *entry); /* an item */
-/* info: of the set that has it; NULL: it was pushed. */
+/* An entry as an item of an array. */
+void show_entry(struct report *r, const struct set_entry *entry);
+/* "active" and "generation". info: of the set that has it; NULL: it was pushed. */
 void show_state(struct page *p, const struct set_info *info);
 
-/* A reference that was found. */
+/* A reference that was found. All borrowed. */
 struct shown {
 	struct page *page;
 	struct view_set *set; /* that pins or holds it; NULL: it was pushed */
 	const struct set_entry *entry;
 	bool served; /* moatd answers with it */
 };
+/* Members of a reference: facts, owner, other sets that pin it, manifests with layers, what is attached. */
 MUST int show_reference(struct shown *shown, struct err *e);
 
 /* The entry of the set with the same name and tag, or NULL. */

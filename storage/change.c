@@ -144,28 +144,31 @@ static int check_pins(struct store *s, const struct change *c, const char *tag, 
 	return 0;
 }
 
-static int put_tags(
-	struct store *s, const struct change *c, int64_t repo, int64_t manifest, struct err *e)
+static int put_tags(struct record *r, const struct change *c, struct known *manifest, struct err *e)
 {
-	for (size_t i = 0; i < c->tag_count; i++)
+	for (size_t i = 0; i < c->tag_count; i++) {
 		if (ref_check_tag(span_of(c->tags[i]), e) < 0 ||
-			check_pins(s, c, c->tags[i], e) < 0 || fault("change.tag", e) < 0 ||
-			meta_tag_put(s->db, repo, c->tags[i], manifest, e) < 0)
+			check_pins(r->store, c, c->tags[i], e) < 0 || fault("change.tag", e) < 0)
 			return -1;
+		record_tag(r, r->repo, c->tags[i], manifest);
+	}
 	return 0;
 }
 
 static int apply_manifest(struct store *s, const struct change *c, struct err *e)
 {
-	struct blob_row row;
+	AUTO(record_release) struct record r = { .store = NULL };
+	struct known *k = NULL;
 	int64_t repo = 0;
 
-	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0 ||
-		meta_blob_get(s->db, &c->digest, &row, e) < 0 ||
-		manifest_put_tx(s, c->repo, repo, c->manifest, &row, &c->digest,
-			c->strict ? PUT_STRICT : PUT_SIZES, e) < 0)
+	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0)
 		return -1;
-	return put_tags(s, c, repo, row.id, e);
+	record_init(&r, s, repo);
+	if (manifest_put_tx(
+		    &r, c->manifest, &c->digest, c->strict ? PUT_STRICT : PUT_SIZES, &k, e) < 0 ||
+		put_tags(&r, c, k, e) < 0)
+		return -1;
+	return record_flush(&r, 0, e);
 }
 
 static int apply_untag(struct store *s, const struct change *c, struct err *e)

@@ -7,31 +7,17 @@
 #include "storage/store_private.h"
 
 #include "storage/base/fault.h"
-#include "storage/oci/digest_map.h"
 #include "storage/walk.h"
 #include "storage/base/banned.h"
 
-/* A blob that the image reaches. */
-struct put_row {
-	struct digest digest;
-	int64_t id;
-	bool live;
-	bool put; /* a manifest that has its rows and links, or a blob that an index lists */
-};
-
 struct put {
-	struct store *store;
+	struct record *record;
 	int64_t repo;
 	const struct inventory *held; /* NULL: what is live counts */
-	struct digest_map rows; /* struct put_row */
+	unsigned root; /* its number, in known.put and known.seen */
 	struct err missing; /* the first thing that was */
 	bool again; /* after a rebuild: it was whole once, so what is missing is named, and misses nothing */
 };
-
-static void put_release(struct put *p)
-{
-	digest_map_release(&p->rows);
-}
 
 /* A fact that makes the image incomplete: 0, with e for whoever takes it as a failure. */
 static int missing(const char *what, const struct digest *d, struct err *e)
@@ -56,11 +42,11 @@ static int put_misses(struct put *p, const char *what, const struct digest *d,
 	return p->held ? -1 : 0;
 }
 
-static int same_size(const struct descriptor *d, const struct blob_row *row, struct err *e)
+static int same_size(const struct descriptor *d, const struct known *k, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
 
-	if (row->size == d->size)
+	if (k->size == d->size)
 		return 0;
 	/* Not how many it has: who pushes need not be allowed to read. */
 	return err_set(e, ERR_INPUT, "says that %s has %llu bytes, which is not so",
@@ -69,51 +55,38 @@ static int same_size(const struct descriptor *d, const struct blob_row *row, str
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
-static int add_manifest(
-	struct store *s, const struct manifest *m, int64_t id, bool whole, struct err *e)
+/* A manifest with all that it names; what of it is linked is the caller's to say. */
+static void record_image(struct record *r, struct known *k, const struct manifest *m, bool whole)
 {
-	struct blob_row subject = { .id = 0 };
+	const char *artifact = manifest_artifact_type(m);
+	struct known *subject = NULL;
 
-	if (m->has_subject &&
-		meta_blob_want(s->db, &m->subject.digest, m->subject.size, &subject, e) < 0)
-		return -1;
-	return meta_manifest_add(
-		s->db, id, m->media_type, manifest_artifact_type(m), subject.id, whole, e);
-}
+	if (m->has_subject)
+		subject = record_know(r, &m->subject.digest, m->subject.size);
+	record_manifest(r, k, m->media_type, artifact ? artifact : "", subject, whole);
+	for (size_t i = 0; i < graph_edges(m); i++) {
+		struct edge edge = graph_edge(m, i);
 
-/* The row of a descriptor, made when there is none. NULL: failed. */
-static struct put_row *row_of(
-	struct put *p, const struct descriptor *d, struct blob_row *blob, struct err *e)
-{
-	struct store *s = p->store;
-	struct put_row *row;
-	int held;
-
-	if (meta_blob_want(s->db, &d->digest, d->size, blob, e) < 0)
-		return NULL;
-	held = row_held(s, &d->digest, blob, e);
-	if (held < 0)
-		return NULL;
-	blob->live = held > 0;
-	row = digest_map_add(&p->rows, &d->digest, sizeof(*row));
-	row->id = blob->id;
-	row->live = blob->live;
-	return row;
+		if (edge.role != EDGE_SUBJECT)
+			record_edge(
+				r, k, record_know(r, &edge.to->digest, edge.to->size), edge.role);
+	}
 }
 
 /* Of a manifest without bytes: its name, type and place. */
-static int name_manifest(
-	struct store *s, int64_t repo, const struct descriptor *d, int64_t *id, struct err *e)
+static void record_name(struct record *r, int64_t repo, struct known *k, const char *media_type)
 {
-	struct blob_row row;
+	if (!k->media_type)
+		record_manifest(r, k, media_type ? media_type : "", "", NULL, false);
+	record_link(r, repo, k, RECORD_SELF);
+}
 
-	if (meta_blob_want(s->db, &d->digest, d->size, &row, e) < 0)
-		return -1;
-	*id = row.id;
-	if (!*row.media_type && meta_manifest_add(s->db, row.id, d->media_type ? d->media_type : "",
-					"", 0, false, e) < 0)
-		return -1;
-	return meta_link_add(s->db, repo, row.id, e);
+/* Its bytes, when it is held: 1, 0, -1. lose: what proves to be lost is recorded so, and 0. */
+static int read_known(struct record *r, struct known *k, bool lose, struct buf *out, struct err *e)
+{
+	int rc = k->live ? blob_read_held(r->store, &k->digest, k->size, MANIFEST_MAX, out, e) : 0;
+
+	return rc < 0 && lose && err_is_loss(e->code) ? record_lost(r, k, e) : rc;
 }
 
 /* --- the walk -------------------------------------------------------------------------------- */
@@ -121,24 +94,32 @@ static int name_manifest(
 static int put_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
 {
 	const struct put *p = ctx;
-	struct store *s = p->store;
 
-	return p->again ? blob_read_or_lose(s, d, MANIFEST_MAX, out, e)
-			: blob_read(s, d, MANIFEST_MAX, out, e);
+	return read_known(p->record, digest_map_find(&p->record->known, d), p->again, out, e);
 }
 
 static int put_gone(void *ctx, const struct walk_node *n, struct err *e)
 {
 	struct put *p = ctx;
-	struct put_row *row = digest_map_find(&p->rows, &n->edge.to->digest);
+	struct known *k = digest_map_find(&p->record->known, &n->edge.to->digest);
 
 	if (!p->again) {
 		missing("manifest", &n->edge.to->digest, e);
 		return -1;
 	}
-	row->live = false;
-	row->put = true;
-	return name_manifest(p->store, p->repo, n->edge.to, &row->id, e);
+	k->put = p->root;
+	record_name(p->record, p->repo, k, n->edge.to->media_type);
+	return 0;
+}
+
+/* What it names is asked for at once. */
+static int put_enter(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
+{
+	struct put *p = ctx;
+
+	(void)n;
+	record_know_edges(p->record, m);
+	return record_ask(p->record, e);
 }
 
 /* Whoever fetched the image checked the children that were wanted: this one was not, and is here as
@@ -164,63 +145,56 @@ static bool put_wanted(void *ctx, const struct walk_node *n)
 
 /* An image of a set that has its row already is whole (S3), and all that the inventory names was looked
  * at: only its links may be new. An index may have got more children since. */
-static bool is_whole(const struct walk_node *n, const struct blob_row *row)
+static bool is_whole(const struct walk_node *n, const struct known *k)
 {
 	const char *type = n->edge.to->media_type;
 
-	return n->edge.role == EDGE_CHILD && row->whole && type &&
-	       media_kind_of(type) == MEDIA_IMAGE && strcmp(type, row->media_type) == 0;
+	return n->edge.role == EDGE_CHILD && k->whole && type && k->media_type &&
+	       media_kind_of(type) == MEDIA_IMAGE && strcmp(type, k->media_type) == 0;
 }
 
 /* Of another size than was said: is it the file that is bad, or was something else said? The row ends to
  * be live when it is. */
-static int drop_if_bad(
-	struct put *p, const struct descriptor *d, struct blob_row *row, struct err *e)
+static int drop_if_bad(struct put *p, struct known *k, struct err *e)
 {
-	struct store *s = p->store;
 	struct finding f;
 
-	if (file_examine(s, &d->digest, NULL, BLOB_CHECK_BYTES, NULL, &f, e) < 0)
+	if (file_examine(p->record->store, &k->digest, NULL, BLOB_CHECK_BYTES, NULL, &f, e) < 0)
 		return -1;
-	if (f.fault == BLOB_GOOD)
-		return 0;
-	row->live = false;
-	return meta_blob_lost(s->db, &d->digest, e);
+	return f.fault == BLOB_GOOD ? 0 : record_lost(p->record, k, e);
+}
+
+/* 1, 0, -1. */
+static int find_held(struct put *p, const struct descriptor *d, struct known *k, struct err *e)
+{
+	int rc = record_held(p->record, k, e);
+
+	if (rc > 0 && p->again && k->size != d->size) {
+		if (drop_if_bad(p, k, e) < 0)
+			return -1;
+		rc = record_held(p->record, k, e);
+	}
+	return rc > 0 && same_size(d, k, e) < 0 ? -1 : rc;
 }
 
 static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 {
 	struct put *p = ctx;
-	struct store *s = p->store;
-	struct blob_row blob;
-	struct put_row *row = row_of(p, n->edge.to, &blob, e);
+	struct known *k = digest_map_find(&p->record->known, &n->edge.to->digest);
+	int rc = find_held(p, n->edge.to, k, e);
 
-	if (!row || (p->again && blob.live && blob.size != n->edge.to->size &&
-			    drop_if_bad(p, n->edge.to, &blob, e) < 0))
+	if (rc < 0)
 		return -1;
-	row->live = blob.live;
-	if (blob.live && same_size(n->edge.to, &blob, e) < 0)
-		return -1;
-	if (!blob.live && edge_is_manifest(&n->edge) && p->again)
+	k->seen = p->root;
+	if (rc == 0 && edge_is_manifest(&n->edge) && p->again)
 		return put_gone(p, n, e);
-	if (!blob.live && n->edge.role == EDGE_CHILD && !p->again)
+	if (rc == 0 && n->edge.role == EDGE_CHILD && !p->again)
 		return put_misses(p, "manifest", &n->edge.to->digest, NULL, e);
-	if (!blob.live || !p->held || !is_whole(n, &blob))
-		return blob.live;
-	row->put = true;
-	return meta_link_image(s->db, p->repo, row->id, e);
-}
-
-static int put_edge(struct put *p, int64_t id, const struct edge *edge, bool *put, struct err *e)
-{
-	struct put_row *row = digest_map_find(&p->rows, &edge->to->digest);
-	struct store *s = p->store;
-	struct blob_row blob;
-
-	if (!row)
-		row = row_of(p, edge->to, &blob, e); /* a child that is not wanted */
-	*put = row && row->put;
-	return row ? meta_edge_add(s->db, id, row->id, edge->role, e) : -1;
+	if (rc == 0 || !p->held || !is_whole(n, k))
+		return rc;
+	k->put = p->root;
+	record_link(p->record, p->repo, k, RECORD_IMAGE);
+	return 0;
 }
 
 /* Is the manifest in the set only as somebody's blob? Then what it needs was not put into the inventory. */
@@ -235,307 +209,310 @@ static int has_needs(
 {
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
-		const struct put_row *row = digest_map_find(&p->rows, &edge.to->digest);
+		struct known *k = digest_map_find(&p->record->known, &edge.to->digest);
 
 		if (edge.role != EDGE_CONFIG && edge.role != EDGE_LAYER)
 			continue;
 		if (is_by_chance(p, n, &edge.to->digest))
 			return 0;
-		if (!row->live && !p->again)
+		if (k->held != HELD_YES && !p->again)
 			return put_misses(
 				p, edge_name(edge.role), &edge.to->digest, &n->edge.to->digest, e);
 	}
 	return 1;
 }
 
-static int put_image(struct put *p, const struct walk_node *n, struct put_row *row,
+static int put_image(struct put *p, const struct walk_node *n, struct known *k,
 	const struct manifest *m, struct err *e)
 {
-	struct store *s = p->store;
 	int rc = has_needs(p, n, m, e);
 
 	if (rc <= 0)
 		return rc;
-	if (fault("image.manifest", e) < 0 || add_manifest(s, m, row->id, true, e) < 0)
+	if (fault("image.manifest", e) < 0)
 		return -1;
-	for (size_t i = 0; i < graph_edges(m); i++) {
-		struct edge edge = graph_edge(m, i);
-		bool put;
-
-		if (edge.role != EDGE_SUBJECT && put_edge(p, row->id, &edge, &put, e) < 0)
-			return -1;
-	}
-	row->put = true;
-	return meta_link_image(s->db, p->repo, row->id, e);
+	record_image(p->record, k, m, true);
+	record_link(p->record, p->repo, k, RECORD_IMAGE);
+	k->put = p->root;
+	return 0;
 }
 
 /* A blob by itself in an index. */
-static int put_plain(struct put *p, const struct edge *edge, struct err *e)
+static void put_plain(struct put *p, const struct edge *edge, struct known *k)
 {
-	struct put_row *row = digest_map_find(&p->rows, &edge->to->digest);
-	struct store *s = p->store;
-
-	if (!row || (!row->live && !p->again) || edge_is_manifest(edge))
-		return 0;
-	row->put = true;
-	return meta_link_add(s->db, p->repo, row->id, e);
+	if (k->seen != p->root || (k->held != HELD_YES && !p->again) || edge_is_manifest(edge))
+		return;
+	k->put = p->root;
+	record_link(p->record, p->repo, k, RECORD_SELF);
 }
 
-static int put_index(struct put *p, struct put_row *row, const struct manifest *m, struct err *e)
+static int put_index(struct put *p, struct known *k, const struct manifest *m, struct err *e)
 {
-	struct store *s = p->store;
 	size_t whole = 0;
 
-	if (fault("image.index", e) < 0 || add_manifest(s, m, row->id, true, e) < 0)
+	if (fault("image.index", e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->count; i++) {
 		struct edge edge = { EDGE_CHILD, &m->items[i] };
-		bool put = false;
+		struct known *child = digest_map_find(&p->record->known, &edge.to->digest);
 
-		if (put_plain(p, &edge, e) < 0 || put_edge(p, row->id, &edge, &put, e) < 0)
-			return -1;
-		whole += put;
+		put_plain(p, &edge, child);
+		whole += child->put == p->root;
 	}
 	/* An inventory may leave out all that an index within an index lists. */
 	if (m->count && !whole && !p->held)
 		return put_misses(p, "manifest", &m->items[0].digest, NULL, e);
-	row->put = true;
-	return meta_link_add(s->db, p->repo, row->id, e);
+	record_image(p->record, k, m, true);
+	record_link(p->record, p->repo, k, RECORD_SELF);
+	k->put = p->root;
+	return 0;
 }
 
 static int put_leave(void *ctx, const struct walk_node *n, const struct manifest *m, struct err *e)
 {
 	struct put *p = ctx;
-	struct put_row *row = digest_map_find(&p->rows, &n->edge.to->digest);
+	struct known *k = digest_map_find(&p->record->known, &n->edge.to->digest);
 
-	return m->kind == MEDIA_INDEX ? put_index(p, row, m, e) : put_image(p, n, row, m, e);
+	return m->kind == MEDIA_INDEX ? put_index(p, k, m, e) : put_image(p, n, k, m, e);
 }
 
 /* 1 put, 0 something that it needs is missing, and e says what; -1. */
-static int put_root(struct put *p, const struct descriptor *root, int64_t *id, struct err *e)
+static int put_root(struct put *p, const struct descriptor *root, struct err *e)
 {
 	static const struct walk_ops ops = { .read = put_read,
 		.wanted = put_wanted,
 		.held = put_held,
 		.missing = put_gone,
 		.untrue = put_untrue,
+		.enter = put_enter,
 		.leave = put_leave };
-	const struct put_row *row;
+	const struct known *k;
 
 	if (walk(&ops, p, root, e) < 0)
 		return -1;
-	row = digest_map_find(&p->rows, &root->digest);
-	*id = row->id;
-	if (!row->put)
-		*e = p->missing;
-	return row->put;
+	k = digest_map_find(&p->record->known, &root->digest);
+	if (k->put == p->root)
+		return 1;
+	*e = p->missing;
+	return 0;
 }
 
-int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
-	const struct inventory *held, int64_t *id, struct err *e)
+int image_put_tx(struct record *r, int64_t repo, const struct digest *d, const char *media_type,
+	const struct inventory *held, struct known **out, struct err *e)
 {
-	AUTO(put_release) struct put p = { .store = s, .repo = repo, .held = held };
+	struct put p = { .record = r, .repo = repo, .held = held, .root = ++r->roots };
 	struct descriptor root = { .digest = *d, .media_type = media_type };
-	struct blob_row blob;
-	int rc = meta_blob_get(s->db, d, &blob, e);
+	struct known *k = record_ask_one(r, d, 0, e);
+	int rc = k ? record_held(r, k, e) : -1;
 
-	if (rc > 0)
-		rc = row_held(s, d, &blob, e);
 	if (rc <= 0)
 		return rc < 0 ? -1 : missing("manifest", d, e);
-	root.size = blob.size;
-	return put_root(&p, &root, id, e);
+	root.size = k->size;
+	*out = k;
+	return put_root(&p, &root, e);
 }
 
 /* --- pushed ones ----------------------------------------------------------------------------- */
 
-struct push {
-	struct store *store;
-	const char *repo;
-	int64_t manifest;
-	enum put_check check;
-	bool whole; /* so far, all that must be there is */
-};
-
 /* One thing that a pushed manifest names. What is not linked to the repository is as good as absent,
- * so nothing is said about it that the repository does not hold. */
-static int push_edge(struct push *p, const struct descriptor *d, enum edge_role role, struct err *e)
+ * so nothing is said about it that the repository does not hold. *whole: false when it must be there. */
+static int check_pushed(
+	struct record *r, const struct edge *edge, enum put_check check, bool *whole, struct err *e)
 {
-	struct store *s = p->store;
-	struct blob_row row;
-	uint64_t size;
-	int linked = repo_has_blob(s, p->repo, &d->digest, &size, e);
+	struct known *k = digest_map_find(&r->known, &edge->to->digest);
+	int linked = k->linked ? record_held(r, k, e) : 0;
 
-	if (linked < 0 || meta_blob_want(s->db, &d->digest, d->size, &row, e) < 0)
+	if (linked < 0 || (linked > 0 && check != PUT_AS_IT_IS && same_size(edge->to, k, e) < 0))
 		return -1;
-	if (linked > 0)
-		linked = row_held(s, &d->digest, &row, e);
-	if (linked < 0)
-		return -1;
-	if (linked > 0 && p->check != PUT_AS_IT_IS && same_size(d, &row, e) < 0)
-		return -1;
-	if (!linked && p->check == PUT_STRICT && role != EDGE_FOREIGN) {
-		missing(role == EDGE_CHILD ? "manifest" : edge_name(role), &d->digest, e);
+	if (!linked && check == PUT_STRICT && edge->role != EDGE_FOREIGN) {
+		missing(edge->role == EDGE_CHILD ? "manifest" : edge_name(edge->role),
+			&edge->to->digest, e);
 		return -1;
 	}
-	if (!linked && (role == EDGE_CONFIG || role == EDGE_LAYER))
-		p->whole = false;
-	return meta_edge_add(s->db, p->manifest, row.id, role, e);
+	if (!linked && (edge->role == EDGE_CONFIG || edge->role == EDGE_LAYER))
+		*whole = false;
+	return 0;
 }
 
-static int push_edges(struct push *p, const struct manifest *m, struct err *e)
+static int check_all_pushed(struct record *r, const struct manifest *m, enum put_check check,
+	bool *whole, struct err *e)
 {
 	for (size_t i = 0; i < graph_edges(m); i++) {
 		struct edge edge = graph_edge(m, i);
 
-		if (edge.role != EDGE_SUBJECT && push_edge(p, edge.to, edge.role, e) < 0)
+		if (edge.role != EDGE_SUBJECT && check_pushed(r, &edge, check, whole, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id, const struct manifest *m,
-	const struct blob_row *row, const struct digest *d, enum put_check check, struct err *e)
+int manifest_put_tx(struct record *r, const struct manifest *m, const struct digest *d,
+	enum put_check check, struct known **out, struct err *e)
 {
-	struct push p = {
-		.store = s, .repo = repo, .manifest = row->id, .check = check, .whole = true
-	};
-	uint64_t size;
-	int linked = repo_has_blob(s, repo, d, &size, e);
+	struct known *k = record_know(r, d, 0);
+	bool whole = true;
 
-	if (linked < 0)
+	record_know_edges(r, m);
+	if (record_ask(r, e) < 0)
 		return -1;
+	*out = k;
 	/* Whole may have been said of another repository, so strict looks again. */
-	if (linked > 0 && row->whole && check != PUT_STRICT &&
-		strcmp(row->media_type, m->media_type) == 0)
+	if (k->linked && k->live && k->whole && check != PUT_STRICT && k->media_type &&
+		strcmp(k->media_type, m->media_type) == 0)
 		return 0;
-	/* The row comes first, as edges refer to it; whole only when all were seen. */
-	if (fault("push.manifest", e) < 0 || add_manifest(s, m, row->id, false, e) < 0 ||
-		push_edges(&p, m, e) < 0)
+	if (fault("push.manifest", e) < 0 || check_all_pushed(r, m, check, &whole, e) < 0 ||
+		fault("push.link", e) < 0)
 		return -1;
-	if (p.whole && add_manifest(s, m, row->id, true, e) < 0)
-		return -1;
-	return fault("push.link", e) < 0 ? -1 : meta_link_add(s->db, repo_id, row->id, e);
+	record_image(r, k, m, whole);
+	record_link(r, r->repo, k, RECORD_SELF);
+	return 0;
 }
 
 /* --- after a rebuild ------------------------------------------------------------------------- */
 
-static int remake_root(struct put *p, const struct descriptor *d, int64_t *id, struct err *e)
+/* 1 put, 0 it is not what it was said to be and nothing was gathered, -1. */
+static int remake_whole(struct record *r, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, struct known *k, struct err *e)
 {
-	struct store *s = p->store;
-	struct descriptor root = { .digest = d->digest, .media_type = d->media_type };
-	struct blob_row blob;
+	struct put p = {
+		.record = r, .repo = repo, .held = held, .root = ++r->roots, .again = true
+	};
+	struct descriptor root = {
+		.digest = d->digest, .media_type = d->media_type, .size = k->size
+	};
+	const struct record_mark mark = r->n;
 
-	if (meta_blob_want(s->db, &d->digest, d->size, &blob, e) < 0)
-		return -1;
-	if (!blob.live)
-		return name_manifest(s, p->repo, d, id, e) < 0 ? -1 : 1;
-	root.size = blob.size;
-	return put_root(p, &root, id, e);
+	if (!k->live) {
+		record_name(r, repo, k, d->media_type);
+		return 1;
+	}
+	if (put_root(&p, &root, e) > 0)
+		return 1;
+	record_undo(r, &mark);
+	return e->code == ERR_INPUT || e->code == ERR_INCOMPLETE ? 0 : -1;
 }
 
-/* As a part of the transaction: 1 put, 0 it is not what it was said to be and nothing was changed, -1. */
-static int remake_whole(struct store *s, int64_t repo, const struct descriptor *d,
-	const struct inventory *held, int64_t *id, struct err *e)
+int image_remake_tx(struct record *r, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, struct known **out, struct err *e)
 {
-	AUTO(put_release)
-	struct put p = { .store = s, .repo = repo, .held = held, .again = true };
-	struct err why = ERR_INIT;
+	struct known *k = record_ask_one(r, &d->digest, d->size, e);
+	int rc = k ? remake_whole(r, repo, d, held, k, e) : -1;
 
-	if (db_savepoint(s->db, e) < 0)
-		return -1;
-	if (remake_root(&p, d, id, &why) > 0)
-		return db_savepoint_release(s->db, e) < 0 ? -1 : 1;
-	if (db_savepoint_undo(s->db, e) < 0)
-		return -1;
-	*e = why;
-	return why.code == ERR_INPUT || why.code == ERR_INCOMPLETE ? 0 : -1;
+	if (rc == 0)
+		record_name(r, repo, k, d->media_type);
+	*out = k;
+	return rc < 0 ? -1 : 0;
 }
 
 /* A pushed manifest's bytes, if they are here, good and a manifest: 1, 0, -1. */
-static int read_left(struct store *s, const struct descriptor *d, struct manifest *m,
-	struct buf *bytes, struct err *e)
+static int read_left(
+	struct record *r, struct known *k, struct manifest *m, struct buf *bytes, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
-	int rc = blob_read_or_lose(s, &d->digest, MANIFEST_MAX, bytes, e);
+	int rc = read_known(r, k, true, bytes, e);
 
 	if (rc <= 0)
 		return rc;
-	if (manifest_parse(m, digest_text(&d->digest, text), NULL, buf_span(bytes), e) == 0)
+	if (manifest_parse(m, digest_text(&k->digest, text), NULL, buf_span(bytes), e) == 0)
 		return 1;
 	return e->code == ERR_INPUT ? 0 : -1;
 }
 
-int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,
-	const struct inventory *held, int64_t *id, struct err *e)
+/* Its edges are written; once they are linked it may be whole. */
+static int link_pushed(struct record *r, const struct manifest *m, int64_t id,
+	const struct digest *d, struct err *e)
 {
-	int rc = remake_whole(s, repo, d, held, id, e);
+	AUTO(record_release) struct record then = { .store = NULL };
+	struct known *k;
 
-	if (rc == 0)
-		return name_manifest(s, repo, d, id, e);
-	return rc < 0 ? -1 : 0;
+	record_init(&then, r->store, r->repo);
+	if (meta_link_needed(r->store->db, r->repo, id, e) < 0 ||
+		manifest_put_tx(&then, m, d, PUT_AS_IT_IS, &k, e) < 0)
+		return -1;
+	return record_flush(&then, 0, e);
 }
 
 /* By its rows as a push makes them, so nothing is linked that was not. */
-static int remake_pushed(struct store *s, const char *repo, int64_t repo_id,
-	const struct descriptor *d, enum links links, int64_t *id, struct err *e)
+static int remake_pushed(struct record *r, const struct descriptor *d, enum links links,
+	struct known *k, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	struct blob_row row;
-	int rc = read_left(s, d, &m, &bytes, e);
+	int rc = read_left(r, k, &m, &bytes, e);
 
 	if (rc < 0)
 		return -1;
-	if (rc == 0)
-		return name_manifest(s, repo_id, d, id, e);
-	if (meta_blob_get(s->db, &d->digest, &row, e) < 0 ||
-		manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e) < 0)
-		return -1;
-	*id = row.id;
-	if (links == LINKS_ALONE)
+	if (rc == 0) {
+		record_name(r, r->repo, k, d->media_type);
 		return 0;
-	/* Its edges are known now; once they are linked it may be whole. */
-	if (meta_link_needed(s->db, repo_id, row.id, e) < 0)
+	}
+	if (manifest_put_tx(r, &m, &d->digest, PUT_AS_IT_IS, &k, e) < 0 ||
+		record_flush(r, 0, e) < 0)
 		return -1;
-	return manifest_put_tx(s, repo, repo_id, &m, &row, &d->digest, PUT_AS_IT_IS, e);
+	return links == LINKS_ALONE ? 0 : link_pushed(r, &m, k->id, &d->digest, e);
 }
 
-/* A push may say of what it names what is not so (no manifest, another type or size): no check
- * was made then, and it must not keep the store from opening now. */
-static int remake(struct store *s, const char *repo, int64_t repo_id, const struct descriptor *d,
-	enum links links, int64_t *id, struct err *e)
+/* A pushed manifest's descriptors may be wrong (no manifest, another type or size): they were not checked,
+ * and must not keep the store from opening now. */
+static int remake(struct record *r, const struct descriptor *d, enum links links, struct known *k,
+	struct err *e)
 {
-	int rc = links == LINKS_ALL ? remake_whole(s, repo_id, d, NULL, id, e) : 0;
+	int rc = links == LINKS_ALL ? remake_whole(r, r->repo, d, NULL, k, e) : 0;
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	return remake_pushed(s, repo, repo_id, d, links == LINKS_ALL ? LINKS_NEEDED : links, id, e);
+	return remake_pushed(r, d, links == LINKS_ALL ? LINKS_NEEDED : links, k, e);
+}
+
+static int restore(struct record *r, const char *tag, const struct descriptor *d, enum links links,
+	struct err *e)
+{
+	struct known *k = record_ask_one(r, &d->digest, d->size, e);
+
+	if (!k || remake(r, d, links, k, e) < 0)
+		return -1;
+	if (tag)
+		record_tag(r, r->repo, tag, k);
+	return record_flush(r, 0, e);
 }
 
 int image_restore(struct store *s, const char *repo, const char *tag, const struct descriptor *d,
 	enum links links, struct err *e)
 {
-	int64_t repo_id = 0, id = 0;
+	AUTO(record_release) struct record r = { .store = NULL };
+	int64_t id = 0;
+	int rc = repo_check(repo, e) < 0 ? -1 : meta_repo_make(s->db, repo, &id, e);
 
-	if (repo_check(repo, e) < 0 || meta_repo_make(s->db, repo, &repo_id, e) < 0 ||
-		remake(s, repo, repo_id, d, links, &id, e) < 0 ||
-		(tag && meta_tag_put(s->db, repo_id, tag, id, e) < 0))
+	record_init(&r, s, id);
+	if (rc < 0 || restore(&r, tag, d, links, e) < 0)
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
 	return 0;
+}
+
+static int put_one(struct record *r, const char *tag, const struct digest *d,
+	const char *media_type, struct err *e)
+{
+	struct known *k = NULL;
+
+	if (image_put_tx(r, r->repo, d, media_type, NULL, &k, e) <= 0)
+		return -1;
+	if (tag)
+		record_tag(r, r->repo, tag, k);
+	return record_flush(r, 0, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
 	const char *media_type, struct err *e)
 {
+	AUTO(record_release) struct record r = { .store = NULL };
 	AUTO(tx_abort) struct store *tx = NULL;
-	int64_t repo_id = 0, id = 0;
+	int64_t id = 0;
 
 	if (repo_check(repo, e) < 0 || (tag && ref_check_tag(span_of(tag), e) < 0) ||
-		tx_begin(s, &tx, e) < 0 || meta_repo_make(s->db, repo, &repo_id, e) < 0)
+		tx_begin(s, &tx, e) < 0 || meta_repo_make(s->db, repo, &id, e) < 0)
 		return -1;
-	if (image_put_tx(s, repo_id, d, media_type, NULL, &id, e) <= 0 ||
-		(tag && meta_tag_put(s->db, repo_id, tag, id, e) < 0))
+	record_init(&r, s, id);
+	if (put_one(&r, tag, d, media_type, e) < 0)
 		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
 	s->index_dirty = true;
 	return tx_commit(&tx, e);

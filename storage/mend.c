@@ -154,23 +154,42 @@ int row_held(struct store *s, const struct digest *d, const struct blob_row *row
 
 /* --- good files are recorded ------------------------------------------------------------------- */
 
+struct passing {
+	const struct passed *passed;
+	struct rowset good; /* digest, size, stamp */
+};
+
+static void passing_release(struct passing *p)
+{
+	rowset_release(&p->good);
+}
+
+/* Skip what another process found bad or replaced meanwhile. */
+static void add_passed(void *ctx, size_t at, const struct blob_row *row, bool linked)
+{
+	struct passing *p = ctx;
+	const struct passed *f = &p->passed[at];
+
+	(void)linked;
+	if (!row->live || row->size != f->size)
+		return;
+	rowset_digest(&p->good, &f->digest);
+	rowset_int(&p->good, (int64_t)f->size);
+	rowset_int(&p->good, (int64_t)f->stamp);
+}
+
 static int record_passed(struct store *s, struct err *e)
 {
+	AUTO(passing_release)
+	struct passing p = { .passed = s->passed, .good = ROWSET_INIT(3) };
+	AUTO(rowset_release) struct rowset digests = ROWSET_INIT(1);
 	AUTO(tx_abort) struct store *tx = NULL;
 
-	if (tx_begin(s, &tx, e) < 0)
+	for (size_t i = 0; i < s->passed_count; i++)
+		rowset_digest(&digests, &s->passed[i].digest);
+	if (tx_begin(s, &tx, e) < 0 || meta_blobs_get(s->db, &digests, 0, add_passed, &p, e) < 0 ||
+		meta_blobs_proved(s->db, &p.good, e) < 0)
 		return -1;
-	for (size_t i = 0; i < s->passed_count; i++) {
-		const struct passed *p = &s->passed[i];
-		struct blob_row row;
-		int rc = meta_blob_get(s->db, &p->digest, &row, e);
-
-		/* Skip what another process found bad or replaced meanwhile. */
-		if (rc < 0 ||
-			(rc > 0 && row.live && row.size == p->size &&
-				meta_blob_proved(s->db, &p->digest, p->size, p->stamp, e) < 0))
-			return -1;
-	}
 	return tx_commit(&tx, e);
 }
 

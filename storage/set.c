@@ -18,8 +18,9 @@ struct accept {
 	struct set_changes changes; /* as compared last */
 	struct set set;
 	struct inventory held;
+	struct record record; /* of one transaction */
 	int64_t repo; /* the set's own */
-	int64_t blob; /* the set index */
+	struct known *index; /* the set index */
 	int64_t id; /* its row, 0 until it is made */
 	int64_t when; /* accepted; seconds since the epoch */
 	bool again; /* after a rebuild: what is missing is counted, and no reason to fail */
@@ -31,6 +32,7 @@ static void accept_release(struct accept *a)
 	set_changes_release(&a->changes);
 	set_release(&a->set);
 	inventory_release(&a->held);
+	record_release(&a->record);
 }
 
 /* --- reading the set ------------------------------------------------------------------------ */
@@ -82,18 +84,17 @@ static int read_set(struct accept *a, struct err *e)
 /* Is it live and of that size? 1, 0, -1. */
 static int line_held(struct accept *a, const struct inventory_line *line, struct err *e)
 {
-	struct store *s = a->store;
+	struct known *k = record_know(&a->record, &line->digest, line->size);
 	char text[DIGEST_TEXT_SIZE];
-	uint64_t size = 0;
-	int rc = blob_stat(s, &line->digest, &size, e);
+	int rc = record_held(&a->record, k, e);
 
-	if (rc <= 0 || size == line->size)
+	if (rc <= 0 || k->size == line->size)
 		return rc;
 	if (a->again)
-		return meta_blob_lost(s->db, &line->digest, e); /* it was of that size once */
+		return record_lost(&a->record, k, e); /* it was of that size once */
 	return err_set(e, ERR_CORRUPT, "the inventory says that %s has %llu bytes, it has %llu",
 		digest_text(&line->digest, text), (unsigned long long)line->size,
-		(unsigned long long)size);
+		(unsigned long long)k->size);
 }
 
 /* Every line of the inventory is held, also of a set that was accepted before. */
@@ -103,6 +104,10 @@ static int complete(struct accept *a, struct err *e)
 	char text[DIGEST_TEXT_SIZE];
 
 	a->missing = 0;
+	for (size_t i = 0; i < a->held.count; i++)
+		(void)record_know(&a->record, &a->held.lines[i].digest, a->held.lines[i].size);
+	if (record_ask(&a->record, e) < 0)
+		return -1;
 	for (size_t i = 0; i < a->held.count; i++) {
 		int rc = line_held(a, &a->held.lines[i], e);
 
@@ -135,21 +140,20 @@ static int known(struct accept *a, struct err *e)
 	return 1;
 }
 
-static int own_rows(struct accept *a, struct err *e)
+static int own_rows(struct accept *a, uint64_t size, struct err *e)
 {
 	struct store *s = a->store;
-	struct blob_row row;
 	struct ref ref;
 	char repo[REF_TEXT_SIZE];
 
 	set_ref(&a->set, &ref);
-	if (meta_repo_make(s->db, ref_name(&ref, repo), &a->repo, e) < 0 ||
-		meta_blob_get(s->db, a->offer->digest, &row, e) < 0)
+	if (meta_repo_make(s->db, ref_name(&ref, repo), &a->repo, e) < 0)
 		return -1;
-	a->blob = row.id;
-	return 0;
+	a->index = record_ask_one(&a->record, a->offer->digest, size, e);
+	return a->index ? 0 : -1;
 }
 
+/* Behind the images, as its row refers to the set index and pins refer to it. */
 static int add_set(struct accept *a, struct err *e)
 {
 	struct store *s = a->store;
@@ -163,75 +167,97 @@ static int add_set(struct accept *a, struct err *e)
 		info.pins += a->set.entries[i].role == SET_PIN;
 	if (a->id)
 		return meta_set_update(s->db, a->id, &info, e);
-	if (fault("set.row", e) < 0 ||
-		meta_manifest_add(s->db, a->blob, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, 0, true, e) <
-			0 ||
-		meta_link_add(s->db, a->repo, a->blob, e) < 0 ||
-		meta_tag_put(s->db, a->repo, a->set.version, a->blob, e) < 0)
+	if (fault("set.row", e) < 0)
 		return -1;
-	return meta_set_add(s->db, a->blob, &info, &a->id, e);
+	record_manifest(&a->record, a->index, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, NULL, true);
+	record_link(&a->record, a->repo, a->index, RECORD_SELF);
+	record_tag(&a->record, a->repo, a->set.version, a->index);
+	if (record_flush_blobs(&a->record, e) < 0)
+		return -1;
+	return meta_set_add(s->db, a->index->id, &info, &a->id, e);
 }
 
 static int put_image(struct accept *a, int64_t repo, const struct descriptor *d,
-	const struct inventory *held, int64_t *id, struct err *e)
+	const struct inventory *held, struct known **out, struct err *e)
 {
+	struct record *r = &a->record;
+
 	if (a->again)
-		return image_remake_tx(a->store, repo, d, held, id, e);
-	return image_put_tx(a->store, repo, &d->digest, d->media_type, held, id, e) > 0 ? 0 : -1;
+		return image_remake_tx(r, repo, d, held, out, e);
+	return image_put_tx(r, repo, &d->digest, d->media_type, held, out, e) > 0 ? 0 : -1;
 }
 
-static int add_entry(struct accept *a, const struct set_entry *entry, struct err *e)
+static int add_entry(struct accept *a, const struct set_entry *entry, int64_t repo, struct err *e)
 {
 	const struct descriptor d = {
 		.digest = entry->digest, .size = entry->size, .media_type = entry->media_type
 	};
-	struct store *s = a->store;
-	int64_t repo = 0, id = 0;
+	struct known *k = NULL;
 
-	if (fault("set.entry", e) < 0 || meta_repo_make(s->db, entry->name, &repo, e) < 0 ||
-		put_image(a, repo, &d, &a->held, &id, e) < 0 ||
-		meta_edge_add(s->db, a->blob, id, EDGE_CHILD, e) < 0)
+	if (fault("set.entry", e) < 0 || put_image(a, repo, &d, &a->held, &k, e) < 0)
 		return err_ctx(e, "%s%s%s", entry->name, *entry->tag ? ":" : "", entry->tag);
-	if (entry->role != SET_PIN)
-		return 0;
-	return meta_pin_add(s->db, a->id, repo, entry->tag, id, e);
+	record_edge(&a->record, a->index, k, EDGE_CHILD);
+	if (entry->role == SET_PIN)
+		record_pin(&a->record, repo, entry->tag, k);
+	return 0;
 }
 
-static int add_all(struct accept *a, struct err *e)
+static int add_entries(struct accept *a, struct err *e)
 {
-	if (add_set(a, e) < 0)
+	AUTO(rowset_release) struct rowset names = ROWSET_INIT(1);
+	AUTO(mem_free) int64_t *repos = mem_grow(NULL, a->set.count + 1, sizeof(*repos));
+
+	for (size_t i = 0; i < a->set.count; i++)
+		rowset_text(&names, a->set.entries[i].name);
+	if (meta_repos_make(a->store->db, &names, repos, e) < 0)
 		return -1;
 	for (size_t i = 0; i < a->set.count; i++)
-		if (add_entry(a, &a->set.entries[i], e) < 0)
+		if (add_entry(a, &a->set.entries[i], repos[i], e) < 0)
 			return -1;
 	return 0;
 }
 
-static int add_signature(struct accept *a, const struct set_signature *sig, struct err *e)
+static int add_signature(
+	struct accept *a, const struct set_signature *sig, struct known **out, struct err *e)
 {
 	const struct descriptor d = { .digest = sig->digest, .media_type = sig->media_type };
-	struct store *s = a->store;
-	int64_t id = 0;
 
-	if (put_image(a, a->repo, &d, NULL, &id, e) < 0)
+	if (put_image(a, a->repo, &d, NULL, out, e) < 0)
 		return err_ctx(e, "signature");
-	if (sig->tag[0] && meta_tag_put(s->db, a->repo, sig->tag, id, e) < 0)
+	if (sig->tag[0])
+		record_tag(&a->record, a->repo, sig->tag, *out);
+	return 0;
+}
+
+/* all: the set and its images; else only the signatures. */
+static int add_all(
+	struct accept *a, bool all, const struct set_signature *sigs, size_t count, struct err *e)
+{
+	AUTO(mem_free) struct known **signatures = mem_grow(NULL, count + 1, sizeof(*signatures));
+
+	if (all && add_entries(a, e) < 0)
 		return -1;
-	return meta_signature_add(s->db, a->id, id, sig, e);
+	for (size_t i = 0; i < count; i++)
+		if (add_signature(a, &sigs[i], &signatures[i], e) < 0)
+			return -1;
+	if ((all && add_set(a, e) < 0) || record_flush(&a->record, a->id, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (meta_signature_add(a->store->db, a->id, signatures[i]->id, &sigs[i], e) < 0)
+			return -1;
+	return 0;
 }
 
 static int accept_tx(struct accept *a, struct err *e)
 {
+	const struct set_offer *o = a->offer;
 	int rc = known(a, e);
 
-	if (rc < 0 || complete(a, e) < 0 || own_rows(a, e) < 0)
+	record_release(&a->record);
+	record_init(&a->record, a->store, 0);
+	if (rc < 0 || complete(a, e) < 0 || own_rows(a, 0, e) < 0)
 		return -1;
-	if ((rc == 0 || a->was_missing) && add_all(a, e) < 0)
-		return -1;
-	for (size_t i = 0; i < a->offer->signature_count; i++)
-		if (add_signature(a, &a->offer->signatures[i], e) < 0)
-			return -1;
-	return 0;
+	return add_all(a, rc == 0 || a->was_missing, o->signatures, o->signature_count, e);
 }
 
 static int activate_tx(struct accept *a, struct err *e)
@@ -369,7 +395,6 @@ int set_restore(struct store *s, struct set_row *row, uint64_t size,
 		.held = INVENTORY_INIT,
 		.when = row->info.accepted,
 		.again = true };
-	struct blob_row blob;
 	int rc = read_left(&a, e), there;
 
 	if (rc == 0) {
@@ -381,13 +406,11 @@ int set_restore(struct store *s, struct set_row *row, uint64_t size,
 	row->id = 0;
 	if (there != 0)
 		return there < 0 ? -1 : 0;
-	if (meta_blob_want(s->db, &row->info.digest, size, &blob, e) < 0 ||
-		(rc > 0 && complete(&a, e) < 0) || own_rows(&a, e) < 0 || add_all(&a, e) < 0)
+	record_init(&a.record, s, 0);
+	if ((rc > 0 && complete(&a, e) < 0) || own_rows(&a, size, e) < 0 ||
+		add_all(&a, true, signatures, count, e) < 0)
 		return -1;
 	row->id = a.id;
-	for (size_t i = 0; i < count; i++)
-		if (add_signature(&a, &signatures[i], e) < 0)
-			return -1;
 	return 0;
 }
 
@@ -406,11 +429,12 @@ static int remake(struct store *s, const struct set_row *row, struct err *e)
 
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
+	record_init(&a.record, s, 0);
 	rc = read_left(&a, e);
 	if (rc < 0 || (rc > 0 && complete(&a, e) < 0))
 		return -1;
 	if (rc > 0 && (a.missing != row->info.missing || !row->info.pins) &&
-		(own_rows(&a, e) < 0 || add_all(&a, e) < 0))
+		(own_rows(&a, 0, e) < 0 || add_all(&a, true, NULL, 0, e) < 0))
 		return -1;
 	return tx_commit(&tx, e);
 }

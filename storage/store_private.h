@@ -6,6 +6,7 @@
 #define MOAT_STORE_PRIVATE_H
 
 #include "storage/blobs/backend.h"
+#include "storage/record.h"
 
 #define PASSED_MAX 256 /* findings of good files that wait for a transaction */
 
@@ -73,26 +74,26 @@ MUST int marks_apply(struct store *s, struct err *e);
 /* repo.c: "host/name", as upstream names it. */
 MUST int repo_check(const char *repo, struct err *e);
 
-/* image.c: put a manifest within a transaction. held: NULL, or what a child must be in to count.
- * 1 put, 0 something it needs is not held (e says what), -1. */
-MUST int image_put_tx(struct store *s, int64_t repo, const struct digest *d, const char *media_type,
-	const struct inventory *held, int64_t *id, struct err *e);
+/* image.c: put a manifest: gathered (record.h), written by the caller's record_flush(). held: NULL, or what a
+ * child must be in to count. *out: the manifest. 1 put, 0 something it needs is not held (e says what), -1. */
+MUST int image_put_tx(struct record *r, int64_t repo, const struct digest *d,
+	const char *media_type, const struct inventory *held, struct known **out, struct err *e);
 
-/* image.c: a pushed manifest, within a transaction: its row, edges and link. Nothing that it names is
- * linked: its client could else read what others have by knowing its digest. Again: changes nothing. */
+/* image.c: a pushed manifest, in the same way, into the repository of the record: its row, edges and link.
+ * Nothing that it names is linked: its client could else read what others have by knowing its digest. Again:
+ * nothing is gathered. */
 enum put_check {
 	PUT_AS_IT_IS, /* it was taken before, whatever it says */
 	PUT_SIZES, /* of what is linked to the repository (ERR_INPUT) */
 	PUT_STRICT /* and all that it names must be linked (ERR_INCOMPLETE) */
 };
-MUST int manifest_put_tx(struct store *s, const char *repo, int64_t repo_id,
-	const struct manifest *m, const struct blob_row *row, const struct digest *d,
-	enum put_check check, struct err *e);
+MUST int manifest_put_tx(struct record *r, const struct manifest *m, const struct digest *d,
+	enum put_check check, struct known **out, struct err *e);
 
-/* image.c: the same of what was put before, from what is left of it: what has no bytes is recorded as
- * not held, and put by itself when they come; of a manifest without bytes its name alone. */
-MUST int image_remake_tx(struct store *s, int64_t repo, const struct descriptor *d,
-	const struct inventory *held, int64_t *id, struct err *e);
+/* image.c: image_put_tx() of what was put before, from what is left of it: what has no bytes is recorded as
+ * not held, and put by itself when they come; of a manifest without bytes its name alone. 0, -1. */
+MUST int image_remake_tx(struct record *r, int64_t repo, const struct descriptor *d,
+	const struct inventory *held, struct known **out, struct err *e);
 
 /* image.c: put a manifest as index.json lists it, within a transaction. tag NULL: none. Pins of sets are
  * not asked. */

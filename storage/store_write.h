@@ -178,6 +178,8 @@ void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gon
  *        refused unless it has none), ERR_INPUT not a manifest.
  * Again with the same arguments: succeeds and changes nothing.
  */
+#define IMAGE_PUT_STATEMENTS                                                                       \
+	20 /* of an image, however many layers; one more for each child of an index */
 MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
 	const char *media_type, struct err *e);
 
@@ -227,6 +229,7 @@ struct change {
  *        ERR_FULL, ERR_BUSY, ERR_IO.
  * Returns 0, or -1 with e when nothing was applied (each change says so too).
  */
+#define PUSH_STATEMENTS 20 /* of one manifest under one tag, however many layers */
 MUST int store_apply(struct store *s, struct change *const changes[], size_t count, struct err *e);
 
 /* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. */
@@ -332,6 +335,7 @@ MUST int set_compare(struct store *s, const struct set *set, const struct set_of
  *          its tags: then it is activated again.
  */
 #define SET_TRIES 16
+#define SET_ACCEPT_STATEMENTS 64 /* of one comparison; however many images and tags it has */
 MUST int set_accept(
 	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e);
 

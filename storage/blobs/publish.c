@@ -13,22 +13,30 @@ static unsigned long long ull(uint64_t n)
 	return n;
 }
 
-/* Record a file whose bytes were read, within a transaction. */
-static int record_row(struct store *s, const struct digest *d, uint64_t size, struct err *e)
+/* The row of a file whose bytes were read: digest, size, stamp. */
+static int add_row(
+	struct store *s, const struct digest *d, uint64_t size, struct rowset *rows, struct err *e)
 {
 	struct blob_file file;
 	int rc = blobs_stat(s->blobs, d, &file, e);
 
 	if (rc == 0)
 		err_set(e, ERR_IO, "its file has gone");
-	return rc <= 0 ? -1 : meta_blob_proved(s->db, d, size, file.stamp, e);
+	if (rc <= 0)
+		return -1;
+	rowset_digest(rows, d);
+	rowset_int(rows, (int64_t)size);
+	rowset_int(rows, (int64_t)file.stamp);
+	return 0;
 }
 
 static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
+	AUTO(rowset_release) struct rowset row = ROWSET_INIT(3);
 	AUTO(tx_abort) struct store *tx = NULL;
 
-	if (tx_begin(s, &tx, e) < 0 || record_row(s, d, size, e) < 0)
+	if (tx_begin(s, &tx, e) < 0 || add_row(s, d, size, &row, e) < 0 ||
+		meta_blobs_proved(s->db, &row, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
@@ -36,9 +44,13 @@ static int record_one(struct store *s, const struct digest *d, uint64_t size, st
 int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, enum blob_check how,
 	struct err *e)
 {
+	struct blob_file file;
 	uint64_t size = 0;
-	int rc = blob_held_by(s, d, how, &size, e);
+	int rc = blobs_stat(s->blobs, d, &file, e);
 
+	if (rc <= 0)
+		return rc; /* whatever its row says, and mostly it has none */
+	rc = blob_held_by(s, d, how, &size, e);
 	if (rc == 0) {
 		rc = orphan_held(s, d, &size, e);
 		if (rc > 0 && (blobs_sync(s->blobs, d, e) < 0 || record_one(s, d, size, e) < 0))
@@ -87,22 +99,44 @@ static int link_one(struct store *s, struct blob_writer *w, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
+static int add_writer(
+	struct store *s, const struct blob_writer *w, struct rowset *rows, struct err *e)
 {
-	if (fault("blob.row", e) < 0 || record_row(s, &w->digest, w->at, e) < 0)
+	if (fault("blob.row", e) < 0 || add_row(s, &w->digest, w->at, rows, e) < 0)
 		return blob_ctx(&w->digest, e);
 	return 0;
 }
 
+int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
+{
+	AUTO(rowset_release) struct rowset row = ROWSET_INIT(3);
+
+	if (add_writer(s, w, &row, e) < 0)
+		return -1;
+	return meta_blobs_proved(s->db, &row, e) < 0 ? blob_ctx(&w->digest, e) : 0;
+}
+
+/* Does an item before it bring the same bytes? They have their name then. */
+static bool is_repeated(struct blob_writer *const items[], size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (digest_eq(&items[k]->digest, &items[i]->digest))
+			return true;
+	return false;
+}
+
 static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
+	AUTO(rowset_release) struct rowset rows = ROWSET_INIT(3);
 	AUTO(tx_abort) struct store *tx = NULL;
 
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (writer_record(s, items[i], e) < 0)
+		if (!is_repeated(items, i) && add_writer(s, items[i], &rows, e) < 0)
 			return -1;
+	if (meta_blobs_proved(s->db, &rows, e) < 0)
+		return -1;
 	return tx_commit(&tx, e);
 }
 
@@ -117,15 +151,6 @@ static int sync_stages(
 		if (!items[i]->sealed)
 			stages[n++] = items[i]->stage;
 	return n ? stages_sync(s->blobs, stages, n, e) : 0;
-}
-
-/* Does an item before it bring the same bytes? They have their name then. */
-static bool is_repeated(struct blob_writer *const items[], size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (digest_eq(&items[k]->digest, &items[i]->digest))
-			return true;
-	return false;
 }
 
 int writers_publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)

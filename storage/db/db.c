@@ -253,6 +253,13 @@ void query_bytes(struct query *q, const void *bytes, size_t len)
 	p->len = len;
 }
 
+void query_rowset(struct query *q, const struct rowset *r)
+{
+	if (!r->columns || r->columns > ROWSET_COLUMNS_MAX || r->count % r->columns)
+		BUG("%s: %zu cells in rows of %u", queries[q->name].name, r->count, r->columns);
+	next_param(q, DB_ROWSET)->rows = r;
+}
+
 static int step(struct query *q, struct err *e)
 {
 	struct db *db = q->db;

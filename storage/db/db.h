@@ -20,6 +20,7 @@
 #define MOAT_DB_H
 
 #include "storage/base/buf.h"
+#include "storage/db/rowset.h"
 #include "storage/base/err.h"
 
 /* How long another writer is waited for; then ERR_BUSY. */
@@ -81,12 +82,13 @@ MUST int db_clear(struct db *db, struct err *e);
 #define QUERY_PARAMS_MAX 8
 #define QUERY_BYTES_MAX 65 /* bytes: a digest and its algorithm */
 
-enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES };
+enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES, DB_ROWSET };
 
 struct query_param {
 	enum db_type type;
 	int64_t number;
 	const char *text; /* borrowed */
+	const struct rowset *rows; /* borrowed */
 	size_t len; /* of the bytes */
 	unsigned char bytes[QUERY_BYTES_MAX];
 };
@@ -108,6 +110,7 @@ void query_end(struct query *q); /* for AUTO */
 void query_int(struct query *q, int64_t value);
 void query_text(struct query *q, const char *text); /* borrowed until query_end; NULL binds NULL */
 void query_bytes(struct query *q, const void *bytes, size_t len); /* copied; to QUERY_BYTES_MAX */
+void query_rowset(struct query *q, const struct rowset *r); /* borrowed until query_end */
 MUST int query_step(struct query *q, struct err *e);
 MUST int query_run(struct query *q, struct err *e); /* to the end: 0 or -1 */
 uint64_t query_changes(const struct query *q); /* rows that the run changed */

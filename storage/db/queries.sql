@@ -23,13 +23,19 @@ ROLLBACK TO part
 SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
--- write: BLOB_WANT
-INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 0) RETURNING id
+-- name: BLOBS_GET
+SELECT i.rowid, b.id, b.size, b.live, m.media_type, m.whole, b.stamp,
+	EXISTS (SELECT 1 FROM link l WHERE l.repo = ?2 AND l.blob = b.id)
+FROM rowset(?1) i
+CROSS JOIN blob b ON b.digest = i.c0
+LEFT JOIN manifest m ON m.id = b.id
+-- write: BLOBS_WANT
+INSERT INTO blob (digest, size, live) SELECT c0, c1, 0 FROM rowset(?1) WHERE true RETURNING digest, id
 -- write: BLOB_LIVE
 INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = 0, stamp = 0
--- write: BLOB_PROVED
-INSERT INTO blob (digest, size, live, checked, stamp) VALUES (?1, ?2, 1, ?3, ?4)
+-- write: BLOBS_PROVED
+INSERT INTO blob (digest, size, live, checked, stamp) SELECT c0, c1, 1, ?2, c2 FROM rowset(?1) WHERE true
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = excluded.checked,
 	stamp = excluded.stamp
 -- write: BLOB_LOST
@@ -65,6 +71,10 @@ SELECT digest, size FROM blob WHERE live ORDER BY id
 SELECT id FROM repo WHERE name = ?1
 -- write: REPO_MAKE
 INSERT INTO repo (name) VALUES (?1) RETURNING id
+-- write: REPOS_MAKE
+INSERT OR IGNORE INTO repo (name) SELECT c0 FROM rowset(?1)
+-- name: REPOS_GET
+SELECT i.rowid, r.id FROM rowset(?1) i CROSS JOIN repo r ON r.name = i.c0
 -- name: REPO_BLOB
 SELECT b.size FROM blob b
 JOIN repo r ON r.name = ?1
@@ -72,9 +82,11 @@ JOIN link l ON l.repo = r.id AND l.blob = b.id
 WHERE b.digest = ?2 AND b.live
 -- write: LINK_ADD
 INSERT OR IGNORE INTO link (repo, blob) VALUES (?1, ?2)
--- write: LINK_EDGES
+-- write: LINKS_ADD
+INSERT OR IGNORE INTO link (repo, blob) SELECT c0, c1 FROM rowset(?1)
+-- write: LINKS_IMAGE
 INSERT OR IGNORE INTO link (repo, blob)
-SELECT ?1, blob FROM edge WHERE manifest = ?2 AND role IN (1, 2, 4)
+SELECT i.c0, e.blob FROM rowset(?1) i CROSS JOIN edge e ON e.manifest = i.c1 AND e.role IN (1, 2, 4)
 
 -- write: LINK_NEEDED
 INSERT OR IGNORE INTO link (repo, blob)
@@ -109,13 +121,14 @@ WHERE EXISTS (
 )
 LIMIT 1
 
--- write: MANIFEST_ADD
-INSERT INTO manifest (id, media_type, artifact_type, subject, whole) VALUES (?1, ?2, ?3, ?4, ?5)
+-- write: MANIFESTS_ADD
+INSERT INTO manifest (id, media_type, artifact_type, subject, whole)
+SELECT c0, c1, c2, c3, c4 FROM rowset(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
 	whole = CASE WHEN media_type = excluded.media_type THEN max(whole, excluded.whole) ELSE excluded.whole END
 WHERE excluded.whole > whole OR media_type <> excluded.media_type
--- write: EDGE_ADD
-INSERT OR IGNORE INTO edge (manifest, blob, role) VALUES (?1, ?2, ?3)
+-- write: EDGES_ADD
+INSERT OR IGNORE INTO edge (manifest, blob, role) SELECT c0, c1, c2 FROM rowset(?1)
 -- name: MANIFEST_BY_TAG
 SELECT b.digest, b.size, m.media_type
 FROM repo r
@@ -155,8 +168,8 @@ JOIN link l ON l.repo = r.id AND l.blob = m.id
 WHERE s.digest = ?2 AND b.live
 ORDER BY b.digest
 
--- write: TAG_PUT
-INSERT INTO tag (repo, name, manifest) VALUES (?1, ?2, ?3)
+-- write: TAGS_PUT
+INSERT INTO tag (repo, name, manifest) SELECT c0, c1, c2 FROM rowset(?1) WHERE true
 ON CONFLICT (repo, name) DO UPDATE SET manifest = excluded.manifest
 WHERE manifest <> excluded.manifest
 -- write: TAG_DROP
@@ -187,8 +200,8 @@ INSERT INTO held_set (blob, name, version, bytes, pins, accepted, missing)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id
 -- write: SET_UPDATE
 UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4 WHERE id = ?1
--- write: PIN_ADD
-INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) VALUES (?1, ?2, ?3, ?4)
+-- write: PINS_ADD
+INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) SELECT c0, c1, ?2, c2 FROM rowset(?1)
 -- write: SIGNATURE_ADD
 INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
 -- write: SIGNATURES_REPLACED
@@ -331,7 +344,11 @@ WHERE EXISTS (SELECT 1 FROM manifest WHERE id = ?2) OR EXISTS (
 )
 -- write: INDEX_DIRTY_LIVE
 UPDATE names SET changed = changed + 1
-WHERE EXISTS (SELECT 1 FROM blob b JOIN manifest m ON m.id = b.id WHERE b.digest = ?1 AND b.live <> ?2)
+WHERE EXISTS (
+	SELECT 1 FROM rowset(?1) i
+	CROSS JOIN blob b ON b.digest = i.c0 AND b.live <> ?2
+	JOIN manifest m ON m.id = b.id
+)
 -- name: INDEX_STATE
 SELECT changed, written FROM names
 -- write: INDEX_MADE

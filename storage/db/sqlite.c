@@ -35,6 +35,8 @@ static int bind(sqlite3_stmt *stmt, int at, const struct query_param *p)
 		return sqlite3_bind_text(stmt, at, p->text, -1, SQLITE_STATIC);
 	case DB_BYTES:
 		return sqlite3_bind_blob(stmt, at, p->bytes, (int)p->len, SQLITE_STATIC);
+	case DB_ROWSET:
+		return sqlite3_bind_pointer(stmt, at, (void *)p->rows, "rowset", NULL);
 	}
 	BUG("a parameter of type %d", (int)p->type);
 }

@@ -169,6 +169,9 @@ static int open_once(struct sqlite *db, bool write, struct err *e)
 
 	if (rc != SQLITE_OK)
 		return sqlite_err(db, rc, "open", e);
+	rc = sqlite_rowset_add(db->conn);
+	if (rc != SQLITE_OK)
+		return sqlite_err(db, rc, "set up", e);
 	sqlite3_busy_timeout(db->conn, STORE_BUSY_MS);
 	if (write && (use_wal(db, e) < 0 || sqlite_script(db,
 						    "PRAGMA synchronous = FULL;"

@@ -29,6 +29,9 @@ int sqlite_err(struct sqlite *db, int rc, const char *what, struct err *e);
 int sqlite_busy_err(struct sqlite *db, struct err *e); /* ERR_BUSY, naming who writes */
 MUST int sqlite_script(struct sqlite *db, const char *sql, struct err *e);
 
+/* sqlite_rowset.c: rowset(?1) for the statements of a connection. A result code. */
+MUST int sqlite_rowset_add(sqlite3 *conn);
+
 /* sqlite_open.c */
 MUST int sqlite_open(struct db **out, const char *where, bool write, struct err *e);
 void sqlite_close(struct db *db);

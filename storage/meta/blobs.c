@@ -6,6 +6,16 @@
 
 #include "storage/base/banned.h"
 
+static void get_row(const struct query *q, int first, struct blob_row *out)
+{
+	out->id = query_get_int(q, first);
+	out->size = (uint64_t)query_get_int(q, first + 1);
+	out->live = query_get_int(q, first + 2) != 0;
+	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(q, first + 3));
+	out->whole = query_get_int(q, first + 4) != 0;
+	out->stamp = (uint64_t)query_get_int(q, first + 5);
+}
+
 int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_BLOB_GET);
@@ -15,37 +25,58 @@ int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, s
 	rc = query_step(&q, e);
 	if (rc <= 0)
 		return rc;
-	out->id = query_get_int(&q, 0);
-	out->size = (uint64_t)query_get_int(&q, 1);
-	out->live = query_get_int(&q, 2) != 0;
-	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(&q, 3));
-	out->whole = query_get_int(&q, 4) != 0;
-	out->stamp = (uint64_t)query_get_int(&q, 5);
+	get_row(&q, 0, out);
 	return 1;
 }
 
-int meta_blob_want(
-	struct db *db, const struct digest *d, uint64_t size, struct blob_row *out, struct err *e)
+int meta_blobs_get(struct db *db, const struct rowset *digests, int64_t repo, blob_row_fn *fn,
+	void *ctx, struct err *e)
 {
-	int rc = meta_blob_get(db, d, out, e);
+	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_GET);
+	struct blob_row row;
+	int rc;
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	AUTO(query_end) struct query q = query_begin(db, Q_BLOB_WANT);
-	query_digest(&q, d);
-	query_int(&q, (int64_t)size);
-	*out = (struct blob_row){ .size = size };
-	return query_id(&q, &out->id, e);
+	query_rowset(&q, digests);
+	query_int(&q, repo);
+	while ((rc = query_step(&q, e)) > 0) {
+		get_row(&q, 1, &row);
+		fn(ctx, (size_t)query_get_int(&q, 0), &row, query_get_int(&q, 7) != 0);
+	}
+	return rc;
 }
 
-/* index.json shows of a manifest whether it is held. Before the row is changed. */
-static int dirty_live(struct db *db, const struct digest *d, bool live, struct err *e)
+int meta_blobs_want(
+	struct db *db, const struct rowset *blobs, blob_id_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_WANT);
+	struct digest d;
+	int rc;
+
+	query_rowset(&q, blobs);
+	while ((rc = query_step(&q, e)) > 0) {
+		if (query_get_digest(&q, 0, &d, e) < 0)
+			return -1;
+		fn(ctx, &d, query_get_int(&q, 1));
+	}
+	return rc;
+}
+
+/* index.json shows of a manifest whether it is held. Before the rows are changed. */
+static int dirty_live(struct db *db, const struct rowset *digests, bool live, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_INDEX_DIRTY_LIVE);
 
-	query_digest(&q, d);
+	query_rowset(&q, digests);
 	query_int(&q, live);
 	return query_run(&q, e);
+}
+
+static int dirty_one(struct db *db, const struct digest *d, bool live, struct err *e)
+{
+	AUTO(rowset_release) struct rowset one = ROWSET_INIT(1);
+
+	rowset_digest(&one, d);
+	return dirty_live(db, &one, live, e);
 }
 
 int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct err *e)
@@ -54,19 +85,16 @@ int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct 
 
 	query_digest(&q, d);
 	query_int(&q, (int64_t)size);
-	return dirty_live(db, d, true, e) < 0 ? -1 : query_run(&q, e);
+	return dirty_one(db, d, true, e) < 0 ? -1 : query_run(&q, e);
 }
 
-int meta_blob_proved(
-	struct db *db, const struct digest *d, uint64_t size, uint64_t stamp, struct err *e)
+int meta_blobs_proved(struct db *db, const struct rowset *blobs, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_BLOB_PROVED);
+	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_PROVED);
 
-	query_digest(&q, d);
-	query_int(&q, (int64_t)size);
+	query_rowset(&q, blobs);
 	query_int(&q, (int64_t)time(NULL));
-	query_int(&q, (int64_t)stamp);
-	return dirty_live(db, d, true, e) < 0 ? -1 : query_run(&q, e);
+	return dirty_live(db, blobs, true, e) < 0 ? -1 : query_run(&q, e);
 }
 
 int meta_blob_lost(struct db *db, const struct digest *d, struct err *e)
@@ -74,7 +102,7 @@ int meta_blob_lost(struct db *db, const struct digest *d, struct err *e)
 	AUTO(query_end) struct query q = query_begin(db, Q_BLOB_LOST);
 
 	query_digest(&q, d);
-	return dirty_live(db, d, false, e) < 0 ? -1 : query_run(&q, e);
+	return dirty_one(db, d, false, e) < 0 ? -1 : query_run(&q, e);
 }
 
 /* --- all of them ---------------------------------------------------------------------------- */

@@ -5,32 +5,26 @@
 
 #include "storage/base/banned.h"
 
-int meta_manifest_add(struct db *db, int64_t blob, const char *media_type,
-	const char *artifact_type, int64_t subject, bool whole, struct err *e)
+/* Of what index.json shows; a change makes a new state of it. */
+static int run_shown(struct db *db, enum query_name name, const struct rowset *r, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_MANIFEST_ADD);
+	uint64_t changes;
 
-	query_int(&q, blob);
-	query_text(&q, media_type);
-	query_text(&q, artifact_type ? artifact_type : "");
-	if (subject)
-		query_int(&q, subject);
-	else
-		query_text(&q, NULL);
-	query_int(&q, whole);
-	if (query_run(&q, e) < 0)
+	if (query_run_rows(db, name, r, &changes, e) < 0)
 		return -1;
-	return query_changes(&q) ? meta_index_dirty(db, e) : 0;
+	return changes ? meta_index_dirty(db, e) : 0;
 }
 
-int meta_edge_add(struct db *db, int64_t manifest, int64_t blob, enum edge_role role, struct err *e)
+int meta_manifests_add(struct db *db, const struct rowset *manifests, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_EDGE_ADD);
+	return run_shown(db, Q_MANIFESTS_ADD, manifests, e);
+}
 
-	query_int(&q, manifest);
-	query_int(&q, blob);
-	query_int(&q, role);
-	return query_run(&q, e);
+int meta_edges_add(struct db *db, const struct rowset *edges, struct err *e)
+{
+	uint64_t changes;
+
+	return query_run_rows(db, Q_EDGES_ADD, edges, &changes, e);
 }
 
 int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,
@@ -100,16 +94,9 @@ int list_referrers(struct store *s, const char *repo, const struct digest *d, re
 
 /* --- tags ------------------------------------------------------------------------------------ */
 
-int meta_tag_put(struct db *db, int64_t repo, const char *tag, int64_t manifest, struct err *e)
+int meta_tags_put(struct db *db, const struct rowset *tags, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_TAG_PUT);
-
-	query_int(&q, repo);
-	query_text(&q, tag);
-	query_int(&q, manifest);
-	if (query_run(&q, e) < 0)
-		return -1;
-	return query_changes(&q) ? meta_index_dirty(db, e) : 0;
+	return run_shown(db, Q_TAGS_PUT, tags, e);
 }
 
 int meta_tag_drop(struct db *db, const char *repo, const char *tag, struct err *e)

@@ -21,6 +21,9 @@
 /* tx.c */
 struct db *store_db(const struct store *s);
 
+/* A cell of many rows (db/rowset.h). */
+void rowset_digest(struct rowset *r, const struct digest *d);
+
 /* --- blobs ----------------------------------------------------------------------------------- */
 
 struct blob_row {
@@ -33,15 +36,21 @@ struct blob_row {
 };
 
 MUST int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, struct err *e);
-/* The row; made, as one that is not held, when there is none. */
-MUST int meta_blob_want(
-	struct db *db, const struct digest *d, uint64_t size, struct blob_row *out, struct err *e);
+/* The rows of many. digests: rows of one digest. fn is told the place of each that has a row, and whether
+ * it is linked to the repository (0: to none). */
+typedef void blob_row_fn(void *ctx, size_t at, const struct blob_row *row, bool linked);
+MUST int meta_blobs_get(struct db *db, const struct rowset *digests, int64_t repo, blob_row_fn *fn,
+	void *ctx, struct err *e);
+/* Make rows of blobs that have none, as not held. blobs: digest, size. fn is told each. */
+typedef void blob_id_fn(void *ctx, const struct digest *d, int64_t id);
+MUST int meta_blobs_want(
+	struct db *db, const struct rowset *blobs, blob_id_fn *fn, void *ctx, struct err *e);
 
-/* Held from now on, its bytes never read; the same of a file whose bytes were read just now and are
- * right; not held any more. Each makes a new state of index.json when it lists the blob. */
+/* Held from now on, its bytes never read; the same of files whose bytes were read just now and are
+ * right (digest, size, stamp); not held any more. Each makes a new state of index.json when it lists the
+ * blob. */
 MUST int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct err *e);
-MUST int meta_blob_proved(
-	struct db *db, const struct digest *d, uint64_t size, uint64_t stamp, struct err *e);
+MUST int meta_blobs_proved(struct db *db, const struct rowset *blobs, struct err *e);
 MUST int meta_blob_lost(struct db *db, const struct digest *d, struct err *e);
 
 MUST int meta_blob_each(struct db *db, scan_fn *fn, void *ctx, struct err *e); /* live ones */
@@ -49,13 +58,18 @@ MUST int meta_blob_each(struct db *db, scan_fn *fn, void *ctx, struct err *e); /
 /* --- repositories ---------------------------------------------------------------------------- */
 
 MUST int meta_repo_make(struct db *db, const char *repo, int64_t *id, struct err *e);
+/* The same of many: rows of one name, of which some may be the same; ids[], one a row, is filled. */
+MUST int meta_repos_make(struct db *db, const struct rowset *names, int64_t ids[], struct err *e);
 
 /* What links adds makes a new state of index.json when that shows it: a manifest, or what one names. */
 MUST int meta_link_add(struct db *db, int64_t repo, int64_t blob, struct err *e);
 MUST int meta_link_drop(
 	struct db *db, const char *repo, int64_t blob, struct err *e); /* and its tags */
-/* An image's manifest, config and layers; its config and layers, but for foreign ones. */
-MUST int meta_link_image(struct db *db, int64_t repo, int64_t manifest, struct err *e);
+/* Many. blobs: repository, blob. images: repository, manifest: what it names as config or layer, as far as
+ * its edges are known; not itself. */
+MUST int meta_links_add(
+	struct db *db, const struct rowset *blobs, const struct rowset *images, struct err *e);
+/* A manifest's config, layers and children, but for foreign layers. */
 MUST int meta_link_needed(struct db *db, int64_t repo, int64_t manifest, struct err *e);
 
 /* A manifest linked to the repository that names the blob, as whatever: 1, 0. */
@@ -70,15 +84,13 @@ MUST int meta_tags_after(struct db *db, const char *repo, const char *after, uns
 
 /* --- manifests and tags ---------------------------------------------------------------------- */
 
-/* artifact_type NULL: none. subject 0: none. whole: once it is, it stays so, unless its type was
- * another. */
-MUST int meta_manifest_add(struct db *db, int64_t blob, const char *media_type,
-	const char *artifact_type, int64_t subject, bool whole, struct err *e);
-MUST int meta_edge_add(
-	struct db *db, int64_t manifest, int64_t blob, enum edge_role role, struct err *e);
-
-MUST int meta_tag_put(
-	struct db *db, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+/* Rows of: blob, media type, artifact type ("" none), subject (NULL none), whole. Once one is whole it stays so,
+ * unless its type was another. Each manifest once. */
+MUST int meta_manifests_add(struct db *db, const struct rowset *manifests, struct err *e);
+/* Rows of: manifest, blob, role. */
+MUST int meta_edges_add(struct db *db, const struct rowset *edges, struct err *e);
+/* Rows of: repository, tag, manifest. */
+MUST int meta_tags_put(struct db *db, const struct rowset *tags, struct err *e);
 MUST int meta_tag_drop(struct db *db, const char *repo, const char *tag, struct err *e); /* 1, 0 */
 
 /* The active set that pins the tag, and what to: name and version of *set, nothing else of it. 1, 0. */
@@ -107,8 +119,8 @@ MUST int meta_set_add(
 	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e);
 /* Its bytes, pins and what it lacks, after more of it came. */
 MUST int meta_set_update(struct db *db, int64_t id, const struct set_info *info, struct err *e);
-MUST int meta_pin_add(
-	struct db *db, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e);
+/* Rows of: repository, tag, manifest. */
+MUST int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct err *e);
 /* Under a tag there is one: it takes the place of another. */
 MUST int meta_signature_add(struct db *db, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);

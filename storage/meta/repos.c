@@ -19,6 +19,20 @@ int meta_repo_make(struct db *db, const char *repo, int64_t *id, struct err *e)
 	return query_id(&make, id, e);
 }
 
+int meta_repos_make(struct db *db, const struct rowset *names, int64_t ids[], struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_REPOS_GET);
+	uint64_t made;
+	int rc;
+
+	if (query_run_rows(db, Q_REPOS_MAKE, names, &made, e) < 0)
+		return -1;
+	query_rowset(&q, names);
+	while ((rc = query_step(&q, e)) > 0)
+		ids[query_get_int(&q, 0)] = query_get_int(&q, 1);
+	return rc;
+}
+
 int repo_exists(struct store *s, const char *repo, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(store_db(s), Q_REPO_FIND);
@@ -121,10 +135,9 @@ int meta_link_add(struct db *db, int64_t repo, int64_t blob, struct err *e)
 	return query_changes(&q) ? run_ids(db, Q_INDEX_DIRTY_LINK, repo, blob, e) : 0;
 }
 
-static int link_edges(
-	struct db *db, enum query_name name, int64_t repo, int64_t manifest, struct err *e)
+int meta_link_needed(struct db *db, int64_t repo, int64_t manifest, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, name);
+	AUTO(query_end) struct query q = query_begin(db, Q_LINK_NEEDED);
 
 	query_int(&q, repo);
 	query_int(&q, manifest);
@@ -133,16 +146,15 @@ static int link_edges(
 	return query_changes(&q) ? meta_index_dirty(db, e) : 0;
 }
 
-int meta_link_needed(struct db *db, int64_t repo, int64_t manifest, struct err *e)
+int meta_links_add(
+	struct db *db, const struct rowset *blobs, const struct rowset *images, struct err *e)
 {
-	return link_edges(db, Q_LINK_NEEDED, repo, manifest, e);
-}
+	uint64_t all, some;
 
-int meta_link_image(struct db *db, int64_t repo, int64_t manifest, struct err *e)
-{
-	if (link_edges(db, Q_LINK_EDGES, repo, manifest, e) < 0)
+	if (query_run_rows(db, Q_LINKS_IMAGE, images, &all, e) < 0 ||
+		query_run_rows(db, Q_LINKS_ADD, blobs, &some, e) < 0)
 		return -1;
-	return meta_link_add(db, repo, manifest, e);
+	return all || some ? meta_index_dirty(db, e) : 0;
 }
 
 static int run_repo_blob(

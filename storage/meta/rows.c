@@ -5,13 +5,40 @@
 
 #include "storage/base/banned.h"
 
+static size_t key_of(const struct digest *d, uint8_t key[1 + DIGEST_BYTES_MAX])
+{
+	key[0] = (uint8_t)d->alg;
+	memcpy(key + 1, d->bytes, digest_len(d));
+	return 1 + digest_len(d);
+}
+
 void query_digest(struct query *q, const struct digest *d)
 {
-	uint8_t key[1 + DIGEST_BYTES_MAX] = { (uint8_t)d->alg };
-	size_t len = digest_len(d);
+	uint8_t key[1 + DIGEST_BYTES_MAX];
 
-	memcpy(key + 1, d->bytes, len);
-	query_bytes(q, key, 1 + len);
+	query_bytes(q, key, key_of(d, key));
+}
+
+void rowset_digest(struct rowset *r, const struct digest *d)
+{
+	uint8_t key[1 + DIGEST_BYTES_MAX];
+
+	rowset_bytes(r, key, key_of(d, key));
+}
+
+int query_run_rows(struct db *db, enum query_name name, const struct rowset *r, uint64_t *changes,
+	struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, name);
+
+	*changes = 0;
+	if (!r->count)
+		return 0;
+	query_rowset(&q, r);
+	if (query_run(&q, e) < 0)
+		return -1;
+	*changes = query_changes(&q);
+	return 0;
 }
 
 int query_get_digest(const struct query *q, int column, struct digest *d, struct err *e)

@@ -40,15 +40,14 @@ int meta_set_update(struct db *db, int64_t id, const struct set_info *info, stru
 	return meta_index_dirty(db, e);
 }
 
-int meta_pin_add(
-	struct db *db, int64_t set, int64_t repo, const char *tag, int64_t manifest, struct err *e)
+int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_PIN_ADD);
+	AUTO(query_end) struct query q = query_begin(db, Q_PINS_ADD);
 
-	query_int(&q, repo);
-	query_text(&q, tag);
+	if (!pins->count)
+		return 0;
+	query_rowset(&q, pins);
 	query_int(&q, set);
-	query_int(&q, manifest);
 	return query_run(&q, e);
 }
 

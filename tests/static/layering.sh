@@ -107,6 +107,12 @@ never 'only storage/blobs/backend.c calls the engine of blobs' '(blobs|b)->ops->
 mapfile -t outside < <(files storage | grep -v '^storage/files/')
 never 'files_private.h is for storage/files/' 'include.*files_private\.h' "${outside[@]}"
 
+# The table of locks in HACKING.md has every mutex.
+while read -r file; do
+	grep -qF "${file#*/}" HACKING.md || { status=1; echo "$file has a mutex that the table of HACKING.md lacks"; }
+done < <(files storage registry mirror-tool | grep -v 'base/lock\.h' |
+	xargs grep -lE 'pthread_mutex_t( [a-z_]+[ ;=]|$)')
+
 mapfile -t silent < <(files storage | grep -vE 'base/(log|fault|err)\.c')
 never 'storage neither prints nor exits' \
 	'(^|[^a-z_])(printf|fprintf|vfprintf|puts|fputs|perror|exit|_exit|warnx?|errx?)\(' \

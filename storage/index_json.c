@@ -194,16 +194,16 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 	return hand_on(&l, e);
 }
 
-struct settling {
+struct index_flush {
 	struct store *store;
 	struct stage *stage;
 	uint64_t at;
 	uint64_t state; /* what the stage shows */
 };
 
-void settle_drop(struct settling **list)
+void index_flush_drop(struct index_flush **list)
 {
-	struct settling *l = STEAL(*list);
+	struct index_flush *l = STEAL(*list);
 
 	if (!l)
 		return;
@@ -211,16 +211,16 @@ void settle_drop(struct settling **list)
 	free(l);
 }
 
-static int write_piece(void *ctx, struct span piece, struct err *e)
+static int write_chunk(void *ctx, struct span chunk, struct err *e)
 {
-	struct settling *l = ctx;
+	struct index_flush *l = ctx;
 
-	l->at += piece.len;
-	return stage_write(l->stage, l->at - piece.len, piece.data, piece.len, e);
+	l->at += chunk.len;
+	return stage_write(l->stage, l->at - chunk.len, chunk.data, chunk.len, e);
 }
 
 /* 1: index.json shows an earlier state than this one. */
-static int is_stale(struct settling *l, struct err *e)
+static int is_stale(struct index_flush *l, struct err *e)
 {
 	struct store *s = l->store;
 	struct index_state now;
@@ -231,31 +231,31 @@ static int is_stale(struct settling *l, struct err *e)
 	return now.changed != now.written;
 }
 
-/* The list of one state, while others write. 1 it is in the stage, 0 there is nothing new. */
-static int write_stage(struct settling *l, struct err *e)
+/* Write the list of one state while others write. 1 it is in the stage, 0 there is nothing new. */
+static int write_stage(struct index_flush *l, struct err *e)
 {
-	AUTO(tx_abort) struct store *look = NULL;
+	AUTO(tx_abort) struct store *snapshot = NULL;
 	struct store *s = l->store;
-	int rc = tx_snapshot(s, &look, e);
+	int rc = tx_snapshot(s, &snapshot, e);
 
 	if (rc == 0)
 		rc = is_stale(l, e);
 	if (rc <= 0)
 		return rc;
 	if (blobs_index_stage(s->blobs, &l->stage, e) < 0 ||
-		index_json_text(s, write_piece, l, e) < 0)
+		index_json_text(s, write_chunk, l, e) < 0)
 		return -1;
-	tx_abort(&look);
+	tx_abort(&snapshot);
 	return stages_sync(s->blobs, &l->stage, 1, e) < 0 ? -1 : 1;
 }
 
-int settle_begin(struct store *s, struct settling **out, struct err *e)
+int index_flush_begin(struct store *s, struct index_flush **out, struct err *e)
 {
-	AUTO(settle_drop) struct settling *l = mem_alloc(sizeof(*l));
+	AUTO(index_flush_drop) struct index_flush *l = mem_alloc(sizeof(*l));
 	int rc;
 
 	l->store = s;
-	/* Without a snapshot, as most who ask have nothing to do. */
+	/* Ask without a snapshot first: mostly there is nothing to do. */
 	rc = is_stale(l, e);
 	if (rc > 0 && store_may_write(s, e) < 0)
 		rc = -1;
@@ -270,8 +270,8 @@ int settle_begin(struct store *s, struct settling **out, struct err *e)
 	return rc;
 }
 
-/* Within a transaction, so that of two writers the older list is not left. */
-static int put_in_place(struct settling *l, struct err *e)
+/* Put it in place within a transaction, so that of two writers the newer list wins. */
+static int put_in_place(struct index_flush *l, struct err *e)
 {
 	AUTO(tx_abort) struct store *tx = NULL;
 	struct store *s = l->store;
@@ -286,9 +286,9 @@ static int put_in_place(struct settling *l, struct err *e)
 	return tx_commit(&tx, e);
 }
 
-int settle_end(struct settling **list, struct err *e)
+int index_flush_end(struct index_flush **list, struct err *e)
 {
-	AUTO(settle_drop) struct settling *l = STEAL(*list);
+	AUTO(index_flush_drop) struct index_flush *l = STEAL(*list);
 
 	if (put_in_place(l, e) < 0)
 		return err_ctx(e, "index.json");
@@ -298,13 +298,13 @@ int settle_end(struct settling **list, struct err *e)
 
 int index_json_write(struct store *s, struct err *e)
 {
-	AUTO(settle_drop) struct settling *l = NULL;
-	int rc = settle_begin(s, &l, e);
+	AUTO(index_flush_drop) struct index_flush *l = NULL;
+	int rc = index_flush_begin(s, &l, e);
 
-	return rc > 0 ? settle_end(&l, e) : rc;
+	return rc > 0 ? index_flush_end(&l, e) : rc;
 }
 
-int store_settle(struct store *s, struct err *e)
+int store_flush_index(struct store *s, struct err *e)
 {
 	return index_json_write(s, e);
 }

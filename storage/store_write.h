@@ -232,16 +232,18 @@ struct change {
 #define PUSH_STATEMENTS 20 /* of one manifest under one tag, however many layers */
 MUST int store_apply(struct store *s, struct change *const changes[], size_t count, struct err *e);
 
-/* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. */
-MUST int store_settle(struct store *s, struct err *e);
+/* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. Durable on 0. */
+MUST int store_flush_index(struct store *s, struct err *e);
 
-/* The same in two steps. begin reads all names, which takes its time and keeps nobody from writing: 1 and
- * the list, 0 when there is nothing to do. end puts it in place, a short transaction, unless a later list
- * is there; *list is gone afterwards. drop is for AUTO. All with the handle of begin. */
-struct settling;
-MUST int settle_begin(struct store *s, struct settling **list, struct err *e);
-MUST int settle_end(struct settling **list, struct err *e);
-void settle_drop(struct settling **list);
+/*
+ * The same in two steps, both with one handle. begin reads all names, which takes its time and lets others write:
+ * 1 and *flush, 0 there is nothing to do. end puts the list in place, in a short transaction, unless a later one
+ * is there; *flush is NULL afterwards, whatever happens. drop is for AUTO.
+ */
+struct index_flush;
+MUST int index_flush_begin(struct store *s, struct index_flush **flush, struct err *e);
+MUST int index_flush_end(struct index_flush **flush, struct err *e);
+void index_flush_drop(struct index_flush **flush);
 
 /* A signature of a set: manifest digest in the store; tag "" for a bundle found as referrer. Under a tag
  * there is one: accepting another takes its place, so a new one is joined with the one before. */

@@ -116,17 +116,17 @@ static void apply(struct committer *c, struct commit *group[], size_t count)
 
 /* --- index.json ------------------------------------------------------------------------------ */
 
-static int put_index(struct committer *c, struct settling **list, struct err *e)
+static int put_index(struct committer *c, struct index_flush **list, struct err *e)
 {
 	LOCK_SCOPE(&c->writing);
-	return settle_end(list, e);
+	return index_flush_end(list, e);
 }
 
 static int flush(struct committer *c)
 {
-	AUTO(settle_drop) struct settling *list = NULL;
+	AUTO(index_flush_drop) struct index_flush *list = NULL;
 	struct err e = ERR_INIT;
-	int rc = settle_begin(c->flusher.store, &list, &e);
+	int rc = index_flush_begin(c->flusher.store, &list, &e);
 
 	if (rc > 0)
 		rc = put_index(c, &list, &e);

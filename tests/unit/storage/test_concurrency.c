@@ -240,7 +240,8 @@ static int push_rounds(const struct sandbox *sb, unsigned number, struct err *e)
 		manifest_parse(&m, "m", NULL, span_of(EMPTY), e) < 0)
 		return -1;
 	for (unsigned round = 0; round < ROUNDS; round++)
-		if (push_round(s, &m, round, e) < 0 || (round % 5 == 4 && store_settle(s, e) < 0))
+		if (push_round(s, &m, round, e) < 0 ||
+			(round % 5 == 4 && store_flush_index(s, e) < 0))
 			return -1;
 	return 0;
 }
@@ -297,7 +298,7 @@ static void changes__under_readers_beside_an_import(void **state)
 	pids[4] = start(*state, read_tags, 0);
 	for (unsigned i = 0; i < 5; i++)
 		join(pids[i]);
-	assert_ok(store_settle(s, &e));
+	assert_ok(store_flush_index(s, &e));
 	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
@@ -344,7 +345,7 @@ static int stage_late(struct blobs *b, struct stage **st, struct err *e)
 	meanwhile = NULL;
 	if (s)
 		image_add(s, REPO, "later", "later", 1);
-	if (s && store_settle(s, e) < 0)
+	if (s && store_flush_index(s, e) < 0)
 		return -1;
 	return undelayed->index_stage(b, st, e);
 }
@@ -375,7 +376,7 @@ static void index_json__the_later_list_stays(void **state)
 		store_open_engine(&s, &engine_delayed, sandbox_path(*state, "s"), STORE_WRITE, &e));
 	image_add(s, REPO, "first", "first", 1);
 	meanwhile = other;
-	assert_ok(store_settle(s, &e));
+	assert_ok(store_flush_index(s, &e));
 	assert_null(meanwhile);
 	assert_int_equal(
 		fs_read_file(AT_FDCWD, sandbox_path(*state, "s/index.json"), 1 << 20, &text, &e),

@@ -299,7 +299,7 @@ static void upgrade_from(const struct sandbox *sb, int version)
 		sqlite3_exec(conn, "DELETE FROM consent; UPDATE names SET changed = changed + 1",
 			NULL, NULL, NULL),
 		SQLITE_OK);
-	assert_ok(store_settle(s, &e));
+	assert_ok(store_flush_index(s, &e));
 	store_close(&s);
 	downgrade(conn, version);
 	/* A reader serves it as it is ... */

@@ -93,7 +93,7 @@ static void push(const struct sandbox *sb, struct store *s)
 	build(sb, &p, &image);
 	push_blobs(sb, s, APP, &p);
 	assert_ok(push_manifest(s, APP, "1", &p, &e));
-	assert_ok(store_settle(s, &e));
+	assert_ok(store_flush_index(s, &e));
 }
 
 /* What went must not come back. */
@@ -104,7 +104,7 @@ static void untag(const struct sandbox *sb, struct store *s)
 
 	(void)sb;
 	assert_ok(apply(s, &c, &e));
-	assert_ok(store_settle(s, &e));
+	assert_ok(store_flush_index(s, &e));
 }
 
 static const struct {

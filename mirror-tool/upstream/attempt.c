@@ -1,6 +1,7 @@
 /*
- * The attempts of one exchange: what a status means, which redirect may be followed, when to try again.
- * Must never send a credential to another origin than the first, nor follow from https to http.
+ * Run the attempts of one exchange: what a status means, which redirect may be followed, when to
+ * retry. Must never send a credential to another origin than the first, or follow from https to
+ * http.
  */
 #include <stdlib.h>
 #include <strings.h>
@@ -13,7 +14,7 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define RESIGNS_MAX 2 /* times that a refused address is asked for again */
+#define RESIGNS_MAX 2 /* new signed addresses after a refused one */
 
 static const struct http_handler handler;
 
@@ -28,7 +29,7 @@ static uint64_t random_below(uint64_t n)
 	return n ? r % n : 0;
 }
 
-/* Full jitter: anything up to the cap of this try. */
+/* Choose a pause by full jitter: random, up to the cap of this attempt. */
 static int64_t backoff_ms(const struct exchange *x)
 {
 	uint64_t base = x->up->options.retry_ms, cap = base << (x->tries < 16 ? x->tries : 16);
@@ -36,7 +37,7 @@ static int64_t backoff_ms(const struct exchange *x)
 	return (int64_t)random_below(cap < RETRY_CAP_MS ? cap : RETRY_CAP_MS);
 }
 
-/* Another attempt in wait_ms (below 0: by the backoff), or failure when there were enough. */
+/* Retry in wait_ms (negative: by backoff), or fail after the last attempt. */
 static void retry(struct exchange *x, int64_t wait_ms, struct err *e)
 {
 	AUTO(buf_release) struct buf shown = BUF_INIT;
@@ -67,7 +68,7 @@ static void set_hop(struct exchange *x, const struct url *u)
 	x->at.text = text;
 }
 
-/* An address of our own network is a wrong place for a stranger to send us to. */
+/* Is the URL chosen by another host? Then it may not lead into our own network. */
 static bool is_stranger(const struct exchange *x, const struct url *u)
 {
 	char authority[URL_HOST_MAX + 8];
@@ -208,7 +209,7 @@ static void redirect(struct exchange *x)
 
 /* --- the meaning of an answer ------------------------------------------------------------------ */
 
-/* What the registry says about it (`errors[0].message`). */
+/* Append the message of the registry (`errors[0].message`). */
 static void body_message(const struct exchange *x, struct buf *out)
 {
 	AUTO(doc_release) struct doc d = DOC_INIT;
@@ -235,7 +236,7 @@ static void status_error(const struct exchange *x, enum err_code code, struct er
 	err_set(e, code, "HTTP %d%s", x->answer.status, message.data);
 }
 
-/* A server that is busy says for how long; one that counts requests is left alone by all. */
+/* Retry as a busy server asks. On 429 its whole host waits. */
 static void busy(struct exchange *x)
 {
 	struct span after = x->answer.value[HTTP_RETRY_AFTER];
@@ -274,7 +275,7 @@ static void finished(struct exchange *x)
 	}
 }
 
-/* A signed address at a stranger may have run out: ask the registry for a new one. */
+/* A signed address may have expired: ask the registry for a new one. */
 static bool may_resign(struct exchange *x)
 {
 	int s = x->answer.status;
@@ -294,7 +295,7 @@ static void refused(struct exchange *x)
 		exchange_fail(x, &e);
 }
 
-/* A 401 without a challenge cannot be answered; with a token it may say that the token is too old. */
+/* Is this a 401 without a challenge, and no token that may have expired? It cannot be answered. */
 static bool asks_for_nothing(const struct exchange *x)
 {
 	return x->optional && !exchange_is_foreign(x) &&
@@ -322,7 +323,7 @@ static void denied(struct exchange *x)
 	}
 }
 
-/* May the same request be answered later? 501 never is; 499 and 520 to 599 are those of proxies. */
+/* Is the status temporary? 501 is not; 499 and 520 to 599 come from proxies. */
 static bool is_busy(int status)
 {
 	return status == 408 || status == 429 || status == 499 || (status >= 500 && status != 501);
@@ -394,8 +395,8 @@ static int on_head(void *ctx, const struct http_head *head, struct err *e)
 	return v == VERDICT_TAKE ? 0 : -1;
 }
 
-/* What is collected is JSON, which no magic of gzip begins: ask again, and decode. However little of it came
- * at first. */
+/* Detect gzip in a collected body, even in its first bytes: JSON never begins so. Then ask again
+ * and decode. */
 static bool is_coded(const struct exchange *x)
 {
 	return x->body.len > 1 && memcmp(x->body.data, "\x1f\x8b", 2) == 0 &&

@@ -1,9 +1,8 @@
 /*
- * Who we are to a registry: Basic, or a token per (origin, scope) that all requests share. Must
- * never send a credential anywhere but to the registry itself and to a realm that realm_check()
- * lets pass.
+ * Authenticate: Basic, or a token for each (origin, scope), shared by all requests. Must never send
+ * a credential anywhere but to the registry itself and to a realm that passes realm_check().
  *
- * A token is fetched by an exchange of its own; those that need it are parked in `waiters`.
+ * A token is fetched by an exchange of its own; those that need it wait in `waiters`.
  */
 #include "mirror-tool/upstream/exchange.h"
 
@@ -20,11 +19,11 @@ enum token_state { TOKEN_ABSENT, TOKEN_FETCHING, TOKEN_HELD };
 struct token {
 	struct token *next;
 	struct upstream *up;
-	struct site *site; /* on whose behalf */
-	struct url origin; /* where it is used */
-	char scope[SCOPE_MAX]; /* as requests ask for it */
-	char repo[REF_REPO_MAX + 1]; /* for the search for credentials */
-	bool foreign; /* for the target of a redirect: never with credentials */
+	struct site *site; /* it is fetched for */
+	struct url origin; /* where it is sent to */
+	char scope[SCOPE_MAX]; /* as in struct exchange */
+	char repo[REF_REPO_MAX + 1]; /* to find credentials */
+	bool foreign; /* for the target of a redirect: without credentials */
 	struct challenge challenge;
 	enum token_state state;
 	char *value;
@@ -169,7 +168,7 @@ static void token_done(struct exchange *x, int rc, struct err *e)
 
 static const struct exchange_ops token_ops = { .finish = token_finish, .done = token_done };
 
-/* The URL, form and header of the request for a token. */
+/* Write URL, form and header of the request for a token. */
 static int token_request(struct token *t, struct exchange *x, struct err *e)
 {
 	AUTO(credential_release) struct credential c = CREDENTIAL_INIT;
@@ -265,7 +264,7 @@ static int ping(struct token *t, struct err *e)
 
 /* --- what exchanges ask ------------------------------------------------------------------------- */
 
-/* Park x until the token is there, which somebody may be fetching already. */
+/* Let x wait for the token, which is fetched unless it is already. */
 static enum verdict await(struct exchange *x, struct token *t, struct err *e)
 {
 	if (t->state != TOKEN_FETCHING &&
@@ -335,7 +334,7 @@ static enum verdict denied_bearer(struct exchange *x, const struct challenge *c,
 	if (!t->foreign)
 		x->site->auth = *c;
 	if (t->state == TOKEN_HELD && t->serial != x->token_serial)
-		return VERDICT_AGAIN; /* somebody got a new one meanwhile */
+		return VERDICT_AGAIN; /* another request got a new one meanwhile */
 	if (t->state != TOKEN_FETCHING)
 		t->challenge = *c;
 	token_forget(t);

@@ -1,5 +1,5 @@
-/* Reads per-host certificate folders. Must never make verification weaker: nothing here can turn it
- * off, and a folder that is half right is an error, not a default. */
+/* Read certificate folders of a host. Must never weaken verification: nothing here can turn it off,
+ * and an incomplete folder is an error. */
 #include "mirror-tool/upstream/certs.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ static int read_pem(struct certs *c, const char *path, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* The other half of NAME.cert or NAME.key has to be there. */
+/* Check that the other half of NAME.cert or NAME.key is there. */
 static int check_pair(
 	const char *dir, const char *name, const char *suffix, const char *other, struct err *e)
 {
@@ -63,7 +63,7 @@ static int read_entry(struct certs *c, const char *dir, const char *name, const 
 	AUTO(mem_free) char *path = mem_printf("%s/%s", dir, name);
 
 	if (name[0] == '.')
-		return 0; /* hidden: an editor's, or what a Mac leaves */
+		return 0; /* hidden: of an editor, or of macOS */
 	if (ends_with(name, ".crt")) {
 		if (c->ca.len == 0 && system_bundle && access(system_bundle, R_OK) == 0 &&
 			read_pem(c, system_bundle, e) < 0)
@@ -98,7 +98,8 @@ static int read_folder(struct certs *c, const char *dir, const char *system_bund
 	return 0;
 }
 
-/* Is `name` the folder of this authority? ':' before a port may be '_', with another one at the end. */
+/* Is `name` the folder of this authority? ':' before a port may be written '_', with another '_' at
+ * the end. */
 static bool is_folder_of(const char *name, const char *authority)
 {
 	AUTO(mem_free) char *host = mem_strdup(name);

@@ -1,7 +1,8 @@
 /*
- * What TLS needs for one host, from folders as containerd, docker and podman know them:
- * DIR/HOST[:PORT]/ (also HOST_PORT_; in any case, the Hub under any of its names) with *.crt (certificate authorities, added to the system's),
- * and X.cert with X.key (client certificate). A containerd hosts.toml there is not read.
+ * Certificates for one host, from folders as containerd, docker and podman have them:
+ * DIR/HOST[:PORT]/ (also HOST_PORT_; in any case, the Hub under any of its names) with *.crt
+ * (certificate authorities, added to the system's), and X.cert with X.key (client certificate). A
+ * containerd hosts.toml is not read.
  */
 #ifndef MOAT_UPSTREAM_CERTS_H
 #define MOAT_UPSTREAM_CERTS_H

@@ -1,4 +1,4 @@
-/* The challenge parser. Skips what it does not understand; must never read past the value. */
+/* Parse challenges. Skips what it does not know; must never read past the value. */
 #include "mirror-tool/upstream/challenge.h"
 
 #include <ctype.h>
@@ -35,8 +35,8 @@ static bool is_nocase(struct span s, const char *text)
 	return s.len == strlen(text) && strncasecmp(s.data, text, s.len) == 0;
 }
 
-/* A value, unquoted, into `out` (CHALLENGE_VALUE_MAX + 1 bytes); false when it is too long or holds
- * a control character. Moves behind it in any case. */
+/* Copy an unquoted value to `out` (CHALLENGE_VALUE_MAX + 1 bytes) and move behind it. False when it
+ * is too long or has a control character. */
 static bool take_value(struct span *s, char *out)
 {
 	bool quoted = s->len && *s->data == '"', fits = true;
@@ -62,7 +62,7 @@ static bool take_value(struct span *s, char *out)
 	return fits;
 }
 
-/* Parameters up to the next scheme or the end. False when one of them could not be taken. */
+/* Read parameters up to the next scheme or the end. False when one could not be read. */
 static bool take_params(struct span *s, struct challenge *c)
 {
 	char other[CHALLENGE_VALUE_MAX + 1];
@@ -77,7 +77,7 @@ static bool take_params(struct span *s, struct challenge *c)
 		key = take_token(&at);
 		skip(&at, " \t");
 		if (!key.len || !at.len || *at.data != '=')
-			return good; /* a scheme, or nothing that we know */
+			return good; /* a scheme, or unknown syntax */
 		at.data++;
 		at.len--;
 		skip(&at, " \t");

@@ -7,7 +7,7 @@
 
 #include "storage/base/buf.h"
 
-#define CHALLENGE_VALUE_MAX 2047 /* bytes; a challenge with a longer value is passed over */
+#define CHALLENGE_VALUE_MAX 2047 /* bytes; a challenge with a longer value is ignored */
 
 enum auth_kind { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 
@@ -19,8 +19,8 @@ struct challenge {
 	char error[CHALLENGE_VALUE_MAX + 1]; /* "insufficient_scope", "invalid_token" */
 };
 
-/* The challenge to answer: the first Bearer with a realm, else the first Basic, else kind
- * AUTH_NONE. Values of several header lines are joined with ", " before. */
+/* Choose the challenge to answer: the first Bearer with a realm, else the first Basic, else kind
+ * AUTH_NONE. value: of several header lines, joined with ", ". */
 void challenge_parse(struct challenge *c, struct span value);
 
 #endif

@@ -1,5 +1,6 @@
-/* Reads credential files and finds the entry for a repository. Must never put a secret into a
- * message, and never run a helper whose name is more than letters, digits, dot, dash, underscore. */
+/* Read credential files and find the entry of a repository. Must never put a secret into a message,
+ * and never run a helper with other characters in its name than letters, digits, dot, dash and
+ * underscore. */
 #include "mirror-tool/upstream/creds.h"
 
 #include <ctype.h>
@@ -19,7 +20,7 @@ struct entry {
 	struct entry *next;
 	char *key; /* "docker.io", "quay.io/team" */
 	char *helper; /* credHelpers: its name; else NULL */
-	char *server; /* as the file spells the key: what a helper is asked for */
+	char *server; /* the key as the file spells it: what the helper is asked for */
 	struct credential cred;
 };
 
@@ -69,7 +70,7 @@ static void credential_copy(struct credential *to, const struct credential *from
 	to->identity = from->identity ? mem_strdup(from->identity) : NULL;
 }
 
-/* What goes into a header must not end it. */
+/* Refuse bytes that would end a header. */
 static bool is_clean(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
@@ -79,7 +80,7 @@ static bool is_clean(struct span s)
 	return true;
 }
 
-/* `https://index.docker.io/v1/` to `docker.io`, `Quay.io/team` to `quay.io/team`. */
+/* Normalize a key: `https://index.docker.io/v1/` to `docker.io`, `Quay.io/team` to `quay.io/team`. */
 static char *key_normal(const char *key)
 {
 	char host[REF_HOST_MAX + 1];
@@ -129,7 +130,7 @@ static struct entry *entry_add(struct entry **list, const char *key)
 	return n;
 }
 
-/* base64 of user:password. */
+/* Decode base64 of user:password. */
 static int read_joined(const struct doc *d, const struct node *map, const char *auth,
 	struct credential *cred, struct err *e)
 {
@@ -145,7 +146,7 @@ static int read_joined(const struct doc *d, const struct node *map, const char *
 	return 0;
 }
 
-/* `auth`, which tools write, or `username` and `password`, as in secrets of Kubernetes. */
+/* Read `auth`, as tools write it, or `username` and `password`, as secrets of Kubernetes have. */
 static int read_auth(const struct doc *d, const struct node *map, struct entry *into, struct err *e)
 {
 	static const char *const keys[] = { "identitytoken", "auth", "username", "password" };
@@ -297,7 +298,7 @@ void creds_close(struct creds **slot)
 
 /* --- search ---------------------------------------------------------------------------------- */
 
-/* Does the key name `name` or a whole-component prefix of it? Its length, else 0. */
+/* Length of the key when it names `name` or a prefix of whole components, else 0. */
 static size_t key_covers(const char *key, const char *name)
 {
 	size_t n = strlen(key);

@@ -29,14 +29,15 @@ void credential_release(struct credential *c); /* overwrites the secrets */
 
 struct creds;
 
-/* authfile NULL: the usual places, of which any may be absent. ERR_ABSENT: a file that the user
- * named is not there; ERR_INPUT: not JSON, wrong types, a value that is not base64 of user:password
- * (the value itself is never in a message). */
+/* Open the credential files. authfile NULL: the usual places, of which any may be absent.
+ * ERR_ABSENT: the file that the user named is not there; ERR_INPUT: not JSON, wrong types, a value
+ * that is not base64 of user:password (the value itself is in no message). */
 MUST int creds_open(struct creds **c, const char *authfile, struct err *e);
 void creds_close(struct creds **c);
 
-/* 1 found, 0 none, -1 a helper that failed. host as in references ("docker.io"). Answers of helpers
- * are kept. */
+/* Find the credential of a repository. Returns 1 with *c, which the caller releases; 0 none; -1 a
+ * helper failed. host: as in references ("docker.io"). Answers of helpers are cached. May block for
+ * a helper. */
 MUST int creds_find(
 	struct creds *c, const char *host, const char *repo, struct credential *out, struct err *e);
 

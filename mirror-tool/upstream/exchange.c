@@ -1,4 +1,4 @@
-/* Exchanges as things: made, owned by the engine, ended with a result. attempt.c moves them. */
+/* Make, end and free exchanges. attempt.c sends them. */
 #include "mirror-tool/upstream/exchange.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * Blobs and files by URL into the store: resumed by Range, joined when asked for twice, aborted as
- * soon as they are larger than announced. Must never give the store a size or digest that the
- * server made up: both come from the caller.
+ * Fetch blobs and files by URL into the store: resumed by Range, joined when wanted twice, aborted
+ * when larger than announced. Must never give the store a size or digest of the server: both come
+ * from the caller.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +11,14 @@
 #include "storage/base/banned.h"
 
 #define COALESCE (256u << 10) /* libcurl hands over 16 KiB at most */
-#define PROGRESS_MIN (1u << 20) /* new bytes that make an attempt count as a success */
+#define PROGRESS_MIN (1u << 20) /* new bytes after which attempts count from 0 */
 
-/* Somebody who wants the blob, and where they know it to be. */
+/* A caller that wants the blob, and where that caller says it is. */
 struct want {
 	struct want *next;
 	struct ref ref;
 	char *url; /* a file by URL; NULL: a blob of ref */
-	bool strange; /* a manifest names it */
+	bool strange; /* the URL is of a manifest */
 	upstream_done_fn *done;
 	void *ctx;
 };
@@ -30,13 +30,13 @@ struct blob_fetch {
 	uint64_t size;
 	struct store *store;
 	struct blob_batch *batch;
-	struct want *wants; /* the first one's place is tried */
+	struct want *wants; /* the first one's source is tried */
 	struct blob_writer *writer;
 	struct buf pending; /* received, not yet in the writer */
-	uint64_t skip; /* bytes to pass over: the server sent them again */
+	uint64_t skip; /* bytes to skip: sent again by the server */
 	uint64_t best; /* furthest offset, for the count of attempts */
-	uint64_t due; /* bytes of it in the engine's count of those to come */
-	bool whole; /* the server's ranges cannot be trusted: ask for everything */
+	uint64_t due; /* bytes of it in count.blob_due */
+	bool whole; /* ranges of the server failed: fetch everything */
 	bool waiting; /* for another process; told once */
 };
 
@@ -131,8 +131,8 @@ static unsigned begin_flags(const struct blob_fetch *f)
 	return f->size >= UPSTREAM_RESUME_MIN ? BLOB_RESUME | BLOB_TRY : 0;
 }
 
-/* Another process writes it. Our batch holds back what that one may be waiting for: let go of it
- * first, or both wait for ever. */
+/* Wait for another process that writes the blob. Flush our batch first: that process may be waiting
+ * for blobs in it. */
 static enum verdict wait_for_other(struct blob_fetch *f, struct err *e)
 {
 	if (!f->waiting)
@@ -157,7 +157,8 @@ static enum verdict writer_begin(struct blob_fetch *f, struct err *e)
 	return VERDICT_TAKE;
 }
 
-/* Publish the blob. A writer that is left wants one whole transfer more. */
+/* Commit the blob. When a writer is left afterwards, its stage was bad and one more transfer is
+ * needed. */
 static enum verdict commit(struct blob_fetch *f, struct err *e)
 {
 	flush_pending(f);
@@ -270,7 +271,7 @@ static enum verdict blob_finish(struct exchange *x, struct err *e)
 
 static void start_fetch(struct blob_fetch *f);
 
-/* The next place where somebody else knows the blob to be. */
+/* Try the next source that another caller gave. */
 static void try_next_place(struct blob_fetch *f)
 {
 	struct blob_fetch *next = mem_alloc(sizeof(*next));

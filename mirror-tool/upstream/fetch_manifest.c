@@ -1,5 +1,5 @@
-/* Manifests: HEAD and GET by digest or tag, the body held against its digest. Must never hand on
- * bytes under a digest that is not theirs. */
+/* Fetch manifests: HEAD and GET by digest or tag, the body checked against its digest. Must never
+ * return bytes under a digest that is not theirs. */
 #include <stdlib.h>
 
 #include "mirror-tool/upstream/exchange.h"
@@ -20,7 +20,7 @@ struct manifest_request {
 
 static void manifest_send(struct upstream *up, struct manifest_request *m, bool head);
 
-/* Docker-Content-Digest: 1, 0 when it is absent or of an algorithm that is not ours. */
+/* Read Docker-Content-Digest. Returns 1, 0 when it is absent or of an unknown algorithm. */
 static int stated_digest(const struct exchange *x, struct digest *out)
 {
 	struct err ignored = ERR_INIT;
@@ -57,7 +57,7 @@ static enum verdict manifest_head(struct exchange *x, const struct http_head *he
 	return VERDICT_TAKE;
 }
 
-/* The digest under which the body goes: the one asked for, else the one stated, else sha256. */
+/* Choose the digest of the body: the one asked for, else the one stated, else sha256. */
 static int body_digest(const struct exchange *x, const struct manifest_request *m,
 	struct digest *out, struct err *e)
 {
@@ -93,7 +93,7 @@ static int head_digest(const struct exchange *x, const struct manifest_request *
 	return 1;
 }
 
-/* What MANIFEST_OPTIONAL takes for absent. */
+/* Is this absent for MANIFEST_OPTIONAL? */
 static bool is_none(
 	const struct exchange *x, const struct manifest_request *m, const char *type, int rc)
 {
@@ -123,7 +123,7 @@ static void manifest_done(struct exchange *x, int rc, struct err *e)
 	if (!get && is_none(x, m, type, rc))
 		rc = 0;
 	if (get) {
-		x->ctx = NULL; /* the GET has it now */
+		x->ctx = NULL; /* belongs to the GET now */
 		manifest_send(x->up, m, false);
 		return;
 	}

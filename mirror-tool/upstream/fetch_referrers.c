@@ -1,5 +1,5 @@
-/* What refers to a manifest: the referrers API with its pages, else the fallback tag. Must never
- * take a failure for an empty list. */
+/* Fetch referrers: the API with its pages, else the list under the fallback tag. Must never take a
+ * failure for an empty list. */
 #include <stdlib.h>
 
 #include "mirror-tool/upstream/exchange.h"
@@ -15,7 +15,7 @@ struct referrers_request {
 	upstream_referrers_fn *done;
 	void *ctx;
 	unsigned pages;
-	struct manifest *indexes; /* one a page */
+	struct manifest *indexes; /* one for each page */
 	size_t index_count;
 };
 
@@ -29,7 +29,7 @@ static void request_free(struct referrers_request *r)
 	free(r);
 }
 
-/* An index without `manifests` lists nothing. */
+/* Add a page. An index without `manifests` is empty. */
 static int add_index(struct referrers_request *r, struct span bytes, struct err *e)
 {
 	struct manifest m = MANIFEST_INIT;
@@ -49,7 +49,7 @@ static bool holds(const struct descriptor *items, size_t count, const struct dig
 	return false;
 }
 
-/* All pages as one list, each digest once. */
+/* Merge all pages into one list, each digest once. */
 static void answer(struct referrers_request *r, int rc, bool via_tag, struct err *e)
 {
 	struct upstream_referrers out = { .via_tag = via_tag };
@@ -76,8 +76,8 @@ static void answer(struct referrers_request *r, int rc, bool via_tag, struct err
 
 /* --- the fallback tag --------------------------------------------------------------------------- */
 
-/* The list is an index, and not the subject itself: some registries take the tag sha256-HEX for the
- * digest sha256:HEX. */
+/* Is it a list: an index, and not the subject itself? Some registries take the tag sha256-HEX for
+ * the digest sha256:HEX. */
 static bool is_list(const struct referrers_request *r, const struct upstream_manifest *m)
 {
 	return !digest_eq(&m->digest, &r->ref.digest) &&
@@ -107,7 +107,7 @@ static void ask_tag(struct referrers_request *r)
 
 /* --- the API ------------------------------------------------------------------------------------ */
 
-/* Servers of web pages answer 200 to any path. */
+/* Ignore web pages: their servers answer 200 to any path. */
 static bool has_no_api(const struct exchange *x, int rc)
 {
 	char type[MEDIA_TYPE_MAX + 1];

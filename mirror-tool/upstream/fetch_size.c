@@ -1,6 +1,7 @@
 /*
- * The size of a file at a URL, or of a blob: by HEAD, else by the total of a range of one byte, else by reading
- * it to its end. Must never take a length that the server did not state or send.
+ * Find the size of a file at a URL, or of a blob: by HEAD, else by the total of a range of one
+ * byte, else by reading to the end. Must never use a length that the server neither stated nor
+ * sent.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static enum verdict size_start(struct exchange *x, struct err *e)
 	return VERDICT_TAKE;
 }
 
-/* Read on only when nothing else tells: the known size ends the transfer. */
+/* End the transfer as soon as the size is known. */
 static int size_data(struct exchange *x, const char *data, size_t len, struct err *e)
 {
 	struct size_request *s = x->ctx;
@@ -57,7 +58,8 @@ static bool size_known(const struct exchange *x, uint64_t *size)
 	return x->answer.status == 200 && x->answer.has_length;
 }
 
-/* Servers of signed addresses refuse HEAD, others know none or leave out the length. */
+/* Fall back to GET: servers of signed addresses refuse HEAD, others have none or leave out the
+ * length. */
 static bool must_get(const struct exchange *x, int rc, bool known)
 {
 	int s = x->answer.status;

@@ -1,4 +1,4 @@
-/* Tag lists, page after page. Must never follow a link to another origin, nor pages without end. */
+/* Fetch tag lists, page by page. Must never follow a link to another origin, or endless pages. */
 #include <stdlib.h>
 
 #include "mirror-tool/upstream/exchange.h"
@@ -14,7 +14,7 @@ struct tags_request {
 	upstream_done_fn *done;
 	void *ctx;
 	unsigned pages;
-	size_t tags, odd; /* names that are tags, and that are none */
+	size_t tags, odd; /* valid and invalid names */
 };
 
 static const struct exchange_ops tags_ops;

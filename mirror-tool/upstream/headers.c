@@ -1,4 +1,4 @@
-/* Parsers of header values. Must never trust a length or a number that they did not check. */
+/* Parse header values. Must never use a length or number without a check. */
 #include "mirror-tool/upstream/headers.h"
 
 #include <ctype.h>
@@ -105,8 +105,8 @@ bool rate_limit_parse(struct span value, uint64_t *left, uint64_t *window)
 
 /* --- Link ------------------------------------------------------------------------------------ */
 
-/* One parameter `;name=value` or `;name="value"` off the front of *s; false at the end of the link.
- * Name and value are views, quotes off. */
+/* Take one parameter `;name=value` or `;name="value"` off the front of *s; false at the end of the
+ * link. Name and value are views, without quotes. */
 static bool link_param(struct span *s, struct span *name, struct span *value)
 {
 	size_t n;
@@ -147,8 +147,8 @@ static void link_rel(struct link *l, struct span rel)
 		l->next = span_is_nocase(span_until(&rel, ' '), "next") || l->next;
 }
 
-/* `<URL>` and its parameters off the front of *s. Without brackets, or without the second, the URL ends
- * where the parameters begin. */
+/* Take `<URL>` and its parameters off the front of *s. Without both brackets the URL ends where the
+ * parameters begin. */
 static void link_take(struct span *s, struct link *l)
 {
 	bool open = *s->data == '<', closed = open && memchr(s->data, '>', s->len);

@@ -1,5 +1,5 @@
-/* Runs a credential helper. Must never use a shell, and never show what the helper printed on
- * stdout, which may be a secret. */
+/* Run a credential helper. Must never use a shell, or show its standard output, which may be a
+ * secret. */
 #include "mirror-tool/upstream/helper.h"
 
 #include <ctype.h>
@@ -32,7 +32,7 @@ bool helper_name_ok(const char *name)
 	return true;
 }
 
-/* The child's stdin and stdout are one socket; its stderr is ours, for its own complaints. */
+/* Start the child: stdin and stdout are one socket, stderr is ours for its messages. */
 static int spawn(const char *program, int fd, pid_t *pid, struct err *e)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "get", NULL };
@@ -105,7 +105,7 @@ static int parse(const struct buf *out, struct credential *cred, struct err *e)
 	return 1;
 }
 
-/* Its exit status, after killing it when it does not go by itself. */
+/* Reap the child, and kill it when it does not end. Returns its exit status. */
 static int reap(pid_t pid, bool kill_it)
 {
 	int status = 0;

@@ -8,8 +8,8 @@
 
 bool helper_name_ok(const char *name); /* [A-Za-z0-9._-]+, not "." or ".." */
 
-/* Ask for a server's credential. 1, 0 when the helper has none, -1: it is not installed, failed,
- * took longer than HELPER_TIMEOUT_MS, or answered something else. Blocks the caller meanwhile. */
+/* Ask for the credential of a server. Returns 1, 0 the helper has none, -1: it is not installed,
+ * failed, took longer than HELPER_TIMEOUT_MS, or answered something else. Blocks. */
 MUST int helper_get(const char *name, const char *server, struct credential *out, struct err *e);
 
 #endif

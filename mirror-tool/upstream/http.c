@@ -1,8 +1,8 @@
 /*
- * The only caller of libcurl. Must never follow a redirect, send a credential that it was not given
+ * The only caller of libcurl. Must never follow a redirect, send a credential that was not given
  * for this very request, or ask for a content coding.
  *
- * Easy handles are kept and used again: setting one up costs more than a small request.
+ * Easy handles are reused: setting one up costs more than a small request.
  */
 #include "mirror-tool/upstream/http.h"
 
@@ -40,7 +40,7 @@ static const char *const header_names[HTTP_HEADER_COUNT] = {
 struct transfer {
 	struct http *http;
 	struct transfer *next; /* among all, or among the idle */
-	struct transfer **slot; /* what points at us among the active */
+	struct transfer **slot; /* link that points here, among the active */
 	CURL *easy;
 	struct curl_slist *headers;
 	const struct http_handler *fn;
@@ -59,7 +59,7 @@ struct transfer {
 struct http {
 	CURLM *multi;
 	struct transfer *active, *idle;
-	bool proxied; /* the environment names a proxy: addresses we connect to are its own */
+	bool proxied; /* the environment names a proxy: we connect to its address */
 };
 
 /* --- URLs ------------------------------------------------------------------------------------ */
@@ -156,7 +156,7 @@ static void head_line(struct transfer *t, struct span line)
 	}
 }
 
-/* A length beside another framing means nothing, and that of coded bytes is not the body's. */
+/* Ignore a length beside another framing, and that of a coded body. */
 static void head_view(const struct transfer *t, struct http_head *head)
 {
 	*head = (struct http_head){
@@ -303,7 +303,7 @@ static void add_header(struct transfer *t, const char *name, const char *value)
 	list_add(t, line);
 }
 
-/* libcurl decodes what it was told to ask for; the empty header takes the question out again. */
+/* Make libcurl decode without asking: the empty header removes Accept-Encoding again. */
 static void decode_unasked(struct transfer *t)
 {
 	curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -412,15 +412,15 @@ static bool is_transient(CURLcode code)
 	return false;
 }
 
-/* What OpenSSL makes of an answer that is not TLS, which the next attempt would get again. libcurl has
- * one code for this and for a handshake that was cut off, so the text decides. */
+/* Is this an answer that is not TLS? Retrying would not help. libcurl has one code for it and for
+ * an interrupted handshake, so the text decides. */
 static bool speaks_no_tls(const struct transfer *t, CURLcode code)
 {
 	return code == CURLE_SSL_CONNECT_ERROR &&
 	       (strstr(t->why, "wrong version number") || strstr(t->why, "packet length too long"));
 }
 
-/* How the list would name the server. */
+/* Write the server as a list would name it. */
 static int no_tls(const struct transfer *t, struct err *e)
 {
 	AUTO(buf_release) struct buf host = BUF_INIT;
@@ -436,7 +436,7 @@ static int no_tls(const struct transfer *t, struct err *e)
 		t->why, host.data);
 }
 
-/* No descriptor was left for the connection: not the network's fault, and trying again does not help. */
+/* Report that no descriptor was left: a local error, and retrying does not help. */
 static bool is_limit(const struct transfer *t, struct err *e)
 {
 	long number = 0;

@@ -49,7 +49,7 @@ struct http_request {
 	bool with_client; /* present the client certificate of `certs` */
 	bool foreign; /* refuse loopback and link-local addresses, whatever the name */
 	bool bulk; /* a large body is expected */
-	bool decode; /* undo the content coding that the server uses, though nobody asked */
+	bool decode; /* undo a content coding that was not asked for */
 };
 
 /* Negative results end the transfer with e. The text of `head` lives until `end` returns. */

@@ -1,4 +1,4 @@
-/* What the answer to an optional question means. Must never take a failure for "there is none". */
+/* Judge answers to optional questions. Must never take a failure for "there is none". */
 #include "mirror-tool/upstream/optional.h"
 
 #include "storage/base/tree.h"
@@ -11,7 +11,7 @@ static bool is_in(int status, const int list[])
 	return *list != 0;
 }
 
-/* The target of a redirect does not speak for the registry. */
+/* Ignore the target of a redirect: it does not speak for the registry. */
 bool answer_is_none(const struct exchange *x, int rc)
 {
 	static const int not_known[] = { 204, 400, 405, 406, 410, 414, 415, 422, 501, 0 };
@@ -48,7 +48,7 @@ static enum body_kind of_type(const char *type)
 	return media_kind_of(type) == MEDIA_OTHER ? BODY_OTHER : BODY_MANIFEST;
 }
 
-/* What cannot be read may be what was asked for, and is broken. */
+/* Fail on what cannot be read: it may be the answer, damaged. */
 static enum body_kind unreadable(const char *announced, struct span bytes)
 {
 	enum body_kind said = of_type(announced);

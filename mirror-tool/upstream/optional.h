@@ -14,7 +14,8 @@
 
 #include "mirror-tool/upstream/exchange.h"
 
-/* Does the end of x (as in exchange_ops.done) say that there is no such thing, or no such question? */
+/* Does the result of x (as in exchange_ops.done) mean that there is no such thing, or no such
+ * request? */
 bool answer_is_none(const struct exchange *x, int rc);
 
 /* Was HEAD refused in a way that GET may not be? */

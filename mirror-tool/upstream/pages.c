@@ -1,4 +1,4 @@
-/* Follows a Link to the next page. Must never leave the registry, whatever host a link names. */
+/* Follow a Link to the next page. Must never leave the registry, whatever host a link names. */
 #include "mirror-tool/upstream/pages.h"
 
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "mirror-tool/upstream/headers.h"
 #include "storage/base/banned.h"
 
-/* Registries behind a proxy put their own name into a Link: what counts is path and query. */
+/* Take path and query of the link only: registries behind a proxy put their own name into it. */
 static int come_home(struct url *u, const struct url *home, struct err *e)
 {
 	AUTO(url_release) struct url other = *u;

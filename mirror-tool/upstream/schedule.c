@@ -1,14 +1,14 @@
 /*
- * Who may send next: hosts take turns, small requests go before blobs, a host has its limit and its
- * pauses. Also the timers of repeated attempts, and the loop. Must never sleep while something
- * could be sent.
+ * Schedule exchanges: hosts take turns, small requests go before blobs, a host has its limit and
+ * its pauses. Also the timers of retries, and the loop. Must never sleep while something could be
+ * sent.
  */
 #include "mirror-tool/upstream/exchange.h"
 
 #include "storage/base/clock.h"
 #include "storage/base/banned.h"
 
-#define IDLE_MS 500 /* how often `stop` is looked at */
+#define IDLE_MS 500 /* how often `stop` is checked */
 #define PROGRESS_MS 100
 
 /* --- queues ----------------------------------------------------------------------------------- */
@@ -97,7 +97,7 @@ static void fire_timers(struct upstream *up, int64_t now)
 	}
 }
 
-/* The next exchange that the site may send, or NULL. */
+/* Take the next exchange that the site may send, or NULL. */
 static struct exchange *site_next(struct site *s, int64_t now)
 {
 	size_t bulk_max = s->connections - s->connections / 4;
@@ -166,7 +166,7 @@ int schedule_run(struct upstream *up, struct err *e)
 		if (up->options.stop && *up->options.stop)
 			return err_set(e, ERR_BUSY, "interrupted");
 		if (!up->count.active && !up->count.waiting && !up->timers) {
-			tell_progress(up, up->progress_ms); /* the last word, due or not */
+			tell_progress(up, up->progress_ms); /* the last report, due or not */
 			return 0;
 		}
 		if (up->abandoned)

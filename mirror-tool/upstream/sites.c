@@ -1,4 +1,4 @@
-/* What is known of the hosts: their settings, certificates and addresses; and the ring in which they take turns. */
+/* Hosts: their settings, certificates and addresses, and the ring in which they take turns. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The pure half of auth: rules and texts. Must never let a credential out to a realm that the
- * registry alone vouches for. */
+/* Rules and texts of the token protocol. Must never allow a credential to a realm that only the
+ * registry vouches for. */
 #include "mirror-tool/upstream/token.h"
 
 #include <ctype.h>

@@ -1,4 +1,4 @@
-/* Rules about who may see credentials, and the token protocol's texts. Pure; auth.c has the flow. */
+/* Rules for sending credentials, and the texts of the token protocol. Pure; auth.c has the flow. */
 #ifndef MOAT_UPSTREAM_TOKEN_H
 #define MOAT_UPSTREAM_TOKEN_H
 
@@ -6,7 +6,7 @@
 #include "mirror-tool/upstream/url.h"
 
 #define TOKEN_BODY_MAX (1u << 20)
-#define TOKEN_SECONDS 60 /* what a token lives when its service does not say */
+#define TOKEN_SECONDS 60 /* life of a token that states none */
 #define TOKEN_SKEW 10 /* seconds that it is replaced early */
 #define TOKEN_LEAST 5 /* seconds that any token is used */
 

@@ -1,4 +1,4 @@
-/* Life of a `struct upstream`, and what all requests share: settings, certificates. */
+/* Make and free a `struct upstream`: options, connections, what all requests share. */
 #include <stdlib.h>
 
 #include "mirror-tool/upstream/exchange.h"

@@ -34,22 +34,22 @@
 #define UPSTREAM_PAGES_MAX 1000 /* of a tag list */
 #define UPSTREAM_TAGS_MAX 1000000
 
-/* How to reach one host; from `registries:` of the list. Never credentials. A host that is named here
- * may also be redirected to although its address is private. */
+/* How to reach one host; from `registries:` of the list. Never has credentials. Redirects to a host
+ * that is named here are allowed even when its address is private. */
 struct upstream_host {
 	const char *host; /* as in references: "docker.io", "localhost:5001" */
 	bool plain_http; /* http instead of https, for this host only */
 	unsigned connections; /* 0: UPSTREAM_CONNECTIONS */
-	unsigned stop_below; /* 0: never; else no manifest is got when fewer pulls are left */
+	unsigned stop_below; /* 0: never; else no manifest is fetched when fewer pulls are left */
 	const char *const *realms; /* hosts whose token service may see this host's credentials */
 	size_t realm_count;
 };
 
 struct upstream_progress {
 	uint64_t bytes; /* of bodies received since upstream_new() */
-	/* Of blobs and files that go into a store, each counted once whoever asked for it: bytes that came,
-	 * and those still to come. What a store has of one from an earlier attempt is in neither. Bytes that prove
-	 * bad and are got again are due again. */
+	/* Of blobs and files that go into a store, each counted once: bytes received, and bytes
+	 * still to come. Bytes that the store has from an earlier attempt are in neither. Bytes
+	 * that prove bad and are fetched again are due again. */
 	uint64_t blob_bytes, blob_due;
 	size_t active, waiting; /* requests */
 	size_t done; /* requests whose callback was called */
@@ -164,7 +164,7 @@ void upstream_blob_size(struct upstream *up, const struct ref *ref, const struct
 void upstream_url(struct upstream *up, const char *url, const struct digest *d, uint64_t size,
 	struct store *s, struct blob_batch *batch, upstream_done_fn *done, void *ctx);
 
-/* The same for a URL that a manifest names, by anybody's hand: never with credentials, and to no private
+/* The same for a URL in a manifest, which is not trusted: never with credentials, and to no private
  * address that the hosts do not name. */
 void upstream_foreign_url(struct upstream *up, const char *url, const struct digest *d,
 	uint64_t size, struct store *s, struct blob_batch *batch, upstream_done_fn *done,

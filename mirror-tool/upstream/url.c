@@ -38,7 +38,7 @@ const char *url_authority(const struct url *u, char text[URL_HOST_MAX + 8])
 struct address_block {
 	uint32_t net;
 	unsigned bits;
-	bool local; /* not even a foreign name may lead there */
+	bool local; /* no foreign name may lead there */
 };
 
 static const struct address_block v4_blocks[] = {

@@ -77,7 +77,7 @@ static int failed(void *ctx, const char *name, const struct err *why, struct err
 
 	(void)name;
 	(void)e;
-	c->sink.cut = (struct piece){ .at = 0 };
+	c->sink.cut = (struct chunk){ .at = 0 };
 	progress_end(&c->bar);
 	if (c->failures++)
 		tool_warn("%s", why->text);
@@ -108,7 +108,7 @@ static int verify_medium(
 	struct tool *t, const struct trust *trust, const struct texts *paths, struct err *e)
 {
 	static const struct medium_events events = { begin, volume, failed };
-	const struct volume_sink sink = { verify_sink.piece, show_bytes, verify_sink.end };
+	const struct volume_sink sink = { verify_sink.chunk, show_bytes, verify_sink.end };
 	AUTO(checking_release) struct checking c = { .sink = VERIFY_SINK_INIT, .t = t };
 	AUTO(medium_release)
 	struct medium m = { .trust = trust, .now = (int64_t)time(NULL), .sink = &sink, .ctx = &c };

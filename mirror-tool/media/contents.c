@@ -1,6 +1,6 @@
 /*
- * From a set in the store to the order of its blobs. Reads manifests, each once; must never list a
- * blob that the inventory does not.
+ * Order the blobs of a set in the store. Reads each manifest once; must never list a blob that is
+ * not in the inventory.
  */
 #include "mirror-tool/media/contents.h"
 
@@ -13,7 +13,7 @@
 
 /* --- head ---------------------------------------------------------------------------------- */
 
-/* A blob of the store into the head, once. *out is borrowed until the next one. */
+/* Load a blob of the store into the head, once. *out is borrowed until the next one. */
 static int load_blob(struct head *h, struct store *s, const struct digest *d, size_t limit,
 	struct head_blob **out, struct err *e)
 {
@@ -31,7 +31,7 @@ static int load_blob(struct head *h, struct store *s, const struct digest *d, si
 	return rc < 0 ? -1 : 0;
 }
 
-/* A manifest with its config and layers. */
+/* Load a manifest with its config and layers. */
 static int load_manifest(struct head *h, struct store *s, const struct digest *d, size_t limit,
 	struct digest *layer, struct err *e)
 {
@@ -101,13 +101,13 @@ int head_load(struct head *h, struct store *s, const struct digest *set, struct 
 
 /* --- contents ------------------------------------------------------------------------------ */
 
-/* The entries of a set, one after the other, on their way into `c`. */
+/* A walk over the entries of a set, filling `c`. */
 struct contents_walk {
 	struct contents *c;
 	struct store *s;
 	const struct head *h;
 	bool *ordered; /* by inventory line */
-	bool runnable; /* of the entry at hand: a runtime would run something in it */
+	bool runnable; /* of the current entry: a runtime can run something in it */
 };
 
 void contents_release(struct contents *c)
@@ -121,7 +121,7 @@ void contents_release(struct contents *c)
 	errno = saved;
 }
 
-/* The entry at hand needs this blob. What is absent on purpose is no part of it. */
+/* Add a blob to the current entry. What is absent on purpose is not part of it. */
 static int need(void *ctx, const struct walk_node *n, struct err *e)
 {
 	struct contents_walk *l = ctx;
@@ -145,7 +145,7 @@ static int need(void *ctx, const struct walk_node *n, struct err *e)
 	return 1;
 }
 
-/* It is in the set as something else: as what this index says, it is absent. */
+/* Ignore a blob that is in the set as something else: as what this index names, it is absent. */
 static int is_else(void *ctx, const struct walk_node *n, struct err *e)
 {
 	(void)ctx;
@@ -167,7 +167,7 @@ static bool is_layer_of_images(const char *type)
 	       strncmp(type, "application/vnd.docker.image.rootfs.", 36) == 0;
 }
 
-/* Would a container runtime run it? */
+/* Can a container runtime run it? */
 static bool is_runnable(const struct manifest *m)
 {
 	const char *config = m->has_config ? m->config.media_type : "";
@@ -181,7 +181,7 @@ static bool is_runnable(const struct manifest *m)
 	return true;
 }
 
-/* Is it part of what a runtime would choose from? An attestation is not. */
+/* Can a runtime choose it? Not an attestation. */
 static bool is_offered(const struct walk_node *n)
 {
 	struct digest of;
@@ -235,7 +235,7 @@ int contents_load(struct contents *c, struct store *s, const struct head *h, str
 	for (size_t i = 0; i < h->set.count; i++)
 		if (list_entry(&l, i, e) < 0)
 			return -1;
-	/* what no manifest names: nothing today, but the inventory is what was signed */
+	/* lines that no manifest names: none today, but the inventory is signed */
 	for (size_t n = 0; n < v->count; n++)
 		if (!ordered[n] && !head_find(h, &v->lines[n].digest))
 			c->order[c->count++] = (uint32_t)n;

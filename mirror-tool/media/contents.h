@@ -1,6 +1,6 @@
 /*
- * What a set holds, in the order in which it goes onto a medium: image by image, the manifest
- * before what it names, each blob once.
+ * The blobs of a set in the order of a medium: image by image, a manifest before what it names,
+ * each blob once.
  */
 #ifndef MOAT_CONTENTS_H
 #define MOAT_CONTENTS_H

@@ -1,6 +1,6 @@
 /*
- * A medium's folder. Must never touch a volume of another set, never take a file away without
- * telling, and never leave SHA256SUMS beside volumes that it does not describe.
+ * Write the folder of a medium. Must never touch a volume of another set, remove a file without
+ * telling, or leave SHA256SUMS beside volumes that it does not describe.
  */
 #include "mirror-tool/media/export.h"
 
@@ -26,10 +26,10 @@
 #define SUMS_MAX (4u << 20) /* bytes: a line for each volume */
 #define HEAD_ENTRIES 8 /* of a volume, among which its set comes */
 
-/* How far the volumes are. */
+/* Progress over all volumes. */
 struct way {
 	const struct export_events *events;
-	uint64_t before; /* bytes of the volumes before the one at hand */
+	uint64_t before; /* bytes of the volumes before the current one */
 	uint64_t told;
 };
 
@@ -62,7 +62,7 @@ static void move(void *ctx, uint64_t bytes)
 
 /* --- limits -------------------------------------------------------------------------------- */
 
-/* Most bytes that a file on this file system may have by default: 0 any, or EXPORT_FAT_LIMIT. */
+/* Choose the limit for a file on this file system: 0 none, or EXPORT_FAT_LIMIT. */
 static uint64_t default_limit(int dir)
 {
 	/* statfs(2): file systems that take files of any size */
@@ -105,7 +105,7 @@ static void lose(const struct folder *f, const char *name, const char *why)
 		f->events->lose(f->events->ctx, name, why);
 }
 
-/* NAME-VERSION.NNN-of-NNN.tar of this set; "1" is another version than "1.2". */
+/* Is it NAME-VERSION.NNN-of-NNN.tar of this set? Version "1" is not "1.2". */
 static bool is_ours(const struct head *h, const char *name)
 {
 	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
@@ -115,7 +115,7 @@ static bool is_ours(const struct head *h, const char *name)
 	       strcmp(strchr(name + len, '.'), ".tar") == 0;
 }
 
-/* The set that a volume says it is of, by its first blob: 1, 0 it says none, -1. */
+/* Read the set that a volume states in its first blob. Returns 1, 0 none, -1. */
 static int volume_set(const struct folder *f, const char *name, struct digest *set, struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
@@ -140,8 +140,8 @@ static int volume_set(const struct folder *f, const char *name, struct digest *s
 	return 0;
 }
 
-/* Another set may have this name and version: it was sealed again. Named by its volume or, until
- * that is whole, by NAME.part. */
+/* Refuse volumes of another set of this name and version, which was sealed again. A volume tells
+ * its set, or NAME.part until it is complete. */
 static int check_volume(const struct folder *f, const char *name, struct err *e)
 {
 	const char *part = strrchr(name, '.');
@@ -185,7 +185,7 @@ static int check_sums(struct folder *f, struct err *e)
 	return 0;
 }
 
-/* What cannot be replaced is known before a volume is written. */
+/* Refuse files that cannot be replaced before a volume is written. */
 static int check_papers(const struct folder *f, struct err *e)
 {
 	static const char *const names[] = { VERIFY_TEXT, PUBLIC_KEY };
@@ -223,7 +223,7 @@ static char *file_name(const struct folder *f, uint32_t n)
 	return volume_file_name(&volume_writer_head(f->w)->set, n, volume_writer_count(f->w));
 }
 
-/* Volumes that are there, whole or in part, need no space again. */
+/* Reckon the space needed, without volumes that are there, complete or not. */
 static int check_space(struct folder *f, struct err *e)
 {
 	uint64_t available, needed = 0;
@@ -244,7 +244,7 @@ static int check_space(struct folder *f, struct err *e)
 		(unsigned long long)(needed + SPACE_MARGIN), (unsigned long long)available);
 }
 
-/* Sums that would no longer be right. */
+/* Remove sums that would no longer be right. */
 static int drop_sums(struct folder *f, struct err *e)
 {
 	if (!f->has_sums)
@@ -256,7 +256,7 @@ static int drop_sums(struct folder *f, struct err *e)
 	return unlinkat(f->dir, SUMS, 0) < 0 ? err_sys(e, "remove " SUMS) : 0;
 }
 
-/* Is it a volume of this set, or the beginning of one, that belongs to another division of it? 1, 0, -1. */
+/* Is it a volume of this set, complete or not, with another count of volumes? Returns 1, 0, -1. */
 static int is_stale(const struct folder *f, const char *name, struct err *e)
 {
 	size_t len = strlen(name), suffix = strlen(PART);
@@ -319,7 +319,7 @@ static int fill(struct folder *f, uint32_t n, int fd, const char *name, enum spo
 	return 0;
 }
 
-/* Is the volume there with the right bytes? 1, 0, -1. */
+/* Is the volume there with the right bytes? Returns 1, 0, -1. */
 static int is_there(
 	struct folder *f, uint32_t n, const char *name, struct digest *sha256, struct err *e)
 {
@@ -337,7 +337,7 @@ static int is_there(
 	return 0;
 }
 
-/* A file of that name that is not ours to continue. */
+/* Refuse a file of that name that was not begun here. */
 static int tell_part(const struct folder *f, const char *part, struct err *e)
 {
 	struct digest set;

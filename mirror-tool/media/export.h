@@ -1,6 +1,6 @@
 /*
- * From a store onto a medium: a folder of volumes with what people need to check them by hand, or
- * the volumes one behind the other in a stream.
+ * Export a set from a store: a folder of volumes, with files to check them by hand, or a stream of
+ * volumes.
  */
 #ifndef MOAT_EXPORT_H
 #define MOAT_EXPORT_H
@@ -19,12 +19,12 @@ struct export_report {
 struct export_events {
 	/* Before the first byte is written. */
 	void (*begin)(void *ctx, const struct export_report *r);
-	/* kept: it was there already, with the same bytes */
+	/* kept: it was there, with the same bytes */
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes, bool kept);
-	/* Bytes of volumes that were written, or found there and compared, piece by piece: in all those of
-	 * the report. What is written again after it was compared counts once. */
+	/* Called for bytes of volumes that were written, or found and compared, chunk by chunk:
+	 * together all those of the report. Bytes written again after a comparison count once. */
 	void (*moved)(void *ctx, uint64_t bytes);
-	/* name, a file of the folder, is about to go; why: "is removed: ..." */
+	/* Called before a file of the folder is removed or replaced; why: "is removed: ..." */
 	void (*lose)(void *ctx, const char *name, const char *why);
 	void *ctx;
 };

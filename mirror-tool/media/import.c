@@ -1,6 +1,6 @@
 /*
- * The sink of `moat import`. Must never make a set visible before all of it is durable, and never
- * write a byte before signatures, version and space were looked at.
+ * The sink of `moat import`. Must never make a set visible before all of it is durable, or write a
+ * byte before signatures, version and space have been checked.
  */
 #include "mirror-tool/media/import.h"
 
@@ -14,7 +14,7 @@
 #define RESUME_MIN (8u << 20) /* bytes: smaller blobs are copied again after a stop */
 #define SPACE_MARGIN (8u << 20) /* bytes: the database and directories grow too */
 
-/* The signatures that the set will have. */
+/* The signatures that the set will have here. */
 struct holding {
 	struct set_signature items[VOLUME_SIGNATURES_MAX];
 	size_t count;
@@ -27,16 +27,16 @@ struct import {
 	struct holding held; /* of the offer */
 	const struct import_terms *terms;
 	const struct import_events *events;
-	struct set_changes told; /* as compared before the first byte */
-	struct signers signers; /* of the medium's set, as judged last */
+	struct set_changes told; /* compared before the first byte */
+	struct signers signers; /* of the set of the medium, as judged last */
 	bool said;
-	bool dry; /* nothing is written: what is recorded as held is believed */
+	bool dry; /* nothing is written: trust the records of the store */
 	struct blob_batch *batch;
-	struct blob_writer *writer; /* of the blob at hand, or of the cut blob that goes on */
-	struct piece piece; /* at hand; of the writer */
+	struct blob_writer *writer; /* of the current blob, or of a cut blob between its parts */
+	struct chunk chunk; /* the current one, of the writer */
 	uint64_t skip; /* bytes of it that the stage has already */
-	bool between; /* a part is over, and its blob wants more */
-	bool again; /* a blob wants all its bytes once more */
+	bool between; /* between two parts of a blob */
+	bool again; /* a blob has to be read again from its beginning */
 };
 
 static void import_release(struct import *im)
@@ -58,14 +58,14 @@ static int newest_time(void *ctx, const struct set_info *info, struct err *e)
 	return 0;
 }
 
-/* Clocks inside are often wrong: time never runs behind the last set that was accepted. */
+/* Take the later of clock and the time of the last accepted set: clocks inside are often wrong. */
 static int time_floor(struct store *s, int64_t *now, struct err *e)
 {
 	*now = (int64_t)time(NULL);
 	return list_sets(s, newest_time, now, e);
 }
 
-/* What will change, unless it was said already. */
+/* Report changes, unless the same have been reported. */
 static void tell(void *ctx, const struct set_changes *c)
 {
 	const struct import *im = ctx;
@@ -83,7 +83,7 @@ static void make_offer(struct import *im, const struct medium *m, struct set_off
 		.ctx = im };
 }
 
-/* Before anything is copied; accepting it compares again. */
+/* Compare before anything is copied; accepting compares again. */
 static int compare(struct import *im, const struct medium *m, struct err *e)
 {
 	struct set_offer offer;
@@ -117,8 +117,8 @@ static int look_once(struct import *im, struct medium *m, struct import_report *
 	return 0;
 }
 
-/* A set that seems to be here as a whole comes again because something is wrong with it: then, and once
- * anything was bad, all of it is read. */
+/* Read all bytes when the set seems complete already, or when anything was bad: it is imported
+ * again because something is wrong. */
 static int look_around(struct import *im, struct medium *m, struct import_report *r, struct err *e)
 {
 	size_t bad = store_found_bad(im->store), size = m->head.inventory.count * sizeof(bool);
@@ -157,7 +157,8 @@ static bool is_signature(const struct head *h, const struct digest *d)
 	return false;
 }
 
-/* What every volume carries: the set and the inventory. Signatures follow when it is known which are kept. */
+/* Write the set and the inventory, which every volume has. Signatures follow when it is known which
+ * to record. */
 static int put_head(struct import *im, const struct medium *m, struct err *e)
 {
 	for (size_t i = 0; i < m->head.count; i++) {
@@ -206,14 +207,14 @@ static int begin(void *ctx, struct medium *m, struct err *e)
 
 /* --- blobs ----------------------------------------------------------------------------------- */
 
-/* Does this part go on where the open writer stands? */
-static bool goes_on(const struct import *im, const struct piece *p)
+/* Does this part continue the open writer? */
+static bool goes_on(const struct import *im, const struct chunk *p)
 {
-	return im->writer && p->at && p->line == im->piece.line &&
-	       p->at == im->piece.at + im->piece.len;
+	return im->writer && p->at && p->line == im->chunk.line &&
+	       p->at == im->chunk.at + im->chunk.len;
 }
 
-static int piece(void *ctx, const struct piece *p, struct err *e)
+static int chunk(void *ctx, const struct chunk *p, struct err *e)
 {
 	struct import *im = ctx;
 	bool on = goes_on(im, p);
@@ -225,17 +226,17 @@ static int piece(void *ctx, const struct piece *p, struct err *e)
 		blob_abort(&im->writer);
 		rc = blob_begin(im->store, &p->digest, p->size, flags, &im->writer, e);
 		if (rc != 0)
-			return rc < 0 ? -1 : PIECE_HELD;
+			return rc < 0 ? -1 : CHUNK_HELD;
 	}
-	im->piece = *p;
+	im->chunk = *p;
 	im->between = false;
 	staged = blob_offset(im->writer);
 	if (staged < p->at) {
 		blob_abort(&im->writer);
-		return PIECE_EARLY;
+		return CHUNK_EARLY;
 	}
 	im->skip = staged - p->at < p->len ? staged - p->at : p->len;
-	return PIECE_TAKE;
+	return CHUNK_TAKE;
 }
 
 static int bytes(void *ctx, struct span data, struct err *e)
@@ -248,7 +249,7 @@ static int bytes(void *ctx, struct span data, struct err *e)
 		im->events->moved(im->events->ctx, data.len);
 	if (data.len > known)
 		blob_write(im->writer, data.data + known, data.len - known);
-	if (blob_failed(im->writer)) /* the commit tells why, and spares the rest of the medium */
+	if (blob_failed(im->writer)) /* the commit fails with the reason */
 		return blob_commit(&im->writer, im->batch, NULL, e);
 	return 0;
 }
@@ -257,7 +258,7 @@ static int end(void *ctx, struct err *e)
 {
 	struct import *im = ctx;
 
-	im->between = im->piece.at + im->piece.len < im->piece.size;
+	im->between = im->chunk.at + im->chunk.len < im->chunk.size;
 	if (im->between)
 		return 0;
 	if (fault("import.blob", e) < 0)
@@ -268,7 +269,7 @@ static int end(void *ctx, struct err *e)
 	return -1;
 }
 
-static const struct volume_sink import_sink = { piece, bytes, end };
+static const struct volume_sink import_sink = { chunk, bytes, end };
 
 /* --- the end --------------------------------------------------------------------------------- */
 
@@ -283,7 +284,7 @@ static int volume(void *ctx, struct medium *m, const char *name, uint32_t number
 	return 0;
 }
 
-/* A set that an older moat sealed with two keys has two manifests under one tag. */
+/* Join manifests under one tag: an older moat that sealed with two keys wrote two. */
 static int hold(struct import *im, struct holding *h, struct set_signature *sig, struct err *e)
 {
 	size_t i = 0;
@@ -297,7 +298,7 @@ static int hold(struct import *im, struct holding *h, struct set_signature *sig,
 	return 0;
 }
 
-/* Is it there already, or joined with one that is? */
+/* Is it recorded already, or joined with one that is? */
 static bool has_place(
 	const struct set_signature *have, size_t count, const struct set_signature *sig)
 {
@@ -308,7 +309,7 @@ static bool has_place(
 	return false;
 }
 
-/* A signature, joined with what the set has here already. */
+/* Add a signature, joined with those that the set has here. */
 static int join_signature(struct import *im, const struct medium *m, struct set_signature *sig,
 	const struct buf *manifest, struct err *e)
 {
@@ -319,8 +320,9 @@ static int join_signature(struct import *im, const struct medium *m, struct set_
 	return hold(im, &im->held, sig, e);
 }
 
-/* A set without signatures could not be exported, and its next version would be anybody's who is trusted. A
- * courier can see to that: a manifest without a config is not written anew with fewer layers. */
+/* Refuse a set when no signature would be recorded: it could not be exported, and any trusted key
+ * could sign its next version. A courier can cause that: a manifest without a config is not
+ * rewritten with fewer layers. */
 static int check_kept(const struct medium *m, size_t kept, struct err *e)
 {
 	const struct set *s = &m->head.set;
@@ -333,8 +335,8 @@ static int check_kept(const struct medium *m, size_t kept, struct err *e)
 		s->name, s->version);
 }
 
-/* Those whose signers count. Anyone can write one signature in many ways, so what would be more than a
- * medium may carry is left out: the set could never be exported. */
+/* Add the signatures whose signers count. Leave out more than a medium can have: one signature can
+ * be written in many ways, and the set could never be exported. */
 static int join_signatures(struct import *im, const struct medium *m, struct err *e)
 {
 	AUTO(mem_free) struct set_signature *have = NULL;
@@ -363,7 +365,7 @@ static int join_signatures(struct import *im, const struct medium *m, struct err
 	return check_kept(m, total, e) < 0 ? -1 : batch_flush(im->batch, e);
 }
 
-/* Others may have accepted sets and signatures meanwhile: with each comparison. */
+/* Compare again each time: other processes may have accepted sets and signatures meanwhile. */
 static int judge(void *ctx, const struct set_changes *c, struct err *e)
 {
 	struct import *im = ctx;
@@ -399,7 +401,7 @@ static int read_all(struct import *im, struct medium *m, struct err *e)
 	if (medium_read(m, im->terms->paths, im->terms->path_count, &events, e) == 0)
 		return 0;
 	if (im->between && e->code == ERR_CORRUPT)
-		blob_discard(&im->writer); /* the part may be what is damaged */
+		blob_discard(&im->writer); /* the stored part may be the damaged one */
 	return -1;
 }
 
@@ -410,7 +412,7 @@ int import_medium(struct store *s, const struct import_terms *terms,
 	struct import im = { .store = s, .terms = terms, .events = events, .batch = batch_new(s) };
 	int rc = read_all(&im, m, e);
 
-	/* Bytes come from a medium in order only: begin the volume again. */
+	/* Begin the volume again: bytes come in order only. */
 	if (rc < 0 && im.again && strcmp(terms->paths[0], "-") != 0) {
 		medium_release(m);
 		err_clear(e);

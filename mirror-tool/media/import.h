@@ -1,9 +1,8 @@
 /*
- * From a medium into a store: blobs straight from the tar stream into their writers, which hash
- * them; then the set, in one transaction. Until then nothing of it is visible (T1).
+ * Import a medium into a store: blobs straight from the tar stream into their writers, which hash
+ * them; then the set, in one transaction. Nothing of it is visible before (T1).
  *
- * Whatever stops it, the next import goes on: blobs that were committed are skipped, large ones
- * that were cut off keep their stage.
+ * After any stop the next import goes on: committed blobs are skipped, large ones keep their stage.
  */
 #ifndef MOAT_IMPORT_H
 #define MOAT_IMPORT_H
@@ -20,15 +19,17 @@ struct import_report {
 struct import_events {
 	/* Before the first byte is copied. */
 	void (*begin)(void *ctx, const struct import_report *r);
-	/* Who signs, as whose word it counts: when the others are called, and when it has changed by then. */
+	/* Called with the signers that count: before the other events, and again when they have
+	 * changed. */
 	void (*signers)(void *ctx, const struct signers *by);
-	/* What will change, before the first byte is copied; again before the switch when that is
-	 * something else by then. */
+	/* Called with the changes: before the first byte is copied, and again before the switch
+	 * when they differ by then. */
 	void (*changes)(void *ctx, const struct set_changes *c);
-	/* All of it is here, and the switch is next. 0, or -1 with e: the set does not become active. */
+	/* Called when everything is here and the switch is next. 0, or -1 with e: the set does not
+	 * become active. */
 	int (*accept)(void *ctx, const struct medium *m, struct err *e);
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes);
-	/* Bytes of blobs that were read of a volume and written, piece by piece. */
+	/* Called for bytes of blobs read from a volume and written, chunk by chunk. */
 	void (*moved)(void *ctx, uint64_t bytes);
 	void *ctx;
 };
@@ -45,16 +46,16 @@ struct import_terms {
  * Import what the paths hold, and make the set active.
  *
  * m:       medium_release() afterwards; its head tells what was imported.
- * Fails:   ERR_UNTRUSTED also: older than what is accepted under this name, or the same version
- *          with other contents; ERR_DENIED: it would take tags of a set that terms->take does
- *          not name (set_compare()); ERR_FULL before anything is written; ERR_INCOMPLETE naming the
- *          volumes that are still needed: what came is kept, nothing is visible.
+ * Fails:   ERR_UNTRUSTED also: older than the version accepted under this name, or the same version
+ * with other contents; ERR_DENIED: it would take tags of a set that terms->take does not name
+ * (set_compare()); ERR_FULL before anything is written; ERR_INCOMPLETE naming the volumes that are
+ * still needed: received blobs stay, nothing is visible.
  */
 MUST int import_medium(struct store *s, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e);
 
-/* What import_medium() would say before the first byte, from the head of one volume (no stdin): begin
- * and changes are called. Writes nothing. Fails as import_medium() would by then. */
+/* Tell what import_medium() would before the first byte, from the head of one volume (no stdin):
+ * calls begin and changes. Writes nothing. Fails as import_medium() would by then. */
 MUST int import_look(struct store *s, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e);
 

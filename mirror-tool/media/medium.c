@@ -1,4 +1,4 @@
-/* Many volumes as one medium. Opens files, orders them, and leaves each to volume_read. */
+/* Read many volumes as one medium: open files, order them, and leave each to volume_read.c. */
 #include "mirror-tool/media/medium.h"
 #include "mirror-tool/sign/key_text.h"
 
@@ -80,7 +80,7 @@ static void opened_close(struct opened *o)
 #define TAR_HEADER 512 /* bytes */
 #define TAR_SUM 148 /* where its checksum is, of 8 bytes */
 
-/* Does a tar archive begin so? The checksum counts itself as spaces. */
+/* Is it the header of a tar entry? The checksum counts itself as spaces. */
 static bool is_tar_header(const char head[TAR_HEADER])
 {
 	char said[8 + 1] = "";
@@ -92,8 +92,8 @@ static bool is_tar_header(const char head[TAR_HEADER])
 	return *head && strtoul(said, NULL, 8) == sum;
 }
 
-/* A file of another kind is told apart from a damaged volume: by its name, and by a first entry that is
- * another's. */
+/* Refuse a file of another kind, other than a damaged volume: by its name, and by a first entry
+ * that is no volume's. */
 static int check_kind(int fd, const char *path, struct err *e)
 {
 	char head[TAR_HEADER + 1] = "";
@@ -172,7 +172,7 @@ static int failed(
 	return events->failed ? events->failed(m->ctx, path, &why, e) : -1;
 }
 
-/* The heads of all files: what is not of this set is known before anything is written. */
+/* Read the heads of all files, so that a volume of another set is known before anything is written. */
 static int number_files(struct medium *m, const struct medium_paths *paths,
 	const struct medium_events *events, struct numbered *out, size_t *count, struct err *e)
 {
@@ -199,7 +199,7 @@ static int read_files(struct medium *m, const struct medium_paths *paths,
 	if (number_files(m, paths, events, files, &count, e) < 0)
 		return -1;
 	if (count == 0)
-		return 0; /* each has failed, and was told so */
+		return 0; /* each has failed and was reported */
 	if (events->begin(m->ctx, m, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
@@ -298,7 +298,7 @@ int medium_read_head(struct medium *m, const char *const *paths, size_t count, s
 
 enum lack { LACK_NOTHING, LACK_AGAIN, LACK_VOLUME };
 
-/* What each volume is needed for, from 1; room for one more behind the last. */
+/* What each volume is needed for, from 1, with room for one more at the end. */
 static void find_lacks(const struct medium *m, uint8_t *lacks)
 {
 	for (size_t i = 0; i < m->head.inventory.count; i++) {
@@ -313,7 +313,7 @@ static void find_lacks(const struct medium *m, uint8_t *lacks)
 	}
 }
 
-/* "volume 2" or "volumes 2, 4-6"; false when there is none. */
+/* Write "volume 2" or "volumes 2, 4-6"; false when there is none. */
 static bool list_volumes(
 	const struct medium *m, const uint8_t *lacks, enum lack which, struct buf *out)
 {

@@ -1,23 +1,22 @@
-/*
- * A whole medium: folders, volume files in any order, or a stream of volumes one behind the other.
- */
+/* A medium: folders, volume files in any order, or a stream of volumes. */
 #ifndef MOAT_MEDIUM_H
 #define MOAT_MEDIUM_H
 
 #include "mirror-tool/media/volume_read.h"
 
 struct medium_events {
-	/* The set is trusted, and every volume given is of it; nothing was handed to the sink. The
-	 * callee may mark blobs in m->arrived that it holds already. */
+	/* Called when the set is trusted and every given volume is of it, before any blob. May mark
+	 * blobs in m->arrived that it has already. */
 	int (*begin)(void *ctx, struct medium *m, struct err *e);
-	/* A volume was read to its end. */
+	/* Called when a volume was read to its end. */
 	int (*volume)(
 		void *ctx, struct medium *m, const char *name, uint32_t volume, struct err *e);
-	/* A volume failed: 0 to go on with the others, or -1 with e. NULL: stop. */
+	/* Called when a volume failed: 0 to go on with the others, or -1 with e. NULL: stop. */
 	int (*failed)(void *ctx, const char *name, const struct err *why, struct err *e);
 };
 
-/* The files that hold volumes: those of each folder that are named like one, the others as given. */
+/* Find the files that hold volumes: of a folder those named like one, others as given. The caller
+ * releases *p. */
 struct medium_paths {
 	char **items;
 	size_t count;
@@ -26,8 +25,8 @@ MUST int medium_paths_find(
 	struct medium_paths *p, const char *const *paths, size_t count, struct err *e);
 void medium_paths_release(struct medium_paths *p); /* for AUTO */
 
-/* The one way in which a file of a medium is opened, for whatever reads it: a regular file at a user's
- * path. ERR_INPUT for a link, FIFO, socket, device or directory, without waiting; ERR_ABSENT. */
+/* Open a file of a medium: a regular file at a path of the user. ERR_INPUT for a link, FIFO,
+ * socket, device or directory, without waiting; ERR_ABSENT. */
 MUST int medium_open(const char *path, int *fd, struct err *e);
 
 /*
@@ -41,11 +40,11 @@ MUST int medium_open(const char *path, int *fd, struct err *e);
 MUST int medium_read(struct medium *m, const char *const *paths, size_t count,
 	const struct medium_events *events, struct err *e);
 
-/* Has everything arrived? ERR_INCOMPLETE with the volumes that are missing, those that have to be
+/* Check that everything has arrived. ERR_INCOMPLETE names the volumes that are missing, those to be
  * read again after them (they hold later parts of cut blobs), and `then` at the end. */
 MUST int medium_check_complete(const struct medium *m, const char *then, struct err *e);
 
-/* Just the head, for showing what a medium is: of the first of the paths that has one. */
+/* Read only the head, to show what a medium is: of the first of the paths that has one. */
 MUST int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Exact arithmetic of volumes. Sums only what tar_write, toc and volume_index would write. */
+/* Plan volumes exactly. Must count only what tar_write, toc and volume_index write. */
 #include "mirror-tool/media/plan.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
-/* What the volume at hand holds so far. */
+/* What the current volume holds so far. */
 struct fill {
 	uint64_t tar, index, toc; /* bytes: entries with their blocks; text of the two documents */
 };
@@ -43,7 +43,7 @@ static uint64_t volume_bytes(const struct plan_input *in, const struct fill *f)
 	       rounded(in->toc_fixed + f->toc) + TAR_END_BYTES;
 }
 
-/* The volume with one more entry. */
+/* Reckon the volume with one more entry. */
 static struct fill with(struct planner *pl, uint32_t line, uint64_t at, uint64_t len)
 {
 	const struct inventory_line *l = &pl->in->inventory->lines[line];
@@ -91,7 +91,7 @@ static int next_volume(struct planner *pl, struct err *e)
 		VOLUMES_MAX, (unsigned long long)pl->in->limit);
 }
 
-/* How much of a blob, from `at` on, fits in the volume at hand. */
+/* Reckon how much of a blob, from `at` on, fits in the current volume. */
 static uint64_t room(struct planner *pl, uint32_t line, uint64_t at)
 {
 	uint64_t size = pl->in->inventory->lines[line].size;
@@ -103,7 +103,8 @@ static uint64_t room(struct planner *pl, uint32_t line, uint64_t at)
 	over = rounded(over - pl->in->limit);
 	left = rounded(size - at);
 	left = left > over ? left - over : 0;
-	/* Parts of a blob have longer names and table lines than the whole; twice is enough. */
+	/* Parts of a blob have longer names and table lines than a whole one: two rounds are
+	 * enough. */
 	for (int i = 0; i < 4 && left; i++) {
 		f = with(pl, line, at, left);
 		if (fits(pl, &f))

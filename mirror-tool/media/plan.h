@@ -1,9 +1,9 @@
 /*
- * Which blob goes in which volume, decided before a byte is written, so that no file can exceed
- * its size (M3). Arithmetic only.
+ * Decide which blob goes in which volume before a byte is written, so that no file exceeds its size
+ * (M3). Pure arithmetic.
  *
- * Blobs keep their order. One that does not fit in what is left of a volume begins the next one;
- * one that fits in no volume is cut, its first part filling up the volume at hand.
+ * Blobs stay in order. One that does not fit in the rest of a volume begins the next one; one that
+ * fits in no volume is cut, its first part filling the current volume.
  */
 #ifndef MOAT_PLAN_H
 #define MOAT_PLAN_H
@@ -27,7 +27,7 @@ struct plan_input {
 struct plan_item {
 	uint32_t line;
 	uint32_t volume; /* from 1 */
-	uint64_t at, len; /* the piece of the blob; at 0 and its whole size when not cut */
+	uint64_t at, len; /* the chunk of the blob; 0 and its size when not cut */
 };
 
 struct plan {
@@ -40,15 +40,15 @@ struct plan {
 		.count = 0                                                                         \
 	}
 
-/* ERR_INPUT: the limit is too small for what every volume holds (and says what is enough), or
- * there would be more than VOLUMES_MAX. */
+/* Plan the volumes. ERR_INPUT: the limit is too small for what every volume holds (and says what is
+ * enough), or more than VOLUMES_MAX would be needed. *p is owned by the caller. */
 MUST int plan_make(struct plan *p, const struct plan_input *in, struct err *e);
 void plan_release(struct plan *p);
 
-/* The map that goes with a plan. */
+/* Make the map of a plan. */
 void plan_map(const struct plan *p, size_t lines, struct volume_map *map);
 
-/* The most bytes that the map of that many lines takes, when there are at most so many volumes. */
+/* Most bytes of the map of that many lines, with at most so many volumes. */
 uint64_t plan_map_bytes(size_t lines, uint32_t volumes);
 
 #endif

@@ -1,4 +1,4 @@
-/* Signatures of a set that is held already. Must never lose one that was there. */
+/* Join signatures of a set that is held. Must never lose one that was there. */
 #include "mirror-tool/media/signatures.h"
 
 #include "mirror-tool/sign/cosign.h"

@@ -1,5 +1,6 @@
 /*
- * The signatures of a set in a store: what comes, by seal or on a medium, joins what is there.
+ * Signatures of a set in a store: new ones, by seal or from a medium, are joined with those that
+ * are there.
  */
 #ifndef MOAT_SIGNATURES_H
 #define MOAT_SIGNATURES_H

@@ -1,6 +1,6 @@
 /*
- * Signers of sets, told from their signatures. Must never believe a name in a signature: a key signed
- * what verifies under it, and nothing else.
+ * Find the signers of sets from their signatures. Must never trust a name in a signature: a key
+ * signed what verifies under it, and nothing else.
  */
 #include "mirror-tool/media/signers.h"
 
@@ -32,8 +32,8 @@ static int head_blob(
 	return b != NULL;
 }
 
-/* What is bad tells of no signer, and must not keep good bytes from coming in its place: those of the same set.
- * For another version the signers are unknown then, which is not the same as none. */
+/* Ignore what is corrupt: it tells no signer, and must not keep good bytes of the same set from
+ * replacing it. For another version the signers are unknown then, which is not the same as none. */
 static int read_kept(
 	struct store *s, const struct digest *d, size_t limit, struct buf *out, struct err *e)
 {
@@ -49,7 +49,7 @@ static int store_blob(
 	return read_kept(ctx, d, MANIFEST_MAX, out, e);
 }
 
-/* Of the signatures that the store has of a set, those that can be read. */
+/* Load the signatures of a set in the store that can be read. */
 static int find_kept(struct signed_set *set, struct store *s, const struct digest *d,
 	struct set_signature **list, struct err *e)
 {
@@ -151,7 +151,7 @@ static int check_names(const struct trust *trust, struct err *e)
 
 /* --- comparing ------------------------------------------------------------------------------- */
 
-/* What the keys say of the two sets. */
+/* The result for the two sets. */
 struct signer_comparison {
 	const struct trust *trust;
 	struct signed_set before, now;
@@ -211,7 +211,7 @@ static struct signed_set set_of_medium(const struct medium *m)
 		.ctx = (void *)(uintptr_t)h };
 }
 
-/* The set that was accepted last, with what can be read of it. */
+/* Load the set that was accepted last, as far as it can be read. */
 struct kept_set {
 	struct set_info info;
 	struct set_signature *signatures;

@@ -1,6 +1,6 @@
 /*
- * Who signs the sets of a name. Nothing is written down for it: the signers of a set are the trusted
- * keys under which a signature that the store keeps holds, so a rebuilt store knows them too.
+ * Signers of the sets of a name: the trusted keys under which a recorded signature holds. Nothing
+ * else is written down, so a rebuilt store knows them too.
  */
 #ifndef MOAT_SIGNERS_H
 #define MOAT_SIGNERS_H
@@ -42,9 +42,8 @@ struct span signer_name(const struct verify_key *key);
 MUST int signers_check(struct store *s, const struct medium *m, const struct digest *before,
 	struct signers *out, struct err *e);
 
-/* What the store shall keep of the medium's signature with this number: what signers made that count. Else
- * those that do not would be signers of the set as soon as it is here. 1 and its manifest, appended
- * to out; 0 nothing; -1. */
+/* Reduce a signature of the medium to the layers of signers that count: others would become signers
+ * of the set by being recorded. Returns 1 with a manifest, appended to out; 0 nothing is left; -1. */
 MUST int signers_keep(const struct signers *by, const struct medium *m, size_t number,
 	struct buf *out, struct err *e);
 

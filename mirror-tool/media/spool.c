@@ -1,6 +1,6 @@
 /*
- * One writer thread behind a ring of buffers. The first error stays: everything after it is
- * dropped, and the producer learns of it at its next call.
+ * A writer thread behind a ring of buffers. The first error stays: what follows is dropped, and the
+ * producer gets it at its next call.
  */
 #include "mirror-tool/media/spool.h"
 
@@ -81,7 +81,7 @@ static int take(struct spool *s, const struct slot *slot, struct err *e)
 	return fs_write_all(s->fd, slot->data, slot->len, s->name, e);
 }
 
-/* The next slot that was handed over, or NULL when there will be no other. */
+/* Wait for the next slot to write; NULL at the end. */
 static struct slot *await_slot(struct spool *s)
 {
 	LOCK_SCOPE(&s->lock);
@@ -177,7 +177,7 @@ void spool_free(struct spool **out)
 	errno = saved;
 }
 
-/* Hand over the slot at hand, and wait until the next one is free. */
+/* Hand over the current slot and wait for a free one. */
 static int pass_slot(struct spool *s, struct err *e)
 {
 	LOCK_SCOPE(&s->lock);

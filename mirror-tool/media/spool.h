@@ -1,10 +1,10 @@
 /*
- * The way of a volume's bytes onto the medium: hashed and written by a second thread while the
- * first reads and checks the next blob. A few fixed buffers; nothing is copied when the caller
- * reads straight into spool_room().
+ * Write a volume in a second thread, which hashes and writes while the first one reads and checks
+ * the next blob. A few fixed buffers; nothing is copied when the caller reads straight into
+ * spool_room().
  *
- * With SPOOL_RESUME the file's bytes are compared as long as they agree, and written from the first
- * difference on, so an export that was cut off goes on where it stopped.
+ * With SPOOL_RESUME the bytes of the file are compared while they agree, and written from the first
+ * difference on, so an interrupted export goes on where it stopped.
  */
 #ifndef MOAT_SPOOL_H
 #define MOAT_SPOOL_H
@@ -26,12 +26,13 @@ MUST int spool_open(
 	struct spool **s, int fd, const char *name, enum spool_mode mode, struct err *e);
 void spool_free(struct spool **s); /* for AUTO: drops what is not written */
 
-/* Be called with the number of bytes put so far, in the thread that puts them, whenever a buffer of them was
- * handed over; what is written is a few buffers behind. */
+/* Call fn with the number of bytes put so far, in the thread that puts them, for each buffer handed
+ * over. A few buffers less are written. */
 typedef void spool_watch_fn(void *ctx, uint64_t bytes);
 void spool_watch(struct spool *s, spool_watch_fn *fn, void *ctx);
 
-/* Where the next bytes may be read to before they are put: at least one byte of room. */
+/* Room for the next bytes, to be put after they are there; at least one byte. Valid until the next
+ * call. */
 void *spool_room(struct spool *s, size_t *len);
 
 /* A tar_sink. Fails with the error of bytes put before. */

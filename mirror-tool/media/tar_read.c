@@ -1,7 +1,7 @@
 /*
- * libarchive's tar reader over our own buffer. The buffer lets TAR_EXACT look at the bytes that
- * libarchive keeps to itself: `gap` collects what follows an entry's data (padding and the next
- * header), and is compared with what our writer would have put there. Must never write a file.
+ * Read tar by libarchive over our own buffer. The buffer lets TAR_EXACT see the bytes that
+ * libarchive does not return: `gap` collects what follows the data of an entry (padding and the
+ * next header) and is compared with what our writer would write. Must never write a file.
  */
 #include "mirror-tool/media/tar_read.h"
 
@@ -41,7 +41,7 @@ struct tar_reader {
 
 /* --- input ------------------------------------------------------------------------------- */
 
-/* Keep what the block holds of the gap. */
+/* Collect the bytes of the gap in the block. */
 static void see_gap(struct tar_reader *r)
 {
 	uint64_t want = r->gap_at + r->gap_len, end = r->block_at + r->block_len;
@@ -72,7 +72,7 @@ static int fill(struct tar_reader *r, struct err *e)
 	return n > 0;
 }
 
-/* What tar_again() left of the block comes first. */
+/* Use what tar_again() left of the block first. */
 static la_ssize_t read_block(struct archive *a, void *ctx, const void **data)
 {
 	struct tar_reader *r = ctx;
@@ -189,7 +189,7 @@ static const char *kind_name(mode_t type)
 	}
 }
 
-/* Relative, without empty, "." and ".." components, printable ASCII. */
+/* Check a name: relative, without empty, "." and ".." components, printable ASCII. */
 static bool name_is_plain(const char *name)
 {
 	struct span rest = span_of(name);
@@ -206,7 +206,7 @@ static bool name_is_plain(const char *name)
 	return name[strlen(name) - 1] != '/';
 }
 
-/* Text from the archive for a message: what does not print is a '?'. */
+/* Write text from the archive for a message, with '?' for what does not print. */
 static const char *shown(const char *name, char out[80])
 {
 	snprintf(out, 80, "%s", name);
@@ -265,7 +265,7 @@ static int check_kind(struct tar_reader *r, struct archive_entry *entry, struct 
 
 /* --- TAR_EXACT ------------------------------------------------------------------------------ */
 
-/* Which byte of the gap is not `pad` zeros and then the bytes of `expect`? SIZE_MAX: none. */
+/* Find the first byte of the gap that is not `pad` zeros and then `expect`; SIZE_MAX: none. */
 static size_t find_other(const struct tar_reader *r, size_t pad, struct span expect)
 {
 	for (size_t i = 0; i < pad + expect.len; i++)
@@ -274,8 +274,8 @@ static size_t find_other(const struct tar_reader *r, size_t pad, struct span exp
 	return SIZE_MAX;
 }
 
-/* Compare the gap. A difference is told at the end of the archive: what the entries themselves say
- * against it is the better reason, and their bytes are judged by their digests. */
+/* Compare the gap. Report a difference at the end of the archive: a contradiction of the entries
+ * themselves is the better reason, and digests judge their bytes. */
 static int check_gap(struct tar_reader *r, struct span expect, const char *what, struct err *e)
 {
 	size_t pad = (size_t)tar_padding(r->entry_size), other;
@@ -389,7 +389,7 @@ int tar_data_all(struct tar_reader *r, size_t limit, struct buf *out, struct err
 	return rc;
 }
 
-/* libarchive has consumed exactly to the end of the archive; go back to there in the block. */
+/* Go back to the end of the archive in the block: libarchive has consumed exactly to there. */
 int tar_again(struct tar_reader *r, struct err *e)
 {
 	uint64_t end = r->gap_at;

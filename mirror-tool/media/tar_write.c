@@ -1,6 +1,6 @@
 /*
- * libarchive's writer behind five functions. Must never write a time, an owner or anything else
- * that the caller did not give.
+ * Write tar by libarchive. Must never write a time, an owner or anything else that the caller did
+ * not give.
  */
 #include "mirror-tool/media/tar_write.h"
 
@@ -19,7 +19,7 @@ struct tar_writer {
 	struct archive *a;
 	tar_sink *sink;
 	void *ctx;
-	uint64_t left; /* bytes that the entry still wants */
+	uint64_t left; /* bytes left of the entry */
 	bool abandoned; /* takes no more: libarchive must not fill up and end the archive */
 	struct err e; /* of the sink, which libarchive cannot carry */
 };

@@ -8,7 +8,7 @@
  *	{"name":"parts/sha256/<hex>/000000000000000","size":1048576,"sha256":"<hex>","of":4194304}
  *	]}
  *
- * A blob's name is its digest; everything else has a sha256. Nobody parses it: it follows from what
+ * A blob's name is its digest; everything else has a sha256. It is never parsed: it follows from what
  * the volume holds, so a reader makes it again while it reads and compares (M2). Pure.
  */
 #ifndef MOAT_TOC_H
@@ -29,7 +29,7 @@ void toc_head(struct buf *out, const struct digest *set, uint32_t volume, uint32
 void toc_entry(struct buf *out, const struct toc_entry *entry, bool first);
 void toc_tail(struct buf *out);
 
-/* A table that is only compared: its text is hashed and let go. */
+/* A table that is only compared: its text is hashed and dropped. */
 struct toc_check {
 	struct hasher hasher;
 	struct buf text; /* of the entry at hand */

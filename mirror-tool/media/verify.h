@@ -1,4 +1,4 @@
-/* Hashing a medium without keeping anything: the sink of `moat verify`. */
+/* The sink of `moat verify`: hash a medium and write nothing. */
 #ifndef MOAT_VERIFY_H
 #define MOAT_VERIFY_H
 
@@ -6,8 +6,8 @@
 
 struct verify_sink {
 	struct hasher hasher;
-	struct piece piece; /* at hand */
-	struct piece cut; /* parts of this blob were hashed up to cut.at */
+	struct chunk chunk; /* the current one */
+	struct chunk cut; /* parts of this blob were hashed up to cut.at */
 	uint64_t bytes; /* hashed */
 };
 #define VERIFY_SINK_INIT                                                                           \

@@ -1,4 +1,4 @@
-/* What a person does to check a medium by hand, with this set's names filled in. Pure. */
+/* Write how to check a medium by hand, with the names of this set filled in. Pure. */
 #include "mirror-tool/media/verify_text.h"
 
 #include "mirror-tool/sign/cosign.h"
@@ -11,7 +11,7 @@
 struct legacy {
 	struct digest payload;
 	char *signature; /* NULL: none was found */
-	bool by_key; /* it holds by the key that is asked for */
+	bool by_key; /* it holds under the given key */
 };
 
 static void legacy_release(struct legacy *l)
@@ -19,7 +19,7 @@ static void legacy_release(struct legacy *l)
 	mem_free(&l->signature);
 }
 
-/* Base64 goes into a command line, so nothing else may. */
+/* Accept base64 only: it goes into a command line. */
 static bool is_base64(const char *text)
 {
 	return text && *text &&
@@ -47,7 +47,7 @@ static bool is_by(const struct trust *key, const struct head *h, const struct di
 	       verify_bytes(key->keys[0], buf_span(&b->bytes), buf_span(&der));
 }
 
-/* The first signature, but rather the first by the key. */
+/* Take the first signature by the key, else the first one. */
 static void consider(struct legacy *out, const struct trust *key, const struct head *h,
 	const struct descriptor *layer)
 {
@@ -67,7 +67,7 @@ static int find_legacy(const struct head *h, struct span key, struct legacy *out
 {
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 
-	/* What a signature carries as its key may be anything. */
+	/* Check the key in a signature: it may be anything. */
 	if (key.len && trust_add(&trust, "moat.pub", key, e) < 0)
 		err_clear(e);
 	for (size_t i = 0; i < h->signature_count; i++) {

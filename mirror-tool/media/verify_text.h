@@ -1,6 +1,6 @@
 /*
- * verify.txt: how to check a medium with sha256sum, tar, base64 and openssl alone, for whoever does
- * not have moat or does not want to trust it. The lines that begin with four spaces are commands
+ * verify.txt: how to check a medium with sha256sum, tar, base64 and openssl alone, without moat or
+ * without trust in it. The lines that begin with four spaces are commands
  * for a shell in the medium's folder.
  */
 #ifndef MOAT_VERIFY_TEXT_H
@@ -17,8 +17,8 @@
 MUST int verify_text_write(
 	struct buf *out, const struct head *h, const char *volume, struct span key, struct err *e);
 
-/* Append the public keys that a signature of the head carries, of one in the legacy form if there is
- * one; false when none does. */
+/* Append the public keys that a signature of the head carries, preferably one in the legacy form.
+ * False when none does. */
 bool head_public_key(const struct head *h, struct buf *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Names and the common head of volumes. Pure; the one place that spells an entry's name. */
+/* Names of entries and the head of volumes. Pure; the only place that spells the name of an entry. */
 #include "mirror-tool/media/volume.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ bool volume_is_file_name(const char *path)
 	unsigned volume, volumes;
 	int end = 0;
 
-	/* ._NAME is what a Mac leaves beside NAME on a file system that is not its own. */
+	/* Ignore ._NAME, which macOS leaves beside NAME on foreign file systems. */
 	for (size_t i = len; *name != '.' && i-- > 0;)
 		if (name[i] == '.' &&
 			sscanf(name + i, ".%4u-of-%4u.tar%n", &volume, &volumes, &end) == 2)

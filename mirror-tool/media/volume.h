@@ -1,6 +1,4 @@
-/*
- * The names in a volume, and what stands in every volume (README.md has the format). Pure.
- */
+/* Names in a volume, and its head, which every volume has (README.md has the format). Pure. */
 #ifndef MOAT_VOLUME_H
 #define MOAT_VOLUME_H
 
@@ -24,13 +22,13 @@ const char *volume_part_name(const struct digest *d, uint64_t at, char name[VOLU
 
 enum volume_entry { VOLUME_OTHER, VOLUME_BLOB, VOLUME_PART };
 
-/* What a name in a volume stands for; *at is set for parts. VOLUME_OTHER for every name that the
- * two functions above would not have written. */
+/* Read the name of an entry; *at is set for parts. VOLUME_OTHER: the two functions above never
+ * write it. */
 enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t *at);
 
 /* NAME-VERSION.002-of-013.tar; at least three digits. Heap text of the caller's. */
 char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes);
-/* Does the name at the end of a path end as those do? One that begins with a dot is none. */
+/* Does the path end with such a name? Not when the name begins with a dot. */
 bool volume_is_file_name(const char *path);
 
 /* --- the head: what every volume carries, so that each can be judged alone --------------------- */

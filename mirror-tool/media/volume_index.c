@@ -1,4 +1,4 @@
-/* index.json of a volume, both ways. Pure; believes nothing but where the set is. */
+/* Write and read index.json of a volume. Pure; must believe nothing but where the set is. */
 #include "mirror-tool/media/volume_index.h"
 
 #include <stdio.h>
@@ -134,7 +134,8 @@ static bool has_role(const struct descriptor *d, const char *role)
 	return text && strcmp(text, role) == 0;
 }
 
-/* No signature covers this text, and its tag is served: it must be the one that follows from the set. */
+/* Check the tag: no signature covers this text and the tag is served, so it must follow from the
+ * set. */
 static int read_signature(struct volume_index *v, const struct descriptor *d, struct err *e)
 {
 	const char *tag = annotation_get(&d->annotations, TAG);

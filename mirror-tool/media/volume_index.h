@@ -17,7 +17,7 @@
 
 #define VOLUME_INDEX_MAX SET_BYTES_MAX
 
-/* How an entry of the set stands in a volume's index.json. */
+/* How an entry of the set is listed in index.json of a volume. */
 enum index_listing {
 	LISTING_NONE, /* not, or not whole, in this volume */
 	LISTING_NAMED, /* an image */
@@ -32,7 +32,7 @@ struct volume_number {
 void volume_index_write(struct buf *out, const struct head *h, struct volume_number number,
 	const enum index_listing *listings);
 
-/* The most bytes that one entry adds. */
+/* Most bytes that one entry adds. */
 size_t volume_index_entry_bytes(const struct set_entry *entry);
 
 /* What a reader needs before it trusts anything. */
@@ -55,8 +55,8 @@ MUST int volume_index_parse(
 	struct volume_index *v, const char *name, struct span bytes, struct err *e);
 void volume_index_release(struct volume_index *v);
 
-/* Against the head, once that is trusted: ERR_CORRUPT unless it says exactly what it should.
- * listings has room for each entry of the set. */
+/* Check against the trusted head: ERR_CORRUPT unless it is exactly what it should be. listings has
+ * room for each entry of the set. */
 MUST int volume_index_check(const struct volume_index *v, const char *name, struct span bytes,
 	const struct head *h, enum index_listing *listings, struct err *e);
 

@@ -1,4 +1,4 @@
-/* The map from inventory lines to volumes, both ways. Pure. */
+/* Write and read the map from inventory lines to volumes. Pure. */
 #include "mirror-tool/media/volume_map.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * One volume, front to back. Must never hand a byte to the sink before the signatures of the set
- * hold, and never take a size, a name or an order from the medium that it could know better.
+ * Read one volume from front to back. Must never hand a byte to the sink before the signatures of
+ * the set hold, or take a size, a name or an order from the medium that follows from the set.
  */
 #include "mirror-tool/media/volume_read.h"
 
@@ -69,7 +69,7 @@ void medium_release(struct medium *m)
 	errno = saved;
 }
 
-/* What the medium says is wrong, whatever the parser calls it. */
+/* Turn every error of a parser into ERR_CORRUPT: the medium is wrong. */
 static int bad(const struct volume_reader *v, struct err *e)
 {
 	if (e->code == ERR_INPUT || e->code == ERR_ABSENT || e->code == ERR_UNSUPPORTED)
@@ -133,7 +133,7 @@ static int take_blob(struct volume_reader *v, const struct digest *d, uint64_t s
 
 /* --- the head -------------------------------------------------------------------------------- */
 
-/* A blob of the head, once. */
+/* Read a blob of the head, once. */
 static int take_head_blob(
 	struct volume_reader *v, const struct digest *d, uint64_t size, size_t limit, struct err *e)
 {
@@ -142,7 +142,7 @@ static int take_head_blob(
 	return take_blob(v, d, size, limit, &head_add(&v->m->head, d)->bytes, e);
 }
 
-/* A manifest of the head with its config and layers. *layer: the first one. */
+/* Read a manifest of the head with its config and layers. *layer: the first one. */
 static int take_head_manifest(struct volume_reader *v, const struct descriptor *d, size_t limit,
 	size_t layers_max, struct digest *layer, struct err *e)
 {
@@ -195,7 +195,7 @@ static int head_blob(
 	return 1;
 }
 
-/* What must have been signed. reference: room for its text. */
+/* Make the claim that must have been signed. reference: room for its text. */
 static struct cosign_claim claim_of(const struct head *h, char reference[REF_TEXT_SIZE])
 {
 	struct ref ref;
@@ -249,7 +249,7 @@ bool medium_is_signed_by(const struct medium *m, struct verify_key *key)
 	return signs;
 }
 
-/* Times of this one form compare as texts. */
+/* Compare times as texts: they have one form. */
 static int check_expiry(struct volume_reader *v, struct err *e)
 {
 	const struct set *s = &v->m->head.set;
@@ -294,7 +294,7 @@ static int take_first_head(struct volume_reader *v, struct err *e)
 	return take_inventory(v, e);
 }
 
-/* The same blobs again, as every volume has them. */
+/* Compare the head with that of the first volume. */
 static int take_known_head(struct volume_reader *v, struct err *e)
 {
 	const struct head *h = &v->m->head;
@@ -317,7 +317,7 @@ static int take_known_head(struct volume_reader *v, struct err *e)
 
 /* --- index and map ---------------------------------------------------------------------------- */
 
-/* What index.json lists must be in this volume. */
+/* Check that what index.json lists is in this volume. */
 static int check_listings(
 	struct volume_reader *v, const enum index_listing *listings, struct err *e)
 {
@@ -387,7 +387,7 @@ static int take_index(struct volume_reader *v, struct err *e)
 	return 0;
 }
 
-/* The map is not signed, but a wrong one cannot pass: each volume must hold what it says. */
+/* Read the map. It is not signed, but a wrong one cannot pass: each volume must hold what it says. */
 static int read_head(struct volume_reader *v, struct err *e)
 {
 	struct medium *m = v->m;
@@ -410,7 +410,7 @@ static int read_head(struct volume_reader *v, struct err *e)
 	return check_listings(v, listings, e);
 }
 
-/* From here on the set is believed. What every volume carries has come already. */
+/* Trust the set from here on. Blobs of the head have arrived with every volume. */
 static void trust_medium(struct medium *m)
 {
 	m->arrived = mem_alloc(m->head.inventory.count * sizeof(*m->arrived));
@@ -432,7 +432,7 @@ int volume_read_head(struct volume_reader *v, uint32_t *volume, struct err *e)
 	struct medium *m = v->m;
 
 	if (read_head(v, e) < 0) {
-		if (!m->trusted) /* nothing of it may be left for the next volume */
+		if (!m->trusted) /* of the next volume nothing may be left of it */
 			medium_release(m);
 		return -1;
 	}
@@ -450,8 +450,8 @@ static int refuse(const struct volume_reader *v, const struct tar_entry *entry, 
 	return err_set(e, ERR_CORRUPT, "%s: entry %s: %s", v->name, entry->name, why);
 }
 
-/* Which blob is it, and may it stand here? */
-static int identify(struct volume_reader *v, const struct tar_entry *entry, struct piece *p,
+/* Find which blob the entry is, and check that it may be here. */
+static int identify(struct volume_reader *v, const struct tar_entry *entry, struct chunk *p,
 	enum volume_entry *kind, struct err *e)
 {
 	const struct medium *m = v->m;
@@ -478,7 +478,7 @@ static int identify(struct volume_reader *v, const struct tar_entry *entry, stru
 	return 0;
 }
 
-static int check_size(struct volume_reader *v, const struct tar_entry *entry, const struct piece *p,
+static int check_size(struct volume_reader *v, const struct tar_entry *entry, const struct chunk *p,
 	enum volume_entry kind, struct err *e)
 {
 	struct volume_range r = v->m->map.lines[p->line];
@@ -500,7 +500,7 @@ static int check_size(struct volume_reader *v, const struct tar_entry *entry, co
 		(unsigned long long)p->size);
 }
 
-/* Read the data of an entry: into the sink when it wants it, and through the hasher for a part. */
+/* Read the data of an entry: into the sink when it takes it, and through the hasher for a part. */
 static int read_data(struct volume_reader *v, bool wanted, bool part, struct err *e)
 {
 	const struct medium *m = v->m;
@@ -516,17 +516,17 @@ static int read_data(struct volume_reader *v, bool wanted, bool part, struct err
 	return rc;
 }
 
-static int read_piece(
-	struct volume_reader *v, const struct piece *p, enum volume_entry kind, struct err *e)
+static int read_chunk(
+	struct volume_reader *v, const struct chunk *p, enum volume_entry kind, struct err *e)
 {
 	struct medium *m = v->m;
 	bool part = kind == VOLUME_PART, wanted;
-	int rc = m->arrived[p->line] ? PIECE_HELD : m->sink->piece(m->ctx, p, e);
+	int rc = m->arrived[p->line] ? CHUNK_HELD : m->sink->chunk(m->ctx, p, e);
 
 	if (rc < 0)
 		return -1;
-	wanted = rc == PIECE_TAKE;
-	m->arrived[p->line] = rc == PIECE_HELD;
+	wanted = rc == CHUNK_TAKE;
+	m->arrived[p->line] = rc == CHUNK_HELD;
 	if (part)
 		hasher_init(&v->hasher, DIGEST_SHA256);
 	if ((wanted || part) && read_data(v, wanted, part, e) < 0)
@@ -546,11 +546,11 @@ static int read_entry(struct volume_reader *v, const struct tar_entry *entry, st
 	enum volume_entry kind;
 	struct toc_entry line = { .name = entry->name, .size = entry->size };
 	struct digest sha256;
-	struct piece p;
+	struct chunk p;
 
 	if (identify(v, entry, &p, &kind, e) < 0 || check_size(v, entry, &p, kind, e) < 0)
 		return -1;
-	if (read_piece(v, &p, kind, e) < 0)
+	if (read_chunk(v, &p, kind, e) < 0)
 		return strncmp(e->text, v->name, strlen(v->name)) == 0
 			       ? -1
 			       : err_ctx(e, "%s: entry %s", v->name, entry->name);
@@ -584,7 +584,7 @@ static int check_toc(struct volume_reader *v, const struct tar_entry *entry, str
 	return 0;
 }
 
-/* Everything that the map promises for this volume must have come. */
+/* Check that everything the map promises for this volume has come. */
 static int check_present(struct volume_reader *v, struct err *e)
 {
 	const struct head *h = &v->m->head;

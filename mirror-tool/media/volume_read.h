@@ -1,9 +1,9 @@
 /*
- * Reading one volume, in one pass from the first byte to the last: structure, set, signatures,
- * inventory, then every blob, then the table. Nothing is believed that is not signed or does not
- * follow from what is signed (README.md, "Who checks what").
+ * Read one volume in one pass: structure, set, signatures, inventory, then every blob, then the
+ * table. Nothing is believed that is not signed or does not follow from what is signed (README.md,
+ * "What is trusted, and when").
  *
- * What becomes of the blobs is a sink's business: `verify` only hashes, `import` writes and hashes.
+ * Blobs go to a sink: `verify` only hashes, `import` writes and hashes.
  */
 #ifndef MOAT_VOLUME_READ_H
 #define MOAT_VOLUME_READ_H
@@ -15,76 +15,76 @@
 #include "mirror-tool/media/volume_map.h"
 
 /* A blob, or a part of one, that is about to come. */
-struct piece {
+struct chunk {
 	size_t line; /* of the inventory */
 	struct digest digest; /* of the blob */
 	uint64_t size; /* of the blob */
 	uint64_t at, len; /* the part; 0 and size when it is whole */
 };
 
-/* What a sink says of a piece. */
-enum volume_piece {
-	PIECE_EARLY = 0, /* no use for it now: a part before it did not come */
-	PIECE_TAKE = 1, /* give me its bytes */
-	PIECE_HELD = 2, /* the whole blob is here: somebody else brought it */
+/* What a sink decides about a chunk. */
+enum volume_chunk {
+	CHUNK_EARLY = 0, /* not now: a part before it did not come */
+	CHUNK_TAKE = 1, /* pass its bytes */
+	CHUNK_HELD = 2, /* the whole blob is here already */
 };
 
 struct volume_sink {
-	/* One of the above, or -1. Not asked for blobs that arrived. */
-	int (*piece)(void *ctx, const struct piece *p, struct err *e);
+	/* Called before a chunk, unless its blob has arrived: one of the above, or -1. */
+	int (*chunk)(void *ctx, const struct chunk *p, struct err *e);
 	int (*bytes)(void *ctx, struct span bytes, struct err *e);
-	/* The piece is over. 1: the blob is whole and is what its digest says; 0: more parts are to
-	 * come; -1, ERR_CORRUPT when it is not. */
+	/* Called after a chunk. 1: the blob is complete and has its digest; 0: more parts are to
+	 * come; -1: ERR_CORRUPT, it has not. */
 	int (*end)(void *ctx, struct err *e);
 };
 
-/* What a volume says it holds, whether that is true or not: only to tell of it. */
+/* What a volume states, whether true or not: for messages only. */
 struct set_claim {
 	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1]; /* "" unknown */
 	struct digest digest; /* DIGEST_NONE unknown */
 };
 
-/* What is known of a medium over all of its volumes. */
+/* State of a medium over all of its volumes. */
 struct medium {
 	const struct trust *trust; /* borrowed */
 	int64_t now; /* seconds since the epoch, for the set's expiry */
 	const struct volume_sink *sink;
 	void *ctx;
 	struct set_claim claim; /* of the volume that is trusted, else of the last that was not */
-	/* from here on: from the first volume whose signatures hold */
+	/* what follows: from the first volume whose signatures hold */
 	bool trusted;
 	struct head head;
 	uint32_t volumes;
 	struct volume_map map;
 	struct buf map_text;
-	bool *arrived; /* by inventory line: whole and safe with the sink */
+	bool *arrived; /* by inventory line: complete in the sink */
 	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
 	bool *seen; /* by volume, from 1: read to its end */
 };
-/* After the head was read: does a signature of the set hold under this key of the trust, and may it sign the
- * set? One manifest may have signatures of several. */
+/* After the head was read: does a signature of the set hold under this key of the trust, and may
+ * the key sign the set? One manifest may have signatures of several keys. */
 bool medium_is_signed_by(const struct medium *m, struct verify_key *key);
-/* After the head was read: ERR_INCOMPLETE when the set leaves out something that its list wants, and the
- * trust or the text of a key that signed it is strict. */
+/* After the head was read: ERR_INCOMPLETE when the set has excuses, and the trust or the text of a
+ * key that signed it is strict. */
 MUST int medium_check_excuses(const struct medium *m, struct err *e);
 void medium_release(struct medium *m);
 
 struct volume_reader;
 
-/* Both are borrowed. The tar reader stands before the first entry, and reads with TAR_EXACT. */
+/* Make a reader; both are borrowed. The tar reader is before its first entry, with TAR_EXACT. */
 struct volume_reader *volume_reader_new(struct medium *m, struct tar_reader *tar, const char *name);
 void volume_reader_free(struct volume_reader **v); /* for AUTO */
 
 /*
- * Everything before the blobs. The first volume of a medium makes it trusted or fails; the others
- * must be of the same set. *volume: its number.
+ * Read everything before the blobs. The first volume of a medium makes it trusted or fails; the
+ * others must be of the same set. *volume: its number.
  *
- * Fails: ERR_UNTRUSTED not signed, by no trusted key, expired; ERR_CORRUPT anything else that the
- *        bytes say; ERR_IO. Each names the volume.
+ * Fails: ERR_UNTRUSTED not signed, not by a trusted key, expired; ERR_CORRUPT anything else in the
+ * bytes; ERR_IO. Each names the volume.
  */
 MUST int volume_read_head(struct volume_reader *v, uint32_t *volume, struct err *e);
 
-/* The blobs, the table and the end. Further failures are the sink's. */
+/* Read the blobs, the table and the end. Further failures come from the sink. */
 MUST int volume_read_blobs(struct volume_reader *v, struct err *e);
 
 #endif

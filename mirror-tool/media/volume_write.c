@@ -1,4 +1,5 @@
-/* A planned set as volumes. Reads blobs from the store straight into the spool's buffers. */
+/* Write a planned set as volumes. Reads blobs from the store straight into the buffers of the
+ * spool. */
 #include "mirror-tool/media/volume_write.h"
 
 #include <errno.h>
@@ -17,11 +18,11 @@ struct volume_writer {
 	struct plan plan;
 	struct volume_map map;
 	struct buf map_text;
-	enum index_listing *listings; /* of the volume at hand, by entry of the set */
+	enum index_listing *listings; /* of the current volume, by entry of the set */
 	struct hasher whole; /* of a blob that is cut, over its parts */
 };
 
-/* The volume at hand on its way into the spool. */
+/* The current volume on its way into the spool. */
 struct writing {
 	struct volume_writer *w;
 	struct spool *to;
@@ -52,8 +53,8 @@ void volume_writer_free(struct volume_writer **out)
 	errno = saved;
 }
 
-/* The entries before the blobs that have a fixed text: what they take in the archive and in the
- * table. map_bytes: of the map. */
+/* Reckon the entries before the blobs that have a fixed text, in the archive and in the table.
+ * map_bytes: of the map. */
 static void count_fixed(const struct volume_writer *w, uint64_t map_bytes, struct plan_input *in)
 {
 	static const struct digest any = { .alg = DIGEST_SHA256 };
@@ -86,7 +87,7 @@ static uint64_t index_bytes(const struct volume_writer *w)
 	return text.len;
 }
 
-/* What each manifest adds to index.json, should its images be listed there. */
+/* Reckon what each manifest adds to index.json when its image is listed. */
 static uint32_t *index_growth(const struct volume_writer *w)
 {
 	const struct inventory *v = &w->head.inventory;
@@ -102,8 +103,8 @@ static uint32_t *index_growth(const struct volume_writer *w)
 	return bytes;
 }
 
-/* The map's size depends on the number of volumes, which depends on the map's size: plan for more
- * and more volumes until they are enough. */
+/* Plan for more and more volumes until they are enough: the size of the map depends on their
+ * number, which depends on the size of the map. */
 static int make_plan(struct volume_writer *w, uint64_t limit, struct err *e)
 {
 	AUTO(mem_free) uint32_t *growth = index_growth(w);
@@ -189,7 +190,7 @@ static void note_entry(struct writing *v, const char *name, uint64_t size,
 	v->any = true;
 }
 
-/* An entry whose bytes are in memory. */
+/* Write an entry whose bytes are in memory. */
 static int write_text(
 	struct writing *v, const char *name, struct span text, bool is_blob, struct err *e)
 {

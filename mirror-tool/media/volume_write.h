@@ -1,9 +1,9 @@
 /*
- * Writing the volumes of a set: planned first, to the byte, then written one after the other.
- * The same set and limit give the same bytes.
+ * Write the volumes of a set: planned first, to the byte, then one after the other. The same set
+ * and limit give the same bytes.
  *
- * Every blob is hashed on its way; one that is not what its name says ends the export
- * (ERR_CORRUPT), so a damaged store is never carried on.
+ * Every blob is hashed on its way; one with another digest ends the export (ERR_CORRUPT), so a
+ * damaged store is never passed on.
  */
 #ifndef MOAT_VOLUME_WRITE_H
 #define MOAT_VOLUME_WRITE_H
@@ -23,7 +23,7 @@ const struct head *volume_writer_head(const struct volume_writer *w);
 uint32_t volume_writer_count(const struct volume_writer *w);
 uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume); /* exactly */
 
-/* One volume into a spool. Volumes go in order, from 1; the same one may be written again. */
+/* Write one volume into a spool. Volumes go in order, from 1; the same one may be written again. */
 MUST int volume_writer_write(
 	struct volume_writer *w, uint32_t volume, struct spool *to, struct err *e);
 

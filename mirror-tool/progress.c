@@ -1,7 +1,4 @@
-/*
- * Bars and lines on stderr. Must never slow the work down: the clock is read, and mostly nothing
- * else happens.
- */
+/* Draw bars and lines on stderr. Must never slow the work down: mostly only the clock is read. */
 #include "mirror-tool/progress.h"
 
 #include <sys/ioctl.h>

@@ -1,4 +1,4 @@
-/* What progress says, as text. Pure. */
+/* Write progress as text. Pure. */
 #include "mirror-tool/progress.h"
 #include "storage/base/banned.h"
 
@@ -7,7 +7,8 @@
 #define LEFT_AFTER_MS 5000 /* before that a guess says nothing */
 #define LEFT_MAX (100 * 3600.0) /* seconds */
 
-/* By bytes where their total is known, else by things: 0 to 1, or -1: not to be told. */
+/* Reckon the part that is done, by bytes where their total is known, else by things: 0 to 1, or -1:
+ * unknown. */
 static double part_of(const struct progress_state *s)
 {
 	double part = -1;
@@ -63,7 +64,7 @@ void progress_text(struct buf *out, const struct progress *p, const struct progr
 		put_left(out, (uint64_t)left);
 }
 
-/* "[####......] ", as long as there is room for. */
+/* Append "[####......] " when there is room. */
 static void put_bar(struct buf *out, const struct progress_state *s, size_t room)
 {
 	unsigned cells = room >= BAR_CELLS + 3         ? BAR_CELLS

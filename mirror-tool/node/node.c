@@ -1,4 +1,4 @@
-/* The files that each runtime reads. Must never decide what happens to a file that is there. */
+/* Make the files that each runtime reads. Must never decide what happens to an existing file. */
 #include "mirror-tool/node/node.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ void node_files_release(struct node_files *f)
 	errno = saved;
 }
 
-/* path is the callee's from here on. */
+/* Add a file. Takes ownership of path. */
 static struct buf *add_file(struct node_files *f, enum node_file_kind kind, char *path)
 {
 	struct node_file *file = VEC_PUSH(f->items, f->count);
@@ -104,7 +104,7 @@ static void add_ca(struct node_files *f, const struct node_settings *s, char *pa
 		free(path);
 }
 
-/* Certificate and key are one file; readers that want two get it twice. */
+/* Add certificate and key, which are one file; readers that want two get it twice. */
 static void add_client(struct node_files *f, const struct node_settings *s, const char *folder)
 {
 	static const char *const names[] = { "client.cert", "client.key" };
@@ -141,7 +141,7 @@ static void add_auths(struct node_files *f, const struct node_settings *s, const
 
 /* --- containerd ------------------------------------------------------------------------------ */
 
-/* What containerd looks for first: `localhost:5001` is localhost_5001_. */
+/* Write the folder name that containerd tries first: `localhost:5001` is localhost_5001_. */
 static char *containerd_folder(const char *host)
 {
 	const char *colon = strrchr(host, ':');
@@ -168,8 +168,8 @@ static void containerd_trust(struct node_file *f, const struct node_settings *s)
 	explicit_bzero(basic.data, basic.len);
 }
 
-/* `server` is asked last and by default the real upstream: here it is ours as well. Capabilities
- * that an older containerd does not know would make it ignore the whole file. */
+/* Write hosts.toml. `server` is asked last and is the real upstream by default: set it to ours. A
+ * capability that an older containerd does not know would make it ignore the whole file. */
 static void containerd_host(struct node_files *f, const struct node_settings *s, const char *folder)
 {
 	struct buf *out =
@@ -268,7 +268,7 @@ static void k3s_mirror(struct buf *out, const struct node_settings *s, const cha
 	buf_printf(out, ":{\"endpoint\":[\"%s\"]}", s->server);
 }
 
-/* A member of the map at the end of `out`; value NULL: it is a map, left open. */
+/* Append a member to the map at the end of `out`; value NULL: a map, left open. */
 static void k3s_member(struct buf *out, const char *key, const char *value)
 {
 	buf_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", key);
@@ -278,7 +278,7 @@ static void k3s_member(struct buf *out, const char *key, const char *value)
 		buf_char(out, '{');
 }
 
-/* The server's own settings; `out` is at the end of a map. */
+/* Append the settings of the server to the map at the end of `out`. */
 static void k3s_config(struct buf *out, const struct node_settings *s)
 {
 	buf_printf(out, ",\"configs\":{\"%s\":{", authority(s));

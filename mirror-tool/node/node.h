@@ -1,10 +1,10 @@
 /*
- * What a node's container runtime has to be told so that every name in the active sets comes from
- * our registry, and nothing from upstream. Pure: settings and what is there now, to bytes.
+ * Configure the container runtime of a node so that every name in the active sets comes from our
+ * registry, and nothing from upstream. Pure: settings and the present files in, bytes out.
  *
- * Names stay as they are. containerd and k3s send the upstream's name as `ns=`; podman and CRI-O are
- * sent to a path prefix by rewriting the location (a mirror would be tried *before* the real
- * upstream, and `blocked` forbids the mirror too); docker knows mirrors for docker.io only.
+ * Names stay as they are. containerd and k3s send the name of the upstream as `ns=`; podman and
+ * CRI-O are sent to a path prefix by rewriting the location (a mirror would be tried *before* the
+ * real upstream, and `blocked` forbids the mirror too); docker has mirrors for docker.io only.
  */
 #ifndef MOAT_NODE_H
 #define MOAT_NODE_H
@@ -35,7 +35,7 @@ struct node_settings {
 MUST int node_server_parse(struct node_settings *s, const char *url, struct err *e);
 
 enum node_file_kind {
-	NODE_OURS, /* begins with our header line; somebody else's file is not touched */
+	NODE_OURS, /* begins with our header line; other files are not touched */
 	NODE_JSON, /* merged key by key, a backup is kept */
 	NODE_YAML,
 	NODE_COPY /* a certificate: replaced, a backup is kept */
@@ -62,7 +62,7 @@ struct node_file {
 struct node_files {
 	struct node_file *items;
 	size_t count;
-	struct buf notes; /* what a person has to do besides, lines of text */
+	struct buf notes; /* what is left to do by hand, lines of text */
 };
 #define NODE_FILES_INIT                                                                            \
 	{                                                                                          \
@@ -74,11 +74,12 @@ void node_files_release(struct node_files *f); /* for AUTO */
 void node_files_make(struct node_files *out, const struct node_settings *s);
 
 /*
- * The bytes that a file shall have. Sets f->secret when a login that was there is kept.
+ * Make the bytes of a file from what is wanted and what is there. Sets f->secret when a present
+ * login stays.
  *
  * have:    what is there now; data NULL: nothing.
- * Returns: 1 with `out`; 0: what is there is right already; -1 with ERR_INPUT: somebody else wrote
- *          it and it cannot be merged.
+ * Returns: 1 with `out`; 0: it is right already; -1 ERR_INPUT: another program wrote it and it
+ * cannot be merged.
  */
 MUST int node_file_merge(struct node_file *f, struct span have, struct buf *out, struct err *e);
 

@@ -1,7 +1,7 @@
 /*
- * A login and a CA in hosts.toml, which is written anew each time: what was given now, or else what the
- * file has. containerd asks `server` itself when the host says 404, so both get it; without, a tag that
- * is missing would be reported as a login that is.
+ * Write login and CA into hosts.toml, which is made anew each time: the given ones, else those of
+ * the present file. containerd asks `server` itself after a 404 of the host, so both get them; else
+ * a missing tag would be reported as a missing login.
  */
 #include "mirror-tool/node/node.h"
 
@@ -36,7 +36,7 @@ void node_hosts_release(struct node_hosts_file *h)
 	errno = saved;
 }
 
-/* The value of the first line `KEY = value` of a file, as it stands there; NULL when there is none. */
+/* Find the value of the first line `KEY = value` of a file, verbatim; NULL: none. */
 static char *value_of(struct span have, const char *key)
 {
 	size_t len = strlen(key);
@@ -52,7 +52,7 @@ static char *value_of(struct span have, const char *key)
 	return NULL;
 }
 
-/* A login is one for the server it was given for; another one must not be sent it. */
+/* Drop a login of another server: it must not be sent to this one. */
 static bool is_for(struct span have, const char *server)
 {
 	AUTO(mem_free) char *quoted = mem_printf("\"%s\"", server);
@@ -67,7 +67,8 @@ static void put_key(struct buf *out, const char *indent, const char *key, const 
 		buf_printf(out, "%s%s%s\n", indent, key, value);
 }
 
-/* Behind `server` and behind the host's capabilities, as the keys of a table must stand. */
+/* Insert the keys after `server` and after the capabilities of the host, where they belong in their
+ * tables. */
 static void put_lines(struct buf *out, struct span text, const char *client, const char *ca)
 {
 	while (text.len) {

@@ -1,7 +1,7 @@
 /*
- * What is wanted, laid over what is there. Maps are merged key by key, in lists ours come first and
- * the others stay behind, everything else is kept. A file that says it already is not rewritten, so
- * its comments and layout survive.
+ * Merge what is wanted into what is there. Maps are merged key by key, in lists ours come first,
+ * everything else stays. A file that has it already is not rewritten, so its comments and layout
+ * stay.
  */
 #include "mirror-tool/node/node.h"
 
@@ -13,7 +13,7 @@
 
 #define HEADER_WORDS "# Written by `moat node config`"
 
-/* JSON, or block YAML with JSON's scalars. */
+/* Write JSON, or block YAML with the scalars of JSON. */
 struct writer {
 	struct buf *out;
 	bool yaml;
@@ -132,7 +132,7 @@ static void put_map(
 		buf_str(w->out, "{}");
 }
 
-/* want decides the kind where both are given. */
+/* Take the kind of `want` where both are given. */
 static void put_node(
 	const struct writer *w, const struct node *have, const struct node *want, unsigned depth)
 {
@@ -159,7 +159,7 @@ static void put_document(const struct writer *w, const struct node *have, const 
 	buf_char(w->out, '\n');
 }
 
-/* Where ours is a map or list and theirs is something else, a person has to look. */
+/* Fail where ours is a map or list and theirs is something else. */
 static int check_kinds(
 	const struct doc *d, const struct node *have, const struct node *want, struct err *e)
 {

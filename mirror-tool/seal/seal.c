@@ -1,6 +1,6 @@
 /*
- * From lock to set: entries, artifacts, version, predecessor. Must never read the clock or anything
- * else that differs between two machines with the same lock and predecessor.
+ * Build a set from a lock: entries, artifacts, version, predecessor. Must never read the clock or
+ * anything else that differs between two machines with the same lock and predecessor.
  */
 #include "mirror-tool/seal/seal.h"
 
@@ -34,17 +34,17 @@ void seal_release(struct seal *s)
 
 /* --- what travels with an entry ------------------------------------------------------------------ */
 
-/* A manifest of the lock on its way into the inventory. What is missing is reported and the walk
- * goes on, so that a person sees all of it at once. */
+/* A walk over the manifests of a lock into the inventory. Reports what is missing and goes on, so
+ * that all of it is seen at once. */
 struct gather {
 	struct store *store;
 	struct inventory *inventory;
 	seal_missing_fn *missing;
 	void *ctx;
 	uint64_t missing_count;
-	char reference[REF_TEXT_SIZE + DIGEST_TEXT_SIZE]; /* of the entry at hand */
+	char reference[REF_TEXT_SIZE + DIGEST_TEXT_SIZE]; /* of the current entry */
 	struct lock_pin *pin;
-	bool attached; /* to the pin: held whole */
+	bool attached; /* an attachment of the pin: held whole */
 };
 
 static int gather_read(void *ctx, const struct digest *d, struct buf *out, struct err *e)
@@ -157,7 +157,7 @@ static bool same_place(const struct set_entry *a, const struct set_entry *b)
 	return a->role == b->role && strcmp(a->name, b->name) == 0 && strcmp(a->tag, b->tag) == 0;
 }
 
-/* Two tags of one image share its attachments: each stands once. */
+/* Add each attachment once: two tags of one image share them. */
 static int drop_repeated(struct set *set, struct err *e)
 {
 	AUTO(buf_release) struct buf sorted = BUF_INIT;
@@ -333,7 +333,7 @@ static int refuse_version(
 		s->name, version, newest->version, what.data);
 }
 
-/* The same content as the newest set is the newest set; everything else must be newer than it. */
+/* Find the newest set again when the content is the same; everything else must be newer. */
 static int place_after(
 	struct seal *s, struct store *store, const struct seal_terms *terms, struct err *e)
 {

@@ -1,9 +1,9 @@
 /*
- * Sealing: a lock and a store become a set, and a key signs it.
+ * Seal: make a set of a lock and a store, and sign it.
  *
  * The set follows from the lock alone: the same lock, terms and predecessor give the same digest on
- * any machine. The store only has to hold all of it. When nothing changed since the newest set of
- * that name, apart from version and predecessor, sealing finds that set instead of making another.
+ * any machine. The store only has to hold all of it. When nothing but version and predecessor
+ * changed since the newest set of that name, sealing finds that set again.
  */
 #ifndef MOAT_SEAL_H
 #define MOAT_SEAL_H
@@ -14,7 +14,7 @@
 #include "storage/store_write.h"
 
 struct seal_terms {
-	const char *const *take; /* names of sets whose tags it may take in this store */
+	const char *const *take; /* names of sets whose tags it may take in this store; borrowed */
 	size_t take_count;
 	const char *version; /* NULL: the lock's, else from the time of its last change */
 	const char *expires; /* NULL: never; YYYY-MM-DD (its last second, UTC), or 90d: that many
@@ -47,7 +47,7 @@ struct seal {
 	}
 void seal_release(struct seal *s); /* for AUTO */
 
-/* Called for each thing that is not in the store: of which reference, what it is. */
+/* Called for each thing that is not in the store: of which reference, and what it is. */
 typedef void seal_missing_fn(
 	void *ctx, const char *reference, const struct digest *d, const char *what);
 

@@ -1,6 +1,6 @@
 /*
- * The sealed set goes into the store, is signed in both of cosign's forms and becomes active. The
- * blobs are durable before the set is accepted.
+ * Write a sealed set into the store, sign it in both of cosign's forms and activate it. Must make
+ * the blobs durable before the set is accepted.
  */
 #include "mirror-tool/media/signatures.h"
 #include "mirror-tool/sign/cosign.h"
@@ -14,7 +14,7 @@
 
 #define SIGNATURES_MAX 64
 
-/* The signatures that go with the set: those it has, and ours. */
+/* The signatures of the set: those it has, and ours. */
 struct signatures {
 	struct set_signature *items;
 	size_t count;
@@ -96,7 +96,7 @@ static int signed_already(struct store *store, const struct signatures *have,
 	return 0;
 }
 
-/* Its manifest joins those that the set has under the tag. */
+/* Put the manifest of a signature, joined with those of the set under its tag. */
 static int put_manifest(struct store *store, struct blob_batch *batch,
 	const struct cosign_claim *claim, struct span manifest, struct set_signature *item,
 	struct err *e)

@@ -1,6 +1,6 @@
 /*
- * Judges manifests that may be signatures in either of cosign's forms. Signed bytes are judged as
- * they came; the form follows from the layers, as registries list artifact types differently.
+ * Judge manifests that may be signatures in either of cosign's forms. Signed bytes are judged as
+ * they came; the layers decide the form, as registries list artifact types differently.
  */
 #include "mirror-tool/sign/cosign_private.h"
 
@@ -8,7 +8,7 @@
 
 /* --- manifests ------------------------------------------------------------------------------- */
 
-/* Where blobs come from, and what must hold: on its way through this section. */
+/* Source of blobs, and what must hold. */
 struct trial {
 	const struct cosign_claim *claim;
 	const struct trust *trust;
@@ -50,7 +50,7 @@ static int try_payload(const struct trial *t, const struct descriptor *layer,
 		buf_span(&payload), span_of(signature), t->claim, t->trust, by, e);
 }
 
-/* One layer a signer: one that holds is enough. */
+/* Check the layers, one for each signer: one that holds is enough. */
 static int try_legacy(const struct trial *t, const struct manifest *m, const struct verify_key **by,
 	struct err *e)
 {
@@ -71,7 +71,8 @@ static bool is_bundle(const struct manifest *m)
 	       cosign_is_bundle_type(m->items[0].media_type);
 }
 
-/* The statement names the subject; a manifest without one comes from a list under a tag. */
+/* Check a bundle. The statement names the subject; a manifest without one comes from a list under a
+ * tag. */
 static int try_bundle(const struct trial *t, const struct manifest *m, const struct verify_key **by,
 	struct err *e)
 {
@@ -115,7 +116,7 @@ int cosign_verify(const char *name, struct span manifest, const struct cosign_cl
 
 /* --- narrowing ------------------------------------------------------------------------------- */
 
-/* The keys that a narrowed manifest names, each once. */
+/* Collect the keys that a narrowed manifest names, each once. */
 static int add_key(const struct verify_key *by, struct buf *keys, struct err *e)
 {
 	AUTO(buf_release) struct buf pem = BUF_INIT;
@@ -127,7 +128,7 @@ static int add_key(const struct verify_key *by, struct buf *keys, struct err *e)
 	return 0;
 }
 
-/* Layers that do not hold go from m. */
+/* Drop the layers of m that do not hold. */
 static int narrow_layers(const struct trial *t, struct manifest *m, struct buf *keys, struct err *e)
 {
 	size_t kept = 0;

@@ -88,11 +88,12 @@ MUST int cosign_verify(const char *name, struct span manifest, const struct cosi
 	struct err *e);
 
 /*
- * Leave of a manifest the signatures of the claim by trusted keys: cosign's legacy form may have others beside.
+ * Reduce a manifest to the signatures of the claim by trusted keys: cosign's legacy form may have
+ * others besides.
  *
- * Returns: 1 and a manifest, appended to out: the very bytes when all of it holds, else a legacy one of the
- *          layers that hold, with the keys that made them; 0 nothing of it holds, or not all and it has no
- *          config to be written anew with; -1 ERR_IO.
+ * Returns: 1 with a manifest appended to out: the same bytes when all of it holds, else a legacy
+ * one of the layers that hold, with the keys that made them; 0 nothing holds, or not all and there
+ * is no config to rewrite it with; -1 ERR_IO.
  */
 MUST int cosign_narrow(struct span manifest, const struct cosign_claim *claim,
 	const struct trust *trust, cosign_blob_fn *blob, void *ctx, struct buf *out, struct err *e);

@@ -1,7 +1,7 @@
 /*
- * Judges sigstore bundles v0.3, as cosign reads them: fields by either of protobuf's names, bytes in
+ * Judge sigstore bundles v0.3, as cosign reads them: fields by either of protobuf's names, bytes in
  * any base64, keyid and hint without effect. Stricter in one point: the predicate type must be that
- * of a signature. Must never read a statement before its envelope's signature holds.
+ * of a signature. Must never read a statement before the signature of its envelope holds.
  */
 #include "mirror-tool/sign/cosign_private.h"
 
@@ -20,7 +20,7 @@ bool cosign_is_bundle_type(const char *media_type)
 
 /* --- protobuf's JSON ------------------------------------------------------------------------- */
 
-/* A field goes by its JSON name or by its name in the .proto; both at once is one field twice. */
+/* Names of fields: in JSON or in the .proto. Both at once are one field twice. */
 static const struct {
 	const char *json, *proto;
 } names[] = {
@@ -42,7 +42,7 @@ static const char *json_name(const char *key)
 	return NULL;
 }
 
-/* Give the fields of a map their JSON names. */
+/* Rename the fields of a map to their JSON names. */
 static int use_json_names(const struct doc *d, struct node *map, struct err *e)
 {
 	for (struct node *n = map->first; n; n = n->next) {
@@ -56,7 +56,7 @@ static int use_json_names(const struct doc *d, struct node *map, struct err *e)
 	return 0;
 }
 
-/* Parse an object; its fields and those of the objects in it go by their JSON names. */
+/* Parse an object and rename its fields and those of the objects in it. */
 static int parse_proto(struct doc *d, const char *name, struct span bytes, struct err *e)
 {
 	if (json_parse(d, name, bytes, COSIGN_BLOB_MAX, e) < 0)
@@ -71,7 +71,7 @@ static int parse_proto(struct doc *d, const char *name, struct span bytes, struc
 	return 0;
 }
 
-/* Bytes are in the standard or the URL alphabet, with padding or without. */
+/* Decode bytes in the standard or the URL alphabet, with or without padding. */
 static int get_bytes(const struct doc *d, const struct node *map, const char *key, struct buf *out,
 	struct err *e)
 {
@@ -117,7 +117,7 @@ static int names_digest(
 	return rc > 0 ? strcmp(have, hex) == 0 : rc;
 }
 
-/* One of the subjects is what was signed. */
+/* Check that one of the subjects is what was signed. */
 static int check_subject(const struct doc *d, const struct cosign_claim *claim, struct err *e)
 {
 	const struct node *subjects;
@@ -198,7 +198,7 @@ static int check_message_digest(
 	return 0;
 }
 
-/* `cosign sign-blob`: the set index itself is the message. */
+/* Check a bundle of `cosign sign-blob`: the set index itself is the message. */
 static int verify_message(const struct doc *d, const struct node *message,
 	const struct cosign_claim *claim, const struct trust *trust,
 	const struct verify_key **signer, struct err *e)
@@ -210,7 +210,7 @@ static int verify_message(const struct doc *d, const struct node *message,
 	return find_signer(d, message, "signature", claim->bytes, trust, signer, e);
 }
 
-/* v0.3 in both spellings. cosign passes over older ones where it looks for signatures. */
+/* Accept v0.3 in both spellings. cosign ignores older ones when it looks for signatures. */
 static int check_version(const struct doc *d, struct err *e)
 {
 	const char *type;

@@ -1,6 +1,6 @@
 /*
- * Judges cosign's legacy payload. Must never parse it before a signature holds, and never accept one
- * whose meaning was not checked.
+ * Judge cosign's legacy payload. Must never parse it before a signature holds, or accept one whose
+ * meaning was not checked.
  */
 #include "mirror-tool/sign/cosign_private.h"
 

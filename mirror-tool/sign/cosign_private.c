@@ -1,4 +1,4 @@
-/* What building and judging cosign's two forms have in common. */
+/* Shared by the files that build and judge cosign's two forms. */
 #include "mirror-tool/sign/cosign_private.h"
 
 #include "storage/base/banned.h"

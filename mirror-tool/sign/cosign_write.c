@@ -1,6 +1,6 @@
 /*
- * Builds cosign's two signature forms over the digest of a set. Writes no keyid: cosign compares it
- * with a fingerprint of another kind, and no reader may decide by it.
+ * Build cosign's two signature forms over the digest of a set. Must write no keyid: cosign compares
+ * it with a fingerprint of another kind, and no reader may decide by it.
  */
 #include "mirror-tool/sign/cosign_private.h"
 
@@ -33,7 +33,7 @@ static int sign_base64(const struct sign_key *k, struct span bytes, struct buf *
 	return 0;
 }
 
-/* As Go's json.Marshal writes it: verifiers of other projects compare nothing, but expect this. */
+/* Write JSON as Go's json.Marshal does: other verifiers expect this form. */
 static void write_payload(struct buf *out, const struct cosign_claim *claim)
 {
 	char digest[DIGEST_TEXT_SIZE];
@@ -116,7 +116,7 @@ static bool has_layer(const struct manifest *m, const struct descriptor *layer)
 	return false;
 }
 
-/* The layers of `to`, and what `m` has besides. */
+/* Add the layers of `m` that `to` does not have. */
 static void add_layers(struct manifest *to, const struct manifest *m)
 {
 	for (size_t i = 0; i < m->count; i++)
@@ -124,7 +124,7 @@ static void add_layers(struct manifest *to, const struct manifest *m)
 			to->items[to->count++] = m->items[i];
 }
 
-/* The public keys that a says, then those that b says besides. */
+/* Join the public keys of a with those that only b has. */
 static void join_keys(struct buf *out, const struct manifest *a, const struct manifest *b)
 {
 	const char *x = annotation_get(&a->annotations, COSIGN_PUBLIC_KEY);

@@ -1,4 +1,4 @@
-/* Words in front of a key. Must never overlook one: it was written to limit the key. */
+/* Read the text in front of a key. Must never overlook a word: it was written to limit the key. */
 #include "mirror-tool/sign/key_text.h"
 
 #include <stdlib.h>
@@ -48,7 +48,8 @@ static int check_bytes(struct span line, struct err *e)
 
 /* --- sets: ----------------------------------------------------------------------------------- */
 
-/* A glob over names of sets, of their letters only: others would match nothing, unnoticed. */
+/* Add a glob over names of sets. Refuse characters that no name has: it would match nothing,
+ * unnoticed. */
 static int add_set(struct key_text *t, struct span glob, struct err *e)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-*?[]!";
@@ -150,7 +151,7 @@ static int unknown_word(struct span name, struct err *e)
 		(int)(name.len < 60 ? name.len : 60), name.data, known.data);
 }
 
-/* A line that begins no block. Behind the first one, only our words are looked for. */
+/* Read a line that begins no block. Behind the first block, refuse our words only. */
 static int take_line(struct key_text *t, struct span line, bool behind, struct err *e)
 {
 	struct span value = trim(line), name;

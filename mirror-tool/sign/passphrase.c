@@ -1,4 +1,4 @@
-/* Secrets from files, the environment and the terminal. Must never print or log one. */
+/* Read secrets from files, the environment and the terminal. Must never print or log one. */
 #include "mirror-tool/sign/passphrase.h"
 
 #include <errno.h>
@@ -19,7 +19,8 @@ void secret_release(struct buf *b)
 	buf_release(b);
 }
 
-/* One line, without its end. The buffer never moves, so that no copy is left behind. */
+/* Read one line, without its end. The buffer never moves, so that no copy of the secret is left
+ * behind. */
 static int read_line(int fd, const char *name, struct buf *out, struct err *e)
 {
 	buf_reserve(out, PASSPHRASE_MAX + 1);
@@ -52,7 +53,7 @@ static int check_line(const struct buf *line, const char *name, struct err *e)
 	return 1;
 }
 
-/* Pipes are for their holder; a file must not be for everybody. */
+/* Refuse a file that other users may read; a pipe is fine. */
 static int check_mode(int fd, const char *path, mode_t forbidden, struct err *e)
 {
 	struct stat st;

@@ -1,6 +1,6 @@
 /*
- * Signatures by OpenSSL's EVP. Must never print a secret, and never take a key that cosign would
- * use in another way than we do.
+ * Keys and signatures by OpenSSL's EVP. Must never print a secret, or accept a key that cosign
+ * would use in another way.
  */
 #include "mirror-tool/sign/sign.h"
 
@@ -45,7 +45,7 @@ RELEASER(ctx_free, EVP_MD_CTX, EVP_MD_CTX_free)
 RELEASER(p8_free, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 RELEASER(sig_free, X509_SIG, X509_SIG_free)
 
-/* What one PEM block held. */
+/* One PEM block. */
 struct pem_block {
 	char *label;
 	unsigned char *der;
@@ -68,7 +68,7 @@ static int crypto_err(struct err *e, enum err_code code, const char *what)
 	return err_set(e, code, "%s: %s", what, reason ? reason : "refused by OpenSSL");
 }
 
-/* 1 and the next PEM block, 0 at the end. Text around blocks is skipped, as openssl does. */
+/* Take the next PEM block: 1, 0 at the end. Text around blocks is skipped, as openssl does. */
 static int next_block(BIO *in, struct pem_block *b)
 {
 	char *header = NULL;
@@ -101,7 +101,7 @@ static int key_id(EVP_PKEY *pkey, struct digest *id, struct err *e)
 	return 0;
 }
 
-/* Only P-256: with other curves cosign hashes differently for signing than for verifying. */
+/* Accept P-256 only: with other curves cosign hashes differently for signing than for verifying. */
 static int check_kind(const char *name, EVP_PKEY *pkey, struct err *e)
 {
 	char group[64] = "";

@@ -1,6 +1,6 @@
 /*
- * Which keys sets are judged by, from files. Must never take a file for less than what it says: a
- * text that cannot be read is an error, not a key without limits.
+ * Load trusted keys from files. Must never ignore a limit of a key: a text that cannot be read is
+ * an error.
  */
 #include "mirror-tool/sign/sign.h"
 
@@ -25,7 +25,7 @@ int trust_add_file(struct trust *t, const char *path, struct err *e)
 	return read_file(path, &pem, e) < 0 ? -1 : trust_add(t, path, buf_span(&pem), e);
 }
 
-/* A key that was there before must have had the same text. */
+/* Check that a key which is there already has the same text. */
 static int check_same(struct trust *t, const char *path, struct span pem,
 	const struct key_text *text, struct err *e)
 {

@@ -21,41 +21,41 @@ static struct store_mender *of_mender(struct mender *m)
 
 static int settle(struct mender *m, const struct finding *f, struct err *e)
 {
-	struct store_mender *w = of_mender(m);
+	struct store_mender *own = of_mender(m);
 
-	LOCK_SCOPE(committer_write_lock(w->committer));
-	return blob_apply_finding(w->store, f, e);
+	LOCK_SCOPE(committer_write_lock(own->committer));
+	return blob_apply_finding(own->store, f, e);
 }
 
 static void flush(struct mender *m)
 {
-	struct store_mender *w = of_mender(m);
+	struct store_mender *own = of_mender(m);
 
-	LOCK_SCOPE(committer_write_lock(w->committer));
-	store_record_findings(w->store);
+	LOCK_SCOPE(committer_write_lock(own->committer));
+	store_record_findings(own->store);
 }
 
 int mender_new(struct mender **out, const char *store, struct committer *c, struct err *e)
 {
-	struct store_mender *w = mem_alloc(sizeof(*w));
-	AUTO(mender_free) struct mender *m = &w->mender;
+	struct store_mender *own = mem_alloc(sizeof(*own));
+	AUTO(mender_free) struct mender *m = &own->mender;
 
-	w->mender = (struct mender){ settle, flush };
-	w->committer = c;
-	if (store_open(&w->store, store, STORE_WRITE, e) < 0)
+	own->mender = (struct mender){ settle, flush };
+	own->committer = c;
+	if (store_open(&own->store, store, STORE_WRITE, e) < 0)
 		return -1;
-	store_set_care(w->store, &(struct store_care){ .operation = "check of moatd" });
+	store_set_care(own->store, &(struct store_care){ .operation = "check of moatd" });
 	*out = STEAL(m);
 	return 0;
 }
 
 void mender_free(struct mender **m)
 {
-	struct store_mender *w;
+	struct store_mender *own;
 
 	if (!*m)
 		return;
-	w = of_mender(STEAL(*m));
-	store_close(&w->store);
-	free(w);
+	own = of_mender(STEAL(*m));
+	store_close(&own->store);
+	free(own);
 }

@@ -22,7 +22,7 @@ int asker_setup(void **state)
 	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
 	f->cache = cache_new(1 << 20, 64);
 	f->push = (struct push_service){ .upload_max = 8 << 20, .deletes = true };
-	assert_ok(jobs_new(&f->push.jobs, 2, &e));
+	assert_ok(jobs_new(&f->push.jobs, ASKER_WORKERS, &e));
 	f->push.uploads = uploads_new(&few, f->push.jobs);
 	assert_ok(committer_new(&f->push.committer, sandbox_path(f->sb, "store"), f->cache, &e));
 	f->dispatch = (struct dispatch){ .push = &f->push,

@@ -14,6 +14,8 @@
 #define APP "team/app"
 #define INDEX "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}"
 
+#define ASKER_WORKERS 2
+
 struct fixture {
 	struct sandbox *sb;
 	struct names names;

@@ -314,6 +314,140 @@ static void upload__room_is_kept_for_what_is_coming(void **state)
 	assert_int_equal(f->push.disk, 0);
 }
 
+/* --- between the threads -------------------------------------------------------------------- */
+
+/* Keeps a worker from its next job until it is let go. */
+struct blocker {
+	struct job job;
+	sem_t let_go, gone;
+};
+
+static void block(struct job *j)
+{
+	struct blocker *b = CONTAINER_OF(j, struct blocker, job);
+
+	sem_wait(&b->let_go);
+	sem_post(&b->gone);
+}
+
+static void block_workers(struct fixture *f, struct blocker blockers[ASKER_WORKERS])
+{
+	for (int i = 0; i < ASKER_WORKERS; i++) {
+		sem_init(&blockers[i].let_go, 0, 0);
+		sem_init(&blockers[i].gone, 0, 0);
+		blockers[i].job.run = block;
+		jobs_add(f->push.jobs, &blockers[i].job);
+	}
+}
+
+static void let_go(struct blocker blockers[ASKER_WORKERS])
+{
+	for (int i = 0; i < ASKER_WORKERS; i++)
+		sem_post(&blockers[i].let_go);
+	for (int i = 0; i < ASKER_WORKERS; i++)
+		sem_wait(&blockers[i].gone);
+}
+
+/* The connection of a push: how often it was paused and woken. */
+struct connection {
+	unsigned paused;
+	sem_t woken;
+};
+
+static void count_pause(void *ctx)
+{
+	((struct connection *)ctx)->paused++;
+}
+
+static void count_wake(void *ctx)
+{
+	sem_post(&((struct connection *)ctx)->woken);
+}
+
+static struct push *begin_patch(struct fixture *f, struct connection *c, const char *at)
+{
+	struct waker waker = { count_pause, count_wake, c };
+	struct request q = { .method = METHOD_PATCH,
+		.route = ROUTE_INIT,
+		.uri = at,
+		.id = "id",
+		.length = LENGTH_UNKNOWN,
+		.who = &f->who };
+	struct push *p;
+	struct err e;
+
+	*c = (struct connection){ .paused = 0 };
+	sem_init(&c->woken, 0, 0);
+	dispatch_write(&f->dispatch, &q, &waker, &p, &f->reply, &e);
+	route_release(&q.route);
+	assert_non_null(p);
+	assert_false(push_answered(p));
+	assert_true(push_wants_body(p));
+	return p;
+}
+
+/* Two chunks are taken while no worker has time; then the connection waits, and is woken once for each pause. */
+static void push__paused_while_both_chunks_are_full(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf big = BUF_INIT;
+	AUTO(mem_free) char *at = session(f, APP);
+	struct blocker blockers[ASKER_WORKERS];
+	struct connection c;
+	struct push *p = begin_patch(f, &c, at);
+	size_t taken, length = 1000000;
+	struct err e;
+
+	image_bytes(&big, "big", length);
+	block_workers(f, blockers);
+	taken = push_take(p, big.data, length);
+	assert_in_range(taken, 1, length - 1);
+	assert_int_equal(c.paused, 1);
+	assert_int_equal(ask(f, GET, "%s", at), 400); /* it is taken */
+	assert_true(says(f, "BLOB_UPLOAD_INVALID"));
+	let_go(blockers);
+	while (taken < length) {
+		sem_wait(&c.woken);
+		taken += push_take(p, big.data + taken, length - taken);
+	}
+	push_end(p);
+	sem_wait(&c.woken);
+	assert_int_equal(sem_trywait(&c.woken), -1);
+	assert_true(push_answered(p));
+	reply_release(&f->reply);
+	push_reply(p, &f->reply, &e);
+	push_free(&p);
+	assert_int_equal(f->reply.status, 202);
+	assert_string_equal(header(f, "Range"), "0-999999");
+}
+
+/* The client leaves while a chunk waits for its worker: the worker undoes what it wrote, and frees the push. */
+static void push__left_while_a_chunk_is_written(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf_release) struct buf big = BUF_INIT;
+	AUTO(mem_free) char *at = session(f, APP);
+	struct blocker blockers[ASKER_WORKERS];
+	struct connection c;
+	struct push *p;
+
+	image_bytes(&big, "big", 200000);
+	assert_int_equal(ask(f, PATCH(span_of("begin")), "%s", at), 202);
+	p = begin_patch(f, &c, at);
+	block_workers(f, blockers);
+	assert_int_equal(push_take(p, big.data, big.len), big.len);
+	push_free(&p);
+	assert_int_equal(ask(f, GET, "%s", at), 400); /* it is still taken */
+	let_go(blockers);
+	while (ask(f, GET, "%s", at) == 400)
+		usleep(1000);
+	assert_int_equal(f->reply.status, 204);
+	assert_string_equal(header(f, "Range"), "0-4");
+	assert_int_equal(c.paused, 0);
+	while (f->push.disk > 0)
+		usleep(1000); /* until it is freed */
+}
+
 /* --- mounts --------------------------------------------------------------------------------- */
 
 static void mount__from_a_repository_or_any(void **state)
@@ -624,6 +758,8 @@ int main(void)
 		TEST(upload__wrong_digest_ends_the_session),
 		TEST(upload__cancelled),
 		TEST(upload__limits),
+		TEST(push__paused_while_both_chunks_are_full),
+		TEST(push__left_while_a_chunk_is_written),
 		TEST(mount__from_a_repository_or_any),
 		TEST(mount__of_what_has_just_gone),
 		TEST(upload__room_is_kept_for_what_is_coming),

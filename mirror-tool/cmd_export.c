@@ -22,7 +22,8 @@ struct export_options {
 };
 static const struct setting options[] = { EXPORT_OPTIONS(SETTING_ROW, export_options) };
 
-struct progress_of {
+/* One run. */
+struct exporting {
 	const struct tool *t;
 	struct export_report r; /* its head is gone when the export is over */
 	uint64_t excuses;
@@ -31,14 +32,14 @@ struct progress_of {
 	struct progress_state state;
 };
 
-static void progress_release(struct progress_of *p)
+static void exporting_release(struct exporting *p)
 {
 	progress_end(&p->bar);
 }
 
 static void begin(void *ctx, const struct export_report *r)
 {
-	struct progress_of *p = ctx;
+	struct exporting *p = ctx;
 	char size[SIZE_TEXT_SIZE];
 
 	p->r = *r;
@@ -53,7 +54,7 @@ static void begin(void *ctx, const struct export_report *r)
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bool kept)
 {
-	struct progress_of *p = ctx;
+	struct exporting *p = ctx;
 
 	p->state.done++;
 	progress_end(&p->bar);
@@ -63,7 +64,7 @@ static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bo
 /* With --quiet as well: it cannot be undone. */
 static void lose(void *ctx, const char *name, const char *why)
 {
-	struct progress_of *p = ctx;
+	struct exporting *p = ctx;
 	AUTO(mem_free) char *text = mem_printf("%s %s", name, why);
 
 	progress_warn(&p->bar, text);
@@ -71,7 +72,7 @@ static void lose(void *ctx, const char *name, const char *why)
 
 static void moved(void *ctx, uint64_t bytes)
 {
-	struct progress_of *p = ctx;
+	struct exporting *p = ctx;
 
 	p->state.bytes += bytes;
 	progress_show(&p->bar, &p->state);
@@ -87,7 +88,7 @@ static int read_key(const char *path, struct buf *out, struct err *e)
 	return rc < 0 ? -1 : trust_add(&trust, path, buf_span(out), e);
 }
 
-static int report(const struct progress_of *p, const char *to, struct err *e)
+static int report(const struct exporting *p, const char *to, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(p->t);
 
@@ -121,7 +122,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	const struct export_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(buf_release) struct buf key = BUF_INIT;
-	AUTO(progress_release) struct progress_of p = { .t = t };
+	AUTO(exporting_release) struct exporting p = { .t = t };
 	struct export_events events = { begin, volume, moved, lose, &p };
 	struct set_info set;
 

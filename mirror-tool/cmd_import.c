@@ -24,7 +24,8 @@ struct import_options {
 };
 static const struct setting options[] = { IMPORT_OPTIONS(SETTING_ROW, import_options) };
 
-struct progress_of {
+/* One run. */
+struct importing {
 	const struct tool *t;
 	const struct set *set; /* of the medium; from begin() on */
 	struct import_report r;
@@ -37,7 +38,7 @@ struct progress_of {
 	struct progress_state state;
 };
 
-static void progress_release(struct progress_of *p)
+static void importing_release(struct importing *p)
 {
 	progress_end(&p->bar);
 	report_release(&p->changes);
@@ -46,7 +47,7 @@ static void progress_release(struct progress_of *p)
 
 static void begin(void *ctx, const struct import_report *r)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 	char copy[SIZE_TEXT_SIZE], held[SIZE_TEXT_SIZE];
 
 	p->r = *r;
@@ -72,7 +73,7 @@ static void report_signer(struct report *r, const struct signer *s)
 }
 
 /* Tell of a key that may sign the next versions from now on, or that may not though it signed this one. */
-static void note_signer(const struct progress_of *p, const struct signer *s)
+static void note_signer(const struct importing *p, const struct signer *s)
 {
 	struct span name = signer_name(s->key);
 
@@ -89,7 +90,7 @@ static void note_signer(const struct progress_of *p, const struct signer *s)
 
 static void signers(void *ctx, const struct signers *by)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 
 	progress_end(&p->bar);
 	report_part_begin(&p->signers);
@@ -104,7 +105,7 @@ static void signers(void *ctx, const struct signers *by)
 
 static void changes(void *ctx, const struct set_changes *c)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 
 	p->active = c->active;
 	progress_end(&p->bar);
@@ -115,7 +116,7 @@ static void changes(void *ctx, const struct set_changes *c)
 
 static int accept_set(void *ctx, const struct medium *m, struct err *e)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 
 	progress_end(&p->bar);
 	return import_log_begun(p->log, m, e);
@@ -123,7 +124,7 @@ static int accept_set(void *ctx, const struct medium *m, struct err *e)
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 
 	p->state.done++;
 	progress_end(&p->bar);
@@ -132,7 +133,7 @@ static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
 
 static void moved(void *ctx, uint64_t bytes)
 {
-	struct progress_of *p = ctx;
+	struct importing *p = ctx;
 
 	p->state.bytes += bytes;
 	progress_show(&p->bar, &p->state);
@@ -147,7 +148,7 @@ static size_t count_pins(const struct set *s)
 	return pins;
 }
 
-static int report(struct progress_of *p, const struct head *h, bool dry_run, struct err *e)
+static int report(struct importing *p, const struct head *h, bool dry_run, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(p->t);
 	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
@@ -202,7 +203,7 @@ static int record(struct import_log *l, const struct medium *m, int rc, struct e
 static int import(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
-	struct progress_of *p = events->ctx;
+	struct importing *p = events->ctx;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(import_log_close) struct import_log *log = NULL;
 
@@ -222,7 +223,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	const struct import_options *o = given;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
-	AUTO(progress_release) struct progress_of p = {
+	AUTO(importing_release) struct importing p = {
 		.t = t, .changes = REPORT_INIT(t), .signers = REPORT_INIT(t), .check = o->check
 	};
 	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };

@@ -45,8 +45,8 @@ static void tell(struct conn *c, const char *wrong)
 
 	reply_init(&r);
 	reply_error(&r, 400, "UNSUPPORTED", "%s", wrong);
-	snprintf(c->id, sizeof(c->id), "%016" PRIx64, ++c->loop->serial);
-	reply_end(&r, c->id);
+	snprintf(c->x.id, sizeof(c->x.id), "%016" PRIx64, ++c->loop->serial);
+	reply_end(&r, c->x.id);
 	render(&text, &r);
 	if (send(c->fd, text.data, text.len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)text.len)
 		shutdown(c->fd, SHUT_WR);
@@ -125,7 +125,8 @@ static bool make_room(struct loop *l)
 	struct conn *oldest = NULL;
 
 	for (struct conn *c = l->conns; c; c = c->next)
-		if (c->phase == PHASE_IDLE && (!oldest || c->since_ms < oldest->since_ms))
+		if (c->x.step == STEP_IDLE && !c->shut &&
+			(!oldest || c->since_ms < oldest->since_ms))
 			oldest = c;
 	if (oldest)
 		conn_shut(oldest);

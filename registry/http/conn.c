@@ -18,9 +18,9 @@
 #define TURN_SWEEPS 3 /* the first may come at any time after the turn began */
 #define WAIT_SECONDS 600 /* likewise: more than the sync of a blob on a slow disk takes */
 
-void conn_enter(struct conn *c, enum phase phase)
+void conn_enter(struct conn *c, enum step step)
 {
-	c->phase = phase;
+	c->x.step = step;
 	c->since_ms = c->loop->now_ms;
 }
 
@@ -59,9 +59,9 @@ static unsigned reasons_of(struct conn *c)
 	return held;
 }
 
-void conn_wait(struct conn *c, enum hold reason)
+void conn_wait(struct conn *c, enum step step, enum hold reason)
 {
-	conn_enter(c, PHASE_WAITING);
+	conn_enter(c, step);
 	hold(c, reason);
 }
 
@@ -129,9 +129,9 @@ struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct
 		c->next->prev = c;
 	l->conns = c;
 	l->count++;
-	c->uri = c->tls.kept = (struct buf)BUF_INIT;
-	reply_init(&c->reply);
-	conn_enter(c, PHASE_FRESH);
+	c->x.uri = c->tls.kept = (struct buf)BUF_INIT;
+	exchange_reset(&c->x);
+	conn_enter(c, STEP_FRESH);
 	return c;
 }
 
@@ -150,8 +150,8 @@ void conn_free(struct conn *c)
 	clients_leave(l->server->clients, &c->client);
 	tls_io_release(&c->tls);
 	tls_forget(&c->tls);
-	buf_release(&c->uri);
-	reply_release(&c->reply);
+	buf_release(&c->x.uri);
+	reply_release(&c->x.reply);
 	free(c);
 }
 
@@ -220,15 +220,21 @@ static unsigned wait_seconds(const struct loop *l)
 	return seconds ? seconds : WAIT_SECONDS;
 }
 
-static const char *reason_name(unsigned held)
+/* What another thread or turn has to do first; NULL: nothing. */
+static const char *awaited(enum step step)
 {
-	if (held & HOLD_PASSWORD)
+	switch (step) {
+	case STEP_PASSWORD:
 		return "password";
-	if (held & HOLD_TURN)
+	case STEP_TURN:
 		return "turn";
-	if (held & HOLD_CHECK)
+	case STEP_CHECK:
 		return "check";
-	return held & HOLD_PUSH ? "store" : "nothing";
+	case STEP_STORE:
+		return "store";
+	default:
+		return NULL;
+	}
 }
 
 static void log_wait(struct conn *c)
@@ -236,17 +242,17 @@ static void log_wait(struct conn *c)
 	char peer[ADDRESS_TEXT_SIZE];
 
 	log_fields(LOG_LINE_ERROR, "request.stuck", { "peer", address_text(&c->peer, peer), 0 },
-		{ "id", c->request.id, 0 }, { "method", c->method_text, 0 },
-		{ "uri", c->uri.data, 0 }, { "waits-for", reason_name(reasons_of(c)), 0 },
+		{ "id", c->x.request.id, 0 }, { "method", c->x.method_text, 0 },
+		{ "uri", c->x.uri.data, 0 }, { "waits-for", awaited(c->x.step), 0 },
 		{ "seconds", NULL, wait_seconds(c->loop) });
 }
 
 /* One that is held stays until it is released; its client is told at once. */
 void conn_shut(struct conn *c)
 {
-	if (c->phase == PHASE_WAITING)
+	if (awaited(c->x.step))
 		log_wait(c);
-	conn_enter(c, PHASE_ENDED);
+	c->shut = true;
 	shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -256,14 +262,14 @@ void conn_shut(struct conn *c)
  * client's kernel acknowledged. */
 static bool is_stalled(struct conn *c, uint64_t moved)
 {
-	uint64_t before = c->window_bytes;
-	int64_t ms = c->loop->now_ms - c->window_ms;
+	uint64_t before = c->x.window_bytes;
+	int64_t ms = c->loop->now_ms - c->x.window_ms;
 	unsigned window = c->loop->server->config.rate_window;
 
 	if (ms < (window ? window : RATE_WINDOW_MS) && before != UINT64_MAX)
 		return false;
-	c->window_bytes = moved;
-	c->window_ms = c->loop->now_ms;
+	c->x.window_bytes = moved;
+	c->x.window_ms = c->loop->now_ms;
 	if (moved == UINT64_MAX || before == UINT64_MAX)
 		return false;
 	return moved - before < c->loop->server->config.least_rate * (uint64_t)ms / 1000;
@@ -295,7 +301,7 @@ static bool is_overdue(const struct conn *c, int64_t ms)
 
 	if (!config->least_rate)
 		return false;
-	return ms - window > (int64_t)(c->bytes * 1000 / config->least_rate);
+	return ms - window > (int64_t)(c->x.bytes * 1000 / config->least_rate);
 }
 
 /* Since the last sweep nothing of the body came any more, though its client has closed; or, twice in
@@ -303,12 +309,12 @@ static bool is_overdue(const struct conn *c, int64_t ms)
  * no further and does not sleep. */
 static bool is_abandoned(struct conn *c)
 {
-	bool moved = c->body != c->swept_body;
-	bool stuck = !moved && c->request.length == LENGTH_UNKNOWN && socket_has_bytes(c->fd);
-	bool twice = stuck && c->stuck;
+	bool moved = c->x.body != c->x.swept_body;
+	bool stuck = !moved && c->x.request.length == LENGTH_UNKNOWN && socket_has_bytes(c->fd);
+	bool twice = stuck && c->x.stuck;
 
-	c->swept_body = c->body;
-	c->stuck = stuck;
+	c->x.swept_body = c->x.body;
+	c->x.stuck = stuck;
 	return twice || (!moved && socket_is_over(c->fd));
 }
 
@@ -317,20 +323,26 @@ static bool is_late(struct conn *c)
 	const struct server_config *config = &c->loop->server->config;
 	int64_t ms = c->loop->now_ms - c->since_ms;
 
-	switch (c->phase) {
-	case PHASE_FRESH:
-	case PHASE_HEADERS:
+	switch (c->x.step) {
+	case STEP_FRESH:
+	case STEP_LINE:
+	case STEP_LOGIN:
+	case STEP_ASKED:
+	case STEP_READY:
 		return ms > (int64_t)config->header_seconds * 1000;
-	case PHASE_IDLE:
+	case STEP_IDLE:
 		return ms > (int64_t)config->idle_seconds * 1000 || c->loop->server->draining;
-	case PHASE_BODY:
-		return is_abandoned(c) || is_stalled(c, c->body);
-	case PHASE_SENDING:
-		return is_local(c) && !c->metered ? is_overdue(c, ms) : is_stalled(c, taken_by(c));
-	case PHASE_WAITING:
+	case STEP_BODY:
+	case STEP_DRAIN:
+		return is_abandoned(c) || is_stalled(c, c->x.body);
+	case STEP_SENDING:
+		return is_local(c) && !c->x.metered ? is_overdue(c, ms)
+						    : is_stalled(c, taken_by(c));
+	case STEP_PASSWORD:
+	case STEP_STORE:
+	case STEP_CHECK:
+	case STEP_TURN:
 		return ms > (int64_t)wait_seconds(c->loop) * 1000;
-	case PHASE_ENDED:
-		return false;
 	}
 	return false;
 }
@@ -340,21 +352,23 @@ static void check_turn(struct conn *c)
 {
 	uint64_t acked, moved;
 
-	if (c->phase != PHASE_SENDING || !c->has_turn || (is_local(c) && !c->metered))
+	if (c->x.step != STEP_SENDING || !c->x.has_turn || (is_local(c) && !c->x.metered))
 		return;
 	acked = taken_by(c);
-	moved = acked - c->turn_acked;
-	c->turn_acked = acked;
-	c->slow_sweeps = moved < TURN_LEAST_MOVE ? c->slow_sweeps + 1 : 0;
-	if (c->slow_sweeps < TURN_SWEEPS)
+	moved = acked - c->x.turn_acked;
+	c->x.turn_acked = acked;
+	c->x.slow_sweeps = moved < TURN_LEAST_MOVE ? c->x.slow_sweeps + 1 : 0;
+	if (c->x.slow_sweeps < TURN_SWEEPS)
 		return;
-	c->has_turn = false;
-	turns_leave(c->loop->server->turns, &c->turn);
+	c->x.has_turn = false;
+	turns_leave(c->loop->server->turns, &c->x.turn);
 }
 
 void conn_sweep(struct loop *l)
 {
 	for (struct conn *c = l->conns; c; c = c->next) {
+		if (c->shut)
+			continue;
 		check_turn(c);
 		if (is_late(c))
 			conn_shut(c);

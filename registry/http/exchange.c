@@ -30,12 +30,12 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
 
 static struct conn *of_turn(struct turn *t)
 {
-	return CONTAINER_OF(t, struct conn, turn);
+	return CONTAINER_OF(t, struct conn, x.turn);
 }
 
 static void turn_wait(struct turn *t)
 {
-	conn_wait(of_turn(t), HOLD_TURN);
+	conn_wait(of_turn(t), STEP_TURN, HOLD_TURN);
 }
 
 static void turn_go(struct turn *t)
@@ -53,18 +53,11 @@ void *exchange_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	struct loop *l = c->loop;
 
 	(void)cls;
-	conn_enter(c, PHASE_HEADERS);
-	buf_clear(&c->uri);
-	buf_str(&c->uri, uri);
-	c->uri_at = uri;
-	c->framed = c->begun = c->ready = c->checked = c->was_checked = false;
-	c->body = c->dropped = 0;
-	c->swept_body = UINT64_MAX;
-	c->status = 0;
-	c->bytes = 0;
-	c->route = ROUTE_NONE;
-	c->serial = ++l->serial;
-	c->start_us = clock_us();
+	conn_enter(c, STEP_LINE);
+	buf_str(&c->x.uri, uri);
+	c->x.uri_at = uri;
+	c->x.serial = ++l->serial;
+	c->x.start_us = clock_us();
 	return c;
 }
 
@@ -72,8 +65,8 @@ static const char *request_id(struct conn *c, const char *theirs)
 {
 	if (theirs)
 		return theirs;
-	snprintf(c->id, sizeof(c->id), "%016" PRIx64, c->serial);
-	return c->id;
+	snprintf(c->x.id, sizeof(c->x.id), "%016" PRIx64, c->x.serial);
+	return c->x.id;
 }
 
 /* A value that a NUL cut short goes on behind its end, where a whole one has what is left of the
@@ -113,7 +106,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 /* Refuse and end the connection: what follows on it is in doubt. */
 static enum MHD_Result refuse(struct conn *c, unsigned status, const char *why)
 {
-	reply_error(&c->reply, status, "UNSUPPORTED", "%s", why);
+	reply_error(&c->x.reply, status, "UNSUPPORTED", "%s", why);
 	return send_reply(c);
 }
 
@@ -121,28 +114,28 @@ static enum MHD_Result refuse(struct conn *c, unsigned status, const char *why)
  * piece, with the version behind the target: then the distance is the length. */
 static bool is_cut(const struct conn *c, const char *version)
 {
-	uintptr_t from = (uintptr_t)c->uri_at, to = (uintptr_t)version;
+	uintptr_t from = (uintptr_t)c->x.uri_at, to = (uintptr_t)version;
 
-	return to > from && to - from < REQUEST_POOL && to - from != c->uri.len + 1;
+	return to > from && to - from < REQUEST_POOL && to - from != c->x.uri.len + 1;
 }
 
 static void fill_request(struct conn *c, const struct framing *f)
 {
-	c->expects = f->expects;
-	c->request = (struct request){ .method = c->request.method,
-		.uri = c->uri.data,
-		.route = ROUTE_INIT,
-		.range = f->range,
-		.if_range = f->if_range,
-		.if_none_match = f->if_none_match,
-		.authorization = f->authorization,
-		.content_type = f->content_type,
-		.content_range = f->content_range,
-		.host = f->host,
-		.length = f->chunked ? LENGTH_UNKNOWN : f->length,
-		.id = request_id(c, f->request_id),
-		.peer = &c->peer,
-		.who = &c->who };
+	struct request *q = &c->x.request;
+
+	c->x.expects = f->expects;
+	q->uri = c->x.uri.data;
+	q->range = f->range;
+	q->if_range = f->if_range;
+	q->if_none_match = f->if_none_match;
+	q->authorization = f->authorization;
+	q->content_type = f->content_type;
+	q->content_range = f->content_range;
+	q->host = f->host;
+	q->length = f->chunked ? LENGTH_UNKNOWN : f->length;
+	q->id = request_id(c, f->request_id);
+	q->peer = &c->peer;
+	q->who = &c->x.who;
 }
 
 /* NULL, or why the request can not be trusted to be one. */
@@ -154,14 +147,14 @@ static const char *read_headers(struct conn *c, const char *method, const char *
 	framing_init(&f);
 	MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, on_header, &f);
 	wrong = framing_end(&f, strcmp(version, "HTTP/1.0") == 0);
-	c->framed = true;
-	c->method_text = method;
-	if (framing_method(method, &c->request.method) < 0) {
-		c->method_text = "?";
+	c->x.step = STEP_LOGIN;
+	c->x.method_text = method;
+	if (framing_method(method, &c->x.request.method) < 0) {
+		c->x.method_text = "?";
 		wrong = "not a method of HTTP";
 	}
 	fill_request(c, &f);
-	if (!wrong && (*c->uri.data != '/' || is_cut(c, version)))
+	if (!wrong && (*c->x.uri.data != '/' || is_cut(c, version)))
 		wrong = "the request target is not a path";
 	return wrong;
 }
@@ -170,25 +163,25 @@ static const char *read_headers(struct conn *c, const char *method, const char *
 
 static void check_password(struct job *j)
 {
-	struct conn *c = CONTAINER_OF(j, struct conn, job);
+	struct conn *c = CONTAINER_OF(j, struct conn, x.job);
 
 	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
-		auth_verify(c->loop->server->config.auth, c->request.authorization);
-	turns_leave(c->loop->server->logins, &c->turn);
+		auth_verify(c->loop->server->config.auth, c->x.request.authorization);
+	turns_leave(c->loop->server->logins, &c->x.turn);
 	conn_release(c, HOLD_PASSWORD);
 }
 
 static void login_wait(struct turn *t)
 {
-	conn_wait(of_turn(t), HOLD_PASSWORD);
+	conn_wait(of_turn(t), STEP_PASSWORD, HOLD_PASSWORD);
 }
 
 static void login_go(struct turn *t)
 {
 	struct conn *c = of_turn(t);
 
-	c->job.run = check_password;
-	jobs_add(c->loop->server->passwords, &c->job);
+	c->x.job.run = check_password;
+	jobs_add(c->loop->server->passwords, &c->x.job);
 }
 
 /* Checking costs time by design: client by client, suspects (whose last password was wrong) behind all others,
@@ -198,11 +191,10 @@ static void check_later(struct conn *c)
 	struct loop *l = c->loop;
 	struct turn_client client = { c->client, client_is_suspect(c->client) };
 
-	c->turn.go = login_go;
-	c->checked = true;
-	if (turns_enter(l->server->logins, &c->turn, &client, l->now_ms, login_wait)) {
-		login_wait(&c->turn);
-		login_go(&c->turn);
+	c->x.turn.go = login_go;
+	if (turns_enter(l->server->logins, &c->x.turn, &client, l->now_ms, login_wait)) {
+		login_wait(&c->x.turn);
+		login_go(&c->x.turn);
 	}
 }
 
@@ -212,48 +204,43 @@ static void unknown(struct conn *c, const char *why)
 	struct auth *auth = c->loop->server->config.auth;
 
 	auth_challenge(
-		auth, &c->who, c->request.host, c->loop->server->config.tls, "", 0, &challenge);
-	reply_error(&c->reply, 401, "UNAUTHORIZED", "%s", why);
-	reply_header(&c->reply, "WWW-Authenticate", challenge.data);
-	c->ready = true;
+		auth, &c->x.who, c->x.request.host, c->loop->server->config.tls, "", 0, &challenge);
+	reply_error(&c->x.reply, 401, "UNAUTHORIZED", "%s", why);
+	reply_header(&c->x.reply, "WWW-Authenticate", challenge.data);
 }
 
-/* False: not known yet, a password is being checked. */
-static bool identify(struct conn *c)
+/* AUTH_LATER: a password is being checked; AUTH_REFUSED: the reply says so. */
+static enum auth_answer identify(struct conn *c)
 {
 	const struct server_config *config = &c->loop->server->config;
 	char name[AUTH_NAME_MAX + 1];
 	const char *why = "who are you?", *certificate = NULL;
+	enum auth_answer answer;
 
 	if (!config->auth)
-		return true;
+		return AUTH_OK;
 	if (config->tls &&
 		tls_peer_name(MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
 				      ->tls_session,
 			name, sizeof(name)))
 		certificate = name;
-	switch (auth_identify(config->auth, c->request.authorization, certificate, &c->who, &why)) {
-	case AUTH_OK:
-		if (c->checked)
-			client_judge(c->client, false);
-		return true;
-	case AUTH_LATER:
+	answer = auth_identify(
+		config->auth, c->x.request.authorization, certificate, &c->x.who, &why);
+	if (answer == AUTH_LATER)
 		check_later(c);
-		return false;
-	default:
-		if (c->checked)
-			client_judge(c->client, true);
+	else if (c->x.step == STEP_PASSWORD)
+		client_judge(c->client, answer == AUTH_REFUSED);
+	if (answer == AUTH_REFUSED)
 		unknown(c, why);
-		return true;
-	}
+	return answer;
 }
 
 /* --- the request ----------------------------------------------------------------------------- */
 
 static void log_failure(const struct conn *c, const struct err *e)
 {
-	log_fields(LOG_LINE_ERROR, "request.failed", { "id", c->request.id, 0 },
-		{ "method", c->method_text, 0 }, { "uri", c->uri.data, 0 },
+	log_fields(LOG_LINE_ERROR, "request.failed", { "id", c->x.request.id, 0 },
+		{ "method", c->x.method_text, 0 }, { "uri", c->x.uri.data, 0 },
 		{ "error", e->text, 0 });
 }
 
@@ -262,16 +249,15 @@ static void take_reply(struct conn *c)
 {
 	struct err failed;
 
-	reply_release(&c->reply);
-	push_reply(c->push, &c->reply, &failed);
+	reply_release(&c->x.reply);
+	push_reply(c->x.push, &c->x.reply, &failed);
 	if (failed.code != ERR_OK)
 		log_failure(c, &failed);
-	c->ready = true;
 }
 
 static void pause_for_push(void *ctx)
 {
-	conn_wait(ctx, HOLD_PUSH);
+	conn_wait(ctx, STEP_STORE, HOLD_PUSH);
 }
 
 static void resume_from_push(void *ctx)
@@ -279,57 +265,68 @@ static void resume_from_push(void *ctx)
 	conn_release(ctx, HOLD_PUSH);
 }
 
-static void begin_push(struct conn *c)
+/* True: the reply is there already. */
+static bool begin_push(struct conn *c)
 {
 	struct waker waker = { pause_for_push, resume_from_push, c };
 	struct err e;
 
-	dispatch_write(&c->loop->dispatch, &c->request, &waker, &c->push, &c->reply, &e);
-	c->route = c->request.route.kind;
+	dispatch_write(&c->loop->dispatch, &c->x.request, &waker, &c->x.push, &c->x.reply, &e);
 	if (e.code != ERR_OK)
 		log_failure(c, &e);
-	if (!c->push)
-		c->ready = true;
-	else if (push_answered(c->push))
-		take_reply(c);
+	if (!c->x.push)
+		return true;
+	if (!push_answered(c->x.push))
+		return false;
+	take_reply(c);
+	return true;
 }
 
-static void enter_body(struct conn *c)
+static void enter_body(struct conn *c, enum step step)
 {
-	conn_enter(c, PHASE_BODY);
-	c->window_ms = c->loop->now_ms;
-	c->window_bytes = c->body;
+	conn_enter(c, step);
+	c->x.window_ms = c->loop->now_ms;
+	c->x.window_bytes = c->x.body;
 }
 
 /* A refusal after which the body is not read, and the connection ends. Chunks are read for whom may
  * write only: the library burns a core over the line of one that its buffer does not hold. */
 static bool refuses_body(const struct conn *c)
 {
-	if (c->expects)
+	if (c->x.expects)
 		return true;
-	return c->request.length == LENGTH_UNKNOWN ? !c->push : c->request.length > DRAIN_MAX;
+	return c->x.request.length == LENGTH_UNKNOWN ? !c->x.push : c->x.request.length > DRAIN_MAX;
 }
 
-/* Who asks is known. A refusal that must end the connection is sent now; all else when the body is
- * in, which keeps it. */
+/* The caller is known, or refused: then the reply is there. One that must end the connection is sent now; all
+ * else when the body is in, which keeps it. */
+static enum MHD_Result begin_write(struct conn *c, bool ready)
+{
+	if (!ready)
+		ready = begin_push(c);
+	if (ready && refuses_body(c))
+		return send_reply(c);
+	if (c->x.request.length != 0)
+		enter_body(c, ready ? STEP_DRAIN : STEP_BODY);
+	else
+		c->x.step = ready ? STEP_READY : STEP_ASKED;
+	return MHD_YES;
+}
+
 static enum MHD_Result begin(struct conn *c)
 {
-	if (!identify(c))
+	enum auth_answer answer = identify(c);
+	bool ready = answer == AUTH_REFUSED;
+
+	if (answer == AUTH_LATER)
 		return MHD_YES;
-	c->begun = true;
-	if (c->phase == PHASE_WAITING)
-		conn_enter(c, PHASE_HEADERS); /* a login was checked: what is left to come is due */
-	if (request_reads(&c->request)) {
-		if (c->expects || c->request.length > BODY_SWALLOW) /* or it is not known */
-			return refuse(c, 413, "a body is not wanted");
-		return MHD_YES;
-	}
-	if (!c->ready)
-		begin_push(c);
-	if (c->ready && refuses_body(c))
-		return send_reply(c);
-	if (c->request.length != 0)
-		enter_body(c);
+	if (c->x.step == STEP_PASSWORD)
+		conn_enter(c, STEP_ASKED); /* what is left to come is due from now */
+	if (!request_reads(&c->x.request))
+		return begin_write(c, ready);
+	if (c->x.expects || c->x.request.length > BODY_SWALLOW) /* or it is not known */
+		return refuse(c, 413, "a body is not wanted");
+	c->x.step = ready ? STEP_READY : STEP_ASKED;
 	return MHD_YES;
 }
 
@@ -339,7 +336,7 @@ static enum MHD_Result begin(struct conn *c)
  * sweep. */
 static bool has_left(const struct conn *c)
 {
-	if (c->request.length == LENGTH_UNKNOWN || c->body >= c->request.length ||
+	if (c->x.request.length == LENGTH_UNKNOWN || c->x.body >= c->x.request.length ||
 		c->loop->server->config.tls)
 		return false;
 	return socket_is_over(c->fd);
@@ -347,23 +344,23 @@ static bool has_left(const struct conn *c)
 
 static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 {
-	bool wanted = c->push && !c->ready;
-	size_t taken = wanted ? push_take(c->push, data, *size) : *size;
-	uint64_t most = request_reads(&c->request) ? BODY_SWALLOW : DRAIN_MAX;
+	bool wanted = c->x.step == STEP_BODY || c->x.step == STEP_STORE;
+	size_t taken = wanted ? push_take(c->x.push, data, *size) : *size;
+	uint64_t most = request_reads(&c->x.request) ? BODY_SWALLOW : DRAIN_MAX;
 	bool paused = taken < *size;
 
-	c->body += taken;
+	c->x.body += taken;
 	*size -= taken;
 	if (paused)
 		return MHD_YES;
-	if (c->phase == PHASE_WAITING)
-		enter_body(c); /* it waited for us, and goes on */
+	if (c->x.step == STEP_STORE)
+		enter_body(c, STEP_BODY); /* it waited for us, and goes on */
 	if (has_left(c))
 		return MHD_NO;
-	if (wanted && push_wants_body(c->push))
+	if (wanted && push_wants_body(c->x.push))
 		return MHD_YES;
-	c->dropped += taken;
-	return c->dropped > most ? MHD_NO : MHD_YES;
+	c->x.dropped += taken;
+	return c->x.dropped > most ? MHD_NO : MHD_YES;
 }
 
 /* Large bodies are sent in turns. True: not yet. */
@@ -371,29 +368,28 @@ static bool waits_for_turn(struct conn *c)
 {
 	struct loop *l = c->loop;
 
-	if (c->has_turn || send_length(c) < TURN_LEAST)
+	if (c->x.step == STEP_TURN || send_length(c) < TURN_LEAST)
 		return false;
-	c->has_turn = true;
-	c->turn.go = turn_go;
-	return !turns_enter(l->server->turns, &c->turn, &(struct turn_client){ .id = c->client },
+	c->x.has_turn = true;
+	c->x.turn.go = turn_go;
+	return !turns_enter(l->server->turns, &c->x.turn, &(struct turn_client){ .id = c->client },
 		l->now_ms, turn_wait);
 }
 
 static void was_read(struct check_waiter *w)
 {
-	conn_release(CONTAINER_OF(w, struct conn, check), HOLD_CHECK);
+	conn_release(CONTAINER_OF(w, struct conn, x.check), HOLD_CHECK);
 }
 
 /* The blob has to be read before it can be answered; then it is asked for again. */
 static void wait_for_check(struct conn *c)
 {
-	reply_release(&c->reply);
-	reply_init(&c->reply);
-	c->was_checked = true;
-	c->check = (struct check_waiter){ .digest = c->loop->dispatch.context.wait_for,
+	reply_release(&c->x.reply);
+	reply_init(&c->x.reply);
+	c->x.check = (struct check_waiter){ .digest = c->loop->dispatch.context.wait_for,
 		.done = was_read };
-	conn_wait(c, HOLD_CHECK);
-	checker_await(c->loop->server->checker, &c->check);
+	conn_wait(c, STEP_CHECK, HOLD_CHECK);
+	checker_await(c->loop->server->checker, &c->x.check);
 }
 
 /* False: not yet. */
@@ -401,33 +397,38 @@ static bool answer_reading(struct conn *c)
 {
 	struct err e;
 
-	dispatch_read(&c->loop->dispatch, &c->request, &c->reply, &e);
-	c->route = c->request.route.kind;
-	if (c->loop->dispatch.context.waits && !c->was_checked) {
+	dispatch_read(&c->loop->dispatch, &c->x.request, &c->x.reply, &e);
+	if (c->loop->dispatch.context.waits && c->x.step != STEP_CHECK) {
 		wait_for_check(c);
 		return false;
 	}
 	if (e.code != ERR_OK)
 		log_failure(c, &e);
-	c->ready = true;
 	return true;
 }
 
-/* The request is whole. */
-static enum MHD_Result finish(struct conn *c)
+/* False: not yet. */
+static bool answer_push(struct conn *c)
 {
-	if (!c->ready && c->push) {
-		if (!push_answered(c->push)) {
-			push_end(c->push);
-			return MHD_YES;
-		}
-		take_reply(c);
-	} else if (!c->ready && !answer_reading(c)) {
-		return MHD_YES;
+	if (!push_answered(c->x.push)) {
+		push_end(c->x.push);
+		return false;
 	}
-	if (waits_for_turn(c))
-		return MHD_YES;
-	return send_reply(c);
+	take_reply(c);
+	return true;
+}
+
+/* The request is whole. False: its reply is not there yet. */
+static bool answer(struct conn *c)
+{
+	switch (c->x.step) {
+	case STEP_READY:
+	case STEP_DRAIN:
+	case STEP_TURN:
+		return true;
+	default:
+		return c->x.push ? answer_push(c) : answer_reading(c);
+	}
 }
 
 enum MHD_Result exchange_request(void *cls, struct MHD_Connection *mhd, const char *url,
@@ -436,15 +437,17 @@ enum MHD_Result exchange_request(void *cls, struct MHD_Connection *mhd, const ch
 	struct conn *c = *req;
 
 	(void)cls, (void)mhd, (void)url;
-	if (!c->framed) {
+	if (c->x.step == STEP_LINE) {
 		const char *wrong = read_headers(c, method, version);
 
 		if (wrong)
 			return refuse(c, 400, wrong);
 	}
-	if (!c->begun)
+	if (c->x.step == STEP_LOGIN || c->x.step == STEP_PASSWORD)
 		return begin(c);
-	return *size > 0 ? take_body(c, data, size) : finish(c);
+	if (*size > 0)
+		return take_body(c, data, size);
+	return !answer(c) || waits_for_turn(c) ? MHD_YES : send_reply(c);
 }
 
 /* --- the end of a request -------------------------------------------------------------------- */
@@ -453,12 +456,12 @@ static void log_request(struct conn *c, bool aborted, int64_t us)
 {
 	struct loop *l = c->loop;
 	struct access_entry entry = { .peer = &c->peer,
-		.method = c->method_text,
-		.uri = c->uri.data,
-		.id = c->request.id,
-		.user = c->who.name,
-		.status = c->status,
-		.bytes = c->bytes,
+		.method = c->x.method_text,
+		.uri = c->x.uri.data,
+		.id = c->x.request.id,
+		.user = c->x.who.name,
+		.status = c->x.status,
+		.bytes = c->x.bytes,
 		.ms = (double)us / 1000,
 		.aborted = aborted };
 
@@ -494,25 +497,36 @@ static const char *action_name(const struct request *q)
 static void audit(struct conn *c)
 {
 	const struct server_config *config = &c->loop->server->config;
-	bool denied = c->status == 403 || (c->status == 401 && c->request.authorization);
+	bool denied = c->x.status == 403 || (c->x.status == 401 && c->x.request.authorization);
 	AUTO(buf_release) struct buf line = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE] = "";
 	const struct route *route;
-	struct audit_entry entry = {
-		.peer = &c->peer, .id = c->request.id, .user = c->who.name, .status = c->status
-	};
+	struct audit_entry entry = { .peer = &c->peer,
+		.id = c->x.request.id,
+		.user = c->x.who.name,
+		.status = c->x.status };
 
-	if (!config->audit || (request_reads(&c->request) && !denied) ||
-		(c->status == 401 && !denied))
+	if (!config->audit || (request_reads(&c->x.request) && !denied) ||
+		(c->x.status == 401 && !denied))
 		return;
-	route = request_route(&c->request);
+	route = request_route(&c->x.request);
 	if (route->digest.alg)
 		digest_text(&route->digest, digest);
-	entry.action = action_name(&c->request);
+	entry.action = action_name(&c->x.request);
 	entry.repo = route->fault == ROUTE_OK ? route->name : "";
 	entry.reference = *route->tag ? route->tag : *digest ? digest : route->session;
 	audit_add(&line, config->format, &entry);
 	log_file_write(config->audit, buf_span(&line));
+}
+
+/* Before the audit, which parses the route of what was refused unseen: that counts as none. */
+static void count(struct conn *c, int64_t us)
+{
+	const struct exchange *x = &c->x;
+
+	if (c->loop->shard)
+		metrics_request(c->loop->shard, x->request.route.kind, x->request.method, x->status,
+			x->bytes, x->body, us);
 }
 
 void exchange_completed(
@@ -526,23 +540,19 @@ void exchange_completed(
 	if (!c)
 		return;
 	tls_io_flush(&c->tls);
-	us = clock_us() - c->start_us;
-	if (c->framed) {
+	us = clock_us() - c->x.start_us;
+	if (c->x.step != STEP_LINE) {
+		count(c, us);
 		log_request(c, aborted, us);
 		audit(c);
-		if (c->loop->shard)
-			metrics_request(c->loop->shard, c->route, c->request.method, c->status,
-				c->bytes, c->body, us);
 	}
-	if (c->has_turn)
-		turns_leave(c->loop->server->turns, &c->turn);
-	c->has_turn = c->framed = c->begun = c->ready = c->checked = false;
-	c->slow_sweeps = 0;
-	push_free(&c->push);
-	content_unref(&c->held);
-	reply_release(&c->reply);
-	reply_init(&c->reply);
-	route_release(&c->request.route);
-	who_release(&c->who);
-	conn_enter(c, PHASE_IDLE);
+	if (c->x.has_turn)
+		turns_leave(c->loop->server->turns, &c->x.turn);
+	push_free(&c->x.push);
+	content_unref(&c->x.held);
+	reply_release(&c->x.reply);
+	route_release(&c->x.request.route);
+	who_release(&c->x.who);
+	exchange_reset(&c->x);
+	conn_enter(c, STEP_IDLE);
 }

@@ -202,9 +202,9 @@ static struct MHD_Response *own_response(struct reply *r, const struct reading *
 
 uint64_t send_length(const struct conn *c)
 {
-	const struct reply *r = &c->reply;
+	const struct reply *r = &c->x.reply;
 
-	if (c->request.method == METHOD_HEAD)
+	if (c->x.request.method == METHOD_HEAD)
 		return 0;
 	switch (r->body) {
 	case BODY_CONTENT:
@@ -221,7 +221,7 @@ uint64_t send_length(const struct conn *c)
 /* The bytes are in memory, so nothing comes between head and body. */
 static bool joins(const struct conn *c)
 {
-	const struct reply *r = &c->reply;
+	const struct reply *r = &c->x.reply;
 	bool ready = r->body == BODY_BYTES ||
 		     (r->body == BODY_CONTENT && r->content->kind == CONTENT_BYTES);
 
@@ -233,29 +233,29 @@ static struct MHD_Response *no_response(struct conn *c)
 {
 	struct err e = { .code = ERR_LIMIT };
 
-	reply_failure(&c->reply, &e);
-	reply_end(&c->reply, c->request.id);
-	c->status = c->reply.status;
-	c->bytes = send_length(c);
-	return own_response(&c->reply, &(struct reading){ .by_us = false });
+	reply_failure(&c->x.reply, &e);
+	reply_end(&c->x.reply, c->x.request.id);
+	c->x.status = c->x.reply.status;
+	c->x.bytes = send_length(c);
+	return own_response(&c->x.reply, &(struct reading){ .by_us = false });
 }
 
 /* A shared answer points into its content, so that is held until the request is over. */
 enum MHD_Result send_reply(struct conn *c)
 {
-	struct reply *r = &c->reply;
+	struct reply *r = &c->x.reply;
 	bool shared = r->body == BODY_CONTENT &&
-		      (c->request.method == METHOD_HEAD || r->content->kind == CONTENT_BYTES);
+		      (c->x.request.method == METHOD_HEAD || r->content->kind == CONTENT_BYTES);
 	bool local = c->peer.sa.ss_family == AF_UNIX;
 	const struct reading how = { .by_us = c->loop->server->config.tls || local,
 		.given = local ? &c->given : NULL };
 	struct MHD_Response *m;
 	enum MHD_Result rc;
 
-	reply_end(r, c->request.id);
-	c->status = r->status;
-	c->bytes = send_length(c);
-	c->metered = !shared && r->body != BODY_BYTES;
+	reply_end(r, c->x.request.id);
+	c->x.status = r->status;
+	c->x.bytes = send_length(c);
+	c->x.metered = !shared && r->body != BODY_BYTES;
 	if (joins(c))
 		tls_io_join(&c->tls);
 	m = shared ? shared_response(r) : own_response(r, &how);
@@ -265,13 +265,12 @@ enum MHD_Result send_reply(struct conn *c)
 		return MHD_NO;
 	rc = MHD_queue_response(c->mhd, r->status, m);
 	if (shared && r->content)
-		c->held = STEAL(r->content);
+		c->x.held = STEAL(r->content);
 	else
 		MHD_destroy_response(m);
-	conn_enter(c, PHASE_SENDING);
-	c->window_ms = c->loop->now_ms;
-	c->window_bytes = UINT64_MAX;
-	c->ready = false;
+	conn_enter(c, STEP_SENDING);
+	c->x.window_ms = c->loop->now_ms;
+	c->x.window_bytes = UINT64_MAX;
 	reply_release(r);
 	reply_init(r);
 	return rc;

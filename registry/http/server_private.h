@@ -9,25 +9,12 @@
 #include <pthread.h>
 
 #include "registry/dispatch.h"
+#include "registry/http/exchange.h"
 #include "registry/http/server.h"
 #include "registry/http/socket.h"
 #include "registry/http/tls.h"
 #include "registry/http/tls_io.h"
-#include "registry/ops/turns.h"
 #include "registry/push/commit_mend.h"
-#include "registry/push/push.h"
-
-#define ID_SIZE 17
-
-enum phase {
-	PHASE_FRESH, /* connected, nothing came yet */
-	PHASE_IDLE, /* between requests */
-	PHASE_HEADERS,
-	PHASE_BODY,
-	PHASE_WAITING, /* for one of our threads, or its turn */
-	PHASE_SENDING,
-	PHASE_ENDED /* it was late: its socket is shut down */
-};
 
 /* Why a connection is held: nothing happens on it as long as there is one reason left. */
 enum hold {
@@ -38,60 +25,24 @@ enum hold {
 	HOLD_CHECK = 1 << 4 /* the blob is read before it is served first */
 };
 
-/* A connection, and the request that is on it. */
 struct conn {
 	struct conn *prev, *next; /* of the loop */
 	struct conn *next_handed; /* of loop->handed */
 	struct loop *loop;
 	struct MHD_Connection *mhd; /* NULL: it does not have it yet */
 	int fd;
-	enum phase phase;
 	struct client *client;
 	struct address peer;
-	int64_t since_ms; /* when the phase began */
-	int64_t window_ms; /* when the window of the least rate began */
-	uint64_t window_bytes; /* moved until then; UINT64_MAX: not known */
 	struct tls_io tls; /* with TLS */
 	bool watched; /* it is in the loop's epoll */
 	bool told; /* that it speaks the wrong protocol; it is only read now */
+	bool shut; /* its socket is: it was late, or made room */
 	unsigned holds; /* reasons, of enum hold; under loop->holding */
-
-	/* The request. */
-	struct buf uri;
-	const char *uri_at; /* where the library has it */
-	const char *method_text;
-	struct request request;
-	struct who who;
-	uint64_t serial; /* its id */
-	char id[ID_SIZE];
-	bool framed; /* its headers were read */
-	bool begun; /* and who asks is known: the body may come */
-	bool expects; /* 100-continue */
-	bool ready; /* the reply is to be sent as soon as it can be */
-	bool checked; /* a password of it was */
-	bool was_checked; /* it has waited for `check` */
-	bool stuck; /* at the last sweep nothing of the body had moved, and bytes were there */
-	bool metered; /* the answer is counted by given and taken */
-	bool has_turn; /* it counts among the bodies that are sent */
-	unsigned slow_sweeps; /* in a row, while it had a turn */
-	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */
 	/* On a Unix socket: bytes that the library got of us, and those that the client has taken for sure. */
 	uint64_t given, taken;
-	uint64_t body; /* bytes of it that came */
-	uint64_t dropped; /* ... and were of no use */
-	uint64_t swept_body; /* ... at the last sweep */
-	struct push *push; /* NULL: it reads, or was refused */
-	struct job job; /* a password to be checked */
-	struct check_waiter check;
-	int64_t start_us;
 
-	/* The answer. */
-	struct reply reply;
-	struct turn turn; /* before that: of its login */
-	unsigned status;
-	enum route_kind route; /* for counting */
-	uint64_t bytes;
-	struct content *held; /* its bytes are being sent by a shared answer */
+	int64_t since_ms; /* when the deadline of x.step began */
+	struct exchange x; /* the request that is on it */
 };
 
 struct loop {
@@ -145,8 +96,8 @@ void conn_hand_over(struct conn *c); /* to the library, which frees it at the en
 void conn_settle(struct loop *l); /* it has run: what it did not take then is freed */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
-void conn_enter(struct conn *c, enum phase phase);
-void conn_wait(struct conn *c, enum hold reason); /* PHASE_WAITING, and held */
+void conn_enter(struct conn *c, enum step step); /* its deadline begins now */
+void conn_wait(struct conn *c, enum step step, enum hold reason); /* and it is held */
 void conn_release(struct conn *c, enum hold reason);
 bool conn_watch(struct conn *c); /* once, for what its client says next; false: no memory */
 void conn_feed(struct conn *c); /* the client said more: HOLD_CLIENT ends */
@@ -166,7 +117,7 @@ void exchange_completed(
 	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode code);
 void exchange_flush_log(struct loop *l);
 
-/* send.c: c->reply to the library; released then. MHD_NO ends the connection. */
+/* send.c: c->x.reply to the library; released then. MHD_NO ends the connection. */
 enum MHD_Result send_reply(struct conn *c);
 /* Bytes of the body that the reply would send. */
 uint64_t send_length(const struct conn *c);

@@ -19,8 +19,8 @@ struct world {
 
 static void world_end(struct world *w)
 {
-	if (w->conn.has_turn)
-		turns_leave(w->server.turns, &w->conn.turn);
+	if (w->conn.x.has_turn)
+		turns_leave(w->server.turns, &w->conn.x.turn);
 	turns_free(&w->server.turns);
 	close(w->conn.fd);
 	close(w->peer);
@@ -45,12 +45,12 @@ static void begin(struct world *w, unsigned least_rate)
 	w->conn = (struct conn){ .loop = &w->loop,
 		.fd = s[0],
 		.peer.sa.ss_family = AF_UNIX,
-		.phase = PHASE_SENDING,
-		.has_turn = true,
-		.metered = true,
-		.window_bytes = UINT64_MAX };
+		.x = { .step = STEP_SENDING,
+			.has_turn = true,
+			.metered = true,
+			.window_bytes = UINT64_MAX } };
 	assert_true(turns_enter(
-		w->server.turns, &w->conn.turn, &(struct turn_client){ .id = w }, 0, no_wait));
+		w->server.turns, &w->conn.x.turn, &(struct turn_client){ .id = w }, 0, no_wait));
 }
 
 /* As the library sends: what it gets of us, and as much as the socket takes. */
@@ -102,13 +102,13 @@ static void turn__is_kept_by_what_moves(void **state)
 		take(&w, STEP);
 		fill(&w);
 		sweep(&w);
-		assert_true(w.conn.has_turn);
+		assert_true(w.conn.x.has_turn);
 	}
 	for (int i = 0; i < SWEEPS; i++)
 		sweep(&w);
-	assert_false(w.conn.has_turn);
+	assert_false(w.conn.x.has_turn);
 	assert_int_equal(active(&w), 0);
-	assert_int_equal(w.conn.phase, PHASE_SENDING); /* without a least rate it is sent on */
+	assert_false(w.conn.shut); /* without a least rate it is sent on */
 	world_end(&w);
 }
 
@@ -135,10 +135,10 @@ static void rate__is_of_what_was_taken(void **state)
 			take(&w, cases[i].taken);
 			fill(&w);
 			sweep(&w);
-			if (w.conn.phase == PHASE_ENDED)
+			if (w.conn.shut)
 				break;
 		}
-		if ((w.conn.phase == PHASE_ENDED) != cases[i].ends)
+		if (w.conn.shut != cases[i].ends)
 			fail_msg("case %zu", i);
 		world_end(&w);
 	}
@@ -152,10 +152,10 @@ static void rate__of_bodies_from_memory(void **state)
 
 	(void)state;
 	begin(&w, 1000);
-	turns_leave(w.server.turns, &w.conn.turn);
-	w.conn.metered = w.conn.has_turn = false;
-	w.conn.bytes = 5000;
-	while (w.conn.phase == PHASE_SENDING && seconds < 100) {
+	turns_leave(w.server.turns, &w.conn.x.turn);
+	w.conn.x.metered = w.conn.x.has_turn = false;
+	w.conn.x.bytes = 5000;
+	while (!w.conn.shut && seconds < 100) {
 		sweep(&w);
 		seconds++;
 	}

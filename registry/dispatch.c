@@ -106,7 +106,7 @@ static int answer_cached(struct dispatch *d, struct request *q, struct reply *r,
 }
 
 /* What is found may be newer than the cache: nobody may get it before all hits are stale. */
-static int look_up(struct dispatch *d, const struct request *q, struct reply *r, struct err *e)
+static int call_handler(struct dispatch *d, const struct request *q, struct reply *r, struct err *e)
 {
 	if (table[q->route.kind].get(&d->context, q, r, e) < 0)
 		return -1;
@@ -179,7 +179,7 @@ static int answer_readable(struct dispatch *d, struct request *q, struct reply *
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}
-	if (look_up(d, q, r, e) < 0)
+	if (call_handler(d, q, r, e) < 0)
 		return -1;
 	return r->status == 404 && is_hidden(d, q)
 		       ? context_deny(&d->context, q, q->route.name, ACTION_PULL, r)
@@ -190,8 +190,8 @@ static int answer_named(struct dispatch *d, struct request *q, struct reply *r, 
 {
 	struct context *context = &d->context;
 
-	names_find(context->names, q->route.name, q->route.ns, &context->repos);
-	context->repos_all = context_keep_readable(context, q, &context->repos);
+	repo_names_find(context->names, q->route.name, q->route.ns, &context->repos);
+	context->repos_all = context_drop_unreadable(context, q, &context->repos);
 	return answer_readable(d, q, r, e);
 }
 
@@ -213,7 +213,7 @@ static int answer(struct dispatch *d, struct request *q, struct reply *r, struct
 		refuse_method(d, q, r);
 		return 0;
 	}
-	return table[route->kind].named ? answer_named(d, q, r, e) : look_up(d, q, r, e);
+	return table[route->kind].named ? answer_named(d, q, r, e) : call_handler(d, q, r, e);
 }
 
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed)
@@ -268,9 +268,9 @@ static int find_target(struct dispatch *d, const struct request *q, struct push_
 	struct context *context = &d->context;
 	enum action action = action_of(q);
 
-	names_find_target(context->names, route->name, route->ns, &target->aliases);
+	repo_names_find_target(context->names, route->name, route->ns, &target->aliases);
 	context->repos = target->aliases;
-	context->repos_all = context_keep_readable(context, q, &context->repos);
+	context->repos_all = context_drop_unreadable(context, q, &context->repos);
 	target->readable = context->repos_all;
 	if (choose_target(d, &context->repos, route->name, target->repo, e) < 0)
 		return -1;

@@ -11,7 +11,7 @@ struct metrics;
 struct metrics_labels;
 struct push;
 struct push_service;
-struct turns;
+struct fair_queue;
 struct waker;
 
 struct dispatch {
@@ -21,7 +21,7 @@ struct dispatch {
 
 	/* For metrics. */
 	struct metrics *metrics; /* shared; NULL: not to be asked for */
-	struct turns *turns;
+	struct fair_queue *bodies;
 	struct clients *clients;
 
 	int64_t checked_ms; /* when store_change() was asked last */

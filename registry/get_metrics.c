@@ -6,7 +6,7 @@
 #include "registry/dispatch.h"
 #include "registry/ops/clients.h"
 #include "registry/ops/metrics.h"
-#include "registry/ops/turns.h"
+#include "registry/ops/fair_queue.h"
 #include "registry/push/push.h"
 #include "storage/base/banned.h"
 
@@ -20,7 +20,7 @@ static void add_server(const struct dispatch *d, struct buf *out)
 	unsigned active = 0, waiting = 0;
 
 	gauge(out, "moat_http_connections", "Connections now.", clients_count(d->clients));
-	turns_count(d->turns, &active, &waiting);
+	fair_queue_count(d->bodies, &active, &waiting);
 	gauge(out, "moat_pull_bodies_active", "Large bodies being sent.", active);
 	gauge(out, "moat_pull_queue_waiting", "Requests that wait for their turn.", waiting);
 }

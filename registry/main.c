@@ -30,7 +30,7 @@ enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* All that runs, in the order of its making. */
 struct daemon {
 	struct options options;
-	struct names names;
+	struct repo_names names;
 	struct cache *cache;
 	struct auth *auth;
 	struct metrics *metrics;
@@ -51,7 +51,7 @@ static void daemon_release(struct daemon *d)
 	auth_close(&d->auth);
 	metrics_free(&d->metrics);
 	tls_unload();
-	names_release(&d->names);
+	repo_names_release(&d->names);
 	options_release(&d->options);
 }
 
@@ -336,7 +336,7 @@ static int start(struct daemon *d, struct err *e)
 	const struct options *o = &d->options;
 	unsigned threads = thread_count(o); /* it looks into /sys, which is out of reach later */
 
-	if (names_init(&d->names, &o->map, o->default_host, e) < 0)
+	if (repo_names_init(&d->names, &o->map, o->default_host, e) < 0)
 		return -1;
 	if (o->tls_cert && tls_load(o->tls_cert, o->tls_key, e) < 0)
 		return -1;
@@ -476,7 +476,7 @@ static int help_config(void)
 
 static int obey(int argc, char **argv)
 {
-	AUTO(daemon_release) struct daemon d = { .names = NAMES_INIT };
+	AUTO(daemon_release) struct daemon d = { .names = REPO_NAMES_INIT };
 	enum options_answer what;
 	struct err e;
 

@@ -19,7 +19,8 @@ enum content_kind { CONTENT_BYTES, CONTENT_FILE };
 struct content {
 	atomic_uint refs;
 	enum content_kind kind;
-	const char *keep; /* Cache-Control of what was found by digest; NULL: it may change */
+	const char
+		*cache_control; /* Cache-Control of what was found by digest; NULL: it may change */
 	struct digest digest; /* NONE: a list that we made */
 	uint64_t size;
 	struct buf bytes; /* CONTENT_BYTES */

@@ -13,7 +13,7 @@ bool context_is_open(const struct context *s)
 	return !s->auth || auth_is_open(s->auth);
 }
 
-const char *context_keep(const struct context *s)
+const char *context_cache_control(const struct context *s)
 {
 	return context_is_open(s) ? "public, max-age=31536000, immutable"
 				  : "private, max-age=31536000, immutable";
@@ -52,7 +52,7 @@ int context_deny(struct context *s, const struct request *q, const char *path, u
 	return 0;
 }
 
-bool context_keep_readable(
+bool context_drop_unreadable(
 	const struct context *s, const struct request *q, struct candidates *names)
 {
 	size_t count = names->count;
@@ -88,14 +88,14 @@ int context_find(struct context *s, const struct request *q, find_fn *find, stru
 	return 0;
 }
 
-void context_doubt(struct context *s, const struct digest *d, const struct err *why)
+void context_suspect(struct context *s, const struct digest *d, const struct err *why)
 {
 	if (why->code != ERR_BUSY && why->code != ERR_FULL && why->code != ERR_LIMIT &&
 		why->code != ERR_RIGHTS)
 		checker_suspect(s->checker, d);
 }
 
-void context_keep_list(
+void context_cache_list(
 	struct context *s, const struct request *q, uint64_t epoch, const struct reply *r)
 {
 	AUTO(content_unref) struct content *c = NULL;

@@ -10,7 +10,7 @@
 #define MOAT_CONTEXT_H
 
 #include "registry/access/auth.h"
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 #include "registry/api/cache.h"
 #include "registry/api/reply.h"
 #include "registry/ops/check.h"
@@ -18,7 +18,7 @@
 
 struct context {
 	struct store *store; /* this thread's */
-	const struct names *names;
+	const struct repo_names *names;
 	struct cache *cache; /* shared by all threads */
 	struct auth *auth; /* NULL: anyone may do anything */
 	struct checker *checker; /* shared; NULL: nothing is checked */
@@ -50,11 +50,11 @@ MUST int context_find(struct context *s, const struct request *q, find_fn *find,
 
 /* A blob's file could not be read as it should: the check looks at it soon, unless it was our lack of
  * something. */
-void context_doubt(struct context *s, const struct digest *d, const struct err *why);
+void context_suspect(struct context *s, const struct digest *d, const struct err *why);
 
 /* Keep a list that was made for this request, for whoever asks the same until something changes.
  * epoch: of the cache, before the store was asked. */
-void context_keep_list(
+void context_cache_list(
 	struct context *s, const struct request *q, uint64_t epoch, const struct reply *r);
 
 /* Anyone may pull and list everything. */
@@ -62,14 +62,14 @@ bool context_is_open(const struct context *s);
 
 /* Cache-Control of what a digest names: for ever, by all caches where anybody may read, else by the
  * client's own (RFC 9111, 3.5). */
-const char *context_keep(const struct context *s);
+const char *context_cache_control(const struct context *s);
 
 /* May the caller perform `action` on the stored repository `repo`, asked for as `path`? */
 bool context_may(const struct context *s, const struct request *q, const char *path,
 	const char *repo, enum action action);
 
 /* Drop repositories that the caller may not pull. True: none was dropped. */
-bool context_keep_readable(
+bool context_drop_unreadable(
 	const struct context *s, const struct request *q, struct candidates *names);
 
 /* 401 with a challenge where a login could help, else 403. actions: for the scope. Returns 0. */

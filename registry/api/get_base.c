@@ -46,7 +46,7 @@ int get_health(struct context *s, const struct request *q, struct reply *r, stru
 }
 
 /* It is no reason to take the server out of service: what is good is served. */
-static void say_bad(struct checker *c, struct reply *r)
+static void add_bad_blobs(struct checker *c, struct reply *r)
 {
 	struct check_counts counts;
 
@@ -76,6 +76,6 @@ int get_ready(struct context *s, const struct request *q, struct reply *r, struc
 	if (rc == 0)
 		buf_str(&r->bytes, "\n");
 	if (s->checker)
-		say_bad(s->checker, r);
+		add_bad_blobs(s->checker, r);
 	return 0;
 }

@@ -11,7 +11,7 @@ static int find(struct context *s, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e)
 {
 	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
-	const char *keep = context_keep(s);
+	const char *cache_control = context_cache_control(s);
 	uint64_t size;
 	int rc = repo_has_blob(s->store, repo, &route->digest, &size, e);
 
@@ -25,18 +25,19 @@ static int find(struct context *s, const struct route *route, const char *repo,
 		return err_set(e, ERR_BUSY, "its bytes were not read yet");
 	}
 	if (hint && digest_eq(&hint->digest, &route->digest) && hint->size == size &&
-		hint->keep == keep && !checker_doubted(s->checker, &route->digest)) {
+		hint->cache_control == cache_control &&
+		!checker_was_bad(s->checker, &route->digest)) {
 		*out = content_ref(hint);
 		return 1;
 	}
 	rc = blob_open(s->store, &route->digest, &file, e);
 	if (rc < 0)
-		context_doubt(s, &route->digest, e);
+		context_suspect(s, &route->digest, e);
 	if (rc <= 0)
 		return rc;
 	reader_ahead(&file, READ_AHEAD);
 	*out = content_file(&route->digest, MEDIA_BLOB, &file, route->ns);
-	(*out)->keep = keep;
+	(*out)->cache_control = cache_control;
 	return 1;
 }
 

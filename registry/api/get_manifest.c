@@ -14,7 +14,7 @@ static int load(struct context *s, const struct route *route, const struct manif
 	if (info->size <= CACHE_CONTENT_MAX) {
 		rc = blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e);
 		if (rc < 0)
-			context_doubt(s, &info->digest, e);
+			context_suspect(s, &info->digest, e);
 		if (rc <= 0)
 			return rc;
 		*out = content_bytes(&info->digest, info->media_type, &bytes, route->ns);
@@ -22,7 +22,7 @@ static int load(struct context *s, const struct route *route, const struct manif
 	}
 	rc = blob_open(s->store, &info->digest, &file, e);
 	if (rc < 0)
-		context_doubt(s, &info->digest, e);
+		context_suspect(s, &info->digest, e);
 	if (rc <= 0)
 		return rc;
 	*out = content_file(&info->digest, info->media_type, &file, route->ns);
@@ -32,7 +32,7 @@ static int load(struct context *s, const struct route *route, const struct manif
 static int find(struct context *s, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e)
 {
-	const char *keep = *route->tag ? NULL : context_keep(s);
+	const char *cache_control = *route->tag ? NULL : context_cache_control(s);
 	struct manifest_info info;
 	int rc = *route->tag ? manifest_by_tag(s->store, repo, route->tag, &info, e)
 			     : manifest_by_digest(s->store, repo, &route->digest, &info, e);
@@ -42,14 +42,15 @@ static int find(struct context *s, const struct route *route, const char *repo,
 	if (checker_blocks(s->checker, &info.digest))
 		return 0;
 	if (hint && digest_eq(&hint->digest, &info.digest) &&
-		strcmp(hint->media_type, info.media_type) == 0 && hint->keep == keep &&
-		!checker_doubted(s->checker, &info.digest)) {
+		strcmp(hint->media_type, info.media_type) == 0 &&
+		hint->cache_control == cache_control &&
+		!checker_was_bad(s->checker, &info.digest)) {
 		*out = content_ref(hint);
 		return 1;
 	}
 	rc = load(s, route, &info, out, e);
 	if (rc > 0)
-		(*out)->keep = keep;
+		(*out)->cache_control = cache_control;
 	return rc;
 }
 

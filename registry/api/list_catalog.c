@@ -22,7 +22,7 @@ static int stored_last(struct context *s, const char *last, char out[NAME_MAX_BY
 	int rc;
 
 	*after = *last ? last : NULL;
-	if (!names_with_port(last, out))
+	if (!repo_names_with_port(last, out))
 		return 0;
 	rc = page_tags(s->store, out, NULL, 0, ignore, NULL, &more, e);
 	if (rc > 0)

@@ -155,6 +155,6 @@ int list_referrers_of(struct context *s, const struct request *q, struct reply *
 	buf_str(&r->bytes, "]}");
 	/* What was filtered needs a header of its own; nothing can be asked for of anything. */
 	if (q->route.types == 0 && json.len > 0)
-		context_keep_list(s, q, epoch, r);
+		context_cache_list(s, q, epoch, r);
 	return 0;
 }

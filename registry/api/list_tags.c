@@ -12,19 +12,19 @@
 #define TAGS_PAGE_MAX 10000 /* also without ?n=: clients of small lists never see a Link */
 
 /* Tags of several repositories, each sorted, not yet merged. */
-struct heap {
+struct tag_list {
 	char (*tags)[REF_TAG_MAX + 1];
 	size_t count;
 };
 
-static void heap_release(struct heap **h)
+static void tag_list_release(struct tag_list **h)
 {
 	free((*h)->tags);
 }
 
-static int heap_add(void *ctx, const char *name, struct err *e)
+static int tag_list_add(void *ctx, const char *name, struct err *e)
 {
-	struct heap *h = ctx;
+	struct tag_list *h = ctx;
 
 	(void)e;
 	if (h->count % 1024 == 0)
@@ -39,7 +39,7 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* The first `max` of all, each once. */
-static int page_of_heap(struct heap *h, unsigned max, struct page *p, bool *more, struct err *e)
+static int page_of_list(struct tag_list *h, unsigned max, struct page *p, bool *more, struct err *e)
 {
 	unsigned left = max;
 
@@ -78,19 +78,19 @@ static int existing(struct context *s, const char *names[CANDIDATES_MAX], struct
 static int read_page(struct context *s, const char *const names[], int count, const char *after,
 	unsigned max, struct page *p, bool *more, struct err *e)
 {
-	struct heap heap = { .tags = NULL };
-	AUTO(heap_release) struct heap *h = &heap;
+	struct tag_list heap = { .tags = NULL };
+	AUTO(tag_list_release) struct tag_list *h = &heap;
 	bool any = false;
 
 	if (count == 1)
 		return page_tags(s->store, names[0], after, max, page_add_tag, p, more, e);
 	for (int i = 0; i < count; i++) {
-		if (page_tags(s->store, names[i], after, max, heap_add, h, more, e) < 0)
+		if (page_tags(s->store, names[i], after, max, tag_list_add, h, more, e) < 0)
 			return -1;
 		any = any || *more;
 	}
 	*more = any;
-	return page_of_heap(h, max, p, more, e);
+	return page_of_list(h, max, p, more, e);
 }
 
 int list_tags(struct context *s, const struct request *q, struct reply *r, struct err *e)
@@ -117,6 +117,6 @@ int list_tags(struct context *s, const struct request *q, struct reply *r, struc
 
 		page_link(r, &q->route, path, max, p->last);
 	}
-	context_keep_list(s, q, epoch, r);
+	context_cache_list(s, q, epoch, r);
 	return 0;
 }

@@ -167,8 +167,8 @@ void reply_content_headers(struct reply *r, const struct content *c)
 	etag_of(c, etag);
 	reply_header(r, "Docker-Content-Digest", digest_text(&c->digest, text));
 	reply_header(r, "ETag", etag);
-	if (c->keep)
-		reply_header(r, "Cache-Control", c->keep);
+	if (c->cache_control)
+		reply_header(r, "Cache-Control", c->cache_control);
 	if (has_ranges(c))
 		reply_header(r, "Accept-Ranges", "bytes");
 }

@@ -38,7 +38,7 @@ static void render(struct buf *text, const struct reply *r)
 	buf_add(text, r->bytes.data, r->bytes.len);
 }
 
-static void tell(struct conn *c, const char *wrong)
+static void send_wrong(struct conn *c, const char *wrong)
 {
 	AUTO(reply_release) struct reply r;
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -92,7 +92,7 @@ static void begin(struct conn *c)
 	} else if (n <= 0) {
 		drop(c);
 	} else if (wrong) {
-		tell(c, wrong);
+		send_wrong(c, wrong);
 		c->told = true;
 		drain(c);
 	} else {

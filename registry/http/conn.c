@@ -129,7 +129,7 @@ struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct
 		c->next->prev = c;
 	l->conns = c;
 	l->count++;
-	c->x.uri = c->tls.kept = (struct buf)BUF_INIT;
+	c->x.uri = c->tls.pending = (struct buf)BUF_INIT;
 	exchange_reset(&c->x);
 	conn_enter(c, STEP_FRESH);
 	return c;
@@ -179,7 +179,7 @@ static struct conn *take_handed(struct loop *l, int fd)
 	return c;
 }
 
-void conn_settle(struct loop *l)
+void conn_free_untaken(struct loop *l)
 {
 	while (l->handed) {
 		struct conn *c = l->handed;
@@ -361,7 +361,7 @@ static void check_turn(struct conn *c)
 	if (c->x.slow_sweeps < TURN_SWEEPS)
 		return;
 	c->x.has_turn = false;
-	turns_leave(c->loop->server->turns, &c->x.turn);
+	fair_queue_leave(c->loop->server->bodies, &c->x.turn);
 }
 
 void conn_sweep(struct loop *l)

@@ -28,17 +28,17 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
 
 /* --- turns ----------------------------------------------------------------------------------- */
 
-static struct conn *of_turn(struct turn *t)
+static struct conn *of_turn(struct fair_turn *t)
 {
 	return CONTAINER_OF(t, struct conn, x.turn);
 }
 
-static void turn_wait(struct turn *t)
+static void turn_wait(struct fair_turn *t)
 {
 	conn_wait(of_turn(t), STEP_TURN, HOLD_TURN);
 }
 
-static void turn_go(struct turn *t)
+static void turn_go(struct fair_turn *t)
 {
 	conn_release(of_turn(t), HOLD_TURN);
 }
@@ -167,16 +167,16 @@ static void check_password(struct job *j)
 
 	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
 		auth_verify(c->loop->server->config.auth, c->x.request.authorization);
-	turns_leave(c->loop->server->logins, &c->x.turn);
+	fair_queue_leave(c->loop->server->logins, &c->x.turn);
 	conn_release(c, HOLD_PASSWORD);
 }
 
-static void login_wait(struct turn *t)
+static void login_wait(struct fair_turn *t)
 {
 	conn_wait(of_turn(t), STEP_PASSWORD, HOLD_PASSWORD);
 }
 
-static void login_go(struct turn *t)
+static void login_go(struct fair_turn *t)
 {
 	struct conn *c = of_turn(t);
 
@@ -189,16 +189,16 @@ static void login_go(struct turn *t)
 static void check_later(struct conn *c)
 {
 	struct loop *l = c->loop;
-	struct turn_client client = { c->client, client_is_suspect(c->client) };
+	struct fair_client client = { c->client, client_is_suspect(c->client) };
 
 	c->x.turn.go = login_go;
-	if (turns_enter(l->server->logins, &c->x.turn, &client, l->now_ms, login_wait)) {
+	if (fair_queue_enter(l->server->logins, &c->x.turn, &client, l->now_ms, login_wait)) {
 		login_wait(&c->x.turn);
 		login_go(&c->x.turn);
 	}
 }
 
-static void unknown(struct conn *c, const char *why)
+static void refuse_login(struct conn *c, const char *why)
 {
 	AUTO(buf_release) struct buf challenge = BUF_INIT;
 	struct auth *auth = c->loop->server->config.auth;
@@ -231,7 +231,7 @@ static enum auth_answer identify(struct conn *c)
 	else if (c->x.step == STEP_PASSWORD)
 		client_judge(c->client, answer == AUTH_REFUSED);
 	if (answer == AUTH_REFUSED)
-		unknown(c, why);
+		refuse_login(c, why);
 	return answer;
 }
 
@@ -372,8 +372,8 @@ static bool waits_for_turn(struct conn *c)
 		return false;
 	c->x.has_turn = true;
 	c->x.turn.go = turn_go;
-	return !turns_enter(l->server->turns, &c->x.turn, &(struct turn_client){ .id = c->client },
-		l->now_ms, turn_wait);
+	return !fair_queue_enter(l->server->bodies, &c->x.turn,
+		&(struct fair_client){ .id = c->client }, l->now_ms, turn_wait);
 }
 
 static void was_read(struct check_waiter *w)
@@ -547,9 +547,9 @@ void exchange_completed(
 		audit(c);
 	}
 	if (c->x.has_turn)
-		turns_leave(c->loop->server->turns, &c->x.turn);
+		fair_queue_leave(c->loop->server->bodies, &c->x.turn);
 	push_free(&c->x.push);
-	content_unref(&c->x.held);
+	content_unref(&c->x.sending);
 	reply_release(&c->x.reply);
 	route_release(&c->x.request.route);
 	who_release(&c->x.who);

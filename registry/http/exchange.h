@@ -31,7 +31,7 @@
 
 #include "registry/api/reply.h"
 #include "registry/ops/check.h"
-#include "registry/ops/turns.h"
+#include "registry/ops/fair_queue.h"
 #include "registry/push/push.h"
 
 #define ID_SIZE 17
@@ -77,14 +77,14 @@ struct exchange {
 
 	/* The answer. */
 	struct reply reply;
-	struct turn turn; /* in PASSWORD: of the login */
+	struct fair_turn turn; /* in PASSWORD: of the login */
 	bool has_turn; /* to be given back at the end, or when the body hardly moves */
 	unsigned slow_sweeps; /* in a row, while it had a turn */
 	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */
 	bool metered; /* it is counted by conn.given and conn.taken */
 	unsigned status; /* 0: none yet */
 	uint64_t bytes; /* of the body announced */
-	struct content *held; /* its bytes are being sent by a shared answer */
+	struct content *sending; /* its bytes are being sent by a shared answer */
 
 	/* The least rate, in BODY, DRAIN and SENDING. */
 	int64_t window_ms; /* when the window began */

@@ -1,4 +1,4 @@
-/* Framing checks. Must never be lenient: a proxy in front may read a doubtful request otherwise. */
+/* Framing checks. Must never be lenient: a proxy in front may read a suspects request otherwise. */
 #include "registry/http/framing.h"
 
 #include <strings.h>

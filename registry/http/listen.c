@@ -11,7 +11,7 @@
 #include "storage/base/log.h"
 #include "storage/base/banned.h"
 
-#define PAUSE_SAID_MS 60000 /* between two lines in the log that say so */
+#define PAUSE_LOG_MS 60000 /* between two lines in the log that say so */
 
 int listen_start(struct loop *l, struct err *e)
 {
@@ -41,7 +41,7 @@ void listen_stop(struct loop *l)
 	l->accepting = l->paused = false;
 }
 
-static const char *way_out(int error)
+static const char *remedy(int error)
 {
 	if (error == EMFILE)
 		return "raise LimitNOFILE of the service, or lower connections in moatd.yaml";
@@ -51,16 +51,16 @@ static const char *way_out(int error)
 }
 
 /* One line for all loops, and one a minute for as long as it lasts. */
-static void say_paused(struct loop *l, int error)
+static void log_pause(struct loop *l, int error)
 {
 	int64_t said = l->server->paused_ms;
 
-	if ((said && l->now_ms - said < PAUSE_SAID_MS) ||
+	if ((said && l->now_ms - said < PAUSE_LOG_MS) ||
 		!atomic_compare_exchange_strong(&l->server->paused_ms, &said, l->now_ms))
 		return;
 	log_fields(LOG_LINE_ERROR, "accept.paused", { "error", strerror(error), 0 },
 		{ "connections", NULL, clients_count(l->server->clients) },
-		{ "do", way_out(error), 0 });
+		{ "do", remedy(error), 0 });
 }
 
 void listen_pause(struct loop *l, int error)
@@ -70,7 +70,7 @@ void listen_pause(struct loop *l, int error)
 	l->resume_ms = l->now_ms + PAUSE_MS;
 	if (l->shard)
 		metrics_paused(l->shard);
-	say_paused(l, error);
+	log_pause(l, error);
 }
 
 void listen_resume(struct loop *l)

@@ -265,7 +265,7 @@ enum MHD_Result send_reply(struct conn *c)
 		return MHD_NO;
 	rc = MHD_queue_response(c->mhd, r->status, m);
 	if (shared && r->content)
-		c->x.held = STEAL(r->content);
+		c->x.sending = STEAL(r->content);
 	else
 		MHD_destroy_response(m);
 	conn_enter(c, STEP_SENDING);

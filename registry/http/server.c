@@ -55,7 +55,7 @@ static bool is_first(const struct loop *l)
 }
 
 /* Milliseconds to sleep at most. */
-static int patience(struct loop *l)
+static int sleep_ms(struct loop *l)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
@@ -77,7 +77,7 @@ static bool is_listener(const struct server_config *config, const int *what)
 }
 
 /* Somebody changed a flag: the turn looks at them anyway. */
-static void hear(struct loop *l)
+static void drain_wake(struct loop *l)
 {
 	uint64_t count;
 
@@ -91,8 +91,8 @@ static void sweep(struct loop *l)
 {
 	l->swept_ms = l->now_ms;
 	conn_sweep(l);
-	turns_expire(l->server->turns, l->now_ms - TURN_MS);
-	turns_expire(l->server->logins, l->now_ms - TURN_MS);
+	fair_queue_expire(l->server->bodies, l->now_ms - TURN_MS);
+	fair_queue_expire(l->server->logins, l->now_ms - TURN_MS);
 	if (!is_first(l))
 		return;
 	cache_sweep(l->server->config.cache);
@@ -106,7 +106,7 @@ static void accept_from(struct loop *l, int listener)
 		arrive_accept(l, listener);
 }
 
-static void hear_client(struct conn *c)
+static void on_client(struct conn *c)
 {
 	if (c->mhd)
 		conn_feed(c);
@@ -115,28 +115,28 @@ static void hear_client(struct conn *c)
 }
 
 /* The library looks after its own. */
-static void serve(struct loop *l, void *what)
+static void handle_event(struct loop *l, void *what)
 {
 	if (what == &l->wake)
-		hear(l);
+		drain_wake(l);
 	else if (is_listener(&l->server->config, what))
 		accept_from(l, *(int *)what);
 	else if (what != l->mhd)
-		hear_client(what);
+		on_client(what);
 }
 
 /* One turn: wait, take new connections, serve whatever is ready. */
-static void turn(struct loop *l)
+static void iterate(struct loop *l)
 {
 	struct epoll_event events[16];
-	int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), patience(l));
+	int n = epoll_wait(l->epoll, events, ARRAY_SIZE(events), sleep_ms(l));
 
 	l->now_ms = clock_ms();
 	dispatch_refresh(&l->dispatch, l->now_ms);
 	for (int i = 0; i < n; i++)
-		serve(l, events[i].data.ptr);
+		handle_event(l, events[i].data.ptr);
 	MHD_run(l->mhd);
-	conn_settle(l);
+	conn_free_untaken(l);
 	if (l->server->draining && l->accepting)
 		listen_stop(l);
 	if (l->paused && l->now_ms >= l->resume_ms)
@@ -151,11 +151,11 @@ static void *run(void *cls)
 	struct loop *l = cls;
 
 	while (!l->server->stopping && !(l->server->draining && l->count == 0))
-		turn(l);
+		iterate(l);
 	return NULL;
 }
 
-static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
+static size_t leave_escapes(void *cls, struct MHD_Connection *mhd, char *text)
 {
 	(void)cls, (void)mhd;
 	return strlen(text);
@@ -184,7 +184,7 @@ static int open_daemon(struct loop *l, struct err *e)
 	l->mhd = MHD_start_daemon(flags, 0, NULL, NULL, exchange_request, l,
 		MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_URI_LOG_CALLBACK, exchange_uri,
 		l, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, l, MHD_OPTION_NOTIFY_COMPLETED,
-		exchange_completed, l, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, l,
+		exchange_completed, l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, l,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_POOL,
 		MHD_OPTION_CONNECTION_LIMIT, l->server->config.connections + 1,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -203,7 +203,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 	*l = (struct loop){ .server = s, .epoll = -1, .wake = -1, .lines = BUF_INIT };
 	pthread_mutex_init(&l->holding, NULL);
 	l->dispatch = (struct dispatch){ .push = &s->push,
-		.turns = s->turns,
+		.bodies = s->bodies,
 		.clients = s->clients,
 		.metrics = config->serve_metrics ? config->metrics : NULL,
 		.context = { .names = config->names,
@@ -307,8 +307,8 @@ int server_start(struct server **out, const struct server_config *config, struct
 
 	s->config = *config;
 	s->clients = clients_new(config->connections, config->connections_each);
-	s->turns = turns_new(config->bodies, false);
-	s->logins = turns_new(PASSWORD_THREADS, true);
+	s->bodies = fair_queue_new(config->bodies, false);
+	s->logins = fair_queue_new(PASSWORD_THREADS, true);
 	if (open_threads(s, e) < 0)
 		return -1;
 	s->loops = mem_grow(NULL, config->threads, sizeof(*s->loops));
@@ -380,7 +380,7 @@ static void close_loop(struct loop *l)
  * as they hand over to the committer. */
 static void end_waiting(struct server *s)
 {
-	turns_expire(s->logins, INT64_MAX);
+	fair_queue_expire(s->logins, INT64_MAX);
 	if (s->passwords)
 		jobs_stop(s->passwords);
 	if (s->push.jobs)
@@ -389,7 +389,7 @@ static void end_waiting(struct server *s)
 		checker_stop(s->checker);
 	if (s->push.committer)
 		committer_stop(s->push.committer);
-	turns_expire(s->turns, INT64_MAX);
+	fair_queue_expire(s->bodies, INT64_MAX);
 }
 
 void server_stop(struct server **out)
@@ -411,8 +411,8 @@ void server_stop(struct server **out)
 	committer_free(&s->push.committer);
 	jobs_free(&s->push.jobs);
 	jobs_free(&s->passwords);
-	turns_free(&s->turns);
-	turns_free(&s->logins);
+	fair_queue_free(&s->bodies);
+	fair_queue_free(&s->logins);
 	clients_free(&s->clients);
 	free(s->loops);
 	free(s);

@@ -11,7 +11,7 @@
 #define MOAT_SERVER_H
 
 #include "registry/access/auth.h"
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 #include "registry/api/cache.h"
 #include "registry/ops/access_log.h"
 #include "registry/ops/clients.h"
@@ -47,7 +47,7 @@ struct server_config {
 	unsigned check_cpu;
 	int64_t check_every;
 	struct push_config push;
-	const struct names *names;
+	const struct repo_names *names;
 	struct cache *cache;
 	struct auth *auth; /* NULL: anyone may do anything */
 	struct metrics *metrics; /* NULL: not counted; else a shard for each thread */

@@ -68,12 +68,12 @@ struct loop {
 struct server {
 	struct server_config config;
 	struct clients *clients;
-	struct turns *turns;
+	struct fair_queue *bodies;
 	struct push_service push;
 	struct mender *mender; /* of the checker; NULL: nothing is checked, or written */
 	struct checker *checker; /* NULL: nothing is checked */
 	struct jobs *passwords; /* threads of their own: bcrypt must not hold up uploads */
-	struct turns *logins; /* whose password is checked next */
+	struct fair_queue *logins; /* whose password is checked next */
 	_Atomic(bool) draining, stopping;
 	_Atomic(int64_t) paused_ms; /* when it was said last that a loop accepts nobody; 0: never */
 	unsigned count;
@@ -93,7 +93,7 @@ void listen_resume(struct loop *l); /* try again; paused still when that fails *
 struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client);
 void conn_free(struct conn *c);
 void conn_hand_over(struct conn *c); /* to the library, which frees it at the end */
-void conn_settle(struct loop *l); /* it has run: what it did not take then is freed */
+void conn_free_untaken(struct loop *l); /* it has run: what it did not take then is freed */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);
 void conn_enter(struct conn *c, enum step step); /* its deadline begins now */

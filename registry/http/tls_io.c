@@ -40,22 +40,22 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 	return n;
 }
 
-/* How much of `data` went out behind what was kept. */
+/* How much of `data` went out behind what was waits. */
 static ssize_t push_behind(struct tls_io *io, const void *data, size_t size)
 {
-	struct iovec parts[] = { { io->kept.data, io->kept.len }, { (void *)data, size } };
+	struct iovec parts[] = { { io->pending.data, io->pending.len }, { (void *)data, size } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = ARRAY_SIZE(parts) };
 	ssize_t n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
-	size_t kept = io->kept.len;
+	size_t before = io->pending.len;
 
 	if (n < 0)
 		return -1;
-	if ((size_t)n > kept) {
-		buf_release(&io->kept);
-		return n - (ssize_t)kept;
+	if ((size_t)n > before) {
+		buf_release(&io->pending);
+		return n - (ssize_t)before;
 	}
-	memmove(io->kept.data, io->kept.data + n, kept - (size_t)n);
-	buf_cut(&io->kept, kept - (size_t)n);
+	memmove(io->pending.data, io->pending.data + n, before - (size_t)n);
+	buf_cut(&io->pending, before - (size_t)n);
 	errno = EAGAIN;
 	return -1;
 }
@@ -67,10 +67,11 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const void *data, size_t size)
 
 	io->joins = false;
 	if (joins) {
-		buf_add(&io->kept, data, size);
+		buf_add(&io->pending, data, size);
 		return (ssize_t)size;
 	}
-	return io->kept.len ? push_behind(io, data, size) : send(io->fd, data, size, MSG_NOSIGNAL);
+	return io->pending.len ? push_behind(io, data, size)
+			       : send(io->fd, data, size, MSG_NOSIGNAL);
 }
 
 void tls_io_begin(struct tls_io *io, void *session)
@@ -91,12 +92,12 @@ void tls_io_join(struct tls_io *io)
 void tls_io_flush(struct tls_io *io)
 {
 	io->joins = false;
-	if (io->kept.len)
-		(void)!send(io->fd, io->kept.data, io->kept.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	buf_release(&io->kept);
+	if (io->pending.len)
+		(void)!send(io->fd, io->pending.data, io->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&io->pending);
 }
 
 void tls_io_release(struct tls_io *io)
 {
-	buf_release(&io->kept);
+	buf_release(&io->pending);
 }

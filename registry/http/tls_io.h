@@ -14,7 +14,7 @@ struct tls_io {
 	int fd;
 	bool over; /* the client's Finished came: from here on the library knows what is ready */
 	bool joins; /* what is written next waits for what is written behind it: see tls_io_join() */
-	struct buf kept; /* what waits */
+	struct buf pending; /* what waits */
 	void *credentials; /* that the session presents: see tls_forget() */
 	/* The library tries again at once, a core long, when a handshake waits for its client; so it is told
 	 * here, in the middle of a read, and the connection can be held. */

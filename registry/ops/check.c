@@ -19,7 +19,7 @@
 #define QUICK_MS 600000 /* between two quick looks at all files */
 #define QUICK_NAP_US 500 /* after each file of it */
 #define AGAIN_MS 2000 /* between two looks at what is bad, whether it is good now */
-#define KEEP_MS 30000 /* progress that a death may lose */
+#define RECORD_MS 30000 /* progress that a death may lose */
 #define NAP_US 1000000 /* when there is nothing to do */
 #define IOPRIO_IDLE (3 << 13)
 
@@ -68,15 +68,15 @@ static int list_add_aside(void *ctx, const char *where, const char *reason, stru
 }
 
 /* What was bad before this process: not served before it was looked at again. */
-static int recall(struct checker *c, struct list *doubtful, struct err *e)
+static int recall(struct checker *c, struct list *suspects, struct err *e)
 {
 	static const struct blob_file none = { .size = 0 };
 
-	if (list_marks(c->store, list_add, doubtful, e) < 0)
+	if (list_marks(c->store, list_add, suspects, e) < 0)
 		return -1;
-	for (size_t i = 0; i < doubtful->count; i++)
-		(void)check_set_standing(c, &doubtful->items[i], &none, BLOCKED);
-	return list_quarantine(c->store, list_add_aside, doubtful, e);
+	for (size_t i = 0; i < suspects->count; i++)
+		(void)check_set_standing(c, &suspects->items[i], &none, STANDING_BLOCKED);
+	return list_quarantine(c->store, list_add_aside, suspects, e);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_check h
 		return false;
 	}
 	for (size_t i = 0; i < page.count && !check_is_ending(c); i++) {
-		check_doubts(c);
+		check_suspects(c);
 		check_judge(c, &page.items[i], how);
 		if (how == BLOB_CHECK_CHANGED)
 			check_nap(c, QUICK_NAP_US);
@@ -115,7 +115,7 @@ static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_check h
 }
 
 /* The list of those that are bad is taken, and those that still are come back to it. */
-static void look_again(struct checker *c)
+static void retry_bad(struct checker *c)
 {
 	AUTO(list_release) struct list list = { NULL, 0 };
 
@@ -124,11 +124,11 @@ static void look_again(struct checker *c)
 	list.count = c->bad_count;
 	c->bad_count = 0;
 	for (size_t i = 0; i < list.count; i++)
-		if (check_standing(digest_map_find(&c->known, &list.items[i])) != GOOD)
+		if (check_standing(digest_map_find(&c->known, &list.items[i])) != STANDING_GOOD)
 			check_list_bad(c, &list.items[i]);
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < list.count && !check_is_ending(c); i++)
-		check_judge_doubtful(c, &list.items[i]);
+		check_judge_suspect(c, &list.items[i]);
 	c->again_ms = clock_ms() + AGAIN_MS;
 }
 
@@ -138,11 +138,11 @@ static bool has_bad(struct checker *c)
 }
 
 /* Progress that is not to be lost: a writer's in the rows, a reader's in a place. */
-static void keep(struct checker *c)
+static void record_progress(struct checker *c)
 {
 	struct err e = ERR_INIT;
 
-	c->kept_ms = clock_ms() + KEEP_MS;
+	c->record_ms = clock_ms() + RECORD_MS;
 	if (c->config.mender)
 		c->config.mender->flush(c->config.mender);
 	else if (c->may_mark && place_record(c->store, &c->place, &e) < 0)
@@ -161,7 +161,7 @@ static void end_pass(struct checker *c)
 	c->place.done = c->place.began;
 	c->place.began = 0;
 	c->pass = c->place.done;
-	keep(c);
+	record_progress(c);
 }
 
 /* A writer knows from its rows what is due, a reader from the time of its last pass. */
@@ -175,11 +175,11 @@ static bool is_due(const struct checker *c)
 /* True: there was something to do. */
 static bool work(struct checker *c)
 {
-	check_doubts(c);
+	check_suspects(c);
 	if (has_bad(c) && clock_ms() >= c->again_ms)
-		look_again(c);
-	if (clock_ms() >= c->kept_ms)
-		keep(c);
+		retry_bad(c);
+	if (clock_ms() >= c->record_ms)
+		record_progress(c);
 	if (clock_ms() >= c->quick_ms) {
 		if (do_page(c, &c->quick, BLOB_CHECK_CHANGED))
 			return true;
@@ -198,7 +198,7 @@ static bool work(struct checker *c)
 }
 
 /* Best effort: a service manager may not let us. */
-static void stand_back(void)
+static void lower_priority(void)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
 
@@ -210,11 +210,11 @@ static void *run(void *cls)
 {
 	struct checker *c = cls;
 
-	stand_back();
+	lower_priority();
 	while (!check_is_ending(c))
 		if (!work(c))
 			check_nap(c, NAP_US);
-	keep(c);
+	record_progress(c);
 	return NULL;
 }
 
@@ -222,13 +222,13 @@ static void *run(void *cls)
 
 static int open_check(struct checker *c, struct err *e)
 {
-	AUTO(list_release) struct list doubtful = { NULL, 0 };
+	AUTO(list_release) struct list suspects = { NULL, 0 };
 	const struct checker_config *config = &c->config;
 
-	if (store_open(&c->store, config->store, STORE_READ, e) < 0 || recall(c, &doubtful, e) < 0)
+	if (store_open(&c->store, config->store, STORE_READ, e) < 0 || recall(c, &suspects, e) < 0)
 		return -1;
-	for (size_t i = 0; i < doubtful.count; i++)
-		checker_suspect(c, &doubtful.items[i]);
+	for (size_t i = 0; i < suspects.count; i++)
+		checker_suspect(c, &suspects.items[i]);
 	if (c->config.mender)
 		return 0;
 	c->may_mark = store_may_mark(c->store, e) > 0;
@@ -244,7 +244,7 @@ int checker_new(struct checker **out, const struct checker_config *config, struc
 	int rc;
 
 	c->config = *config;
-	c->kept_ms = clock_ms() + KEEP_MS;
+	c->record_ms = clock_ms() + RECORD_MS;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

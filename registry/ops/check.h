@@ -25,7 +25,7 @@ struct check_clock {
 /* How a server that writes keeps what is found; called on the check's thread. */
 struct mender {
 	/* Record a good finding, soon; quarantine a bad file. 1; 0 another file is there; -1. */
-	int (*settle)(struct mender *m, const struct finding *f, struct err *e);
+	int (*apply)(struct mender *m, const struct finding *f, struct err *e);
 	/* Record now what is still to be. */
 	void (*flush)(struct mender *m);
 };
@@ -48,7 +48,7 @@ void checker_free(struct checker **c);
 /* Any thread; quick. NULL: nothing is checked. */
 bool checker_blocks(struct checker *c, const struct digest *d); /* it is bad: do not serve it */
 /* It was bad once, in this process: a file that was opened before may be the bad one. */
-bool checker_doubted(struct checker *c, const struct digest *d);
+bool checker_was_bad(struct checker *c, const struct digest *d);
 void checker_suspect(struct checker *c, const struct digest *d); /* look at it soon */
 
 /*

@@ -43,30 +43,30 @@ static void rest(struct checker *c, int64_t us)
 		check_nap(c, us);
 }
 
-static void begin_piece(struct checker *c)
+static void begin_chunk(struct checker *c)
 {
-	c->piece_us = now_us(c);
-	c->piece_cpu_us = cpu_us(c);
+	c->chunk_us = now_us(c);
+	c->chunk_cpu_us = cpu_us(c);
 }
 
 /* After each piece: as long as rate and share want it, from the piece before. What is in doubt is read at once,
  * but its processor time counts; and who wakes the check for it does not make it read on earlier. */
-static int keep_pace(void *ctx, size_t bytes, struct err *e)
+static int rest_after_chunk(void *ctx, size_t bytes, struct err *e)
 {
 	struct checker *c = ctx;
-	const struct check_pace pace = { c->config.rate, c->config.cpu };
+	const struct check_throttle limit = { c->config.rate, c->config.cpu };
 	int64_t cpu, due, left;
 
 	c->bytes += bytes;
 	if (c->nested)
 		return check_is_ending(c) ? err_set(e, ERR_BUSY, "the check ends") : 0;
-	check_doubts(c);
+	check_suspects(c);
 	cpu = cpu_us(c);
-	due = c->piece_us + check_pace_us(&pace, bytes, cpu - c->piece_cpu_us);
-	for (; !check_is_ending(c) && (left = due - now_us(c)) > 0; check_doubts(c))
+	due = c->chunk_us + check_throttle_us(&limit, bytes, cpu - c->chunk_cpu_us);
+	for (; !check_is_ending(c) && (left = due - now_us(c)) > 0; check_suspects(c))
 		rest(c, left);
-	c->piece_us = now_us(c);
-	c->piece_cpu_us = cpu;
+	c->chunk_us = now_us(c);
+	c->chunk_cpu_us = cpu;
 	return check_is_ending(c) ? err_set(e, ERR_BUSY, "the check ends") : 0;
 }
 
@@ -90,9 +90,9 @@ static void users_of(struct checker *c, const struct digest *d, struct buf *out)
 		buf_str(out, "?");
 }
 
-static int settle(struct checker *c, const struct finding *f, struct err *e)
+static int apply(struct checker *c, const struct finding *f, struct err *e)
 {
-	return c->config.mender->settle(c->config.mender, f, e);
+	return c->config.mender->apply(c->config.mender, f, e);
 }
 
 /* The file of one that is missing or cannot be read may come back: then nothing is written. */
@@ -102,10 +102,10 @@ static const char *act(struct checker *c, const struct finding *f, struct err *e
 
 	if (stays || (!c->config.mender && !c->may_mark))
 		return "not-served";
-	if (c->config.mender && settle(c, f, e) < 0)
+	if (c->config.mender && apply(c, f, e) < 0)
 		return "failed";
 	if (c->config.mender) {
-		(void)check_set_standing(c, &f->digest, &f->file, BAD);
+		(void)check_set_standing(c, &f->digest, &f->file, STANDING_BAD);
 		return "quarantined";
 	}
 	return mark_put(c->store, f, e) < 0 ? "failed" : "marked";
@@ -115,7 +115,7 @@ static const char *act(struct checker *c, const struct finding *f, struct err *e
  * lost its row. */
 static enum standing bad_standing(const struct finding *f)
 {
-	return f->fault == BLOB_BYTES || f->fault == BLOB_LENGTH ? BLOCKED : BAD;
+	return f->fault == BLOB_BYTES || f->fault == BLOB_LENGTH ? STANDING_BLOCKED : STANDING_BAD;
 }
 
 static void found_bad(struct checker *c, const struct finding *f)
@@ -125,7 +125,7 @@ static void found_bad(struct checker *c, const struct finding *f)
 	struct err e = ERR_INIT;
 	const char *action;
 
-	if (check_set_standing(c, &f->digest, &f->file, bad_standing(f)) != GOOD)
+	if (check_set_standing(c, &f->digest, &f->file, bad_standing(f)) != STANDING_GOOD)
 		return;
 	users_of(c, &f->digest, &users);
 	action = act(c, f, &e);
@@ -153,7 +153,7 @@ static void found_good(struct checker *c, const struct finding *f)
 	char text[DIGEST_TEXT_SIZE];
 	struct err e = ERR_INIT;
 
-	if (f->read && check_set_standing(c, &f->digest, &f->file, GOOD) != GOOD)
+	if (f->read && check_set_standing(c, &f->digest, &f->file, STANDING_GOOD) != STANDING_GOOD)
 		log_fields(LOG_LINE_INFO, "check.good",
 			{ "digest", digest_text(&f->digest, text), 0 });
 	if (!f->read)
@@ -161,7 +161,7 @@ static void found_good(struct checker *c, const struct finding *f)
 	c->blobs++;
 	if (!c->config.mender)
 		remember(c, f);
-	else if (settle(c, f, &e) < 0)
+	else if (apply(c, f, &e) < 0)
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
 }
 
@@ -182,10 +182,10 @@ static bool is_known(struct checker *c, const struct finding *f, bool *bad)
 static int examine(struct checker *c, const struct digest *d, enum blob_check how,
 	struct finding *f, struct err *e)
 {
-	struct throttle throttle = { .read = keep_pace, .ctx = c };
+	struct throttle throttle = { .read = rest_after_chunk, .ctx = c };
 
 	if (!c->nested)
-		begin_piece(c);
+		begin_chunk(c);
 	return blob_examine(c->store, d, how, &throttle, f, e);
 }
 
@@ -195,7 +195,8 @@ static void found_no_row(struct checker *c, const struct digest *d)
 	AUTO(buf_release) struct buf users = BUF_INIT;
 
 	users_of(c, d, &users);
-	(void)check_set_standing(c, d, &(struct blob_file){ .size = 0 }, users.len ? BAD : GOOD);
+	(void)check_set_standing(
+		c, d, &(struct blob_file){ .size = 0 }, users.len ? STANDING_BAD : STANDING_GOOD);
 }
 
 void check_judge(struct checker *c, const struct digest *d, enum blob_check how)
@@ -221,7 +222,7 @@ void check_judge(struct checker *c, const struct digest *d, enum blob_check how)
 		found_bad(c, &f);
 }
 
-void check_judge_doubtful(struct checker *c, const struct digest *d)
+void check_judge_suspect(struct checker *c, const struct digest *d)
 {
 	struct err e = ERR_INIT;
 	struct finding f;
@@ -233,17 +234,17 @@ void check_judge_doubtful(struct checker *c, const struct digest *d)
 		check_judge(c, d, BLOB_CHECK_BYTES);
 }
 
-void check_doubts(struct checker *c)
+void check_suspects(struct checker *c)
 {
 	struct digest d;
 
 	c->nested = true;
 	while (check_next_waiter(c, &d)) {
 		if (checker_unsure(c, &d))
-			check_judge_doubtful(c, &d);
+			check_judge_suspect(c, &d);
 		check_tell(check_take_waiters(c, &d));
 	}
 	while (check_take_suspect(c, &d))
-		check_judge_doubtful(c, &d);
+		check_judge_suspect(c, &d);
 	c->nested = false;
 }

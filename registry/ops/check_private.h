@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "registry/ops/check.h"
-#include "registry/ops/check_pace.h"
+#include "registry/ops/check_throttle.h"
 #include "storage/oci/digest_map.h"
 
 #define SUSPECTS_MAX 256
@@ -43,13 +43,13 @@ struct checker {
 
 	/* The thread's. */
 	bool nested; /* something in doubt is looked at while another file is read */
-	int64_t piece_us, piece_cpu_us; /* when the last piece was read */
+	int64_t chunk_us, chunk_cpu_us; /* when the last piece was read */
 	struct blob_cursor quick;
 	struct check_place place;
-	int64_t quick_ms, again_ms, kept_ms; /* when it is due next */
+	int64_t quick_ms, again_ms, record_ms; /* when it is due next */
 };
 
-enum standing { GOOD, BAD, BLOCKED };
+enum standing { STANDING_GOOD, STANDING_BAD, STANDING_BLOCKED };
 
 /* check_state.c: any thread. */
 bool check_is_ending(struct checker *c);
@@ -69,11 +69,11 @@ void check_list_bad(struct checker *c, const struct digest *d);
 
 /*
  * check_judge.c, on the check's thread. Look at a blob and do what is to be done about what was found.
- * doubtful: by its bytes, and also when it has no row any more.
+ * suspects: by its bytes, and also when it has no row any more.
  */
 void check_judge(struct checker *c, const struct digest *d, enum blob_check how);
-void check_judge_doubtful(struct checker *c, const struct digest *d);
-void check_doubts(
+void check_judge_suspect(struct checker *c, const struct digest *d);
+void check_suspects(
 	struct checker *c); /* all that is in doubt now; also between two pieces of a file */
 
 #endif

@@ -24,7 +24,7 @@ bool checker_blocks(struct checker *c, const struct digest *d)
 	return bad;
 }
 
-bool checker_doubted(struct checker *c, const struct digest *d)
+bool checker_was_bad(struct checker *c, const struct digest *d)
 {
 	const struct known *k;
 	bool was_bad;
@@ -180,7 +180,7 @@ void check_list_bad(struct checker *c, const struct digest *d)
 
 enum standing check_standing(const struct known *k)
 {
-	return !k || !k->bad ? GOOD : k->blocked ? BLOCKED : BAD;
+	return !k || !k->bad ? STANDING_GOOD : k->blocked ? STANDING_BLOCKED : STANDING_BAD;
 }
 
 /* How it stood before. */
@@ -193,16 +193,16 @@ enum standing check_set_standing(
 	pthread_mutex_lock(&c->lock);
 	k = digest_map_find(&c->known, d);
 	was = check_standing(k);
-	if (!k && now != GOOD)
+	if (!k && now != STANDING_GOOD)
 		k = digest_map_add(&c->known, d, sizeof(*k));
 	if (k)
-		*k = (struct known){ *d, now != GOOD, now == BLOCKED, k->was_bad || now != GOOD,
-			*file };
-	c->ever_bad += now != GOOD;
-	if (was == GOOD && now != GOOD)
+		*k = (struct known){ *d, now != STANDING_GOOD, now == STANDING_BLOCKED,
+			k->was_bad || now != STANDING_GOOD, *file };
+	c->ever_bad += now != STANDING_GOOD;
+	if (was == STANDING_GOOD && now != STANDING_GOOD)
 		check_list_bad(c, d);
-	c->bad += (unsigned)(now != GOOD) - (unsigned)(was != GOOD);
-	c->blocked += (unsigned)(now == BLOCKED) - (unsigned)(was == BLOCKED);
+	c->bad += (unsigned)(now != STANDING_GOOD) - (unsigned)(was != STANDING_GOOD);
+	c->blocked += (unsigned)(now == STANDING_BLOCKED) - (unsigned)(was == STANDING_BLOCKED);
 	pthread_mutex_unlock(&c->lock);
 	if (was != now)
 		c->config.changed(c->config.ctx);

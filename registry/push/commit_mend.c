@@ -19,7 +19,7 @@ static struct store_mender *of_mender(struct mender *m)
 	return CONTAINER_OF(m, struct store_mender, mender);
 }
 
-static int settle(struct mender *m, const struct finding *f, struct err *e)
+static int apply(struct mender *m, const struct finding *f, struct err *e)
 {
 	struct store_mender *own = of_mender(m);
 
@@ -40,7 +40,7 @@ int mender_new(struct mender **out, const char *store, struct committer *c, stru
 	struct store_mender *own = mem_alloc(sizeof(*own));
 	AUTO(mender_free) struct mender *m = &own->mender;
 
-	own->mender = (struct mender){ settle, flush };
+	own->mender = (struct mender){ apply, flush };
 	own->committer = c;
 	if (store_open(&own->store, store, STORE_WRITE, e) < 0)
 		return -1;

@@ -57,7 +57,7 @@ static int find_source(struct search *search, struct err *e)
 	if (!*route->from)
 		return repos_with_blob(
 			search->context->store, &route->mount, first_readable, search, e);
-	names_find(search->context->names, route->from, "", &names);
+	repo_names_find(search->context->names, route->from, "", &names);
 	for (size_t i = 0; i < names.count && rc == 0; i++)
 		rc = try_source(search, route->from, names.name[i], e);
 	return rc;

@@ -12,7 +12,7 @@
 #ifndef MOAT_UPLOADS_H
 #define MOAT_UPLOADS_H
 
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 #include "registry/api/route.h"
 #include "registry/push/jobs.h"
 #include "storage/store_write.h"

@@ -1,11 +1,11 @@
 /* Whatever a target says, what comes out of it is made of checked names. */
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 #include "registry/api/route.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct names names = NAMES_INIT;
+	struct repo_names names = REPO_NAMES_INIT;
 	struct candidates found;
 	AUTO(route_release) struct route r = ROUTE_INIT;
 
@@ -22,9 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (*r.name == '\0')
 		return 0;
 	memcpy(names.fallback, "docker.io", sizeof("docker.io"));
-	names_find(&names, r.name, r.ns, &found);
+	repo_names_find(&names, r.name, r.ns, &found);
 	must(found.count >= 1 && found.count <= CANDIDATES_MAX);
-	names_find_target(&names, r.name, r.ns, &found);
+	repo_names_find_target(&names, r.name, r.ns, &found);
 	must(found.count >= 1 && found.count <= CANDIDATES_MAX);
 	return 0;
 }

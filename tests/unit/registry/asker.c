@@ -19,7 +19,7 @@ int asker_setup(void **state)
 		return -1;
 	f->sb = sandbox;
 	sem_init(&f->woken, 0, 0);
-	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
+	assert_ok(repo_names_init(&f->names, NULL, "docker.io", &e));
 	f->cache = cache_new(1 << 20, 64);
 	f->push = (struct push_service){ .upload_max = 8 << 20, .deletes = true };
 	assert_ok(jobs_new(&f->push.jobs, ASKER_WORKERS, &e));
@@ -49,7 +49,7 @@ int asker_teardown(void **state)
 	cache_free(&f->cache);
 	auth_close(&f->auth);
 	who_release(&f->who);
-	names_release(&f->names);
+	repo_names_release(&f->names);
 	sem_destroy(&f->woken);
 	mem_free(&f);
 	return sandbox_teardown(&sandbox);

@@ -18,7 +18,7 @@
 
 struct fixture {
 	struct sandbox *sb;
-	struct names names;
+	struct repo_names names;
 	struct cache *cache;
 	struct push_service push;
 	struct auth *auth;

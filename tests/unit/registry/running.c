@@ -19,7 +19,7 @@ void running_prepare(struct running *r)
 {
 	struct err e;
 
-	assert_ok(names_init(&r->names, NULL, "docker.io", &e));
+	assert_ok(repo_names_init(&r->names, NULL, "docker.io", &e));
 	r->cache = cache_new(1 << 20, 64);
 	r->listener = -1;
 }
@@ -53,5 +53,5 @@ void running_end(struct running *r)
 	auth_close(&r->auth);
 	cache_free(&r->cache);
 	log_file_close(&r->log);
-	names_release(&r->names);
+	repo_names_release(&r->names);
 }

@@ -6,7 +6,7 @@
 #include "registry/http/socket.h"
 
 struct running {
-	struct names names;
+	struct repo_names names;
 	struct cache *cache;
 	struct auth *auth; /* NULL: anyone may do anything */
 	struct log_file *log; /* NULL: off */

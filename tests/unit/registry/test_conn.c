@@ -20,13 +20,13 @@ struct world {
 static void world_end(struct world *w)
 {
 	if (w->conn.x.has_turn)
-		turns_leave(w->server.turns, &w->conn.x.turn);
-	turns_free(&w->server.turns);
+		fair_queue_leave(w->server.bodies, &w->conn.x.turn);
+	fair_queue_free(&w->server.bodies);
 	close(w->conn.fd);
 	close(w->peer);
 }
 
-static void no_wait(struct turn *turn)
+static void no_wait(struct fair_turn *turn)
 {
 	(void)turn;
 	fail_msg("there is a turn");
@@ -40,7 +40,7 @@ static void begin(struct world *w, unsigned least_rate)
 	*w = (struct world){ .peer = s[1] };
 	w->server.config.least_rate = least_rate;
 	w->server.config.rate_window = 3000;
-	w->server.turns = turns_new(2, false);
+	w->server.bodies = fair_queue_new(2, false);
 	w->loop = (struct loop){ .server = &w->server, .conns = &w->conn };
 	w->conn = (struct conn){ .loop = &w->loop,
 		.fd = s[0],
@@ -49,8 +49,8 @@ static void begin(struct world *w, unsigned least_rate)
 			.has_turn = true,
 			.metered = true,
 			.window_bytes = UINT64_MAX } };
-	assert_true(turns_enter(
-		w->server.turns, &w->conn.x.turn, &(struct turn_client){ .id = w }, 0, no_wait));
+	assert_true(fair_queue_enter(
+		w->server.bodies, &w->conn.x.turn, &(struct fair_client){ .id = w }, 0, no_wait));
 }
 
 /* As the library sends: what it gets of us, and as much as the socket takes. */
@@ -86,7 +86,7 @@ static unsigned active(struct world *w)
 {
 	unsigned count, waiting;
 
-	turns_count(w->server.turns, &count, &waiting);
+	fair_queue_count(w->server.bodies, &count, &waiting);
 	return count;
 }
 
@@ -152,7 +152,7 @@ static void rate__of_bodies_from_memory(void **state)
 
 	(void)state;
 	begin(&w, 1000);
-	turns_leave(w.server.turns, &w.conn.x.turn);
+	fair_queue_leave(w.server.bodies, &w.conn.x.turn);
 	w.conn.x.metered = w.conn.x.has_turn = false;
 	w.conn.x.bytes = 5000;
 	while (!w.conn.shut && seconds < 100) {

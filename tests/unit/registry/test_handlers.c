@@ -14,7 +14,7 @@ struct fixture {
 	struct sandbox *sb;
 	struct store *writer;
 	struct dispatch dispatch;
-	struct names names;
+	struct repo_names names;
 	_Atomic(bool) draining;
 	struct digest nginx, layer;
 	struct reply reply;
@@ -39,7 +39,7 @@ static int setup(void **state)
 	AUTO(buf_release) struct buf layer = BUF_INIT;
 	image_bytes(&layer, "nginx/0", 2048);
 	digest_of(&f->layer, DIGEST_SHA256, buf_span(&layer));
-	assert_ok(names_init(&f->names, NULL, "docker.io", &e));
+	assert_ok(repo_names_init(&f->names, NULL, "docker.io", &e));
 	f->dispatch.context = (struct context){ .store = sandbox_store(f->sb, "store", STORE_READ),
 		.names = &f->names,
 		.cache = cache_new(1 << 20, 64),
@@ -62,7 +62,7 @@ static int teardown(void **state)
 	cache_free(&f->dispatch.context.cache);
 	store_close(&f->dispatch.context.store);
 	store_close(&f->writer);
-	names_release(&f->names);
+	repo_names_release(&f->names);
 	mem_free(&f);
 	return sandbox_teardown(&sandbox);
 }

@@ -9,7 +9,7 @@
 #include "registry/dispatch.h"
 #include "registry/ops/clients.h"
 #include "registry/ops/metrics.h"
-#include "registry/ops/turns.h"
+#include "registry/ops/fair_queue.h"
 #include "registry/push/push.h"
 #include "tests/support/cm.h"
 #include "tests/support/image.h"
@@ -32,7 +32,7 @@ static int setup(void **state)
 	f->sb = sandbox;
 	f->writer = sandbox_store(f->sb, "store", STORE_WRITE);
 	f->dispatch = (struct dispatch){ .clients = clients_new(10, 10),
-		.turns = turns_new(4, false),
+		.bodies = fair_queue_new(4, false),
 		.metrics = metrics_new(2, &dispatch_labels),
 		.context = { .store = sandbox_store(f->sb, "store", STORE_READ),
 			.cache = cache_new(1 << 20, 64),
@@ -49,7 +49,7 @@ static int teardown(void **state)
 
 	reply_release(&f->reply);
 	metrics_free(&f->dispatch.metrics);
-	turns_free(&f->dispatch.turns);
+	fair_queue_free(&f->dispatch.bodies);
 	clients_free(&f->dispatch.clients);
 	cache_free(&f->dispatch.context.cache);
 	store_close(&f->dispatch.context.store);

@@ -7,7 +7,7 @@
 #include "registry/dispatch.h"
 #include "registry/ops/access_log.h"
 #include "registry/ops/metrics.h"
-#include "registry/ops/turns.h"
+#include "registry/ops/fair_queue.h"
 #include "registry/push/jobs.h"
 #include "registry/push/uploads.h"
 #include "tests/support/cm.h"
@@ -16,14 +16,14 @@
 /* --- turns ---------------------------------------------------------------------------------- */
 
 struct waiter {
-	struct turn turn;
+	struct fair_turn turn;
 	char name;
 	bool paused;
 };
 
 static char order[64];
 
-static void went(struct turn *t)
+static void went(struct fair_turn *t)
 {
 	struct waiter *w = (struct waiter *)(void *)t;
 	size_t n = strlen(order);
@@ -33,21 +33,22 @@ static void went(struct turn *t)
 	order[n + 1] = '\0';
 }
 
-static void paused(struct turn *t)
+static void paused(struct fair_turn *t)
 {
 	((struct waiter *)(void *)t)->paused = true;
 }
 
-static bool enter(struct turns *t, struct waiter *w, char name, const void *client, int64_t now)
+static bool enter(
+	struct fair_queue *t, struct waiter *w, char name, const void *client, int64_t now)
 {
 	*w = (struct waiter){ .turn.go = went, .name = name };
-	return turns_enter(t, &w->turn, &(struct turn_client){ .id = client }, now, paused);
+	return fair_queue_enter(t, &w->turn, &(struct fair_client){ .id = client }, now, paused);
 }
 
 /* Client 1 asks for much, 2 and 3 for little: each is served in turn. */
 static void turns__client_by_client(void **state)
 {
-	struct turns *t = turns_new(4, false);
+	struct fair_queue *t = fair_queue_new(4, false);
 	struct waiter w[10];
 	unsigned active, waiting;
 	int one, two, three;
@@ -61,24 +62,24 @@ static void turns__client_by_client(void **state)
 	assert_true(enter(t, &w[6], 'X', &two, 0)); /* half of the turns are for others */
 	assert_true(enter(t, &w[7], 'Y', &three, 0));
 	assert_false(enter(t, &w[8], 'Z', &two, 0));
-	turns_count(t, &active, &waiting);
+	fair_queue_count(t, &active, &waiting);
 	assert_int_equal(active, 4);
 	assert_int_equal(waiting, 5);
 	for (int i = 0; i < 9; i++)
-		turns_leave(t, &w[i].turn);
+		fair_queue_leave(t, &w[i].turn);
 	assert_string_equal(order, "cZdef");
-	turns_count(t, &active, &waiting);
+	fair_queue_count(t, &active, &waiting);
 	assert_int_equal(active, 0);
 	assert_int_equal(waiting, 0);
 	assert_true(enter(t, &w[9], 'n', &one, 0));
-	turns_leave(t, &w[9].turn);
-	turns_free(&t);
+	fair_queue_leave(t, &w[9].turn);
+	fair_queue_free(&t);
 }
 
 /* Client 1 reads slowly, and asks for more than there is. */
 static void turns__one_client_has_half(void **state)
 {
-	struct turns *t = turns_new(4, false);
+	struct fair_queue *t = fair_queue_new(4, false);
 	struct waiter w[7];
 	unsigned active, waiting;
 	int one, two;
@@ -89,21 +90,21 @@ static void turns__one_client_has_half(void **state)
 		assert_int_equal(enter(t, &w[i], (char)('a' + i), &one, 0), i < 2);
 	for (int i = 4; i < 7; i++) {
 		assert_true(enter(t, &w[i], 'x', &two, 0));
-		turns_leave(t, &w[i].turn);
+		fair_queue_leave(t, &w[i].turn);
 	}
 	assert_string_equal(order, "");
-	turns_count(t, &active, &waiting);
+	fair_queue_count(t, &active, &waiting);
 	assert_int_equal(active, 2);
 	assert_int_equal(waiting, 2);
 	for (int i = 0; i < 4; i++)
-		turns_leave(t, &w[i].turn);
+		fair_queue_leave(t, &w[i].turn);
 	assert_string_equal(order, "cd");
-	turns_free(&t);
+	fair_queue_free(&t);
 }
 
 static void turns__newest_first(void **state)
 {
-	struct turns *t = turns_new(2, true);
+	struct fair_queue *t = fair_queue_new(2, true);
 	struct waiter w[5];
 	int clients[5];
 
@@ -112,21 +113,21 @@ static void turns__newest_first(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(enter(t, &w[i], (char)('a' + i), &clients[i], 0), i < 2);
 	for (const char *over = "abedc"; *over; over++)
-		turns_leave(t, &w[*over - 'a'].turn);
+		fair_queue_leave(t, &w[*over - 'a'].turn);
 	assert_string_equal(order, "edc");
-	turns_free(&t);
+	fair_queue_free(&t);
 }
 
-static bool enter_last(struct turns *t, struct waiter *w, char name, const void *client)
+static bool enter_last(struct fair_queue *t, struct waiter *w, char name, const void *client)
 {
 	*w = (struct waiter){ .turn.go = went, .name = name };
-	return turns_enter(t, &w->turn, &(struct turn_client){ client, true }, 0, paused);
+	return fair_queue_enter(t, &w->turn, &(struct fair_client){ client, true }, 0, paused);
 }
 
 /* Whoever guesses passwords, from however many addresses, comes behind a first login. */
 static void turns__suspects_come_last(void **state)
 {
-	struct turns *t = turns_new(2, false);
+	struct fair_queue *t = fair_queue_new(2, false);
 	struct waiter w[6];
 	int one, two, three, four;
 
@@ -137,21 +138,21 @@ static void turns__suspects_come_last(void **state)
 	assert_false(enter_last(t, &w[2], 'c', &two));
 	assert_false(enter_last(t, &w[3], 'd', &three));
 	assert_false(enter(t, &w[4], 'X', &four, 0));
-	turns_leave(t, &w[0].turn);
+	fair_queue_leave(t, &w[0].turn);
 	assert_string_equal(order, "X");
 	assert_false(enter(t, &w[0], 'Y', &one, 0)); /* no suspect any more */
-	turns_leave(t, &w[4].turn);
+	fair_queue_leave(t, &w[4].turn);
 	assert_string_equal(order, "XY");
 	for (int i = 0; i < 4; i++)
-		turns_leave(t, &w[i].turn);
+		fair_queue_leave(t, &w[i].turn);
 	assert_int_equal(strlen(order), 4);
-	turns_free(&t);
+	fair_queue_free(&t);
 }
 
 /* Else those who guess would have all threads to themselves once they had waited long enough. */
 static void turns__suspects_do_not_expire(void **state)
 {
-	struct turns *t = turns_new(1, true);
+	struct fair_queue *t = fair_queue_new(1, true);
 	struct waiter w[4];
 	int one, two;
 
@@ -160,21 +161,21 @@ static void turns__suspects_do_not_expire(void **state)
 	assert_true(enter(t, &w[0], 'a', &one, 0));
 	assert_false(enter_last(t, &w[1], 'b', &two));
 	assert_false(enter_last(t, &w[2], 'c', &two));
-	turns_expire(t, INT64_MAX - 1);
+	fair_queue_expire(t, INT64_MAX - 1);
 	assert_string_equal(order, "");
 	assert_false(enter(t, &w[3], 'X', &one, 0));
-	turns_leave(t, &w[0].turn);
+	fair_queue_leave(t, &w[0].turn);
 	assert_string_equal(order, "X");
-	turns_expire(t, INT64_MAX);
+	fair_queue_expire(t, INT64_MAX);
 	assert_string_equal(order, "Xbc");
 	for (int i = 1; i < 4; i++)
-		turns_leave(t, &w[i].turn);
-	turns_free(&t);
+		fair_queue_leave(t, &w[i].turn);
+	fair_queue_free(&t);
 }
 
 static void turns__nobody_waits_for_ever(void **state)
 {
-	struct turns *t = turns_new(1, false);
+	struct fair_queue *t = fair_queue_new(1, false);
 	struct waiter w[4];
 	unsigned active, waiting;
 	int one, two;
@@ -184,18 +185,18 @@ static void turns__nobody_waits_for_ever(void **state)
 	assert_true(enter(t, &w[0], 'a', &one, 100));
 	assert_false(enter(t, &w[1], 'b', &one, 100));
 	assert_false(enter(t, &w[2], 'c', &two, 200));
-	turns_expire(t, 50);
+	fair_queue_expire(t, 50);
 	assert_string_equal(order, "");
-	turns_expire(t, 150);
+	fair_queue_expire(t, 150);
 	assert_string_equal(order, "b");
-	turns_count(t, &active, &waiting);
+	fair_queue_count(t, &active, &waiting);
 	assert_int_equal(active, 2);
-	turns_leave(t, &w[0].turn); /* still as many as there may be */
+	fair_queue_leave(t, &w[0].turn); /* still as many as there may be */
 	assert_string_equal(order, "b");
-	turns_leave(t, &w[1].turn);
+	fair_queue_leave(t, &w[1].turn);
 	assert_string_equal(order, "bc");
-	turns_leave(t, &w[2].turn);
-	turns_free(&t);
+	fair_queue_leave(t, &w[2].turn);
+	fair_queue_free(&t);
 }
 
 /* --- jobs ----------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* Turns: a ring of clients, each with its queue. Must never call go() under the lock. */
-#include "registry/ops/turns.h"
+#include "registry/ops/fair_queue.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,21 +11,21 @@
 struct lane {
 	struct lane *next; /* of the ring */
 	const void *client;
-	struct turn *first, **end; /* its queue */
+	struct fair_turn *first, **end; /* its queue */
 	unsigned active;
 	bool last; /* behind all that are not */
 };
 
-struct turns {
+struct fair_queue {
 	pthread_mutex_t lock;
 	unsigned limit, each, active, waiting;
 	bool newest; /* a client that comes is next */
 	struct lane *ring; /* the lane that was served last; its next comes next */
 };
 
-struct turns *turns_new(unsigned active, bool newest)
+struct fair_queue *fair_queue_new(unsigned active, bool newest)
 {
-	struct turns *t = mem_alloc(sizeof(*t));
+	struct fair_queue *t = mem_alloc(sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
 	t->limit = active;
@@ -34,7 +34,7 @@ struct turns *turns_new(unsigned active, bool newest)
 	return t;
 }
 
-void turns_free(struct turns **t)
+void fair_queue_free(struct fair_queue **t)
 {
 	if (!*t)
 		return;
@@ -43,7 +43,7 @@ void turns_free(struct turns **t)
 	*t = NULL;
 }
 
-static struct lane *lane_of(struct turns *t, const void *client)
+static struct lane *lane_of(struct fair_queue *t, const void *client)
 {
 	struct lane *lane = t->ring;
 
@@ -64,7 +64,7 @@ static struct lane *lane_of(struct turns *t, const void *client)
 	return lane;
 }
 
-static void wait_behind(struct turns *t, struct turn *turn, int64_t now_ms)
+static void wait_behind(struct fair_queue *t, struct fair_turn *turn, int64_t now_ms)
 {
 	turn->next = NULL;
 	turn->since_ms = now_ms;
@@ -74,8 +74,8 @@ static void wait_behind(struct turns *t, struct turn *turn, int64_t now_ms)
 }
 
 /* Nobody waits who could go: so whoever finds room may have it. */
-bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *client,
-	int64_t now_ms, void (*before)(struct turn *turn))
+bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
+	const struct fair_client *client, int64_t now_ms, void (*before)(struct fair_turn *turn))
 {
 	bool go;
 
@@ -95,9 +95,9 @@ bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *c
 }
 
 /* The first one of a lane. */
-static struct turn *take_from(struct turns *t, struct lane *lane)
+static struct fair_turn *take_from(struct fair_queue *t, struct lane *lane)
 {
-	struct turn *turn = lane->first;
+	struct fair_turn *turn = lane->first;
 
 	lane->first = turn->next;
 	if (!lane->first)
@@ -109,7 +109,7 @@ static struct turn *take_from(struct turns *t, struct lane *lane)
 	return turn;
 }
 
-static struct lane *find_among(struct turns *t, bool last)
+static struct lane *find_among(struct fair_queue *t, bool last)
 {
 	struct lane *lane = t->ring;
 
@@ -122,7 +122,7 @@ static struct lane *find_among(struct turns *t, bool last)
 }
 
 /* The lane whose turn it is, or NULL. */
-static struct lane *find_next(struct turns *t)
+static struct lane *find_next(struct fair_queue *t)
 {
 	struct lane *lane;
 
@@ -132,7 +132,7 @@ static struct lane *find_next(struct turns *t)
 	return lane ? lane : find_among(t, true);
 }
 
-static void forget_idle(struct turns *t, struct lane *lane)
+static void forget_idle(struct fair_queue *t, struct lane *lane)
 {
 	struct lane *before = t->ring;
 
@@ -146,9 +146,9 @@ static void forget_idle(struct turns *t, struct lane *lane)
 	free(lane);
 }
 
-void turns_leave(struct turns *t, struct turn *gone)
+void fair_queue_leave(struct fair_queue *t, struct fair_turn *gone)
 {
-	struct turn *turn = NULL;
+	struct fair_turn *turn = NULL;
 	struct lane *next;
 
 	pthread_mutex_lock(&t->lock);
@@ -164,7 +164,7 @@ void turns_leave(struct turns *t, struct turn *gone)
 }
 
 /* One whose queue begins before that time and may go without a turn, or NULL. */
-static struct turn *take_old(struct turns *t, int64_t before_ms)
+static struct fair_turn *take_old(struct fair_queue *t, int64_t before_ms)
 {
 	struct lane *lane = t->ring;
 
@@ -179,9 +179,9 @@ static struct turn *take_old(struct turns *t, int64_t before_ms)
 	return NULL;
 }
 
-void turns_expire(struct turns *t, int64_t before_ms)
+void fair_queue_expire(struct fair_queue *t, int64_t before_ms)
 {
-	struct turn *turn;
+	struct fair_turn *turn;
 
 	do {
 		pthread_mutex_lock(&t->lock);
@@ -192,7 +192,7 @@ void turns_expire(struct turns *t, int64_t before_ms)
 	} while (turn);
 }
 
-void turns_count(struct turns *t, unsigned *active, unsigned *waiting)
+void fair_queue_count(struct fair_queue *t, unsigned *active, unsigned *waiting)
 {
 	pthread_mutex_lock(&t->lock);
 	*active = t->active;

@@ -1,5 +1,5 @@
 /* Names of requests to names in the store. Must never touch the store: it only proposes. */
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #define HUB "docker.io"
 
-static int add_map(struct names *n, const char *text, struct err *e)
+static int add_map(struct repo_names *n, const char *text, struct err *e)
 {
 	struct span to = span_of(text), from = span_until(&to, '=');
 	struct host_map *map;
@@ -24,9 +24,10 @@ static int add_map(struct names *n, const char *text, struct err *e)
 	return 0;
 }
 
-int names_init(struct names *n, const struct texts *maps, const char *fallback, struct err *e)
+int repo_names_init(
+	struct repo_names *n, const struct texts *maps, const char *fallback, struct err *e)
 {
-	*n = (struct names)NAMES_INIT;
+	*n = (struct repo_names)REPO_NAMES_INIT;
 	if (fallback && *fallback && ref_normal_host(span_of(fallback), n->fallback, e) < 0)
 		return err_ctx(e, "default-host");
 	for (size_t i = 0; maps && i < maps->count; i++)
@@ -35,10 +36,10 @@ int names_init(struct names *n, const struct texts *maps, const char *fallback, 
 	return 0;
 }
 
-void names_release(struct names *n)
+void repo_names_release(struct repo_names *n)
 {
 	free(n->maps);
-	*n = (struct names)NAMES_INIT;
+	*n = (struct repo_names)REPO_NAMES_INIT;
 }
 
 static void add(struct candidates *c, const char *host, const char *path)
@@ -68,7 +69,7 @@ static void add_host(struct candidates *c, const char *host, const char *path)
 
 /* Fill in what a host is called in the store; host may be any first part of a path. True: it is mapped, or
  * another name of the Hub. */
-static bool stored_host(const struct names *n, const char *host, char out[REF_HOST_MAX + 1])
+static bool stored_host(const struct repo_names *n, const char *host, char out[REF_HOST_MAX + 1])
 {
 	struct err none;
 
@@ -84,7 +85,7 @@ static bool stored_host(const struct names *n, const char *host, char out[REF_HO
 	return strcmp(out, host) != 0;
 }
 
-bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
+bool repo_names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
 {
 	size_t host = strcspn(path, "/"), digits = 0;
 
@@ -99,14 +100,14 @@ bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
 }
 
 /* The path's first component as a host that is called otherwise in the store. */
-static void add_prefixed(const struct names *n, struct candidates *c, const char *path)
+static void add_prefixed(const struct repo_names *n, struct candidates *c, const char *path)
 {
 	char host[REF_HOST_MAX + 1], known[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
 	const char *slash = strchr(path, '/');
 
 	if (!slash || (size_t)(slash - path) > REF_HOST_MAX)
 		return;
-	if (names_with_port(path, ported)) {
+	if (repo_names_with_port(path, ported)) {
 		const char *colon_slash = strchr(ported, '/');
 
 		snprintf(host, sizeof(host), "%.*s", (int)(colon_slash - ported), ported);
@@ -141,7 +142,7 @@ static bool names_a_host(const char *path)
 /* What was mirrored comes before what may have been pushed under the path as it is, so that a push
  * can not put itself in front of an upstream's name: sets are stored under the names that
  * add_prefixed() and add_host() begin with. */
-static void find_bare(const struct names *n, const char *path, struct candidates *out)
+static void find_bare(const struct repo_names *n, const char *path, struct candidates *out)
 {
 	bool host = names_a_host(path);
 
@@ -154,7 +155,8 @@ static void find_bare(const struct names *n, const char *path, struct candidates
 		add(out, "", path);
 }
 
-void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out)
+void repo_names_find(
+	const struct repo_names *n, const char *path, const char *ns, struct candidates *out)
 {
 	char host[REF_HOST_MAX + 1];
 
@@ -171,12 +173,12 @@ void names_find(const struct names *n, const char *path, const char *ns, struct 
 	add_host(out, host, path);
 }
 
-void names_find_target(
-	const struct names *n, const char *path, const char *ns, struct candidates *out)
+void repo_names_find_target(
+	const struct repo_names *n, const char *path, const char *ns, struct candidates *out)
 {
 	bool mapped = false;
 
 	for (size_t i = 0; i < n->count; i++)
 		mapped = mapped || strcmp(n->maps[i].from, ns) == 0;
-	names_find(n, path, mapped ? ns : "", out);
+	repo_names_find(n, path, mapped ? ns : "", out);
 }

@@ -10,8 +10,8 @@
  *
  * Pure.
  */
-#ifndef MOAT_NAMES_H
-#define MOAT_NAMES_H
+#ifndef MOAT_REPO_NAMES_H
+#define MOAT_REPO_NAMES_H
 
 #include "storage/base/settings.h"
 #include "storage/oci/ref.h"
@@ -25,12 +25,12 @@ struct host_map {
 	char from[REF_HOST_MAX + 1], to[REF_HOST_MAX + 1];
 };
 
-struct names {
+struct repo_names {
 	struct host_map *maps; /* owned */
 	size_t count;
 	char fallback[REF_HOST_MAX + 1]; /* host of names without one; "" = none */
 };
-#define NAMES_INIT                                                                                 \
+#define REPO_NAMES_INIT                                                                            \
 	{                                                                                          \
 		.count = 0                                                                         \
 	}
@@ -41,19 +41,21 @@ struct candidates {
 };
 
 /* maps: "FROM=TO" each; fallback: a host or "" (or NULL). ERR_INPUT names the bad one. */
-MUST int names_init(struct names *n, const struct texts *maps, const char *fallback, struct err *e);
-void names_release(struct names *n);
+MUST int repo_names_init(
+	struct repo_names *n, const struct texts *maps, const char *fallback, struct err *e);
+void repo_names_release(struct repo_names *n);
 
 /* path: a valid name of the API; ns: a host in its one spelling (ref_normal_host()) or "". Never empty. */
-void names_find(const struct names *n, const char *path, const char *ns, struct candidates *out);
+void repo_names_find(
+	const struct repo_names *n, const char *path, const char *ns, struct candidates *out);
 
 /* The same for a write: clients add `ns` to pushes without meaning another repository, so it counts
  * only where the administrator mapped it. The first one that exists is written to, else the path
  * itself, which is always among them. */
-void names_find_target(
-	const struct names *n, const char *path, const char *ns, struct candidates *out);
+void repo_names_find_target(
+	const struct repo_names *n, const char *path, const char *ns, struct candidates *out);
 
 /* Where the host in `localhost-5001/x` may be `localhost:5001`: the name with ':', or false. */
-bool names_with_port(const char *path, char out[NAME_MAX_BYTES + 1]);
+bool repo_names_with_port(const char *path, char out[NAME_MAX_BYTES + 1]);
 
 #endif

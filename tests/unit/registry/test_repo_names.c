@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "registry/access/names.h"
+#include "registry/access/repo_names.h"
 #include "tests/support/cm.h"
 
 static const struct {
@@ -50,17 +50,17 @@ static const char *maps[] = { "Mirror.corp=GHCR.io", "mirror.corp:5000=quay.io",
 
 static void names_find__candidates_in_order(void **state)
 {
-	AUTO(names_release) struct names n = NAMES_INIT;
+	AUTO(repo_names_release) struct repo_names n = REPO_NAMES_INIT;
 	struct texts given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct err e;
 
 	(void)state;
-	assert_ok(names_init(&n, &given, "docker.io", &e));
+	assert_ok(repo_names_init(&n, &given, "docker.io", &e));
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		AUTO(buf_release) struct buf got = BUF_INIT;
 		struct candidates c;
 
-		names_find(&n, cases[i].path, cases[i].ns, &c);
+		repo_names_find(&n, cases[i].path, cases[i].ns, &c);
 		for (size_t j = 0; j < c.count; j++)
 			buf_printf(&got, "%s%s", j ? " " : "", c.name[j]);
 		assert_string_equal(got.data, cases[i].want);
@@ -70,18 +70,18 @@ static void names_find__candidates_in_order(void **state)
 /* Pushes carry `ns` without meaning it, unless it was mapped. */
 static void names_find_target__ns_counts_where_it_is_mapped(void **state)
 {
-	AUTO(names_release) struct names n = NAMES_INIT;
+	AUTO(repo_names_release) struct repo_names n = REPO_NAMES_INIT;
 	struct texts given = { .items = maps, .count = ARRAY_SIZE(maps) };
 	struct candidates c;
 	struct err e;
 
 	(void)state;
-	assert_ok(names_init(&n, &given, "docker.io", &e));
-	names_find_target(&n, "team/app", "quay.io", &c);
+	assert_ok(repo_names_init(&n, &given, "docker.io", &e));
+	repo_names_find_target(&n, "team/app", "quay.io", &c);
 	assert_int_equal(c.count, 2);
 	assert_string_equal(c.name[0], "docker.io/team/app");
 	assert_string_equal(c.name[1], "team/app");
-	names_find_target(&n, "team/app", "mirror.corp", &c);
+	repo_names_find_target(&n, "team/app", "mirror.corp", &c);
 	assert_int_equal(c.count, 1);
 	assert_string_equal(c.name[0], "ghcr.io/team/app");
 }
@@ -89,31 +89,31 @@ static void names_find_target__ns_counts_where_it_is_mapped(void **state)
 /* Whoever may fill `library/nginx` here must not get to answer for docker.io. */
 static void names_find__ns_never_means_the_bare_name(void **state)
 {
-	AUTO(names_release) struct names n = NAMES_INIT;
+	AUTO(repo_names_release) struct repo_names n = REPO_NAMES_INIT;
 	struct candidates c;
 	struct err e;
 
 	(void)state;
-	assert_ok(names_init(&n, NULL, "", &e));
-	names_find(&n, "library/nginx", "docker.io", &c);
+	assert_ok(repo_names_init(&n, NULL, "", &e));
+	repo_names_find(&n, "library/nginx", "docker.io", &c);
 	for (size_t i = 0; i < c.count; i++)
 		assert_string_not_equal(c.name[i], "library/nginx");
-	names_find(&n, "library/nginx", "", &c);
+	repo_names_find(&n, "library/nginx", "", &c);
 	assert_int_equal(c.count, 1);
 }
 
 static void names_find__a_name_too_long_is_left_out(void **state)
 {
-	AUTO(names_release) struct names n = NAMES_INIT;
+	AUTO(repo_names_release) struct repo_names n = REPO_NAMES_INIT;
 	char path[REF_REPO_MAX + 1];
 	struct candidates c;
 	struct err e;
 
 	(void)state;
-	assert_ok(names_init(&n, NULL, "docker.io", &e));
+	assert_ok(repo_names_init(&n, NULL, "docker.io", &e));
 	memset(path, 'a', sizeof(path));
 	path[REF_REPO_MAX] = '\0';
-	names_find(&n, path, "docker.io", &c);
+	repo_names_find(&n, path, "docker.io", &c);
 	assert_true(c.count >= 1);
 	for (size_t i = 0; i < c.count; i++)
 		assert_true(strlen(c.name[i]) <= NAME_MAX_BYTES);
@@ -126,11 +126,11 @@ static void names_init__refuses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		AUTO(names_release) struct names n = NAMES_INIT;
+		AUTO(repo_names_release) struct repo_names n = REPO_NAMES_INIT;
 		const char *item = bad[i];
 		struct texts given = { .items = &item, .count = 1 };
 
-		assert_err(names_init(&n, &given, "", &e), ERR_INPUT, "map");
+		assert_err(repo_names_init(&n, &given, "", &e), ERR_INPUT, "map");
 	}
 }
 
@@ -153,7 +153,7 @@ static void names_with_port__table(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
-		if (names_with_port(ports[i].path, out) != (ports[i].want != NULL))
+		if (repo_names_with_port(ports[i].path, out) != (ports[i].want != NULL))
 			fail_msg("%s", ports[i].path);
 		if (ports[i].want)
 			assert_string_equal(out, ports[i].want);

@@ -7,43 +7,43 @@
  *
  * Safe from any thread.
  */
-#ifndef MOAT_TURNS_H
-#define MOAT_TURNS_H
+#ifndef MOAT_FAIR_QUEUE_H
+#define MOAT_FAIR_QUEUE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct turns;
+struct fair_queue;
 struct lane;
 
-struct turn {
+struct fair_turn {
 	struct lane *lane; /* of its client */
-	struct turn *next; /* of the client's */
-	void (*go)(struct turn *t); /* its turn came; from any thread, once */
+	struct fair_turn *next; /* of the client's */
+	void (*go)(struct fair_turn *t); /* its turn came; from any thread, once */
 	int64_t since_ms;
 };
 
 /* active: at least 1. newest: a client that had none waiting is next, else it comes behind all others. With
  * it, a client that comes during an attack does not wait for all that came before. */
-struct turns *turns_new(unsigned active, bool newest);
-void turns_free(struct turns **t); /* nobody may wait */
+struct fair_queue *fair_queue_new(unsigned active, bool newest);
+void fair_queue_free(struct fair_queue **t); /* nobody may wait */
 
-struct turn_client {
+struct fair_client {
 	const void *id; /* any address that tells clients apart */
 	bool last; /* its requests come behind those of all others, however long they wait */
 };
 
 /* True: go on at once. False: go() is called later; before() runs first in that case, so that go() can
  * not come too early. */
-bool turns_enter(struct turns *t, struct turn *turn, const struct turn_client *client,
-	int64_t now_ms, void (*before)(struct turn *turn));
+bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
+	const struct fair_client *client, int64_t now_ms, void (*before)(struct fair_turn *turn));
 /* A turn is over, or given up. */
-void turns_leave(struct turns *t, struct turn *turn);
+void fair_queue_leave(struct fair_queue *t, struct fair_turn *turn);
 
 /* Let go what has waited since before that time, whatever the limit says, but for requests that come
  * last; INT64_MAX: all. */
-void turns_expire(struct turns *t, int64_t before_ms);
+void fair_queue_expire(struct fair_queue *t, int64_t before_ms);
 
-void turns_count(struct turns *t, unsigned *active, unsigned *waiting);
+void fair_queue_count(struct fair_queue *t, unsigned *active, unsigned *waiting);
 
 #endif

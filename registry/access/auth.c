@@ -16,6 +16,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/base64.h"
 #include "storage/base/tree.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define LOGIN_MAX 1024 /* bytes of NAME:PASSWORD */
@@ -75,10 +76,9 @@ static struct state *state_get(struct auth *a)
 {
 	struct state *s;
 
-	pthread_mutex_lock(&a->lock);
+	LOCK_SCOPE(&a->lock);
 	s = a->state;
 	atomic_fetch_add(&s->holders, 1);
-	pthread_mutex_unlock(&a->lock);
 	return s;
 }
 
@@ -93,22 +93,28 @@ static int state_read(const struct auth *a, struct state *s, struct err *e)
 	return 0;
 }
 
+/* Make *s the current state; *s is the one before. */
+static void state_exchange(struct auth *a, struct state **s)
+{
+	struct state *old;
+
+	LOCK_SCOPE(&a->lock);
+	old = a->state;
+	a->open = access_is_open((*s)->access);
+	a->state = *s;
+	*s = old;
+}
+
 /* What was revoked counts at once: the new state remembers no password, and a check that began before
  * tells the old one only. */
 int auth_reload(struct auth *a, struct err *e)
 {
 	AUTO(state_put) struct state *s = mem_alloc(sizeof(*s));
-	struct state *old;
 
 	s->holders = 1;
 	if (state_read(a, s, e) < 0)
 		return -1;
-	pthread_mutex_lock(&a->lock);
-	old = a->state;
-	a->open = access_is_open(s->access);
-	a->state = STEAL(s);
-	pthread_mutex_unlock(&a->lock);
-	state_put(&old);
+	state_exchange(a, &s);
 	return 0;
 }
 

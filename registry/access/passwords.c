@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "storage/base/buf.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define WAYS 4 /* places that a login may have */
@@ -70,11 +71,10 @@ int passwords_recall(struct passwords *p, const char *login, int64_t now)
 
 	mac_of(p, login, mac);
 	set = places_of(p, mac);
-	pthread_mutex_lock(&p->lock);
+	LOCK_SCOPE(&p->lock);
 	for (int i = 0; i < WAYS; i++)
 		if (set[i].until > now && CRYPTO_memcmp(set[i].mac, mac, MAC_SIZE) == 0)
 			found = set[i].right;
-	pthread_mutex_unlock(&p->lock);
 	return found;
 }
 
@@ -86,7 +86,7 @@ void passwords_remember(struct passwords *p, const char *login, bool right, int6
 
 	mac_of(p, login, mac);
 	set = place = places_of(p, mac);
-	pthread_mutex_lock(&p->lock);
+	LOCK_SCOPE(&p->lock);
 	for (int i = 1; i < WAYS; i++)
 		if (set[i].until < place->until)
 			place = &set[i];
@@ -96,5 +96,4 @@ void passwords_remember(struct passwords *p, const char *login, bool right, int6
 	memcpy(place->mac, mac, MAC_SIZE);
 	place->until = now + (right ? PASSWORD_RIGHT_SECONDS : PASSWORD_WRONG_SECONDS);
 	place->right = right;
-	pthread_mutex_unlock(&p->lock);
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define SHARDS 16
@@ -117,7 +118,7 @@ struct content *cache_get(struct cache *c, struct span uri, bool *fresh)
 	struct slot *set = set_of(shard, hash);
 	struct content *found = NULL;
 
-	pthread_mutex_lock(&shard->lock);
+	LOCK_SCOPE(&shard->lock);
 	for (unsigned i = 0; i < WAYS && !found; i++) {
 		if (!same(&set[i], hash, uri))
 			continue;
@@ -126,7 +127,6 @@ struct content *cache_get(struct cache *c, struct span uri, bool *fresh)
 		shard->hits += *fresh;
 		found = content_ref(set[i].content);
 	}
-	pthread_mutex_unlock(&shard->lock);
 	return found;
 }
 
@@ -166,15 +166,16 @@ static struct content *step(struct shard *shard, const struct slot *keep)
 	return take_out(shard, s);
 }
 
-void cache_put(struct cache *c, struct span uri, uint64_t epoch, struct content *content)
+/* Returns how many have to make room: old[], for the caller to release. */
+static unsigned put(struct cache *c, struct span uri, uint64_t epoch, struct content *content,
+	struct content *old[3 * SLOTS])
 {
 	uint64_t hash = hash_of(uri);
 	struct shard *shard = &c->shards[hash % SHARDS];
-	struct content *old[3 * SLOTS];
 	unsigned count = 0, steps = 0;
 	struct slot *s;
 
-	pthread_mutex_lock(&shard->lock);
+	LOCK_SCOPE(&shard->lock);
 	s = choose(set_of(shard, hash), hash, uri);
 	shard->puts++;
 	old[count++] = take_out(shard, s);
@@ -186,39 +187,48 @@ void cache_put(struct cache *c, struct span uri, uint64_t epoch, struct content 
 		old[count++] = step(shard, s);
 	if (over(c, shard))
 		old[count++] = take_out(shard, s);
-	pthread_mutex_unlock(&shard->lock);
+	return count;
+}
+
+static void release(struct content *old[], unsigned count)
+{
 	while (count > 0)
 		content_unref(&old[--count]);
 }
 
-static void sweep_shard(struct shard *shard, uint64_t epoch)
+void cache_put(struct cache *c, struct span uri, uint64_t epoch, struct content *content)
 {
-	struct content *old[SLOTS];
+	struct content *old[3 * SLOTS];
+
+	release(old, put(c, uri, epoch, content, old));
+}
+
+static unsigned take_stale(struct shard *shard, uint64_t epoch, struct content *old[SLOTS])
+{
 	unsigned count = 0;
 
-	pthread_mutex_lock(&shard->lock);
+	LOCK_SCOPE(&shard->lock);
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (shard->slots[i].content && shard->slots[i].epoch != epoch)
 			old[count++] = take_out(shard, &shard->slots[i]);
-	pthread_mutex_unlock(&shard->lock);
-	while (count > 0)
-		content_unref(&old[--count]);
+	return count;
 }
 
 void cache_sweep(struct cache *c)
 {
+	struct content *old[SLOTS];
+
 	for (unsigned i = 0; i < SHARDS; i++)
-		sweep_shard(&c->shards[i], cache_epoch(c));
+		release(old, take_stale(&c->shards[i], cache_epoch(c), old));
 }
 
 void cache_counts(struct cache *c, uint64_t *hits, uint64_t *puts)
 {
 	*hits = *puts = 0;
 	for (unsigned i = 0; i < SHARDS; i++) {
-		pthread_mutex_lock(&c->shards[i].lock);
+		LOCK_SCOPE(&c->shards[i].lock);
 		*hits += c->shards[i].hits;
 		*puts += c->shards[i].puts;
-		pthread_mutex_unlock(&c->shards[i].lock);
 	}
 }
 

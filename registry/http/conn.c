@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "storage/base/log.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */
@@ -28,11 +29,10 @@ void conn_enter(struct conn *c, enum step step)
 
 static void hold(struct conn *c, enum hold reason)
 {
-	pthread_mutex_lock(&c->loop->holding);
+	LOCK_SCOPE(&c->loop->holding);
 	if (!c->holds)
 		MHD_suspend_connection(c->mhd);
 	c->holds |= reason;
-	pthread_mutex_unlock(&c->loop->holding);
 }
 
 /* The lock is the loop's, as c may be gone as soon as it is free. */
@@ -40,22 +40,20 @@ static void let_go(struct conn *c, enum hold reason)
 {
 	struct loop *l = c->loop;
 
-	pthread_mutex_lock(&l->holding);
+	LOCK_SCOPE(&l->holding);
 	if (!(c->holds & reason))
 		BUG("a connection is released that was not held");
 	c->holds &= ~(unsigned)reason;
 	if (!c->holds)
 		MHD_resume_connection(c->mhd);
-	pthread_mutex_unlock(&l->holding);
 }
 
 static unsigned reasons_of(struct conn *c)
 {
 	unsigned held;
 
-	pthread_mutex_lock(&c->loop->holding);
+	LOCK_SCOPE(&c->loop->holding);
 	held = c->holds;
-	pthread_mutex_unlock(&c->loop->holding);
 	return held;
 }
 

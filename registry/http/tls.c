@@ -11,6 +11,7 @@
 #include "registry/http/tls_io.h"
 #include "registry/http/tls_key.h"
 #include "storage/base/fs.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define PEM_MAX (1u << 20)
@@ -40,17 +41,16 @@ static void credentials_free(struct credentials **c)
 	*c = NULL;
 }
 
+static bool drop_last(struct credentials *c)
+{
+	LOCK_SCOPE(&lock);
+	return --c->users == 0;
+}
+
 /* No connection looks at it any more when the last one drops it. */
 static void credentials_drop(struct credentials *c)
 {
-	bool last;
-
-	if (!c)
-		return;
-	pthread_mutex_lock(&lock);
-	last = --c->users == 0;
-	pthread_mutex_unlock(&lock);
-	if (last)
+	if (c && drop_last(c))
 		credentials_free(&c);
 }
 
@@ -118,10 +118,20 @@ static int fill(struct credentials *c, const char *cert, const char *key, struct
 	return rc < 0 ? -1 : 0;
 }
 
+/* Make these the ones that new connections get; those before. */
+static struct credentials *exchange(struct credentials *c)
+{
+	struct credentials *before;
+
+	LOCK_SCOPE(&lock);
+	before = current;
+	current = c;
+	return before;
+}
+
 int tls_load(const char *cert, const char *key, struct err *e)
 {
 	AUTO(credentials_free) struct credentials *c = mem_alloc(sizeof(*c));
-	struct credentials *before;
 	int rc;
 
 	if (fill(c, cert, key, e) < 0)
@@ -129,11 +139,7 @@ int tls_load(const char *cert, const char *key, struct err *e)
 	if (!ticket_key.data && (rc = gnutls_session_ticket_key_generate(&ticket_key)) < 0)
 		return err_set(e, ERR_IO, "tls: %s", gnutls_strerror(rc));
 	c->users = 1;
-	pthread_mutex_lock(&lock);
-	before = current;
-	current = STEAL(c);
-	pthread_mutex_unlock(&lock);
-	credentials_drop(before);
+	credentials_drop(exchange(STEAL(c)));
 	return 0;
 }
 
@@ -197,12 +203,11 @@ bool tls_peer_name(void *session, char *name, size_t size)
 /* A handshake may ask again, and gets the same. */
 static const struct credentials *hold(struct tls_io *io)
 {
-	pthread_mutex_lock(&lock);
+	LOCK_SCOPE(&lock);
 	if (!io->credentials) {
 		current->users++;
 		io->credentials = current;
 	}
-	pthread_mutex_unlock(&lock);
 	return io->credentials;
 }
 

@@ -12,6 +12,7 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (512u << 10)
@@ -114,19 +115,23 @@ static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_check h
 	return page.count > 0;
 }
 
-/* The list of those that are bad is taken, and those that still are come back to it. */
+/* Take the list of bad blobs, and put those on it again that still are. */
+static void take_bad(struct checker *c, struct list *list)
+{
+	LOCK_SCOPE(&c->lock);
+	list->items = STEAL(c->bad_ones);
+	list->count = c->bad_count;
+	c->bad_count = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (check_standing(digest_map_find(&c->known, &list->items[i])) != STANDING_GOOD)
+			check_list_bad(c, &list->items[i]);
+}
+
 static void retry_bad(struct checker *c)
 {
 	AUTO(list_release) struct list list = { NULL, 0 };
 
-	pthread_mutex_lock(&c->lock);
-	list.items = STEAL(c->bad_ones);
-	list.count = c->bad_count;
-	c->bad_count = 0;
-	for (size_t i = 0; i < list.count; i++)
-		if (check_standing(digest_map_find(&c->known, &list.items[i])) != STANDING_GOOD)
-			check_list_bad(c, &list.items[i]);
-	pthread_mutex_unlock(&c->lock);
+	take_bad(c, &list);
 	for (size_t i = 0; i < list.count && !check_is_ending(c); i++)
 		check_judge_suspect(c, &list.items[i]);
 	c->again_ms = clock_ms() + AGAIN_MS;
@@ -264,14 +269,18 @@ int checker_new(struct checker **out, const struct checker_config *config, struc
 	return 0;
 }
 
+static void tell_end(struct checker *c)
+{
+	LOCK_SCOPE(&c->lock);
+	c->ending = true;
+	pthread_cond_signal(&c->wake);
+}
+
 void checker_stop(struct checker *c)
 {
 	if (!c->started)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->ending = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
+	tell_end(c);
 	pthread_join(c->thread, NULL);
 	c->started = false;
 	check_tell(check_take_waiters(c, NULL));

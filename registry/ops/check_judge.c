@@ -8,6 +8,7 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define KNOWN_MAX 100000 /* touched files that a reader remembers as good */
@@ -139,13 +140,12 @@ static void remember(struct checker *c, const struct finding *f)
 {
 	struct known *k;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	k = digest_map_find(&c->known, &f->digest);
 	if (!k && (c->first || (f->changed && c->known.count < KNOWN_MAX)))
 		k = digest_map_add(&c->known, &f->digest, sizeof(*k));
 	if (k)
 		k->file = f->file;
-	pthread_mutex_unlock(&c->lock);
 }
 
 static void found_good(struct checker *c, const struct finding *f)
@@ -171,11 +171,10 @@ static bool is_known(struct checker *c, const struct finding *f, bool *bad)
 	const struct known *k;
 	bool known;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	k = digest_map_find(&c->known, &f->digest);
 	*bad = k && k->bad;
 	known = k && k->file.stamp == f->file.stamp && k->file.size == f->file.size;
-	pthread_mutex_unlock(&c->lock);
 	return known;
 }
 

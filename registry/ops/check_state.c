@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 /* --- asked by others ------------------------------------------------------------------------------ */
@@ -17,10 +18,9 @@ bool checker_blocks(struct checker *c, const struct digest *d)
 
 	if (!c || !c->blocked)
 		return false;
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	k = digest_map_find(&c->known, d);
 	bad = k && k->blocked;
-	pthread_mutex_unlock(&c->lock);
 	return bad;
 }
 
@@ -31,10 +31,9 @@ bool checker_was_bad(struct checker *c, const struct digest *d)
 
 	if (!c || !c->ever_bad)
 		return false;
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	k = digest_map_find(&c->known, d);
 	was_bad = k && k->was_bad;
-	pthread_mutex_unlock(&c->lock);
 	return was_bad;
 }
 
@@ -45,40 +44,37 @@ void checker_suspect(struct checker *c, const struct digest *d)
 
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	for (size_t i = 0; i < c->suspect_count && !there; i++)
 		there = digest_eq(&c->suspects[i], d);
 	if (!there && c->suspect_count < SUSPECTS_MAX)
 		c->suspects[c->suspect_count++] = *d;
 	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
 }
 
 bool checker_unsure(struct checker *c, const struct digest *d)
 {
-	bool known;
-
 	if (!c || !c->first)
 		return false;
-	pthread_mutex_lock(&c->lock);
-	known = digest_map_find(&c->known, d) != NULL;
-	pthread_mutex_unlock(&c->lock);
-	return !known;
+	LOCK_SCOPE(&c->lock);
+	return !digest_map_find(&c->known, d);
+}
+
+/* False: the check ends. */
+static bool add_waiter(struct checker *c, struct check_waiter *w)
+{
+	LOCK_SCOPE(&c->lock);
+	if (c->ending)
+		return false;
+	w->next = c->waiters;
+	c->waiters = w;
+	pthread_cond_signal(&c->wake);
+	return true;
 }
 
 void checker_await(struct checker *c, struct check_waiter *w)
 {
-	bool ending;
-
-	pthread_mutex_lock(&c->lock);
-	ending = c->ending;
-	if (!ending) {
-		w->next = c->waiters;
-		c->waiters = w;
-	}
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
-	if (ending)
+	if (!add_waiter(c, w))
 		w->done(w);
 }
 
@@ -101,20 +97,15 @@ void check_nap(struct checker *c, int64_t us)
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	if (!c->ending && !c->suspect_count && !c->waiters)
 		pthread_cond_timedwait(&c->wake, &c->lock, &until);
-	pthread_mutex_unlock(&c->lock);
 }
 
 bool check_is_ending(struct checker *c)
 {
-	bool ending;
-
-	pthread_mutex_lock(&c->lock);
-	ending = c->ending;
-	pthread_mutex_unlock(&c->lock);
-	return ending;
+	LOCK_SCOPE(&c->lock);
+	return c->ending;
 }
 
 /* --- what is in doubt ----------------------------------------------------------------------------- */
@@ -123,11 +114,10 @@ bool check_take_suspect(struct checker *c, struct digest *d)
 {
 	bool any;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	any = c->suspect_count > 0 && !c->ending;
 	if (any)
 		*d = c->suspects[--c->suspect_count];
-	pthread_mutex_unlock(&c->lock);
 	return any;
 }
 
@@ -136,7 +126,7 @@ struct check_waiter *check_take_waiters(struct checker *c, const struct digest *
 {
 	struct check_waiter *taken = NULL;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	for (struct check_waiter **at = &c->waiters, *w; (w = *at);) {
 		if (d && !digest_eq(&w->digest, d)) {
 			at = &w->next;
@@ -146,7 +136,6 @@ struct check_waiter *check_take_waiters(struct checker *c, const struct digest *
 		w->next = taken;
 		taken = w;
 	}
-	pthread_mutex_unlock(&c->lock);
 	return taken;
 }
 
@@ -162,11 +151,10 @@ bool check_next_waiter(struct checker *c, struct digest *d)
 {
 	bool any;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	any = c->waiters && !c->ending;
 	if (any)
 		*d = c->waiters->digest;
-	pthread_mutex_unlock(&c->lock);
 	return any;
 }
 
@@ -184,13 +172,13 @@ enum standing check_standing(const struct known *k)
 }
 
 /* How it stood before. */
-enum standing check_set_standing(
+static enum standing exchange(
 	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now)
 {
 	struct known *k;
 	enum standing was;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	k = digest_map_find(&c->known, d);
 	was = check_standing(k);
 	if (!k && now != STANDING_GOOD)
@@ -203,7 +191,14 @@ enum standing check_set_standing(
 		check_list_bad(c, d);
 	c->bad += (unsigned)(now != STANDING_GOOD) - (unsigned)(was != STANDING_GOOD);
 	c->blocked += (unsigned)(now == STANDING_BLOCKED) - (unsigned)(was == STANDING_BLOCKED);
-	pthread_mutex_unlock(&c->lock);
+	return was;
+}
+
+enum standing check_set_standing(
+	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now)
+{
+	enum standing was = exchange(c, d, file, now);
+
 	if (was != now)
 		c->config.changed(c->config.ctx);
 	return was;

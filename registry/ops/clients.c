@@ -9,6 +9,7 @@
 
 #include "storage/base/buf.h"
 #include "storage/base/err.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 /* Clients without a connection whose last password was wrong, kept so that a new connection is no new
@@ -120,9 +121,8 @@ enum clients_answer clients_enter(
 	enum clients_answer answer;
 
 	key_of(a, key.key);
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	answer = enter(c, &key, client);
-	pthread_mutex_unlock(&c->lock);
 	return answer;
 }
 
@@ -142,13 +142,12 @@ void clients_leave(struct clients *c, struct client **client)
 
 	if (!gone)
 		return;
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	c->total--;
 	if (--gone->count == 0 && gone->suspect)
 		remember(c, gone);
 	else if (gone->count == 0)
 		forget(c, gone);
-	pthread_mutex_unlock(&c->lock);
 }
 
 void client_judge(struct client *client, bool suspect)
@@ -165,8 +164,7 @@ unsigned clients_count(struct clients *c)
 {
 	unsigned count;
 
-	pthread_mutex_lock(&c->lock);
+	LOCK_SCOPE(&c->lock);
 	count = c->total;
-	pthread_mutex_unlock(&c->lock);
 	return count;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "storage/base/buf.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 /* One client that has turns or waits for some. */
@@ -79,7 +80,7 @@ bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
 {
 	bool go;
 
-	pthread_mutex_lock(&t->lock);
+	LOCK_SCOPE(&t->lock);
 	turn->lane = lane_of(t, client->id);
 	turn->lane->last = client->last;
 	go = t->active < t->limit && turn->lane->active < t->each;
@@ -90,7 +91,6 @@ bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
 		before(turn);
 		wait_behind(t, turn, now_ms);
 	}
-	pthread_mutex_unlock(&t->lock);
 	return go;
 }
 
@@ -146,19 +146,26 @@ static void forget_idle(struct fair_queue *t, struct lane *lane)
 	free(lane);
 }
 
-void fair_queue_leave(struct fair_queue *t, struct fair_turn *gone)
+/* The request whose turn it is now, or NULL. */
+static struct fair_turn *leave(struct fair_queue *t, struct fair_turn *gone)
 {
 	struct fair_turn *turn = NULL;
 	struct lane *next;
 
-	pthread_mutex_lock(&t->lock);
+	LOCK_SCOPE(&t->lock);
 	t->active--;
 	gone->lane->active--;
 	next = find_next(t);
 	if (next)
 		turn = take_from(t, next);
 	forget_idle(t, gone->lane);
-	pthread_mutex_unlock(&t->lock);
+	return turn;
+}
+
+void fair_queue_leave(struct fair_queue *t, struct fair_turn *gone)
+{
+	struct fair_turn *turn = leave(t, gone);
+
 	if (turn)
 		turn->go(turn);
 }
@@ -166,8 +173,10 @@ void fair_queue_leave(struct fair_queue *t, struct fair_turn *gone)
 /* One whose queue begins before that time and may go without a turn, or NULL. */
 static struct fair_turn *take_old(struct fair_queue *t, int64_t before_ms)
 {
-	struct lane *lane = t->ring;
+	struct lane *lane;
 
+	LOCK_SCOPE(&t->lock);
+	lane = t->ring;
 	if (!lane)
 		return NULL;
 	do {
@@ -183,19 +192,13 @@ void fair_queue_expire(struct fair_queue *t, int64_t before_ms)
 {
 	struct fair_turn *turn;
 
-	do {
-		pthread_mutex_lock(&t->lock);
-		turn = take_old(t, before_ms);
-		pthread_mutex_unlock(&t->lock);
-		if (turn)
-			turn->go(turn);
-	} while (turn);
+	while ((turn = take_old(t, before_ms)))
+		turn->go(turn);
 }
 
 void fair_queue_count(struct fair_queue *t, unsigned *active, unsigned *waiting)
 {
-	pthread_mutex_lock(&t->lock);
+	LOCK_SCOPE(&t->lock);
 	*active = t->active;
 	*waiting = t->waiting;
-	pthread_mutex_unlock(&t->lock);
 }

@@ -10,6 +10,7 @@
 
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define COMPLAIN_SECONDS 60
@@ -65,11 +66,10 @@ int log_file_reopen(struct log_file *f, struct err *e)
 	fd = open_path(f->name, f->path, e);
 	if (fd < 0)
 		return -1;
-	pthread_mutex_lock(&f->lock);
+	LOCK_SCOPE(&f->lock);
 	old = f->fd;
 	f->fd = fd;
 	f->torn = false;
-	pthread_mutex_unlock(&f->lock);
 	return 0;
 }
 
@@ -132,23 +132,18 @@ static void write_lines(struct log_file *f, struct span lines)
 
 void log_file_write(struct log_file *f, struct span lines)
 {
-	pthread_mutex_lock(&f->lock);
+	LOCK_SCOPE(&f->lock);
 	write_lines(f, lines);
 	if (f->untold > 0 && time(NULL) - f->told >= COMPLAIN_SECONDS)
 		tell(f);
-	pthread_mutex_unlock(&f->lock);
 }
 
 uint64_t log_file_lost(struct log_file *f)
 {
-	uint64_t lost;
-
 	if (!f)
 		return 0;
-	pthread_mutex_lock(&f->lock);
-	lost = f->lost;
-	pthread_mutex_unlock(&f->lock);
-	return lost;
+	LOCK_SCOPE(&f->lock);
+	return f->lost;
 }
 
 void log_file_close(struct log_file **out)

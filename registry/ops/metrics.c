@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
 #define TOTALS_MS 60000
@@ -171,16 +172,13 @@ static uint64_t count_names(int dir)
 uint64_t metrics_files(struct metrics *m)
 {
 	struct stat st;
-	uint64_t count;
 
 	if (m->files < 0 || fstat(m->files, &st) < 0)
 		return 0;
 	if (st.st_size > 0)
 		return (uint64_t)st.st_size;
-	pthread_mutex_lock(&m->lock);
-	count = count_names(m->files);
-	pthread_mutex_unlock(&m->lock);
-	return count;
+	LOCK_SCOPE(&m->lock);
+	return count_names(m->files);
 }
 
 /* Is it the caller who has to count? Otherwise *out is what was counted last. */
@@ -188,12 +186,11 @@ static bool must_count(struct metrics *m, int64_t now_ms, struct store_totals *o
 {
 	bool due, mine;
 
-	pthread_mutex_lock(&m->lock);
+	LOCK_SCOPE(&m->lock);
 	due = !m->counted_ms || now_ms - m->counted_ms > TOTALS_MS;
 	mine = due && (!m->counting || !m->counted_ms);
 	m->counting |= mine;
 	*out = m->totals;
-	pthread_mutex_unlock(&m->lock);
 	return mine;
 }
 
@@ -205,12 +202,11 @@ int metrics_totals(
 	if (!must_count(m, now_ms, out))
 		return 0;
 	rc = store_totals(s, out, e);
-	pthread_mutex_lock(&m->lock);
+	LOCK_SCOPE(&m->lock);
 	m->counting = false;
 	m->counted_ms = rc == 0 ? now_ms : 0;
 	if (rc == 0)
 		m->totals = *out;
-	pthread_mutex_unlock(&m->lock);
 	return rc;
 }
 

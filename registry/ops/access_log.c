@@ -1,4 +1,5 @@
-/* Lines of the logs. Must never let text from outside end a line or a value. */
+/* Write the lines of the access log and the audit log. Must never let text from outside end a line or a
+ * value. */
 #include "registry/ops/access_log.h"
 
 #include "storage/base/log.h"

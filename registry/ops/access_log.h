@@ -1,7 +1,7 @@
 /*
- * What happened, one line an event: the access log (every request; gathered by thread and written once
- * a batch) and the audit log (every request that writes or was denied; written at once). As key=value
- * or as JSON, one object a line. Costs nothing when it is off.
+ * The access log (every request; gathered by thread and written once a batch) and the audit log (every
+ * request that writes or was denied; written at once). One line an event, as key=value or as a JSON object.
+ * Costs nothing when it is off.
  */
 #ifndef MOAT_ACCESS_LOG_H
 #define MOAT_ACCESS_LOG_H
@@ -20,7 +20,7 @@ struct access_entry {
 	bool aborted; /* the client left, or was too slow */
 };
 
-/* Append a line. */
+/* Append a line to `lines`. Any thread, with a buffer of its own. */
 void access_log_add(struct buf *lines, enum log_format format, const struct access_entry *entry);
 
 struct audit_entry {

@@ -1,4 +1,4 @@
-/* Addresses as text and back. Must never resolve a name over the network. */
+/* Read and write the addresses of sockets. Must never resolve a name over the network. */
 #include "registry/ops/address.h"
 
 #include <arpa/inet.h>

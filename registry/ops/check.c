@@ -1,6 +1,6 @@
 /*
- * The check's thread: what is in doubt first, then a quick look at all files, then the bytes of those that
- * are due. Must never hold up an answer, and never serve again what was bad before it was seen to be good.
+ * The check's thread: suspects first, then a quick look at all files, then the bytes of those that are due.
+ * Must never delay an answer, and never serve a blob that was bad before it was read and was good.
  */
 #include "registry/ops/check_private.h"
 
@@ -19,8 +19,8 @@
 #define PAGE 64 /* blobs that are asked for at once */
 #define QUICK_MS 600000 /* between two quick looks at all files */
 #define QUICK_NAP_US 500 /* after each file of it */
-#define AGAIN_MS 2000 /* between two looks at what is bad, whether it is good now */
-#define RECORD_MS 30000 /* progress that a death may lose */
+#define AGAIN_MS 2000 /* between two looks at the bad blobs, which may have been repaired */
+#define RECORD_MS 30000 /* between two records of progress: as much is lost when the process dies */
 #define NAP_US 1000000 /* when there is nothing to do */
 #define IOPRIO_IDLE (3 << 13)
 
@@ -68,7 +68,7 @@ static int list_add_aside(void *ctx, const char *where, const char *reason, stru
 	return 0;
 }
 
-/* What was bad before this process: not served before it was looked at again. */
+/* Block what an earlier process found bad, until it was read again. */
 static int recall(struct checker *c, struct list *suspects, struct err *e)
 {
 	static const struct blob_file none = { .size = 0 };
@@ -96,7 +96,7 @@ static int page_add(void *ctx, const struct digest *d, uint64_t size, struct err
 	return 0;
 }
 
-/* The next ones behind the cursor: false, there are none. */
+/* Check the next blobs behind the cursor. False: there are none. */
 static bool do_page(struct checker *c, struct blob_cursor *at, enum blob_check how)
 {
 	struct page page = { .count = 0 };
@@ -142,7 +142,7 @@ static bool has_bad(struct checker *c)
 	return c->bad > 0;
 }
 
-/* Progress that is not to be lost: a writer's in the rows, a reader's in a place. */
+/* Record progress: a writer in the rows, a reader in its place. */
 static void record_progress(struct checker *c)
 {
 	struct err e = ERR_INIT;
@@ -154,7 +154,7 @@ static void record_progress(struct checker *c)
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
 }
 
-/* A pass over what was not read for long, the oldest first. What it read is due again after `every`. */
+/* Begin a pass over what was not read for long, the oldest first. What it reads is due again after `every`. */
 static void begin_pass(struct checker *c)
 {
 	c->place.began = now_s();
@@ -169,7 +169,7 @@ static void end_pass(struct checker *c)
 	record_progress(c);
 }
 
-/* A writer knows from its rows what is due, a reader from the time of its last pass. */
+/* Is a pass due? A writer knows from its rows, a reader from the time of its last pass. */
 static bool is_due(const struct checker *c)
 {
 	if (!c->config.rate)
@@ -177,7 +177,7 @@ static bool is_due(const struct checker *c)
 	return c->place.began || c->config.mender || now_s() - c->place.done >= c->config.every;
 }
 
-/* True: there was something to do. */
+/* Do the most urgent work. True: there was some. */
 static bool work(struct checker *c)
 {
 	check_suspects(c);
@@ -202,7 +202,7 @@ static bool work(struct checker *c)
 	return false;
 }
 
-/* Best effort: a service manager may not let us. */
+/* Read at the lowest priority; best effort, as a service manager may forbid it. */
 static void lower_priority(void)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);

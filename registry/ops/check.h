@@ -1,11 +1,13 @@
 /*
- * The check of what is served: a thread that looks at every blob's file, and reads the bytes of those that
- * were not read for long, were written to, or failed when they were asked for. It reads slowly, at the
- * lowest priority, and leaves the page cache as it was.
+ * The check of what is served: a thread that looks at the file of every blob, and reads the bytes of those
+ * that were not read for long, were written to, or failed when a client asked for them. It reads slowly, at
+ * the lowest priority, and leaves the page cache as it was.
  *
- * What proves bad is not served from then on, and told in the log with what needs it. A server that writes
- * takes it to quarantine; one that only reads leaves a mark for the next writer (storage/store.h). It is served
- * again as soon as good bytes are there.
+ * A blob that proves bad is not served from then on; the log says which images need it. A server that writes
+ * moves it to quarantine; one that only reads leaves a mark for the next writer (storage/store.h). It is
+ * served again as soon as good bytes are there.
+ *
+ * Functions may be called from any thread unless they say otherwise.
  */
 #ifndef MOAT_CHECK_H
 #define MOAT_CHECK_H
@@ -22,11 +24,12 @@ struct check_clock {
 	void *ctx;
 };
 
-/* How a server that writes keeps what is found; called on the check's thread. */
+/* How a server that writes records findings. Called on the check's thread only. */
 struct mender {
-	/* Record a good finding, soon; quarantine a bad file. 1; 0 another file is there; -1. */
+	/* Record a good finding, soon; quarantine a bad file. 1; 0 when another file is there now; -1 with
+	 * e. */
 	int (*apply)(struct mender *m, const struct finding *f, struct err *e);
-	/* Record now what is still to be. */
+	/* Record now what was put off. */
 	void (*flush)(struct mender *m);
 };
 
@@ -34,27 +37,27 @@ struct checker_config {
 	const char *store; /* directory */
 	const struct check_clock *clock; /* of the pace; NULL: the machine's */
 	struct mender *mender; /* NULL: this server only reads */
-	void (*changed)(void *ctx); /* other blobs are served from now on: caches are stale */
+	void (*changed)(void *ctx); /* other blobs are served from now on: drop what is cached */
 	void *ctx;
-	uint64_t rate; /* bytes a second; 0: only what is in doubt is read */
+	uint64_t rate; /* bytes a second; 0: read suspects only */
 	unsigned cpu; /* percent of one processor, at least 1 */
 	int64_t every; /* seconds after which a blob's bytes are read again */
 };
 
 MUST int checker_new(struct checker **c, const struct checker_config *config, struct err *e);
-void checker_stop(struct checker *c); /* ends the thread */
+void checker_stop(struct checker *c); /* end the thread */
 void checker_free(struct checker **c);
 
-/* Any thread; quick. NULL: nothing is checked. */
-bool checker_blocks(struct checker *c, const struct digest *d); /* it is bad: do not serve it */
-/* It was bad once, in this process: a file that was opened before may be the bad one. */
+/* Must this blob not be served, as it is bad? Quick. c NULL: nothing is checked. */
+bool checker_blocks(struct checker *c, const struct digest *d);
+/* Was it bad once in this process? A file that was opened before may be the bad one. */
 bool checker_was_bad(struct checker *c, const struct digest *d);
-void checker_suspect(struct checker *c, const struct digest *d); /* look at it soon */
+void checker_suspect(struct checker *c, const struct digest *d); /* read it soon */
 
 /*
- * Where not even a mark can be left, what proved bad would be served again after a restart: so each file is
- * read before it is served first. True: this one was not yet. Then wait for it: done is called once, on the
- * check's thread or in checker_stop(), and the waiter is the caller's again.
+ * Is this blob to be read before it is served first? So where no mark can be left, as what proved bad would
+ * be served again after a restart. True: it was not read yet; wait for it with checker_await(): done() is
+ * called once, on the check's thread, in checker_stop() or at once, and the waiter is the caller's again.
  */
 bool checker_unsure(struct checker *c, const struct digest *d);
 struct check_waiter {

@@ -1,6 +1,6 @@
 /*
- * One blob of the check: read at the wanted pace, judged, and what follows from that. Must never serve
- * again what was bad before its bytes were read and were good.
+ * Read one blob within the limits, judge it, and act on the finding. Must never serve again what was bad
+ * before its bytes were read and were good.
  */
 #include "registry/ops/check_private.h"
 
@@ -50,8 +50,9 @@ static void begin_chunk(struct checker *c)
 	c->chunk_cpu_us = cpu_us(c);
 }
 
-/* After each piece: as long as rate and share want it, from the piece before. What is in doubt is read at once,
- * but its processor time counts; and who wakes the check for it does not make it read on earlier. */
+/* Rest after a chunk, until the rate and the share of the processor hold for it, from the chunk before.
+ * Suspects are read at once, but their processor time counts; being woken for one does not end the rest of
+ * another file early. */
 static int rest_after_chunk(void *ctx, size_t bytes, struct err *e)
 {
 	struct checker *c = ctx;
@@ -96,7 +97,8 @@ static int apply(struct checker *c, const struct finding *f, struct err *e)
 	return c->config.mender->apply(c->config.mender, f, e);
 }
 
-/* The file of one that is missing or cannot be read may come back: then nothing is written. */
+/* Act on a bad finding; the word for the log. A file that is missing or cannot be read may come back, so
+ * nothing is written. */
 static const char *act(struct checker *c, const struct finding *f, struct err *e)
 {
 	bool stays = f->fault == BLOB_MISSING || f->fault == BLOB_UNREADABLE;
@@ -112,8 +114,8 @@ static const char *act(struct checker *c, const struct finding *f, struct err *e
 	return mark_put(c->store, f, e) < 0 ? "failed" : "marked";
 }
 
-/* What is missing or cannot be read is not served anyway, and is again as soon as it can be; so is what has
- * lost its row. */
+/* Block what would be served with bad bytes. A file that is missing, cannot be read or has lost its row is
+ * not served anyway. */
 static enum standing bad_standing(const struct finding *f)
 {
 	return f->fault == BLOB_BYTES || f->fault == BLOB_LENGTH ? STANDING_BLOCKED : STANDING_BAD;
@@ -135,7 +137,7 @@ static void found_bad(struct checker *c, const struct finding *f)
 		{ "error", e.text, 0 });
 }
 
-/* A reader cannot record that a touched file is good: it remembers some. */
+/* Remember a good file in memory, where no row can record it; of files that were touched only some. */
 static void remember(struct checker *c, const struct finding *f)
 {
 	struct known *k;
@@ -165,7 +167,7 @@ static void found_good(struct checker *c, const struct finding *f)
 		log_fields(LOG_LINE_ERROR, "check.failed", { "error", e.text, 0 });
 }
 
-/* Is this the very file that was looked at before? */
+/* Is this the file that was examined before? */
 static bool is_known(struct checker *c, const struct finding *f, bool *bad)
 {
 	const struct known *k;
@@ -188,7 +190,7 @@ static int examine(struct checker *c, const struct digest *d, enum blob_check ho
 	return blob_examine(c->store, d, how, &throttle, f, e);
 }
 
-/* It has no live row any more: if a manifest or tag needs it, its bytes are lost. */
+/* The blob has no live row: its bytes are lost if a manifest or tag needs it. */
 static void found_no_row(struct checker *c, const struct digest *d)
 {
 	AUTO(buf_release) struct buf users = BUF_INIT;

@@ -1,6 +1,6 @@
 /*
- * What the check knows and what is asked of it, under one lock: any thread asks, the check's thread answers.
- * Must never let a lock be held while a file is read.
+ * What the check knows and what it is asked, under one lock: any thread asks, the check's thread answers.
+ * Must never read a file under the lock.
  */
 #include "registry/ops/check_private.h"
 
@@ -37,7 +37,7 @@ bool checker_was_bad(struct checker *c, const struct digest *d)
 	return was_bad;
 }
 
-/* One too many is found when all files are looked at. */
+/* Add a suspect. One that finds no room is found by the next quick look. */
 void checker_suspect(struct checker *c, const struct digest *d)
 {
 	bool there = false;
@@ -83,7 +83,6 @@ void checker_counts(struct checker *c, struct check_counts *out)
 	*out = (struct check_counts){ c->blobs, c->bytes, c->bad, c->pass };
 }
 
-/* Sleep, unless the end has come or something is in doubt. */
 void check_nap(struct checker *c, int64_t us)
 {
 	struct timespec until;
@@ -121,7 +120,6 @@ bool check_take_suspect(struct checker *c, struct digest *d)
 	return any;
 }
 
-/* Take the waiters of this blob off the list; NULL: all of them. */
 struct check_waiter *check_take_waiters(struct checker *c, const struct digest *d)
 {
 	struct check_waiter *taken = NULL;
@@ -171,7 +169,6 @@ enum standing check_standing(const struct known *k)
 	return !k || !k->bad ? STANDING_GOOD : k->blocked ? STANDING_BLOCKED : STANDING_BAD;
 }
 
-/* How it stood before. */
 static enum standing exchange(
 	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now)
 {

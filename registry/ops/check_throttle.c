@@ -1,4 +1,4 @@
-/* The pace of the check. */
+/* How long the check rests. */
 #include "registry/ops/check_throttle.h"
 
 #include "storage/base/err.h"

@@ -1,4 +1,4 @@
-/* Connections by address. Local peers on Unix sockets count as one address. */
+/* Count connections by client. Local peers on Unix sockets are one client. */
 #include "registry/ops/clients.h"
 
 #include <netinet/in.h>
@@ -12,8 +12,8 @@
 #include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
-/* Clients without a connection whose last password was wrong, kept so that a new connection is no new
- * start; the oldest gives way. */
+/* Clients without a connection that are remembered because their last password was wrong, so that a new
+ * connection is no new start; the oldest is forgotten first. */
 #define REMEMBERED_MAX 4096
 
 #define KEY_SIZE 16
@@ -54,7 +54,8 @@ void clients_free(struct clients **c)
 	*c = NULL;
 }
 
-/* An IPv4 address; of IPv6 the network of 64 bits, which is what one machine is given (RFC 7421). */
+/* The key of a client: an IPv4 address, or of IPv6 the network of 64 bits, which is what one machine is given
+ * (RFC 7421). */
 static void key_of(const struct address *a, unsigned char key[KEY_SIZE])
 {
 	const struct in6_addr *six = &((const struct sockaddr_in6 *)&a->sa)->sin6_addr;

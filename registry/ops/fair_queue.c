@@ -1,4 +1,4 @@
-/* Turns: a ring of clients, each with its queue. Must never call go() under the lock. */
+/* A ring of clients, each with its own queue. Must never call go() under the lock. */
 #include "registry/ops/fair_queue.h"
 
 #include <pthread.h>
@@ -8,19 +8,19 @@
 #include "storage/base/lock.h"
 #include "storage/base/banned.h"
 
-/* One client that has turns or waits for some. */
+/* A client that has turns or waits for some. */
 struct lane {
 	struct lane *next; /* of the ring */
 	const void *client;
 	struct fair_turn *first, **end; /* its queue */
 	unsigned active;
-	bool last; /* behind all that are not */
+	bool last; /* behind all others that wait */
 };
 
 struct fair_queue {
 	pthread_mutex_t lock;
 	unsigned limit, each, active, waiting;
-	bool newest; /* a client that comes is next */
+	bool newest; /* a client that had none waiting is next */
 	struct lane *ring; /* the lane that was served last; its next comes next */
 };
 
@@ -74,7 +74,7 @@ static void wait_behind(struct fair_queue *t, struct fair_turn *turn, int64_t no
 	t->waiting++;
 }
 
-/* Nobody waits who could go: so whoever finds room may have it. */
+/* Take a turn or wait. No request waits that could go, so any that finds room may have it. */
 bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
 	const struct fair_client *client, int64_t now_ms, void (*before)(struct fair_turn *turn))
 {
@@ -94,7 +94,7 @@ bool fair_queue_enter(struct fair_queue *t, struct fair_turn *turn,
 	return go;
 }
 
-/* The first one of a lane. */
+/* Take the first request of a lane, and count its turn. */
 static struct fair_turn *take_from(struct fair_queue *t, struct lane *lane)
 {
 	struct fair_turn *turn = lane->first;
@@ -121,7 +121,7 @@ static struct lane *find_among(struct fair_queue *t, bool last)
 	return NULL;
 }
 
-/* The lane whose turn it is, or NULL. */
+/* Find the lane whose turn it is, or NULL. */
 static struct lane *find_next(struct fair_queue *t)
 {
 	struct lane *lane;
@@ -170,7 +170,7 @@ void fair_queue_leave(struct fair_queue *t, struct fair_turn *gone)
 		turn->go(turn);
 }
 
-/* One whose queue begins before that time and may go without a turn, or NULL. */
+/* Take a request that has waited since before that time and may go without a turn, or NULL. */
 static struct fair_turn *take_old(struct fair_queue *t, int64_t before_ms)
 {
 	struct lane *lane;

@@ -1,4 +1,4 @@
-/* Files of lines. Must never let a full disk stop the server. */
+/* Write log files. Must never let a full disk stop the server. */
 #include "registry/ops/log_file.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ struct log_file {
 	char *path; /* NULL: stderr */
 	bool torn; /* the last write ended within a line */
 	uint64_t lost; /* lines */
-	uint64_t untold; /* of them, since somebody was told */
+	uint64_t untold; /* of them, not reported yet */
 	int error; /* of the last loss */
 	time_t told;
 };
@@ -73,7 +73,7 @@ int log_file_reopen(struct log_file *f, struct err *e)
 	return 0;
 }
 
-/* The lock is held. */
+/* Report losses on stderr. The caller has the lock. */
 static void tell(struct log_file *f)
 {
 	log_fields(LOG_LINE_ERROR, "log.lost", { "log", f->name, 0 }, { "lines", NULL, f->untold },
@@ -82,7 +82,7 @@ static void tell(struct log_file *f)
 	f->told = time(NULL);
 }
 
-/* What is left of some lines can not be written; the lock is held. */
+/* Count the lines that could not be written. The caller has the lock. */
 static void lose(struct log_file *f, struct span rest, int error)
 {
 	uint64_t lines = 0;
@@ -96,7 +96,7 @@ static void lose(struct log_file *f, struct span rest, int error)
 	f->error = error;
 }
 
-/* How much could be written. One write(2) unless it is cut short, so that lines of several processes
+/* Write, and say how much could be. One write(2) unless it is cut short, so that lines of several processes
  * do not mix. */
 static size_t write_some(int fd, struct span text)
 {
@@ -114,7 +114,7 @@ static size_t write_some(int fd, struct span text)
 	return at;
 }
 
-/* The lock is held. A line that a full disk has cut must not swallow the next one. */
+/* Write lines; the caller has the lock. A line that a full disk has cut must not swallow the next one. */
 static void write_lines(struct log_file *f, struct span lines)
 {
 	size_t at = 0;

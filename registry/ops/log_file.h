@@ -15,12 +15,13 @@ struct log_file;
 MUST int log_file_open(struct log_file **f, const char *name, const char *target, struct err *e);
 void log_file_close(struct log_file **f); /* for AUTO */
 
-/* After a rotation. On failure the old file stays in use. NULL: nothing to do. */
+/* Open the file again under its name, after a rotation. On failure the old file stays in use. f NULL, or
+ * stderr: nothing to do. */
 MUST int log_file_reopen(struct log_file *f, struct err *e);
 
-/* Whole lines. What can not be written is lost and counted: serving goes before logging. It is told on
- * stderr at once, then at most once a minute, and at the end. After a line that was cut short the next
- * one begins on a line of its own. */
+/* Write whole lines. What cannot be written is lost and counted, as serving goes before logging: reported on
+ * stderr at once, then at most once a minute, and at the end. A line that was cut short is ended before the
+ * next one. Safe from any thread. */
 void log_file_write(struct log_file *f, struct span lines);
 
 /* Lines lost so far, also in part. NULL: 0. */

@@ -1,4 +1,4 @@
-/* Metrics. Must never have a label whose values a client can invent. */
+/* Count and render metrics. Must never have a label whose values a client can invent. */
 #include "registry/ops/metrics.h"
 
 #include <dirent.h>
@@ -48,7 +48,7 @@ struct metrics {
 	pthread_mutex_t lock; /* of what follows */
 	struct store_totals totals;
 	int64_t counted_ms; /* 0: never */
-	bool counting; /* somebody is at it */
+	bool counting; /* a thread is counting */
 };
 
 struct metrics *metrics_new(unsigned shards, const struct metrics_labels *labels)
@@ -86,7 +86,7 @@ struct shard *metrics_shard(struct metrics *m, unsigned index)
 	return &m->shards[index];
 }
 
-/* Only the shard's own thread adds to it. */
+/* Add to a counter: the thread of its shard only. */
 static void add(counter *c, uint64_t n)
 {
 	atomic_store_explicit(
@@ -150,7 +150,7 @@ double metrics_started(const struct metrics *m)
 	return (double)m->started.tv_sec + (double)m->started.tv_nsec / 1e9;
 }
 
-/* The names in a folder, without itself and its parent. */
+/* Count the names in a folder, without "." and "..". */
 static uint64_t count_names(int dir)
 {
 	int fd = fcntl(dir, F_DUPFD_CLOEXEC, 0);
@@ -168,7 +168,7 @@ static uint64_t count_names(int dir)
 	return count > 0 ? count - 1 : 0; /* the copy is not there any more */
 }
 
-/* Linux 6.2 and later say the number as the folder's size. */
+/* Count the open files. Linux 6.2 and later give the number as the folder's size. */
 uint64_t metrics_files(struct metrics *m)
 {
 	struct stat st;
@@ -181,7 +181,7 @@ uint64_t metrics_files(struct metrics *m)
 	return count_names(m->files);
 }
 
-/* Is it the caller who has to count? Otherwise *out is what was counted last. */
+/* Must the caller count now? Otherwise *out is what was counted last. */
 static bool must_count(struct metrics *m, int64_t now_ms, struct store_totals *out)
 {
 	bool due, mine;
@@ -212,7 +212,7 @@ int metrics_totals(
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-/* The sum over all shards of the counter that stands at this place in the first one. */
+/* Add up a counter over all shards; `first`: that of the first one. */
 static uint64_t sum(const struct metrics *m, const counter *first)
 {
 	size_t offset = (size_t)((const char *)first - (const char *)m->shards);

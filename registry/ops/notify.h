@@ -1,4 +1,4 @@
-/* What we tell the service manager (sd_notify(3)): a datagram, nothing when nobody listens. */
+/* Tell the service manager the state of the server (sd_notify(3)): one datagram; nothing where none listens. */
 #ifndef MOAT_NOTIFY_H
 #define MOAT_NOTIFY_H
 

@@ -1,4 +1,4 @@
-/* Options. Must never start anything on a value that it did not understand. */
+/* Read the options. Must never go on with a value that was not understood. */
 #include "registry/ops/options.h"
 
 #include "registry/ops/address.h"
@@ -10,7 +10,7 @@ static const struct setting table[] = {
 #undef OPTION
 };
 
-/* What only a command line has. */
+/* Options of the command line only. */
 #define COMMAND_LINE(OPTION, S)                                                                    \
 	OPTION(S, TEXTS, config, "config", "FILE", NULL, "")                                       \
 	OPTION(S, FLAG, help, "help", NULL, NULL, "")                                              \
@@ -59,9 +59,9 @@ static int check(const struct options *o, struct err *e)
 	return check_listen(o, e);
 }
 
-/* A command line on its way through this file. */
+/* A command line that is being read. */
 struct reading {
-	struct settings sets[2]; /* the keys, and what only the line has */
+	struct settings sets[2]; /* the keys, and options of the command line only */
 	struct command_line line;
 	struct texts arguments;
 	int argc;
@@ -86,7 +86,7 @@ static int read_line(struct reading *r, struct err *e)
 	return 0;
 }
 
-/* Once for the names of the files, then over what they say. */
+/* Read flags for the names of the files, then the files, then flags again over them. */
 static int read_all(struct reading *r, struct err *e)
 {
 	AUTO(texts_release) struct texts files = { .items = NULL };

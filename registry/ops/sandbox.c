@@ -200,7 +200,7 @@ static const char *const denied[] = {
 	"pidfd_getfd", "pidfd_send_signal", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
 	/* peers: listeners are bound, and nobody is called */
 	"connect", "bind", "listen",
-	/* who we are */
+	/* our identity */
 	"setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",
 	"setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32", "setgroups",
 	"setgroups32", "setfsuid", "setfsuid32", "setfsgid", "setfsgid32", "capset", "personality",
@@ -250,7 +250,8 @@ static void filter_free(scmp_filter_ctx *filter)
 		seccomp_release(*filter);
 }
 
-/* A name that the library does not know is of a later kernel than its own: nothing to deny. */
+/* Deny a call by name. One that the library does not know belongs to a later kernel than its own: nothing to
+ * deny. */
 static int deny(
 	scmp_filter_ctx filter, const char *name, int error, const struct scmp_arg_cmp *when)
 {
@@ -278,7 +279,8 @@ static int add_denials(scmp_filter_ctx filter)
 	return rc;
 }
 
-/* The kernel's own errno; sorted for a search instead of a hundred comparisons a call. */
+/* Load the filter. A denial is the kernel's own errno; the filter is sorted for a search instead of a hundred
+ * comparisons a call. */
 static int set_up(scmp_filter_ctx filter)
 {
 	int rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);

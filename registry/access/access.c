@@ -1,4 +1,5 @@
-/* The rules of access. Must never grant by a word that it did not understand: those refuse the file. */
+/* Read and ask the rules of access. Must never grant by a word that was not understood: such a word refuses
+ * the file. */
 #include "registry/access/access.h"
 
 #include <fcntl.h>
@@ -53,13 +54,13 @@ void access_free(struct access **a)
 
 /* --- patterns -------------------------------------------------------------------------------- */
 
-/* Every position of the pattern that the name so far can have led to, at once: time is bounded by
- * the product of both lengths, whatever the pattern. */
+/* Every position of a pattern that the name so far can have led to, at once: time is bounded by the product
+ * of both lengths, whatever the pattern. */
 struct places {
 	bool at[PATTERN_MAX + 2];
 };
 
-/* Stars may match nothing: what is behind them is reached too. */
+/* Add a position, and those behind stars, which may match nothing. */
 static void reach(struct places *p, const char *pattern, size_t i)
 {
 	p->at[i] = true;
@@ -94,7 +95,7 @@ static bool walk(struct places *p, const char *pattern, size_t len, const char *
 	return p->at[len];
 }
 
-/* Most patterns are decided by their letters before the first star. */
+/* Match a pattern. Most are decided by their letters before the first star. */
 bool access_match(const char *pattern, const char *name)
 {
 	struct places p;
@@ -117,7 +118,7 @@ bool access_match(const char *pattern, const char *name)
 	return walk(&p, pattern, len, name);
 }
 
-/* Is there a host so that `HOST/name` matches? All positions that letters of a host can lead to. */
+/* Does `HOST/name` match for some HOST? Begin from all positions that the letters of a host can lead to. */
 static bool match_below_host(const char *pattern, const char *name)
 {
 	size_t len = strlen(pattern);
@@ -132,7 +133,7 @@ static bool match_below_host(const char *pattern, const char *name)
 	return walk(&p, pattern, len, name);
 }
 
-/* The path itself, below some host, and as docker's hub has names of one component. */
+/* Match the path itself, below some host, and below `library/` as the Hub has names of one component. */
 static bool match_path(const char *pattern, const char *path)
 {
 	char library[REF_REPO_MAX + sizeof("library/")];
@@ -145,8 +146,8 @@ static bool match_path(const char *pattern, const char *path)
 	return match_below_host(pattern, library);
 }
 
-/* The first component may be a host by another name (registry/names.h): with '-' before its port, an
- * alias of docker's hub, or mapped. */
+/* Match what is behind the first component, too: it may be a host by another name (repo_names.h): with '-'
+ * before its port, an alias of the Hub, or mapped. */
 static bool match_somewhere(const char *pattern, const char *path)
 {
 	const char *slash = strchr(path, '/');
@@ -249,7 +250,7 @@ static int read_rule(struct access *a, const struct doc *d, const struct node *n
 static int read_rules(struct access *a, const struct doc *d, struct err *e)
 {
 	if (d->root->kind == NODE_NULL)
-		return 0; /* nobody may do anything */
+		return 0; /* no caller may do anything */
 	if (d->root->kind != NODE_LIST)
 		return node_err(d, d->root, e, "a list of rules is needed");
 	if (d->root->count > RULES_MAX)

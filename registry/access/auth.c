@@ -1,7 +1,7 @@
 /*
- * Identities and decisions. Users, rules and what is known of passwords are one state, which a reload
- * exchanges for another; whoever asks holds the one that was current then, and nobody waits for
- * anybody. Must never keep a password, and never put one into a message.
+ * Identify callers and decide what they may. Users, rules and remembered passwords are one state, which a
+ * reload exchanges for another: a caller holds the one that was current when it asked, and no caller waits.
+ * Must never keep a password, and never put one into a message.
  */
 #include "registry/access/auth.h"
 
@@ -22,7 +22,7 @@
 #define LOGIN_MAX 1024 /* bytes of NAME:PASSWORD */
 #define SERVICE_MAX 128
 #define REALM_MAX 512
-#define TOKEN_SECONDS_MIN 60 /* clients take less for a mistake */
+#define TOKEN_SECONDS_MIN 60 /* clients reject less as a mistake */
 
 struct state {
 	_Atomic(unsigned) holders;
@@ -38,8 +38,7 @@ struct auth {
 	struct token_key token_key;
 	_Atomic(bool) open;
 
-	pthread_mutex_t
-		lock; /* of the pointer, for as long as it takes to hold what it points to */
+	pthread_mutex_t lock; /* of the pointer to the state, for as long as it takes to hold it */
 	struct state *state;
 };
 
@@ -71,7 +70,7 @@ static void state_put(struct state **held)
 	free(s);
 }
 
-/* The current state, held; state_put() lets it go. */
+/* Hold the current state until state_put(). */
 static struct state *state_get(struct auth *a)
 {
 	struct state *s;
@@ -105,8 +104,8 @@ static void state_exchange(struct auth *a, struct state **s)
 	*s = old;
 }
 
-/* What was revoked counts at once: the new state remembers no password, and a check that began before
- * tells the old one only. */
+/* Exchange the state, so that what was revoked counts at once: the new one remembers no password, and a check
+ * that began before tells the old one only. */
 int auth_reload(struct auth *a, struct err *e)
 {
 	AUTO(state_put) struct state *s = mem_alloc(sizeof(*s));
@@ -123,7 +122,7 @@ static char *copy(const char *text)
 	return text ? mem_strdup(text) : NULL;
 }
 
-/* What goes into a quoted string of a header as it is. */
+/* Check what goes into a quoted string of a header as it is. */
 static int check_text(const char *key, const char *text, size_t max, struct err *e)
 {
 	for (const char *p = text; *p; p++)
@@ -196,7 +195,7 @@ bool auth_wants_login(struct auth *a)
 
 /* --- passwords ------------------------------------------------------------------------------- */
 
-/* NAME:PASSWORD of a Basic login; it is wiped by whoever asked. False: it is none. */
+/* Decode NAME:PASSWORD of a Basic login, which the caller wipes. False: it is none. */
 static bool read_basic(const char *value, struct buf *login, char **name, char **password)
 {
 	struct err e;
@@ -204,7 +203,7 @@ static bool read_basic(const char *value, struct buf *login, char **name, char *
 
 	if (strlen(value) > 2 * LOGIN_MAX)
 		return false;
-	buf_reserve(login, strlen(value)); /* it must not move: what it left could not be wiped */
+	buf_reserve(login, strlen(value)); /* it must not move: the old bytes could not be wiped */
 	if (base64_decode(login, span_of(value), &e) < 0 || login->len == 0 ||
 		login->len > LOGIN_MAX || memchr(login->data, 0, login->len))
 		return false;
@@ -225,7 +224,7 @@ static void wipe(struct buf *b)
 	buf_release(b);
 }
 
-/* The part of the header behind the scheme, when it is this one. */
+/* The part of the header behind `scheme`, or NULL when it has another one. */
 static const char *value_of(const char *authorization, const char *scheme)
 {
 	size_t len = strlen(scheme);
@@ -281,7 +280,7 @@ static enum auth_answer by_password(
 	return AUTH_OK;
 }
 
-/* A token is of a user that there still is: in the file, or as the certificate beside it says. */
+/* Does the user of a token still exist: in the file, or as the certificate beside it says? */
 static bool has_user(struct auth *a, const char *name, const char *certificate)
 {
 	AUTO(state_put) struct state *s = state_get(a);
@@ -378,7 +377,7 @@ bool auth_may_see(struct auth *a, const struct who *w, const char *repo)
 
 /* --- challenges ------------------------------------------------------------------------------ */
 
-/* The name that the client calls us by, if it is one. */
+/* Is this Host header a host that may stand in a URL? */
 static bool is_host(const char *host)
 {
 	size_t len = host ? strlen(host) : 0;
@@ -413,7 +412,7 @@ void auth_challenge(struct auth *a, const struct who *w, const char *host, bool 
 
 /* --- the token service ----------------------------------------------------------------------- */
 
-/* What of it may be had: rules are asked again at each use, so a name that may stand for a repository
+/* Which of the actions to grant. The rules are asked again at each use, so a path that may mean repositories
  * of several hosts is granted for the best of them. */
 static unsigned allowed(struct auth *a, const struct who *w, const char *path, unsigned actions)
 {
@@ -470,7 +469,8 @@ static void add_grant(void *ctx, struct span scope)
 	ask->grants->count += g->actions != 0;
 }
 
-/* What has no room is left out, as what may not be had is: a token that is too long would be refused. */
+/* Make a token of the grants. Leave out what has no room, as what may not be had: a token that is too long
+ * would be refused. */
 static void make_token(const struct auth *a, const struct who *w, struct grants *grants,
 	int64_t now, struct buf *token)
 {

@@ -1,4 +1,5 @@
-/* The file of users. Must never say in a message or a time which half of a login was wrong. */
+/* Read the file of users and check passwords. Must never say in a message or a time which half of a login was
+ * wrong. */
 #include "registry/access/htpasswd.h"
 
 #include <crypt.h>
@@ -118,9 +119,9 @@ static bool same(const char *a, const char *b)
 }
 
 /*
- * Whose hash is computed for a name that nobody has: that of some user, always the same for one name.
- * A hash of ours would have another cost than those of the file (htpasswd -B makes 5), and the time
- * would tell who is a user.
+ * The hash to compute for an unknown name: that of some user, always the same for one name. A hash of our own
+ * would have another cost than those of the file (htpasswd -B makes 5), and the time would tell which names
+ * are users.
  */
 static const char *stand_in(const struct users *u, const char *name)
 {

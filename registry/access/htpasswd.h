@@ -11,14 +11,14 @@
 
 struct users;
 
-/* ERR_INPUT names file and line. */
+/* Read the file. ERR_INPUT names file and line. */
 MUST int users_read(struct users **u, const char *path, struct err *e);
 void users_free(struct users **u); /* for AUTO */
 
 bool users_has(const struct users *u, const char *name);
 
-/* Takes as long as bcrypt does (2 ms at the cost that htpasswd chooses, a second at the most); for a name
- * that nobody has as long as for some user's. Safe from any thread. */
+/* Is this the password of that user? Takes as long as bcrypt does (2 ms at the cost that htpasswd chooses, a
+ * second at most), for an unknown name, too. Safe from any thread. */
 bool users_check(const struct users *u, const char *name, const char *password);
 
 #endif

@@ -1,4 +1,5 @@
-/* What was found out about logins. Must never keep a password, nor what it could be guessed from. */
+/* Remember which logins were right or wrong. Must never keep a password, nor what it could be guessed
+ * from. */
 #include "registry/access/passwords.h"
 
 #include <openssl/crypto.h>
@@ -78,7 +79,7 @@ int passwords_recall(struct passwords *p, const char *login, int64_t now)
 	return found;
 }
 
-/* In the place of its like, or of what is forgotten first: wrong ones push out wrong ones. */
+/* Overwrite the same login, or else what is forgotten first: wrong ones push out wrong ones. */
 void passwords_remember(struct passwords *p, const char *login, bool right, int64_t now)
 {
 	struct place *set, *place;

@@ -1,10 +1,10 @@
 /*
- * Passwords that were checked lately, so that bcrypt runs once in a while: right ones for minutes, wrong
- * ones for seconds. What is kept is a keyed hash of the login, the key being random and nowhere else; the
+ * Remember passwords that were checked lately, so that bcrypt runs once in a while: right ones for minutes,
+ * wrong ones for seconds. Stored is a keyed hash of the login, with a random key that is nowhere else; the
  * room is fixed, and what is forgotten first makes way. Safe from any thread.
  *
- * It belongs to one state of the users: a new state begins with an empty one, and a check of the old
- * that is still on its way ends in the old.
+ * It belongs to one state of the users: a new state begins with an empty one, and a check that began before
+ * ends in the old one.
  */
 #ifndef MOAT_PASSWORDS_H
 #define MOAT_PASSWORDS_H
@@ -23,8 +23,8 @@ struct passwords;
 MUST int passwords_new(struct passwords **p, struct err *e);
 void passwords_free(struct passwords **p); /* for AUTO; wipes */
 
-/* login: name and password as they came. now: seconds of a clock that only goes forward.
- * 1 right, 0 wrong, -1 not known. */
+/* Look up a login: 1 right, 0 wrong, -1 not known. login: name and password as they came. now: seconds of a
+ * clock that only goes forward. */
 int passwords_recall(struct passwords *p, const char *login, int64_t now);
 void passwords_remember(struct passwords *p, const char *login, bool right, int64_t now);
 

@@ -1,4 +1,4 @@
-/* Names of requests to names in the store. Must never touch the store: it only proposes. */
+/* Map the names of requests to names in the store. Must never touch the store: it only proposes. */
 #include "registry/access/repo_names.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ static void add(struct candidates *c, const char *host, const char *path)
 	memcpy(c->name[c->count++], name, (size_t)len + 1);
 }
 
-/* What docker makes of a Hub name of one component, then host/path. */
+/* Add host/path, and before it what docker makes of a Hub name of one component. */
 static void add_host(struct candidates *c, const char *host, const char *path)
 {
 	char library[REF_REPO_MAX + sizeof("library/")];
@@ -99,7 +99,7 @@ bool repo_names_with_port(const char *path, char out[NAME_MAX_BYTES + 1])
 	return true;
 }
 
-/* The path's first component as a host that is called otherwise in the store. */
+/* Add the path with its first component as a host that the store calls otherwise. */
 static void add_prefixed(const struct repo_names *n, struct candidates *c, const char *path)
 {
 	char host[REF_HOST_MAX + 1], known[REF_HOST_MAX + 1], ported[NAME_MAX_BYTES + 1];
@@ -119,7 +119,7 @@ static void add_prefixed(const struct repo_names *n, struct candidates *c, const
 		add_host(c, known, slash + 1);
 }
 
-/* With override_path, containerd sends the host in the path and `ns` as well. */
+/* Does the path begin with this host? With override_path, containerd sends it there and as `ns`. */
 static bool begins_with_host(const char *path, const char *host)
 {
 	char api[REF_TEXT_SIZE];
@@ -139,9 +139,9 @@ static bool names_a_host(const char *path)
 	       (memchr(path, '.', len) || (len == 9 && memcmp(path, "localhost", 9) == 0));
 }
 
-/* What was mirrored comes before what may have been pushed under the path as it is, so that a push
- * can not put itself in front of an upstream's name: sets are stored under the names that
- * add_prefixed() and add_host() begin with. */
+/* Propose names for a path without `ns`. Mirrored ones come before what may have been pushed under the path
+ * as it is, so that a push cannot put itself in front of an upstream's name: sets are stored under the names
+ * that add_prefixed() and add_host() begin with. */
 static void find_bare(const struct repo_names *n, const char *path, struct candidates *out)
 {
 	bool host = names_a_host(path);

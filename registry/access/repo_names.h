@@ -40,22 +40,23 @@ struct candidates {
 	size_t count;
 };
 
-/* maps: "FROM=TO" each; fallback: a host or "" (or NULL). ERR_INPUT names the bad one. */
+/* maps: "FROM=TO" each; fallback: a host or "" (or NULL). ERR_INPUT names the wrong one. */
 MUST int repo_names_init(
 	struct repo_names *n, const struct texts *maps, const char *fallback, struct err *e);
 void repo_names_release(struct repo_names *n);
 
-/* path: a valid name of the API; ns: a host in its one spelling (ref_normal_host()) or "". Never empty. */
+/* Propose stored names, at least one, best first. path: a valid name of the API; ns: a host in its one
+ * spelling (ref_normal_host()) or "". */
 void repo_names_find(
 	const struct repo_names *n, const char *path, const char *ns, struct candidates *out);
 
-/* The same for a write: clients add `ns` to pushes without meaning another repository, so it counts
- * only where the administrator mapped it. The first one that exists is written to, else the path
- * itself, which is always among them. */
+/* The same for a push: clients add `ns` without meaning another repository, so it counts only where the
+ * administrator mapped it. The first one that exists is written to, else the path itself, which is always
+ * among them. */
 void repo_names_find_target(
 	const struct repo_names *n, const char *path, const char *ns, struct candidates *out);
 
-/* Where the host in `localhost-5001/x` may be `localhost:5001`: the name with ':', or false. */
+/* Write the name with ':' where the host in `localhost-5001/x` may be `localhost:5001`, or return false. */
 bool repo_names_with_port(const char *path, char out[NAME_MAX_BYTES + 1]);
 
 #endif

@@ -1,4 +1,4 @@
-/* Scopes in words. Must never grant. */
+/* Read and write scopes. Must never grant. */
 #include "registry/access/scope.h"
 
 #include "storage/base/banned.h"
@@ -29,7 +29,7 @@ static int hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* A value of a form, decoded; -1: not one. */
+/* Decode a value of a form; -1: it is none. */
 static int form_value(struct span raw, struct buf *out)
 {
 	for (size_t i = 0; i < raw.len; i++) {
@@ -90,7 +90,7 @@ int scope_read(struct span scope, struct grant *out)
 	return 1;
 }
 
-/* Looked at, granted or not: each is asked of all rules. */
+/* Read the scopes. Each counts, granted or not: each is asked of all rules. */
 int scope_each(struct span query, unsigned max, scope_fn *fn, void *ctx)
 {
 	unsigned looked = 0;

@@ -1,4 +1,4 @@
-/* Tokens. Must never look into a token before its signature was compared. */
+/* Make and read tokens. Must never read the claims of a token before its signature was compared. */
 #include "registry/access/token.h"
 
 #include <fcntl.h>
@@ -142,7 +142,7 @@ void token_make(const struct token_key *k, const char *service, const char *user
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-/* The claims' bytes, when header and signature are ours. */
+/* Decode the claims when header and signature are ours. */
 static int open_token(const struct token_key *k, struct span text, struct buf *claims)
 {
 	AUTO(buf_release) struct buf header = BUF_INIT, given = BUF_INIT;

@@ -29,15 +29,16 @@ struct token_key {
 	size_t len;
 };
 
-/* From a file of 32 to 64 bytes, or random when path is NULL: then tokens end with the process. */
+/* Read the key from a file of 32 to 64 bytes, or make a random one when path is NULL: then tokens end with
+ * the process. ERR_INPUT names the file. */
 MUST int token_key_read(struct token_key *k, const char *path, struct err *e);
 
-/* now: seconds since the epoch. user "" for nobody in particular. Appends the text. */
+/* Append a token. now: seconds since the epoch; seconds: how long it is valid. user "": no login. */
 void token_make(const struct token_key *k, const char *service, const char *user,
 	const struct grants *grants, int64_t now, int64_t seconds, struct buf *out);
 
-/* 0 with the user and the grants (heap, the caller's), or -1: not ours, changed, of another service, or
- * over; `why` says which, without a secret. */
+/* Read a token. 0 with the user and the grants (heap, the caller's), or -1: forged, changed, of another
+ * service, or expired; `why` says which, without a secret. */
 MUST int token_read(const struct token_key *k, const char *service, struct span text, int64_t now,
 	char user[USER_NAME_MAX + 1], struct grants **grants, const char **why);
 

@@ -1,6 +1,6 @@
 /*
- * The cache: shards of four-way sets, each shard under a lock of its own, evicted by a clock hand.
- * Must never block on I/O, and never hold a lock while content is released.
+ * The cache: shards of four-way sets, each shard under a lock of its own, evicted by a clock hand. Must never
+ * block on I/O, and never hold a lock while content is released.
  */
 #include "registry/api/cache.h"
 
@@ -21,7 +21,7 @@ struct slot {
 	struct content *content; /* NULL: free */
 	char *uri;
 	size_t uri_len;
-	bool used; /* since the hand came by */
+	bool used; /* since the clock hand passed */
 };
 
 struct shard {
@@ -40,7 +40,7 @@ struct cache {
 	struct shard shards[SHARDS];
 };
 
-/* FNV-1a over words: bytes of a URI are few, and a collision costs a comparison only. */
+/* Hash a URI: FNV-1a over words. A collision costs a comparison only. */
 static uint64_t hash_of(struct span s)
 {
 	uint64_t h = 0xcbf29ce484222325u ^ s.len, word;
@@ -86,7 +86,7 @@ static uint64_t cost(const struct slot *s)
 	return OVERHEAD + s->uri_len + (s->content->kind == CONTENT_BYTES ? s->content->size : 0);
 }
 
-/* Empty a slot; what it held is for the caller to release, outside of the lock. */
+/* Empty a slot. The caller releases its content outside of the lock. */
 static struct content *take_out(struct shard *shard, struct slot *s)
 {
 	struct content *content = s->content;
@@ -130,7 +130,7 @@ struct content *cache_get(struct cache *c, struct span uri, bool *fresh)
 	return found;
 }
 
-/* The slot of a set that is to be (re)used: the same URI's, a free one, one not used lately. */
+/* Choose the slot to (re)use: the one with the same URI, a free one, one not used lately. */
 static struct slot *choose(struct slot *set, uint64_t hash, struct span uri)
 {
 	struct slot *choice = &set[hash / (SHARDS * SETS) % WAYS];
@@ -152,7 +152,7 @@ static bool over(const struct cache *c, const struct shard *shard)
 	return shard->bytes > c->bytes_max || shard->files > c->files_max;
 }
 
-/* One step of the clock hand over slots other than `keep`. */
+/* Move the clock hand one step, over slots other than `keep`; the content that had to go, or NULL. */
 static struct content *step(struct shard *shard, const struct slot *keep)
 {
 	struct slot *s = &shard->slots[shard->hand++ % SLOTS];
@@ -166,7 +166,7 @@ static struct content *step(struct shard *shard, const struct slot *keep)
 	return take_out(shard, s);
 }
 
-/* Returns how many have to make room: old[], for the caller to release. */
+/* Put content into a slot. Returns how many others had to make room: in old[], for the caller to release. */
 static unsigned put(struct cache *c, struct span uri, uint64_t epoch, struct content *content,
 	struct content *old[3 * SLOTS])
 {

@@ -1,4 +1,4 @@
-/* Counted content. Must never change after it was shared. */
+/* Make and count content. Must never change it after it was shared. */
 #include "registry/api/content.h"
 
 #include <stdio.h>

@@ -25,7 +25,7 @@ bool context_may(const struct context *s, const struct request *q, const char *p
 	return !s->auth || auth_may(s->auth, q->who, path, repo, action);
 }
 
-/* In the words of the request: whose rule it was, or whether anything is there, has no part in it. */
+/* Refuse in the words of the request. Which rule it was, and whether anything is there, must not show. */
 static int refuse(const struct request *q, const char *path, unsigned actions, struct reply *r)
 {
 	const char *what = actions & ACTION_DELETE    ? "delete from"

@@ -1,10 +1,10 @@
 /*
- * What every handler is given: the store (one handle a thread), how names map, the shared cache, who may
- * do what.
+ * What every handler is given: the store (one handle a thread), how names map, the shared cache, and who may
+ * do what. One for each thread.
  *
  * A handler that reads is a plain function from request to reply, testable without a socket. It returns 0
- * with the reply filled (refusals are replies too), or -1 with e when the store failed. The route of a
- * request leads to it in dispatch.c. What writes goes another way: push/.
+ * with the reply filled (refusals are replies too), or -1 with e when the store failed. dispatch.c finds it
+ * by the route of a request. What writes goes another way: push/.
  */
 #ifndef MOAT_CONTEXT_H
 #define MOAT_CONTEXT_H
@@ -23,14 +23,14 @@ struct context {
 	struct auth *auth; /* NULL: anyone may do anything */
 	struct checker *checker; /* shared; NULL: nothing is checked */
 	const _Atomic(bool) *draining; /* /readyz says so */
-	bool catalog; /* whether to list repositories */
-	bool tls; /* for the words of a challenge */
+	bool catalog; /* list repositories */
+	bool tls; /* for the realm of a challenge */
 
-	/* Of the request at hand. */
+	/* Of the current request. */
 	struct candidates
 		repos; /* stored ones that its path may mean, and that the caller may pull */
 	bool repos_all; /* none was left out */
-	bool waits; /* its answer is known when the check has read this: */
+	bool waits; /* answer it again when the check has read this blob */
 	struct digest wait_for;
 
 	int64_t now_ms; /* when this batch of requests began */
@@ -41,27 +41,25 @@ typedef int handler_fn(struct context *s, const struct request *q, struct reply 
 handler_fn get_base, get_manifest, get_blob, get_discover, get_health, get_ready, get_token;
 handler_fn list_tags, list_catalog, list_referrers_of;
 
-/* Find content for the request among its repositories: 1 with a reference, 0, -1. hint: what an
- * earlier epoch had here, or NULL. */
+/* Find content for a request among its repositories: 1 with a reference, 0, -1 with e. hint: content of an
+ * earlier epoch, or NULL. */
 typedef int find_fn(struct context *s, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e);
 MUST int context_find(struct context *s, const struct request *q, find_fn *find,
 	struct content **out, struct err *e);
 
-/* A blob's file could not be read as it should: the check looks at it soon, unless it was our lack of
- * something. */
+/* Have the check read a blob soon, as opening it failed; unless `why` is a lack of ours. */
 void context_suspect(struct context *s, const struct digest *d, const struct err *why);
 
-/* Keep a list that was made for this request, for whoever asks the same until something changes.
- * epoch: of the cache, before the store was asked. */
+/* Cache the list in `r`, until something changes. epoch: of the cache, before the store was asked. */
 void context_cache_list(
 	struct context *s, const struct request *q, uint64_t epoch, const struct reply *r);
 
-/* Anyone may pull and list everything. */
+/* May anyone pull and list everything? */
 bool context_is_open(const struct context *s);
 
-/* Cache-Control of what a digest names: for ever, by all caches where anybody may read, else by the
- * client's own (RFC 9111, 3.5). */
+/* Cache-Control of what a digest names: for ever, by all caches where anyone may read, else by the client's
+ * own (RFC 9111, 3.5). A constant. */
 const char *context_cache_control(const struct context *s);
 
 /* May the caller perform `action` on the stored repository `repo`, asked for as `path`? */
@@ -72,7 +70,8 @@ bool context_may(const struct context *s, const struct request *q, const char *p
 bool context_drop_unreadable(
 	const struct context *s, const struct request *q, struct candidates *names);
 
-/* 401 with a challenge where a login could help, else 403. actions: for the scope. Returns 0. */
+/* Refuse: 401 with a challenge where a login could help, else 403. actions: of the scope to ask for. Returns
+ * 0. */
 int context_deny(struct context *s, const struct request *q, const char *path, unsigned actions,
 	struct reply *r);
 

@@ -1,4 +1,4 @@
-/* The small fixed answers: /v2/, extension discovery, health and readiness. */
+/* Answer with small fixed texts: /v2/, extension discovery, health and readiness. */
 #include "registry/api/context.h"
 
 #include "storage/base/banned.h"
@@ -19,8 +19,8 @@ static int plain(struct reply *r, unsigned status, const char *text)
 	return 0;
 }
 
-/* Where a login is of use, whoever has not logged in is told so here: many clients learn it from no
- * other answer (protocol of docker and containers/image). */
+/* Answer /v2/. Ask for a login here where it is of use: many clients learn of it from no other answer
+ * (protocol of docker and containers/image). */
 int get_base(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
 	(void)e;
@@ -38,14 +38,14 @@ int get_discover(struct context *s, const struct request *q, struct reply *r, st
 		"\"endpoints\":[\"_oci/ext/discover\"]}]}");
 }
 
-/* Alive: the loop that took this request runs. */
+/* Answer that the loop that took this request runs. */
 int get_health(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
 	(void)s, (void)q, (void)e;
 	return plain(r, 200, "ok\n");
 }
 
-/* It is no reason to take the server out of service: what is good is served. */
+/* Report bad blobs. They are no reason to take the server out of service: good ones are served. */
 static void add_bad_blobs(struct checker *c, struct reply *r)
 {
 	struct check_counts counts;
@@ -59,8 +59,8 @@ static void add_bad_blobs(struct checker *c, struct reply *r)
 			counts.bad, counts.bad == 1 ? "" : "s");
 }
 
-/* Ready for traffic: the store answers, from a database that is no old copy, and we are not on our way
- * out. Asked often, so cheap. */
+/* Is the server ready for traffic: the store answers, its database is no old copy, and no stop has begun?
+ * Asked often, so cheap. */
 int get_ready(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
 	struct err why;

@@ -1,4 +1,4 @@
-/* Blobs: GET and HEAD, by digest, in one repository. Must never serve a blob that is held but not
+/* GET and HEAD of a blob, by digest, in one repository. Must never serve a blob that is in the store but not
  * linked to the repository asked for. */
 #include "registry/api/context.h"
 #include "storage/base/banned.h"

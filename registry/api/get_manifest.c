@@ -1,4 +1,4 @@
-/* Manifests: GET and HEAD, by tag or digest. The stored bytes, never converted (S7). */
+/* GET and HEAD of a manifest, by tag or digest. Must never convert the stored bytes (S7). */
 #include <stdio.h>
 
 #include "registry/api/context.h"
@@ -64,7 +64,7 @@ static const struct descriptor *child_of(const struct manifest *index, const str
 	return NULL;
 }
 
-/* The platform that the index gives for this child, or "this manifest". */
+/* Name the platform that the index gives for this child, or "this manifest". */
 static int name_platform(struct context *s, const struct manifest_info *info,
 	const struct digest *d, char text[PLATFORM_TEXT_SIZE], struct err *e)
 {
@@ -74,7 +74,7 @@ static int name_platform(struct context *s, const struct manifest_info *info,
 
 	snprintf(text, PLATFORM_TEXT_SIZE, "this manifest");
 	if (info->size > CACHE_CONTENT_MAX)
-		return 0; /* nobody waits for a large index to be read to word a refusal */
+		return 0; /* a refusal is not worth reading a large index */
 	if (blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e) < 0 ||
 		manifest_parse(&index, "index", info->media_type, buf_span(&bytes), e) < 0)
 		return -1;
@@ -84,7 +84,8 @@ static int name_platform(struct context *s, const struct manifest_info *info,
 	return 0;
 }
 
-/* Left out on purpose, as a platform of an index that is here? 1 and the reply is filled. */
+/* Was this manifest left out on purpose, as a platform of an index that is here? 1 and the reply is
+ * filled. */
 static int left_out(struct context *s, const struct request *q, struct reply *r, struct err *e)
 {
 	char platform[PLATFORM_TEXT_SIZE], text[DIGEST_TEXT_SIZE];

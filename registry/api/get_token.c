@@ -1,7 +1,7 @@
 /*
- * GET /token: the token service. Who asks was found out from the login, as for any request; without
- * one it gives tokens for what anyone may do. Clients that would rather POST a form fall back to
- * this when they are told 405.
+ * GET /token: the token service. The caller was identified by its login, as for any request; without one it
+ * gets tokens for what anyone may do. Clients that would rather POST a form fall back to this when they are
+ * told 405.
  */
 #include "registry/api/context.h"
 #include "storage/base/banned.h"

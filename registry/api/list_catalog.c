@@ -14,7 +14,7 @@ static int ignore(void *ctx, const char *name, struct err *e)
 	return 0;
 }
 
-/* `last` may be a name as we served it, with '-' before a port: then as the store has it. */
+/* Find the stored name of `last`, which is a name as it was served: with '-' before a port. */
 static int stored_last(struct context *s, const char *last, char out[NAME_MAX_BYTES + 1],
 	const char **after, struct err *e)
 {
@@ -36,7 +36,7 @@ struct filter {
 	const struct request *q;
 	struct page *page;
 	unsigned size, left; /* of the page */
-	char seen[NAME_MAX_BYTES + 1]; /* the last name that was looked at */
+	char seen[NAME_MAX_BYTES + 1]; /* the last name that was examined */
 	bool more; /* a name was left for the next page */
 };
 

@@ -1,7 +1,7 @@
 /*
- * GET NAME/referrers/DIGEST: always 200 for a valid digest, whatever is here, because clients take
- * a 404 as "this registry has no such API" (distribution-spec, "Listing Referrers"). Pages are cut late, by
- * the bytes of the answer and of what is read for it: many clients read the first one and no further.
+ * GET NAME/referrers/DIGEST: always 200 for a valid digest, as clients take a 404 as "this registry has no
+ * such API" (distribution-spec, "Listing Referrers"). Pages are cut late, by the bytes of the answer and of
+ * what is read for it: many clients read the first one and no further.
  */
 #include <stdlib.h>
 
@@ -12,13 +12,13 @@
 #define REFERRERS_READ_MAX (2u << 20) /* of manifests, for one page: they are read on the loop */
 #define REFERRERS_MAX 4096 /* in one page */
 
-/* The first wanted referrers of every repository that the path may mean. */
+/* The first referrers of every repository that the path may mean. */
 struct list {
 	const struct route *route;
 	struct referrer *items;
 	size_t count;
 	unsigned
-		left; /* of this repository: one more than a page shows tells that there are more */
+		left; /* of this repository: one more than a page shows, which tells that there are more */
 };
 
 static void list_release(struct list **l)
@@ -57,7 +57,7 @@ static int by_digest(const void *a, const void *b)
 	return strcmp(digest_text(&x->info.digest, s), digest_text(&y->info.digest, t));
 }
 
-/* The descriptor carries the manifest's annotations, so the manifest is read. */
+/* Write one descriptor. It carries the manifest's annotations, so the manifest is read. */
 static int write_one(
 	struct context *s, const struct referrer *referrer, struct buf *json, struct err *e)
 {
@@ -95,14 +95,14 @@ static void next_page(struct reply *r, const struct route *route, const struct r
 	page_link(r, route, path, 0, digest_text(&last->info.digest, text));
 }
 
-/* Is this one for the next page? The first one never is, however large. */
+/* Does this one belong on the next page? The first one never does, however large. */
 static bool is_over(unsigned count, uint64_t read, const struct buf *json, const struct buf *one)
 {
 	return count > 0 && (count == REFERRERS_MAX || read > REFERRERS_READ_MAX ||
 				    json->len + one->len > REFERRERS_BYTES_MAX);
 }
 
-/* As many as fit into a page; the same one may be in several repositories. */
+/* Write as many as fit into a page, each once: one may be in several repositories. */
 static int write_page(
 	struct context *s, struct list *l, struct buf *json, struct reply *r, struct err *e)
 {
@@ -153,7 +153,7 @@ int list_referrers_of(struct context *s, const struct request *q, struct reply *
 		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[");
 	buf_add(&r->bytes, json.data, json.len);
 	buf_str(&r->bytes, "]}");
-	/* What was filtered needs a header of its own; nothing can be asked for of anything. */
+	/* A filtered list needs a header of its own; an empty one could be filled with made-up digests. */
 	if (q->route.types == 0 && json.len > 0)
 		context_cache_list(s, q, epoch, r);
 	return 0;

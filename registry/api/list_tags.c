@@ -9,7 +9,7 @@
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
-#define TAGS_PAGE_MAX 10000 /* also without ?n=: clients of small lists never see a Link */
+#define TAGS_PAGE_MAX 10000 /* also without ?n=: clients of small lists need not follow a Link */
 
 /* Tags of several repositories, each sorted, not yet merged. */
 struct tag_list {
@@ -38,7 +38,7 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* The first `max` of all, each once. */
+/* Write the first `max` of all tags, each once. */
 static int page_of_list(struct tag_list *h, unsigned max, struct page *p, bool *more, struct err *e)
 {
 	unsigned left = max;
@@ -59,7 +59,7 @@ static int page_of_list(struct tag_list *h, unsigned max, struct page *p, bool *
 	return 0;
 }
 
-/* The repositories that are there: how many, or -1. */
+/* Find the repositories that exist: how many, or -1. */
 static int existing(struct context *s, const char *names[CANDIDATES_MAX], struct err *e)
 {
 	int count = 0;

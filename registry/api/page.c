@@ -1,4 +1,4 @@
-/* Pages of names. */
+/* Write pages of names. */
 #include "registry/api/page.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ unsigned page_size(const struct route *route, unsigned usual, unsigned most)
 	return route->n > most ? most : (unsigned)route->n;
 }
 
-/* Served as the API can name it; remembered as the store does. */
+/* Add a name as the API writes it; remember it as the store does. */
 int page_add(void *ctx, const char *name, struct err *e)
 {
 	struct page *p = ctx;

@@ -1,4 +1,4 @@
-/* Ranges. Must never answer with more bytes than the content has, whatever is asked for. */
+/* Read ranges and lay out their parts. Must never answer with more bytes than the content has. */
 #include "registry/api/range.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #define PART_HEADER_MAX 256
 
-/* Digits at *p; false when there are none. A number beyond 2^63 becomes 2^63: past every end. */
+/* Read digits at *p; false when there are none. A number beyond 2^63 becomes 2^63: past every end. */
 static bool read_number(const char **p, uint64_t *out)
 {
 	uint64_t n = 0;
@@ -26,7 +26,7 @@ static void skip_space(const char **p)
 		(*p)++;
 }
 
-/* One `first-last`, `first-` or `-suffix`: 1 inside, 0 outside the content, -1 not a range. */
+/* Read one `first-last`, `first-` or `-suffix`: 1 inside, 0 outside of the content, -1 not a range. */
 static int read_range(const char **p, uint64_t size, struct range *out)
 {
 	uint64_t first, last;
@@ -48,7 +48,7 @@ static int read_range(const char **p, uint64_t size, struct range *out)
 	return size > 0 && first < size && first <= last;
 }
 
-/* How many commas: the most ranges there can be. */
+/* Count the commas: the most ranges there can be. */
 static size_t count_items(const char *p)
 {
 	size_t n = 1;
@@ -58,8 +58,8 @@ static size_t count_items(const char *p)
 	return n;
 }
 
-/* The list behind "bytes=". Returns the number of ranges asked for, or -1 when it is not a list
- * of ranges. */
+/* Read the list behind "bytes=". Returns the number of ranges asked for, or -1 when it is not a list of
+ * ranges. */
 static int read_list(struct ranges *r, const char *p, uint64_t size)
 {
 	int asked = 0;
@@ -118,7 +118,7 @@ void ranges_release(struct ranges *r)
 	*r = (struct ranges)RANGES_INIT;
 }
 
-/* The text before part i; i == count: the end of the body. */
+/* Write the text before part i; i == count: the end of the body. */
 static size_t part_header(const struct parts *p, size_t i, char out[PART_HEADER_MAX])
 {
 	const struct range *range = &p->ranges.items[i];
@@ -161,7 +161,7 @@ void parts_release(struct parts *p)
 	p->start = NULL;
 }
 
-/* The part that holds `at`. */
+/* Find the part that holds `at`. */
 static size_t part_of(const struct parts *p, uint64_t at)
 {
 	size_t low = 0, high = p->ranges.count;

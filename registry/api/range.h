@@ -32,8 +32,8 @@ struct ranges {
 		.items = NULL                                                                      \
 	}
 
-/* Read `header` (NULL: absent) for content of `size` bytes. Items outside of the content are left
- * out; more bytes asked for than there are is answered by the whole. */
+/* Read `header` (NULL: absent) for content of `size` bytes. Ranges outside of the content are left out; when
+ * more bytes are asked for than there are, the whole is the answer. r is to be released. */
 MUST enum range_answer range_parse(struct ranges *r, const char *header, uint64_t size);
 void ranges_release(struct ranges *r);
 
@@ -50,12 +50,12 @@ struct parts {
 	uint64_t *start; /* where each part's header begins in the body; count + 1 entries */
 };
 
-void parts_init(struct parts *p, struct ranges *r, uint64_t size); /* takes the ranges over */
+void parts_init(struct parts *p, struct ranges *r, uint64_t size); /* takes over the ranges */
 void parts_release(struct parts *p);
 
-/* What is at `at` (< total): either text (copied to out, at most max) or bytes of the content.
- * Returns the number of bytes; *content tells where they are in the content, or is UINT64_MAX
- * when they were text and are in `out` already. */
+/* Read the body at `at` (< total): either text (copied to out, at most max bytes) or bytes of the content.
+ * Returns the number of bytes; *content is where they are in the content, or UINT64_MAX when they were text
+ * and are in `out` already. */
 size_t parts_at(const struct parts *p, uint64_t at, char *out, size_t max, uint64_t *content);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Building answers: errors by the spec's codes, content by the conditions of the request.
- * Must never put raw input into a header.
+ * Build replies: errors by the spec's codes, content by the conditions of the request. Must never put raw
+ * input into a header.
  */
 #include "registry/api/reply.h"
 
@@ -147,7 +147,7 @@ static void etag_of(const struct content *c, char etag[ETAG_SIZE])
 	snprintf(etag, ETAG_SIZE, "\"%s\"", digest_text(&c->digest, text));
 }
 
-/* Blobs only: manifests are read whole, the large ones that are files too. */
+/* Does Range apply? To blobs only: manifests are read whole, large ones in files, too. */
 static bool has_ranges(const struct content *c)
 {
 	return c->kind == CONTENT_FILE && strcmp(c->media_type, MEDIA_BLOB) == 0;
@@ -173,7 +173,7 @@ void reply_content_headers(struct reply *r, const struct content *c)
 		reply_header(r, "Accept-Ranges", "bytes");
 }
 
-/* If-None-Match: a list of tags, weak or strong, with or without quotes, or a star. */
+/* Is the tag in If-None-Match: a list of tags, weak or strong, with or without quotes, or a star? */
 static bool etag_listed(const char *list, const char *etag)
 {
 	struct span rest = span_of(list), bare = { etag + 1, strlen(etag) - 2 };
@@ -244,7 +244,8 @@ static void many_ranges(struct reply *r, struct content *c, struct ranges *range
 		reply_header(r, "OCI-Namespace", c->ns);
 }
 
-/* A range of a blob, unless If-Range names other bytes. Range means nothing with HEAD (RFC 9110, 14.2). */
+/* Choose the ranges of a blob, unless If-Range names other bytes. Range means nothing with HEAD (RFC 9110,
+ * 14.2). */
 static enum range_answer wanted(
 	const struct request *q, const struct content *c, struct ranges *ranges)
 {

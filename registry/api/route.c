@@ -1,12 +1,12 @@
 /*
- * Routing. Must never look at anything but the bytes of the target, and never let an undecoded or
+ * Parse targets. Must never read anything but the bytes of the target, and never let an undecoded or
  * twice-decoded byte through to a name.
  */
 #include "registry/api/route.h"
 
 #include "storage/base/banned.h"
 
-/* name, "/manifests/" and a sha512 digest fit; a longer path can not be a route. */
+/* a name, "/manifests/" and a sha512 digest fit; a longer path cannot be a route */
 #define PATH_MAX_BYTES (REF_REPO_MAX + 200)
 
 static int hex_value(char c)
@@ -39,8 +39,8 @@ static bool is_target(struct span bytes)
 	return all;
 }
 
-/* One byte of `in` at *at, decoded; -1 when it is none of a target or an escape that hides one
- * that separates or ends. `slash`: an escaped '/' is fine (in a query it separates nothing). */
+/* Decode a byte of `in` at *at; -1 when it has no place in a target, or is an escape of one that separates or
+ * ends. `slash`: an escaped '/' is allowed (in a query it separates nothing). */
 static int decode_byte(struct span in, size_t *at, bool slash)
 {
 	char c = in.data[(*at)++];
@@ -111,7 +111,7 @@ static enum route_fault set_digest(struct route *r, struct span text)
 	return digest_parse(&r->digest, text, &e) < 0 ? ROUTE_BAD_DIGEST : ROUTE_OK;
 }
 
-/* A reference with ':' is a digest, never a tag. */
+/* Read a tag or digest. A reference with ':' is a digest, never a tag. */
 static enum route_fault set_reference(struct route *r, struct span text)
 {
 	if (memchr(text.data, ':', text.len))
@@ -123,7 +123,7 @@ static enum route_fault set_reference(struct route *r, struct span text)
 	return ROUTE_OK;
 }
 
-/* The last '/' before `end` in path, as an index, or -1. */
+/* Find the last '/' before `end` in path: its index, or -1. */
 static long slash_before(struct span path, size_t end)
 {
 	const char *slash = memrchr(path.data, '/', end);
@@ -131,7 +131,7 @@ static long slash_before(struct span path, size_t end)
 	return slash ? slash - path.data : -1;
 }
 
-/* `NAME/KIND/LAST`: cut at the last two slashes. */
+/* Cut `NAME/KIND/LAST` at the last two slashes. */
 static bool cut(struct span path, struct span *name, struct span *kind, struct span *last)
 {
 	long b = slash_before(path, path.len);
@@ -151,7 +151,7 @@ static enum route_fault named(struct route *r, enum route_kind kind, struct span
 	return set_name(r, name) ? ROUTE_OK : ROUTE_BAD_NAME;
 }
 
-/* Only what could be one of ours is kept: whatever else stands there is a session nobody knows. */
+/* Read the id of a session. What cannot be one of ours stays "", which no session has. */
 static void set_session(struct route *r, struct span id)
 {
 	for (size_t i = 0; i < id.len; i++)
@@ -164,7 +164,7 @@ static void set_session(struct route *r, struct span id)
 	r->session[id.len] = '\0';
 }
 
-/* NAME/blobs/uploads, with or without a session behind it: its kind, or ROUTE_NONE. */
+/* Read NAME/blobs/uploads, with or without a session behind it: its kind, or ROUTE_NONE. */
 static enum route_kind read_upload(struct route *r, struct span path, struct span *name)
 {
 	struct span kind, last, outer;
@@ -180,7 +180,7 @@ static enum route_kind read_upload(struct route *r, struct span path, struct spa
 	return ROUTE_UPLOAD;
 }
 
-/* What is behind "/v2/". */
+/* Read what is behind "/v2/". */
 static enum route_fault read_api(struct route *r, struct span path)
 {
 	struct span name, kind, last;
@@ -238,7 +238,7 @@ static enum route_fault read_path(struct route *r, struct span raw)
 	return ROUTE_OK;
 }
 
-/* Digits only; a number too large for anybody's page becomes the largest. */
+/* Read ?n=: digits only; too large a number becomes the largest. */
 static enum route_fault read_n(struct route *r, const char *value)
 {
 	int64_t n = 0;
@@ -266,8 +266,8 @@ static enum route_fault read_ns(struct route *r, struct span raw)
 	return ROUTE_OK;
 }
 
-/* A literal '+' stays one (application/x+json). Clients that encode it as a space by mistake
- * never meant a space: no media type holds one. */
+/* Read ?artifactType=. A literal '+' stays one (application/x+json). Clients that encode it as a space by
+ * mistake never meant a space: no media type holds one. */
 static enum route_fault read_type(struct route *r, struct span raw)
 {
 	char type[MEDIA_TYPE_MAX + 1];
@@ -288,7 +288,7 @@ static enum route_fault read_type(struct route *r, struct span raw)
 	return ROUTE_OK;
 }
 
-/* A digest of a parameter; one that can not be read stays NONE, and its handler says so. */
+/* Read the digest of a parameter. One that cannot be read stays NONE, and its handler says so. */
 static void read_digest(struct digest *d, struct span raw)
 {
 	char text[DIGEST_TEXT_SIZE];
@@ -299,7 +299,7 @@ static void read_digest(struct digest *d, struct span raw)
 		d->alg = DIGEST_NONE;
 }
 
-/* A repository that nobody can have is one that is not here: the mount then fails as it should. */
+/* Read ?from=. What is no repository stays "": the mount then fails as it should. */
 static void read_from(struct route *r, struct span raw)
 {
 	long len = decode(raw, r->from, sizeof(r->from), true);
@@ -334,7 +334,7 @@ static enum route_fault read_tag(struct route *r, struct span raw)
 	return ROUTE_OK;
 }
 
-/* Parameters of an upload; what it does not know it ignores. */
+/* Read a parameter of an upload; unknown ones are ignored. */
 static enum route_fault read_upload_parameter(struct route *r, struct span key, struct span raw)
 {
 	if (span_is(key, "digest")) {
@@ -383,7 +383,7 @@ static enum route_fault read_query(struct route *r, struct span query)
 	return ROUTE_OK;
 }
 
-/* Back to nothing read. The long fields are not cleared: their first byte says that they are empty. */
+/* Reset it. The long fields are not cleared: their first byte says that they are empty. */
 static void begin(struct route *r)
 {
 	r->kind = ROUTE_NONE;

@@ -1,9 +1,9 @@
 /*
- * From a raw request target to a route (distribution-spec, "Endpoints").
+ * Parse a raw request target into a route (distribution-spec, "Endpoints").
  *
- * Pure. Paths are read from the right end, because names may hold components called `blobs`,
- * `manifests`, `tags` or `uploads`. Percent escapes are decoded once; an escaped '/', '\', '%' or
- * control byte is refused, so nothing can mean one thing here and another thing below.
+ * Pure. Paths are read from the right end, because names may hold components called `blobs`, `manifests`,
+ * `tags` or `uploads`. Percent escapes are decoded once; an escaped '/', '\', '%' or control byte is refused,
+ * so nothing can mean one thing here and another thing below.
  */
 #ifndef MOAT_ROUTE_H
 #define MOAT_ROUTE_H
@@ -53,7 +53,7 @@ enum route_fault {
 };
 
 struct route {
-	enum route_fault fault; /* not ROUTE_OK: kind may be known, the rest is not to be used */
+	enum route_fault fault; /* not ROUTE_OK: kind may be known, nothing else */
 	enum route_kind kind;
 	char name[REF_REPO_MAX + 1]; /* "" where the route has none */
 	char tag[REF_TAG_MAX + 1]; /* ROUTE_MANIFEST by tag; else "" */
@@ -63,15 +63,15 @@ struct route {
 	int64_t n; /* ?n=, PAGE_UNSET when absent; never negative otherwise */
 	char last[LAST_MAX + 1]; /* ?last=, "" when absent */
 
-	/* Of requests that write. */
-	char session[SESSION_ID_SIZE]; /* ROUTE_UPLOAD; "" when it can not be one of ours */
+	/* Of pushes. */
+	char session[SESSION_ID_SIZE]; /* ROUTE_UPLOAD; "" when it cannot be one of ours */
 	bool has_digest; /* ?digest= was there, good or not */
 	struct digest mount; /* ?mount=, DIGEST_NONE when absent or not readable */
 	char from[REF_REPO_MAX + 1]; /* ?from=, "" when absent or no name */
 	enum digest_alg alg; /* ?digest-algorithm=, DIGEST_NONE when absent */
 	struct span query; /* raw; borrowed from the target */
 
-	/* Of a parameter that may come several times: ?artifactType= of referrers, ?tag= of a manifest. */
+	/* Parameters that may come several times: ?artifactType= of referrers, ?tag= of a manifest. */
 	unsigned types, tags;
 	struct buf values; /* each ends in a NUL: route_value() */
 };
@@ -80,13 +80,13 @@ struct route {
 		.values = BUF_INIT                                                                 \
 	}
 
-/* Read `uri`, whatever was read before. Returns r->fault. */
+/* Parse `uri`, overwriting what was parsed before. r: ROUTE_INIT at first. Returns r->fault. */
 enum route_fault route_parse(struct route *r, struct span uri);
-void route_release(struct route *r); /* for AUTO too; r can be used again */
+void route_release(struct route *r); /* for AUTO, too; r can be used again */
 
-/* The value number `i`, below types or tags. */
+/* The value number i, below types or tags; lives as long as the route. */
 const char *route_value(const struct route *r, unsigned i);
-/* A copy of its own, but for the query. */
+/* Copy a route; only the query is still borrowed. *to is overwritten, not released. */
 void route_copy(struct route *to, const struct route *from);
 
 #endif

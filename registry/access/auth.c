@@ -251,7 +251,7 @@ void auth_verify(struct auth *a, const char *authorization)
 	passwords_remember(s->passwords, value, right, seconds(CLOCK_MONOTONIC));
 }
 
-/* --- who asks -------------------------------------------------------------------------------- */
+/* --- the caller ------------------------------------------------------------------------------- */
 
 static enum auth_answer by_password(
 	struct auth *a, const char *value, struct who *w, const char **why)

@@ -1,6 +1,6 @@
 /*
  * Bearer tokens (distribution, "Token Authentication"): what a client may ask for, signed by us for
- * ourselves. Nobody else verifies them, so they are signed with a secret key (JWT, HS256); the
+ * ourselves. No other service verifies them, so they are signed with a secret key (JWT, HS256); the
  * algorithm is not negotiable: a token's header is ours byte for byte, or it is no token.
  */
 #ifndef MOAT_TOKEN_H

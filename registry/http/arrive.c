@@ -1,7 +1,7 @@
 /*
- * Connections before the library has them: accepted, counted, and handed over when their first byte shows
- * that the client speaks what is spoken here. One that does not is told so in plain HTTP, which clients of
- * TLS look for, too; the library would wait for a line's end. Must never block.
+ * Take connections before the library has them: accept and count them, and hand them over when their first
+ * byte shows that the client speaks the right protocol. Another one is answered in plain HTTP, which clients
+ * of TLS look for, too; the library would wait for the end of a line. Must never block.
  */
 #define MOAT_SERVER_PART
 #include "registry/http/server_private.h"
@@ -18,7 +18,7 @@
 
 /* --- the wrong protocol ---------------------------------------------------------------------- */
 
-/* What a client says that speaks the other one, or NULL. */
+/* What to tell a client that speaks the other protocol, or NULL. */
 static const char *find_wrong(const struct conn *c, unsigned char first)
 {
 	if (!c->loop->server->config.tls)
@@ -68,7 +68,7 @@ static void watch(struct conn *c)
 		drop(c);
 }
 
-/* Read on until the client closes, too: closing with bytes unread would take the answer back. */
+/* Read on until the client closes: closing with bytes unread would take the answer back. */
 static void drain(struct conn *c)
 {
 	char block[DRAIN_BLOCK];
@@ -80,7 +80,7 @@ static void drain(struct conn *c)
 		drop(c);
 }
 
-/* Until the first byte is there, the connection costs no more than its entry here. */
+/* Look for the first byte. Until it is there, the connection costs no more than its entry here. */
 static void begin(struct conn *c)
 {
 	unsigned char first;
@@ -119,7 +119,7 @@ void arrive_end(struct loop *l)
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
-/* At the limit, the connection that has been idle longest makes room. False: none is idle. */
+/* Make room at the limit: shut the connection that has been idle longest. False: none is idle. */
 static bool make_room(struct loop *l)
 {
 	struct conn *oldest = NULL;
@@ -154,8 +154,8 @@ static bool is_full(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One a turn. Going on until the queue is empty costs a socket, made by the kernel before it looks and
- * thrown away again, and takes from the other loops what they could be serving. */
+/* Accept one connection an iteration. Going on until the queue is empty costs a socket, made by the kernel
+ * before it looks and thrown away again, and takes from the other loops what they could be serving. */
 void arrive_accept(struct loop *l, int listener)
 {
 	struct address peer = { .len = sizeof(peer.sa) };

@@ -1,6 +1,6 @@
 /*
- * Connections: held while something else has to happen first, released, and ended when they are late.
- * How they come is arrive.c's, what is asked on them exchange.c's. Must never block.
+ * Hold connections while something else has to happen first, release them, and end them when they are late.
+ * arrive.c accepts them, exchange.c serves the requests on them. Must never block.
  */
 #define MOAT_SERVER_PART
 #include "registry/http/server_private.h"
@@ -16,8 +16,8 @@
 
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */
 #define TURN_LEAST_MOVE (32u << 10) /* bytes between two sweeps, a second apart, that keep a turn */
-#define TURN_SWEEPS 3 /* the first may come at any time after the turn began */
-#define WAIT_SECONDS 600 /* likewise: more than the sync of a blob on a slow disk takes */
+#define TURN_SWEEPS 3 /* the first sweep may come at any time after the turn began */
+#define WAIT_SECONDS 600 /* likewise; more than the sync of a blob takes on a slow disk */
 
 void conn_enter(struct conn *c, enum step step)
 {
@@ -35,7 +35,7 @@ static void hold(struct conn *c, enum hold reason)
 	c->holds |= reason;
 }
 
-/* The lock is the loop's, as c may be gone as soon as it is free. */
+/* Drop a reason to hold. The lock is the loop's, as c may be freed as soon as it is unlocked. */
 static void let_go(struct conn *c, enum hold reason)
 {
 	struct loop *l = c->loop;
@@ -86,13 +86,14 @@ bool conn_watch(struct conn *c)
 	return true;
 }
 
-/* Held, the connection is in no epoll of the library: ours waits for it. Its deadline goes on. */
+/* Hold a connection whose handshake waits for its client. It is in no epoll of the library then: ours watches
+ * it. Its deadline goes on. */
 static void starved(struct tls_io *io)
 {
 	struct conn *c = CONTAINER_OF(io, struct conn, tls);
 
 	if (conn_watch(c))
-		hold(c, HOLD_CLIENT); /* or it spins until its deadline */
+		hold(c, HOLD_CLIENT); /* else it spins until its deadline */
 }
 
 void conn_feed(struct conn *c)
@@ -162,8 +163,8 @@ void conn_hand_over(struct conn *c)
 	MHD_add_connection(l->mhd, c->fd, (const struct sockaddr *)&c->peer.sa, c->peer.len);
 }
 
-/* The one with this descriptor, as the library has no argument for it; and 1.0 says that it took one only
- * when it runs, after several may have been handed over. */
+/* Find the connection with this descriptor, as the library has no argument for it; 1.0 says that it took one
+ * only when it runs, after several may have been handed over. */
 static struct conn *take_handed(struct loop *l, int fd)
 {
 	struct conn **at = &l->handed, *c;
@@ -218,7 +219,7 @@ static unsigned wait_seconds(const struct loop *l)
 	return seconds ? seconds : WAIT_SECONDS;
 }
 
-/* What another thread or turn has to do first; NULL: nothing. */
+/* What the connection waits for in this step; NULL: for nothing of ours. */
 static const char *awaited(enum step step)
 {
 	switch (step) {
@@ -245,7 +246,7 @@ static void log_wait(struct conn *c)
 		{ "seconds", NULL, wait_seconds(c->loop) });
 }
 
-/* One that is held stays until it is released; its client is told at once. */
+/* Shut a connection; its client is told at once. One that is held stays until it is released. */
 void conn_shut(struct conn *c)
 {
 	if (awaited(c->x.step))
@@ -256,7 +257,7 @@ void conn_shut(struct conn *c)
 
 /* --- deadlines ------------------------------------------------------------------------------- */
 
-/* Too slow in sending its body or taking its answer? Judged over windows; of an answer, by what the
+/* Is the client too slow in sending its body or taking its answer? Judged over windows; an answer by what the
  * client's kernel acknowledged. */
 static bool is_stalled(struct conn *c, uint64_t moved)
 {
@@ -278,7 +279,7 @@ static bool is_local(const struct conn *c)
 	return c->peer.sa.ss_family == AF_UNIX;
 }
 
-/* Bytes that the client has taken; UINT64_MAX: nobody knows. */
+/* Bytes that the client has taken; UINT64_MAX: not known. */
 static uint64_t taken_by(struct conn *c)
 {
 	uint64_t taken;
@@ -291,7 +292,8 @@ static uint64_t taken_by(struct conn *c)
 	return c->taken;
 }
 
-/* Of a body from memory on a Unix socket nothing is counted: all of it has its time. */
+/* Has a body from memory on a Unix socket, of which nothing is counted, taken longer than the least rate
+ * allows? */
 static bool is_overdue(const struct conn *c, int64_t ms)
 {
 	const struct server_config *config = &c->loop->server->config;
@@ -302,9 +304,9 @@ static bool is_overdue(const struct conn *c, int64_t ms)
 	return ms - window > (int64_t)(c->x.bytes * 1000 / config->least_rate);
 }
 
-/* Since the last sweep nothing of the body came any more, though its client has closed; or, twice in
- * a row, though bytes are there: the line of a chunk is longer than the library's buffer, and it reads
- * no further and does not sleep. */
+/* Was the body abandoned: has none of it come since the last sweep, though its client has closed? Or, twice
+ * in a row, though bytes are there: the line of a chunk is longer than the library's buffer, which reads no
+ * further and does not sleep. */
 static bool is_abandoned(struct conn *c)
 {
 	bool moved = c->x.body != c->x.swept_body;
@@ -345,7 +347,7 @@ static bool is_late(struct conn *c)
 	return false;
 }
 
-/* A body that hardly moves gives its turn to another, and is sent on without one. */
+/* Give up the turn of a body that hardly moves. It is sent on without one. */
 static void check_turn(struct conn *c)
 {
 	uint64_t acked, moved;

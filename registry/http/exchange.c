@@ -1,7 +1,7 @@
 /*
- * One request and its answer: from the library's callbacks to the handlers, and back. The headers are
- * judged, its sender found out, its body taken, its answer sent, and what came of it logged. Must never
- * block, and never look at the URI that the library decoded.
+ * Serve one request: from the library's callbacks to the handlers, and back. Judge the headers, identify the
+ * caller, take the body, send the reply, and log what came of it. Must never block, and never use the URI
+ * that the library decoded.
  */
 #define MOAT_SERVER_PART
 #include "registry/http/server_private.h"
@@ -26,7 +26,7 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
 	return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* --- turns ----------------------------------------------------------------------------------- */
+/* --- the fair queue ------------------------------------------------------------------------- */
 
 static struct conn *of_turn(struct fair_turn *t)
 {
@@ -45,8 +45,8 @@ static void turn_go(struct fair_turn *t)
 
 /* --- the headers ----------------------------------------------------------------------------- */
 
-/* The request line was read: the request begins. Called once a request, before the library cuts
- * the target into pieces. */
+/* Begin an exchange: the request line was read. Called once a request, before the library cuts the target
+ * into pieces. */
 void *exchange_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
 	struct conn *c = conn_of(mhd);
@@ -69,15 +69,15 @@ static const char *request_id(struct conn *c, const char *theirs)
 	return c->x.id;
 }
 
-/* A value that a NUL cut short goes on behind its end, where a whole one has what is left of the
- * line's end. (A line that ends in a bare LF looks the same, and is as doubtful.) */
+/* Detect an embedded NUL: header data goes on behind the terminator, where a whole value has what is left of
+ * the line's end. (A line that ends in a bare LF looks the same, and is as doubtful.) */
 static bool is_whole(const char *value, size_t len)
 {
 	return strchr("\r\n\t ", value[len + 1]); /* or NUL */
 }
 
-/* The library glues a line that goes on behind a fold to the name of its header, away from its value:
- * else there is only space between both. */
+/* Detect a folded header. The library moves the second line behind the name, away from the value; else there
+ * is only space between both. */
 static bool is_folded(const char *name, size_t name_len, const char *value)
 {
 	const char *p = name + name_len + 1;
@@ -103,15 +103,15 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 	return MHD_YES;
 }
 
-/* Refuse and end the connection: what follows on it is in doubt. */
+/* Refuse a request and end the connection: what follows on it cannot be trusted. */
 static enum MHD_Result refuse(struct conn *c, unsigned status, const char *why)
 {
 	reply_error(&c->x.reply, status, "UNSUPPORTED", "%s", why);
 	return send_reply(c);
 }
 
-/* A NUL in the request line cuts the strings that we are given. The library keeps the line in one
- * piece, with the version behind the target: then the distance is the length. */
+/* Detect a NUL in the request line, which cuts the strings that we are given. The library keeps the line in
+ * one piece, with the version behind the target: then the distance is the length. */
 static bool is_cut(const struct conn *c, const char *version)
 {
 	uintptr_t from = (uintptr_t)c->x.uri_at, to = (uintptr_t)version;
@@ -138,7 +138,7 @@ static void fill_request(struct conn *c, const struct framing *f)
 	q->who = &c->x.who;
 }
 
-/* NULL, or why the request can not be trusted to be one. */
+/* Read the headers. NULL, or why the request cannot be trusted. */
 static const char *read_headers(struct conn *c, const char *method, const char *version)
 {
 	struct framing f;
@@ -159,13 +159,13 @@ static const char *read_headers(struct conn *c, const char *method, const char *
 	return wrong;
 }
 
-/* --- who asks -------------------------------------------------------------------------------- */
+/* --- the caller ------------------------------------------------------------------------------- */
 
 static void check_password(struct job *j)
 {
 	struct conn *c = CONTAINER_OF(j, struct conn, x.job);
 
-	if (!c->loop->server->stopping) /* then nobody waits for what it would say */
+	if (!c->loop->server->stopping) /* then no client waits for the result */
 		auth_verify(c->loop->server->config.auth, c->x.request.authorization);
 	fair_queue_leave(c->loop->server->logins, &c->x.turn);
 	conn_release(c, HOLD_PASSWORD);
@@ -184,8 +184,8 @@ static void login_go(struct fair_turn *t)
 	jobs_add(c->loop->server->passwords, &c->x.job);
 }
 
-/* Checking costs time by design: client by client, suspects (whose last password was wrong) behind all others,
- * so that guessing holds up no login. */
+/* Have a password checked by a thread, as that takes long by design. Client by client, suspects (whose last
+ * password was wrong) behind all others, so that guessing delays no login. */
 static void check_later(struct conn *c)
 {
 	struct loop *l = c->loop;
@@ -209,7 +209,7 @@ static void refuse_login(struct conn *c, const char *why)
 	reply_header(&c->x.reply, "WWW-Authenticate", challenge.data);
 }
 
-/* AUTH_LATER: a password is being checked; AUTH_REFUSED: the reply says so. */
+/* Identify the caller. AUTH_LATER: a password is being checked; AUTH_REFUSED: the reply says so. */
 static enum auth_answer identify(struct conn *c)
 {
 	const struct server_config *config = &c->loop->server->config;
@@ -244,7 +244,7 @@ static void log_failure(const struct conn *c, const struct err *e)
 		{ "error", e->text, 0 });
 }
 
-/* The reply that the push has ready becomes ours. */
+/* Take over the reply of a push. */
 static void take_reply(struct conn *c)
 {
 	struct err failed;
@@ -265,7 +265,7 @@ static void resume_from_push(void *ctx)
 	conn_release(ctx, HOLD_PUSH);
 }
 
-/* True: the reply is there already. */
+/* Begin a push. True: the reply is there already. */
 static bool begin_push(struct conn *c)
 {
 	struct waker waker = { pause_for_push, resume_from_push, c };
@@ -289,8 +289,8 @@ static void enter_body(struct conn *c, enum step step)
 	c->x.window_bytes = c->x.body;
 }
 
-/* A refusal after which the body is not read, and the connection ends. Chunks are read for whom may
- * write only: the library burns a core over the line of one that its buffer does not hold. */
+/* Must a refusal end the connection, without the body being read? Chunks are read for callers only that may
+ * push: the library burns a core over the line of one that its buffer does not hold. */
 static bool refuses_body(const struct conn *c)
 {
 	if (c->x.expects)
@@ -298,8 +298,8 @@ static bool refuses_body(const struct conn *c)
 	return c->x.request.length == LENGTH_UNKNOWN ? !c->x.push : c->x.request.length > DRAIN_MAX;
 }
 
-/* The caller is known, or refused: then the reply is there. One that must end the connection is sent now; all
- * else when the body is in, which keeps it. */
+/* Go on with a request that writes; ready: the caller was refused, and the reply is there. A reply that must
+ * end the connection is sent now; all else when the body is in, which keeps the connection. */
 static enum MHD_Result begin_write(struct conn *c, bool ready)
 {
 	if (!ready)
@@ -321,7 +321,7 @@ static enum MHD_Result begin(struct conn *c)
 	if (answer == AUTH_LATER)
 		return MHD_YES;
 	if (c->x.step == STEP_PASSWORD)
-		conn_enter(c, STEP_ASKED); /* what is left to come is due from now */
+		conn_enter(c, STEP_ASKED); /* the deadline of what is left to come begins now */
 	if (!request_reads(&c->x.request))
 		return begin_write(c, ready);
 	if (c->x.expects || c->x.request.length > BODY_SWALLOW) /* or it is not known */
@@ -330,10 +330,9 @@ static enum MHD_Result begin(struct conn *c)
 	return MHD_YES;
 }
 
-/* Did the client leave with its body half sent? The library is told of new bytes by the edge: when the
- * end came together with the last of them, it does not look again. Behind TLS some may be decrypted
- * and not yet ours, and of a body in chunks the last may be read already: those are left to the
- * sweep. */
+/* Did the client leave with its body half sent? The library is told of new bytes by the edge: when the end
+ * came together with the last of them, it does not look again. Behind TLS some bytes may be decrypted but not
+ * delivered yet, and of a body in chunks the last may be read already: those are left to the sweep. */
 static bool has_left(const struct conn *c)
 {
 	if (c->x.request.length == LENGTH_UNKNOWN || c->x.body >= c->x.request.length ||
@@ -354,7 +353,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 	if (paused)
 		return MHD_YES;
 	if (c->x.step == STEP_STORE)
-		enter_body(c, STEP_BODY); /* it waited for us, and goes on */
+		enter_body(c, STEP_BODY); /* it was paused, and goes on */
 	if (has_left(c))
 		return MHD_NO;
 	if (wanted && push_wants_body(c->x.push))
@@ -363,7 +362,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t *size)
 	return c->x.dropped > most ? MHD_NO : MHD_YES;
 }
 
-/* Large bodies are sent in turns. True: not yet. */
+/* Ask for a turn to send a large body. True: it has to wait. */
 static bool waits_for_turn(struct conn *c)
 {
 	struct loop *l = c->loop;
@@ -381,7 +380,7 @@ static void was_read(struct check_waiter *w)
 	conn_release(CONTAINER_OF(w, struct conn, x.check), HOLD_CHECK);
 }
 
-/* The blob has to be read before it can be answered; then it is asked for again. */
+/* Wait until the check has read the blob; then the request is answered again. */
 static void wait_for_check(struct conn *c)
 {
 	reply_release(&c->x.reply);
@@ -418,7 +417,7 @@ static bool answer_push(struct conn *c)
 	return true;
 }
 
-/* The request is whole. False: its reply is not there yet. */
+/* Answer a request that is whole. False: not yet. */
 static bool answer(struct conn *c)
 {
 	switch (c->x.step) {
@@ -493,7 +492,8 @@ static const char *action_name(const struct request *q)
 	return q->method == METHOD_DELETE && route->kind != ROUTE_UPLOAD ? "delete" : "push";
 }
 
-/* Whatever writes or was denied. The answer to a client that has not logged in yet is no denial. */
+/* Write the audit line of a request that writes or was denied. Asking a client without a login to log in is
+ * no denial. */
 static void audit(struct conn *c)
 {
 	const struct server_config *config = &c->loop->server->config;
@@ -519,7 +519,8 @@ static void audit(struct conn *c)
 	log_file_write(config->audit, buf_span(&line));
 }
 
-/* Before the audit, which parses the route of what was refused unseen: that counts as none. */
+/* Count the request. Must come before its audit line, which parses the route of what was refused unseen: that
+ * counts as no route. */
 static void count(struct conn *c, int64_t us)
 {
 	const struct exchange *x = &c->x;

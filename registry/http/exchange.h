@@ -77,7 +77,7 @@ struct exchange {
 
 	/* The answer. */
 	struct reply reply;
-	struct fair_turn turn; /* in PASSWORD: of the login */
+	struct fair_turn turn; /* in PASSWORD: of its login */
 	bool has_turn; /* to be given back at the end, or when the body hardly moves */
 	unsigned slow_sweeps; /* in a row, while it had a turn */
 	uint64_t turn_acked; /* bytes that its client had taken at the last sweep */

@@ -1,4 +1,5 @@
-/* Framing checks. Must never be lenient: a proxy in front may read a suspects request otherwise. */
+/* Check the framing of requests. Must never be lenient: a proxy in front may read a doubtful request
+ * otherwise. */
 #include "registry/http/framing.h"
 
 #include <strings.h>
@@ -102,7 +103,7 @@ static const char *read_encoding(struct framing *f, struct span value)
 	return NULL;
 }
 
-/* A client's id goes into our log and our answer: only what is harmless in both. */
+/* Take the client's id of a request only when it is harmless in a log and in a header. */
 static const char *request_id(struct span value)
 {
 	for (size_t i = 0; i < value.len; i++)

@@ -24,13 +24,14 @@ struct framing {
 
 void framing_init(struct framing *f);
 
-/* One header line. value must be NUL-terminated at value.len. */
+/* Check one header line and note what is used. value must be NUL-terminated at value.len; it is borrowed. */
 void framing_header(struct framing *f, struct span name, struct span value);
 
-/* After the last one. http_1_0: no Host is needed then. NULL, or what is wrong. */
+/* Check the whole, after the last header. http_1_0: no Host is needed then. NULL, or what is wrong, a
+ * constant. */
 const char *framing_end(struct framing *f, bool http_1_0);
 
-/* One of the methods we serve, METHOD_OTHER for another known one, or -1: exact bytes, upper case. */
+/* Read a method: one that is served, METHOD_OTHER for another known one, or -1. Exact bytes, upper case. */
 MUST int framing_method(const char *text, enum method *out);
 
 #endif

@@ -50,7 +50,7 @@ static const char *remedy(int error)
 	return "the machine has no memory left for sockets";
 }
 
-/* One line for all loops, and one a minute for as long as it lasts. */
+/* Log a pause: one line for all loops, and one a minute for as long as it lasts. */
 static void log_pause(struct loop *l, int error)
 {
 	int64_t said = l->server->paused_ms;
@@ -65,7 +65,7 @@ static void log_pause(struct loop *l, int error)
 
 void listen_pause(struct loop *l, int error)
 {
-	unwatch(l); /* they stay readable: watching them would burn a processor */
+	unwatch(l); /* they stay readable, and would wake the loop at once */
 	l->paused = true;
 	l->resume_ms = l->now_ms + PAUSE_MS;
 	if (l->shard)

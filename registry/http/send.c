@@ -1,8 +1,7 @@
 /*
- * A reply as an answer of the HTTP library: plain files go by sendfile (an fd response, SIGPIPE
- * ignored), by 16 KiB reads over TLS, on Unix sockets, where nothing else tells how far they are, and of
- * blobs without a descriptor;
- * manifests by an answer that is made once and shared. Must never copy a blob.
+ * Send replies by the HTTP library: plain files by sendfile (an fd response, SIGPIPE ignored); by 16 KiB
+ * reads over TLS, on Unix sockets, where nothing else tells how far they are, and of blobs without a
+ * descriptor; manifests by a response that is made once and shared. Must never copy a blob.
  */
 #define MOAT_SERVER_PART
 #include "registry/http/server_private.h"
@@ -25,7 +24,7 @@ static bool add_header(struct MHD_Response *m, const char *name, const char *val
 	return MHD_add_response_header(m, name, value) == MHD_YES;
 }
 
-/* Those of the reply and those of every answer. False: a value is not fit for a header. */
+/* Add the headers of the reply and those of every response. False: a value is not fit for a header. */
 static bool add_headers(struct MHD_Response *m, const struct reply *r)
 {
 	const char *name, *value;
@@ -38,13 +37,13 @@ static bool add_headers(struct MHD_Response *m, const struct reply *r)
 	return ok;
 }
 
-/* What a file body read by us needs while it is sent. */
+/* What a file that is read by us needs while it is sent. */
 struct source {
 	struct content *content;
 	uint64_t first;
 	struct parts parts; /* with BODY_PARTS */
 	bool has_parts;
-	/* Counts what was read; of the connection, which outlives the sending. May be NULL. */
+	/* Counts what was read; lives in the connection, which outlives the sending. May be NULL. */
 	uint64_t *given;
 };
 
@@ -145,7 +144,7 @@ static ssize_t no_bytes(void *cls, uint64_t at, char *out, size_t max)
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* The answer that serves every request for this content alike, made once and kept with it. */
+/* The response that serves every request for this content alike, made once and kept with it. */
 static struct MHD_Response *shared_response(struct reply *r)
 {
 	struct content *c = r->content;
@@ -218,7 +217,7 @@ uint64_t send_length(const struct conn *c)
 	}
 }
 
-/* The bytes are in memory, so nothing comes between head and body. */
+/* Shall head and body be joined? The bytes are in memory, so that nothing comes in between. */
 static bool joins(const struct conn *c)
 {
 	const struct reply *r = &c->x.reply;
@@ -228,7 +227,7 @@ static bool joins(const struct conn *c)
 	return ready && c->loop->server->config.tls && send_length(c) > 0;
 }
 
-/* Of files, say: then there was no descriptor for another one. */
+/* Respond with a failure, as no response could be made: for want of a descriptor, say. */
 static struct MHD_Response *no_response(struct conn *c)
 {
 	struct err e = { .code = ERR_LIMIT };
@@ -240,7 +239,7 @@ static struct MHD_Response *no_response(struct conn *c)
 	return own_response(&c->x.reply, &(struct reading){ .by_us = false });
 }
 
-/* A shared answer points into its content, so that is held until the request is over. */
+/* Send the reply. A shared response points into its content, which is held until the request is over. */
 enum MHD_Result send_reply(struct conn *c)
 {
 	struct reply *r = &c->x.reply;

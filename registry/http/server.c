@@ -30,14 +30,14 @@
 
 #define STACK_SIZE (256u << 10)
 #define SWEEP_MS 1000
-#define HOUSEKEEPING_MS 30000 /* when nobody is there */
-#define TURN_MS 60000 /* nobody waits longer for a turn */
+#define HOUSEKEEPING_MS 30000 /* without connections */
+#define TURN_MS 60000 /* no request waits longer for a turn */
 #define WORKERS_MIN 4
 #define PASSWORD_THREADS 2
 
 /* --- loops ----------------------------------------------------------------------------------- */
 
-/* `what` tells whose event it is. */
+/* Watch a descriptor; `what` tells whose event it is. */
 static int watch(struct loop *l, int fd, uint32_t events, void *what, struct err *e)
 {
 	struct epoll_event event = { .events = events, .data.ptr = what };
@@ -47,14 +47,14 @@ static int watch(struct loop *l, int fd, uint32_t events, void *what, struct err
 	return 0;
 }
 
-/* --- turns ----------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------- */
 
 static bool is_first(const struct loop *l)
 {
 	return l == l->server->loops;
 }
 
-/* Milliseconds to sleep at most. */
+/* How many milliseconds to sleep at most; -1: until an event. */
 static int sleep_ms(struct loop *l)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
@@ -76,7 +76,7 @@ static bool is_listener(const struct server_config *config, const int *what)
 	return false;
 }
 
-/* Somebody changed a flag: the turn looks at them anyway. */
+/* Drain the eventfd. iterate() checks the flags each time. */
 static void drain_wake(struct loop *l)
 {
 	uint64_t count;
@@ -85,8 +85,8 @@ static void drain_wake(struct loop *l)
 		BUG("eventfd: %s", strerror(errno));
 }
 
-/* Once a second where there are connections; what has time until there are some on the first loop is
- * done there. */
+/* Do what is due once a second while there are connections; on the first loop, also what has time until
+ * then. */
 static void sweep(struct loop *l)
 {
 	l->swept_ms = l->now_ms;
@@ -114,7 +114,7 @@ static void on_client(struct conn *c)
 		arrive_on(c);
 }
 
-/* The library looks after its own. */
+/* Handle an event. Those of the library's descriptors are its own. */
 static void handle_event(struct loop *l, void *what)
 {
 	if (what == &l->wake)
@@ -125,7 +125,7 @@ static void handle_event(struct loop *l, void *what)
 		on_client(what);
 }
 
-/* One turn: wait, take new connections, serve whatever is ready. */
+/* Wait, take new connections, and serve what is ready. */
 static void iterate(struct loop *l)
 {
 	struct epoll_event events[16];
@@ -293,7 +293,7 @@ static int open_push(struct server *s, struct err *e)
 	return committer_new(&p->committer, config->store, config->cache, e);
 }
 
-/* The threads behind the loops. */
+/* Open the threads behind the loops. */
 static int open_threads(struct server *s, struct err *e)
 {
 	if (open_push(s, e) < 0 || open_checker(s, e) < 0)
@@ -376,8 +376,8 @@ static void close_loop(struct loop *l)
 	store_close(&l->dispatch.context.store);
 }
 
-/* Those who wait are woken by what they wait for, before the library is told to stop: workers first,
- * as they hand over to the committer. */
+/* Stop the threads that connections wait for before libmicrohttpd, as no connection may be suspended then:
+ * workers first, as they hand over to the committer. */
 static void end_waiting(struct server *s)
 {
 	fair_queue_expire(s->logins, INT64_MAX);

@@ -1,11 +1,11 @@
 /*
- * The HTTP server: threads, connections, deadlines. Its files (server.c loops, conn.c connections and
- * requests, send.c answers) are the only users of libmicrohttpd.
+ * The HTTP server: threads, connections, deadlines. Only the files that include server_private.h use
+ * libmicrohttpd.
  *
- * Every thread runs a loop of its own with its own connections, store handle and HTTP daemon, and
- * accepts from the shared listening sockets. What takes long is done by other threads (jobs.h,
- * commit.h); a connection that has to wait is set aside meanwhile. What is the same for all (names,
- * cache, users, limits) is borrowed from the caller, who keeps it until server_stop().
+ * Every thread runs a loop of its own with its own connections, store handle and HTTP daemon, and accepts
+ * from the shared listening sockets. What takes long is done by other threads (push/jobs.h, push/commit.h); a
+ * connection that has to wait is suspended meanwhile. What is the same for all (names, cache, users, limits)
+ * is borrowed from the caller, who keeps it until server_stop().
  */
 #ifndef MOAT_SERVER_H
 #define MOAT_SERVER_H
@@ -36,9 +36,9 @@ struct server_config {
 	bool tls; /* tls_load() was called */
 	unsigned threads; /* at least 1 */
 	unsigned connections, connections_each; /* in all, of one address */
-	unsigned header_seconds; /* a request must be whole after that long */
+	unsigned header_seconds; /* until the request line and headers are in */
 	unsigned idle_seconds; /* between requests */
-	unsigned wait_seconds; /* for a thread of ours or a turn; 0: 10 minutes */
+	unsigned wait_seconds; /* for another thread or a turn; 0: 10 minutes */
 	unsigned least_rate; /* bytes a second that a client must take or send */
 	unsigned rate_window; /* ... over so many milliseconds; 0: 30 s */
 	unsigned bodies; /* large answers that are sent at once; others wait for their turn */
@@ -61,11 +61,11 @@ struct server;
 
 MUST int server_start(struct server **s, const struct server_config *config, struct err *e);
 
-/* Take no new connections, finish the answers that are on their way, close the idle ones; returns
- * when all are gone or after that many seconds. */
+/* Take no new connections, finish the answers that are being sent, and close idle connections. Returns when
+ * all are gone, or after that many seconds. */
 void server_drain(struct server *s, unsigned seconds);
 
-/* Cut what is left, finish what is being written, and end the threads. */
+/* Cut what is left, finish what is being written, and end the threads. For AUTO. */
 void server_stop(struct server **s);
 
 #endif

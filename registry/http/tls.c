@@ -1,4 +1,4 @@
-/* TLS credentials. Must never free a certificate that a handshake may still look at. */
+/* Load and lend TLS credentials. Must never free a certificate that a handshake may still use. */
 #include "registry/http/tls.h"
 
 #include <gnutls/abstract.h>
@@ -21,7 +21,7 @@ struct credentials {
 	gnutls_pcert_st chain[CHAIN_MAX];
 	unsigned count;
 	gnutls_privkey_t key;
-	unsigned users; /* connections, and one while it is what new ones get */
+	unsigned users; /* connections, and one more while new ones get it */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,7 +47,7 @@ static bool drop_last(struct credentials *c)
 	return --c->users == 0;
 }
 
-/* No connection looks at it any more when the last one drops it. */
+/* Free credentials when their last user drops them. */
 static void credentials_drop(struct credentials *c)
 {
 	if (c && drop_last(c))
@@ -66,7 +66,7 @@ static int read_pem(const char *path, struct buf *out, gnutls_datum_t *pem, stru
 	return 0;
 }
 
-/* The key must be the certificate's: found out now, not by every client. */
+/* Check that the key is the certificate's: now, not by every client. */
 static int check_pair(const struct credentials *c, const char *cert, struct err *e)
 {
 	gnutls_pubkey_t public = NULL;
@@ -118,8 +118,8 @@ static int fill(struct credentials *c, const char *cert, const char *key, struct
 	return rc < 0 ? -1 : 0;
 }
 
-/* Make these the ones that new connections get; those before. */
-static struct credentials *exchange(struct credentials *c)
+/* Give these to new connections; returns the ones before. */
+static struct credentials *replace_current(struct credentials *c)
 {
 	struct credentials *before;
 
@@ -139,7 +139,7 @@ int tls_load(const char *cert, const char *key, struct err *e)
 	if (!ticket_key.data && (rc = gnutls_session_ticket_key_generate(&ticket_key)) < 0)
 		return err_set(e, ERR_IO, "tls: %s", gnutls_strerror(rc));
 	c->users = 1;
-	credentials_drop(exchange(STEAL(c)));
+	credentials_drop(replace_current(STEAL(c)));
 	return 0;
 }
 
@@ -200,7 +200,7 @@ bool tls_peer_name(void *session, char *name, size_t size)
 	return named;
 }
 
-/* A handshake may ask again, and gets the same. */
+/* Hold credentials for a session. A handshake that asks again gets the same. */
 static const struct credentials *hold(struct tls_io *io)
 {
 	LOCK_SCOPE(&lock);
@@ -239,5 +239,5 @@ void tls_prepare(void *session)
 	if (client_ca)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	if (gnutls_session_ticket_enable_server(session, &ticket_key) < 0)
-		return; /* then it does full handshakes */
+		return; /* then the session does full handshakes */
 }

@@ -1,4 +1,4 @@
-/* Reads and writes of TLS sessions. Must never block, and never keep bytes behind which none will come. */
+/* Read and write for TLS sessions. Must never block, and never keep bytes behind which none will come. */
 #include "registry/http/tls_io.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "registry/http/socket.h"
 #include "storage/base/banned.h"
 
-#define KEPT_MAX 2048 /* bytes of a head's record: a larger one is sent by itself */
+#define PENDING_MAX 2048 /* bytes of a head's record: a larger one is sent by itself */
 
 /* The client's Finished is the last that a server's handshake takes in, whatever the version and also
  * when a session is resumed. What comes later is no handshake: behind a new key GnuTLS says that there is
@@ -40,7 +40,7 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 	return n;
 }
 
-/* How much of `data` went out behind what was waits. */
+/* Send what is pending and `data` in one call: how much of `data` went out. */
 static ssize_t push_behind(struct tls_io *io, const void *data, size_t size)
 {
 	struct iovec parts[] = { { io->pending.data, io->pending.len }, { (void *)data, size } };
@@ -63,7 +63,7 @@ static ssize_t push_behind(struct tls_io *io, const void *data, size_t size)
 static ssize_t push(gnutls_transport_ptr_t ptr, const void *data, size_t size)
 {
 	struct tls_io *io = ptr;
-	bool joins = io->joins && size <= KEPT_MAX;
+	bool joins = io->joins && size <= PENDING_MAX;
 
 	io->joins = false;
 	if (joins) {
@@ -88,7 +88,7 @@ void tls_io_join(struct tls_io *io)
 	io->joins = true;
 }
 
-/* Only an answer that was broken off leaves something: its client gets what it can take. */
+/* Send what is left of an answer that broke off: its client gets what it can take. */
 void tls_io_flush(struct tls_io *io)
 {
 	io->joins = false;

@@ -1,4 +1,4 @@
-/* Signatures by OpenSSL for GnuTLS. Must never write a key, and never decrypt with one. */
+/* Sign by OpenSSL for GnuTLS. Must never write a key, and never decrypt with one. */
 #include "registry/http/tls_key.h"
 
 #include <gnutls/gnutls.h>
@@ -11,7 +11,8 @@
 
 enum padding { PADDING_NONE, PADDING_PKCS1, PADDING_PSS };
 
-/* What handshakes of TLS 1.2 and 1.3 ask for. RSA_RAW: GnuTLS has put the digest's name before it. */
+/* The algorithms that handshakes of TLS 1.2 and 1.3 ask for. RSA_RAW: GnuTLS has put the digest's name before
+ * it. */
 static const struct algorithm {
 	gnutls_sign_algorithm_t id;
 	int kind; /* of key */
@@ -55,7 +56,7 @@ static bool prepare(EVP_PKEY_CTX *ctx, const struct algorithm *a)
 	return !a->md || EVP_PKEY_CTX_set_signature_md(ctx, a->md()) > 0;
 }
 
-/* The signature is GnuTLS's to free. */
+/* Sign; GnuTLS frees the signature. */
 static bool sign(EVP_PKEY *key, const struct algorithm *a, const gnutls_datum_t *hash,
 	gnutls_datum_t *signature)
 {
@@ -97,7 +98,7 @@ static int on_info(gnutls_privkey_t key, unsigned flags, void *ours)
 	if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
 		return find((gnutls_sign_algorithm_t)GNUTLS_FLAGS_TO_SIGN_ALGO(flags), ours) !=
 		       NULL;
-	return flags & GNUTLS_PRIVKEY_INFO_SIGN_ALGO ? 0 : -1; /* none before others */
+	return flags & GNUTLS_PRIVKEY_INFO_SIGN_ALGO ? 0 : -1; /* prefer none */
 }
 
 static void on_deinit(gnutls_privkey_t key, void *ours)

@@ -9,8 +9,8 @@
 
 #include "storage/base/buf.h"
 
-/* Exchange a key that GnuTLS read from `pem` for one that signs by OpenSSL. Of another kind than RSA and
- * EC, or when OpenSSL does not take it, it stays what it is. */
+/* Exchange a key that GnuTLS read from `pem` for one that signs by OpenSSL. It stays what it is when it is
+ * neither RSA nor EC, or OpenSSL does not take it. */
 void tls_key_hasten(gnutls_privkey_t *key, struct span pem);
 
 #endif

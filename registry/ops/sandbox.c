@@ -198,7 +198,7 @@ static const char *const denied[] = {
 	"execve", "execveat", "fork", "vfork", "uselib", "ptrace", "process_vm_readv",
 	"process_vm_writev", "process_madvise", "process_mrelease", "kcmp", "pidfd_open",
 	"pidfd_getfd", "pidfd_send_signal", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-	/* peers: listeners are bound, and nobody is called */
+	/* peers: listeners are bound, and nothing connects out */
 	"connect", "bind", "listen",
 	/* our identity */
 	"setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",

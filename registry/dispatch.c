@@ -1,7 +1,6 @@
 /*
- * From a raw request to its reply: cache first, then route, then who may, then handler.
- * Must never serve from the cache what the store no longer says (S4), nor to anyone who may not have
- * it.
+ * Answer a request: cache first, then route, then who may, then handler. Must never serve from the cache what
+ * the store no longer says (S4), nor to a caller who may not have it.
  */
 #include "registry/dispatch.h"
 
@@ -11,7 +10,7 @@
 #include "registry/push/push.h"
 #include "storage/base/banned.h"
 
-/* It speaks of the whole server, where other handlers know a context. */
+/* Answer /metrics, which covers the whole server, where other handlers know a context. */
 static int answer_metrics(
 	struct context *context, const struct request *q, struct reply *r, struct err *e)
 {
@@ -24,7 +23,7 @@ static handler_fn answer_upload;
 static const struct {
 	handler_fn *get;
 	const struct push_handler *post, *put, *patch, *del;
-	bool named; /* in a repository: what may be read of it decides */
+	bool named; /* in a repository: the caller's rights to it decide */
 } table[ROUTE_COUNT] = {
 	[ROUTE_BASE] = { .get = get_base },
 	[ROUTE_CATALOG] = { .get = list_catalog },
@@ -62,7 +61,7 @@ void dispatch_refresh(struct dispatch *d, int64_t now_ms)
 	d->context.now_ms = now_ms;
 }
 
-/* Has another process committed since we asked last? Then every hit of the cache is stale. */
+/* Make all hits of the cache stale if another process has committed since the last time. */
 static int check_change(struct dispatch *d, struct err *e)
 {
 	uint64_t now;
@@ -76,7 +75,7 @@ static int check_change(struct dispatch *d, struct err *e)
 	return 0;
 }
 
-/* Of content that only one kind of request puts into the cache. */
+/* The kind of route that put this content into the cache: each has its own kind of content. */
 static enum route_kind kind_of(const struct content *c)
 {
 	if (!c->digest.alg)
@@ -97,7 +96,7 @@ static bool cached(struct dispatch *d, struct request *q, struct reply *r)
 	return true;
 }
 
-/* From the cache: 1 answered, 0 the store has to be looked into. */
+/* Answer from the cache: 1 done, 0 the store has to be asked. */
 static int answer_cached(struct dispatch *d, struct request *q, struct reply *r, struct err *e)
 {
 	if (d->checked_ms != d->context.now_ms && check_change(d, e) < 0)
@@ -105,13 +104,13 @@ static int answer_cached(struct dispatch *d, struct request *q, struct reply *r,
 	return cached(d, q, r);
 }
 
-/* What is found may be newer than the cache: nobody may get it before all hits are stale. */
+/* Call the handler. Then invalidate the cache before replying with data newer than it (S4). */
 static int call_handler(struct dispatch *d, const struct request *q, struct reply *r, struct err *e)
 {
 	if (table[q->route.kind].get(&d->context, q, r, e) < 0)
 		return -1;
 	if (r->body == BODY_BYTES && r->status == 200 && table[q->route.kind].named && *q->route.ns)
-		reply_header(r, "OCI-Namespace", q->route.ns); /* a list; content has it itself */
+		reply_header(r, "OCI-Namespace", q->route.ns); /* a list; content has its own */
 	return check_change(d, e);
 }
 
@@ -161,8 +160,8 @@ static void refuse_method(const struct dispatch *d, const struct request *q, str
 		reply_header(r, "Allow", allow.data);
 }
 
-/* Not found among what may be read, but some names were left out, and a login could change that:
- * clients log in on a 401 only. Whether anything is there has no part in it. */
+/* Could a login change a 404, as names were dropped that the caller may not pull? Clients log in on a 401
+ * only. Whether anything is there must not show. */
 static bool is_hidden(const struct dispatch *d, const struct request *q)
 {
 	return !d->context.repos_all && (*q->who->name || !q->who->by_token) &&
@@ -242,7 +241,7 @@ static const struct push_handler *handler_for(const struct request *q)
 	}
 }
 
-/* Where it goes: the first of the names that is a repository already, else the path itself. */
+/* Choose the target: the first of the names that is a repository already, else the path itself. */
 static int choose_target(struct dispatch *d, const struct candidates *names, const char *path,
 	char repo[NAME_MAX_BYTES + 1], struct err *e)
 {

@@ -29,15 +29,16 @@ struct dispatch {
 };
 
 /*
- * Begin a batch. What the cache holds is compared with the store again before it is used, at most
- * once a millisecond: a hit may be that much older than a commit of another process, until any
- * thread has noticed it. Whoever looked into the store asks before the answer goes out, so nobody
- * gets new and then old (S4).
+ * Begin a batch of requests. The cache is compared with the store again before it is used, at most once a
+ * millisecond: a hit may be that much older than a commit of another process, until any thread has noticed
+ * it. A thread that asked the store compares before its answer goes out, so that no client gets new and then
+ * old (S4).
  */
 void dispatch_refresh(struct dispatch *d, int64_t now_ms);
 
-/* Answer a request that reads. Never fails: what the handler could not do becomes a reply, and `failed`
- * says what happened for the log. */
+/* Answer a request that reads. Never fails: what the handler could not do becomes a reply, and `failed` says
+ * what went wrong for the log, or ERR_OK. context.waits: answer it again when the check has read
+ * context.wait_for. */
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed);
 
 /* Begin a request that may write: *push, or NULL with the reply that refuses it. */

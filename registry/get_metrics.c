@@ -1,4 +1,4 @@
-/* GET /metrics: what was counted, and how things stand now. */
+/* GET /metrics: the counters, and the state of the server now. */
 #include <math.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -52,7 +52,8 @@ static void add_cache(struct cache *c, struct buf *out)
 		"Found in the store instead, and put into the cache.", (double)puts);
 }
 
-/* Of a blob that never was read, or not since anybody wrote that down, the age has no end. */
+/* Add the state of the check. A blob that was never read, or not since that was recorded, has an infinite
+ * age. */
 static void add_check(const struct dispatch *d, struct buf *out)
 {
 	struct check_counts counts;
@@ -93,7 +94,7 @@ static void add_process(struct metrics *m, struct buf *out)
 			(double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
 }
 
-/* Active sets, as labels: there are few. */
+/* Add an active set, as labels: there are few. */
 static int add_set(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
@@ -106,7 +107,8 @@ static int add_set(void *ctx, const struct set_info *set, struct err *e)
 	return 0;
 }
 
-/* Totals count rows, so they are asked for once a minute, whoever scrapes how often. */
+/* Add the state of the store. Totals count rows, so they are counted once a minute, however often they are
+ * asked for. */
 static int add_store(struct dispatch *d, struct buf *out, struct err *e)
 {
 	struct store_totals t;
@@ -126,7 +128,8 @@ static int add_store(struct dispatch *d, struct buf *out, struct err *e)
 	return list_sets(d->context.store, add_set, out, e);
 }
 
-/* A store that fails must not take the counters with it: then they are wanted most. */
+/* Add the state of the store if it answers. A store that fails must not take the counters with it: then they
+ * are needed most. */
 static void add_store_or_not(struct dispatch *d, struct buf *out)
 {
 	AUTO(buf_release) struct buf store = BUF_INIT;

@@ -27,7 +27,7 @@
 
 enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* All that runs, in the order of its making. */
+/* All that runs, in the order in which it is made. */
 struct daemon {
 	struct options options;
 	struct repo_names names;
@@ -60,7 +60,8 @@ static enum log_format log_format(const struct options *o)
 	return strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT;
 }
 
-/* Few arenas and no growing threshold: memory of a burst goes back to the machine. */
+/* Configure malloc: few arenas and no growing threshold, so that the memory of a burst goes back to the
+ * machine. */
 static void tame_malloc(void)
 {
 	mallopt(M_ARENA_MAX, 2);
@@ -106,7 +107,7 @@ static int take_sockets(struct daemon *d, struct err *e)
 	return 0;
 }
 
-/* Plain HTTP leaves the machine only when somebody said so. */
+/* Refuse plain HTTP that other machines can reach, unless the configuration allows it. */
 static int check_sockets(const struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
@@ -131,7 +132,7 @@ static int check_sockets(const struct daemon *d, struct err *e)
 	return 0;
 }
 
-/* Without users, rules or client certificates anyone may do anything. */
+/* Open auth. Without users, rules or client certificates anyone may do anything. */
 static int open_auth(struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
@@ -188,8 +189,8 @@ static unsigned thread_count(const struct options *o)
 	return cores > 2 ? (unsigned)cores : 2;
 }
 
-/* What libraries read once and could not read later: OpenSSL's configuration, with the providers it
- * names, and the time zone. */
+/* Have libraries read what they could not read later: OpenSSL's configuration, with the providers it names,
+ * and the time zone. */
 static void prepare_libraries(void)
 {
 	struct digest ignored;
@@ -218,7 +219,8 @@ static void announce_sandbox(const struct options *o, const struct sandbox_state
 		{ "seccomp", s->seccomp ? "on" : "off", 0 }, { "reason", why, 0 });
 }
 
-/* The store is read, or written with push; the database's shared memory is written by readers too. */
+/* Enter the sandbox. The store is read, or written with push; readers, too, write the database's shared
+ * memory. */
 static int confine(const struct options *o, struct err *e)
 {
 	AUTO(mem_free) char *meta = mem_printf("%s/meta", o->store);
@@ -290,7 +292,7 @@ static int warn_of_conflicts(struct store *s, struct err *e)
 	return 0;
 }
 
-/* What is served all the same, and people should know. */
+/* Warn of what is served all the same. */
 static int warn_of_store(struct store *s, struct err *e)
 {
 	struct err why;
@@ -316,8 +318,8 @@ static int warn_of_marks(struct store *s, struct err *e)
 	return warn_of_store(s, e);
 }
 
-/* A store that is written is made, if need be, before it is the only place that may be. One that is
- * read must be there: the first thing that goes wrong on a new machine. */
+/* Open the store once. One that is written is made if need be, before the sandbox allows no other place. One
+ * that is read must be there: the first thing that goes wrong on a new machine. */
 static int prepare_store(const struct options *o, struct err *e)
 {
 	AUTO(store_close) struct store *s = NULL;
@@ -334,7 +336,7 @@ static int prepare_store(const struct options *o, struct err *e)
 static int start(struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
-	unsigned threads = thread_count(o); /* it looks into /sys, which is out of reach later */
+	unsigned threads = thread_count(o); /* reads /sys, which is out of reach later */
 
 	if (repo_names_init(&d->names, &o->map, o->default_host, e) < 0)
 		return -1;
@@ -378,7 +380,7 @@ static int start(struct daemon *d, struct err *e)
 		e);
 }
 
-/* Log a failure; else add the name to what was read. */
+/* Log a failure to reload; else add the name to what was read. */
 static void reloaded(struct buf *what, const char *name, int rc, const struct err *e)
 {
 	if (rc < 0)
@@ -387,7 +389,7 @@ static void reloaded(struct buf *what, const char *name, int rc, const struct er
 		buf_printf(what, "%s%s", what->len ? "," : "", name);
 }
 
-/* SIGHUP: new certificate, users, rules and log files. What can not be read changes nothing. */
+/* Reload on SIGHUP: certificate, users, rules and log files. What cannot be read changes nothing. */
 static void reload(struct daemon *d)
 {
 	const struct options *o = &d->options;
@@ -403,7 +405,7 @@ static void reload(struct daemon *d)
 			: !o->users ? "access"
 				    : "users,access",
 			auth_reload(d->auth, &e), &e);
-	cache_changed(d->cache); /* what anybody could read may be private now */
+	cache_changed(d->cache); /* what anyone could read may be private now */
 	if (log_path(o->access_log))
 		reloaded(&what, "access-log", log_file_reopen(d->log, &e), &e);
 	if (log_path(o->audit_log))

@@ -21,17 +21,17 @@ static int plain(struct reply *r, unsigned status, const char *text)
 
 /* Answer /v2/. Ask for a login here where it is of use: many clients learn of it from no other answer
  * (protocol of docker and containers/image). */
-int get_base(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_base(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	(void)e;
-	if (s->auth && auth_wants_login(s->auth) && !*q->who->name && !q->who->by_token)
-		return context_deny(s, q, "", 0, r);
+	if (ctx->auth && auth_wants_login(ctx->auth) && !*q->who->name && !q->who->by_token)
+		return context_deny(ctx, q, "", 0, r);
 	return json(r, "{}");
 }
 
-int get_discover(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_discover(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
-	(void)s, (void)q, (void)e;
+	(void)ctx, (void)q, (void)e;
 	return json(r,
 		"{\"extensions\":[{\"name\":\"_oci\",\"url\":\"https://github.com/opencontainers/"
 		"distribution-spec/blob/main/extensions/_oci.md\",\"description\":\"\","
@@ -39,9 +39,9 @@ int get_discover(struct context *s, const struct request *q, struct reply *r, st
 }
 
 /* Answer that the loop that took this request runs. */
-int get_health(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_health(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
-	(void)s, (void)q, (void)e;
+	(void)ctx, (void)q, (void)e;
 	return plain(r, 200, "ok\n");
 }
 
@@ -61,21 +61,21 @@ static void add_bad_blobs(struct checker *c, struct reply *r)
 
 /* Is the server ready for traffic: the store answers, its database is no old copy, and no stop has begun?
  * Asked often, so cheap. */
-int get_ready(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_ready(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	struct err why;
 	int rc;
 
 	(void)q;
-	if (*s->draining)
+	if (*ctx->draining)
 		return plain(r, 503, "stopping\n");
-	rc = store_is_current(s->store, &why, e);
+	rc = store_is_current(ctx->store, &why, e);
 	if (rc < 0)
 		return -1;
 	plain(r, rc > 0 ? 200 : 503, rc > 0 ? "ready\n" : why.text);
 	if (rc == 0)
 		buf_str(&r->bytes, "\n");
-	if (s->checker)
-		add_bad_blobs(s->checker, r);
+	if (ctx->checker)
+		add_bad_blobs(ctx->checker, r);
 	return 0;
 }

@@ -4,7 +4,7 @@
 #include "registry/api/context.h"
 #include "storage/base/banned.h"
 
-static int load(struct context *s, const struct route *route, const struct manifest_info *info,
+static int load(struct context *ctx, const struct route *route, const struct manifest_info *info,
 	struct content **out, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -12,43 +12,43 @@ static int load(struct context *s, const struct route *route, const struct manif
 	int rc;
 
 	if (info->size <= CACHE_CONTENT_MAX) {
-		rc = blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e);
+		rc = blob_read(ctx->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e);
 		if (rc < 0)
-			context_suspect(s, &info->digest, e);
+			context_suspect(ctx, &info->digest, e);
 		if (rc <= 0)
 			return rc;
 		*out = content_bytes(&info->digest, info->media_type, &bytes, route->ns);
 		return 1;
 	}
-	rc = blob_open(s->store, &info->digest, &file, e);
+	rc = blob_open(ctx->store, &info->digest, &file, e);
 	if (rc < 0)
-		context_suspect(s, &info->digest, e);
+		context_suspect(ctx, &info->digest, e);
 	if (rc <= 0)
 		return rc;
 	*out = content_file(&info->digest, info->media_type, &file, route->ns);
 	return 1;
 }
 
-static int find(struct context *s, const struct route *route, const char *repo,
+static int find(struct context *ctx, const struct route *route, const char *repo,
 	struct content *hint, struct content **out, struct err *e)
 {
-	const char *cache_control = *route->tag ? NULL : context_cache_control(s);
+	const char *cache_control = *route->tag ? NULL : context_cache_control(ctx);
 	struct manifest_info info;
-	int rc = *route->tag ? manifest_by_tag(s->store, repo, route->tag, &info, e)
-			     : manifest_by_digest(s->store, repo, &route->digest, &info, e);
+	int rc = *route->tag ? manifest_by_tag(ctx->store, repo, route->tag, &info, e)
+			     : manifest_by_digest(ctx->store, repo, &route->digest, &info, e);
 
 	if (rc <= 0)
 		return rc;
-	if (checker_blocks(s->checker, &info.digest))
+	if (checker_blocks(ctx->checker, &info.digest))
 		return 0;
 	if (hint && digest_eq(&hint->digest, &info.digest) &&
 		strcmp(hint->media_type, info.media_type) == 0 &&
 		hint->cache_control == cache_control &&
-		!checker_was_bad(s->checker, &info.digest)) {
+		!checker_was_bad(ctx->checker, &info.digest)) {
 		*out = content_ref(hint);
 		return 1;
 	}
-	rc = load(s, route, &info, out, e);
+	rc = load(ctx, route, &info, out, e);
 	if (rc > 0)
 		(*out)->cache_control = cache_control;
 	return rc;
@@ -65,7 +65,7 @@ static const struct descriptor *child_of(const struct manifest *index, const str
 }
 
 /* Name the platform that the index gives for this child, or "this manifest". */
-static int name_platform(struct context *s, const struct manifest_info *info,
+static int name_platform(struct context *ctx, const struct manifest_info *info,
 	const struct digest *d, char text[PLATFORM_TEXT_SIZE], struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -75,7 +75,7 @@ static int name_platform(struct context *s, const struct manifest_info *info,
 	snprintf(text, PLATFORM_TEXT_SIZE, "this manifest");
 	if (info->size > CACHE_CONTENT_MAX)
 		return 0; /* a refusal is not worth reading a large index */
-	if (blob_read(s->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e) < 0 ||
+	if (blob_read(ctx->store, &info->digest, CACHE_CONTENT_MAX, &bytes, e) < 0 ||
 		manifest_parse(&index, "index", info->media_type, buf_span(&bytes), e) < 0)
 		return -1;
 	child = child_of(&index, d);
@@ -86,17 +86,18 @@ static int name_platform(struct context *s, const struct manifest_info *info,
 
 /* Was this manifest left out on purpose, as a platform of an index that is here? 1 and the reply is
  * filled. */
-static int left_out(struct context *s, const struct request *q, struct reply *r, struct err *e)
+static int left_out(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	char platform[PLATFORM_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
 	const struct route *route = &q->route;
 	struct manifest_info info;
 
-	for (size_t i = 0; i < s->repos.count; i++) {
-		const char *repo = s->repos.name[i];
-		int rc = manifest_index_of(s->store, repo, &route->digest, &info, e);
+	for (size_t i = 0; i < ctx->repos.count; i++) {
+		const char *repo = ctx->repos.name[i];
+		int rc = manifest_index_of(ctx->store, repo, &route->digest, &info, e);
 
-		if (rc < 0 || (rc > 0 && name_platform(s, &info, &route->digest, platform, e) < 0))
+		if (rc < 0 ||
+			(rc > 0 && name_platform(ctx, &info, &route->digest, platform, e) < 0))
 			return -1;
 		if (rc == 0)
 			continue;
@@ -109,11 +110,11 @@ static int left_out(struct context *s, const struct request *q, struct reply *r,
 	return 0;
 }
 
-static int unknown(struct context *s, const struct request *q, struct reply *r, struct err *e)
+static int unknown(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	const struct route *route = &q->route;
 	char text[DIGEST_TEXT_SIZE];
-	int rc = *route->tag ? 0 : left_out(s, q, r, e);
+	int rc = *route->tag ? 0 : left_out(ctx, q, r, e);
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
@@ -124,13 +125,13 @@ static int unknown(struct context *s, const struct request *q, struct reply *r, 
 		digest_text(&route->digest, text));
 }
 
-int get_manifest(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_manifest(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	AUTO(content_unref) struct content *c = NULL;
-	int rc = context_find(s, q, find, &c, e);
+	int rc = context_find(ctx, q, find, &c, e);
 
 	if (rc == 0)
-		rc = unknown(s, q, r, e);
+		rc = unknown(ctx, q, r, e);
 	else if (rc > 0)
 		reply_content(r, q, c);
 	return rc < 0 ? err_ctx(e, "manifest") : 0;

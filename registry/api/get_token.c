@@ -6,26 +6,26 @@
 #include "registry/api/context.h"
 #include "storage/base/banned.h"
 
-static int deny(struct context *s, const struct request *q, struct reply *r, const char *why)
+static int deny(struct context *ctx, const struct request *q, struct reply *r, const char *why)
 {
 	AUTO(buf_release) struct buf challenge = BUF_INIT;
 
-	auth_challenge(s->auth, q->who, q->host, s->tls, NULL, 0, &challenge);
+	auth_challenge(ctx->auth, q->who, q->host, ctx->tls, NULL, 0, &challenge);
 	reply_error(r, 401, "UNAUTHORIZED", "%s", why);
 	reply_header(r, "WWW-Authenticate", challenge.data);
 	return 0;
 }
 
-int get_token(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int get_token(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	int rc;
 
-	if (!s->auth)
+	if (!ctx->auth)
 		return reply_error(r, 404, "UNSUPPORTED", "no logins here");
-	rc = auth_token(s->auth, q->who, q->route.query, &r->bytes, e);
+	rc = auth_token(ctx->auth, q->who, q->route.query, &r->bytes, e);
 	if (rc < 0 && e->code == ERR_DENIED) {
 		e->code = ERR_OK;
-		return deny(s, q, r, e->text);
+		return deny(ctx, q, r, e->text);
 	}
 	if (rc < 0 && e->code == ERR_INPUT) {
 		e->code = ERR_OK;

@@ -15,7 +15,7 @@ static int ignore(void *ctx, const char *name, struct err *e)
 }
 
 /* Find the stored name of `last`, which is a name as it was served: with '-' before a port. */
-static int stored_last(struct context *s, const char *last, char out[NAME_MAX_BYTES + 1],
+static int stored_last(struct context *ctx, const char *last, char out[NAME_MAX_BYTES + 1],
 	const char **after, struct err *e)
 {
 	bool more;
@@ -24,7 +24,7 @@ static int stored_last(struct context *s, const char *last, char out[NAME_MAX_BY
 	*after = *last ? last : NULL;
 	if (!repo_names_with_port(last, out))
 		return 0;
-	rc = page_tags(s->store, out, NULL, 0, ignore, NULL, &more, e);
+	rc = page_tags(ctx->store, out, NULL, 0, ignore, NULL, &more, e);
 	if (rc > 0)
 		*after = out;
 	return rc;
@@ -68,20 +68,20 @@ static int read_page(struct filter *f, const char *after, struct err *e)
 	return 0;
 }
 
-int list_catalog(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int list_catalog(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	struct page page = { .json = BUF_INIT };
 	AUTO(page_release) struct page *p = &page;
 	unsigned max = page_size(&q->route, CATALOG_PAGE, CATALOG_PAGE_MAX);
-	struct filter filter = { .context = s, .q = q, .page = p, .size = max, .left = max };
+	struct filter filter = { .context = ctx, .q = q, .page = p, .size = max, .left = max };
 	char ported[NAME_MAX_BYTES + 1];
 	const char *after;
 
-	if (!s->catalog)
+	if (!ctx->catalog)
 		return reply_error(r, 404, "UNSUPPORTED", "this registry does not list itself");
-	if (s->auth && !auth_may_list(s->auth, q->who))
-		return context_deny(s, q, "", ACTION_CATALOG, r);
-	if (stored_last(s, q->route.last, ported, &after, e) < 0 ||
+	if (ctx->auth && !auth_may_list(ctx->auth, q->who))
+		return context_deny(ctx, q, "", ACTION_CATALOG, r);
+	if (stored_last(ctx, q->route.last, ported, &after, e) < 0 ||
 		(max > 0 && read_page(&filter, after, e) < 0))
 		return err_ctx(e, "catalog");
 	buf_str(&r->bytes, "{\"repositories\":[");

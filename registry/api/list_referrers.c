@@ -59,7 +59,7 @@ static int by_digest(const void *a, const void *b)
 
 /* Write one descriptor. It carries the manifest's annotations, so the manifest is read. */
 static int write_one(
-	struct context *s, const struct referrer *referrer, struct buf *json, struct err *e)
+	struct context *ctx, const struct referrer *referrer, struct buf *json, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
@@ -69,7 +69,7 @@ static int write_one(
 	int rc;
 
 	digest_text(&info->digest, text);
-	rc = blob_read(s->store, &info->digest, MANIFEST_MAX, &bytes, e);
+	rc = blob_read(ctx->store, &info->digest, MANIFEST_MAX, &bytes, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -104,7 +104,7 @@ static bool is_over(unsigned count, uint64_t read, const struct buf *json, const
 
 /* Write as many as fit into a page, each once: one may be in several repositories. */
 static int write_page(
-	struct context *s, struct list *l, struct buf *json, struct reply *r, struct err *e)
+	struct context *ctx, struct list *l, struct buf *json, struct reply *r, struct err *e)
 {
 	AUTO(buf_release) struct buf one = BUF_INIT;
 	const struct referrer *last = NULL;
@@ -118,7 +118,7 @@ static int write_page(
 			continue;
 		buf_clear(&one);
 		read += item->info.size;
-		if (!is_over(count, read, json, &one) && write_one(s, item, &one, e) < 0)
+		if (!is_over(count, read, json, &one) && write_one(ctx, item, &one, e) < 0)
 			return -1;
 		if (is_over(count, read, json, &one)) {
 			next_page(r, l->route, last);
@@ -132,19 +132,20 @@ static int write_page(
 	return 0;
 }
 
-int list_referrers_of(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int list_referrers_of(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	struct list list = { .route = &q->route };
 	AUTO(list_release) struct list *l = &list;
 	AUTO(buf_release) struct buf json = BUF_INIT;
-	uint64_t epoch = cache_epoch(s->cache);
+	uint64_t epoch = cache_epoch(ctx->cache);
 
-	for (size_t i = 0; i < s->repos.count; i++) {
+	for (size_t i = 0; i < ctx->repos.count; i++) {
 		l->left = REFERRERS_MAX + 1;
-		if (list_referrers(s->store, s->repos.name[i], &q->route.digest, gather, l, e) < 0)
-			return err_ctx(e, "referrers in %s", s->repos.name[i]);
+		if (list_referrers(ctx->store, ctx->repos.name[i], &q->route.digest, gather, l, e) <
+			0)
+			return err_ctx(e, "referrers in %s", ctx->repos.name[i]);
 	}
-	if (write_page(s, l, &json, r, e) < 0)
+	if (write_page(ctx, l, &json, r, e) < 0)
 		return err_ctx(e, "referrers");
 	reply_header(r, "Content-Type", MEDIA_OCI_INDEX);
 	if (q->route.types > 0)
@@ -155,6 +156,6 @@ int list_referrers_of(struct context *s, const struct request *q, struct reply *
 	buf_str(&r->bytes, "]}");
 	/* A filtered list needs a header of its own; an empty one could be filled with made-up digests. */
 	if (q->route.types == 0 && json.len > 0)
-		context_cache_list(s, q, epoch, r);
+		context_cache_list(ctx, q, epoch, r);
 	return 0;
 }

@@ -60,22 +60,22 @@ static int page_of_list(struct tag_list *h, unsigned max, struct page *p, bool *
 }
 
 /* Find the repositories that exist: how many, or -1. */
-static int existing(struct context *s, const char *names[CANDIDATES_MAX], struct err *e)
+static int existing(struct context *ctx, const char *names[CANDIDATES_MAX], struct err *e)
 {
 	int count = 0;
 
-	for (size_t i = 0; i < s->repos.count; i++) {
-		int rc = repo_exists(s->store, s->repos.name[i], e);
+	for (size_t i = 0; i < ctx->repos.count; i++) {
+		int rc = repo_exists(ctx->store, ctx->repos.name[i], e);
 
 		if (rc < 0)
 			return -1;
 		if (rc > 0)
-			names[count++] = s->repos.name[i];
+			names[count++] = ctx->repos.name[i];
 	}
 	return count;
 }
 
-static int read_page(struct context *s, const char *const names[], int count, const char *after,
+static int read_page(struct context *ctx, const char *const names[], int count, const char *after,
 	unsigned max, struct page *p, bool *more, struct err *e)
 {
 	struct tag_list heap = { .tags = NULL };
@@ -83,9 +83,9 @@ static int read_page(struct context *s, const char *const names[], int count, co
 	bool any = false;
 
 	if (count == 1)
-		return page_tags(s->store, names[0], after, max, page_add_tag, p, more, e);
+		return page_tags(ctx->store, names[0], after, max, page_add_tag, p, more, e);
 	for (int i = 0; i < count; i++) {
-		if (page_tags(s->store, names[i], after, max, tag_list_add, h, more, e) < 0)
+		if (page_tags(ctx->store, names[i], after, max, tag_list_add, h, more, e) < 0)
 			return -1;
 		any = any || *more;
 	}
@@ -93,17 +93,17 @@ static int read_page(struct context *s, const char *const names[], int count, co
 	return page_of_list(h, max, p, more, e);
 }
 
-int list_tags(struct context *s, const struct request *q, struct reply *r, struct err *e)
+int list_tags(struct context *ctx, const struct request *q, struct reply *r, struct err *e)
 {
 	struct page page = { .json = BUF_INIT };
 	AUTO(page_release) struct page *p = &page;
 	const char *names[CANDIDATES_MAX], *after = *q->route.last ? q->route.last : NULL;
 	unsigned max = page_size(&q->route, TAGS_PAGE_MAX, TAGS_PAGE_MAX);
-	uint64_t epoch = cache_epoch(s->cache);
+	uint64_t epoch = cache_epoch(ctx->cache);
 	bool more = false;
-	int count = existing(s, names, e);
+	int count = existing(ctx, names, e);
 
-	if (count < 0 || (count > 0 && read_page(s, names, count, after, max, p, &more, e) < 0))
+	if (count < 0 || (count > 0 && read_page(ctx, names, count, after, max, p, &more, e) < 0))
 		return err_ctx(e, "tags of %s", q->route.name);
 	if (count == 0)
 		return reply_error(
@@ -117,6 +117,6 @@ int list_tags(struct context *s, const struct request *q, struct reply *r, struc
 
 		page_link(r, &q->route, path, max, p->last);
 	}
-	context_cache_list(s, q, epoch, r);
+	context_cache_list(ctx, q, epoch, r);
 	return 0;
 }

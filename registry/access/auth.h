@@ -20,6 +20,7 @@ struct who {
 	bool bad_token; /* a token was shown that is not valid */
 	struct grants *grants; /* of the token; NULL otherwise */
 };
+/* Free what it owns; it is no login afterwards. */
 void who_release(struct who *w);
 
 struct auth_config {
@@ -70,6 +71,7 @@ bool auth_may(struct auth *a, const struct who *w, const char *path, const char 
 /* Could another login help? So without one, or with a token that lacks the scope though the rules let its
  * user do all of `actions` to some repository that the path may mean. */
 bool auth_login_helps(struct auth *a, const struct who *w, const char *path, unsigned actions);
+/* May the caller list repositories? */
 bool auth_may_list(struct auth *a, const struct who *w);
 /* May a list of repositories name this one? Only the rules of pulling decide: a token that may list stands
  * for its user here, as no client can ask for a scope of each name beforehand. */

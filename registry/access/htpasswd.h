@@ -15,6 +15,7 @@ struct users;
 MUST int users_read(struct users **u, const char *path, struct err *e);
 void users_free(struct users **u); /* for AUTO */
 
+/* Is there a user of that name? */
 bool users_has(const struct users *u, const char *name);
 
 /* Is this the password of that user? Takes as long as bcrypt does (2 ms at the cost that htpasswd chooses, a

@@ -20,12 +20,14 @@
 
 struct passwords;
 
+/* With a random key. ERR_IO: there is no randomness. */
 MUST int passwords_new(struct passwords **p, struct err *e);
 void passwords_free(struct passwords **p); /* for AUTO; wipes */
 
 /* Look up a login: 1 right, 0 wrong, -1 not known. login: name and password as they came. now: seconds of a
  * clock that only goes forward. */
 int passwords_recall(struct passwords *p, const char *login, int64_t now);
+/* Remember whether a login was right. */
 void passwords_remember(struct passwords *p, const char *login, bool right, int64_t now);
 
 #endif

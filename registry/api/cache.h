@@ -15,11 +15,13 @@
 
 struct cache;
 
+/* bytes: of content and its keeping. files: open files of blobs at most. */
 struct cache *cache_new(uint64_t bytes, unsigned files);
-void cache_free(struct cache **c);
+void cache_free(struct cache **c); /* for AUTO; content lives on where it is referenced */
 
 /* The current epoch. Read it *before* the lookup whose result is put. */
 uint64_t cache_epoch(const struct cache *c);
+/* Make all that was put before stale. */
 void cache_changed(struct cache *c);
 
 /* Get a reference to the content under this URI, or NULL. *fresh: it may be served; otherwise it is a hint

@@ -42,6 +42,7 @@ struct content *content_list(
 struct content *content_file(
 	const struct digest *d, const char *media_type, struct blob_reader *file, const char *ns);
 
+/* Another reference; the same content. */
 struct content *content_ref(struct content *c);
 void content_unref(struct content **c); /* for AUTO */
 

@@ -35,7 +35,7 @@ struct ranges {
 /* Read `header` (NULL: absent) for content of `size` bytes. Ranges outside of the content are left out; when
  * more bytes are asked for than there are, the whole is the answer. r is to be released. */
 MUST enum range_answer range_parse(struct ranges *r, const char *header, uint64_t size);
-void ranges_release(struct ranges *r);
+void ranges_release(struct ranges *r); /* for AUTO */
 
 /*
  * The body of a multipart/byteranges answer, made as it is read: part headers in between the bytes

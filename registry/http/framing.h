@@ -22,7 +22,7 @@ struct framing {
 	const char *authorization, *content_type, *content_range, *host;
 };
 
-void framing_init(struct framing *f);
+void framing_init(struct framing *f); /* before the first header */
 
 /* Check one header line and note what is used. value must be NUL-terminated at value.len; it is borrowed. */
 void framing_header(struct framing *f, struct span name, struct span value);

@@ -59,6 +59,8 @@ struct server_config {
 
 struct server;
 
+/* Open the store and start all threads. The configuration is copied, not what it points to. On failure
+ * nothing runs. */
 MUST int server_start(struct server **s, const struct server_config *config, struct err *e);
 
 /* Take no new connections, finish the answers that are being sent, and close idle connections. Returns when

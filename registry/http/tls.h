@@ -19,6 +19,7 @@ struct tls_io;
 /* Read certificate chain and key (PEM). Called again, the next handshakes use what is in the files now; on
  * failure the old ones stay. ERR_INPUT names the file. */
 MUST int tls_load(const char *cert, const char *key, struct err *e);
+/* Forget all certificates and keys, at the end. */
 void tls_unload(void);
 
 /* Ask clients for certificates of these authorities (PEM); they name users. ERR_INPUT names the file. */

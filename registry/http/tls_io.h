@@ -30,6 +30,7 @@ void tls_io_join(struct tls_io *io);
 
 /* End an answer, perhaps half written: nothing is left waiting. */
 void tls_io_flush(struct tls_io *io);
+/* Free what it owns; the session is over. */
 void tls_io_release(struct tls_io *io);
 
 #endif

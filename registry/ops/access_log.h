@@ -31,6 +31,7 @@ struct audit_entry {
 	const char *reference; /* tag, digest or upload; "" none */
 	unsigned status; /* 0: the client left */
 };
+/* The same, for the audit log. */
 void audit_add(struct buf *lines, enum log_format format, const struct audit_entry *entry);
 
 #endif

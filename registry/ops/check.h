@@ -44,6 +44,7 @@ struct checker_config {
 	int64_t every; /* seconds after which a blob's bytes are read again */
 };
 
+/* Open the store and start the thread. The configuration is copied, not what it points to. */
 MUST int checker_new(struct checker **c, const struct checker_config *config, struct err *e);
 void checker_stop(struct checker *c); /* end the thread */
 void checker_free(struct checker **c);
@@ -72,6 +73,7 @@ struct check_counts {
 	unsigned bad; /* now */
 	int64_t pass; /* every blob was read since then, seconds since the epoch; 0 not known */
 };
+/* What the check has found so far. */
 void checker_counts(struct checker *c, struct check_counts *out);
 
 #endif

@@ -55,7 +55,9 @@ enum standing { STANDING_GOOD, STANDING_BAD, STANDING_BLOCKED };
 bool check_is_ending(struct checker *c);
 /* Sleep at most that long: until the end, or until there is a suspect or a waiter. */
 void check_nap(struct checker *c, int64_t us);
+/* Take a suspect off the list. False: there is none, or the check ends. */
 bool check_take_suspect(struct checker *c, struct digest *d);
+/* What the next waiter waits for, likewise. */
 bool check_next_waiter(struct checker *c, struct digest *d);
 /* Take the waiters for this blob off the list; NULL: all of them. */
 struct check_waiter *check_take_waiters(struct checker *c, const struct digest *d);
@@ -65,6 +67,7 @@ enum standing check_set_standing(
 	struct checker *c, const struct digest *d, const struct blob_file *file, enum standing now);
 /* The caller has the lock. k: NULL when nothing is known. */
 enum standing check_standing(const struct known *k);
+/* Note a bad blob, to be read again soon. The caller has the lock. */
 void check_list_bad(struct checker *c, const struct digest *d);
 
 /*

@@ -44,6 +44,7 @@ void fair_queue_leave(struct fair_queue *t, struct fair_turn *turn);
  * INT64_MAX: all. Milliseconds of the clock of fair_queue_enter(). */
 void fair_queue_expire(struct fair_queue *t, int64_t before_ms);
 
+/* How many have a turn, and how many wait. */
 void fair_queue_count(struct fair_queue *t, unsigned *active, unsigned *waiting);
 
 #endif

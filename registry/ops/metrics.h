@@ -23,6 +23,7 @@ struct metrics_labels {
 /* labels: borrowed, with its strings. */
 struct metrics *metrics_new(unsigned shards, const struct metrics_labels *labels);
 void metrics_free(struct metrics **m);
+/* The shard of thread `index`, below `shards`. */
 struct shard *metrics_shard(struct metrics *m, unsigned index);
 
 /* Count a request that is over. route, method: numbers of the labels. status 0: it had no answer. sent,

@@ -2,7 +2,7 @@
 #ifndef MOAT_NOTIFY_H
 #define MOAT_NOTIFY_H
 
-void notify_ready(void);
+void notify_ready(void); /* it serves */
 void notify_reloading(void); /* to be followed by notify_ready() */
 void notify_stopping(void);
 

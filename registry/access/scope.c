@@ -93,7 +93,7 @@ int scope_read(struct span scope, struct grant *out)
 /* Read the scopes. Each counts, granted or not: each is asked of all rules. */
 int scope_each(struct span query, unsigned max, scope_fn *fn, void *ctx)
 {
-	unsigned looked = 0;
+	unsigned read = 0;
 
 	while (query.len > 0) {
 		struct span value = span_until(&query, '&');
@@ -106,7 +106,7 @@ int scope_each(struct span query, unsigned max, scope_fn *fn, void *ctx)
 		if (form_value(value, &text) < 0)
 			return -1;
 		scopes = buf_span(&text);
-		while (scopes.len > 0 && looked++ < max)
+		while (scopes.len > 0 && read++ < max)
 			fn(ctx, span_until(&scopes, ' '));
 	}
 	return 0;

@@ -152,12 +152,12 @@ static bool over(const struct cache *c, const struct shard *shard)
 	return shard->bytes > c->bytes_max || shard->files > c->files_max;
 }
 
-/* Move the clock hand one step, over slots other than `keep`; the content that had to go, or NULL. */
-static struct content *step(struct shard *shard, const struct slot *keep)
+/* Move the clock hand one step, over slots other than `spared`; the content that had to go, or NULL. */
+static struct content *step(struct shard *shard, const struct slot *spared)
 {
 	struct slot *s = &shard->slots[shard->hand++ % SLOTS];
 
-	if (s == keep || !s->content)
+	if (s == spared || !s->content)
 		return NULL;
 	if (s->used) {
 		s->used = false;

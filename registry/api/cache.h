@@ -15,7 +15,7 @@
 
 struct cache;
 
-/* bytes: of content and its keeping. files: open files of blobs at most. */
+/* bytes: of content and its entries. files: open files of blobs at most. */
 struct cache *cache_new(uint64_t bytes, unsigned files);
 void cache_free(struct cache **c); /* for AUTO; content lives on where it is referenced */
 

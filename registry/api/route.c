@@ -61,8 +61,7 @@ static int decode_byte(struct span in, size_t *at, bool slash)
 	return value == '/' && !slash ? -1 : value;
 }
 
-/* Decode a part of a target that read_target() has looked through; the length, or -1 bad bytes, or -2 too
- * long. */
+/* Decode a part of a target whose bytes read_target() has checked: the length; -1 a bad escape, -2 too long. */
 static long decode(struct span in, char *out, size_t size, bool slash)
 {
 	size_t at = 0, len = 0;

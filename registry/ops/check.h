@@ -35,7 +35,7 @@ struct mender {
 
 struct checker_config {
 	const char *store; /* directory */
-	const struct check_clock *clock; /* of the pace; NULL: the machine's */
+	const struct check_clock *clock; /* of the throttle; NULL: the machine's */
 	struct mender *mender; /* NULL: this server only reads */
 	void (*changed)(void *ctx); /* other blobs are served from now on: drop what is cached */
 	void *ctx;

@@ -14,7 +14,7 @@
 #define KNOWN_MAX 100000 /* touched files that a reader remembers as good */
 #define USERS_MAX 20 /* of a bad blob, in the log */
 
-/* --- the pace ------------------------------------------------------------------------------------- */
+/* --- the throttle --------------------------------------------------------------------------------- */
 
 static int64_t now_us(const struct checker *c)
 {

@@ -16,7 +16,7 @@ struct known {
 	bool bad; /* missing, or not good, or gone to quarantine */
 	bool blocked; /* ... and it would be served all the same */
 	bool was_bad; /* at any time */
-	struct blob_file file; /* that was looked at */
+	struct blob_file file; /* that was examined */
 };
 
 struct checker {

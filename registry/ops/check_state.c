@@ -107,7 +107,7 @@ bool check_is_ending(struct checker *c)
 	return c->ending;
 }
 
-/* --- what is in doubt ----------------------------------------------------------------------------- */
+/* --- suspects, waiters --------------------------------------------------------------------------- */
 
 bool check_take_suspect(struct checker *c, struct digest *d)
 {

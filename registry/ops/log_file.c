@@ -22,9 +22,9 @@ struct log_file {
 	char *path; /* NULL: stderr */
 	bool torn; /* the last write ended within a line */
 	uint64_t lost; /* lines */
-	uint64_t untold; /* of them, not reported yet */
+	uint64_t unreported; /* of them, not reported yet */
 	int error; /* of the last loss */
-	time_t told;
+	time_t reported;
 };
 
 static int open_path(const char *name, const char *path, struct err *e)
@@ -74,12 +74,12 @@ int log_file_reopen(struct log_file *f, struct err *e)
 }
 
 /* Report losses on stderr. The caller has the lock. */
-static void tell(struct log_file *f)
+static void report(struct log_file *f)
 {
-	log_fields(LOG_LINE_ERROR, "log.lost", { "log", f->name, 0 }, { "lines", NULL, f->untold },
-		{ "error", strerror(f->error), 0 });
-	f->untold = 0;
-	f->told = time(NULL);
+	log_fields(LOG_LINE_ERROR, "log.lost", { "log", f->name, 0 },
+		{ "lines", NULL, f->unreported }, { "error", strerror(f->error), 0 });
+	f->unreported = 0;
+	f->reported = time(NULL);
 }
 
 /* Count the lines that could not be written. The caller has the lock. */
@@ -92,7 +92,7 @@ static void lose(struct log_file *f, struct span rest, int error)
 		lines++;
 	}
 	f->lost += lines;
-	f->untold += lines;
+	f->unreported += lines;
 	f->error = error;
 }
 
@@ -134,8 +134,8 @@ void log_file_write(struct log_file *f, struct span lines)
 {
 	LOCK_SCOPE(&f->lock);
 	write_lines(f, lines);
-	if (f->untold > 0 && time(NULL) - f->told >= COMPLAIN_SECONDS)
-		tell(f);
+	if (f->unreported > 0 && time(NULL) - f->reported >= COMPLAIN_SECONDS)
+		report(f);
 }
 
 uint64_t log_file_lost(struct log_file *f)
@@ -152,8 +152,8 @@ void log_file_close(struct log_file **out)
 
 	if (!f)
 		return;
-	if (f->untold > 0)
-		tell(f);
+	if (f->unreported > 0)
+		report(f);
 	if (f->path)
 		fd_close(&f->fd);
 	pthread_mutex_destroy(&f->lock);

@@ -1,6 +1,7 @@
 /* Pushing through the server core on loopback, byte by byte: bodies in pieces, bodies that end early,
  * refusals before and after a body, threads that wait for each other. */
 #include <crypt.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "registry/dispatch.h"
 #include "registry/http/server.h"
 #include "registry/http/socket.h"
 #include "storage/base/base64.h"
@@ -499,6 +501,61 @@ static void get__a_body_that_does_not_come_behind_a_login(void **state)
 	assert_int_equal(recv(w.fd, &byte, 1, 0), 0);
 }
 
+/* A manifest, pulled twice (the second time from the cache), pushed and refused. */
+static void push_and_pull(struct fixture *f)
+{
+	AUTO(wire_close) struct wire w = wire_open(f->run.port);
+	AUTO(answer_release) struct answer a = ANSWER_INIT;
+	const char *path = "/v2/team/app/manifests/1";
+
+	/* alice:secret, alice:wrong */
+	assert_int_equal(ask(&w, "PUT", path, "Authorization: Basic YWxpY2U6c2VjcmV0\r\n",
+				 span_of(INDEX), &a),
+		201);
+	assert_int_equal(ask(&w, "GET", path, "", NOTHING, &a), 200);
+	assert_int_equal(ask(&w, "GET", path, "", NOTHING, &a), 200);
+	assert_int_equal(
+		ask(&w, "GET", path, "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n", NOTHING, &a),
+		401);
+}
+
+/* An answer from the cache is counted by its route, and a caller that was not identified by none; the audit
+ * knows both what was pushed and what was denied. */
+static void server__counts_and_audits_by_route(void **state)
+{
+	static const char *const counts[] = {
+		"moat_http_requests_total{route=\"manifest\",method=\"GET\",code=\"200\"} 2\n",
+		"moat_http_requests_total{route=\"manifest\",method=\"PUT\",code=\"201\"} 1\n",
+		"moat_http_requests_total{route=\"other\",method=\"GET\",code=\"401\"} 1\n"
+	};
+	static const char *const lines[] = { " result=allowed user=alice ",
+		" action=push repository=team/app reference=1 status=201",
+		" action=pull repository=team/app reference=1 status=401" };
+	struct fixture *f = *state;
+	struct server_config config = usual();
+	const char *path = sandbox_path(f->sb, "audit");
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e;
+
+	add_users(f, 5);
+	config.metrics = metrics_new(config.threads, &dispatch_labels);
+	assert_ok(log_file_open(&config.audit, "audit-log", path, &e));
+	start(f, config);
+	push_and_pull(f);
+	server_stop(&f->run.server);
+	log_file_close(&config.audit);
+	metrics_write(config.metrics, &text);
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		if (!strstr(text.data, counts[i]))
+			fail_msg("no %s", counts[i]);
+	metrics_free(&config.metrics);
+	buf_clear(&text);
+	assert_ok(fs_read_file(AT_FDCWD, path, 1 << 20, &text, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		if (!strstr(text.data, lines[i]))
+			fail_msg("no %s in\n%s", lines[i], text.data);
+}
+
 static void push__passwords_are_checked_by_other_threads(void **state)
 {
 	struct fixture *f = *state;
@@ -681,6 +738,7 @@ int main(void)
 		RUNNING(push__expect_is_answered_by_what_comes),
 		RUNNING(push__endless_bodies_are_cut_off),
 		PREPARED(get__a_body_that_does_not_come_behind_a_login),
+		PREPARED(server__counts_and_audits_by_route),
 		PREPARED(push__passwords_are_checked_by_other_threads),
 		PREPARED(push__guesses_hold_up_only_their_address),
 		PREPARED(rate__of_bodies_that_crawl),

@@ -18,7 +18,7 @@
 
 /* --- blobs ----------------------------------------------------------------------------------- */
 
-/* Above the engine, what calls it is blobs/backend.h, which checks what is checked below. */
+/* Only blobs/backend.h calls an engine, and checks each call before. */
 
 struct blob_ops;
 
@@ -36,7 +36,7 @@ enum stage_state {
 	STAGE_OPEN, /* some bytes may not be durable */
 	STAGE_SYNCED,
 	STAGE_PUBLISHED,
-	STAGE_LOST /* a sync failed: nobody knows which bytes are durable */
+	STAGE_LOST /* a sync failed: which bytes are durable is not known any more */
 };
 
 /* Bytes on their way in: private, invisible. An engine's own struct begins with this one, which is the
@@ -51,7 +51,8 @@ struct stage {
 
 /* What reads an open blob that has no descriptor; an engine's own struct begins with this one. */
 struct blob_source {
-	/* Exactly `len` bytes from `at`, which are within the blob. Thread: any, and several at a time. */
+	/* Read exactly `len` bytes from `at`, which are within the blob. ERR_CORRUPT: they are not there any more;
+	 * ERR_IO. May wait for a network. Thread: any, and several at a time. */
 	int (*read)(struct blob_source *b, uint64_t at, void *buf, size_t len, struct err *e);
 	void (*close)(struct blob_source *b);
 };
@@ -66,27 +67,36 @@ struct stage_want {
 
 typedef int stray_fn(void *ctx, const char *what, struct err *e);
 
-/* What a caller may do is checked by the backend: digests are valid, offsets within, a stage is used in its
- * order and by one thread at a time. Stages without a name may be opened, written, read, cut, synced and
- * closed by any thread while another one uses the rest, which is called by one thread at a time. */
+/*
+ * The calls. An engine may rely on what the backend checks: digests are valid, bytes are appended, offsets lie
+ * within, a stage is used in its order.
+ *
+ * Fails:   ERR_FULL no space, ERR_RIGHTS, ERR_LIMIT, ERR_IO, and what a call says besides.
+ * Durable: what a call says; all else may be lost with the power.
+ * Thread:  one at a time for each struct blobs, but for those that say "any". A stage is used by one thread at a
+ *          time; one without a name by any while another thread is in another call.
+ */
 struct blob_ops {
 	void (*close)(struct blobs *b);
 
-	/* A named stage outlives its writer and has one writer at a time; *have: bytes of an earlier
-	 * attempt. ERR_FULL when the space cannot be reserved. */
+	/* Open a stage and reserve its space. One with a name outlives its writer and has one writer at a time,
+	 * over all processes (ERR_BUSY); *have: its bytes of an earlier attempt. Thread: any without a name. */
 	int (*stage_open)(struct blobs *b, const struct stage_want *want, struct stage **st,
 		uint64_t *have, struct err *e);
+	/* Append; `at` is where the stage ends. After a failure bytes behind `at` may be there. Thread: any. */
 	int (*stage_write)(
 		struct stage *st, uint64_t at, const void *data, size_t len, struct err *e);
+	/* Read bytes that were written. Thread: any. */
 	int (*stage_read)(struct stage *st, uint64_t at, void *data, size_t len, struct err *e);
-	/* Drop what is behind `len`; the space that was reserved stays so (ERR_FULL). */
+	/* Drop what is behind `len`; the space stays reserved. Thread: any. */
 	int (*stage_cut)(struct stage *st, uint64_t len, struct err *e);
-	/* Make the bytes of all of them durable. */
+	/* Make the bytes of all of them durable: on 0. After a failure they are only closed. Thread: any. */
 	int (*stage_sync)(
 		struct blobs *b, struct stage *const stages[], size_t count, struct err *e);
-	/* Give the bytes their final name. 0: a blob of that name is there, nothing was changed. */
+	/* Give the bytes their final name, durable at the next publish_sync: 1; 0 a blob of that name is there, and
+	 * nothing was changed. */
 	int (*stage_publish)(struct stage *st, const struct digest *d, struct err *e);
-	/* Make every name published so far durable. */
+	/* Make every name published so far durable: on 0. */
 	int (*publish_sync)(struct blobs *b, struct err *e);
 	/* Always succeeds; `retain` leaves a named stage for the next attempt. */
 	void (*stage_close)(struct stage **st, bool retain);
@@ -94,7 +104,7 @@ struct blob_ops {
 	/* Read a published blob: 1 and *r with its size and either a descriptor or a source, which
 	 * reader_close() closes; 0 when there is none. Thread: any. */
 	int (*open)(struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e);
-	/* Make sure that a published blob and its name are durable, whoever published it. */
+	/* Make a published blob and its name durable, whichever process published it. ERR_ABSENT. */
 	int (*sync)(struct blobs *b, const struct digest *d, struct err *e);
 	/* What is there under its name: 1, 0 nothing. Thread: any, as open. */
 	int (*stat)(struct blobs *b, const struct digest *d, struct blob_file *out, struct err *e);
@@ -102,15 +112,15 @@ struct blob_ops {
 	 * stays for people, with the reason (JSON) beside it; where: what it is called there. */
 	int (*quarantine)(struct blobs *b, const struct digest *d, const struct blob_file *which,
 		struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
-	/* What is in quarantine and was not cleared away: the reason of each. */
+	/* Tell the reason of each file in quarantine that was not cleared away. What fn returns below 0 is returned. */
 	int (*quarantine_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
-	/* Every published blob in no order, for check and rebuild only; `stray`: what is no blob. Its
-	 * size is BLOB_SIZE_UNKNOWN when the device does not say it. */
+	/* Tell every published blob, in no order, and to `stray` what is no blob; for check and rebuild only. A size
+	 * is BLOB_SIZE_UNKNOWN when the device does not say it. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 
 	/* What a reader, which may not write metadata, leaves for the next writer and itself: marks of blobs that
-	 * are bad, and how far it came. may_mark: 1, made if need be; 0 nothing can be written. A mark that
-	 * is there already is left. */
+	 * are bad, and how far it came; all durable on 0. may_mark: 1, made if need be; 0 nothing can be
+	 * written. mark leaves a mark that is there already. */
 	int (*may_mark)(struct blobs *b, struct err *e);
 	int (*mark)(struct blobs *b, const struct digest *d, struct span reason, struct err *e);
 	int (*unmark)(struct blobs *b, const struct digest *d, struct err *e);
@@ -118,7 +128,7 @@ struct blob_ops {
 	int (*place_put)(struct blobs *b, struct span text, struct err *e);
 	int (*place_get)(struct blobs *b, struct buf *out, struct err *e); /* 1, 0 */
 
-	/* Space left for blobs. Thread: any. */
+	/* Count the bytes that blobs may still take. Thread: any. */
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
 
 	/* The layout's index.json: a stage of its own kind is written and synced, then replaces it as

@@ -92,22 +92,25 @@ static int rowset_eof(sqlite3_vtab_cursor *cursor)
 	return c->at >= c->count;
 }
 
+static const char *bytes_of(const struct cursor *c, const struct rowset_cell *cell)
+{
+	return c->rows->bytes.data + cell->number;
+}
+
 static int rowset_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out, int column)
 {
 	const struct cursor *c = (struct cursor *)cursor;
 	const struct rowset_cell *cell;
-	const char *bytes;
 
 	if ((unsigned)column >= c->rows->columns)
 		return SQLITE_OK; /* NULL */
 	cell = &c->rows->cells[c->at * c->rows->columns + (unsigned)column];
-	bytes = c->rows->bytes.data + cell->number;
 	if (cell->type == CELL_INT)
 		sqlite3_result_int64(out, cell->number);
 	else if (cell->type == CELL_TEXT)
-		sqlite3_result_text(out, bytes, (int)cell->len, SQLITE_STATIC);
+		sqlite3_result_text(out, bytes_of(c, cell), (int)cell->len, SQLITE_STATIC);
 	else if (cell->type == CELL_BYTES)
-		sqlite3_result_blob(out, bytes, (int)cell->len, SQLITE_STATIC);
+		sqlite3_result_blob(out, bytes_of(c, cell), (int)cell->len, SQLITE_STATIC);
 	return SQLITE_OK;
 }
 

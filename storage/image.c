@@ -489,31 +489,53 @@ int image_restore(struct store *s, const char *repo, const char *tag, const stru
 	return 0;
 }
 
-static int put_one(struct record *r, const char *tag, const struct digest *d,
-	const char *media_type, struct err *e)
+static int put_item(struct record *r, const struct image_item *item, struct err *e)
 {
 	struct known *k = NULL;
+	int64_t repo = 0;
 
-	if (image_put_tx(r, r->repo, d, media_type, NULL, &k, e) <= 0)
+	if (meta_repo_make(r->store->db, item->repo, &repo, e) < 0 ||
+		image_put_tx(r, repo, item->digest, item->media_type, NULL, &k, e) <= 0)
 		return -1;
-	if (tag)
-		record_tag(r, r->repo, tag, k);
-	return record_flush(r, 0, e);
+	if (item->tag)
+		record_tag(r, repo, item->tag, k);
+	return 0;
+}
+
+static int item_err(const struct image_item *item, struct err *e)
+{
+	return err_ctx(e, "%s%s%s", item->repo, item->tag ? ":" : "", item->tag ? item->tag : "");
+}
+
+int images_put(struct store *s, const struct image_item items[], size_t count, struct err *e)
+{
+	AUTO(record_release) struct record r = { .store = NULL };
+	AUTO(tx_abort) struct store *tx = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (repo_check(items[i].repo, e) < 0 ||
+			(items[i].tag && ref_check_tag(span_of(items[i].tag), e) < 0))
+			return -1;
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	record_init(&r, s, 0);
+	for (size_t i = 0; i < count; i++)
+		(void)record_know(&r, items[i].digest, 0);
+	if (record_ask(&r, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (put_item(&r, &items[i], e) < 0)
+			return item_err(&items[i], e);
+	if (record_flush(&r, 0, e) < 0)
+		return count == 1 ? item_err(&items[0], e) : -1;
+	s->index_dirty = true;
+	return tx_commit(&tx, e);
 }
 
 int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
 	const char *media_type, struct err *e)
 {
-	AUTO(record_release) struct record r = { .store = NULL };
-	AUTO(tx_abort) struct store *tx = NULL;
-	int64_t id = 0;
+	const struct image_item item = { repo, tag, d, media_type };
 
-	if (repo_check(repo, e) < 0 || (tag && ref_check_tag(span_of(tag), e) < 0) ||
-		tx_begin(s, &tx, e) < 0 || meta_repo_make(s->db, repo, &id, e) < 0)
-		return -1;
-	record_init(&r, s, id);
-	if (put_one(&r, tag, d, media_type, e) < 0)
-		return err_ctx(e, "%s%s%s", repo, tag ? ":" : "", tag ? tag : "");
-	s->index_dirty = true;
-	return tx_commit(&tx, e);
+	return images_put(s, &item, 1, e);
 }

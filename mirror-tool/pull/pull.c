@@ -18,6 +18,7 @@
 /* Pins in progress at once. Bounds the memory of waiting requests (some 3 KiB each, one for each
  * blob). Manifests are fetched before blobs, so the total is known early even of so many pins. */
 #define JOBS_MAX 512
+#define GROUP_JOBS 256 /* whose images are put in one transaction: other writers wait for it */
 
 /* A manifest to be put once everything is durable. */
 struct pending_manifest {
@@ -524,15 +525,58 @@ static void start_jobs(struct puller *p)
 
 /* --- the end: images ------------------------------------------------------------------------- */
 
-static int put_images(struct pin_job *j, struct err *e)
-{
-	char repo[REF_TEXT_SIZE];
+/* What the jobs [from, to) put into the store. */
+struct image_group {
+	struct puller *puller;
+	size_t from, to;
+	char (*repos)[REF_TEXT_SIZE]; /* one a job */
+	struct image_item *items;
+	size_t count;
+};
 
-	ref_name(&j->pin->ref, repo);
-	for (size_t i = 0; i < j->manifest_count; i++)
-		if (image_put(j->puller->store, repo, j->manifests[i].tag, &j->manifests[i].digest,
-			    j->manifests[i].media_type, e) < 0)
-			return -1;
+static void group_release(struct image_group *g)
+{
+	free(g->repos);
+	free(g->items);
+}
+
+static void group_gather(struct image_group *g)
+{
+	g->repos = mem_grow(NULL, g->to - g->from, sizeof(*g->repos));
+	for (size_t i = g->from; i < g->to; i++) {
+		const struct pin_job *j = &g->puller->jobs[i];
+		const char *repo = ref_name(&j->pin->ref, g->repos[i - g->from]);
+
+		for (size_t m = 0; !j->failed && m < j->manifest_count; m++)
+			*VEC_PUSH(g->items, g->count) = (struct image_item){ .repo = repo,
+				.tag = j->manifests[m].tag,
+				.digest = &j->manifests[m].digest,
+				.media_type = j->manifests[m].media_type };
+	}
+}
+
+static int put_jobs(struct puller *p, size_t from, size_t to, struct err *e)
+{
+	AUTO(group_release) struct image_group g = { .puller = p, .from = from, .to = to };
+
+	group_gather(&g);
+	return g.count ? images_put(p->store, g.items, g.count, e) : 0;
+}
+
+/* Put a group in one transaction; when it has an image that cannot be put, each job by itself, so that
+ * only that one fails. */
+static int put_group(struct puller *p, size_t from, size_t to, struct err *e)
+{
+	if (put_jobs(p, from, to, e) == 0)
+		return 0;
+	if (err_is_local(e->code))
+		return -1;
+	for (size_t i = from; i < to; i++) {
+		struct pin_job *j = &p->jobs[i];
+
+		if (!j->failed && put_jobs(p, i, i + 1, &j->e) < 0)
+			j->failed = true;
+	}
 	return 0;
 }
 
@@ -542,11 +586,15 @@ static int finish(struct puller *p, struct err *e)
 
 	if (batch_flush(p->batch, e) < 0)
 		return -1;
+	for (size_t i = 0; i < p->count; i += GROUP_JOBS) {
+		size_t to = p->count - i < GROUP_JOBS ? p->count : i + GROUP_JOBS;
+
+		if (put_group(p, i, to, e) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < p->count; i++) {
 		struct pin_job *j = &p->jobs[i];
 
-		if (!j->failed && put_images(j, &j->e) < 0)
-			j->failed = true;
 		if (j->failed)
 			failures_add(p->failures, ref_text(&j->pin->ref, ref), &j->e);
 		else

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "storage/oci/digest_map.h"
 #include "storage/base/banned.h"
 
 struct blob_batch {
@@ -12,6 +13,8 @@ struct blob_batch {
 	struct blob_writer *items[BATCH_BLOBS_MAX];
 	size_t count;
 	uint64_t bytes;
+	struct digest_map
+		digests; /* of the items, which are looked for with every blob that comes */
 };
 
 struct blob_batch *batch_new(struct store *s)
@@ -26,16 +29,14 @@ struct blob_batch *batch_new(struct store *s)
 
 bool batch_has(const struct blob_batch *b, const struct digest *d)
 {
-	for (size_t i = 0; i < b->count; i++)
-		if (digest_eq(&b->items[i]->digest, d))
-			return true;
-	return false;
+	return digest_map_find(&b->digests, d) != NULL;
 }
 
 static void batch_clear(struct blob_batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
 		blob_abort(&b->items[i]);
+	digest_map_release(&b->digests);
 	b->count = 0;
 	b->bytes = 0;
 }
@@ -56,6 +57,7 @@ int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)
 	}
 	hasher_release(&(*w)->hash);
 	b->bytes += (*w)->at;
+	(void)digest_map_add(&b->digests, &(*w)->digest, sizeof(struct digest));
 	b->items[b->count++] = STEAL(*w);
 	if (b->count < BATCH_BLOBS_MAX && b->bytes < BATCH_BYTES_MAX)
 		return 0;

@@ -253,6 +253,34 @@ static void image_put__moves_the_tag(void **state)
 	assert_true(by_tag(s, REPO, "latest", &b));
 }
 
+static void images_put__are_all_put_or_none(void **state)
+{
+	static const struct image_want want[] = { { .seed = "a", .layers = 2 },
+		{ .seed = "b", .layers = 1 }, { .seed = "c", .layers = 2 } };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct digest a = image_make(s, NULL, &want[0]), b = image_make(s, NULL, &want[1]);
+	struct digest bare = image_make_bare(s, &want[2]);
+	const struct image_item items[] = {
+		{ REPO, "1", &a, MEDIA_OCI_MANIFEST },
+		{ "docker.io/o/o", NULL, &a, MEDIA_OCI_MANIFEST },
+		{ REPO, "1", &b, MEDIA_OCI_MANIFEST },
+		{ REPO, "2", &bare, MEDIA_OCI_MANIFEST },
+	};
+	struct err e = ERR_INIT;
+
+	assert_err(images_put(s, items, 4, &e), ERR_INCOMPLETE, REPO ":2: ");
+	assert_false(by_digest(s, REPO, &a));
+	assert_false(by_digest(s, "docker.io/o/o", &a));
+	assert_false(by_tag(s, REPO, "1", &b));
+	assert_ok(images_put(s, items, 3, &e));
+	assert_true(by_digest(s, REPO, &a));
+	assert_true(by_digest(s, "docker.io/o/o", &a));
+	assert_true(by_tag(s, REPO, "1", &b)); /* the last one wins, as one after the other */
+	image_make(s, NULL, &want[2]);
+	assert_ok(images_put(s, items, 4, &e));
+	assert_true(by_tag(s, REPO, "2", &bare));
+}
+
 static void page_tags__in_order_with_more(void **state)
 {
 	static const struct {
@@ -344,6 +372,7 @@ int test_image(void)
 		T(image_put__an_index_needs_one_whole_child),
 		T(image_put__indexes_nest_only_so_deep),
 		T(image_put__moves_the_tag),
+		T(images_put__are_all_put_or_none),
 		T(page_tags__in_order_with_more),
 		T(page_repos__in_order_with_more),
 		T(list_referrers__by_subject_in_the_repository),

@@ -91,6 +91,40 @@ static void image_put__takes_statements_by_no_size(void **state)
 	assert_true(few <= IMAGE_PUT_STATEMENTS);
 }
 
+static unsigned put_many(struct store *s, size_t count, unsigned layers)
+{
+	struct digest *digests = mem_grow(NULL, count, sizeof(*digests));
+	struct image_item *items = mem_grow(NULL, count, sizeof(*items));
+	AUTO(batch_free) struct blob_batch *batch = batch_new(s);
+	struct err e = ERR_INIT;
+	unsigned before;
+
+	for (size_t i = 0; i < count; i++) {
+		AUTO(mem_free) char *seed = mem_printf("many%zu/%zu/%u", count, i, layers);
+		struct image_want want = { .seed = seed, .layers = layers };
+
+		digests[i] = image_make(s, batch, &want);
+		items[i] = (struct image_item){ REPO, "t", &digests[i], MEDIA_OCI_MANIFEST };
+	}
+	assert_ok(batch_flush(batch, &e));
+	before = db_double_state.statements;
+	assert_ok(images_put(s, items, count, &e));
+	free(items);
+	free(digests);
+	return db_double_state.statements - before;
+}
+
+/* A repository to find and what a manifest names to ask for; all else is once a transaction. */
+static void images_put__takes_two_statements_an_image(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	unsigned first = put_many(s, 1, 2), few = put_many(s, 10, 2), many = put_many(s, 200, 9);
+
+	assert_true(first <= IMAGE_PUT_STATEMENTS);
+	assert_int_equal(many - few, 2 * 190);
+	assert_true(few <= IMAGE_PUT_STATEMENTS + 2 * 9);
+}
+
 /* --- pushes ---------------------------------------------------------------------------------- */
 
 static unsigned push(struct store *s, unsigned layers)
@@ -169,6 +203,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(set_accept__takes_statements_by_no_size),
 		T(image_put__takes_statements_by_no_size),
+		T(images_put__takes_two_statements_an_image),
 		T(store_apply__takes_statements_by_no_size),
 		T(batch_flush__takes_statements_by_no_size),
 	};

@@ -89,6 +89,6 @@ int file_title_check(struct span title, struct err *e)
 		if (title.data[i] <= ' ' || title.data[i] > '~' || title.data[i] == '/' ||
 			title.data[i] == '\\')
 			return err_set(e, ERR_INPUT,
-				"a file name has a byte at %zu that is not allowed in one", i + 1);
+				"a file name has a byte at %zu that is not allowed", i + 1);
 	return 0;
 }

@@ -63,7 +63,8 @@ int platforms_read(struct platforms *p, const struct doc *d, const struct node *
 	if (rc <= 0)
 		return rc;
 	if (list->count == 0)
-		return node_err(d, list, e, "no platform is left; write all, or leave it out");
+		return node_err(
+			d, list, e, "an empty list of platforms; write all, or leave the key out");
 	node_each(item, list)
 	{
 		if (platform_item(p, d, item, e) < 0) {

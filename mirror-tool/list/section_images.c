@@ -47,7 +47,7 @@ static int read_tags(
 	if (n->kind != NODE_LIST)
 		return read_tag(image, d, n, e);
 	if (n->count == 0)
-		return node_err(d, n, e, "no tag is wanted");
+		return node_err(d, n, e, "an empty list of tags");
 	node_each(item, n) if (read_tag(image, d, item, e) < 0) return -1;
 	return 0;
 }
@@ -70,7 +70,7 @@ static int tag_from_source(
 		memcpy(image->ref.tag, r.tag, sizeof(r.tag));
 		return 0;
 	}
-	return node_err(d, n, e, "give the name a tag: the source has none to take");
+	return node_err(d, n, e, "the name needs a tag: the source has none");
 }
 
 static int check_source(

@@ -237,7 +237,7 @@ static int take_name(struct tar_reader *r, struct archive_entry *entry, bool dir
 	if (dir && (len == 0 || strcmp(r->entry_name, ".") == 0))
 		return 0;
 	if (len == 0 || !name_is_plain(r->entry_name))
-		return err_set(e, ERR_CORRUPT, "%s: entry \"%s\": a name that leads elsewhere",
+		return err_set(e, ERR_CORRUPT, "%s: entry \"%s\": not a plain relative path",
 			r->name, shown(name, text));
 	return 0;
 }

@@ -45,7 +45,7 @@ static void probe_fail(struct probe *p, struct err *e)
 	if (is_excused(p) && !err_is_local(e->code)) {
 		excuses_add(&t->pin.excused, EXCUSE_ATTACHMENTS, &p->subject, e->text);
 	} else {
-		err_ctx(e, "what is attached cannot be told (`attachments:` may excuse it)");
+		err_ctx(e, "its attachments cannot be listed (`attachments:` may excuse this)");
 		task_fail(t, e);
 	}
 	request_end(&p->r);
@@ -122,7 +122,7 @@ static void got_attached(void *ctx, int rc, const struct upstream_manifest *m, s
 	struct descriptor d;
 
 	if (rc == 0)
-		rc = err_set(e, ERR_NET, "was there a moment ago, and is gone");
+		rc = err_set(e, ERR_NET, "answered HEAD, but not GET: it is gone");
 	if (rc > 0)
 		rc = manifest_parse(&parsed, p->r.ref.tag, NULL, m->bytes, e);
 	if (rc < 0) {

@@ -169,7 +169,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 		return;
 	}
 	if (rc == 0)
-		rc = err_set(e, ERR_ABSENT, "is listed, but not there");
+		rc = err_set(e, ERR_ABSENT, "is listed as a referrer, but absent");
 	else
 		rc = manifest_parse(&parsed, "manifest", NULL, m->bytes, e);
 	if (rc < 0) {
@@ -240,7 +240,7 @@ static int judge_rule(
 
 	if (claim.digest.alg != DIGEST_SHA256)
 		return err_set(e, ERR_UNTRUSTED, "signatures are over sha256 digests only");
-	err_set(e, ERR_UNTRUSTED, "not signed, and the list says that it must be%s%s",
+	err_set(e, ERR_UNTRUSTED, "not signed, which `verify:` of the list requires%s%s",
 		*why ? "; not readable: " : "", why);
 	for (const struct exhibit *x = ev->manifests; x; x = x->next) {
 		if (!x->bytes.len)

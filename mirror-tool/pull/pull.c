@@ -300,7 +300,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	struct span bytes = { "", 0 };
 
 	if (rc == 0)
-		rc = err_set(e, ERR_ABSENT, "the lock holds it, and upstream does not have it");
+		rc = err_set(e, ERR_ABSENT, "pinned by the lock, but upstream does not have it");
 	if (rc > 0) {
 		bytes = m->bytes;
 		rc = commit_bytes(f->puller, &f->digest, bytes, e);

@@ -194,7 +194,7 @@ static int check_message_digest(
 		return -1;
 	digest_of(&have, DIGEST_SHA256, bytes);
 	if (want.len != digest_len(&have) || memcmp(want.data, have.bytes, want.len) != 0)
-		return node_err(d, digest, e, "the digest of something else");
+		return node_err(d, digest, e, "the digest is not that of the set");
 	return 0;
 }
 

@@ -223,7 +223,7 @@ static enum verdict ping_finish(struct exchange *x, struct err *e)
 	challenge_parse(&t->challenge, x->answer.value[HTTP_AUTHENTICATE]);
 	if (x->answer.status == 401 && t->challenge.kind != AUTH_NONE)
 		return VERDICT_TAKE;
-	return err_set(e, ERR_DENIED, "%s asks for credentials but not for which", t->site->host);
+	return err_set(e, ERR_DENIED, "%s answers 401 without a usable challenge", t->site->host);
 }
 
 static void ping_done(struct exchange *x, int rc, struct err *e)
@@ -356,8 +356,7 @@ enum verdict auth_denied(struct exchange *x, struct err *e)
 	if (c.kind == AUTH_BEARER)
 		return denied_bearer(x, &c, e);
 	if (foreign)
-		return err_set(
-			e, ERR_DENIED, "a redirect leads to where credentials are asked for");
+		return err_set(e, ERR_DENIED, "the target of a redirect asks for credentials");
 	if (c.kind == AUTH_BASIC) {
 		if (x->sent_auth)
 			return err_set(

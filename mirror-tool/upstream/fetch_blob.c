@@ -219,7 +219,8 @@ static enum verdict blob_head(struct exchange *x, const struct http_head *head, 
 		v = head->status == 206 ? check_range(f, x, head) : VERDICT_AGAIN;
 		f->whole = f->whole || v == VERDICT_AGAIN;
 		if (v == VERDICT_AGAIN)
-			err_set(e, ERR_NET, "a useless answer to a range (HTTP %d)", head->status);
+			err_set(e, ERR_NET, "a wrong answer to a range request (HTTP %d)",
+				head->status);
 		return v;
 	}
 	if (exchange_may_decode(x) && !(head->has_length && head->length == f->size)) {

@@ -163,7 +163,7 @@ static void redirect__target_that_asks_for_a_password_is_refused(void **state)
 	(void)state;
 	world_init(&w, registry, stranger);
 	get_manifest(&w, "app:basic", false, &r);
-	assert_failed(&r, ERR_DENIED, "a redirect leads to where credentials are asked for");
+	assert_failed(&r, ERR_DENIED, "the target of a redirect asks for credentials");
 }
 
 static void redirect__credentials_stay_at_the_first_origin(void **state)

@@ -489,13 +489,11 @@ int image_restore(struct store *s, const char *repo, const char *tag, const stru
 	return 0;
 }
 
-static int put_item(struct record *r, const struct image_item *item, struct err *e)
+static int put_item(struct record *r, int64_t repo, const struct image_item *item, struct err *e)
 {
 	struct known *k = NULL;
-	int64_t repo = 0;
 
-	if (meta_repo_make(r->store->db, item->repo, &repo, e) < 0 ||
-		image_put_tx(r, repo, item->digest, item->media_type, NULL, &k, e) <= 0)
+	if (image_put_tx(r, repo, item->digest, item->media_type, NULL, &k, e) <= 0)
 		return -1;
 	if (item->tag)
 		record_tag(r, repo, item->tag, k);
@@ -505,6 +503,23 @@ static int put_item(struct record *r, const struct image_item *item, struct err 
 static int item_err(const struct image_item *item, struct err *e)
 {
 	return err_ctx(e, "%s%s%s", item->repo, item->tag ? ":" : "", item->tag ? item->tag : "");
+}
+
+static int put_items(struct record *r, const struct image_item items[], size_t count, struct err *e)
+{
+	AUTO(rowset_release) struct rowset names = ROWSET_INIT(1);
+	AUTO(mem_free) int64_t *repos = mem_grow(NULL, count, sizeof(*repos));
+
+	for (size_t i = 0; i < count; i++) {
+		rowset_text(&names, items[i].repo);
+		(void)record_know(r, items[i].digest, 0);
+	}
+	if (meta_repos_make(r->store->db, &names, repos, e) < 0 || record_ask(r, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (put_item(r, repos[i], &items[i], e) < 0)
+			return item_err(&items[i], e);
+	return 0;
 }
 
 int images_put(struct store *s, const struct image_item items[], size_t count, struct err *e)
@@ -519,13 +534,8 @@ int images_put(struct store *s, const struct image_item items[], size_t count, s
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
 	record_init(&r, s, 0);
-	for (size_t i = 0; i < count; i++)
-		(void)record_know(&r, items[i].digest, 0);
-	if (record_ask(&r, e) < 0)
+	if (put_items(&r, items, count, e) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (put_item(&r, &items[i], e) < 0)
-			return item_err(&items[i], e);
 	if (record_flush(&r, 0, e) < 0)
 		return count == 1 ? item_err(&items[0], e) : -1;
 	s->index_dirty = true;

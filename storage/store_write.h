@@ -183,8 +183,8 @@ void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gon
 MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
 	const char *media_type, struct err *e);
 
-/* The same of many, all or none, in one transaction: the message names the first that could not be put. Two
- * statements for each more. */
+/* The same of many, all or none, in one transaction: the message names the first that could not be put. One
+ * statement for each more. */
 struct image_item {
 	const char *repo, *tag; /* borrowed, as all of it */
 	const struct digest *digest;

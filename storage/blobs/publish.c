@@ -116,15 +116,6 @@ int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
 	return meta_blobs_proved(s->db, &row, e) < 0 ? blob_ctx(&w->digest, e) : 0;
 }
 
-/* Does an item before it bring the same bytes? They have their name then. */
-static bool is_repeated(struct blob_writer *const items[], size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (digest_eq(&items[k]->digest, &items[i]->digest))
-			return true;
-	return false;
-}
-
 static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
 	AUTO(rowset_release) struct rowset rows = ROWSET_INIT(3);
@@ -133,7 +124,7 @@ static int record(struct store *s, struct blob_writer *const items[], size_t cou
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (!is_repeated(items, i) && add_writer(s, items[i], &rows, e) < 0)
+		if (!items[i]->repeated && add_writer(s, items[i], &rows, e) < 0)
 			return -1;
 	if (meta_blobs_proved(s->db, &rows, e) < 0)
 		return -1;
@@ -153,12 +144,23 @@ static int sync_stages(
 	return n ? stages_sync(s->blobs, stages, n, e) : 0;
 }
 
+static void find_repeated(struct blob_writer *const items[], size_t count)
+{
+	AUTO(digest_map_release) struct digest_map seen = DIGEST_MAP_INIT;
+
+	for (size_t i = 0; i < count; i++) {
+		items[i]->repeated = digest_map_find(&seen, &items[i]->digest) != NULL;
+		digest_map_add(&seen, &items[i]->digest, sizeof(struct digest));
+	}
+}
+
 int writers_publish(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
 {
 	if (fault("blob.sync", e) < 0 || sync_stages(s, items, count, e) < 0)
 		return -1;
+	find_repeated(items, count);
 	for (size_t i = 0; i < count; i++)
-		if (!is_repeated(items, i) && link_one(s, items[i], e) < 0)
+		if (!items[i]->repeated && link_one(s, items[i], e) < 0)
 			return blob_ctx(&items[i]->digest, e);
 	if (fault("blob.names", e) < 0)
 		return -1;

@@ -24,6 +24,7 @@ struct blob_writer {
 	struct digest digest; /* of the bytes, once committed to a batch or sealed */
 	bool listed; /* among the handle's open ones */
 	bool sealed; /* verified, and its bytes durable */
+	bool repeated; /* of those published with it, one before brings the same bytes: they have their name */
 	struct finding beside; /* once sealed: what lay under its digest then, by its bytes */
 	struct {
 		uint64_t at;

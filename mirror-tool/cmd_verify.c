@@ -246,8 +246,7 @@ static int verify_store(struct tool *t, struct err *e)
 	size_t quarantined = 0;
 
 	progress_begin(&p.bar, t, "verify", "blobs");
-	if (store_open(&s, t->store, STORE_READ, e) < 0 ||
-		store_check_telling(s, true, &events, &r, e) < 0)
+	if (store_open(&s, t->store, STORE_READ, e) < 0 || store_check(s, true, &events, &r, e) < 0)
 		return -1;
 	progress_end(&p.bar);
 	if (tell_quarantined(t, s, &quarantined, e) < 0 || conflicts_note(s, e) < 0)

@@ -220,7 +220,7 @@ static int check_index(struct check *c, struct err *e)
 	return 0;
 }
 
-int store_check_telling(struct store *s, bool deep, const struct check_events *events,
+int store_check(struct store *s, bool deep, const struct check_events *events,
 	struct check_report *report, struct err *e)
 {
 	struct check c = { .store = s, .deep = deep, .events = events, .report = report };
@@ -230,12 +230,4 @@ int store_check_telling(struct store *s, bool deep, const struct check_events *e
 		meta_broken(s->db, check_rows, &c, e) < 0)
 		return -1;
 	return check_index(&c, e) < 0 ? unread(&c, "S6", "index.json", e) : 0;
-}
-
-int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx, struct check_report *report,
-	struct err *e)
-{
-	const struct check_events events = { .problem = fn, .ctx = ctx };
-
-	return store_check_telling(s, deep, &events, report, e);
 }

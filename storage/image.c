@@ -541,11 +541,3 @@ int images_put(struct store *s, const struct image_item items[], size_t count, s
 	s->index_dirty = true;
 	return tx_commit(&tx, e);
 }
-
-int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
-	const char *media_type, struct err *e)
-{
-	const struct image_item item = { repo, tag, d, media_type };
-
-	return images_put(s, &item, 1, e);
-}

@@ -303,8 +303,3 @@ int index_json_write(struct store *s, struct err *e)
 
 	return rc > 0 ? index_flush_end(&l, e) : rc;
 }
-
-int store_flush_index(struct store *s, struct err *e)
-{
-	return index_json_write(s, e);
-}

@@ -69,12 +69,3 @@ void store_close(struct store **sp)
 	free(s);
 	*sp = NULL;
 }
-
-int store_rebuild(const char *dir, struct err *e)
-{
-	AUTO(store_close) struct store *s = NULL;
-
-	if (db_drop(engine_local.db, dir, e) < 0)
-		return err_ctx(e, "rebuild %s", dir);
-	return store_open(&s, dir, STORE_WRITE, e);
-}

@@ -325,16 +325,14 @@ struct check_progress {
 };
 struct check_events {
 	problem_fn *problem; /* or NULL */
-	void (*moved)(void *ctx, const struct check_progress *p); /* piece by piece; or NULL */
+	void (*moved)(void *ctx, const struct check_progress *p); /* chunk by chunk; or NULL */
 	void *ctx;
 };
 
 /* Check S1-S6 against the files. deep: hash every blob. A file that cannot be read is a problem, and the
  * others are looked at all the same. Returns 0 when the check could run (look at report->problems), -1
  * when not. */
-MUST int store_check_telling(struct store *s, bool deep, const struct check_events *events,
-	struct check_report *report, struct err *e);
-MUST int store_check(struct store *s, bool deep, problem_fn *fn, void *ctx,
+MUST int store_check(struct store *s, bool deep, const struct check_events *events,
 	struct check_report *report, struct err *e);
 
 #endif

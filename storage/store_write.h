@@ -160,7 +160,8 @@ MUST int blob_put(struct store *s, struct blob_batch *batch, struct span bytes, 
 #define BATCH_BLOBS_MAX 256
 #define BATCH_BYTES_MAX (256u << 20)
 
-struct blob_batch *batch_new(struct store *s);
+struct blob_batch *batch_new(
+	struct store *s); /* never NULL; before its handle is closed, batch_free() */
 /* Publish all of it. -1: none is recorded, and the batch is empty; what is resumable stays in its stage. */
 MUST int batch_flush(struct blob_batch *b, struct err *e);
 bool batch_has(const struct blob_batch *b, const struct digest *d); /* committed, not yet flushed */
@@ -168,28 +169,24 @@ void batch_free(struct blob_batch **b); /* for AUTO; what was not flushed is gon
 
 /* --- images, tags, sets ---------------------------------------------------------------------- */
 
-/*
- * Put a manifest whose blob is live (and, for an index, those of its children that are live) into
- * a repository: manifest rows, edges, links, in one transaction (S3).
- *
- * repo:  "host/name".  tag: NULL, or a tag to move to it in the same transaction.
- * Fails: ERR_INCOMPLETE naming the first config, layer or manifest that is not live (foreign
- *        layers and children of an index may be absent; an index of which no child is live is
- *        refused unless it has none), ERR_INPUT not a manifest.
- * Again with the same arguments: succeeds and changes nothing.
- */
-#define IMAGE_PUT_STATEMENTS                                                                       \
-	20 /* of an image, however many layers; one more for each child of an index */
-MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
-	const char *media_type, struct err *e);
-
-/* The same of many, all or none, in one transaction: the message names the first that could not be put. One
- * statement for each more. */
 struct image_item {
-	const char *repo, *tag; /* borrowed, as all of it */
+	const char *repo; /* "host/name"; borrowed, as all of it */
+	const char *tag; /* NULL, or a tag to move to it in the same transaction */
 	const struct digest *digest;
 	const char *media_type;
 };
+
+/*
+ * Put manifests whose blobs are live (and, for an index, those of its children that are live) into
+ * repositories: manifest rows, edges, links. All or none, in one transaction (S3); other writers wait for it.
+ *
+ * Fails: naming the first image that cannot be put. ERR_INCOMPLETE naming its first config, layer or
+ *        manifest that is not live (foreign layers and children of an index may be absent; an index of
+ *        which no child is live is refused unless it has none), ERR_INPUT not a manifest.
+ * Again with the same arguments: succeeds and changes nothing.
+ */
+#define IMAGE_PUT_STATEMENTS                                                                       \
+	20 /* of an image, however many layers; one for each more, and for each child of an index */
 MUST int images_put(struct store *s, const struct image_item items[], size_t count, struct err *e);
 
 /* --- changes: what clients of a registry do, one by one or many at once ---------------------- */
@@ -241,11 +238,9 @@ struct change {
 #define PUSH_STATEMENTS 20 /* of one manifest under one tag, however many layers */
 MUST int store_apply(struct store *s, struct change *const changes[], size_t count, struct err *e);
 
-/* Bring index.json up to date, if it is not (S6): what store_apply() leaves for quieter times. Durable on 0. */
-MUST int store_flush_index(struct store *s, struct err *e);
-
 /*
- * The same in two steps, both with one handle. begin reads all names, which takes its time and lets others write:
+ * Bring index.json up to date, if it is not (S6), durably: what store_apply() leaves for quieter times. In two
+ * steps, both with one handle. begin reads all names, which takes its time and lets others write:
  * 1 and *flush, 0 there is nothing to do. end puts the list in place, in a short transaction, unless a later one
  * is there; *flush is NULL afterwards, whatever happens. drop is for AUTO.
  */
@@ -353,9 +348,5 @@ MUST int set_accept(
 /* Signatures that were accepted with a set; sigs is the caller's to free. */
 MUST int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,
 	size_t *count, struct err *e);
-
-/* Make the database again from the blobs and the sets that index.json names (S6). The store must
- * not be open elsewhere. */
-MUST int store_rebuild(const char *dir, struct err *e);
 
 #endif

@@ -64,11 +64,6 @@ void db_close(struct db **db)
 	*db = NULL;
 }
 
-int db_drop(const struct db_driver *driver, const char *where, struct err *e)
-{
-	return driver->drop(where, e);
-}
-
 int db_change(struct db *db, uint64_t *number, struct err *e)
 {
 	uint32_t opened;

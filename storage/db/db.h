@@ -50,10 +50,6 @@ MUST int db_open(struct db **db, const struct db_driver *driver, const char *whe
 	struct err *e);
 void db_close(struct db **db); /* for AUTO */
 
-/* Take the database of the store at `where` out of use, durably, preserving it for people; the next opening
- * makes a new one. Nobody may have it open. */
-MUST int db_drop(const struct db_driver *driver, const char *where, struct err *e);
-
 /*
  * A number that differs after any commit of another handle. Not inside a query or transaction: a reader
  * that may not write beside the database reads it as a file that does not change, and here it notices that

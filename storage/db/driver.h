@@ -26,7 +26,6 @@ struct db_driver {
 
 	int (*open)(struct db **db, const char *where, bool write, struct err *e);
 	void (*close)(struct db *db);
-	int (*drop)(const char *where, struct err *e);
 
 	/* Notice that what was opened is not what is there any more, and open it anew: nothing is open on it.
 	 * db->opened counts it. */

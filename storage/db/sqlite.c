@@ -134,7 +134,6 @@ const struct db_driver db_sqlite = {
 	.name = "SQLite",
 	.open = sqlite_open,
 	.close = sqlite_close,
-	.drop = sqlite_drop,
 	.refresh = sqlite_refresh,
 	.clear = sqlite_clear,
 	.start = sqlite_start,

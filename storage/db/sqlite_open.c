@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "storage/base/fs.h"
@@ -314,27 +313,4 @@ int sqlite_refresh(struct db *base, struct err *e)
 			return -1;
 	}
 	return 0;
-}
-
-/* The database and its log go to trash/, together, under a name of the time. */
-int sqlite_drop(const char *where, struct err *e)
-{
-	static const char *const parts[] = { "moat.db-shm", "moat.db-wal", "moat.db" };
-	AUTO(fd_close) int root = fs_open_dir(where, e);
-	AUTO(fd_close) int meta = root < 0 ? -1 : fs_open_dir_at(root, "meta", e);
-	AUTO(fd_close) int trash = -1;
-
-	if (meta < 0 || fs_make_dir_at(root, "trash", 0755, e) < 0)
-		return -1;
-	trash = fs_open_dir_at(root, "trash", e);
-	for (size_t i = 0; trash >= 0 && i < ARRAY_SIZE(parts); i++) {
-		AUTO(mem_free)
-		char *name = mem_printf("%lld.%s", (long long)time(NULL), parts[i]);
-
-		if (renameat(meta, parts[i], trash, name) < 0 && errno != ENOENT)
-			return err_sys(e, "%s", parts[i]);
-	}
-	if (trash < 0 || fs_sync(trash, "trash", e) < 0)
-		return -1;
-	return fs_sync(meta, "meta", e);
 }

@@ -35,7 +35,6 @@ MUST int sqlite_rowset_add(sqlite3 *conn);
 /* sqlite_open.c */
 MUST int sqlite_open(struct db **out, const char *where, bool write, struct err *e);
 void sqlite_close(struct db *db);
-MUST int sqlite_drop(const char *where, struct err *e);
 MUST int sqlite_refresh(struct db *db, struct err *e);
 
 /* A statement's text and name, for the tests. */

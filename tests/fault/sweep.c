@@ -29,7 +29,7 @@ static void assert_sound(struct store *s, excused_fn *excused)
 	struct check_report report;
 	struct err e = ERR_INIT;
 
-	assert_ok(store_check(s, true, count_problem, &p, &report, &e));
+	assert_ok(sandbox_check(s, true, count_problem, &p, &report, &e));
 	assert_int_equal(p.count, 0);
 }
 

@@ -630,7 +630,7 @@ static void prepare_tagged(const struct sandbox *sb, const char *dir)
 	prepare_accept(sb, dir);
 	s = sandbox_store(sb, dir, STORE_WRITE);
 	image_add(s, REPO, "put", "put", 1);
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 }
 
 static void prepare_rebuild(const struct sandbox *sb, const char *dir)
@@ -689,7 +689,7 @@ static void prepare_forward(const struct sandbox *sb, const char *dir)
 	s = sandbox_store(sb, dir, STORE_WRITE);
 	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
 	assert_ok(apply_one(s, &untag, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	store_close(&s);
 	sandbox_write(sandbox_path(sb, db), copy.data, copy.len);
 }

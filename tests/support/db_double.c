@@ -36,11 +36,6 @@ static void d_close(struct db *db)
 	free(db);
 }
 
-static int d_drop(const char *where, struct err *e)
-{
-	return db_sqlite.drop(where, e);
-}
-
 static int d_refresh(struct db *db, struct err *e)
 {
 	int rc = db_sqlite.refresh(real_of(db), e);
@@ -117,7 +112,6 @@ const struct db_driver db_double = {
 	.name = "double",
 	.open = d_open,
 	.close = d_close,
-	.drop = d_drop,
 	.refresh = d_refresh,
 	.clear = d_clear,
 	.start = d_start,

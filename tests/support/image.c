@@ -163,6 +163,14 @@ struct digest image_index(struct store *s, const struct digest *children,
 	return put(s, NULL, buf_span(&text));
 }
 
+int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, struct err *e)
+{
+	const struct image_item item = { repo, tag, d, media_type };
+
+	return images_put(s, &item, 1, e);
+}
+
 struct digest image_add(
 	struct store *s, const char *repo, const char *tag, const char *seed, unsigned layers)
 {

@@ -37,6 +37,10 @@ struct digest image_make_bare(struct store *s, const struct image_want *want);
 struct digest image_index(struct store *s, const struct digest *children,
 	const char *const *platforms, const uint64_t *sizes, size_t count);
 
+/* images_put() of one. */
+MUST int image_put(struct store *s, const char *repo, const char *tag, const struct digest *d,
+	const char *media_type, struct err *e);
+
 /* image_make() and image_put() as `repo:tag`. */
 struct digest image_add(
 	struct store *s, const char *repo, const char *tag, const char *seed, unsigned layers);

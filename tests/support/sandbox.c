@@ -67,6 +67,31 @@ struct store *sandbox_store(const struct sandbox *sb, const char *name, enum sto
 	return s;
 }
 
+int sandbox_check(struct store *s, bool deep, problem_fn *fn, void *ctx,
+	struct check_report *report, struct err *e)
+{
+	const struct check_events events = { .problem = fn, .ctx = ctx };
+
+	return store_check(s, deep, &events, report, e);
+}
+
+int sandbox_flush_index(struct store *s, struct err *e)
+{
+	AUTO(index_flush_drop) struct index_flush *flush = NULL;
+	int rc = index_flush_begin(s, &flush, e);
+
+	return rc > 0 ? index_flush_end(&flush, e) : rc;
+}
+
+int sandbox_rebuild(const struct sandbox *sb, const char *name, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(mem_free) char *meta = mem_printf("%s/%s/meta", sb->path, name);
+
+	sandbox_remove(meta);
+	return store_open(&s, sandbox_path(sb, name), STORE_WRITE, e);
+}
+
 void sandbox_write(const char *path, const void *data, size_t len)
 {
 	FILE *f = fopen(path, "wb");

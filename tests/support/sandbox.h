@@ -23,6 +23,16 @@ const char *sandbox_path(const struct sandbox *sb, const char *name);
 /* The store `name` of the sandbox, or the test fails. Through the engine of sandbox_engine. */
 struct store *sandbox_store(const struct sandbox *sb, const char *name, enum store_mode mode);
 
+/* store_check() with the problems alone. */
+MUST int sandbox_check(struct store *s, bool deep, problem_fn *fn, void *ctx,
+	struct check_report *report, struct err *e);
+
+/* Bring index.json up to date. */
+MUST int sandbox_flush_index(struct store *s, struct err *e);
+
+/* Drop the database of the store `name` and open it once, so that it is made again. It must not be open. */
+MUST int sandbox_rebuild(const struct sandbox *sb, const char *name, struct err *e);
+
 /* NULL: the default; a test program that runs the suite through another one sets it in main. */
 struct engine;
 extern const struct engine *sandbox_engine;

@@ -246,6 +246,6 @@ uint64_t fixture_problems(struct store *s)
 	struct check_report r = { .problems = 0 };
 	struct err e = ERR_INIT;
 
-	assert_ok(store_check(s, true, print_problem, NULL, &r, &e));
+	assert_ok(sandbox_check(s, true, print_problem, NULL, &r, &e));
 	return r.problems;
 }

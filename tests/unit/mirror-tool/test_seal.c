@@ -356,7 +356,7 @@ static void seal_commit__signs_in_both_forms(void **state)
 	assert_int_equal(manifest_by_tag(s, "moat.local/set/platform", tag, &info, &e), 1);
 	assert_int_equal(manifest_by_tag(s, "docker.io/library/one", "latest", &info, &e), 1);
 	assert_true(digest_eq(&info.digest, &w.image));
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
 

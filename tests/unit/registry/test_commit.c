@@ -74,7 +74,7 @@ static void assert_settled(const struct sandbox *sb)
 	struct err e = ERR_INIT;
 	size_t count = 0;
 
-	assert_ok(store_check(s, false, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, false, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(
 		fs_read_file(AT_FDCWD, sandbox_path(sb, "s/index.json"), 1 << 20, &text, &e), 1);

@@ -169,7 +169,7 @@ void assert_sound(struct store *s)
 	struct check_report report;
 	struct err e = ERR_INIT;
 
-	assert_ok(store_check(s, true, print_problem, NULL, &report, &e));
+	assert_ok(sandbox_check(s, true, print_problem, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
 

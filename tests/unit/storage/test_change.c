@@ -267,7 +267,7 @@ static void change_manifest__with_a_subject_that_is_not_here(void **state)
 	assert_ok(push_manifest(s, APP, NULL, &p, &e));
 	assert_ok(list_referrers(s, APP, &subject, remember_subject, &found, &e));
 	assert_true(digest_eq(&found, &p.digest));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	store_close(&s);
 	sandbox_remove(sandbox_path(*state, "s/meta"));
 	s = sandbox_store(*state, "s", STORE_WRITE); /* S6, though no tag names it */

@@ -34,7 +34,7 @@ static void assert_problem(struct store *s, bool deep, const char *words)
 	struct check_report report;
 	struct err e = ERR_INIT;
 
-	assert_ok(store_check(s, deep, keep_problem, &got, &report, &e));
+	assert_ok(sandbox_check(s, deep, keep_problem, &got, &report, &e));
 	if (!words)
 		assert_string_equal(got.data, "");
 	else if (report.problems != 1 || !strstr(got.data, words))
@@ -153,14 +153,14 @@ static void store_check__goes_on_behind_a_file_that_it_cannot_read(void **state)
 			rest ? (size_t)(rest - cases[i].words) : strlen(cases[i].words));
 		if (rest)
 			buf_printf(&want, "%s%s", name, rest + 2);
-		assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+		assert_ok(sandbox_check(s, true, keep_problem, &got, &report, &e));
 		if (!strstr(got.data, want.data) || report.problems != cases[i].problems ||
 			report.denied != cases[i].denied)
 			fail_msg("case %zu: %s", i, got.data);
 	}
 	bad.number = EMFILE; /* of this process, which can tell of none */
 	bad.where = AT_OPEN;
-	assert_int_equal(store_check(s, true, NULL, NULL, &(struct check_report){ 0 }, &e), -1);
+	assert_int_equal(sandbox_check(s, true, NULL, NULL, &(struct check_report){ 0 }, &e), -1);
 	assert_int_equal(e.code, ERR_LIMIT);
 	bad.number = 0;
 	s->blobs->ops = bad.real;
@@ -193,7 +193,7 @@ static void store_check__tells_bytes_of_all_bytes(void **state)
 
 	digest_of(&orphan, DIGEST_SHA256, span_of("orphan"));
 	sandbox_write(blob_path(*state, &orphan), "orphan", 6);
-	assert_ok(store_check_telling(s, true, &events, &report, &e));
+	assert_ok(store_check(s, true, &events, &report, &e));
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(seen.last.blobs_total, 2);
 	assert_int_equal(seen.last.bytes_total, 1000006);
@@ -203,7 +203,7 @@ static void store_check__tells_bytes_of_all_bytes(void **state)
 	assert_int_equal(chmod(blob_path(*state, &layer), 0644), 0);
 	sandbox_write(blob_path(*state, &layer), "short", 5);
 	seen = (struct seen){ .calls = 0 };
-	assert_ok(store_check_telling(s, true, &events, &report, &e));
+	assert_ok(store_check(s, true, &events, &report, &e));
 	assert_int_equal(seen.last.bytes, 11);
 	assert_int_equal(seen.last.bytes_total, 11);
 }

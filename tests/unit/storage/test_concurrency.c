@@ -86,7 +86,7 @@ static void blobs__two_writers_of_the_same(void **state)
 
 	join(a);
 	join(b);
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(report.blobs, 4 * ROUNDS);
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
@@ -176,7 +176,7 @@ static void sets__switch_under_readers(void **state)
 		pids[i] = start(*state, i < 2 ? switch_sets : read_tags, i);
 	for (unsigned i = 0; i < 4; i++)
 		join(pids[i]);
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
 
@@ -241,7 +241,7 @@ static int push_rounds(const struct sandbox *sb, unsigned number, struct err *e)
 		return -1;
 	for (unsigned round = 0; round < ROUNDS; round++)
 		if (push_round(s, &m, round, e) < 0 ||
-			(round % 5 == 4 && store_flush_index(s, e) < 0))
+			(round % 5 == 4 && sandbox_flush_index(s, e) < 0))
 			return -1;
 	return 0;
 }
@@ -298,8 +298,8 @@ static void changes__under_readers_beside_an_import(void **state)
 	pids[4] = start(*state, read_tags, 0);
 	for (unsigned i = 0; i < 5; i++)
 		join(pids[i]);
-	assert_ok(store_flush_index(s, &e));
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_ok(sandbox_flush_index(s, &e));
+	assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/stage")), 0);
 }
@@ -345,7 +345,7 @@ static int stage_late(struct blobs *b, struct stage **st, struct err *e)
 	meanwhile = NULL;
 	if (s)
 		image_add(s, REPO, "later", "later", 1);
-	if (s && store_flush_index(s, e) < 0)
+	if (s && sandbox_flush_index(s, e) < 0)
 		return -1;
 	return undelayed->index_stage(b, st, e);
 }
@@ -376,14 +376,14 @@ static void index_json__the_later_list_stays(void **state)
 		store_open_engine(&s, &engine_delayed, sandbox_path(*state, "s"), STORE_WRITE, &e));
 	image_add(s, REPO, "first", "first", 1);
 	meanwhile = other;
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_null(meanwhile);
 	assert_int_equal(
 		fs_read_file(AT_FDCWD, sandbox_path(*state, "s/index.json"), 1 << 20, &text, &e),
 		1);
 	assert_non_null(strstr(text.data, REPO ":first"));
 	assert_non_null(strstr(text.data, REPO ":later"));
-	assert_ok(store_check(s, false, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, false, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
 

@@ -274,7 +274,7 @@ static void assert_sound(struct store *s, const char *after)
 	struct check_report report;
 	struct err e = ERR_INIT;
 
-	assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+	assert_ok(sandbox_check(s, true, keep_problem, &got, &report, &e));
 	if (report.problems)
 		fail_msg("%s: %s", after, got.data);
 }

@@ -418,7 +418,7 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 		assert_int_equal(r.judged, races[i].told);
 		assert_served(s, NGINX, "1", races[i].served);
 		mem_free(&r.last);
-		assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+		assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 		assert_int_equal(report.problems, 0);
 		store_close(&s);
 		store_close(&other);
@@ -508,7 +508,7 @@ static void consents__survive_a_rebuild(void **state)
 		assert_served(s, NGINX, "1", "c@y2");
 		assert_conflicts(s, NGINX ":1 y2 not x1;");
 		store_close(&s);
-		assert_ok(store_rebuild(sandbox_path(*state, "s"), &e));
+		assert_ok(sandbox_rebuild(*state, "s", &e));
 		s = sandbox_store(*state, "s", STORE_WRITE);
 	}
 }

@@ -9,7 +9,7 @@
 #include "tests/unit/storage/pushed.h"
 #include "tests/unit/storage/suite.h"
 
-static void store_flush_index__brings_index_json_up_to_date(void **state)
+static void index_flush__brings_index_json_up_to_date(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	AUTO(buf_release) struct buf text = BUF_INIT;
@@ -19,7 +19,7 @@ static void store_flush_index__brings_index_json_up_to_date(void **state)
 	build(*state, &p, &image);
 	push_blobs(*state, s, APP, &p);
 	assert_ok(push_manifest(s, APP, "1", &p, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_int_equal(
 		fs_read_file(AT_FDCWD, sandbox_path(*state, "s/index.json"), 1 << 20, &text, &e),
 		1);
@@ -37,14 +37,14 @@ static void index_json__follows_every_change(void **state)
 
 	build(*state, &p, &image);
 	assert_ok(push_manifest(s, APP, "1", &p, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_sound(s);
 	push_blobs(*state, s, APP, &p); /* it was sparse, and is no more */
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_sound(s);
 	d = image_make(s, NULL, &(struct image_want){ .seed = "bare", .layers = 1 });
 	assert_ok(image_put(s, NGINX, NULL, &d, MEDIA_OCI_MANIFEST, &e)); /* nothing names it */
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_sound(s);
 }
 
@@ -69,7 +69,7 @@ static void assert_rebuilt(const struct sandbox *sb, struct store **s, const cha
 	AUTO(buf_release) struct buf before = BUF_INIT, after = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	assert_ok(store_flush_index(*s, &e));
+	assert_ok(sandbox_flush_index(*s, &e));
 	assert_sound(*s);
 	see(*s, repos, repo_count, digests, count, &before);
 	store_close(s);
@@ -239,7 +239,7 @@ static void rebuild__of_a_child_beside_a_set(void **state)
 	build(*state, &p, &child);
 	assert_true(digest_eq(&p.digest, &d[0]));
 	assert_ok(push_manifest(s, repos[1], NULL, &p, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	assert_rebuilt(*state, &s, repos, 2, d, 3);
 	assert_true(has_manifest(s, repos[1], &d[0]));
 }
@@ -362,7 +362,7 @@ static void rebuild__without_a_pushed_blob(void **state)
 		assert_true(has_tag(s, APP, "1", &index.digest));
 		assert_true(has_manifest(s, APP, &p.digest));
 		assert_true(has_blob(s, APP, &p.layer));
-		assert_ok(store_flush_index(s, &e));
+		assert_ok(sandbox_flush_index(s, &e));
 		assert_sound(s);
 		store_close(&s);
 		sandbox_remove(sandbox_path(*state, "s"));
@@ -374,7 +374,7 @@ static void rebuild__without_a_pushed_blob(void **state)
 int test_pushed_rebuild(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(store_flush_index__brings_index_json_up_to_date),
+		T(index_flush__brings_index_json_up_to_date),
 		T(index_json__follows_every_change),
 		T(rebuild__of_indexes),
 		T(rebuild__of_foreign_layers),

@@ -272,7 +272,7 @@ static void assert_answers(
 	assert_true(set.active);
 	assert_string_equal(set.takes, "");
 	assert_conflict(s, unnamed);
-	assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+	assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 	assert_int_equal(report.problems, 0);
 }
 
@@ -299,7 +299,7 @@ static void upgrade_from(const struct sandbox *sb, int version)
 		sqlite3_exec(conn, "DELETE FROM consent; UPDATE names SET changed = changed + 1",
 			NULL, NULL, NULL),
 		SQLITE_OK);
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 	store_close(&s);
 	downgrade(conn, version);
 	/* A reader serves it as it is ... */
@@ -351,11 +351,11 @@ static void manifests__get_the_type_of_their_bytes(void **state)
 		assert_int_equal(manifest_by_tag(s, pin.repo, "1", &info, &e), 1);
 		assert_string_equal(info.media_type, MEDIA_OCI_MANIFEST);
 		store_close(&s);
-		assert_ok(store_rebuild(sandbox_path(*state, "s"), &e));
+		assert_ok(sandbox_rebuild(*state, "s", &e));
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		assert_int_equal(manifest_by_tag(s, pin.repo, "1", &info, &e), 1);
 		assert_string_equal(info.media_type, MEDIA_OCI_MANIFEST);
-		assert_ok(store_check(s, true, NULL, NULL, &report, &e));
+		assert_ok(sandbox_check(s, true, NULL, NULL, &report, &e));
 		assert_int_equal(report.problems, 0);
 		store_close(&s);
 		sandbox_remove(sandbox_path(*state, "s"));
@@ -424,11 +424,11 @@ static void store_check__finds_broken_rows(void **state)
 		pin.digest = image_make(s, NULL, &want);
 		set = image_set(s, "platform", "1", &pin, 1);
 		assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
-		assert_ok(store_check(s, true, keep_problem, &got, &report, &e));
+		assert_ok(sandbox_check(s, true, keep_problem, &got, &report, &e));
 		assert_string_equal(got.data, "");
 		assert_int_equal(sqlite3_exec(conn, cases[i].damage, NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(conn);
-		assert_ok(store_check(s, false, keep_problem, &got, &report, &e));
+		assert_ok(sandbox_check(s, false, keep_problem, &got, &report, &e));
 		assert_true(report.problems > 0);
 		if (!strstr(got.data, cases[i].want))
 			fail_msg("%s: found only\n%s", cases[i].name, got.data);

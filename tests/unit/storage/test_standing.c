@@ -93,7 +93,7 @@ static void push(const struct sandbox *sb, struct store *s)
 	build(sb, &p, &image);
 	push_blobs(sb, s, APP, &p);
 	assert_ok(push_manifest(s, APP, "1", &p, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 }
 
 /* What went must not come back. */
@@ -104,7 +104,7 @@ static void untag(const struct sandbox *sb, struct store *s)
 
 	(void)sb;
 	assert_ok(apply(s, &c, &e));
-	assert_ok(store_flush_index(s, &e));
+	assert_ok(sandbox_flush_index(s, &e));
 }
 
 static const struct {
@@ -130,7 +130,7 @@ static void assert_not_current(const struct sandbox *sb)
 	assert_int_equal(why.code, ERR_CORRUPT);
 	assert_non_null(strstr(why.text, "older than index.json"));
 	assert_non_null(strstr(why.text, "import"));
-	assert_ok(store_check(s, true, keep_problem, &problems, &report, &e));
+	assert_ok(sandbox_check(s, true, keep_problem, &problems, &report, &e));
 	assert_non_null(strstr(problems.data, "S6: the database is older"));
 }
 
@@ -332,7 +332,7 @@ static void assert_half(struct store *s)
 	assert_true(set.active && set.missing > 0);
 	assert_string_equal(set.version, "1");
 	assert_int_equal(set.generation, 1);
-	assert_ok(store_check(s, true, keep_problem, &problems, &report, &e));
+	assert_ok(sandbox_check(s, true, keep_problem, &problems, &report, &e));
 	assert_true(report.problems > 0);
 	assert_non_null(strstr(problems.data, "S5: set a:1 was not whole"));
 	assert_null(strstr(problems.data, "S6"));

@@ -335,7 +335,11 @@ int blob_held_by(
 
 int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)
 {
-	return blob_held_by(s, d, BLOB_CHECK_CHANGED, size, e);
+	struct blob_file file;
+	int rc = blobs_stat(s->blobs, d, &file, e);
+
+	/* Without a file it is not held, whatever its row says: the database need not be asked. */
+	return rc > 0 ? blob_held_by(s, d, BLOB_CHECK_CHANGED, size, e) : rc;
 }
 
 int blob_drop_bad(struct store *s, const struct digest *d, struct err *e)

@@ -429,6 +429,7 @@ static void push__left_while_a_chunk_is_written(void **state)
 	AUTO(mem_free) char *at = session(f, APP);
 	struct blocker blockers[ASKER_WORKERS];
 	struct connection c;
+	char d[DIGEST_TEXT_SIZE];
 	struct push *p;
 
 	image_bytes(&big, "big", 200000);
@@ -446,6 +447,8 @@ static void push__left_while_a_chunk_is_written(void **state)
 	assert_int_equal(c.paused, 0);
 	while (f->push.disk > 0)
 		usleep(1000); /* until it is freed */
+	digest(span_of("begin"), DIGEST_SHA256, d);
+	assert_int_equal(ask(f, PUT(NOTHING), "%s?digest=%s", at, d), 201);
 }
 
 /* --- mounts --------------------------------------------------------------------------------- */

@@ -65,6 +65,7 @@ struct record {
 	size_t unasked_count;
 };
 
+/* repo: that of which known.linked shall tell; 0 none. Within a transaction of s until it is released. */
 void record_init(struct record *r, struct store *s, int64_t repo);
 void record_release(struct record *r); /* for AUTO; also of a zeroed one */
 

@@ -190,7 +190,8 @@ struct check_place {
 	int64_t began,
 		done; /* of this pass; when the last whole one began, 0 none; seconds since the epoch */
 };
-MUST int place_record(struct store *s, const struct check_place *p, struct err *e);
+MUST int place_record(
+	struct store *s, const struct check_place *p, struct err *e); /* replaces it */
 MUST int place_read(struct store *s, struct check_place *p, struct err *e); /* 1, 0 none */
 
 /* Is it linked to this repository? */
@@ -203,6 +204,7 @@ typedef int name_fn(void *ctx, const char *name, struct err *e);
 MUST int repos_with_blob(
 	struct store *s, const struct digest *d, name_fn *fn, void *ctx, struct err *e);
 
+/* Was anything ever put into it? 1, 0, -1. */
 MUST int repo_exists(struct store *s, const char *repo, struct err *e);
 
 /* --- manifests ------------------------------------------------------------------------------ */
@@ -213,6 +215,8 @@ struct manifest_info {
 	char media_type[MEDIA_TYPE_MAX + 1];
 };
 
+/* What the repository serves under a tag: the pin of the set that was activated last, else the tag that was
+ * put; under a digest: what is linked to it. Held (S3). 1, 0, -1. */
 MUST int manifest_by_tag(struct store *s, const char *repo, const char *tag,
 	struct manifest_info *out, struct err *e);
 MUST int manifest_by_digest(struct store *s, const char *repo, const struct digest *d,

@@ -51,7 +51,7 @@ struct parts {
 };
 
 void parts_init(struct parts *p, struct ranges *r, uint64_t size); /* takes over the ranges */
-void parts_release(struct parts *p);
+void parts_release(struct parts *p); /* the ranges too */
 
 /* Read the body at `at` (< total): either text (copied to out, at most max bytes) or bytes of the content.
  * Returns the number of bytes; *content is where they are in the content, or UINT64_MAX when they were text

@@ -30,7 +30,7 @@ struct reply {
 };
 
 void reply_init(struct reply *r); /* 200, no bytes */
-void reply_release(struct reply *r);
+void reply_release(struct reply *r); /* for AUTO; reply_init() before it is used again */
 
 /* Add a header. value must be a legal one: checked text of ours, never raw input. Both are copied. */
 void reply_header(struct reply *r, const char *name, const char *value);

@@ -4,6 +4,6 @@
 
 void notify_ready(void); /* it serves */
 void notify_reloading(void); /* to be followed by notify_ready() */
-void notify_stopping(void);
+void notify_stopping(void); /* it drains, and ends */
 
 #endif

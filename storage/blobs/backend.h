@@ -39,7 +39,7 @@ void stage_close(struct stage **st, bool retain);
 
 /* --- what is there --------------------------------------------------------------------------- */
 
-MUST int blobs_sync_names(struct blobs *b, struct err *e);
+MUST int blobs_sync_names(struct blobs *b, struct err *e); /* ops->publish_sync */
 /* r: a closed one. Thread: any. */
 MUST int blobs_open(struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e);
 MUST int blobs_sync(struct blobs *b, const struct digest *d, struct err *e);
@@ -53,6 +53,7 @@ MUST int blobs_free_bytes(struct blobs *b, uint64_t *bytes, struct err *e); /* T
 
 /* --- marks ----------------------------------------------------------------------------------- */
 
+/* As the operations of struct blob_ops of these names; each mark and the place are small texts. */
 MUST int blobs_may_mark(struct blobs *b, struct err *e);
 MUST int blobs_mark(struct blobs *b, const struct digest *d, struct span reason, struct err *e);
 MUST int blobs_unmark(struct blobs *b, const struct digest *d, struct err *e);
@@ -62,7 +63,8 @@ MUST int blobs_get_place(struct blobs *b, struct buf *out, struct err *e);
 
 /* --- index.json ------------------------------------------------------------------------------ */
 
-MUST int blobs_index_stage(struct blobs *b, struct stage **st, struct err *e);
+MUST int blobs_index_stage(
+	struct blobs *b, struct stage **st, struct err *e); /* end it by stage_close() */
 MUST int blobs_index_open(
 	struct blobs *b, struct blob_reader *r, struct err *e); /* r: a closed one */
 

@@ -100,13 +100,16 @@ struct query {
 	bool own; /* the driver's: not the one that it keeps */
 };
 
+/* Begin a use of the statement; it must end before its handle is closed or its transaction ends. */
 struct query query_begin(struct db *db, enum query_name name);
 void query_end(struct query *q); /* for AUTO */
 
+/* The next parameter, before the first step. */
 void query_int(struct query *q, int64_t value);
 void query_text(struct query *q, const char *text); /* borrowed until query_end; NULL binds NULL */
 void query_bytes(struct query *q, const void *bytes, size_t len); /* copied; to QUERY_BYTES_MAX */
 void query_rowset(struct query *q, const struct rowset *r); /* borrowed until query_end */
+/* Go to the first or next row: 1, 0 there is no more, -1. */
 MUST int query_step(struct query *q, struct err *e);
 MUST int query_run(struct query *q, struct err *e); /* to the end: 0 or -1 */
 uint64_t query_changes(const struct query *q); /* rows that the run changed */

@@ -35,6 +35,7 @@ struct rowset {
 	}
 void rowset_release(struct rowset *r); /* for AUTO */
 
+/* The next cell, row by row and in each from the first column. */
 void rowset_null(struct rowset *r);
 void rowset_int(struct rowset *r, int64_t value);
 void rowset_text(struct rowset *r, const char *text); /* copied */

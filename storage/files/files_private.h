@@ -32,6 +32,8 @@ MUST int files_open_dirs(struct files *f, enum store_mode mode, struct err *e);
 
 /* --- stage.c --------------------------------------------------------------------------------- */
 
+/* Of struct blob_ops, whose contracts stand in engine.h; called through blobs/backend.c only, which checked
+ * the arguments. */
 MUST int files_stage_open(struct blobs *b, const struct stage_want *want, struct stage **st,
 	uint64_t *have, struct err *e);
 MUST int files_stage_write(
@@ -50,6 +52,7 @@ MUST int files_sweep_stages(struct files *f, struct err *e);
 
 /* --- published.c ----------------------------------------------------------------------------- */
 
+/* Of struct blob_ops, as above. */
 MUST int files_publish_sync(struct blobs *b, struct err *e);
 MUST int files_blob_open(
 	struct blobs *b, const struct digest *d, struct blob_reader *r, struct err *e);
@@ -65,12 +68,14 @@ MUST int files_stat_at(int dir, const char *name, struct blob_file *out, struct 
 
 /* --- quarantine.c ---------------------------------------------------------------------------- */
 
+/* Of struct blob_ops, as above. */
 MUST int files_quarantine(struct blobs *b, const struct digest *d, const struct blob_file *which,
 	struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
 MUST int files_quarantine_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
 
 /* --- marks.c --------------------------------------------------------------------------------- */
 
+/* Of struct blob_ops, as above. */
 MUST int files_may_mark(struct blobs *b, struct err *e);
 MUST int files_mark(struct blobs *b, const struct digest *d, struct span reason, struct err *e);
 MUST int files_unmark(struct blobs *b, const struct digest *d, struct err *e);

@@ -35,6 +35,7 @@ struct blob_row {
 	bool whole; /* of its manifest row: config and layers are live (S3) */
 };
 
+/* The row of a blob: 1, 0, -1. */
 MUST int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, struct err *e);
 /* The rows of many. digests: rows of one digest. fn is told the place of each that has a row, and whether
  * it is linked to the repository (0: to none). */
@@ -57,6 +58,7 @@ MUST int meta_blob_each(struct db *db, scan_fn *fn, void *ctx, struct err *e); /
 
 /* --- repositories ---------------------------------------------------------------------------- */
 
+/* The number of a repository, made when there is none. */
 MUST int meta_repo_make(struct db *db, const char *repo, int64_t *id, struct err *e);
 /* The same of many: rows of one name, of which some may be the same; ids[], one a row, is filled. */
 MUST int meta_repos_make(struct db *db, const struct rowset *names, int64_t ids[], struct err *e);
@@ -115,6 +117,7 @@ MUST int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ct
 MUST int meta_set_holding(
 	struct db *db, const char *repo, int64_t blob, struct set_info *set, struct err *e);
 
+/* An accepted set: the blob is its index's. */
 MUST int meta_set_add(
 	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e);
 /* Its bytes, pins and what it lacks, after more of it came. */

@@ -107,11 +107,16 @@ never 'only storage/blobs/backend.c calls the engine of blobs' '(blobs|b)->ops->
 mapfile -t outside < <(files storage | grep -v '^storage/files/')
 never 'files_private.h is for storage/files/' 'include.*files_private\.h' "${outside[@]}"
 
-# The table of locks in HACKING.md has every mutex.
-while read -r file; do
-	grep -qF "${file#*/}" HACKING.md || { status=1; echo "$file has a mutex that the table of HACKING.md lacks"; }
-done < <(files storage registry mirror-tool | grep -v 'base/lock\.h' |
-	xargs grep -lE 'pthread_mutex_t( [a-z_]+[ ;=]|$)')
+# The table of locks in HACKING.md has every mutex, and no other.
+mapfile -t mutexes < <(files storage registry mirror-tool | grep -v 'base/lock\.h' |
+	xargs grep -noE 'pthread_mutex_t [a-z_]+[ ;=]' | sed -E 's/^[^/]*\/([^:]*):[0-9]+:pthread_mutex_t ([a-z_]+).*/\2 \1/')
+# shellcheck disable=SC2016 # backquotes of Markdown
+mapfile -t listed < <(sed -nE 's/^\| `([a-z_]+\.)?([a-z_]+)` \(([^)]*)\).*/\2 \3/p' HACKING.md)
+if ! found=$(diff <(printf '%s\n' "${listed[@]}" | sort) <(printf '%s\n' "${mutexes[@]}" | sort)); then
+	status=1
+	echo "the table of locks in HACKING.md (<) and the mutexes of the sources (>) differ:"
+	echo "$found"
+fi
 
 mapfile -t silent < <(files storage | grep -vE 'base/(log|fault|err)\.c')
 never 'storage neither prints nor exits' \

@@ -320,8 +320,8 @@ static void fetch(struct manifest_visit *v)
 		return;
 	}
 	LIST_FOREACH(f, &p->fetches, link)
-	if (digest_eq(&f->digest, &v->digest))
-		break;
+		if (digest_eq(&f->digest, &v->digest))
+			break;
 	if (f) {
 		v->next = f->waiting;
 		f->waiting = v;

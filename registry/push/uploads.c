@@ -124,8 +124,8 @@ static struct upload *find(struct uploads *u, const char *id)
 	struct upload *up;
 
 	LIST_FOREACH(up, bucket_of(u, id), entry)
-	if (same_id(up->id, id))
-		return up;
+		if (same_id(up->id, id))
+			return up;
 	return NULL;
 }
 
@@ -136,7 +136,7 @@ static unsigned count_of(const struct uploads *u, const char *user)
 
 	for (unsigned i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(up, &u->buckets[i], entry)
-	count += strcmp(up->user, user) == 0;
+			count += strcmp(up->user, user) == 0;
 	return count;
 }
 
@@ -170,8 +170,9 @@ static struct upload *idlest(struct uploads *u, const char *user, int64_t now_ms
 
 	for (unsigned i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(up, &u->buckets[i], entry)
-	if (may_evict(up, user, now_ms) && (!oldest || up->touched_ms < oldest->touched_ms))
-		oldest = up;
+			if (may_evict(up, user, now_ms) &&
+				(!oldest || up->touched_ms < oldest->touched_ms))
+				oldest = up;
 	return oldest;
 }
 
@@ -372,6 +373,6 @@ uint64_t uploads_staged(struct uploads *u)
 	LOCK_SCOPE(&u->lock);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(up, &u->buckets[i], entry)
-	staged += up->staged;
+			staged += up->staged;
 	return staged;
 }

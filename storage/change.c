@@ -1,6 +1,6 @@
 /*
  * Changes of many clients made durable by one commit. Files first, for all (S2); then one transaction
- * in which each change is a part of its own; then the answers. Must never let one client's change
+ * in which each change has a savepoint of its own; then the answers. Must never let one client's change
  * undo another's, and never link to a repository what its client did not bring or may not read.
  */
 #define MOAT_STORE_PART
@@ -277,8 +277,8 @@ static int apply_one(struct group *g, size_t i, struct err *e)
 	BUG("change %d", (int)c->kind);
 }
 
-/* One change as a part of the transaction. -1: the transaction itself is in doubt. */
-static int apply_part(struct group *g, size_t i, struct err *e)
+/* Apply one change within a savepoint. -1: the transaction itself failed. */
+static int apply_or_undo(struct group *g, size_t i, struct err *e)
 {
 	struct store *s = g->store;
 	struct err why = ERR_INIT;
@@ -299,7 +299,7 @@ static int record(struct group *g, struct err *e)
 	if (tx_begin(s, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < g->count; i++)
-		if (g->changes[i]->rc == 0 && apply_part(g, i, e) < 0)
+		if (g->changes[i]->rc == 0 && apply_or_undo(g, i, e) < 0)
 			return -1;
 	s->index_dirty = true;
 	return tx_commit(&tx, e);

@@ -189,7 +189,7 @@ static int compare_chunk(void *ctx, struct span chunk, struct err *e)
 /* Check that index.json is what the sets and tags say (S6), unless the next writing opening rewrites it. */
 static int check_index(struct check *c, struct err *e)
 {
-	AUTO(tx_abort) struct store *look = NULL;
+	AUTO(tx_abort) struct store *snapshot = NULL;
 	struct store *s = c->store;
 	AUTO(comparison_release)
 	struct comparison index = { .file = BLOB_READER_INIT, .unread = ERR_INIT };
@@ -201,7 +201,7 @@ static int check_index(struct check *c, struct err *e)
 		problem(c, "S6", "%s", why.text);
 	if (rc <= 0)
 		return rc;
-	if (tx_snapshot(s, &look, e) < 0 || standing_find(s, &st, e) < 0)
+	if (tx_snapshot(s, &snapshot, e) < 0 || standing_find(s, &st, e) < 0)
 		return -1;
 	/* One that an older moat wrote has no number, and is rewritten by the next writing opening. */
 	if (st.now.changed != st.now.written || (st.index.lists && !st.index.serial))

@@ -19,7 +19,7 @@ struct put {
 	bool again; /* after a rebuild: it was whole once, so what is missing is named, and misses nothing */
 };
 
-/* A fact that makes the image incomplete: 0, with e for whoever takes it as a failure. */
+/* Say what makes the image incomplete: 0, with e for a caller that takes it as a failure. */
 static int missing(const char *what, const struct digest *d, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
@@ -48,7 +48,7 @@ static int same_size(const struct descriptor *d, const struct known *k, struct e
 
 	if (k->size == d->size)
 		return 0;
-	/* Not how many it has: who pushes need not be allowed to read. */
+	/* Not how many it has: a client that pushes need not be allowed to read. */
 	return err_set(e, ERR_INPUT, "says that %s has %llu bytes, which is not so",
 		digest_text(&d->digest, text), (unsigned long long)d->size);
 }
@@ -122,7 +122,7 @@ static int put_enter(void *ctx, const struct walk_node *n, const struct manifest
 	return record_ask(p->record, e);
 }
 
-/* Whoever fetched the image checked the children that were wanted: this one was not, and is here as
+/* The fetch of the image checked the children that were wanted: this one was not, and is here as
  * something else. */
 static int put_untrue(void *ctx, const struct walk_node *n, struct err *e)
 {
@@ -197,7 +197,7 @@ static int put_held(void *ctx, const struct walk_node *n, struct err *e)
 	return 0;
 }
 
-/* Is the manifest in the set only as somebody's blob? Then what it needs was not put into the inventory. */
+/* Is the manifest in the set only as a blob of another image? Then what it needs was not put into the inventory. */
 static bool is_by_chance(const struct put *p, const struct walk_node *n, const struct digest *need)
 {
 	return n->parent && p->held && !inventory_find(p->held, need);

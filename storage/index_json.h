@@ -24,7 +24,7 @@
 #define NOTE_SPARSE_ALONE "true" /* ... a rebuild links nothing of it */
 #define NOTE_SPARSE_FOREIGN "foreign" /* ... but all except foreign layers is */
 
-/* Of the index itself: which state of the metadata it shows (struct names_state). */
+/* Of the index itself: which state of the metadata it shows (struct index_state). */
 #define NOTE_SERIAL "vnd.moat.store.serial"
 
 /* How index.json begins: with its number, so that the number is read without the rest. Before it was

@@ -1,5 +1,5 @@
 /*
- * index.json read by pieces: whatever a store came to list must be readable when it is needed (S6),
+ * index.json read in chunks: whatever a store came to list must be readable when it is needed (S6),
  * so there is no limit to the whole, only to one entry. The strict parser reads the entries, some at a
  * time, and what is around them; here only their ends are found. Must never take for an entry what
  * the parser would not.

@@ -277,7 +277,7 @@ static int quarantine(struct store *s, const struct finding *f, struct err *e)
 	if (rc <= 0)
 		return rc;
 	finding_json(s, f, &reason);
-	if (fault("mend.aside", e) < 0)
+	if (fault("mend.quarantine", e) < 0)
 		return -1;
 	rc = blobs_quarantine(s->blobs, &f->digest, &f->file, buf_span(&reason), where, e);
 	if (rc <= 0)

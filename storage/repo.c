@@ -39,10 +39,10 @@ static int find_owner(
 int tag_owner_get(
 	struct store *s, const char *repo, const char *tag, struct tag_owner *out, struct err *e)
 {
-	AUTO(tx_abort) struct store *look = NULL;
+	AUTO(tx_abort) struct store *snapshot = NULL;
 
 	*out = (struct tag_owner){ .set = "" };
-	return tx_snapshot(s, &look, e) < 0 ? -1 : find_owner(s, repo, tag, out, e);
+	return tx_snapshot(s, &snapshot, e) < 0 ? -1 : find_owner(s, repo, tag, out, e);
 }
 
 /* --- pages ---------------------------------------------------------------------------------- */

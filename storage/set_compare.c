@@ -286,8 +286,8 @@ static int add_signatures(struct store *s, const struct digest *set, struct buf 
 	return 0;
 }
 
-/* Whoever signs is judged by those of the newest set, and joins those that the set has. */
-static int look_at_signatures(struct store *s, struct comparison *c, struct err *e)
+/* Digest the lists of signatures that the judge compares: of the newest set, and of the set itself. */
+static int digest_signatures(struct store *s, struct comparison *c, struct err *e)
 {
 	AUTO(buf_release) struct buf lists = BUF_INIT;
 
@@ -310,7 +310,7 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 	*out = (struct set_changes)SET_CHANGES_INIT;
 	if (meta_index_state(s->db, &state, e) < 0 ||
 		meta_set_each(s->db, set->name, compare_version, &c, e) < 0 ||
-		meta_claims(s->db, set, add_claim, &c, e) < 0 || look_at_signatures(s, &c, e) < 0)
+		meta_claims(s->db, set, add_claim, &c, e) < 0 || digest_signatures(s, &c, e) < 0)
 		return -1;
 	out->state = state.changed;
 	out->gap = c.versions && !out->held && !digest_eq(&c.newest, &set->previous);
@@ -322,10 +322,10 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 int set_compare(struct store *s, const struct set *set, const struct set_offer *offer,
 	struct set_changes *out, struct err *e)
 {
-	AUTO(tx_abort) struct store *look = NULL;
+	AUTO(tx_abort) struct store *snapshot = NULL;
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
-	if (check_take(offer, e) < 0 || tx_snapshot(s, &look, e) < 0)
+	if (check_take(offer, e) < 0 || tx_snapshot(s, &snapshot, e) < 0)
 		return -1;
 	return set_compare_tx(s, set, offer, out, e);
 }

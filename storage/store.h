@@ -30,8 +30,8 @@ enum store_mode {
 	STORE_WRITE, /* made when it is not there; needs store_write.h to be of use */
 };
 
-/* ERR_ABSENT: no store there; ERR_INCOMPLETE: for reading, and its database was lost; ERR_UNSUPPORTED: its database on a network file system, or a schema
- * newer than this program; ERR_IO. */
+/* ERR_ABSENT: no store there; ERR_INCOMPLETE: for reading, and its database was lost; ERR_UNSUPPORTED: its
+ * database is on a network file system, or of a newer schema; ERR_IO. */
 MUST int store_open(struct store **s, const char *dir, enum store_mode mode, struct err *e);
 void store_close(struct store **s);
 
@@ -223,7 +223,7 @@ MUST int manifest_by_digest(struct store *s, const char *repo, const struct dige
 	struct manifest_info *out, struct err *e);
 
 /* An index of the repository that names this manifest as a child, whether or not the child is held:
- * what tells a platform that was left out on purpose from a digest that nobody knows. */
+ * what tells a platform that was left out on purpose from an unknown digest. */
 MUST int manifest_index_of(struct store *s, const char *repo, const struct digest *d,
 	struct manifest_info *out, struct err *e);
 

@@ -1,4 +1,4 @@
-/* What the files of storage/ share about `struct store`. Nobody else may look inside. */
+/* What the files of storage/ share about `struct store`. Other files may not include it. */
 #ifndef MOAT_STORE_PART
 #error "store_private.h is for the files of storage/ only: include store.h or store_write.h"
 #endif
@@ -100,7 +100,7 @@ MUST int image_remake_tx(struct record *r, int64_t repo, const struct descriptor
 MUST int image_restore(struct store *s, const char *repo, const char *tag,
 	const struct descriptor *d, enum links links, struct err *e);
 
-/* set_compare.c: set_compare() within a transaction or a look. 1: offer->successor, and it is none. */
+/* set_compare.c: set_compare() within a transaction or a snapshot. 1: offer->successor, and it is none. */
 MUST int set_compare_tx(struct store *s, const struct set *set, const struct set_offer *offer,
 	struct set_changes *out, struct err *e);
 
@@ -114,8 +114,8 @@ MUST int sets_remake(struct store *s, struct err *e);
 
 /* index_json.c */
 MUST int index_json_write(struct store *s, struct err *e); /* unless it is fresh */
-/* As it should be, by pieces. */
-typedef int text_fn(void *ctx, struct span piece, struct err *e);
+/* Tell index.json as it should be, chunk by chunk. */
+typedef int text_fn(void *ctx, struct span chunk, struct err *e);
 MUST int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e);
 
 /* index_read.c */

@@ -3,7 +3,7 @@
  *
  * The order of every commit is S2: bytes, fsync, link, fsync of the directory, row, and only then
  * the answer. Rows are written in short immediate transactions; a busy writer is waited for up to
- * STORE_BUSY_MS (db/db.h), then ERR_BUSY names who is waited for. ERR_FULL: no space; the store is as before.
+ * STORE_BUSY_MS (db/db.h), then ERR_BUSY names its process. ERR_FULL: no space; the store is as before.
  */
 #ifndef MOAT_STORE_WRITE_H
 #define MOAT_STORE_WRITE_H

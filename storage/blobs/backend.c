@@ -8,7 +8,7 @@
 
 #include "storage/base/banned.h"
 
-/* --- who calls ------------------------------------------------------------------------------- */
+/* --- the calling thread ----------------------------------------------------------------------- */
 
 /* The thread that is in one of the calls for one thread at a time. */
 struct entered {

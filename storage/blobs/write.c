@@ -34,7 +34,7 @@ static int begin(struct blob_writer **wp, struct err *e)
 }
 
 /* Is it here, or on its way in a batch of this handle, which is flushed then? */
-static int look_first(
+static int find_present(
 	struct store *s, const struct digest *expect, uint64_t size, unsigned flags, struct err *e)
 {
 	int rc = blob_is_there(
@@ -55,7 +55,7 @@ int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsi
 
 	*out = NULL;
 	if (expect && rc == 0)
-		rc = look_first(s, expect, size, flags, e);
+		rc = find_present(s, expect, size, flags, e);
 	if (rc == 0) {
 		w = writer_new(s, expect, size, flags);
 		rc = begin(&w, e);

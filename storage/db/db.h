@@ -13,8 +13,8 @@
  *
  * A handle is for one thread at a time, and what is open on it (a transaction, a query) for the thread
  * that opened it. These functions look after that, and after the state: what writes needs db_begin(),
- * a transaction begins and ends with no query open, a row is read while there is one. Who gets it wrong
- * is told by BUG(), before a driver is asked; so drivers need not look.
+ * a transaction begins and ends with no query open, a row is read while there is one. A call that breaks
+ * these rules ends in BUG() before a driver is asked; so drivers need not check.
  */
 #ifndef MOAT_DB_H
 #define MOAT_DB_H
@@ -65,7 +65,7 @@ MUST int db_commit(struct db *db, struct err *e);
 MUST int db_snapshot(struct db *db, struct err *e);
 void db_rollback(struct db *db); /* of either; nothing when there is none */
 
-/* Within a transaction, one at a time, a part that can be undone by itself. Both ends leave it. */
+/* Within a transaction, one savepoint at a time: what follows can be undone by itself. Release and undo end it. */
 MUST int db_savepoint(struct db *db, struct err *e);
 MUST int db_savepoint_release(struct db *db, struct err *e);
 MUST int db_savepoint_undo(struct db *db, struct err *e);
@@ -97,7 +97,7 @@ struct query {
 	unsigned count; /* parameters */
 	struct query_param params[QUERY_PARAMS_MAX];
 	void *stmt; /* the driver's */
-	bool own; /* the driver's: not the one that it keeps */
+	bool own; /* the driver's: not the one that it caches */
 };
 
 /* Begin a use of the statement; it must end before its handle is closed or its transaction ends. */

@@ -13,11 +13,11 @@ COMMIT
 -- name: ROLLBACK
 ROLLBACK
 -- name: SAVEPOINT
-SAVEPOINT part
+SAVEPOINT change
 -- name: SAVEPOINT_RELEASE
-RELEASE part
+RELEASE change
 -- name: SAVEPOINT_UNDO
-ROLLBACK TO part
+ROLLBACK TO change
 
 -- name: BLOB_GET
 SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp

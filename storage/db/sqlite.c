@@ -1,6 +1,6 @@
 /*
  * SQLite as a driver; sqlite*.c are its one home. Statements stand in queries.sql, are
- * prepared on first use and kept. Must never know what a table means, and never put SQL together.
+ * prepared on first use and cached. Must never know what a table means, and never put SQL together.
  */
 #include "storage/db/sqlite_private.h"
 
@@ -46,15 +46,15 @@ static int sqlite_start(struct db *base, struct query *q, struct err *e)
 	struct sqlite *db = sqlite_of(base);
 	int rc = SQLITE_OK;
 
-	q->own = db->kept[q->name].busy;
-	if (q->own || !db->kept[q->name].stmt) {
+	q->own = db->cache[q->name].busy;
+	if (q->own || !db->cache[q->name].stmt) {
 		q->stmt = prepare(db, q->name, &rc);
 		if (!q->own)
-			db->kept[q->name].stmt = q->stmt;
+			db->cache[q->name].stmt = q->stmt;
 	} else {
-		q->stmt = db->kept[q->name].stmt;
+		q->stmt = db->cache[q->name].stmt;
 	}
-	db->kept[q->name].busy = true;
+	db->cache[q->name].busy = true;
 	for (unsigned i = 0; i < q->count && rc == SQLITE_OK; i++)
 		rc = bind(q->stmt, (int)i + 1, &q->params[i]);
 	return rc == SQLITE_OK ? 0 : sqlite_err(db, rc, queries[q->name].name, e);
@@ -80,7 +80,7 @@ static void sqlite_end(struct db *base, struct query *q)
 	} else {
 		sqlite3_reset(q->stmt);
 		sqlite3_clear_bindings(q->stmt);
-		sqlite_of(base)->kept[q->name].busy = false;
+		sqlite_of(base)->cache[q->name].busy = false;
 	}
 	q->stmt = NULL;
 }

@@ -52,7 +52,7 @@ static int refuse_network(const char *path, struct err *e)
 static void configure_once(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is for one thread */
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* counters under a lock that nobody reads */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* counters that are never read */
 	/* Else every connection takes 20 pages at once, and a server has one for each thread. */
 	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 }
@@ -179,7 +179,7 @@ static int open_once(struct sqlite *db, bool write, struct err *e)
 						    "PRAGMA wal_autocheckpoint = 4000",
 						    e) < 0))
 		return -1;
-	/* temp_store: what savepoints and sorts put aside stays in memory, as a confined server has no
+	/* temp_store: what savepoints and sorts write beside the database stays in memory, as a confined server has no
 	 * other place. */
 	if (sqlite_script(db,
 		    "PRAGMA mmap_size = 1073741824; PRAGMA trusted_schema = OFF;"
@@ -192,8 +192,8 @@ static int open_once(struct sqlite *db, bool write, struct err *e)
 static void close_connection(struct sqlite *db)
 {
 	for (int i = 0; i < Q_COUNT; i++) {
-		sqlite3_finalize(db->kept[i].stmt);
-		db->kept[i].stmt = NULL;
+		sqlite3_finalize(db->cache[i].stmt);
+		db->cache[i].stmt = NULL;
 	}
 	sqlite3_close(db->conn);
 	db->conn = NULL;

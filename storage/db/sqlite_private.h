@@ -16,7 +16,7 @@ struct sqlite {
 	struct {
 		sqlite3_stmt *stmt; /* NULL: not used yet */
 		bool busy;
-	} kept[Q_COUNT];
+	} cache[Q_COUNT];
 };
 
 static inline struct sqlite *sqlite_of(struct db *db)
@@ -26,7 +26,7 @@ static inline struct sqlite *sqlite_of(struct db *db)
 
 /* sqlite_error.c: a result code as an error. Returns -1. */
 int sqlite_err(struct sqlite *db, int rc, const char *what, struct err *e);
-int sqlite_busy_err(struct sqlite *db, struct err *e); /* ERR_BUSY, naming who writes */
+int sqlite_busy_err(struct sqlite *db, struct err *e); /* ERR_BUSY, naming the writer */
 MUST int sqlite_script(struct sqlite *db, const char *sql, struct err *e);
 
 /* sqlite_rowset.c: rowset(?1) for the statements of a connection. A result code. */

@@ -47,7 +47,7 @@ void files_stage_close(struct stage **st, bool retain);
 MUST int files_index_stage(struct blobs *b, struct stage **st, struct err *e);
 MUST int files_index_put(struct stage *st, struct err *e);
 
-/* Remove what writers that died left in stage/ and nobody can go on from. */
+/* Remove what writers that died left in stage/ and no other can go on from. */
 MUST int files_sweep_stages(struct files *f, struct err *e);
 
 /* --- published.c ----------------------------------------------------------------------------- */

@@ -61,14 +61,14 @@ struct content *content_ref(struct content *c)
 void content_unref(struct content **c)
 {
 	struct content *last = *c;
-	void *rendered;
+	content_forget_fn *forget;
 
 	*c = NULL;
 	if (!last || atomic_fetch_sub_explicit(&last->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	rendered = atomic_load(&last->rendered);
-	if (rendered)
-		atomic_load (&last->forget)(rendered);
+	forget = atomic_load(&last->forget);
+	if (last->rendered)
+		forget(last->rendered);
 	reader_close(&last->file);
 	buf_release(&last->bytes);
 	free(last->link);

@@ -7,7 +7,7 @@
  *	FRESH     the connection comes                    LINE                        header-timeout
  *	IDLE      an exchange is over                     LINE                        idle-timeout
  *	LINE      the request line is in                  LOGIN, SENDING (bad)        header-timeout
- *	LOGIN     the headers are good: who asks?         PASSWORD; or the caller     of LINE
+ *	LOGIN     the headers are good: identify the      PASSWORD; or the caller     of LINE
  *	                                                  is known: ASKED, BODY;
  *	                                                  or refused: READY, DRAIN,
  *	                                                  SENDING

@@ -51,7 +51,7 @@ static int list_add(void *ctx, const struct digest *d, struct err *e)
 	return 0;
 }
 
-static int list_add_aside(void *ctx, const char *where, const char *reason, struct err *e)
+static int list_add_quarantined(void *ctx, const char *where, const char *reason, struct err *e)
 {
 	struct err ignored = ERR_INIT;
 	const char *dash = strchr(where, '-');
@@ -77,7 +77,7 @@ static int recall(struct checker *c, struct list *suspects, struct err *e)
 		return -1;
 	for (size_t i = 0; i < suspects->count; i++)
 		(void)check_set_standing(c, &suspects->items[i], &none, STANDING_BLOCKED);
-	return list_quarantine(c->store, list_add_aside, suspects, e);
+	return list_quarantine(c->store, list_add_quarantined, suspects, e);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------- */

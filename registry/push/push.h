@@ -2,7 +2,7 @@
  * A push: a request that changes the store, on its way through the threads.
  *
  *	thread		state		what happens
- *	loop				push_new(), begin(): who, where, is there room? Perhaps the answer already.
+ *	loop				push_new(), begin(): rights, session, room; perhaps the answer already
  *	loop		RECEIVING	push_take(): the body's bytes fill a chunk, which goes to
  *	worker		WRITING		hashing and writing, while the loop fills the other chunk
  *	worker		FULL		the same, and the other is full: the connection is paused

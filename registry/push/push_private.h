@@ -25,7 +25,7 @@ struct push_handler {
 	enum push_outcome (*done)(struct push *p, struct err *e);
 };
 
-/* Who works at a push: the picture in push.h. */
+/* Which thread a push belongs to: the picture in push.h. */
 enum push_state {
 	PUSH_RECEIVING, /* the loop */
 	PUSH_WRITING, /* the loop and a worker, each at its chunk */

@@ -15,6 +15,7 @@
 
 #include "storage/base/fault.h"
 #include "storage/index_json.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 static const char *note(const struct descriptor *d, const char *key)
@@ -58,8 +59,7 @@ static void rebuild_release(struct rebuild *r)
 
 static void add_history(struct listed_set *l, const struct generation *g)
 {
-	l->history = mem_grow(l->history, l->count + 1, sizeof(*l->history));
-	l->history[l->count++] = *g;
+	*VEC_PUSH(l->history, l->count) = *g;
 }
 
 /* ":a,b" up to a space, if it is there; where it ends. */
@@ -97,8 +97,7 @@ static void find_set(struct rebuild *r, size_t number, const struct descriptor *
 	struct listed_set *l;
 	struct set_info *info;
 
-	r->sets = mem_grow(r->sets, r->count + 1, sizeof(*r->sets));
-	l = &r->sets[r->count++];
+	l = VEC_PUSH(r->sets, r->count);
 	*l = (struct listed_set){ .size = d->size,
 		.order = entry_number(d, NOTE_ORDER),
 		.number = number,
@@ -120,15 +119,13 @@ static int find_signature(
 	struct ref ref = { .tag = "" };
 	struct listed_signature *l;
 
-	r->signatures = mem_grow(r->signatures, r->signature_count + 1, sizeof(*r->signatures));
-	l = &r->signatures[r->signature_count];
-	*l = (struct listed_signature){ .signature = { .digest = d->digest } };
+	l = VEC_PUSH(r->signatures, r->signature_count);
+	l->signature.digest = d->digest;
 	if (digest_parse(&l->set, span_of(subject), e) < 0 ||
 		(text && ref_parse(&ref, span_of(text), e) < 0))
 		return -1;
 	snprintf(l->signature.media_type, sizeof(l->signature.media_type), "%s", d->media_type);
 	snprintf(l->signature.tag, sizeof(l->signature.tag), "%s", ref.tag);
-	r->signature_count++;
 	return 0;
 }
 
@@ -244,10 +241,9 @@ static int add_activations(struct rebuild *r, struct err *e)
 	size_t count = 0;
 
 	for (size_t i = 0; i < r->count; i++)
-		for (size_t k = 0; r->sets[i].row.id && k < r->sets[i].count; k++) {
-			all = mem_grow(all, count + 1, sizeof(*all));
-			all[count++] = (struct activation){ &r->sets[i], &r->sets[i].history[k] };
-		}
+		for (size_t k = 0; r->sets[i].row.id && k < r->sets[i].count; k++)
+			*VEC_PUSH(all, count) =
+				(struct activation){ &r->sets[i], &r->sets[i].history[k] };
 	if (count)
 		qsort(all, count, sizeof(*all), by_activation);
 	for (size_t i = 0; i < count; i++)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "storage/base/fault.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 struct accept {
@@ -456,8 +457,7 @@ static int gather_broken(void *ctx, const struct set_row *row, struct err *e)
 	(void)e;
 	if (!row->info.missing)
 		return 0;
-	b->rows = mem_grow(b->rows, b->count + 1, sizeof(*b->rows));
-	b->rows[b->count++] = *row;
+	*VEC_PUSH(b->rows, b->count) = *row;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define EXAMPLES_MAX 3 /* tags that an error names */
@@ -115,10 +116,7 @@ static void add_change(
 	struct set_changes *out = c->out;
 	struct tag_change *t;
 
-	if ((out->count & (out->count - 1)) == 0)
-		out->items =
-			mem_grow(out->items, out->count ? 2 * out->count : 1, sizeof(*out->items));
-	t = &out->items[out->count++];
+	t = VEC_PUSH(out->items, out->count);
 	*t = (struct tag_change){
 		.name = mem_printf("%s:%s", claim->repo, claim->tag), .from = c->now, .to = *to
 	};

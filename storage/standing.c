@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "storage/index_json.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define WAY_OUT                                                                                    \
@@ -33,8 +34,7 @@ static int gather_set(void *ctx, const struct set_row *row, struct err *e)
 	struct comparing *c = ctx;
 
 	(void)e;
-	c->sets = mem_grow(c->sets, c->count + 1, sizeof(*c->sets));
-	c->sets[c->count++] = *row;
+	*VEC_PUSH(c->sets, c->count) = *row;
 	return 0;
 }
 

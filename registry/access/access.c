@@ -11,6 +11,7 @@
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
 #include "storage/oci/ref.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define ANYONE USER_ANYONE
@@ -159,8 +160,7 @@ static bool match_somewhere(const char *pattern, const char *path)
 
 static void add_word(struct words *w, const char *text)
 {
-	w->items = mem_grow(w->items, w->count + 1, sizeof(*w->items));
-	w->items[w->count++] = mem_strdup(text);
+	*VEC_PUSH(w->items, w->count) = mem_strdup(text);
 }
 
 static bool is_pattern(const char *text)
@@ -217,18 +217,11 @@ static bool is_action(const char *word)
 	return action_of(word) != 0;
 }
 
-static struct rule *new_rule(struct access *a)
-{
-	a->rules = mem_grow(a->rules, a->count + 1, sizeof(*a->rules));
-	a->rules[a->count] = (struct rule){ .actions = 0 };
-	return &a->rules[a->count++];
-}
-
 static int read_rule(struct access *a, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "repositories", "users", "actions", NULL };
 	struct words words = { NULL, 0 };
-	struct rule *rule = new_rule(a);
+	struct rule *rule = VEC_PUSH(a->rules, a->count);
 	int rc;
 
 	if (n->kind != NODE_MAP)
@@ -276,7 +269,7 @@ int access_read(struct access **out, const char *path, struct err *e)
 
 static void grant(struct access *a, const char *user, unsigned granted)
 {
-	struct rule *rule = new_rule(a);
+	struct rule *rule = VEC_PUSH(a->rules, a->count);
 
 	add_word(&rule->repositories, "**");
 	add_word(&rule->users, user);

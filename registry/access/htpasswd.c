@@ -9,6 +9,7 @@
 
 #include "storage/base/buf.h"
 #include "storage/base/fs.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define NOBODY "$2y$10$.vGA1O9wmRjrwAVXD98HNOgsNpDczlqm3Jq7KnEd1rVAGv3Fykk1a"
@@ -45,8 +46,7 @@ static int add_line(
 		return err_ctx(e, "%s:%u", path, number);
 	if (rc == 0)
 		return 0;
-	u->items = mem_grow(u->items, u->count + 1, sizeof(*u->items));
-	u->items[u->count++] = user;
+	*VEC_PUSH(u->items, u->count) = user;
 	return 0;
 }
 

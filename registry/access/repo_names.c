@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define HUB "docker.io"
@@ -13,8 +14,7 @@ static int add_map(struct repo_names *n, const char *text, struct err *e)
 	struct span to = span_of(text), from = span_until(&to, '=');
 	struct host_map *map;
 
-	n->maps = mem_grow(n->maps, n->count + 1, sizeof(*n->maps));
-	map = &n->maps[n->count++];
+	map = VEC_PUSH(n->maps, n->count);
 	map->to[0] = '\0';
 	if (from.len == 0 || !strchr(text, '='))
 		return err_set(e, ERR_INPUT, "map: \"%s\" is not FROM=TO", text);

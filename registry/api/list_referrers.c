@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "registry/api/page.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define REFERRERS_BYTES_MAX (4u << 20) /* what clients read at most, in one page */
@@ -43,9 +44,7 @@ static int gather(void *ctx, const struct referrer *referrer, struct err *e)
 	if (!is_wanted(l->route, referrer->artifact_type) ||
 		strcmp(digest_text(&referrer->info.digest, text), l->route->last) <= 0)
 		return 0;
-	if (l->count % 64 == 0)
-		l->items = mem_grow(l->items, l->count + 64, sizeof(*l->items));
-	l->items[l->count++] = *referrer;
+	*VEC_PUSH(l->items, l->count) = *referrer;
 	return --l->left == 0;
 }
 

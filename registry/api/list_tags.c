@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define TAGS_PAGE_MAX 10000 /* also without ?n=: clients of small lists need not follow a Link */
@@ -27,9 +28,7 @@ static int tag_list_add(void *ctx, const char *name, struct err *e)
 	struct tag_list *h = ctx;
 
 	(void)e;
-	if (h->count % 1024 == 0)
-		h->tags = mem_grow(h->tags, h->count + 1024, sizeof(*h->tags));
-	memcpy(h->tags[h->count++], name, strlen(name) + 1);
+	memcpy(*VEC_PUSH(h->tags, h->count), name, strlen(name) + 1);
 	return 0;
 }
 
@@ -78,8 +77,8 @@ static int existing(struct context *ctx, const char *names[CANDIDATES_MAX], stru
 static int read_page(struct context *ctx, const char *const names[], int count, const char *after,
 	unsigned max, struct page *p, bool *more, struct err *e)
 {
-	struct tag_list heap = { .tags = NULL };
-	AUTO(tag_list_release) struct tag_list *h = &heap;
+	struct tag_list all = { .tags = NULL };
+	AUTO(tag_list_release) struct tag_list *h = &all;
 	bool any = false;
 
 	if (count == 1)

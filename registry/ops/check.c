@@ -13,6 +13,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/lock.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (512u << 10)
@@ -46,8 +47,7 @@ static int list_add(void *ctx, const struct digest *d, struct err *e)
 	struct list *l = ctx;
 
 	(void)e;
-	l->items = mem_grow(l->items, l->count + 1, sizeof(*l->items));
-	l->items[l->count++] = *d;
+	*VEC_PUSH(l->items, l->count) = *d;
 	return 0;
 }
 

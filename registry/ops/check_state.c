@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "storage/base/lock.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 /* --- asked by others ------------------------------------------------------------------------------ */
@@ -160,8 +161,7 @@ bool check_next_waiter(struct checker *c, struct digest *d)
 
 void check_list_bad(struct checker *c, const struct digest *d)
 {
-	c->bad_ones = mem_grow(c->bad_ones, c->bad_count + 1, sizeof(*c->bad_ones));
-	c->bad_ones[c->bad_count++] = *d;
+	*VEC_PUSH(c->bad_ones, c->bad_count) = *d;
 }
 
 enum standing check_standing(const struct known *k)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "storage/base/tree.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 int meta_set_add(
@@ -87,10 +88,8 @@ int set_signatures(struct store *s, const struct digest *set, struct set_signatu
 
 	query_digest(&q, set);
 	while ((rc = query_step(&q, e)) > 0) {
-		struct set_signature *sig;
+		struct set_signature *sig = VEC_PUSH(list, n);
 
-		list = mem_grow(list, n + 1, sizeof(*list));
-		sig = &list[n++];
 		if (query_get_digest(&q, 0, &sig->digest, e) < 0)
 			return -1;
 		snprintf(sig->media_type, sizeof(sig->media_type), "%s", query_get_text(&q, 1));

@@ -178,7 +178,8 @@ static void layout_open__refuses_what_is_none(void **state)
 		assert_err(layout_open(&l, SOURCE_OCI,
 				   folder(*state, refusals[i].marker, refusals[i].index), &e),
 			refusals[i].code, refusals[i].error);
-	assert_err(layout_open(&l, SOURCE_OCI, "/nonexistent", &e), ERR_ABSENT, "/nonexistent");
+	assert_err(layout_open(&l, SOURCE_OCI, "/proc/nonexistent", &e), ERR_ABSENT,
+		"/proc/nonexistent");
 	assert_err(layout_open(&l, SOURCE_OCI_ARCHIVE, "/", &e), ERR_INPUT, "/ is not a file");
 }
 

@@ -147,7 +147,8 @@ static void options__refuse_what_they_do_not_understand(void **state)
 	}
 	AUTO(options_release) struct options o;
 	struct err e;
-	assert_err(read_args(&o, (const char *const[]){ "--config", "/nonexistent", NULL }, &e),
+	assert_err(
+		read_args(&o, (const char *const[]){ "--config", "/proc/nonexistent", NULL }, &e),
 		ERR_ABSENT, "no such file");
 }
 

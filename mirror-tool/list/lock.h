@@ -86,7 +86,7 @@ MUST int lock_read(struct lock *l, const char *path, struct err *e);
 void lock_release(struct lock *l); /* for AUTO; leaves it empty */
 
 void lock_sort(struct lock *l); /* pins, and what each of them has */
-void lock_pin_sort(struct lock_pin *pin);
+void lock_pin_sort(struct lock_pin *pin); /* what one has: platforms, attachments, files, excuses */
 /* Sort everything and append the text, with a final newline. */
 void lock_write(struct lock *l, struct buf *out);
 

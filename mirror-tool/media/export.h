@@ -46,6 +46,14 @@ struct export_events {
 MUST int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
 	struct span public_key, const struct export_events *events, struct err *e);
 
+/*
+ * Write the same volumes one behind the other to a descriptor, which stays open. Nothing is continued; no moat.pub,
+ * verify.txt and SHA256SUMS.
+ *
+ * limit: as above; EXPORT_LIMIT_AUTO is one volume.
+ * Fails: with the volume's number; what was written before stays written. ERR_CORRUPT when a blob of the store is
+ *        damaged.
+ */
 MUST int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
 	const struct export_events *events, struct err *e);
 

@@ -20,6 +20,7 @@ struct signers {
 	/* There is no set before, or it is this very one and none of its signatures is left: all count. */
 	bool first;
 };
+/* The same keys in the same order, with the same standing? */
 bool signers_eq(const struct signers *a, const struct signers *b);
 
 /* "web" for /etc/moat/trust.d/web.pub: what new_signers may call it. */

@@ -23,6 +23,7 @@ typedef int tar_sink(void *ctx, const void *data, size_t len, struct err *e);
 
 struct tar_writer;
 
+/* Begin an archive that goes to `sink`, whose ctx is borrowed. Fails as the sink does; *w is set on success only. */
 MUST int tar_write_open(struct tar_writer **w, tar_sink *sink, void *ctx, struct err *e);
 void tar_write_free(struct tar_writer **w); /* for AUTO: without the end of the archive */
 

@@ -25,6 +25,8 @@ struct toc_entry {
 	uint64_t of; /* parts: size of the blob; else 0 */
 };
 
+/* Append the text of a table: the head, each entry, the tail. set: digest of the set index. first: no entry was
+ * appended yet. */
 void toc_head(struct buf *out, const struct digest *set, uint32_t volume, uint32_t volumes);
 void toc_entry(struct buf *out, const struct toc_entry *entry, bool first);
 void toc_tail(struct buf *out);

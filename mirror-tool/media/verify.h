@@ -14,7 +14,7 @@ struct verify_sink {
 	{                                                                                          \
 		.hasher = HASHER_INIT                                                              \
 	}
-void verify_sink_release(struct verify_sink *s);
+void verify_sink_release(struct verify_sink *s); /* for AUTO */
 
 extern const struct volume_sink verify_sink; /* its ctx begins with a struct verify_sink */
 

@@ -53,7 +53,7 @@ struct head {
 	{                                                                                          \
 		.count = 0                                                                         \
 	}
-void head_release(struct head *h);
+void head_release(struct head *h); /* for AUTO; leaves it empty */
 struct head_blob *head_find(const struct head *h, const struct digest *d); /* or NULL */
 /* An empty blob, borrowed until the next call. */
 struct head_blob *head_add(struct head *h, const struct digest *d);

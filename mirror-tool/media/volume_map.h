@@ -26,7 +26,8 @@ struct volume_map {
 	}
 
 void volume_map_init(struct volume_map *m, size_t count); /* all {0, 0} */
-void volume_map_release(struct volume_map *m);
+void volume_map_release(struct volume_map *m); /* for AUTO */
+/* Append the text. */
 void volume_map_write(const struct volume_map *m, struct buf *out);
 
 /* ERR_CORRUPT when it has not `count` lines, a volume is not in 1..volumes, or it is written in

@@ -19,8 +19,8 @@ MUST int volume_writer_open(struct volume_writer **w, struct store *s, const str
 	uint64_t limit, struct err *e);
 void volume_writer_free(struct volume_writer **w); /* for AUTO */
 
-const struct head *volume_writer_head(const struct volume_writer *w);
-uint32_t volume_writer_count(const struct volume_writer *w);
+const struct head *volume_writer_head(const struct volume_writer *w); /* of the set; borrowed */
+uint32_t volume_writer_count(const struct volume_writer *w); /* volumes, from 1 on */
 uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume); /* exactly */
 
 /* Write one volume into a spool. Volumes go in order, from 1; the same one may be written again. */

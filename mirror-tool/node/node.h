@@ -86,7 +86,7 @@ MUST int node_file_merge(struct node_file *f, struct span have, struct buf *out,
 /* --- logins (node_login.c) ------------------------------------------------------------------- */
 
 void node_basic(const struct node_settings *s, struct buf *out); /* base64 of user:password */
-void node_hosts_release(struct node_hosts_file *h);
+void node_hosts_release(struct node_hosts_file *h); /* for AUTO */
 /* text with login and CA. have: our file as it is, or empty; of another server nothing is kept. True when there
  * is a password in it. */
 bool node_hosts_write(

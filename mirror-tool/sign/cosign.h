@@ -49,10 +49,12 @@ struct cosign_signature {
 	}
 void cosign_signature_release(struct cosign_signature *s); /* for AUTO */
 
+/* Sign a claim in the form of cosign before bundles: payload, config and manifest are appended to *out, which begins as
+ * COSIGN_SIGNATURE_INIT and is to be released on failure too. Fails as sign_bytes() does. */
 MUST int cosign_sign_legacy(const struct sign_key *k, const struct cosign_claim *claim,
 	struct cosign_signature *out, struct err *e);
 
-/* subject_size: bytes of the set index; created: RFC 3339. */
+/* The same as a sigstore bundle that is a referrer of the set. subject_size: bytes of the set index; created: RFC 3339. */
 MUST int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim *claim,
 	uint64_t subject_size, const char *created, struct cosign_signature *out, struct err *e);
 

@@ -41,7 +41,9 @@ MUST int key_text_parse(
 	struct key_text *t, const char *name, struct span bytes, struct span *pem, struct err *e);
 void key_text_release(struct key_text *t); /* for AUTO */
 
+/* May the key sign sets of that name? */
 bool key_text_allows(const struct key_text *t, const char *set);
+/* Do they say the same, in the same words? */
 bool key_text_eq(const struct key_text *a, const struct key_text *b);
 
 #endif

@@ -21,6 +21,7 @@
 
 struct sign_key;
 
+/* Make a key from OpenSSL's random bytes. ERR_IO when it makes none. */
 MUST int sign_key_new(struct sign_key **k, struct err *e);
 void sign_key_free(struct sign_key **k); /* for AUTO */
 
@@ -85,6 +86,7 @@ MUST int trust_add_file(struct trust *t, const char *path, struct err *e);
 MUST int trust_load(struct trust *t, const char *const *paths, size_t count, struct err *e);
 void trust_release(struct trust *t); /* for AUTO */
 
+/* sha256 of the key: its fingerprint, as sign_key_id() has it. Of the key's life. */
 const struct digest *verify_key_id(const struct verify_key *k);
 const char *verify_key_name(const struct verify_key *k); /* the file it came from */
 /* What the key may be used for: empty unless trust_load() read it. Of the key's life. */

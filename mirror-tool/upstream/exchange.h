@@ -191,7 +191,7 @@ void exchange_complete(struct exchange *x, int rc, struct err *e);
 void exchange_fail(struct exchange *x, struct err *e);
 
 void exchange_forget_answer(struct exchange *x); /* its values belong to the transfer */
-const char *exchange_method(const struct exchange *x);
+const char *exchange_method(const struct exchange *x); /* "GET", "HEAD" or "POST" */
 bool exchange_is_foreign(const struct exchange *x); /* not at the first origin */
 /* Is the answer gzip that is not decoded yet? */
 bool exchange_may_decode(const struct exchange *x);

@@ -64,6 +64,7 @@ struct http_handler {
 struct http;
 struct transfer;
 
+/* Begin without transfers, with the proxies of the environment. ERR_IO: libcurl does not start. */
 MUST int http_new(struct http **h, struct err *e);
 void http_free(struct http **h); /* transfers are dropped without a call */
 

@@ -24,7 +24,7 @@ struct url {
 		.port = 0                                                                          \
 	}
 
-void url_release(struct url *u);
+void url_release(struct url *u); /* for AUTO; leaves it empty */
 
 bool url_same_origin(const struct url *a, const struct url *b); /* scheme, host and port */
 

@@ -19,6 +19,7 @@ struct cached_blob {
 };
 
 struct blob_cache;
+/* An empty cache, the caller's. Never NULL. */
 struct blob_cache *blob_cache_new(void);
 void blob_cache_free(struct blob_cache **c); /* for AUTO */
 

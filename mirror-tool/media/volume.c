@@ -60,19 +60,27 @@ char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes)
 	return mem_printf("%s-%s.%03u-of-%03u.tar", s->name, s->version, volume, volumes);
 }
 
+/* "N-of-M.tar" */
+static bool is_file_name_end(struct span text)
+{
+	uint64_t volume, volumes;
+
+	if (!number_take(&text, &volume) || strncmp(text.data, "-of-", 4) != 0)
+		return false;
+	text = span_of(text.data + 4);
+	return number_take(&text, &volumes) && span_is(text, ".tar") && volume &&
+	       volume <= volumes && volumes <= VOLUMES_MAX;
+}
+
 bool volume_is_file_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	size_t len = strlen(name);
-	unsigned volume, volumes;
-	int end = 0;
 
 	/* Ignore ._NAME, which macOS leaves beside NAME on foreign file systems. */
-	for (size_t i = len; *name != '.' && i-- > 0;)
-		if (name[i] == '.' &&
-			sscanf(name + i, ".%4u-of-%4u.tar%n", &volume, &volumes, &end) == 2)
-			return end && (size_t)end == len - i && volume && volume <= volumes;
+	for (const char *dot = strchr(name, '.'); *name != '.' && dot; dot = strchr(dot + 1, '.'))
+		if (is_file_name_end(span_of(dot + 1)))
+			return true;
 	return false;
 }
 

@@ -240,14 +240,15 @@ static bool parse_days(const char *text, uint64_t *days)
 static bool parse_date(const char *text, time_t *at)
 {
 	struct tm tm = { .tm_mday = 0 };
-	const char *end = strlen(text) == 10 ? strptime(text, "%Y-%m-%d", &tm) : NULL;
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+	char again[32];
 
 	if (!end || *end)
 		return false;
 	tm.tm_hour = 23;
 	tm.tm_min = tm.tm_sec = 59;
-	*at = timegm(&tm);
-	return tm.tm_mday == atoi(text + 8); /* no 31st of February */
+	*at = timegm(&tm); /* makes the 3rd of March of a 31st of February */
+	return strftime(again, sizeof(again), "%Y-%m-%d", &tm) && strcmp(again, text) == 0;
 }
 
 static int set_expiry(struct set *set, const char *expires, struct err *e)

@@ -81,6 +81,7 @@ static int url_fill(struct url *u, CURLU *c, const char *shown, struct err *e)
 	AUTO(curl_text_free) char *port = NULL;
 	AUTO(curl_text_free) char *user = NULL;
 	AUTO(curl_text_free) char *text = NULL;
+	uint64_t number;
 
 	curl_url_set(c, CURLUPART_FRAGMENT, NULL, 0);
 	if (curl_url_get(c, CURLUPART_SCHEME, &scheme, 0) ||
@@ -95,7 +96,7 @@ static int url_fill(struct url *u, CURLU *c, const char *shown, struct err *e)
 	if (strlen(host) > URL_HOST_MAX || strlen(text) > URL_MAX)
 		return err_set(e, ERR_INPUT, "%s: too long", shown);
 	u->https = strcmp(scheme, "https") == 0;
-	u->port = (unsigned)strtoul(port, NULL, 10);
+	u->port = number_parse(span_of(port), UINT16_MAX, &number) ? (unsigned)number : 0;
 	for (size_t i = 0; i <= strlen(host); i++)
 		u->host[i] = (char)tolower((unsigned char)host[i]);
 	free(u->text);

@@ -3,10 +3,9 @@
  * aliases, tags, several documents) is refused: a list must read the
  * same to a reviewer and to every program. Must never resolve a merge key or load anything.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <yaml.h>
 
+#include "storage/base/number.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -55,14 +54,13 @@ static const char *const false_words[] = { "false", "False", "FALSE", NULL };
 
 static bool is_integer(const char *text, int64_t *out)
 {
-	char *end;
-	const char *digits = text + (*text == '-' || *text == '+');
+	struct span digits = span_of(text + (*text == '-' || *text == '+'));
+	uint64_t value;
 
-	if (*digits < '0' || *digits > '9' || (*digits == '0' && digits[1]))
+	if (!number_is_plain(digits) || !number_parse(digits, INT64_MAX, &value))
 		return false;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0';
+	*out = *text == '-' ? -(int64_t)value : (int64_t)value;
+	return true;
 }
 
 /* The core schema for plain scalars. Only what moat's own files need is told apart; reals are left

@@ -230,6 +230,7 @@ static void seal_build__checks_its_terms(void **state)
 		{ "", NULL, NULL, "20261123T230000Z", "" },
 		{ NULL, "2026-02-31", "2026-02-31", NULL, NULL },
 		{ NULL, "2026-1-1", "2026-1-1", NULL, NULL },
+		{ NULL, "2027- 1- 1", "2027- 1- 1", NULL, NULL },
 		{ NULL, "tomorrow", "tomorrow", NULL, NULL },
 		{ NULL, "0d", "0d", NULL, NULL },
 		{ NULL, "99999d", "99999d", NULL, NULL },

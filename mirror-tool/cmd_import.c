@@ -181,7 +181,7 @@ static int preview(struct tool *t, const struct import_terms *terms,
 
 	if (store_open(&s, t->store, STORE_READ, e) < 0)
 		return -1;
-	return import_look(s, terms, events, m, e);
+	return import_preview(s, terms, events, m, e);
 }
 
 /* Record what became of it. A refusal stays one when that cannot be recorded. */

@@ -97,7 +97,7 @@ static int compare(struct import *im, const struct medium *m, struct err *e)
 
 /* --- what is needed? ------------------------------------------------------------------------- */
 
-static int look_once(struct import *im, struct medium *m, struct import_report *r, struct err *e)
+static int count_once(struct import *im, struct medium *m, struct import_report *r, struct err *e)
 {
 	const struct inventory *v = &m->head.inventory;
 
@@ -119,21 +119,21 @@ static int look_once(struct import *im, struct medium *m, struct import_report *
 
 /* Read all bytes when the set seems complete already, or when anything was bad: it is imported
  * again because something is wrong. */
-static int look_around(struct import *im, struct medium *m, struct import_report *r, struct err *e)
+static int count_needed(struct import *im, struct medium *m, struct import_report *r, struct err *e)
 {
 	size_t bad = store_found_bad(im->store), size = m->head.inventory.count * sizeof(bool);
 	AUTO(mem_free) bool *arrived = mem_alloc(size);
 	struct import_report again = *r;
 
 	memcpy(arrived, m->arrived, size);
-	if (look_once(im, m, r, e) < 0)
+	if (count_once(im, m, r, e) < 0)
 		return -1;
 	if (im->dry || (r->blobs && store_found_bad(im->store) == bad))
 		return 0;
 	store_suspect(im->store);
 	*r = again;
 	memcpy(m->arrived, arrived, size);
-	return look_once(im, m, r, e);
+	return count_once(im, m, r, e);
 }
 
 static int check_space(struct import *im, uint64_t bytes, struct err *e)
@@ -187,12 +187,12 @@ static void say(struct import *im, const struct import_report *r)
 	im->said = true;
 }
 
-static int look_first(struct import *im, struct medium *m, struct err *e)
+static int prepare(struct import *im, struct medium *m, struct err *e)
 {
 	struct import_report r = { .head = &m->head, .volumes = m->volumes };
 
 	if (medium_check_excuses(m, e) < 0 || compare(im, m, e) < 0 ||
-		look_around(im, m, &r, e) < 0 || check_space(im, r.bytes, e) < 0)
+		count_needed(im, m, &r, e) < 0 || check_space(im, r.bytes, e) < 0)
 		return -1;
 	say(im, &r);
 	return 0;
@@ -202,7 +202,7 @@ static int begin(void *ctx, struct medium *m, struct err *e)
 {
 	struct import *im = ctx;
 
-	return look_first(im, m, e) < 0 ? -1 : put_head(im, m, e);
+	return prepare(im, m, e) < 0 ? -1 : put_head(im, m, e);
 }
 
 /* --- blobs ----------------------------------------------------------------------------------- */
@@ -425,7 +425,7 @@ int import_medium(struct store *s, const struct import_terms *terms,
 	return accept_set(&im, m, e);
 }
 
-int import_look(struct store *s, const struct import_terms *terms,
+int import_preview(struct store *s, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	AUTO(import_release)
@@ -435,5 +435,5 @@ int import_look(struct store *s, const struct import_terms *terms,
 	if (time_floor(s, &m->now, e) < 0 ||
 		medium_read_head(m, terms->paths, terms->path_count, e) < 0)
 		return -1;
-	return look_first(&im, m, e);
+	return prepare(&im, m, e);
 }

@@ -56,7 +56,7 @@ MUST int import_medium(struct store *s, const struct import_terms *terms,
 
 /* Tell what import_medium() would before the first byte, from the head of one volume (no stdin):
  * calls begin and changes. Writes nothing. Fails as import_medium() would by then. */
-MUST int import_look(struct store *s, const struct import_terms *terms,
+MUST int import_preview(struct store *s, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e);
 
 #endif

@@ -119,7 +119,7 @@ static int from_index(const struct subjects *s, const struct layout *l,
 }
 
 /* Add the list under the fallback tag, as tools write it for registries without the API. */
-static int look_at_fallback(
+static int read_fallback(
 	const struct layout *l, const struct digest *subject, struct referrers *f, struct err *e)
 {
 	char tag[REF_TAG_MAX + 1];
@@ -177,7 +177,7 @@ static bool is_bundle(const struct manifest *m)
 }
 
 /* Ignore blobs that are no manifest. */
-static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
+static int take_blob(void *ctx, const struct digest *d, struct err *e)
 {
 	const struct search *s = ctx;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -204,7 +204,7 @@ static int look_at_blob(void *ctx, const struct digest *d, struct err *e)
 }
 
 /* Add bundles of the saved image: `cosign save` writes them, and then index.json without them. */
-static int look_beside_index(
+static int find_beside_index(
 	const struct layout *l, const struct digest *subject, struct referrers *f, struct err *e)
 {
 	const struct descriptor *saved = layout_saved(l);
@@ -212,14 +212,14 @@ static int look_beside_index(
 
 	if (!saved || !digest_eq(&saved->digest, subject))
 		return 0;
-	return layout_each(l, look_at_blob, &s, e);
+	return layout_each(l, take_blob, &s, e);
 }
 
 int subjects_referrers(struct subjects *s, const struct layout *l, const struct digest *subject,
 	struct referrers *out, struct err *e)
 {
-	if (look_at_fallback(l, subject, out, e) < 0 || (!s->read && read_index(s, l, e) < 0) ||
+	if (read_fallback(l, subject, out, e) < 0 || (!s->read && read_index(s, l, e) < 0) ||
 		from_index(s, l, subject, out, e) < 0)
 		return -1;
-	return look_beside_index(l, subject, out, e);
+	return find_beside_index(l, subject, out, e);
 }

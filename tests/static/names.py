@@ -136,6 +136,27 @@ def list_keys():
                 yield f"moat.yaml {prefix}{key}"
 
 
+def lock_keys():
+    """Keys of moat.lock(5), each of which the code of the lock writes or reads."""
+    text = " ".join(sources("mirror-tool/list"))
+    for line in page("moat.lock.5").splitlines():
+        match = re.match(r"\.(?:It )?Va ([A-Za-z, ]+)", line)
+        for key in match[1].split(" , ") if match else ():
+            key = key.strip(" ,")
+            if not re.search(rf'\\?"{key}\\?"', text):
+                sys.exit(f"moat.lock(5) has the key {key}, mirror-tool/list/ has not")
+            yield f"moat.lock {key}"
+
+
+def rule_keys():
+    """Keys and actions of moat-access(5)."""
+    text = " ".join(sources("registry/access"))
+    for key in re.findall(r"^\.(?:It )?Cm ([a-z]+)$", page("moat-access.5"), re.M):
+        if f'"{key}"' not in text:
+            sys.exit(f"moat-access(5) has the word {key}, registry/access/ has not")
+        yield f"access.yaml {key}"
+
+
 def events():
     """An event, and its fields; of access and audit log all fields together."""
     for text in sources("registry", "mirror-tool"):
@@ -155,10 +176,10 @@ def environment():
 
 def found():
     names = set(itertools.chain((f"verb {verb}" for verb in verbs()), options(), exit_statuses(), json_keys(),
-                                metrics(), moatd_keys(), list_keys(), events(), environment()))
+                                metrics(), moatd_keys(), list_keys(), lock_keys(), rule_keys(), events(), environment()))
     # A kind of which nothing is found is read in the wrong place.
     for kind, least in (("verb", 15), ("option", 40), ("exit", 10), ("json", 150), ("metric", 30),
-                        ("moatd.yaml", 35), ("moat.yaml", 30), ("event", 20), ("log", 15), ("environment", 1)):
+                        ("moatd.yaml", 35), ("moat.yaml", 30), ("moat.lock", 25), ("access.yaml", 7), ("event", 20), ("log", 15), ("environment", 1)):
         if sum(name.split()[0] == kind for name in names) < least:
             sys.exit(f"{kind}: fewer than {least} found; does this script still look in the right place?")
     return names

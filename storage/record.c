@@ -151,8 +151,8 @@ void record_manifest(struct record *r, struct known *k, const char *media_type,
 			.media_type = mem_strdup(media_type),
 			.artifact_type = mem_strdup(artifact_type),
 			.whole = whole,
-			.was_type = STEAL(k->media_type),
 			.was_whole = k->whole };
+		m->was_type = STEAL(k->media_type);
 		if (m->was_type && strcmp(m->was_type, media_type) == 0)
 			m->whole = m->whole || k->whole;
 		k->media_type = copy(*media_type ? media_type : NULL);

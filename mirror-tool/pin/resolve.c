@@ -23,7 +23,7 @@ struct resolver {
 	struct task **tasks; /* sorted by reference in the second round */
 	size_t count;
 	struct signed_rules rules;
-	LIST_HEAD(, tag_list) tag_lists; /* without an answer */
+	LIST_HEAD(tag_lists, tag_list) tag_lists; /* without an answer */
 };
 
 /* --- tasks ------------------------------------------------------------------------------- */
@@ -361,8 +361,10 @@ static void tag_list_end(struct tag_list *l)
 /* Free the tag lists that an aborted run left without an answer. */
 static void tag_lists_free(struct resolver *r)
 {
-	for (struct tag_list *l; (l = LIST_FIRST(&r->tag_lists));)
+	for (struct tag_list *l = LIST_FIRST(&r->tag_lists), *next; l; l = next) {
+		next = LIST_NEXT(l, link);
 		tag_list_end(l);
+	}
 }
 
 static const char *first_pattern(const struct list_image *image)

@@ -22,7 +22,7 @@ struct task {
 	struct digest_map
 		reached[2]; /* pin_tree.c: struct reached, of the pin and of what is attached */
 	struct digest_map visited; /* attach.c: whose attachments were asked for */
-	LIST_HEAD(, request) requests; /* without an answer yet */
+	LIST_HEAD(requests, request) requests; /* without an answer yet */
 	/* Called when no request is pending. Makes further ones, or ends the task. */
 	void (*done)(struct task *t);
 	/* Called for each manifest that is found for the first time: attach_scan(). */

@@ -71,7 +71,7 @@ struct puller {
 	size_t count, started, running;
 	size_t unread; /* jobs with manifests to read, started or not */
 	bool starting; /* inside start_jobs() */
-	LIST_HEAD(, manifest_fetch) fetches; /* without an answer */
+	LIST_HEAD(manifest_fetches, manifest_fetch) fetches; /* without an answer */
 	struct foreign_layers foreign;
 };
 

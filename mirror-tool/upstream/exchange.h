@@ -129,7 +129,7 @@ struct upstream {
 	struct upstream_options options; /* only its scalars and functions are used */
 	struct site *turn; /* in the ring of sites; never NULL */
 	struct site *nowhere; /* of requests with an invalid host or URL */
-	LIST_HEAD(, exchange) all;
+	LIST_HEAD(exchanges, exchange) all;
 	struct exchange *timers; /* by due_ms */
 	struct token *tokens;
 	uint64_t token_serial;

@@ -195,7 +195,7 @@ int db_clear(struct db *db, struct err *e)
 
 struct query query_begin(struct db *db, enum query_name name)
 {
-	if (name >= Q_COUNT)
+	if ((unsigned)name >= Q_COUNT)
 		BUG("a query by the name of %d", (int)name);
 	enter(db, queries[name].name);
 	if (queries[name].writes && db->state != DB_WRITING)

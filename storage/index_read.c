@@ -7,9 +7,8 @@
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
-#include <stdlib.h>
-
 #include "storage/index_json.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define WINDOW (64u << 10) /* bytes read at once */
@@ -41,6 +40,18 @@ static void reading_release(struct reading *r)
 	buf_release(&r->batch);
 }
 
+/* The number that a text begins with, 0 when it does not; *end: what is behind it, unless NULL. */
+static uint64_t number_at(const char *text, const char **end)
+{
+	struct span rest = span_of(text);
+	uint64_t n = 0;
+
+	(void)number_take(&rest, &n);
+	if (end)
+		*end = rest.data;
+	return n;
+}
+
 static int hand_over(struct reading *r, struct span text, struct err *e)
 {
 	static const struct manifest_limits limits = { 2 * ENTRY_MAX, ENTRY_MAX };
@@ -51,7 +62,7 @@ static int hand_over(struct reading *r, struct span text, struct err *e)
 		return err_ctx(e, "after entry %zu", r->number);
 	serial = annotation_get(&m.annotations, NOTE_SERIAL);
 	if (serial)
-		r->serial = strtoull(serial, NULL, 10);
+		r->serial = number_at(serial, NULL);
 	for (size_t i = 0; i < m.count; i++)
 		if (r->fn(r->ctx, r->number++, &m.items[i], e) < 0)
 			return -1;
@@ -171,8 +182,9 @@ static int read_index(struct reading *r, struct store *s, struct err *e)
 int64_t entry_number(const struct descriptor *d, const char *key)
 {
 	const char *text = annotation_get(&d->annotations, key);
+	uint64_t n = text ? number_at(text, NULL) : 0;
 
-	return text ? strtoll(text, NULL, 10) : 0;
+	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
 }
 
 bool entry_is_ours(const struct descriptor *d)
@@ -210,13 +222,11 @@ static bool skip_text(const char **p, const char *text)
 static bool head_is_ours(struct index_head *head, const char *text)
 {
 	const char *p = text;
-	char *end;
 
 	if (!skip_text(&p, INDEX_BEGIN))
 		return false;
 	if (skip_text(&p, INDEX_SERIAL)) {
-		head->serial = strtoull(p, &end, 10);
-		p = end;
+		head->serial = number_at(p, &p);
 		if (head->serial == 0 || !skip_text(&p, INDEX_SERIAL_END))
 			return false;
 	}

@@ -2,6 +2,7 @@
 #include "registry/http/socket.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 #define BACKLOG 4096
@@ -40,17 +42,24 @@ int socket_address(int fd, struct address *a, struct err *e)
 	return 0;
 }
 
+static uint64_t number_of(const char *variable)
+{
+	const char *text = getenv(variable);
+	uint64_t n = 0;
+
+	return text && number_parse(span_of(text), INT_MAX, &n) ? n : 0;
+}
+
 int socket_inherited(int *first)
 {
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	int count = 0;
+	int count = (int)number_of("LISTEN_FDS");
 
-	if (pid && fds && strtol(pid, NULL, 10) == (long)getpid())
-		count = (int)strtol(fds, NULL, 10);
+	if (number_of("LISTEN_PID") != (uint64_t)getpid())
+		count = 0;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	if (count <= 0 || count > 64)
+	if (count == 0 || count > 64)
 		return 0;
 	for (int i = 0; i < count; i++) {
 		int fd = FIRST_INHERITED + i;

@@ -4,18 +4,16 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/un.h>
 
-#include "storage/base/buf.h"
+#include "storage/base/number.h"
 #include "storage/base/banned.h"
 
 static int parse_port(const char *text, in_port_t *port)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	uint64_t n;
 
-	if (*text < '0' || *text > '9' || *end || n > 65535)
+	if (!number_parse(span_of(text), UINT16_MAX, &n))
 		return -1;
 	*port = htons((uint16_t)n);
 	return 0;

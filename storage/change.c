@@ -6,8 +6,6 @@
 #define MOAT_STORE_PART
 #include "storage/blobs/writer.h"
 
-#include <stdio.h>
-
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 

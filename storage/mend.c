@@ -8,7 +8,6 @@
 #include "storage/store_private.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "storage/base/clock.h"

@@ -6,7 +6,6 @@
 #include "storage/store_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "storage/base/vec.h"

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/access/htpasswd.h"
 #include "storage/base/fs.h"
 #include "storage/base/tree.h"
-#include "storage/oci/ref.h"
+#include "storage/base/users_text.h"
 #include "storage/base/vec.h"
+#include "storage/oci/ref.h"
 #include "storage/base/banned.h"
 
 #define ANYONE USER_ANYONE

@@ -10,7 +10,6 @@
 #include "registry/access/token.h"
 
 #define AUTH_NAME_MAX USER_NAME_MAX
-#define AUTHORIZATION_MAX (TOKEN_MAX + 16)
 
 struct auth;
 

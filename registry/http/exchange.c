@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "registry/http/framing.h"
 #include "storage/base/clock.h"

@@ -15,7 +15,6 @@
 #include "registry/http/server_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -25,7 +24,6 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/fs.h"
-#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define STACK_SIZE (256u << 10)

@@ -5,15 +5,12 @@
  */
 #include "storage/db/sqlite_private.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "storage/base/fs.h"
 #include "storage/db/schema.inc"
 #include "storage/db/upgrade.inc"
 #include "storage/db/upgrade_3.inc"

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "storage/files/files_private.h"
 

@@ -1,5 +1,5 @@
 /* The search for rows that break an invariant. */
-#include "storage/meta/rows.h"
+#include "storage/meta/meta.h"
 
 #include "storage/base/banned.h"
 

@@ -119,10 +119,10 @@ BLOB_CALL(index_stage, (struct blobs * b, struct stage **st, struct err *e), (rb
 BLOB_CALL(index_put, (struct stage * st, struct err *e), (st, e), )
 BLOB_CALL(index_open, (struct blobs * b, struct blob_reader *r, struct err *e), (rb(b), r, e), )
 
-static void b_stage_close(struct stage **st, bool keep)
+static void b_stage_close(struct stage **st, bool retain)
 {
 	count("blobs.stage_close");
-	real_ops->stage_close(st, keep);
+	real_ops->stage_close(st, retain);
 }
 
 static void b_close(struct blobs *b)

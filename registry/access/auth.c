@@ -300,7 +300,7 @@ static enum auth_answer by_token(
 	if (token_read(&a->token_key, a->service, span_of(value), seconds(CLOCK_REALTIME), name,
 		    &grants, why) < 0)
 		return AUTH_REFUSED;
-	*why = "the token is of somebody who is no user any more";
+	*why = "the token's user is gone";
 	if (*name && !has_user(a, name, certificate))
 		return AUTH_REFUSED;
 	memcpy(w->name, name, sizeof(name));

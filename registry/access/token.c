@@ -232,7 +232,7 @@ static const char *read_claims(const struct doc *d, const char *service, int64_t
 	if (now + SKEW < nbf)
 		return "the token is not valid yet";
 	if (*sub && !user_name_is_valid(sub))
-		return "the token names nobody";
+		return "the token names no user";
 	memcpy(user, sub, strlen(sub) + 1);
 	return NULL;
 }

@@ -35,7 +35,7 @@ static int refuse(const struct request *q, const char *path, unsigned actions, s
 						      : "use";
 
 	return reply_error(r, 403, "DENIED", "%s may not %s %s",
-		*q->who->name ? q->who->name : "nobody without a login", what,
+		*q->who->name ? q->who->name : "a client without a login", what,
 		*path ? path : "this registry");
 }
 

@@ -265,7 +265,7 @@ static void auth_reload__revokes_at_once(void **state)
 	write_file(f, "users", NO_BOB);
 	assert_ok(auth_reload(f->auth, &e));
 	assert_int_equal(identify(f, token, NULL), AUTH_REFUSED);
-	assert_non_null(strstr(f->why, "no user any more"));
+	assert_non_null(strstr(f->why, "user is gone"));
 	assert_int_equal(identify(f, bob, NULL), AUTH_REFUSED);
 }
 

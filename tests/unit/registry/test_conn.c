@@ -91,7 +91,7 @@ static unsigned active(struct world *w)
 }
 
 /* The socket is full whenever it is looked at, whether its client reads or not. */
-static void turn__is_kept_by_what_moves(void **state)
+static void fair_turn__stays_with_what_moves(void **state)
 {
 	struct world w;
 
@@ -166,7 +166,7 @@ static void rate__of_bodies_from_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(turn__is_kept_by_what_moves),
+		cmocka_unit_test(fair_turn__stays_with_what_moves),
 		cmocka_unit_test(rate__is_of_what_was_taken),
 		cmocka_unit_test(rate__of_bodies_from_memory),
 	};

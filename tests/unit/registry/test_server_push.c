@@ -443,7 +443,7 @@ static void rate__of_bodies_that_crawl(void **state)
 
 /* Two that read nothing hold both turns until that is seen; a third one has its body before a turn would
  * expire, which is after a minute. */
-static void turn__given_up_by_what_does_not_move(void **state)
+static void fair_turn__given_up_by_what_does_not_move(void **state)
 {
 	struct fixture *f = *state;
 	struct server_config config = usual();
@@ -742,7 +742,7 @@ int main(void)
 		PREPARED(push__passwords_are_checked_by_other_threads),
 		PREPARED(push__guesses_hold_up_only_their_address),
 		PREPARED(rate__of_bodies_that_crawl),
-		PREPARED(turn__given_up_by_what_does_not_move),
+		PREPARED(fair_turn__given_up_by_what_does_not_move),
 		PREPARED(pull__bodies_wait_for_their_turn),
 		PREPARED(server_stop__in_the_middle_of_everything),
 		RUNNING(server_drain__finishes_an_upload),

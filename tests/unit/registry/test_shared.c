@@ -46,7 +46,7 @@ static bool enter(
 }
 
 /* Client 1 asks for much, 2 and 3 for little: each is served in turn. */
-static void turns__client_by_client(void **state)
+static void fair_queue__client_by_client(void **state)
 {
 	struct fair_queue *t = fair_queue_new(4, false);
 	struct waiter w[10];
@@ -77,7 +77,7 @@ static void turns__client_by_client(void **state)
 }
 
 /* Client 1 reads slowly, and asks for more than there is. */
-static void turns__one_client_has_half(void **state)
+static void fair_queue__one_client_has_half(void **state)
 {
 	struct fair_queue *t = fair_queue_new(4, false);
 	struct waiter w[7];
@@ -102,7 +102,7 @@ static void turns__one_client_has_half(void **state)
 	fair_queue_free(&t);
 }
 
-static void turns__newest_first(void **state)
+static void fair_queue__newest_first(void **state)
 {
 	struct fair_queue *t = fair_queue_new(2, true);
 	struct waiter w[5];
@@ -125,7 +125,7 @@ static bool enter_last(struct fair_queue *t, struct waiter *w, char name, const 
 }
 
 /* Whoever guesses passwords, from however many addresses, comes behind a first login. */
-static void turns__suspects_come_last(void **state)
+static void fair_queue__suspects_come_last(void **state)
 {
 	struct fair_queue *t = fair_queue_new(2, false);
 	struct waiter w[6];
@@ -150,7 +150,7 @@ static void turns__suspects_come_last(void **state)
 }
 
 /* Else those who guess would have all threads to themselves once they had waited long enough. */
-static void turns__suspects_do_not_expire(void **state)
+static void fair_queue__suspects_do_not_expire(void **state)
 {
 	struct fair_queue *t = fair_queue_new(1, true);
 	struct waiter w[4];
@@ -173,7 +173,7 @@ static void turns__suspects_do_not_expire(void **state)
 	fair_queue_free(&t);
 }
 
-static void turns__nobody_waits_for_ever(void **state)
+static void fair_queue__every_turn_comes(void **state)
 {
 	struct fair_queue *t = fair_queue_new(1, false);
 	struct waiter w[4];
@@ -539,12 +539,12 @@ static void audit_lines__say_what_came_of_it(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(turns__client_by_client),
-		T(turns__one_client_has_half),
-		T(turns__newest_first),
-		T(turns__suspects_come_last),
-		T(turns__suspects_do_not_expire),
-		T(turns__nobody_waits_for_ever),
+		T(fair_queue__client_by_client),
+		T(fair_queue__one_client_has_half),
+		T(fair_queue__newest_first),
+		T(fair_queue__suspects_come_last),
+		T(fair_queue__suspects_do_not_expire),
+		T(fair_queue__every_turn_comes),
 		T(jobs__all_are_run),
 		T(uploads__belong_to_who_began_them),
 		T(uploads__as_many_as_there_may_be),

@@ -136,7 +136,7 @@ static const struct {
 	{ OURS, "{" WHO ",\"nbf\":1,\"exp\":1800000000,\"access\":[]}", "over" },
 	{ OURS, "{" WHO ",\"nbf\":1800009999,\"exp\":1800019999,\"access\":[]}", "not valid yet" },
 	{ OURS, "{\"iss\":\"moatd\",\"aud\":\"svc\",\"sub\":\"a b\"," TIME ",\"access\":[]}",
-		"names nobody" },
+		"names no user" },
 	{ OURS, "{" WHO "," TIME "}", "access can not be read" },
 	{ OURS, "{" WHO "," TIME ",\"access\":{}}", "access can not be read" },
 	{ OURS, "{" WHO "," TIME ",\"access\":[1]}", "access can not be read" },

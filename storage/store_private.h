@@ -5,6 +5,8 @@
 #ifndef MOAT_STORE_PRIVATE_H
 #define MOAT_STORE_PRIVATE_H
 
+#include <sys/queue.h>
+
 #include "storage/blobs/backend.h"
 #include "storage/record.h"
 
@@ -20,8 +22,8 @@ struct store {
 	struct db *db;
 	enum store_mode mode;
 	bool index_dirty; /* by this handle, since index.json was last written */
-	struct blob_batch *batches; /* of this handle; flushed before it waits for others */
-	struct blob_writer *writers; /* of this handle; none waits for another */
+	LIST_HEAD(, blob_batch) batches; /* of this handle; flushed before it waits for others */
+	LIST_HEAD(, blob_writer) writers; /* of this handle; none waits for another */
 	struct store_care care;
 	bool suspected; /* something was bad: no other care makes this forgotten */
 	size_t found_bad;

@@ -110,8 +110,10 @@ void arrive_on(struct conn *c)
 
 void arrive_end(struct loop *l)
 {
-	for (struct conn *c = l->conns, *next; c; c = next) {
-		next = c->next;
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&l->conns); c; c = next) {
+		next = LIST_NEXT(c, entry);
 		if (!c->mhd)
 			drop(c);
 	}
@@ -122,9 +124,9 @@ void arrive_end(struct loop *l)
 /* Make room at the limit: shut the connection that has been idle longest. False: none is idle. */
 static bool make_room(struct loop *l)
 {
-	struct conn *oldest = NULL;
+	struct conn *oldest = NULL, *c;
 
-	for (struct conn *c = l->conns; c; c = c->next)
+	LIST_FOREACH(c, &l->conns, entry)
 		if (c->x.step == STEP_IDLE && !c->shut &&
 			(!oldest || c->since_ms < oldest->since_ms))
 			oldest = c;

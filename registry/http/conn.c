@@ -123,10 +123,7 @@ struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct
 	c->fd = fd;
 	c->peer = *peer;
 	c->client = client;
-	c->next = l->conns;
-	if (c->next)
-		c->next->prev = c;
-	l->conns = c;
+	LIST_INSERT_HEAD(&l->conns, c, entry);
 	l->count++;
 	c->x.uri = c->tls.pending = (struct buf)BUF_INIT;
 	exchange_reset(&c->x);
@@ -138,12 +135,7 @@ void conn_free(struct conn *c)
 {
 	struct loop *l = c->loop;
 
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		l->conns = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	LIST_REMOVE(c, entry);
 	l->count--;
 	l->resume_ms = 0; /* its descriptor may serve the next one */
 	clients_leave(l->server->clients, &c->client);
@@ -158,8 +150,7 @@ void conn_hand_over(struct conn *c)
 {
 	struct loop *l = c->loop;
 
-	c->next_handed = l->handed;
-	l->handed = c;
+	SLIST_INSERT_HEAD(&l->handed, c, handed);
 	MHD_add_connection(l->mhd, c->fd, (const struct sockaddr *)&c->peer.sa, c->peer.len);
 }
 
@@ -167,23 +158,23 @@ void conn_hand_over(struct conn *c)
  * only when it runs, after several may have been handed over. */
 static struct conn *take_handed(struct loop *l, int fd)
 {
-	struct conn **at = &l->handed, *c;
+	struct conn *c;
 
-	while (*at && (*at)->fd != fd)
-		at = &(*at)->next_handed;
-	c = *at;
+	SLIST_FOREACH(c, &l->handed, handed)
+		if (c->fd == fd)
+			break;
 	if (!c)
 		BUG("a connection that was not handed over");
-	*at = c->next_handed;
+	SLIST_REMOVE(&l->handed, c, conn, handed);
 	return c;
 }
 
 void conn_free_untaken(struct loop *l)
 {
-	while (l->handed) {
-		struct conn *c = l->handed;
+	struct conn *c;
 
-		l->handed = c->next_handed;
+	while ((c = SLIST_FIRST(&l->handed))) {
+		SLIST_REMOVE_HEAD(&l->handed, handed);
 		conn_free(c); /* the library closed its descriptor */
 	}
 }
@@ -366,7 +357,9 @@ static void check_turn(struct conn *c)
 
 void conn_sweep(struct loop *l)
 {
-	for (struct conn *c = l->conns; c; c = c->next) {
+	struct conn *c;
+
+	LIST_FOREACH(c, &l->conns, entry) {
 		if (c->shut)
 			continue;
 		check_turn(c);

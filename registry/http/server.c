@@ -361,8 +361,10 @@ static void join_loop(struct loop *l)
 
 static void close_loop(struct loop *l)
 {
+	struct conn *c;
+
 	arrive_end(l);
-	for (struct conn *c = l->conns; c; c = c->next)
+	LIST_FOREACH(c, &l->conns, entry)
 		conn_feed(c);
 	if (l->mhd)
 		MHD_stop_daemon(l->mhd);

@@ -7,6 +7,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <sys/queue.h>
 
 #include "registry/dispatch.h"
 #include "registry/http/exchange.h"
@@ -26,8 +27,8 @@ enum hold {
 };
 
 struct conn {
-	struct conn *prev, *next; /* of the loop */
-	struct conn *next_handed; /* of loop->handed */
+	LIST_ENTRY(conn) entry; /* of the loop */
+	SLIST_ENTRY(conn) handed; /* of loop->handed */
 	struct loop *loop;
 	struct MHD_Connection *mhd; /* NULL: it does not have it yet */
 	int fd;
@@ -57,8 +58,8 @@ struct loop {
 	int64_t resume_ms;
 	struct dispatch dispatch;
 	struct shard *shard; /* of the metrics; NULL: not counted */
-	struct conn *conns;
-	struct conn *handed; /* to the library, which has not taken them yet */
+	LIST_HEAD(conn_list, conn) conns;
+	SLIST_HEAD(handed_list, conn) handed; /* to the library, which has not taken them yet */
 	unsigned count;
 	int64_t now_ms, swept_ms;
 	uint64_t serial;

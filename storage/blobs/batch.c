@@ -9,7 +9,7 @@
 
 struct blob_batch {
 	struct store *store;
-	struct blob_batch *next; /* of the handle's */
+	LIST_ENTRY(blob_batch) entry; /* of the handle's */
 	struct blob_writer *items[BATCH_BLOBS_MAX];
 	size_t count;
 	uint64_t bytes;
@@ -22,8 +22,7 @@ struct blob_batch *batch_new(struct store *s)
 	struct blob_batch *b = mem_alloc(sizeof(*b));
 
 	b->store = s;
-	b->next = s->batches;
-	s->batches = b;
+	LIST_INSERT_HEAD(&s->batches, b, entry);
 	return b;
 }
 
@@ -66,7 +65,9 @@ int batch_take(struct blob_batch *b, struct blob_writer **w, struct err *e)
 
 int batches_flush(struct store *s, struct err *e)
 {
-	for (struct blob_batch *b = s->batches; b; b = b->next)
+	struct blob_batch *b;
+
+	LIST_FOREACH(b, &s->batches, entry)
 		if (batch_flush(b, e) < 0)
 			return -1;
 	return 0;
@@ -74,7 +75,9 @@ int batches_flush(struct store *s, struct err *e)
 
 int batches_flush_with(struct store *s, const struct digest *d, struct err *e)
 {
-	for (struct blob_batch *b = s->batches; b; b = b->next)
+	struct blob_batch *b;
+
+	LIST_FOREACH(b, &s->batches, entry)
 		if (batch_has(b, d))
 			return batch_flush(b, e) < 0 ? -1 : 1;
 	return 0;
@@ -82,14 +85,10 @@ int batches_flush_with(struct store *s, const struct digest *d, struct err *e)
 
 void batch_free(struct blob_batch **bp)
 {
-	struct blob_batch **link;
-
 	if (!*bp)
 		return;
 	batch_clear(*bp);
-	for (link = &(*bp)->store->batches; *link != *bp; link = &(*link)->next)
-		;
-	*link = (*bp)->next;
+	LIST_REMOVE(*bp, entry);
 	free(*bp);
 	*bp = NULL;
 }

@@ -41,22 +41,17 @@ struct blob_writer *writer_new(
 void writer_list(struct blob_writer *w)
 {
 	w->listed = true;
-	w->next = w->store->writers;
-	w->store->writers = w;
+	LIST_INSERT_HEAD(&w->store->writers, w, entry);
 }
 
 static void writer_free(struct blob_writer **wp, bool retain)
 {
 	struct blob_writer *w = *wp;
-	struct blob_writer **link;
 
 	if (!w)
 		return;
-	if (w->listed) {
-		for (link = &w->store->writers; *link != w; link = &(*link)->next)
-			;
-		*link = w->next;
-	}
+	if (w->listed)
+		LIST_REMOVE(w, entry);
 	if (w->stage)
 		stage_close(&w->stage, retain);
 	hasher_release(&w->hash);
@@ -77,7 +72,9 @@ void blob_discard(struct blob_writer **w)
 
 bool writer_is_open(const struct store *s, const struct digest *d, unsigned flags)
 {
-	for (const struct blob_writer *w = s->writers; w; w = w->next)
+	const struct blob_writer *w;
+
+	LIST_FOREACH(w, &s->writers, entry)
 		if (digest_eq(&w->expect, d) && w->flags & flags & BLOB_RESUME)
 			return true;
 	return false;

@@ -9,7 +9,7 @@
 
 struct blob_writer {
 	struct store *store;
-	struct blob_writer *next; /* of the handle's open ones */
+	LIST_ENTRY(blob_writer) entry; /* of the handle's open ones */
 	struct stage *stage;
 	struct digest expect; /* DIGEST_NONE: the commit tells */
 	uint64_t size; /* announced, or BLOB_SIZE_UNKNOWN */

@@ -41,7 +41,7 @@ static void begin(struct world *w, unsigned least_rate)
 	w->server.config.least_rate = least_rate;
 	w->server.config.rate_window = 3000;
 	w->server.bodies = fair_queue_new(2, false);
-	w->loop = (struct loop){ .server = &w->server, .conns = &w->conn };
+	w->loop = (struct loop){ .server = &w->server };
 	w->conn = (struct conn){ .loop = &w->loop,
 		.fd = s[0],
 		.peer.sa.ss_family = AF_UNIX,
@@ -49,6 +49,7 @@ static void begin(struct world *w, unsigned least_rate)
 			.has_turn = true,
 			.metered = true,
 			.window_bytes = UINT64_MAX } };
+	LIST_INSERT_HEAD(&w->loop.conns, &w->conn, entry);
 	assert_true(fair_queue_enter(
 		w->server.bodies, &w->conn.x.turn, &(struct fair_client){ .id = w }, 0, no_wait));
 }

@@ -42,19 +42,33 @@ void report_part_begin(struct report *part)
 	part->levels[part->depth++] = (struct report_level){ .close = '}' };
 }
 
-/* Move what is too much for memory to a file; without one it stays. The last byte stays too: it tells whether a
- * comma is needed. */
+/* Unbuffered: what it took is in the file, and a full disk is told by the write. */
+static FILE *open_spilled(void)
+{
+	FILE *f = tmpfile();
+
+	if (f)
+		setvbuf(f, NULL, _IONBF, 0);
+	return f;
+}
+
+/* Move what is too much for memory to a file. The last byte stays: it tells whether a comma is needed. When the
+ * file takes not all of it, all of it stays, and what comes behind it. */
 static void spill(struct report *r)
 {
-	size_t len = r->text.len - 1;
-	char last = r->text.data[len];
+	size_t len = r->text.len;
+	char last;
 
-	if (r->text.len <= MEMORY_MAX || r->is_part)
+	if (len <= MEMORY_MAX || r->is_part || r->is_full)
 		return;
+	last = r->text.data[--len];
 	if (!r->spilled)
-		r->spilled = tmpfile();
-	if (!r->spilled || fwrite(r->text.data, 1, len, r->spilled) != len)
+		r->spilled = open_spilled();
+	if (!r->spilled || fwrite(r->text.data, 1, len, r->spilled) != len) {
+		r->is_full = true;
 		return;
+	}
+	r->spilled_len += len;
 	buf_clear(&r->text);
 	buf_char(&r->text, last);
 }
@@ -62,13 +76,18 @@ static void spill(struct report *r)
 static int print_spilled(struct report *r, struct err *e)
 {
 	char bytes[16384];
-	size_t len;
+	uint64_t left = r->spilled_len;
 
-	if (fflush(r->spilled) != 0 || fseek(r->spilled, 0, SEEK_SET) != 0)
-		return err_sys(e, "the result, in a temporary file");
-	while ((len = fread(bytes, 1, sizeof(bytes), r->spilled)) > 0)
-		fwrite(bytes, 1, len, r->tool->out);
-	return ferror(r->spilled) ? err_sys(e, "the result, in a temporary file") : 0;
+	rewind(r->spilled);
+	while (left > 0) {
+		size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+
+		if (fread(bytes, 1, want, r->spilled) != want)
+			return err_sys(e, "the result, in a temporary file");
+		fwrite(bytes, 1, want, r->tool->out);
+		left -= want;
+	}
+	return 0;
 }
 
 int report_print(struct report *r, struct err *e)

@@ -56,6 +56,8 @@ struct report {
 	const struct tool *tool; /* borrowed */
 	struct buf text; /* the end of the result */
 	FILE *spilled; /* what stands before it; NULL: nothing */
+	uint64_t spilled_len; /* bytes of it that are whole */
+	bool is_full; /* the file took not all: no more goes there */
 	struct report_level levels[REPORT_DEPTH_MAX];
 	unsigned depth;
 	const char *heading; /* of a section that has no line yet, or NULL */

@@ -1,9 +1,11 @@
 /* One result, printed as JSON and for people. */
 #include "tests/support/cm.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "mirror-tool/report.h"
 
@@ -177,37 +179,70 @@ static void say_many(struct report *r, bool all)
 		report_end(r);
 }
 
-/* More than stays in memory: all of it comes in order, and nothing without its end. */
+/* All of it comes in order. */
+static void expect_many(struct report *r, char *const *text)
+{
+	struct err e = ERR_INIT;
+	char *at;
+
+	for (int i = 0; i < 3; i++)
+		say_many(r, true);
+	assert_true(r->text.len < 2u << 20 || r->is_full);
+	assert_int_equal(report_print(r, &e), 0);
+	fflush(r->tool->out);
+	at = *text;
+	for (uint64_t i = 0; i < 3 * MANY; i++) {
+		char *end;
+
+		at += strspn(at, "[],\n");
+		assert_int_equal(strtoull(at, &end, 10), i % MANY);
+		at = end;
+	}
+	assert_int_equal(strspn(at, "[],\n"), strlen(at));
+}
+
+/* More than stays in memory: nothing comes without its end. */
 static void report__keeps_a_large_result_outside_of_memory(void **state)
 {
 	(void)state;
 	for (int as_json = 0; as_json < 2; as_json++) {
-		char *text = NULL, *at;
+		char *text = NULL;
 		size_t size;
 		struct tool t = { .json = as_json, .out = open_memstream(&text, &size) };
 		AUTO(report_release) struct report r = REPORT_INIT(&t);
-		struct err e = ERR_INIT;
 
 		say_many(&r, false);
 		report_release(&r);
 		fflush(t.out);
 		assert_int_equal(size, 0);
-		for (int i = 0; i < 3; i++)
-			say_many(&r, true);
-		assert_true(r.text.len < 2u << 20);
-		assert_int_equal(report_print(&r, &e), 0);
+		expect_many(&r, &text);
 		fclose(t.out);
-		at = text;
-		for (uint64_t i = 0; i < 3 * MANY; i++) {
-			char *end;
-
-			at += strspn(at, "[],\n");
-			assert_int_equal(strtoull(at, &end, 10), i % MANY);
-			at = end;
-		}
-		assert_int_equal(strspn(at, "[],\n"), strlen(at));
 		free(text);
 	}
+}
+
+/* A /tmp that is full after a part: the rest stays in memory, and no part comes twice. */
+static void report__is_whole_when_its_file_is_full(void **state)
+{
+	struct rlimit before, small;
+
+	(void)state;
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = (struct rlimit){ (1u << 20) + (1u << 19), before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	for (int as_json = 0; as_json < 2; as_json++) {
+		char *text = NULL;
+		size_t size;
+		struct tool t = { .json = as_json, .out = open_memstream(&text, &size) };
+		AUTO(report_release) struct report r = REPORT_INIT(&t);
+
+		expect_many(&r, &text);
+		fclose(t.out);
+		free(text);
+	}
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
 }
 
 int main(void)
@@ -218,6 +253,7 @@ int main(void)
 		cmocka_unit_test(report__gives_items_of_a_list_lines),
 		cmocka_unit_test(report_insert__appends_what_was_said_last),
 		cmocka_unit_test(report__keeps_a_large_result_outside_of_memory),
+		cmocka_unit_test(report__is_whole_when_its_file_is_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

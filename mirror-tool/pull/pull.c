@@ -564,12 +564,12 @@ static int put_jobs(struct puller *p, size_t from, size_t to, struct err *e)
 }
 
 /* Put a group in one transaction; when it has an image that cannot be put, each job by itself, so that
- * only that one fails. */
+ * only that one fails. A busy store was waited for long enough: not once more for each job. */
 static int put_group(struct puller *p, size_t from, size_t to, struct err *e)
 {
 	if (put_jobs(p, from, to, e) == 0)
 		return 0;
-	if (err_is_local(e->code))
+	if (err_is_local(e->code) || e->code == ERR_BUSY)
 		return -1;
 	for (size_t i = from; i < to; i++) {
 		struct pin_job *j = &p->jobs[i];

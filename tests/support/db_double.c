@@ -69,6 +69,8 @@ static int d_start(struct db *db, struct query *q, struct err *e)
 	q->stmt = NULL;
 	if (count(q->name))
 		return err_set(e, ERR_IO, "statement %u fails", db_double_state.fail_at);
+	if (db_double_state.busy && q->name == Q_BEGIN)
+		return err_set(e, ERR_BUSY, "the store is being written");
 	return db_sqlite.start(real_of(db), q, e);
 }
 

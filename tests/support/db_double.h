@@ -13,6 +13,7 @@ struct db_double {
 	unsigned delay_us; /* of each statement */
 	unsigned
 		fail_at; /* counted from 1: that statement fails, as it is; 0 none. A rollback never does */
+	bool busy; /* another writer never ends: each BEGIN fails so, at once */
 	unsigned statements; /* so far */
 	unsigned by_name[Q_COUNT];
 	bool reached; /* fail_at was */

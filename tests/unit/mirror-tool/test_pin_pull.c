@@ -7,9 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mirror-tool/pull/pull.h"
 #include "mirror-tool/sign/cosign.h"
+#include "storage/engine.h"
 #include "storage/oci/keys.h"
 #include "tests/support/cm.h"
+#include "tests/support/db_double.h"
 #include "tests/unit/mirror-tool/layout_world.h"
 
 static void pin_pull__sparse_index_keeps_its_bytes(void **state)
@@ -230,6 +233,69 @@ static void pull__failed_items_can_be_retried_alone(void **state)
 	assert_int_equal(moat(w, "pull", "--only=" REPO ":2"), EXIT_OK);
 }
 
+static int open_blobs(struct blobs **b, const char *where, enum store_mode mode, struct err *e)
+{
+	return engine_local.open_blobs(b, where, mode, e);
+}
+
+static const struct engine engine_double = { "double", open_blobs, &db_double };
+
+/* pull_pins() of all that the lock names, into `s`. */
+static int pull_again(struct world *w, struct store *s, size_t *failed, struct err *e)
+{
+	AUTO(session_end) struct session session = { .upstream = NULL };
+	AUTO(pull_report_release) struct pull_report report = { .pins = 0 };
+	AUTO(failures_release) struct failures failures = { .count = 0 };
+	AUTO(lock_release) struct lock l;
+	const struct lock_pin *pins[3];
+	const struct tool t = { .quiet = true, .out = stdout };
+	const struct texts none = { .count = 0 };
+	struct session_options how = { .certs_dirs = &none,
+		.base = sandbox_path(w->sb, "moat.lock"),
+		.verb = "pull",
+		.things = "pins" };
+	int rc;
+
+	read_lock(w, &l);
+	assert_int_equal(l.count, 3);
+	for (size_t i = 0; i < l.count; i++)
+		pins[i] = &l.pins[i];
+	how.registries = &l.registries;
+	assert_int_equal(session_begin(&session, &t, &how, e), 0);
+	rc = pull_pins(&session, s, pins, l.count, &report, &failures, e);
+	*failed = failures.count;
+	return rc;
+}
+
+/* Each wait for another writer takes a minute, and a group has 256 pins. */
+static void pull__waits_for_a_busy_store_once(void **state)
+{
+	AUTO(world_free) struct world *w = world_new(state);
+	struct digest one = make(w, "one", NULL);
+	struct err e = ERR_INIT;
+	size_t failed = 0;
+	struct store *s;
+
+	entry(w, "one", MEDIA_OCI_MANIFEST, &one);
+	write_index(w);
+	write_list(w, ITEM "- {name: " REPO ":2, from: \"oci:layout:one\"}\n"
+			   "- {name: " REPO ":3, from: \"oci:layout:one\"}\n");
+	assert_int_equal(moat(w, "pin", NULL), EXIT_OK);
+	assert_int_equal(moat(w, "pull", NULL), EXIT_OK);
+	sandbox_engine = &engine_double;
+	s = sandbox_store(w->sb, "store", STORE_WRITE);
+	sandbox_engine = NULL;
+	db_double_state = (struct db_double){ .busy = true };
+	assert_int_equal(pull_again(w, s, &failed, &e), -1);
+	assert_int_equal(e.code, ERR_BUSY);
+	assert_int_equal(db_double_state.by_name[Q_BEGIN], 1);
+	assert_int_equal(failed, 0);
+	db_double_state = (struct db_double){ .busy = false };
+	assert_ok(pull_again(w, s, &failed, &e));
+	assert_int_equal(failed, 0);
+	store_close(&s);
+}
+
 /* Neither the source has the layer nor may its address be asked: what each said, and what to do. */
 static void pull__foreign_layers_come_or_are_left_by_leave(void **state)
 {
@@ -362,6 +428,7 @@ int main(void)
 		TEST(pin__reports_drift_and_changes_nothing),
 		TEST(pin__refuses_an_image_for_another_platform),
 		TEST(pull__failed_items_can_be_retried_alone),
+		TEST(pull__waits_for_a_busy_store_once),
 		TEST(pin__upstream_signatures_must_hold_where_the_list_says_so),
 		TEST(pull__foreign_layers_come_or_are_left_by_leave),
 	};

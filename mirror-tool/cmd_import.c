@@ -179,7 +179,8 @@ static int preview(struct tool *t, const struct import_terms *terms,
 {
 	AUTO(store_close) struct store *s = NULL;
 
-	if (store_open(&s, t->store, STORE_READ, e) < 0)
+	if (tool_store_there(t, "`moat import` makes it", e) < 0 ||
+		store_open(&s, t->store, STORE_READ, e) < 0)
 		return -1;
 	return import_preview(s, terms, events, m, e);
 }

@@ -12,9 +12,9 @@
 	OPTION(S, TEXT, out, "out", "FILE", "moat.key",                                            \
 		"the private key; the public one goes beside it as .pub")                          \
 	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
-		"its first line encrypts the key")                                                 \
+		"the passphrase is its first line")                                                \
 	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
-		"the environment variable that encrypts it")                                       \
+		"the environment variable that holds the passphrase")                              \
 	OPTION(S, FLAG, no_passphrase, "no-passphrase", NULL, NULL, "leave the key unencrypted")
 struct key_new_options {
 	KEY_NEW_OPTIONS(SETTING_FIELD, key_new_options)
@@ -23,9 +23,9 @@ static const struct setting new_options[] = { KEY_NEW_OPTIONS(SETTING_ROW, key_n
 
 #define KEY_SHOW_OPTIONS(OPTION, S)                                                                \
 	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
-		"for an encrypted private key")                                                    \
+		"the passphrase of an encrypted private key is its first line")                    \
 	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
-		"for an encrypted private key")
+		"the environment variable that holds the passphrase")
 struct key_show_options {
 	KEY_SHOW_OPTIONS(SETTING_FIELD, key_show_options)
 };

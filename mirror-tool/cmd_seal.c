@@ -1,7 +1,4 @@
 /* `moat seal`: lock and store -> a signed set. Must never sign a set that is not complete. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "mirror-tool/changes.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/seal/seal.h"
@@ -15,9 +12,9 @@
 	OPTION(S, TEXT, key, "key", "FILE", NULL,                                                  \
 		"the private key that signs (see `moat key new`)")                                 \
 	OPTION(S, TEXT, passphrase_file, "passphrase-file", "FILE", NULL,                          \
-		"its first line decrypts the key")                                                 \
+		"the passphrase of the key is its first line")                                     \
 	OPTION(S, TEXT, passphrase_env, "passphrase-env", "VAR", NULL,                             \
-		"the environment variable that decrypts it")                                       \
+		"the environment variable that holds the passphrase")                              \
 	OPTION(S, TEXT, version, "version", "V", NULL,                                             \
 		"default: the list's, else the time of the lock")                                  \
 	OPTION(S, TEXT, expires, "expires", "WHEN", NULL,                                          \
@@ -132,14 +129,6 @@ static int seal(struct seal *sealed, struct store *s, const struct seal_options 
 	return rc;
 }
 
-/* Refuse a store that does not exist: opening it for writing would make an empty one. */
-static int check_there(const struct tool *t, struct err *e)
-{
-	if (access(t->store, F_OK) == 0 || errno != ENOENT)
-		return 0;
-	return err_set(e, ERR_ABSENT, "%s: no store there; `moat pull` makes it", t->store);
-}
-
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct seal_options *o = given;
@@ -155,7 +144,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--key is needed; `moat key new` makes one");
 	if (key_read_file(&k, o->key, &source, e) < 0)
 		return -1;
-	if (check_there(t, e) < 0 || tool_store_write(t, &s, e) < 0)
+	if (tool_store_there(t, "`moat pull` makes it", e) < 0 || tool_store_write(t, &s, e) < 0)
 		return -1;
 	if (seal(&sealed, s, o, k, &signed_now, e) < 0)
 		return err_ctx(e, "seal");

@@ -232,8 +232,8 @@ static int judge_store(const struct tool *t, const struct check_report *r, struc
 			t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s",
 			(unsigned long long)r->denied);
 	return err_set(e, verdict(r),
-		"%s: %llu problem%s; what restores blobs that are missing or bad: `moat import "
-		"--check` of a medium that holds them, `moat pull --check`, or a push",
+		"%s: %llu problem%s; missing and bad blobs are restored by `moat import --check` "
+		"of a medium that holds them, by `moat pull --check`, or by a push",
 		t->store, (unsigned long long)r->problems, r->problems == 1 ? "" : "s");
 }
 
@@ -246,7 +246,9 @@ static int verify_store(struct tool *t, struct err *e)
 	size_t quarantined = 0;
 
 	progress_begin(&p.bar, t, "verify", "blobs");
-	if (store_open(&s, t->store, STORE_READ, e) < 0 || store_check(s, true, &events, &r, e) < 0)
+	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
+		store_open(&s, t->store, STORE_READ, e) < 0 ||
+		store_check(s, true, &events, &r, e) < 0)
 		return -1;
 	progress_end(&p.bar);
 	if (tell_quarantined(t, s, &quarantined, e) < 0 || conflicts_note(s, e) < 0)

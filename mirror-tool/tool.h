@@ -91,6 +91,9 @@ int tool_exit_status(enum err_code code);
 /* --- tool_store.c: store_close() afterwards ------------------------------------------------------- */
 
 struct store;
+#define TOOL_STORE_MAKERS "`moat pull` and `moat import` make one"
+/* Refuse a t->store that does not exist: ERR_ABSENT, with the sentence `how` one is made. */
+MUST int tool_store_there(const struct tool *t, const char *how, struct err *e);
 /* Open t->store for reading. Warns when its database is an old copy. ERR_ABSENT: there is none. */
 MUST int tool_store_read(const struct tool *t, struct store **s, struct err *e);
 /* Open t->store for writing; make it when it is not there. ERR_INPUT for root in another user's folder: files of root

@@ -1,4 +1,5 @@
 /* How a command opens the store. Must never write as root into the store of another user. */
+#include <errno.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,12 +30,20 @@ static int check_owner(const struct tool *t, struct err *e)
 		t->store, owner->pw_name, owner->pw_name, t->verb);
 }
 
+int tool_store_there(const struct tool *t, const char *how, struct err *e)
+{
+	if (access(t->store, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	return err_set(e, ERR_ABSENT, "%s: no store there; %s", t->store, how);
+}
+
 int tool_store_read(const struct tool *t, struct store **s, struct err *e)
 {
 	struct err why;
 	int rc;
 
-	if (store_open(s, t->store, STORE_READ, e) < 0)
+	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
+		store_open(s, t->store, STORE_READ, e) < 0)
 		return -1;
 	rc = store_is_current(*s, &why, e);
 	if (rc == 0)

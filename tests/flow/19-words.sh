@@ -26,8 +26,11 @@ done
 must_fail 2 moatd --frobnicate
 
 step 'a store that is not there'
-must_fail '[1-9]' moat list --store "$T/nowhere"
-err_has nowhere
+for verb in list 'show x' 'export --to medium' verify; do
+	# shellcheck disable=SC2086 # its words
+	must_fail 1 moat $verb --store "$T/nowhere"
+	err_has "$T/nowhere: no store there; .moat pull. and .moat import. make one"
+done
 must moat key new --out "$KEY" --no-passphrase
 must_fail 1 moat seal --store "$T/nowhere" --key "$KEY"
 err_has "$T/nowhere: no store there; .moat pull. makes it"

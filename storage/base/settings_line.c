@@ -33,7 +33,7 @@ static int unknown_option(const struct line *l, const char *name, struct err *e)
 		best = setting_nearest(&l->sets[i], name);
 	if (best)
 		return err_set(e, ERR_INPUT, "unknown option --%s; did you mean --%s?", name, best);
-	return err_set(e, ERR_INPUT, "unknown option --%s", name);
+	return err_set(e, ERR_INPUT, "unknown option --%s; --help lists them", name);
 }
 
 static bool is_option(const char *arg, const struct setting *of)

@@ -248,8 +248,8 @@ static void settings_read_line__refuses(void **state)
 		const char *text;
 	} cases[] = {
 		{ { "--stroe", "x" }, 2, "unknown option --stroe; did you mean --store?" },
-		{ { "--zebra" }, 1, "unknown option --zebra" },
-		{ { "--sto" }, 1, "unknown option --sto" },
+		{ { "--zebra" }, 1, "unknown option --zebra; --help lists them" },
+		{ { "--sto" }, 1, "unknown option --sto; --help lists them" },
 		{ { "--fast=1" }, 1, "--fast takes no value" },
 		{ { "--store" }, 1, "--store needs a value: DIR" },
 		{ { "--store", "--fast" }, 2, "--store needs a value: DIR" },

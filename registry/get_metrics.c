@@ -5,8 +5,8 @@
 
 #include "registry/dispatch.h"
 #include "registry/ops/clients.h"
-#include "registry/ops/metrics.h"
 #include "registry/ops/fair_queue.h"
+#include "registry/ops/metrics.h"
 #include "registry/push/push.h"
 #include "storage/base/banned.h"
 

@@ -19,8 +19,8 @@
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
 #include "storage/base/printable.h"
-#include "storage/store.h"
 #include "storage/oci/digest.h"
+#include "storage/store.h"
 #include "storage/base/banned.h"
 
 #define LISTENERS_MAX 64

@@ -7,8 +7,8 @@
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
 
-#include "storage/index_json.h"
 #include "storage/base/number.h"
+#include "storage/index_json.h"
 #include "storage/base/banned.h"
 
 #define WINDOW (64u << 10) /* bytes read at once */

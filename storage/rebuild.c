@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #include "storage/base/fault.h"
-#include "storage/index_json.h"
 #include "storage/base/vec.h"
+#include "storage/index_json.h"
 #include "storage/base/banned.h"
 
 static const char *note(const struct descriptor *d, const char *key)

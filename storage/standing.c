@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "storage/index_json.h"
 #include "storage/base/vec.h"
+#include "storage/index_json.h"
 #include "storage/base/banned.h"
 
 #define WAY_OUT                                                                                    \

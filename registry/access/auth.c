@@ -13,10 +13,10 @@
 
 #include "registry/access/passwords.h"
 #include "registry/access/scope.h"
-#include "storage/base/clock.h"
 #include "storage/base/base64.h"
-#include "storage/base/tree.h"
+#include "storage/base/clock.h"
 #include "storage/base/lock.h"
+#include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
 #define LOGIN_MAX 1024 /* bytes of NAME:PASSWORD */

@@ -10,8 +10,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "storage/base/log.h"
 #include "storage/base/lock.h"
+#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */

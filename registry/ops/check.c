@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "storage/base/clock.h"
-#include "storage/base/log.h"
 #include "storage/base/lock.h"
+#include "storage/base/log.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "storage/base/clock.h"
-#include "storage/base/log.h"
 #include "storage/base/lock.h"
+#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define KNOWN_MAX 100000 /* touched files that a reader remembers as good */

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "storage/base/fs.h"
-#include "storage/base/log.h"
 #include "storage/base/lock.h"
+#include "storage/base/log.h"
 #include "storage/base/banned.h"
 
 #define COMPLAIN_SECONDS 60

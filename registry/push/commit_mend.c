@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "registry/push/commit.h"
-#include "storage/store_write.h"
 #include "storage/base/lock.h"
+#include "storage/store_write.h"
 #include "storage/base/banned.h"
 
 struct store_mender {

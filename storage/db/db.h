@@ -20,8 +20,8 @@
 #define MOAT_DB_H
 
 #include "storage/base/buf.h"
-#include "storage/db/rowset.h"
 #include "storage/base/err.h"
+#include "storage/db/rowset.h"
 
 /* How long another writer is waited for; then ERR_BUSY. */
 #define STORE_BUSY_MS 60000

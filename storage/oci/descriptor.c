@@ -1,9 +1,9 @@
 /* Descriptors: asking them things, and the one writer of them. Pure. */
 #include <stdlib.h>
 
-#include "storage/oci/manifest.h"
 #include "storage/base/tree.h"
 #include "storage/oci/keys.h"
+#include "storage/oci/manifest.h"
 #include "storage/base/banned.h"
 
 const char *annotation_get(const struct annotations *a, const char *key)

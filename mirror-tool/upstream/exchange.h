@@ -116,8 +116,6 @@ struct authority_certs {
 struct token; /* auth.c */
 struct blob_fetch; /* fetch_blob.c */
 
-#define FETCH_BUCKETS 1024
-
 struct upstream {
 	struct http *http;
 	struct creds *creds;
@@ -134,7 +132,7 @@ struct upstream {
 	struct token *tokens;
 	uint64_t token_serial;
 	struct authority_certs *certs;
-	struct blob_fetch *fetches[FETCH_BUCKETS]; /* blobs being fetched, by digest */
+	void *fetches; /* tsearch(3): blobs being fetched, by digest; fetch_blob.c */
 	struct upstream_progress count;
 	int64_t progress_ms;
 	bool abandoned;

@@ -4,6 +4,7 @@
  * from the caller.
  */
 #include <stdio.h>
+#include <search.h>
 #include <stdlib.h>
 
 #include "mirror-tool/upstream/exchange.h"
@@ -24,7 +25,6 @@ struct want {
 };
 
 struct blob_fetch {
-	struct blob_fetch *next; /* in its bucket */
 	struct upstream *up;
 	struct digest digest;
 	uint64_t size;
@@ -47,29 +47,42 @@ static unsigned long long ull(uint64_t n)
 
 /* --- fetches on their way ------------------------------------------------------------------------ */
 
-static struct blob_fetch **bucket_of(struct upstream *up, const struct digest *d)
+/* Digests are chosen by the registries that name them, so fetches are in a balanced tree. */
+static int by_target(const void *a, const void *b)
 {
-	return &up->fetches[(d->bytes[0] | (unsigned)d->bytes[1] << 8) % FETCH_BUCKETS];
+	const struct blob_fetch *x = a, *y = b;
+	int order = digest_cmp(&x->digest, &y->digest);
+
+	if (order == 0)
+		order = ((uintptr_t)x->store > (uintptr_t)y->store) -
+			((uintptr_t)x->store < (uintptr_t)y->store);
+	if (order == 0)
+		order = ((uintptr_t)x->batch > (uintptr_t)y->batch) -
+			((uintptr_t)x->batch < (uintptr_t)y->batch);
+	return order;
 }
 
-static struct blob_fetch *fetch_find(struct upstream *up, const struct digest *d,
-	const struct store *s, const struct blob_batch *batch)
+static struct blob_fetch *fetch_find(
+	struct upstream *up, const struct digest *d, struct store *s, struct blob_batch *batch)
 {
-	struct blob_fetch *f = *bucket_of(up, d);
+	const struct blob_fetch key = { .digest = *d, .store = s, .batch = batch };
+	struct blob_fetch *const *found = tfind(&key, &up->fetches, by_target);
 
-	while (f && !(digest_eq(&f->digest, d) && f->store == s && f->batch == batch))
-		f = f->next;
-	return f;
+	return found ? *found : NULL;
+}
+
+static void fetch_link(struct blob_fetch *f)
+{
+	if (!tsearch(f, &f->up->fetches, by_target))
+		BUG("out of memory");
 }
 
 static void fetch_unlink(struct blob_fetch *f)
 {
-	struct blob_fetch **at = bucket_of(f->up, &f->digest);
+	struct blob_fetch *const *found = tfind(f, &f->up->fetches, by_target);
 
-	while (*at && *at != f)
-		at = &(*at)->next;
-	if (*at)
-		*at = f->next;
+	if (found && *found == f) /* else it is not on its way */
+		tdelete(f, &f->up->fetches, by_target);
 }
 
 static void set_due(struct blob_fetch *f, uint64_t due)
@@ -328,11 +341,9 @@ static const struct exchange_ops blob_ops = { .begin = blob_start,
 static void start_fetch(struct blob_fetch *f)
 {
 	const struct want *w = f->wants;
-	struct blob_fetch **bucket = bucket_of(f->up, &f->digest);
 	struct exchange *x;
 
-	f->next = *bucket;
-	*bucket = f;
+	fetch_link(f);
 	set_due(f, f->size);
 	if (w->url) {
 		x = exchange_for_url(f->up, w->url, &blob_ops, f);

@@ -14,14 +14,14 @@ static size_t key_of(const struct digest *d, uint8_t key[1 + DIGEST_BYTES_MAX])
 
 void query_digest(struct query *q, const struct digest *d)
 {
-	uint8_t key[1 + DIGEST_BYTES_MAX];
+	uint8_t key[1 + DIGEST_BYTES_MAX] = { 0 };
 
 	query_bytes(q, key, key_of(d, key));
 }
 
 void rowset_digest(struct rowset *r, const struct digest *d)
 {
-	uint8_t key[1 + DIGEST_BYTES_MAX];
+	uint8_t key[1 + DIGEST_BYTES_MAX] = { 0 };
 
 	rowset_bytes(r, key, key_of(d, key));
 }

@@ -18,6 +18,8 @@
 #define TURN_LEAST_MOVE (32u << 10) /* bytes between two sweeps, a second apart, that keep a turn */
 #define TURN_SWEEPS 3 /* the first sweep may come at any time after the turn began */
 #define WAIT_SECONDS 600 /* likewise; more than the sync of a blob takes on a slow disk */
+#define SPARE_MAX                                                                                  \
+	16 /* ended connections that a loop retains; one is larger than what malloc hands out quickly */
 
 void conn_enter(struct conn *c, enum step step)
 {
@@ -117,12 +119,15 @@ static void begin_handshake(struct conn *c)
 
 struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client)
 {
-	struct conn *c = mem_alloc(sizeof(*c));
+	struct conn *c = SLIST_FIRST(&l->spare);
 
-	c->loop = l;
-	c->fd = fd;
-	c->peer = *peer;
-	c->client = client;
+	if (c) {
+		SLIST_REMOVE_HEAD(&l->spare, handed);
+		l->spare_count--;
+	} else {
+		c = mem_alloc(sizeof(*c));
+	}
+	*c = (struct conn){ .loop = l, .fd = fd, .peer = *peer, .client = client };
 	LIST_INSERT_HEAD(&l->conns, c, entry);
 	l->count++;
 	c->x.uri = c->tls.pending = (struct buf)BUF_INIT;
@@ -143,7 +148,22 @@ void conn_free(struct conn *c)
 	tls_forget(&c->tls);
 	buf_release(&c->x.uri);
 	reply_release(&c->x.reply);
-	free(c);
+	if (l->spare_count == SPARE_MAX) {
+		free(c);
+		return;
+	}
+	SLIST_INSERT_HEAD(&l->spare, c, handed);
+	l->spare_count++;
+}
+
+void conn_free_spare(struct loop *l)
+{
+	struct conn *c;
+
+	while ((c = SLIST_FIRST(&l->spare))) {
+		SLIST_REMOVE_HEAD(&l->spare, handed);
+		free(c);
+	}
 }
 
 void conn_hand_over(struct conn *c)

@@ -368,6 +368,7 @@ static void close_loop(struct loop *l)
 		conn_feed(c);
 	if (l->mhd)
 		MHD_stop_daemon(l->mhd);
+	conn_free_spare(l);
 	pthread_mutex_destroy(&l->holding);
 	exchange_flush_log(l);
 	buf_release(&l->lines);

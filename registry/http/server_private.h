@@ -28,7 +28,7 @@ enum hold {
 
 struct conn {
 	LIST_ENTRY(conn) entry; /* of the loop */
-	SLIST_ENTRY(conn) handed; /* of loop->handed */
+	SLIST_ENTRY(conn) handed; /* of loop->handed, or of loop->spare */
 	struct loop *loop;
 	struct MHD_Connection *mhd; /* NULL: it does not have it yet */
 	int fd;
@@ -60,7 +60,8 @@ struct loop {
 	struct shard *shard; /* of the metrics; NULL: not counted */
 	LIST_HEAD(conn_list, conn) conns;
 	SLIST_HEAD(handed_list, conn) handed; /* to the library, which has not taken them yet */
-	unsigned count;
+	SLIST_HEAD(spare_list, conn) spare; /* ended ones, for connections that come */
+	unsigned count, spare_count;
 	int64_t now_ms, swept_ms;
 	uint64_t serial;
 	struct buf lines; /* of the access log */
@@ -94,6 +95,7 @@ void listen_resume(struct loop *l); /* try again; it stays paused when that fail
 struct conn *conn_new(struct loop *l, int fd, const struct address *peer, struct client *client);
 void conn_free(struct conn *c);
 void conn_hand_over(struct conn *c); /* to the library, which frees it at the end */
+void conn_free_spare(struct loop *l); /* once, at the end */
 void conn_free_untaken(struct loop *l); /* after it ran: free what it did not take */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode code);

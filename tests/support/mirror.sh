@@ -76,13 +76,14 @@ nothing_inside() {
 
 # kill_loop TIMES MICROSECONDS STORE COMMAND...: with a fresh store, kill the command at a random
 # moment of its time; run it again; check the store.  Every third time the second run is killed too.
+# The time follows the machine: a run that was done before shortens it, one that was hit lengthens it.
 kill_loop() {
 	local times=$1 whole=$2 store=$3 i kills=0
 	shift 3
 	for ((i = 0; i < times; i++)); do
 		rm -rf "$store"
-		_kill_at_random "$whole" "$@"
-		[ $((i % 3)) != 0 ] || _kill_at_random "$whole" "$@"
+		_kill_at_random "$@"
+		[ $((i % 3)) != 0 ] || _kill_at_random "$@"
 		must "$@"
 		clean "$store"
 	done
@@ -92,11 +93,15 @@ kill_loop() {
 
 _kill_at_random() {
 	local pid after
-	after=$(random_us "$1")
-	shift
+	after=$(random_us "$whole")
 	"$@" >"$T/killed.log" 2>&1 </dev/null &
 	pid=$!
 	sleep_us "$after"
-	if kill -9 "$pid" 2>/dev/null; then kills=$((kills + 1)); fi
+	if kill -9 "$pid" 2>/dev/null; then
+		kills=$((kills + 1))
+		whole=$((whole + whole / 16))
+	else
+		whole=$((whole * 3 / 4 + 1))
+	fi
 	wait "$pid" 2>/dev/null || true
 }

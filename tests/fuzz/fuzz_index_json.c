@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct manifest_limits limits = { 16u << 20, 1000000 };
 	static const struct blob_ops ops = { .index_open = index_open };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct file file = { .base = { &ops }, .text = input(data, size) };
+	struct file file = { .base = { .ops = &ops }, .text = input(data, size) };
 	struct store store = { .blobs = &file.base };
 	struct seen seen = { NULL, 0 };
 	struct err e;

@@ -7,6 +7,7 @@
 #include "storage/base/number.h"
 #include "storage/base/banned.h"
 
+#define NUMBER_MOST 9999999999999999999ull /* what a header may say: 19 digits */
 #define YEAR (366 * 24 * 3600)
 
 static struct span trim(struct span s)
@@ -27,7 +28,7 @@ static bool span_is_nocase(struct span s, const char *text)
 
 static bool parse_number(struct span value, uint64_t *out)
 {
-	return number_parse(value, UINT64_MAX - 1, out);
+	return number_parse(value, NUMBER_MOST, out);
 }
 
 bool content_range_parse(struct span value, struct content_range *out)

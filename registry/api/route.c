@@ -280,7 +280,7 @@ static enum route_fault read_type(struct route *r, struct span raw)
 	for (long i = 0; i < len; i++)
 		if (type[i] == ' ')
 			type[i] = '+';
-	if (len > 0) {
+	if (len > 0 && r->kind == ROUTE_REFERRERS) {
 		buf_add(&r->values, type, (size_t)len + 1);
 		r->types++;
 	}
@@ -328,6 +328,8 @@ static enum route_fault read_tag(struct route *r, struct span raw)
 	len = decode(raw, tag, sizeof(tag), false);
 	if (len < 0 || !ref_is_tag((struct span){ tag, (size_t)len }))
 		return ROUTE_BAD_TAG_PARAMETER;
+	if (r->kind != ROUTE_MANIFEST)
+		return ROUTE_OK; /* `values` are of one kind */
 	buf_add(&r->values, tag, (size_t)len + 1);
 	r->tags++;
 	return ROUTE_OK;

@@ -205,6 +205,30 @@ static void route_parse__ns_has_one_spelling(void **state)
 	}
 }
 
+/* Types belong to lists of referrers, tags to manifests: one must never pass for the other. */
+static void route_parse__tells_types_from_tags(void **state)
+{
+	static const struct {
+		const char *uri, *value;
+		unsigned types, tags;
+	} cases[] = {
+		{ "/v2/a/manifests/" D "?artifactType=a/b&tag=c", "c", 0, 1 },
+		{ "/v2/a/manifests/" D "?tag=c&artifactType=a/b", "c", 0, 1 },
+		{ "/v2/a/referrers/" D "?tag=c&artifactType=a/b", "a/b", 1, 0 },
+		{ "/v2/a/referrers/" D "?artifactType=a/b&tag=c", "a/b", 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(route_release) struct route r = ROUTE_INIT;
+
+		assert_int_equal(route_parse(&r, span_of(cases[i].uri)), ROUTE_OK);
+		assert_int_equal(r.types, cases[i].types);
+		assert_int_equal(r.tags, cases[i].tags);
+		assert_string_equal(route_value(&r, 0), cases[i].value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +237,7 @@ int main(void)
 		cmocka_unit_test(route_parse__names_the_fault),
 		cmocka_unit_test(route_parse__reads_the_query),
 		cmocka_unit_test(route_parse__several_artifact_types),
+		cmocka_unit_test(route_parse__tells_types_from_tags),
 		cmocka_unit_test(route_parse__long_target),
 	};
 

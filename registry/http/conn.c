@@ -17,9 +17,8 @@
 #define RATE_WINDOW_MS 30000 /* unless the configuration has another */
 #define TURN_LEAST_MOVE (32u << 10) /* bytes between two sweeps, a second apart, that keep a turn */
 #define TURN_SWEEPS 3 /* the first sweep may come at any time after the turn began */
-#define WAIT_SECONDS 600 /* likewise; more than the sync of a blob takes on a slow disk */
-#define SPARE_MAX                                                                                  \
-	16 /* ended connections that a loop retains; one is larger than what malloc hands out quickly */
+#define WAIT_SECONDS 600 /* more than the sync of a blob takes on a slow disk */
+#define SPARE_MAX 16 /* ended connections of a loop: malloc is slow with their size */
 
 void conn_enter(struct conn *c, enum step step)
 {

@@ -13,8 +13,7 @@ struct blob_batch {
 	struct blob_writer *items[BATCH_BLOBS_MAX];
 	size_t count;
 	uint64_t bytes;
-	struct digest_map
-		digests; /* of the items, which are looked for with every blob that comes */
+	struct digest_map digests; /* of the items: each new blob is looked up */
 };
 
 struct blob_batch *batch_new(struct store *s)

@@ -27,18 +27,22 @@ int meta_edges_add(struct db *db, const struct rowset *edges, struct err *e)
 	return query_run_rows(db, Q_EDGES_ADD, edges, &changes, e);
 }
 
+/* The one row of digest, size and type: 1, 0, -1. */
+static int step_info(struct query *q, struct manifest_info *out, struct err *e)
+{
+	int rc = query_step(q, e);
+
+	return rc > 0 && query_get_info(q, 0, out, e) < 0 ? -1 : rc;
+}
+
 int manifest_by_tag(struct store *s, const char *repo, const char *tag, struct manifest_info *out,
 	struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(store_db(s), Q_MANIFEST_BY_TAG);
-	int rc;
 
 	query_text(&q, repo);
 	query_text(&q, tag);
-	rc = query_step(&q, e);
-	if (rc <= 0)
-		return rc;
-	return query_get_info(&q, 0, out, e) < 0 ? -1 : 1;
+	return step_info(&q, out, e);
 }
 
 int manifest_by_digest(struct store *s, const char *repo, const struct digest *d,
@@ -62,14 +66,10 @@ int manifest_index_of(struct store *s, const char *repo, const struct digest *d,
 	struct manifest_info *out, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(store_db(s), Q_INDEX_OF);
-	int rc;
 
 	query_text(&q, repo);
 	query_digest(&q, d);
-	rc = query_step(&q, e);
-	if (rc <= 0)
-		return rc;
-	return query_get_info(&q, 0, out, e) < 0 ? -1 : 1;
+	return step_info(&q, out, e);
 }
 
 int list_referrers(struct store *s, const char *repo, const struct digest *d, referrer_fn *fn,

@@ -118,10 +118,10 @@ clean
 
 step 'a rebuild that is killed leaves nothing half'
 moat list --store "$IN" --json >"$T/before"
-kills=0
+kills=0 whole=60000
 for ((i = 0; i < ${MOAT_SOAK:-12}; i++)); do
 	rm -r "$IN/meta"
-	_kill_at_random 60000 moat import --store "$IN" --key "$PUB" "$T/other-1"
+	kill_at_random moat import --store "$IN" --key "$PUB" "$T/other-1"
 	must_fail '0|1|4' moat verify --store "$IN"
 	import "$T/other-1"
 	clean

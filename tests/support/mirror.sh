@@ -74,24 +74,10 @@ nothing_inside() {
 	clean "$IN"
 }
 
-# kill_loop TIMES MICROSECONDS STORE COMMAND...: with a fresh store, kill the command at a random
-# moment of its time; run it again; check the store.  Every third time the second run is killed too.
-# The time follows the machine: a run that was done before shortens it, one that was hit lengthens it.
-kill_loop() {
-	local times=$1 whole=$2 store=$3 i kills=0
-	shift 3
-	for ((i = 0; i < times; i++)); do
-		rm -rf "$store"
-		_kill_at_random "$@"
-		[ $((i % 3)) != 0 ] || _kill_at_random "$@"
-		must "$@"
-		clean "$store"
-	done
-	echo "$kills of these runs were killed before they were done"
-	[ "$kills" -gt $((times / 3)) ] || _fail 'too few kills hit a running program'
-}
-
-_kill_at_random() {
+# kill_at_random COMMAND...: kills it at a random moment of its time, $whole microseconds, counted in $kills; both
+# are the caller's.  The time follows the machine: a run that was done before shortens it, one that was hit
+# lengthens it.
+kill_at_random() {
 	local pid after
 	after=$(random_us "$whole")
 	"$@" >"$T/killed.log" 2>&1 </dev/null &
@@ -104,4 +90,20 @@ _kill_at_random() {
 		whole=$((whole * 3 / 4 + 1))
 	fi
 	wait "$pid" 2>/dev/null || true
+}
+
+# kill_loop TIMES MICROSECONDS STORE COMMAND...: with a fresh store, kill the command at a random
+# moment of its time; run it again; check the store.  Every third time the second run is killed too.
+kill_loop() {
+	local times=$1 whole=$2 store=$3 i kills=0
+	shift 3
+	for ((i = 0; i < times; i++)); do
+		rm -rf "$store"
+		kill_at_random "$@"
+		[ $((i % 3)) != 0 ] || kill_at_random "$@"
+		must "$@"
+		clean "$store"
+	done
+	echo "$kills of these runs were killed before they were done"
+	[ "$kills" -gt $((times / 3)) ] || _fail 'too few kills hit a running program'
 }

@@ -1,6 +1,6 @@
 /* `moat import`: medium -> store, verified while it is copied. Must never activate a set without a record of it. */
 #include "mirror-tool/changes.h"
-#include "mirror-tool/import_log.h"
+#include "mirror-tool/import_audit.h"
 #include "mirror-tool/media/import.h"
 #include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
@@ -32,7 +32,7 @@ struct importing {
 	struct report changes, signers; /* members of the result, as they were told last */
 	bool active; /* the set is already */
 	bool check; /* read what is held already */
-	struct import_log *log; /* borrowed */
+	struct import_audit *log; /* borrowed */
 	size_t bad; /* files that were bad */
 	struct progress bar;
 	struct progress_state state;
@@ -119,7 +119,7 @@ static int accept_set(void *ctx, const struct medium *m, struct err *e)
 	struct importing *p = ctx;
 
 	progress_end(&p->bar);
-	return import_log_begun(p->log, m, e);
+	return import_audit_begin(p->log, m, e);
 }
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes)
@@ -185,35 +185,19 @@ static int preview(struct tool *t, const struct import_terms *terms,
 	return import_preview(s, terms, events, m, e);
 }
 
-/* Record what became of it. A refusal stays one when that cannot be recorded. */
-static int record(struct import_log *l, const struct medium *m, int rc, struct err *e)
-{
-	struct err lost = ERR_INIT;
-
-	if (import_log_end(l, m, rc < 0 ? e : NULL, &lost) == 0)
-		return rc;
-	if (rc < 0) {
-		tool_warn("this refusal is not recorded: %s", lost.text);
-		return rc;
-	}
-	*e = lost;
-	return err_ctx(e, "%s %s is active, and that is not recorded", m->head.set.name,
-		m->head.set.version);
-}
-
 static int import(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	struct importing *p = events->ctx;
 	AUTO(store_close) struct store *s = NULL;
-	AUTO(import_log_close) struct import_log *log = NULL;
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	struct import_audit audit = { terms->paths, terms->path_count, &log };
 
-	if (tool_store_write(t, &s, e) < 0 ||
-		import_log_open(&log, t->store, terms->paths, terms->path_count, e) < 0)
+	if (tool_store_write(t, &s, e) < 0 || tool_audit_open(&log, t, "import", e) < 0)
 		return -1;
-	p->log = log;
+	p->log = &audit;
 	tool_store_care(t, s, p->check);
-	if (record(log, m, import_medium(s, terms, events, m, e), e) < 0)
+	if (import_audit_end(&audit, m, import_medium(s, terms, events, m, e), e) < 0)
 		return -1;
 	p->bad = store_found_bad(s);
 	return conflicts_note(s, e);

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The record of imports: who brought which set, signed by whom, and what became of it; also what was refused.
+# The audit log of imports: who brought which set, signed by whom, and what became of it; also what was refused.
 # No set becomes active that is not recorded.
 . "$(dirname "$0")/../support/lib.sh"
 
 fixture tiny
 fixture layered
 cd "$T" || exit
-LOG=$IN/imports.log
+LOG=$IN/audit/000001.jsonl
 
 # last FILTER: of the last line. lines: how many there are.
 last() { tail -n 1 "$LOG" | jq -r "$1"; }
@@ -63,18 +63,18 @@ refused 1 failed --key moat.pub nothing
 same "$(last '[.set, .digest] | join("")')" ''
 nothing_inside
 
-step 'accepted: begun before the switch, allowed behind it, of one id'
+step 'accepted: begun before the switch, allowed behind it, which names the first'
 before=$(lines)
 must moat import --store "$IN" --key moat.pub new
 same "$(lines)" "$((before + 2))"
 tail -n 2 "$LOG" | jq -s . >two
-for key in user login set version digest keys medium id; do
+for key in user login set version digest keys medium pid host; do
 	same "$(jq -r ".[0].$key" two)" "$(jq -r ".[1].$key" two)" "$key"
 done
 same "$(jq -r 'map(.result) | join(" ")' two)" 'begun allowed'
-same "$(last '[.user, .set, .version, .digest, .keys, .medium, .status, .why] | map(tostring) | join(" ")')" \
+same "$(last '[.user, .set, .version, .digest, .keys, .medium, .status, (.why // "")] | map(tostring) | join(" ")')" \
 	"$(id -un) platform 2 $digest $id new 0 "
-same "$(jq -rs 'map(.id) | unique | length' "$LOG")" $((before + 1))
+same "$(jq -r '.[1].begun - .[0].seq' two)" 0
 must moat import --store "$IN" --key moat.pub new
 same "$(last .result)" allowed 'again'
 
@@ -102,34 +102,37 @@ must moat import --store "$IN" --key moat.pub $'odd "name\n{}'
 same "$(jq -s 'map(.event == "audit") | all' "$LOG")" true
 same "$(last .medium)" $'odd "name\n{}'
 
-step 'rotated: the next one begins a file'
-mv "$LOG" "$LOG.1"
-must moat import --store "$IN" --key moat.pub new
-same "$(lines)" 2
+step 'numbered, and each line answers for the one before'
+same "$(jq -rs 'map(.seq) == [range(1; length + 1)]' "$LOG")" true
+for at in 1 2 5; do
+	same "$(sed -n "$((at + 1))p" "$LOG" | jq -r .prev)" "$(sed -n "${at}p" "$LOG" | sha256sum | cut -d' ' -f1)"
+done
 clean
 
 step 'a record that cannot be written: nothing is copied, nothing becomes active'
-IN=$T/unwritable LOG=$IN/imports.log
+IN=$T/unwritable LOG=$IN/audit/000001.jsonl
 must moat pull --lock old.lock --store "$IN"
-mkdir "$LOG"
+rm -rf "$IN/audit"
+touch "$IN/audit"
 must_fail 1 moat import --store "$IN" --key moat.pub new
-err_has "$LOG, the record of imports: Is a directory"
+err_has "$IN, the audit log: audit: Not a directory"
 same "$(moat list --store "$IN" --sets --json)" '[]'
-rmdir "$LOG"
+rm "$IN/audit"
 
-step 'a full disk: the set does not become active, and the next run goes on'
-ln -s /dev/full "$LOG"
-must_fail 6 moat import --store "$IN" --key moat.pub new
-err_has "$LOG: No space left on device"
+step 'no begun line: the set does not become active, and the next run goes on'
+mkdir -p "$LOG"
+must_fail 1 moat import --store "$IN" --key moat.pub new
+err_has 'the audit log: audit/000001.jsonl: Is a directory'
 same "$(moat list --store "$IN" --sets --json)" '[]'
 clean "$IN"
 must_fail 3 moat import --store "$IN" --key stranger.pub new
-err_has 'warning: this refusal is not recorded: .*No space left'
-rm "$LOG"
+err_has 'warning: this failure is not recorded: .*Is a directory'
+rmdir "$LOG"
 printf '{"cut' >"$LOG"
 must moat import --store "$IN" --key moat.pub new
 err_has ' 0 B to copy|0 bytes in 0 blobs'
 same "$(sed -n 1p "$LOG")" '{"cut' 'a line that was cut short swallows none'
+same "$(sed -n 2p "$LOG" | jq -r '[.torn, .rest_bytes] | @tsv')" "$(sed -n 1p "$LOG" | sha256sum | cut -d' ' -f1)	5"
 same "$(last .result)" allowed
 same "$(moat list --store "$IN" --sets --json | jq -r '.[].active')" true
 clean "$IN"

@@ -169,6 +169,17 @@ def events():
                     re.findall(r'log_(?:text|number|milliseconds)\(\w+, "([a-z-]+)"', text))
 
 
+def audit_fields():
+    """Members of a record of the audit log: those that each has, and the facts of actions."""
+    for text in sources("storage/audit"):
+        yield from (f"audit field {key}" for key in
+                    re.findall(r'(?:log_(?:text|number)|add_(?:known|hash))\(\w+, "([a-z_]+)"', text))
+        yield from (f"audit field {key}" for key in re.findall(r'"(torn|bad)"', text))
+    for text in sources("registry", "mirror-tool"):
+        for facts in re.findall(r"log_field\b(.*?);", text):
+            yield from (f"audit field {key}" for key in re.findall(r'\{ "([a-z_]+)",', facts))
+
+
 def environment():
     for text in sources("mirror-tool", "registry", "storage"):
         yield from (f"environment {name}" for name in re.findall(r'getenv\("(MOAT_[A-Z_]+)"', text))
@@ -176,10 +187,10 @@ def environment():
 
 def found():
     names = set(itertools.chain((f"verb {verb}" for verb in verbs()), options(), exit_statuses(), json_keys(),
-                                metrics(), moatd_keys(), list_keys(), lock_keys(), rule_keys(), events(), environment()))
+                                metrics(), moatd_keys(), list_keys(), lock_keys(), rule_keys(), events(), audit_fields(), environment()))
     # A kind of which nothing is found is read in the wrong place.
     for kind, least in (("verb", 15), ("option", 40), ("exit", 10), ("json", 150), ("metric", 30),
-                        ("moatd.yaml", 35), ("moat.yaml", 30), ("moat.lock", 25), ("access.yaml", 7), ("event", 20), ("log", 15), ("environment", 1)):
+                        ("moatd.yaml", 35), ("moat.yaml", 30), ("moat.lock", 25), ("access.yaml", 7), ("event", 20), ("log", 12), ("audit", 20), ("environment", 1)):
         if sum(name.split()[0] == kind for name in names) < least:
             sys.exit(f"{kind}: fewer than {least} found; does this script still look in the right place?")
     return names

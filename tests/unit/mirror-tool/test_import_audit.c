@@ -1,5 +1,5 @@
-/* The record of imports while each step of an import fails or dies: no set becomes active unrecorded. */
-#include "mirror-tool/import_log.h"
+/* The audit log of imports while each step of an import fails or dies: no set becomes active unrecorded. */
+#include "mirror-tool/import_audit.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,7 +69,8 @@ static bool is_active(struct world *w, const char *name)
 /* Has the record a line of this result? */
 static bool has(struct world *w, const char *name, const char *result)
 {
-	AUTO(mem_free) char *path = mem_printf("%s/" IMPORT_LOG, sandbox_path(w->sb, name));
+	AUTO(mem_free) char *path =
+			mem_printf("%s/" AUDIT_FOLDER "/000001.jsonl", sandbox_path(w->sb, name));
 	AUTO(mem_free) char *text = mem_printf("\"result\":\"%s\"", result);
 	AUTO(buf_release) struct buf log = BUF_INIT;
 	struct err e = ERR_INIT;
@@ -116,7 +117,7 @@ static void recover(void *ctx, const char *name)
 	assert_true(has(w, name, "allowed"));
 }
 
-static void import_log__no_set_is_active_unrecorded_wherever_it_stops(void **state)
+static void import_audit__no_set_is_active_unrecorded_wherever_it_stops(void **state)
 {
 	static const struct faults faults = { "in", begin, run_import, recover, 10 };
 	AUTO(world_free) struct world *w = medium_new(state);
@@ -126,8 +127,8 @@ static void import_log__no_set_is_active_unrecorded_wherever_it_stops(void **sta
 	assert_true(sweep.begun > 4);
 }
 
-/* The fault points of the two lines: found by what they leave. */
-static void import_log__what_is_active_and_not_recorded_fails(void **state)
+/* The fault points of the two records: found by what they leave. */
+static void import_audit__what_is_active_and_not_recorded_fails(void **state)
 {
 	AUTO(world_free) struct world *w = medium_new(state);
 	unsigned found = 0;
@@ -139,7 +140,7 @@ static void import_log__what_is_active_and_not_recorded_fails(void **state)
 		fault_arm(FAULT_FAIL, n);
 		status = import(w, "in");
 		fired = fault_fired() != NULL;
-		if (fired && strcmp(fault_fired(), "import.log") == 0) {
+		if (fired && strcmp(fault_fired(), "audit.write") == 0) {
 			fault_arm(FAULT_OFF, 0);
 			assert_int_equal(status, EXIT_FAILED);
 			found++;
@@ -155,8 +156,8 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, sandbox_setup, sandbox_teardown)
 	const struct CMUnitTest tests[] = {
-		T(import_log__no_set_is_active_unrecorded_wherever_it_stops),
-		T(import_log__what_is_active_and_not_recorded_fails),
+		T(import_audit__no_set_is_active_unrecorded_wherever_it_stops),
+		T(import_audit__what_is_active_and_not_recorded_fails),
 	};
 
 	/* Syncing is tested elsewhere. */

@@ -6,7 +6,7 @@
 #include "mirror-tool/progress.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/sign/sign.h"
-#include "mirror-tool/tool.h"
+#include "mirror-tool/tool_audit.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -117,13 +117,43 @@ static int find_set(struct store *s, const char *which, struct set_info *info, s
 	return rc < 0 ? -1 : 0;
 }
 
+static int export_set(struct exporting *p, struct store *s, const struct digest *set,
+	const struct export_options *o, struct span key, struct err *e)
+{
+	struct export_events events = { begin, volume, moved, lose, p };
+
+	if (strcmp(o->to, "-") == 0)
+		return export_stream(s, set, STDOUT_FILENO, o->volume_size, &events, e);
+	return export_folder(s, set, o->to, o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO,
+		key, &events, e);
+}
+
+/* Export between the two records of it. */
+static int export_recorded(struct exporting *p, struct store *s, const struct set_info *set,
+	const struct export_options *o, struct span key, struct err *e)
+{
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	char digest[DIGEST_TEXT_SIZE];
+	const struct log_field facts[] = { { "set", set->name, 0 }, { "version", set->version, 0 },
+		{ "digest", digest_text(&set->digest, digest), 0 }, { "medium", o->to, 0 },
+		{ NULL, NULL, 0 } };
+	int rc;
+
+	if (tool_audit_open_reader(&log, p->t, "export", e) < 0 ||
+		tool_audit_begin(&log, facts, e) < 0)
+		return -1;
+	progress_begin(&p->bar, p->t, "export", "volumes");
+	rc = export_set(p, s, &set->digest, o, key, e);
+	progress_end(&p->bar);
+	return tool_audit_end(&log, rc, facts, e);
+}
+
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct export_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(buf_release) struct buf key = BUF_INIT;
 	AUTO(exporting_release) struct exporting p = { .t = t };
-	struct export_events events = { begin, volume, moved, lose, &p };
 	struct set_info set;
 
 	if (!o->to)
@@ -135,15 +165,9 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (tool_store_read(t, &s, e) < 0 ||
 		find_set(s, args->count ? args->items[0] : "", &set, e) < 0)
 		return -1;
-	progress_begin(&p.bar, t, "export", "volumes");
-	if (strcmp(o->to, "-") == 0)
-		return export_stream(s, &set.digest, STDOUT_FILENO, o->volume_size, &events, e);
-	if (export_folder(s, &set.digest, o->to,
-		    o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO, buf_span(&key), &events,
-		    e) < 0)
+	if (export_recorded(&p, s, &set, o, buf_span(&key), e) < 0)
 		return -1;
-	progress_end(&p.bar);
-	return report(&p, o->to, e);
+	return strcmp(o->to, "-") == 0 ? 0 : report(&p, o->to, e);
 }
 
 const struct command cmd_export = {

@@ -8,6 +8,7 @@
 
 #include "mirror-tool/list/choice.h"
 #include "mirror-tool/pin_report.h"
+#include "mirror-tool/tool_audit.h"
 #include "storage/base/banned.h"
 
 #define PULL_OPTIONS(OPTION, S)                                                                    \
@@ -37,6 +38,7 @@ struct pulling {
 	size_t count;
 	struct store *store;
 	struct pull_report report;
+	uint64_t received; /* bytes */
 	struct failures failures;
 };
 
@@ -86,14 +88,14 @@ static int choose(struct pulling *p, struct err *e)
 
 /* --- telling ------------------------------------------------------------------------------- */
 
-static int report(struct pulling *p, uint64_t bytes, struct err *e)
+static int report(struct pulling *p, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(p->tool);
 	char size[SIZE_TEXT_SIZE];
 
 	report_object(&r, NULL);
 	report_number(&r, "pins", p->report.pins);
-	report_number(&r, "bytes", bytes);
+	report_number(&r, "bytes", p->received);
 	report_array(&r, "foreign");
 	for (size_t i = 0; i < p->report.foreign_count; i++)
 		report_text(&r, NULL, p->report.foreign[i]);
@@ -101,7 +103,7 @@ static int report(struct pulling *p, uint64_t bytes, struct err *e)
 	report_number(&r, "quarantined", store_found_bad(p->store));
 	failures_report(&r, &p->failures);
 	report_line(&r, "%s: %zu of %zu pins held, %s received", p->tool->store, p->report.pins,
-		p->count, size_text(bytes, size));
+		p->count, size_text(p->received, size));
 	report_end(&r);
 	if (report_print(&r, e) < 0)
 		return -1;
@@ -127,10 +129,28 @@ static int pull(struct pulling *p, struct err *e)
 	};
 
 	if (session_begin(&s, p->tool, &how, e) < 0 ||
-		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0 ||
-		report(p, s.received, e) < 0)
+		pull_pins(&s, p->store, p->pins, p->count, &p->report, &p->failures, e) < 0)
+		return -1;
+	p->received = s.received;
+	if (report(p, e) < 0)
 		return -1;
 	return tool_failures(&p->failures, p->count, "pins", e);
+}
+
+/* Pull between the two records of it. */
+static int pull_recorded(struct pulling *p, struct err *e)
+{
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	struct log_field facts[] = { { "lock", p->options->lock, 0 }, { "pins", NULL, p->count },
+		{ NULL, NULL, 0 }, { NULL, NULL, 0 } };
+	int rc;
+
+	if (tool_audit_open(&log, p->tool, "pull", e) < 0 || tool_audit_begin(&log, facts, e) < 0)
+		return -1;
+	rc = pull(p, e);
+	facts[1].number = p->report.pins;
+	facts[2] = (struct log_field){ "bytes", NULL, p->received };
+	return tool_audit_end(&log, rc, facts, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
@@ -147,7 +167,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (rc < 0 || choose(&p, e) < 0 || tool_store_write(t, &p.store, e) < 0)
 		return -1;
 	tool_store_care(t, p.store, p.options->check);
-	return pull(&p, e);
+	return pull_recorded(&p, e);
 }
 
 const struct command cmd_pull = {

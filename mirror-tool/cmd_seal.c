@@ -2,7 +2,7 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/seal/seal.h"
-#include "mirror-tool/tool.h"
+#include "mirror-tool/tool_audit.h"
 #include "storage/base/banned.h"
 
 #define MISSING_LINES_MAX 50
@@ -110,9 +110,46 @@ static int build(struct seal *sealed, struct store *s, const struct seal_options
 	return rc;
 }
 
+/* What the audit log has of it. The rows borrow. */
+struct seal_facts {
+	char digest[DIGEST_TEXT_SIZE], key[DIGEST_HEX_SIZE];
+	struct log_field rows[5];
+};
+
+static const struct log_field *facts_of(
+	const struct seal *s, const struct sign_key *k, struct seal_facts *f)
+{
+	if (!*s->set.name)
+		return NULL; /* it did not come that far */
+	f->rows[0] = (struct log_field){ "set", s->set.name, 0 };
+	f->rows[1] = (struct log_field){ "version", s->set.version, 0 };
+	f->rows[2] = (struct log_field){ "digest", digest_text(&s->digest, f->digest), 0 };
+	f->rows[3] = (struct log_field){ "keys", digest_hex(sign_key_id(k), f->key), 0 };
+	f->rows[4] = (struct log_field){ NULL, NULL, 0 };
+	return f->rows;
+}
+
+/* Record that it is about to be signed; what is signed names that record. */
+static int commit(struct seal *sealed, struct store *s, const struct sign_key *k,
+	struct tool_audit *log, bool *signed_now, struct err *e)
+{
+	char text[AUDIT_HEAD_SIZE];
+	struct audit_head head;
+	struct seal_facts facts;
+	int rc;
+
+	if (tool_audit_begin(log, facts_of(sealed, k, &facts), e) < 0)
+		return -1;
+	audit_last(log->log, &head);
+	sealed->audit_head = audit_head_text(&head, text);
+	rc = seal_commit(sealed, s, k, signed_now, e);
+	sealed->audit_head = NULL;
+	return rc;
+}
+
 /* Build and commit; again when another set of that name was accepted meanwhile, which is the predecessor then. */
 static int seal(struct seal *sealed, struct store *s, const struct seal_options *o,
-	const struct sign_key *k, bool *signed_now, struct err *e)
+	const struct sign_key *k, struct tool_audit *log, bool *signed_now, struct err *e)
 {
 	int rc = 1;
 
@@ -121,7 +158,7 @@ static int seal(struct seal *sealed, struct store *s, const struct seal_options 
 		*sealed = (struct seal)SEAL_INIT;
 		if (build(sealed, s, o, e) < 0)
 			return -1;
-		rc = seal_commit(sealed, s, k, signed_now, e);
+		rc = commit(sealed, s, k, log, signed_now, e);
 	}
 	if (rc == 1)
 		return err_set(
@@ -136,7 +173,10 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(sign_key_free) struct sign_key *k = NULL;
 	AUTO(seal_release) struct seal sealed = SEAL_INIT;
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	struct seal_facts facts;
 	bool signed_now;
+	int rc;
 
 	if (args->count)
 		return tool_usage(e, "seal takes no arguments; the lock is named by --lock");
@@ -144,9 +184,11 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--key is needed; `moat key new` makes one");
 	if (key_read_file(&k, o->key, &source, e) < 0)
 		return -1;
-	if (tool_store_there(t, "`moat pull` makes it", e) < 0 || tool_store_write(t, &s, e) < 0)
+	if (tool_store_there(t, "`moat pull` makes it", e) < 0 || tool_store_write(t, &s, e) < 0 ||
+		tool_audit_open(&log, t, "seal", e) < 0)
 		return -1;
-	if (seal(&sealed, s, o, k, &signed_now, e) < 0)
+	rc = seal(&sealed, s, o, k, &log, &signed_now, e);
+	if (tool_audit_end(&log, rc, facts_of(&sealed, k, &facts), e) < 0)
 		return err_ctx(e, "seal");
 	note_result(t, &sealed, signed_now);
 	return report(t, &sealed, signed_now, e);

@@ -45,7 +45,7 @@ static int show_bytes(void *ctx, struct span bytes, struct err *e)
 static int begin(void *ctx, struct medium *m, struct err *e)
 {
 	struct checking *c = ctx;
-	char size[SIZE_TEXT_SIZE];
+	char size[SIZE_TEXT_SIZE], head[AUDIT_HEAD_SIZE];
 
 	(void)e;
 	c->state = (struct progress_state){ .total = m->volumes, .bytes_total = m->head.set.bytes };
@@ -53,6 +53,9 @@ static int begin(void *ctx, struct medium *m, struct err *e)
 		if (medium_is_signed_by(m, m->trust->keys[i]))
 			tool_note(c->t, "set %s %s: signed by %s", m->head.set.name,
 				m->head.set.version, verify_key_name(m->trust->keys[i]));
+	if (m->audit_head.seq)
+		tool_note(c->t, "audit log of where it was sealed: %s",
+			audit_head_text(&m->audit_head, head));
 	tool_note(c->t, "%u volume%s, %s in %zu blobs", m->volumes, m->volumes == 1 ? "" : "s",
 		size_text(m->head.set.bytes, size), m->head.inventory.count);
 	return 0;
@@ -90,7 +93,7 @@ static int report_medium(const struct tool *t, const struct medium *m, struct er
 {
 	AUTO(report_release) struct report r = REPORT_INIT(t);
 	const struct set *set = &m->head.set;
-	char digest[DIGEST_TEXT_SIZE];
+	char digest[DIGEST_TEXT_SIZE], head[AUDIT_HEAD_SIZE];
 
 	report_object(&r, NULL);
 	report_text(&r, "set", set->name);
@@ -98,6 +101,7 @@ static int report_medium(const struct tool *t, const struct medium *m, struct er
 	report_digest(&r, "digest", &m->head.digest);
 	report_number(&r, "volumes", m->volumes);
 	report_number(&r, "bytes", set->bytes);
+	report_text(&r, "auditHead", audit_head_text(&m->audit_head, head));
 	report_line(&r, "%s %s %s: signed, complete, every byte verified", set->name, set->version,
 		digest_text(&m->head.digest, digest));
 	report_end(&r);

@@ -27,7 +27,7 @@ static int with_facts(
 	struct import_audit *a, const struct medium *m, write_fn *write, int rc, struct err *e)
 {
 	AUTO(buf_release) struct buf keys = BUF_INIT, paths = BUF_INIT;
-	char digest[DIGEST_TEXT_SIZE] = "";
+	char digest[DIGEST_TEXT_SIZE] = "", head[AUDIT_HEAD_SIZE];
 
 	if (m->claim.digest.alg != DIGEST_NONE)
 		digest_text(&m->claim.digest, digest);
@@ -36,7 +36,8 @@ static int with_facts(
 	return write(a,
 		(const struct log_field[]){ { "set", m->claim.name, 0 },
 			{ "version", m->claim.version, 0 }, { "digest", digest, 0 },
-			{ "keys", keys.data, 0 }, { "medium", paths.data, 0 }, { NULL, NULL, 0 } },
+			{ "keys", keys.data, 0 }, { "medium", paths.data, 0 },
+			{ "head", audit_head_text(&m->audit_head, head), 0 }, { NULL, NULL, 0 } },
 		rc, e);
 }
 

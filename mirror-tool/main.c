@@ -22,6 +22,8 @@ static const struct command *const commands[] = {
 	&cmd_import,
 	&cmd_list,
 	&cmd_show,
+	&cmd_log_verify, /* in front of its first word alone */
+	&cmd_log,
 	&cmd_node_config,
 	&cmd_user_add,
 	&cmd_user_remove,

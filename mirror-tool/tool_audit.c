@@ -14,10 +14,24 @@ int tool_audit_open(struct tool_audit *a, const struct tool *t, const char *acti
 	return audit_open(&a->log, t->store, e);
 }
 
+int tool_audit_open_reader(
+	struct tool_audit *a, const struct tool *t, const char *action, struct err *e)
+{
+	if (tool_audit_open(a, t, action, e) == 0)
+		return 0;
+	if (e->code != ERR_RIGHTS)
+		return -1;
+	tool_warn("this %s is not recorded: %s", action, e->text);
+	err_clear(e);
+	return 0;
+}
+
 int tool_audit_begin(struct tool_audit *a, const struct log_field facts[], struct err *e)
 {
 	struct audit_record record = { a->action, "begun", facts };
 
+	if (!a->log)
+		return 0;
 	a->broken = audit_append(a->log, &record, 1, &a->begun, e) < 0;
 	return a->broken ? -1 : 0;
 }
@@ -63,7 +77,7 @@ int tool_audit_end(struct tool_audit *a, int rc, const struct log_field facts[],
 {
 	struct err lost = ERR_INIT;
 
-	if (a->broken || write_end(a, rc < 0 ? e : NULL, facts, &lost) == 0)
+	if (!a->log || a->broken || write_end(a, rc < 0 ? e : NULL, facts, &lost) == 0)
 		return rc;
 	if (rc < 0) {
 		tool_warn("this failure is not recorded: %s", lost.text);

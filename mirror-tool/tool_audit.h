@@ -44,6 +44,11 @@ void tool_audit_release(struct tool_audit *a); /* for AUTO */
 MUST int tool_audit_open(
 	struct tool_audit *a, const struct tool *t, const char *action, struct err *e);
 
+/* The same for an action that changes nothing in the store: where nothing may be written there it warns, and nothing is
+ * recorded. */
+MUST int tool_audit_open_reader(
+	struct tool_audit *a, const struct tool *t, const char *action, struct err *e);
+
 /* Record "begun". facts: what is known of it, ended by a NULL key; at most TOOL_AUDIT_FACTS_MAX. Durable on 0; on -1 the
  * action must not go on. */
 #define TOOL_AUDIT_FACTS_MAX (AUDIT_FACTS_MAX - 3)

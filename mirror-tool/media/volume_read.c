@@ -228,6 +228,9 @@ static int judge(struct volume_reader *v, struct err *e)
 		};
 	if (cosign_verify_set(candidates, h->signature_count, &claim, &trust, head_blob, h, e) < 0)
 		return err_ctx(e, "%s: set %s %s", v->name, h->set.name, h->set.version);
+	for (size_t i = 0; i < h->signature_count; i++)
+		cosign_find_audit_head(
+			signature_bytes(h, i), &claim, &trust, head_blob, h, &v->m->audit_head);
 	return 0;
 }
 

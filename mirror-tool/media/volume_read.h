@@ -54,6 +54,8 @@ struct medium {
 	/* what follows: from the first volume whose signatures hold */
 	bool trusted;
 	struct head head;
+	struct audit_head
+		audit_head; /* of where it was sealed, as a trusted signature says; seq 0: none does */
 	uint32_t volumes;
 	struct volume_map map;
 	struct buf map_text;

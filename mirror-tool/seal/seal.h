@@ -36,6 +36,8 @@ struct seal {
 	const char *const *take; /* of the terms; borrowed */
 	size_t take_count;
 	struct set_changes changes; /* what the store changed by accepting it */
+	const char *
+		audit_head; /* to be said beside the signature (cosign.h), or NULL; borrowed by seal_commit() */
 };
 #define SEAL_INIT                                                                                  \
 	{                                                                                          \

@@ -164,7 +164,7 @@ int seal_commit(struct seal *s, struct store *store, const struct sign_key *k, b
 {
 	AUTO(batch_free) struct blob_batch *batch = batch_new(store);
 	AUTO(signatures_free) struct signatures sigs = { NULL, 0 };
-	struct cosign_claim claim = { .digest = s->digest };
+	struct cosign_claim claim = { .digest = s->digest, .audit_head = s->audit_head };
 	char reference[REF_TEXT_SIZE];
 	struct ref own;
 	int rc = 0;

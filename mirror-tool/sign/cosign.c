@@ -114,6 +114,50 @@ int cosign_verify(const char *name, struct span manifest, const struct cosign_cl
 	return 0;
 }
 
+/* --- what is said beside it ------------------------------------------------------------------- */
+
+static void find_bundle_head(
+	const struct trial *t, const struct manifest *m, struct audit_head *head)
+{
+	AUTO(buf_release) struct buf bundle = BUF_INIT;
+	const struct verify_key *by;
+	struct err ignored = ERR_INIT;
+
+	if (try_bundle(t, m, &by, &ignored) == 0 && fetch(t, &m->items[0], &bundle, &ignored) == 0)
+		cosign_bundle_head(buf_span(&bundle), head);
+}
+
+static void find_legacy_head(
+	const struct trial *t, const struct manifest *m, struct audit_head *head)
+{
+	for (size_t i = 0; i < m->count && i < COSIGN_LAYERS_MAX; i++) {
+		const struct descriptor *layer = &m->items[i];
+		AUTO(buf_release) struct buf payload = BUF_INIT;
+		const struct verify_key *by;
+		struct err ignored = ERR_INIT;
+
+		if (strcmp(layer->media_type, MEDIA_COSIGN_PAYLOAD) == 0 &&
+			try_payload(t, layer, &by, &ignored) == 0 &&
+			fetch(t, layer, &payload, &ignored) == 0)
+			cosign_payload_head(buf_span(&payload), head);
+	}
+}
+
+void cosign_find_audit_head(struct span manifest, const struct cosign_claim *claim,
+	const struct trust *trust, cosign_blob_fn *blob, void *ctx, struct audit_head *head)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct trial t = { claim, trust, blob, ctx };
+	struct err ignored = ERR_INIT;
+
+	if (manifest_parse(&m, "signature", NULL, manifest, &ignored) < 0 || m.kind != MEDIA_IMAGE)
+		return;
+	if (is_bundle(&m))
+		find_bundle_head(&t, &m, head);
+	else
+		find_legacy_head(&t, &m, head);
+}
+
 /* --- narrowing ------------------------------------------------------------------------------- */
 
 /* Collect the keys that a narrowed manifest names, each once. */

@@ -16,6 +16,7 @@
 #define MOAT_COSIGN_H
 
 #include "mirror-tool/sign/sign.h"
+#include "storage/audit/audit.h"
 #include "storage/oci/manifest.h"
 
 #define COSIGN_BLOB_MAX (64u << 10) /* bytes of a payload or bundle */
@@ -24,6 +25,10 @@
 #define KEY_BUNDLE_PREDICATE "dev.sigstore.bundle.predicateType" /* annotation of its manifest */
 #define MEDIA_SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
 #define MEDIA_SIGSTORE_BUNDLE_OLD "application/vnd.dev.sigstore.bundle+json;version=0.3"
+
+/* What a signature says beside the claim: the head of the audit log of the store that the set was signed in. In
+ * "optional" of a payload, in the predicate of a bundle. Verifiers that do not know it pass over it. */
+#define COSIGN_AUDIT_HEAD "vnd.moat.audit-head"
 
 /* Annotation of a signature's manifest: the PEM of its public keys, for people with openssl. No verifier
  * believes it. */
@@ -35,6 +40,8 @@ struct cosign_claim {
 	const char *reference; /* moat.local/set/NAME:VERSION, exactly; or NULL: */
 	const char *repository; /* host/repository that a payload's reference must be in */
 	struct span bytes; /* the set index itself; only for bundles that sign a message */
+	const char *
+		audit_head; /* said beside it when it is signed: audit_head_text(), or NULL; never judged */
 };
 
 /* --- building ------------------------------------------------------------------------------ */
@@ -99,6 +106,11 @@ MUST int cosign_verify(const char *name, struct span manifest, const struct cosi
  */
 MUST int cosign_narrow(struct span manifest, const struct cosign_claim *claim,
 	const struct trust *trust, cosign_blob_fn *blob, void *ctx, struct buf *out, struct err *e);
+
+/* Raise *head to the latest that a signature of the claim by a trusted key in this manifest says. What does not hold says
+ * nothing. */
+void cosign_find_audit_head(struct span manifest, const struct cosign_claim *claim,
+	const struct trust *trust, cosign_blob_fn *blob, void *ctx, struct audit_head *head);
 
 /* The inner halves, on the bytes themselves; same results. signature: base64, as annotated. */
 MUST int cosign_verify_payload(struct span payload, struct span signature,

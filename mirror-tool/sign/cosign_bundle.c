@@ -254,3 +254,18 @@ int cosign_verify_bundle(struct span bundle, const struct cosign_claim *claim,
 	*by = signer;
 	return 0;
 }
+
+void cosign_bundle_head(struct span bundle, struct audit_head *head)
+{
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	AUTO(doc_release) struct doc said = DOC_INIT;
+	AUTO(buf_release) struct buf statement = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	const struct node *envelope;
+
+	if (parse_proto(&d, "bundle", bundle, &ignored) == 0 &&
+		node_map(&d, d.root, "dsseEnvelope", REQUIRED, &envelope, &ignored) > 0 &&
+		get_bytes(&d, envelope, "payload", &statement, &ignored) == 0 &&
+		parse_proto(&said, "statement", buf_span(&statement), &ignored) == 0)
+		cosign_raise_head(node_get(said.root, "predicate"), head);
+}

@@ -101,3 +101,24 @@ int cosign_verify_payload(struct span payload, struct span signature,
 	*by = signer;
 	return 0;
 }
+
+void cosign_raise_head(const struct node *map, struct audit_head *head)
+{
+	const struct node *said = node_get(map, COSIGN_AUDIT_HEAD);
+	struct audit_head found;
+	struct err ignored = ERR_INIT;
+
+	if (said && said->kind == NODE_STRING &&
+		audit_head_parse(&found, span_of(said->text), &ignored) == 0 &&
+		found.seq > head->seq)
+		*head = found;
+}
+
+void cosign_payload_head(struct span payload, struct audit_head *head)
+{
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (json_parse(&d, "payload", payload, COSIGN_BLOB_MAX, &ignored) == 0)
+		cosign_raise_head(node_get(d.root, "optional"), head);
+}

@@ -23,6 +23,12 @@ void cosign_write_pae(struct buf *out, struct span payload);
 MUST int cosign_find_signer(struct span bytes, struct span der, const struct trust *trust,
 	const struct verify_key **by, struct err *e);
 
+/* Raise *head to what signed bytes say: a payload, or the predicate of a bundle. They were judged before. */
+void cosign_payload_head(struct span payload, struct audit_head *head);
+void cosign_bundle_head(struct span bundle, struct audit_head *head);
+/* The same of the map that may say it; NULL: it does not. */
+void cosign_raise_head(const struct node *map, struct audit_head *head);
+
 /* Turn ERR_INPUT into ERR_UNTRUSTED: a signature that cannot be read does not count. Returns -1. */
 int cosign_untrusted(struct err *e);
 

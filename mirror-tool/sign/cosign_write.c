@@ -33,6 +33,17 @@ static int sign_base64(const struct sign_key *k, struct span bytes, struct buf *
 	return 0;
 }
 
+/* Write what is said beside the claim, as an object. */
+static void write_note(struct buf *out, const struct cosign_claim *claim)
+{
+	buf_char(out, '{');
+	if (claim->audit_head) {
+		buf_str(out, "\"" COSIGN_AUDIT_HEAD "\":");
+		json_quote(out, claim->audit_head, true);
+	}
+	buf_char(out, '}');
+}
+
 /* Write JSON as Go's json.Marshal does: other verifiers expect this form. */
 static void write_payload(struct buf *out, const struct cosign_claim *claim)
 {
@@ -42,7 +53,12 @@ static void write_payload(struct buf *out, const struct cosign_claim *claim)
 	json_quote(out, claim->reference, true);
 	buf_printf(out, "},\"image\":{\"docker-manifest-digest\":\"%s\"},\"type\":\"%s\"},",
 		digest_text(&claim->digest, digest), PAYLOAD_TYPE);
-	buf_str(out, "\"optional\":null}");
+	buf_str(out, "\"optional\":");
+	if (claim->audit_head)
+		write_note(out, claim);
+	else
+		buf_str(out, "null");
+	buf_char(out, '}');
 }
 
 static void write_legacy_config(struct buf *out, const char *payload_digest)
@@ -188,14 +204,16 @@ int cosign_join_legacy(struct span a, struct span b, struct buf *out, struct err
 
 /* --- bundles --------------------------------------------------------------------------------- */
 
-static void write_statement(struct buf *out, const struct digest *d)
+static void write_statement(struct buf *out, const struct cosign_claim *claim)
 {
 	char hex[DIGEST_HEX_SIZE];
 
 	buf_printf(out,
 		"{\"_type\":\"%s\",\"subject\":[{\"digest\":{\"sha256\":\"%s\"}}],"
-		"\"predicateType\":\"%s\",\"predicate\":{}}",
-		STATEMENT_TYPE, digest_hex(d, hex), PREDICATE_TYPE);
+		"\"predicateType\":\"%s\",\"predicate\":",
+		STATEMENT_TYPE, digest_hex(&claim->digest, hex), PREDICATE_TYPE);
+	write_note(out, claim);
+	buf_char(out, '}');
 }
 
 static void write_hint(struct buf *out, const struct digest *key)
@@ -204,12 +222,12 @@ static void write_hint(struct buf *out, const struct digest *key)
 }
 
 static int write_bundle(
-	const struct sign_key *k, const struct digest *d, struct buf *out, struct err *e)
+	const struct sign_key *k, const struct cosign_claim *claim, struct buf *out, struct err *e)
 {
 	AUTO(buf_release) struct buf statement = BUF_INIT;
 	AUTO(buf_release) struct buf pae = BUF_INIT;
 
-	write_statement(&statement, d);
+	write_statement(&statement, claim);
 	cosign_write_pae(&pae, buf_span(&statement));
 	buf_printf(out,
 		"{\"mediaType\":\"%s\",\"verificationMaterial\":{\"publicKey\":{\"hint\":\"",
@@ -229,7 +247,7 @@ int cosign_sign_bundle(const struct sign_key *k, const struct cosign_claim *clai
 {
 	char empty[DIGEST_TEXT_SIZE], blob[DIGEST_TEXT_SIZE], subject[DIGEST_TEXT_SIZE];
 
-	if (write_bundle(k, &claim->digest, &out->blob, e) < 0)
+	if (write_bundle(k, claim, &out->blob, e) < 0)
 		return -1;
 	buf_str(&out->config, "{}");
 	sha256_text(buf_span(&out->blob), blob);

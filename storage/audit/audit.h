@@ -63,10 +63,18 @@ void audit_close(struct audit **a); /* for AUTO */
 MUST int audit_append(struct audit *a, const struct audit_record records[], size_t count,
 	uint64_t *seq, struct err *e);
 
+/* The head as this handle's last append left it; seq 0: it made none, or it failed. */
+void audit_last(const struct audit *a, struct audit_head *head);
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* The head of a store's log: 1; 0 and seq 0: nothing was recorded; -1. Takes no lock, reads the end of a file. */
 MUST int audit_head(const char *store, struct audit_head *head, struct err *e);
+
+/* A head as text, "HEX@SEQ", "" when there is none; and read again: ERR_INPUT. */
+#define AUDIT_HEAD_SIZE 96
+const char *audit_head_text(const struct audit_head *head, char text[AUDIT_HEAD_SIZE]);
+MUST int audit_head_parse(struct audit_head *head, struct span text, struct err *e);
 
 /* A line, valid while it is told. */
 struct audit_line {

@@ -126,19 +126,3 @@ int audit_read_older(const char *store, audit_line_fn *fn, void *ctx, struct err
 
 	return root < 0 ? -1 : tell_file(root, AUDIT_OLDER, fn, ctx, e);
 }
-
-int audit_head(const char *store, struct audit_head *head, struct err *e)
-{
-	AUTO(mem_free) unsigned *numbers = NULL;
-	AUTO(fd_close) int dir = -1;
-	struct audit_rest rest;
-	size_t count = 0;
-	int rc = audit_open_folder(store, &dir, e);
-
-	*head = (struct audit_head){ .seq = 0 };
-	if (rc <= 0 || audit_files(dir, &numbers, &count, e) < 0)
-		return rc == 0 ? 0 : -1;
-	if (count && audit_find_end(dir, numbers[count - 1], UINT64_MAX, head, &rest, e) < 0)
-		return err_ctx(e, "%s", store);
-	return head->seq > 0;
-}

@@ -113,6 +113,10 @@ tar -tf out >names
 same "$(sed -n 1p names)" oci-layout 'a stream, and nothing else'
 must moat verify --key moat.pub medium --json
 shape 'verify of a medium'
+must moat log --json
+shape log
+must moat log verify --json
+shape 'log verify'
 must moat key new --out stranger.key --no-passphrase
 nothing_printed 3 verify --key stranger.pub medium
 must moat verify --store outside --json

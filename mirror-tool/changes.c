@@ -47,7 +47,48 @@ static void add_count(struct buf *out, uint64_t count, const char *what)
 		buf_printf(out, "%s%" PRIu64 " %s", out->len ? ", " : "", count, what);
 }
 
-void changes_note(const struct tool *t, const struct set *s, const struct set_changes *c)
+/* Call it for each set that it needs consent of, once. */
+static void each_refused(
+	const struct set_changes *c, void (*fn)(void *ctx, const char *set), void *ctx)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		bool again = !c->items[i].refused;
+
+		for (size_t k = 0; k < i && !again; k++)
+			again = c->items[k].refused &&
+				strcmp(c->items[k].from.set, c->items[i].from.set) == 0;
+		if (!again)
+			fn(ctx, c->items[i].from.set);
+	}
+}
+
+static void add_option(void *ctx, const char *set)
+{
+	struct buf *out = ctx;
+
+	buf_printf(out, "%s--take %s", out->len ? " " : "", set);
+}
+
+void changes_options(const struct set_changes *c, struct buf *out)
+{
+	each_refused(c, add_option, out);
+}
+
+static void note_refused(const struct tool *t, const struct set_changes *c)
+{
+	AUTO(buf_release) struct buf options = BUF_INIT;
+
+	if (!c->refused)
+		return;
+	changes_options(c, &options);
+	tool_note(t,
+		"  %" PRIu64
+		" tag%s that another active set pins to something else: activating needs %s",
+		c->refused, c->refused == 1 ? "" : "s", options.data);
+}
+
+void changes_note(
+	const struct tool *t, const char *name, const char *version, const struct set_changes *c)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
 
@@ -56,11 +97,12 @@ void changes_note(const struct tool *t, const struct set *s, const struct set_ch
 	add_count(&line, c->gone, "gone");
 	add_count(&line, c->owner, "with another owner");
 	add_count(&line, c->same, "as before");
-	tool_note(t, "set %s %s: tags: %s", s->name, s->version, line.len ? line.data : "none");
+	tool_note(t, "set %s %s: tags: %s", name, version, line.len ? line.data : "none");
 	if (c->gap)
 		tool_note(t,
 			"  it does not follow the newest set of its name here: a version between "
 			"them was not imported");
+	note_refused(t, c);
 	for (size_t i = 0; i < c->count && i < LINES_MAX; i++)
 		note_tag(t, &c->items[i]);
 	if (c->count > LINES_MAX)
@@ -92,6 +134,18 @@ static void report_change(struct report *r, const struct tag_change *change)
 	report_text(r, "change", kind_of(change));
 	report_owner(r, "from", &change->from);
 	report_owner(r, "to", &change->to);
+	report_end(r);
+}
+
+static void report_set(void *ctx, const char *set)
+{
+	report_text(ctx, NULL, set);
+}
+
+void changes_report_needs(struct report *r, const struct set_changes *c)
+{
+	report_array(r, "needs");
+	each_refused(c, report_set, r);
 	report_end(r);
 }
 

@@ -9,8 +9,16 @@
 #include "mirror-tool/tool.h"
 #include "storage/store_write.h"
 
-/* Print notes on stderr: a line of counts, then the first changes. s: the set; c: compared with the store. */
-void changes_note(const struct tool *t, const struct set *s, const struct set_changes *c);
+/* Print notes on stderr: a line of counts, then the first changes. name, version: of the set; c: compared with the
+ * store. */
+void changes_note(
+	const struct tool *t, const char *name, const char *version, const struct set_changes *c);
+
+/* Append "--take a --take b" for the sets whose tags it needs consent to take; nothing when it needs none. */
+void changes_options(const struct set_changes *c, struct buf *out);
+
+/* Add the member "needs": those sets. */
+void changes_report_needs(struct report *r, const struct set_changes *c);
 
 /* Add the members "changes" (counts), "gap" and "tags" (each change). */
 void changes_report(struct report *r, const struct set_changes *c);

@@ -1,4 +1,4 @@
-/* `moat import`: medium -> store, verified while it is copied. Must never activate a set without a record of it. */
+/* `moat import`: medium -> store, verified while it is copied. Must never accept or activate a set without a record of it. */
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_audit.h"
 #include "mirror-tool/media/import.h"
@@ -13,8 +13,10 @@
 		"let this trusted key sign a set that others signed; repeatable")                  \
 	OPTION(S, FLAG, check, "check", NULL, NULL,                                                \
 		"read the bytes of what the store holds already, and replace what is bad")         \
+	OPTION(S, FLAG, activate, "activate", NULL, NULL,                                          \
+		"make the set active, too: what it pins is served from then on")                   \
 	OPTION(S, TEXTS, take, "take", "SET", NULL,                                                \
-		"take tags that this active set pins to something else; repeatable")               \
+		"with --activate: take tags that this active set pins to something else")          \
 	OPTION(S, FLAG, dry_run, "dry-run", NULL, NULL,                                            \
 		"only say what would be copied and what would change")                             \
 	OPTION(S, FLAG, strict, "strict", NULL, NULL,                                              \
@@ -30,7 +32,9 @@ struct importing {
 	const struct set *set; /* of the medium; from begin() on */
 	struct import_report r;
 	struct report changes, signers; /* members of the result, as they were told last */
-	bool active; /* the set is already */
+	bool active; /* the set is or becomes so */
+	struct buf needs; /* options that activating it needs */
+	bool dry; /* nothing is done */
 	bool check; /* read what is held already */
 	struct import_audit *log; /* borrowed */
 	size_t bad; /* files that were bad */
@@ -43,6 +47,7 @@ static void importing_release(struct importing *p)
 	progress_end(&p->bar);
 	report_release(&p->changes);
 	report_release(&p->signers);
+	buf_release(&p->needs);
 }
 
 static void begin(void *ctx, const struct import_report *r)
@@ -107,10 +112,13 @@ static void changes(void *ctx, const struct set_changes *c)
 {
 	struct importing *p = ctx;
 
-	p->active = c->active;
+	p->active = c->active || (c->activates && !p->dry);
+	buf_clear(&p->needs);
+	changes_options(c, &p->needs);
 	progress_end(&p->bar);
-	changes_note(p->t, p->set, c);
+	changes_note(p->t, p->set->name, p->set->version, c);
 	report_part_begin(&p->changes);
+	changes_report_needs(&p->changes, c);
 	changes_report(&p->changes, c);
 }
 
@@ -148,7 +156,22 @@ static size_t count_pins(const struct set *s)
 	return pins;
 }
 
-static int report(struct importing *p, const struct head *h, bool dry_run, struct err *e)
+static const char *state_word(const struct importing *p)
+{
+	return p->dry ? "not imported" : p->active ? "active" : "accepted";
+}
+
+/* The line that activates it, to be copied. */
+static void report_activation(struct report *r, const struct importing *p, const struct set *s)
+{
+	const struct tool *t = p->t;
+
+	report_line(r, "to serve it: moat activate%s%s%s%s %s:%s",
+		t->store_given ? " --store " : "", t->store_given ? t->store : "",
+		p->needs.len ? " " : "", p->needs.len ? p->needs.data : "", s->name, s->version);
+}
+
+static int report(struct importing *p, const struct head *h, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(p->t);
 	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
@@ -158,7 +181,7 @@ static int report(struct importing *p, const struct head *h, bool dry_run, struc
 	report_text(&r, "set", h->set.name);
 	report_text(&r, "version", h->set.version);
 	report_digest(&r, "digest", &h->digest);
-	report_flag(&r, "active", !dry_run || p->active);
+	report_flag(&r, "active", p->active);
 	report_number(&r, "references", pins);
 	report_number(&r, "copied", p->r.bytes);
 	report_number(&r, "held", p->r.held_bytes);
@@ -167,8 +190,10 @@ static int report(struct importing *p, const struct head *h, bool dry_run, struc
 	report_insert(&r, &p->signers);
 	report_insert(&r, &p->changes);
 	report_line(&r, "%s %s %s: %s, %zu reference%s%s", h->set.name, h->set.version,
-		digest_text(&h->digest, digest), dry_run ? "not imported" : "active", pins,
-		pins == 1 ? "" : "s", excuses_text(h->set.excuses, excuses));
+		digest_text(&h->digest, digest), state_word(p), pins, pins == 1 ? "" : "s",
+		excuses_text(h->set.excuses, excuses));
+	if (!p->dry && !p->active)
+		report_activation(&r, p, &h->set);
 	report_end(&r);
 	return report_print(&r, e);
 }
@@ -208,19 +233,25 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	const struct import_options *o = given;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
-	AUTO(importing_release) struct importing p = {
-		.t = t, .changes = REPORT_INIT(t), .signers = REPORT_INIT(t), .check = o->check
-	};
+	AUTO(importing_release) struct importing p = { .t = t,
+		.changes = REPORT_INIT(t),
+		.signers = REPORT_INIT(t),
+		.needs = BUF_INIT,
+		.dry = o->dry_run,
+		.check = o->check };
 	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };
 	struct import_terms terms = { .trust = &trust,
 		.paths = args->items,
 		.path_count = args->count,
+		.activate = o->activate,
 		.take = o->take.items,
 		.take_count = o->take.count };
 	int rc;
 
 	if (args->count == 0)
 		return tool_usage(e, "a medium is needed: a folder, volumes, or - for stdin");
+	if (o->take.count && !o->activate)
+		return tool_usage(e, "--take is for --activate; later `moat activate` has it, too");
 	if (o->dry_run && strcmp(args->items[0], "-") == 0)
 		return tool_usage(e, "--dry-run cannot read stdin: name a folder or volumes");
 	if (tool_trust_load(&trust, &o->keys, e) < 0)
@@ -231,20 +262,20 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	progress_begin(&p.bar, t, "import", "volumes");
 	rc = (o->dry_run ? preview : import)(t, &terms, &events, &m, e);
 	progress_end(&p.bar);
-	return rc < 0 ? -1 : report(&p, &m.head, o->dry_run, e);
+	return rc < 0 ? -1 : report(&p, &m.head, e);
 }
 
 const struct command cmd_import = {
 	.name = "import",
-	.args = "[--key PUB]... [--allow-signer NAME]... [--check] [--strict] [--take SET]... "
-		"[--dry-run] PATH...|-",
-	.summary = "verify a medium and make its set active",
-	.about =
-		"PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
-		"behind the other from stdin. Everything is verified while it is copied, and\n"
-		"nothing is visible until all of it is there. Stopped, it goes on where it was.\n"
-		"Which tags move, vanish or change their owner is said before. A tag that another\n"
-		"active set pins to something else is taken only with --take SET.",
+	.args = "[--key PUB]... [--allow-signer NAME]... [--check] [--strict] "
+		"[--activate [--take SET]...] [--dry-run] PATH...|-",
+	.summary = "verify a medium and accept its set",
+	.about = "PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
+		 "behind the other from stdin. Everything is verified while it is copied, and\n"
+		 "the set is accepted when all of it is there. Stopped, it goes on where it was.\n"
+		 "Which tags would move, vanish or change their owner is said before; `moat "
+		 "activate`,\n"
+		 "or --activate here, makes it so.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct import_options),

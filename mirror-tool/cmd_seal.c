@@ -49,7 +49,7 @@ static void warn_held_back(const struct tool *t, const struct seal *s)
 		  "here, `moat import --take SET` where it is carried to",
 		s->set.name, s->set.version, (unsigned long long)s->changes.taken,
 		s->changes.taken == 1 ? "" : "s");
-	changes_note(t, &s->set, &s->changes);
+	changes_note(t, s->set.name, s->set.version, &s->changes);
 }
 
 static int report(const struct tool *t, const struct seal *s, bool signed_now, struct err *e)

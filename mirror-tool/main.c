@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&cmd_export,
 	&cmd_verify,
 	&cmd_import,
+	&cmd_activate,
 	&cmd_list,
 	&cmd_show,
 	&cmd_log_verify, /* in front of its first word alone */

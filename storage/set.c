@@ -1,6 +1,6 @@
 /*
- * Sets: accepting one makes all its images, links and pins in one transaction and switches its
- * channel to it (S4). Must never decide whether a set may be trusted: that was done above (T1).
+ * Sets: accepting one makes all its images, links and pins in one transaction, which may switch its
+ * channel to it, too (S4). Must never decide whether a set may be trusted: that was done above (T1).
  */
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
@@ -16,7 +16,6 @@
 struct accept {
 	struct store *store;
 	const struct set_offer *offer;
-	struct set_changes changes; /* as compared last */
 	struct set set;
 	struct inventory held;
 	struct record record; /* of one transaction */
@@ -30,7 +29,6 @@ struct accept {
 
 static void accept_release(struct accept *a)
 {
-	set_changes_release(&a->changes);
 	set_release(&a->set);
 	inventory_release(&a->held);
 	record_release(&a->record);
@@ -261,71 +259,14 @@ static int accept_tx(struct accept *a, struct err *e)
 	return add_all(a, rc == 0 || a->was_missing, o->signatures, o->signature_count, e);
 }
 
-static int activate_tx(struct accept *a, struct err *e)
+static int write_tx(void *ctx, const struct set_changes *c, struct err *e)
 {
-	AUTO(buf_release) struct buf takes = BUF_INIT;
-	struct store *s = a->store;
+	struct accept *a = ctx;
 
-	buf_str(&takes, "");
-	for (size_t i = 0; i < a->offer->take_count; i++)
-		buf_printf(&takes, "%s%s", i ? "," : "", a->offer->take[i]);
-	if (fault("set.activate", e) < 0)
-		return -1;
-	return meta_activate(s->db, a->set.name, a->id, takes.data, e);
-}
-
-/* Does what was compared still hold? The number tells at once; when it differs, the tags of others may
- * have changed only. */
-static int unchanged(struct accept *a, struct err *e)
-{
-	AUTO(set_changes_release) struct set_changes now = SET_CHANGES_INIT;
-	struct store *s = a->store;
-	struct index_state state;
-	int rc;
-
-	if (meta_index_state(s->db, &state, e) < 0)
-		return -1;
-	if (state.changed == a->changes.state)
-		return 1;
-	rc = set_compare_tx(s, &a->set, a->offer, &now, e);
-	return rc < 0 ? -1
-		      : rc == 0 && set_changes_eq(&now, &a->changes) &&
-				digest_eq(&now.newest, &a->changes.newest) &&
-				digest_eq(&now.signatures, &a->changes.signatures);
-}
-
-static int write_tx(struct accept *a, struct err *e)
-{
-	if (accept_tx(a, e) < 0 || (a->changes.activates && activate_tx(a, e) < 0))
+	if (accept_tx(a, e) < 0 ||
+		(c->activates && set_activate_tx(a->store, a->set.name, a->id, a->offer, e) < 0))
 		return err_ctx(e, "set %s:%s", a->set.name, a->set.version);
 	return 0;
-}
-
-enum attempt { ATTEMPT_FAILED = -1, ATTEMPT_DONE, ATTEMPT_NO_SUCCESSOR, ATTEMPT_AGAIN };
-
-static enum attempt attempt(struct accept *a, struct err *e)
-{
-	struct store *s = a->store;
-	AUTO(tx_abort) struct store *tx = NULL;
-	int rc;
-
-	set_changes_release(&a->changes);
-	rc = set_compare(s, &a->set, a->offer, &a->changes, e);
-	if (rc != 0)
-		return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_NO_SUCCESSOR;
-	if (a->offer->judge && a->offer->judge(a->offer->ctx, &a->changes, e) < 0)
-		return ATTEMPT_FAILED;
-	if (a->offer->tell)
-		a->offer->tell(a->offer->ctx, &a->changes);
-	if (tx_begin(s, &tx, e) < 0)
-		return ATTEMPT_FAILED;
-	rc = unchanged(a, e);
-	if (rc <= 0)
-		return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_AGAIN;
-	rc = write_tx(a, e);
-	if (rc == 0)
-		rc = tx_commit(&tx, e);
-	return rc < 0 ? ATTEMPT_FAILED : ATTEMPT_DONE;
 }
 
 int set_accept(
@@ -336,26 +277,16 @@ int set_accept(
 		.set = SET_INIT,
 		.held = INVENTORY_INIT,
 		.when = time(NULL) };
-	enum attempt rc = ATTEMPT_AGAIN;
+	struct set_turn turn = { .set = &a.set, .offer = offer, .write = write_tx, .ctx = &a };
+	int rc;
 
 	if (out)
 		*out = (struct set_changes)SET_CHANGES_INIT;
 	if (read_set(&a, e) < 0)
 		return err_ctx(e, "accept a set");
-	for (unsigned tries = 0; rc == ATTEMPT_AGAIN && tries < SET_TRIES; tries++)
-		rc = attempt(&a, e);
-	if (rc == ATTEMPT_AGAIN)
-		return err_set(e, ERR_BUSY,
-			"set %s %s: its tags changed under each of %d comparisons; try again",
-			a.set.name, a.set.version, SET_TRIES);
-	if (rc == ATTEMPT_FAILED)
-		return -1;
-	if (out) {
-		*out = a.changes;
-		a.changes = (struct set_changes)SET_CHANGES_INIT;
-	}
-	if (rc == ATTEMPT_NO_SUCCESSOR)
-		return 1;
+	rc = set_turn(s, &turn, out, e);
+	if (rc != 0)
+		return rc;
 	/* What it brought may be what others lack. */
 	return sets_remake(s, e) < 0 ? -1 : index_json_write(s, e);
 }

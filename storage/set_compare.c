@@ -51,6 +51,7 @@ struct comparison {
 	struct set_changes *out;
 	size_t versions; /* of that name, looked at */
 	struct digest newest; /* of them, by acceptance */
+	char active[SET_VERSION_MAX + 1]; /* of them, "" none is */
 	/* The tag at hand: what is served, and what would be without the sets of that name. */
 	struct tag_owner now, without;
 	bool has_now, has_without;
@@ -69,22 +70,29 @@ static int refuse_older(const struct set *s, const char *held, struct err *e)
 		time ? "a version that is only a time comes before every other; " : "");
 }
 
-/* Newest first. What was accepted last may come again, however versions are ordered. */
-static int compare_version(void *ctx, const struct set_row *row, struct err *e)
+/* Newest first. */
+static int note_version(void *ctx, const struct set_row *row, struct err *e)
 {
 	struct comparison *c = ctx;
-	const struct set *s = c->set;
-	int order;
 
+	(void)e;
 	if (c->versions++ == 0)
 		c->newest = row->info.digest;
+	if (row->info.active)
+		memcpy(c->active, row->info.version, sizeof(c->active));
 	if (digest_eq(&row->info.digest, c->offer->digest)) {
 		c->out->held = true;
 		c->out->active = row->info.active;
 	}
-	if (digest_eq(&c->newest, c->offer->digest) || c->out->held)
-		return 0;
-	order = set_version_cmp(s->version, row->info.version);
+	return 0;
+}
+
+static int compare_version(void *ctx, const struct set_row *row, struct err *e)
+{
+	struct comparison *c = ctx;
+	const struct set *s = c->set;
+	int order = set_version_cmp(s->version, row->info.version);
+
 	if (order < 0 && !c->offer->older)
 		return refuse_older(s, row->info.version, e);
 	if (order == 0)
@@ -93,6 +101,22 @@ static int compare_version(void *ctx, const struct set_row *row, struct err *e)
 			"the same set",
 			s->name, s->version);
 	return 0;
+}
+
+/* May it be accepted, or become active, beside those that are here? What was accepted may come again. */
+static int check_version(struct store *s, struct comparison *c, struct err *e)
+{
+	const struct set *set = c->set;
+
+	if (!c->out->held && meta_set_each(s->db, set->name, compare_version, c, e) < 0)
+		return -1;
+	if (!c->offer->activate || c->offer->older || !*c->active ||
+		set_version_cmp(set->version, c->active) >= 0)
+		return 0;
+	return err_set(e, ERR_UNTRUSTED,
+		"set %s %s is older than version %s, which is active: `moat rollback %s --to %s` "
+		"goes back",
+		set->name, set->version, c->active, set->name, set->version);
 }
 
 /* --- the tags -------------------------------------------------------------------------------- */
@@ -107,6 +131,14 @@ static bool takes(const struct set *s, const struct tag_change *t)
 {
 	return *t->from.set && strcmp(t->from.set, s->name) != 0 &&
 	       strcmp(t->to.set, s->name) == 0 && !digest_eq(&t->from.digest, &t->to.digest);
+}
+
+static bool may_take(const struct set_offer *o, const char *set)
+{
+	for (size_t i = 0; i < o->take_count; i++)
+		if (strcmp(o->take[i], set) == 0)
+			return true;
+	return false;
 }
 
 static void add_change(
@@ -125,7 +157,9 @@ static void add_change(
 		out->moved++;
 	else
 		out->owner++;
+	t->refused = takes(c->set, t) && !may_take(c->offer, t->from.set);
 	out->taken += takes(c->set, t);
+	out->refused += t->refused;
 }
 
 /* All claims to the tag were seen. */
@@ -179,14 +213,6 @@ static int check_take(const struct set_offer *o, struct err *e)
 	return 0;
 }
 
-static bool may_take(const struct set_offer *o, const char *set)
-{
-	for (size_t i = 0; i < o->take_count; i++)
-		if (strcmp(o->take[i], set) == 0)
-			return true;
-	return false;
-}
-
 static void add_example(struct buf *out, const struct tag_change *t)
 {
 	char from[DIGEST_TEXT_SIZE], to[DIGEST_TEXT_SIZE];
@@ -217,7 +243,7 @@ static int refuse_taking(const struct comparison *c, struct err *e)
 	for (size_t i = 0; i < c->out->count; i++) {
 		const struct tag_change *t = &c->out->items[i];
 
-		if (!takes(c->set, t) || may_take(c->offer, t->from.set))
+		if (!t->refused)
 			continue;
 		add_option(&options, t->from.set);
 		if (count++ < EXAMPLES_MAX)
@@ -228,16 +254,6 @@ static int refuse_taking(const struct comparison *c, struct err *e)
 		"(allowed by%s): %s%s",
 		c->set->name, c->set->version, count, count == 1 ? "" : "s", options.data,
 		examples.data, count > EXAMPLES_MAX ? ", ..." : "");
-}
-
-static size_t count_taken(const struct comparison *c, bool allowed)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < c->out->count; i++)
-		count += takes(c->set, &c->out->items[i]) &&
-			 may_take(c->offer, c->out->items[i].from.set) == allowed;
-	return count;
 }
 
 static void nothing_changes(struct set_changes *out)
@@ -256,15 +272,17 @@ static void nothing_changes(struct set_changes *out)
 
 static int judge(struct comparison *c, struct err *e)
 {
-	size_t refused = count_taken(c, false);
+	struct set_changes *out = c->out;
 
 	/* What is active stays where it is, unless it shall come in front of others. */
-	if (c->out->active && count_taken(c, true) == 0) {
-		nothing_changes(c->out);
+	if (out->active && out->taken == out->refused) {
+		nothing_changes(out);
 		return 0;
 	}
-	c->out->activates = !refused || !c->offer->keep_owners;
-	return refused && !c->offer->keep_owners ? refuse_taking(c, e) : 0;
+	if (!c->offer->activate)
+		return 0;
+	out->activates = !out->refused || !c->offer->keep_owners;
+	return out->activates && out->refused ? refuse_taking(c, e) : 0;
 }
 
 /* --- the signatures -------------------------------------------------------------------------- */
@@ -306,8 +324,9 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
 	if (meta_index_state(s->db, &state, e) < 0 ||
-		meta_set_each(s->db, set->name, compare_version, &c, e) < 0 ||
-		meta_claims(s->db, set, add_claim, &c, e) < 0 || digest_signatures(s, &c, e) < 0)
+		meta_set_each(s->db, set->name, note_version, &c, e) < 0 ||
+		check_version(s, &c, e) < 0 || meta_claims(s->db, set, add_claim, &c, e) < 0 ||
+		digest_signatures(s, &c, e) < 0)
 		return -1;
 	out->state = state.changed;
 	out->gap = c.versions && !out->held && !digest_eq(&c.newest, &set->previous);

@@ -106,6 +106,23 @@ MUST int image_restore(struct store *s, const char *repo, const char *tag,
 MUST int set_compare_tx(struct store *s, const struct set *set, const struct set_offer *offer,
 	struct set_changes *out, struct err *e);
 
+/*
+ * set_switch.c: compare a set as offered, have it judged and told, then write in a transaction in which that still
+ * holds; else begin again. out: NULL, or what was compared last. 0, 1: as set_compare(), -1.
+ */
+struct set_turn {
+	const struct set *set;
+	const struct set_offer *offer;
+	int (*write)(void *ctx, const struct set_changes *c, struct err *e);
+	void *ctx;
+};
+MUST int set_turn(
+	struct store *s, const struct set_turn *t, struct set_changes *out, struct err *e);
+/* set_switch.c: within a transaction, switch the channel `name` to the set of that row, with the consents of the
+ * offer. */
+MUST int set_activate_tx(
+	struct store *s, const char *name, int64_t id, const struct set_offer *o, struct err *e);
+
 /* set.c: accept a set again as it was, within a transaction; nothing is activated. What it lacks is
  * recorded as not held. row: as index.json lists it; its id is filled, 0 when another is there under its
  * name and version. size: of the set index. */

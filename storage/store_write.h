@@ -262,6 +262,7 @@ struct set_signature {
 struct tag_change {
 	char *name; /* host/name:tag */
 	struct tag_owner from, to; /* to.digest DIGEST_NONE: it vanishes */
+	bool refused; /* taken from another active set that pins something else, without consent */
 };
 
 /* What a set changes by becoming active. */
@@ -269,12 +270,13 @@ struct set_changes {
 	bool held; /* the store has accepted it already */
 	bool active; /* and it is the active one of its name */
 	bool gap; /* sets of that name are held, and the newest is not its predecessor */
-	bool activates; /* it becomes active; else it is so already, or was held back */
+	bool activates; /* it becomes active; else it is so already, was held back, or that was not asked */
 	uint64_t added, same; /* tags that are not served yet; that stay what they are */
 	uint64_t moved; /* another manifest, the same owner */
 	uint64_t gone;
 	uint64_t owner; /* another owner: set or push; the manifest may stay */
 	uint64_t taken; /* of those, from another active set, and another manifest */
+	uint64_t refused; /* of those, without consent */
 	struct tag_change *items; /* moved, gone and owner: by name, bytewise */
 	size_t count;
 	uint64_t state; /* of the store that it was compared with */
@@ -291,15 +293,17 @@ void set_changes_release(struct set_changes *c); /* for AUTO */
 /* Do both say the same, of whatever states? */
 bool set_changes_eq(const struct set_changes *a, const struct set_changes *b);
 
-/* A set that shall be accepted and become active. */
+/* A set that shall be accepted, or become active. */
 struct set_offer {
 	const struct digest *digest;
+	bool activate; /* it shall become active; else it is only compared as if */
 	const struct set_signature *signatures;
 	size_t signature_count;
 	const char *const *take; /* names of sets whose tags it may take */
 	size_t take_count; /* to SET_TAKES_MAX */
-	bool keep_owners; /* where it would take others, accept it and leave it inactive */
-	bool older; /* also when a newer version is held: a way back */
+	bool dry; /* only compare, judge and tell; also with a handle for reading */
+	bool keep_owners; /* where it would take others' tags, leave it inactive */
+	bool older; /* also when a newer version is held or active */
 	bool successor; /* its predecessor must be the newest set of its name */
 	/* May it, after c->newest and as signed as that is? Called with each comparison, before tell; it may
 	 * change the signatures above. When c->newest or the signatures of either change before the switch, it is
@@ -317,8 +321,9 @@ struct set_offer {
  *
  * out:   set_changes_release() afterwards, whatever is returned.
  * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name; -1.
- * Fails: ERR_UNTRUSTED: a newer version is held, or this one with another digest.
- *        ERR_DENIED: it would take a tag that another active set pins to something else, and
+ * Fails: ERR_UNTRUSTED: it is not held, and a newer version is, or this one with another digest; it shall become
+ *        active, and a newer version is.
+ *        ERR_DENIED: it shall become active and would take a tag that another active set pins to something else, and
  *        neither offer->take names that set nor keep_owners is set. Names both sets and the tags.
  *        ERR_INPUT: offer->take has no names of sets, or too many.
  */
@@ -326,11 +331,10 @@ MUST int set_compare(struct store *s, const struct set *set, const struct set_of
 	struct set_changes *out, struct err *e);
 
 /*
- * Accept a set whose blobs are all live, and make it the active generation of its channel: every
- * image, link, pin, the set's own repository with its signatures, and the switch, in one
- * transaction, which happens only when nothing changed of what set_compare() found; else the
- * comparison begins again. Afterwards index.json is rewritten. Whether it may be trusted was decided
- * above.
+ * Accept a set whose blobs are all live: every image, link, pin, the set's own repository with its signatures, and with
+ * offer->activate the switch of its channel, in one transaction, which happens only when nothing changed of what
+ * set_compare() found; else the comparison begins again. Afterwards index.json is rewritten. Whether it may be trusted
+ * was decided above.
  *
  * out:     what changed; NULL, or set_changes_release() afterwards, whatever is returned.
  * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name (any
@@ -343,6 +347,19 @@ MUST int set_compare(struct store *s, const struct set *set, const struct set_of
 #define SET_TRIES 16
 #define SET_ACCEPT_STATEMENTS 64 /* of one comparison; however many images and tags it has */
 MUST int set_accept(
+	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e);
+
+/*
+ * Make an accepted set active: the same comparison, and a transaction that switches its channel and nothing else.
+ * offer->activate is taken for granted.
+ *
+ * out:   what changed; NULL, or set_changes_release() afterwards, whatever is returned.
+ * Fails: as set_compare() and offer->judge; ERR_ABSENT: it is not accepted, or was removed meanwhile; ERR_INCOMPLETE: it
+ *        lost blobs; ERR_BUSY.
+ * Again: succeeds and changes nothing, as set_accept().
+ */
+#define SET_SWITCH_STATEMENTS 40 /* with the comparison and index.json; however many tags it has */
+MUST int set_activate(
 	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e);
 
 /* Signatures that were accepted with a set; sigs is the caller's to free. */

@@ -151,6 +151,7 @@ cross_the_gap() {
 	note '(no route: nothing to see)'
 	step '6. import: signature first, then every byte'
 	show inside moat import --store inside --key moat.pub medium
+	show inside moat activate --store inside demo
 	show inside moat list --store inside
 	step '7. moatd serves it'
 	leave_running inside moatd moatd --store "$DEMO/inside" --listen 127.0.0.1:5000

@@ -77,6 +77,7 @@ static void tell(void *ctx, const struct set_changes *c)
 static void make_offer(struct import *im, const struct medium *m, struct set_offer *out)
 {
 	*out = (struct set_offer){ .digest = &m->head.digest,
+		.activate = im->terms->activate,
 		.take = im->terms->take,
 		.take_count = im->terms->take_count,
 		.tell = tell,

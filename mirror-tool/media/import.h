@@ -25,8 +25,7 @@ struct import_events {
 	/* Called with the changes: before the first byte is copied, and again before the switch
 	 * when they differ by then. */
 	void (*changes)(void *ctx, const struct set_changes *c);
-	/* Called when everything is here and the switch is next. 0, or -1 with e: the set does not
-	 * become active. */
+	/* Called when everything is here and accepting it is next. 0, or -1 with e: it is not accepted. */
 	int (*accept)(void *ctx, const struct medium *m, struct err *e);
 	void (*volume)(void *ctx, const char *name, uint32_t volume, uint32_t volumes);
 	/* Called for bytes of blobs read from a volume and written, chunk by chunk. */
@@ -38,12 +37,13 @@ struct import_terms {
 	const struct trust *trust;
 	const char *const *paths;
 	size_t path_count; /* at least 1 */
+	bool activate; /* in the transaction that accepts it */
 	const char *const *take; /* names of sets whose tags it may take */
 	size_t take_count;
 };
 
 /*
- * Import what the paths hold, and make the set active.
+ * Import what the paths hold, and accept the set; terms->activate: make it active, too.
  *
  * m:       medium_release() afterwards; its head tells what was imported.
  * Fails:   ERR_UNTRUSTED also: older than the version accepted under this name, or the same version

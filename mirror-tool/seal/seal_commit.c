@@ -153,6 +153,7 @@ static int accept_set(
 		.signature_count = sigs->count,
 		.take = s->take,
 		.take_count = s->take_count,
+		.activate = true,
 		.keep_owners = true,
 		.successor = true };
 

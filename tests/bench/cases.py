@@ -125,7 +125,7 @@ class Inside(Case):
         lab = self.lab
         medium, inside = fresh(lab.work + "/medium"), fresh(lab.work + "/inside")
         out = lab.tools.spent(lab.moat.program, "export", "--store", lab.stores[image], "--to", medium)
-        into = lab.tools.spent(lab.moat.program, "import", "--store", inside, "--key",
+        into = lab.tools.spent(lab.moat.program, "import", "--activate", "--store", inside, "--key",
                                lab.moat.key()[:-4] + ".pub", medium)
         shutil.rmtree(medium)
         shutil.rmtree(inside)

@@ -161,7 +161,7 @@ static void order__of_a_set(void **state)
 	pin.digest = image_make(s, NULL, &want);
 	set = image_set(s, "platform", "1", &pin, 1);
 	buf_clear(&trace);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	text = strstr(trace.data, "commit");
 	assert_ptr_equal(text, trace.data);
 	assert_non_null(strstr(trace.data, "sync-file rename sync-dir commit "));

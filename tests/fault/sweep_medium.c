@@ -186,9 +186,10 @@ static int import_from(struct work *w, const char *dir, const char *medium, stru
 	AUTO(mem_free) char *folder = mem_strdup(sandbox_path(w->f.sb, medium));
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(medium_release) struct medium m = { .trusted = false };
-	struct import_terms terms = {
-		.trust = &w->f.trust, .paths = (const char *const[]){ folder }, .path_count = 1
-	};
+	struct import_terms terms = { .trust = &w->f.trust,
+		.paths = (const char *const[]){ folder },
+		.path_count = 1,
+		.activate = true };
 
 	if (store_open(&s, sandbox_path(w->f.sb, dir), STORE_WRITE, e) < 0)
 		return -1;

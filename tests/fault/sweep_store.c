@@ -226,7 +226,8 @@ static void prepare_import(const struct sandbox *sb, const char *dir)
 	struct err e = ERR_INIT;
 
 	old_set = make_set(inside, "1", &first);
-	assert_ok(set_accept(inside, &(struct set_offer){ .digest = &old_set }, NULL, &e));
+	assert_ok(set_accept(
+		inside, &(struct set_offer){ .digest = &old_set, .activate = true }, NULL, &e));
 	set = make_set(outside, "2", &second);
 	signature.digest = image_make(outside, NULL, &cosign);
 	ref_fallback_tag(&set, ".sig", signature.tag);
@@ -267,8 +268,10 @@ static int run_import(const struct sandbox *sb, struct store *s, struct err *e)
 	if (batch_flush(b, e) < 0)
 		return -1;
 	return set_accept(s,
-		&(struct set_offer){
-			.digest = &set, .signatures = &signature, .signature_count = 1 },
+		&(struct set_offer){ .activate = true,
+			.digest = &set,
+			.signatures = &signature,
+			.signature_count = 1 },
 		NULL, e);
 }
 
@@ -304,14 +307,15 @@ static void prepare_accept(const struct sandbox *sb, const char *dir)
 	struct err e = ERR_INIT;
 
 	old_set = make_set(s, "1", &first);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &old_set }, NULL, &e));
+	assert_ok(set_accept(
+		s, &(struct set_offer){ .digest = &old_set, .activate = true }, NULL, &e));
 	set = make_set(s, "2", &second);
 }
 
 static int run_accept(const struct sandbox *sb, struct store *s, struct err *e)
 {
 	(void)sb;
-	return set_accept(s, &(struct set_offer){ .digest = &set }, NULL, e);
+	return set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, e);
 }
 
 static void verify_accept(const struct sandbox *sb, struct store *s)
@@ -687,7 +691,7 @@ static void prepare_forward(const struct sandbox *sb, const char *dir)
 	prepare_tagged(sb, dir);
 	assert_int_equal(fs_read_file(AT_FDCWD, sandbox_path(sb, db), 64 << 20, &copy, &e), 1);
 	s = sandbox_store(sb, dir, STORE_WRITE);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_ok(apply_one(s, &untag, &e));
 	assert_ok(sandbox_flush_index(s, &e));
 	store_close(&s);

@@ -35,7 +35,7 @@ tamper() {
 refused() {
 	must_fail "$1" moat verify --key "${3:-$PUB}" "$bad"
 	err_has "$2"
-	must_fail "$1" moat import --store "$IN" --key "${3:-$PUB}" "$bad"
+	must_fail "$1" moat import --activate --store "$IN" --key "${3:-$PUB}" "$bad"
 	err_has "$2"
 	nothing_inside
 }
@@ -127,6 +127,6 @@ step 'a store without room is told before anything is written'
 mkdir "$T/small"
 must mount -t tmpfs -o size=6m moat-test "$T/small"
 at_exit "umount '$T/small'"
-must_fail 6 moat import --store "$T/small/store" --key "$PUB" "$MEDIUM"
+must_fail 6 moat import --activate --store "$T/small/store" --key "$PUB" "$MEDIUM"
 err_has 'are free; nothing was written'
 same "$(find "$T/small/store/blobs" -type f | wc -l)" 0

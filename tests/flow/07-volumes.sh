@@ -35,7 +35,7 @@ clean
 step 'a lost volume is named; when it comes, the import finishes'
 rm -rf "$IN"
 mv "${volumes[3]}" "$T/lost.tar"
-must_fail 4 moat import --store "$IN" --key "$PUB" "$MEDIUM"
+must_fail 4 moat import --activate --store "$IN" --key "$PUB" "$MEDIUM"
 err_has 'volume 4|004'
 nothing_inside
 mv "$T/lost.tar" "${volumes[3]}"
@@ -70,10 +70,10 @@ for volume in "${volumes[@]}"; do same_file "$volume" "$T/again/$(basename "$vol
 step 'a one-way link: export to stdout, verify and import from stdin'
 moat export --store "$OUT" --to - --volume-size 2MiB >"$T/stream" || _fail 'export to a pipe'
 moat verify --key "$PUB" - <"$T/stream" || _fail 'verify from a pipe'
-moat import --store "$IN" --key "$PUB" - <"$T/stream" || _fail 'import from a pipe'
+moat import --activate --store "$IN" --key "$PUB" - <"$T/stream" || _fail 'import from a pipe'
 clean
 rm -rf "$IN"
-{ moat export --store "$OUT" --to - | moat import --store "$IN" --key "$PUB" -; } ||
+{ moat export --store "$OUT" --to - | moat import --activate --store "$IN" --key "$PUB" -; } ||
 	_fail 'export into import'
 clean
 
@@ -93,5 +93,5 @@ same "$(wc -c <"$T/screen")" 0
 
 step 'a stream that ends too early leaves nothing behind'
 rm -rf "$IN"
-must_fail '3|4' sh -c "head -c 3000000 '$T/stream' | moat import --store '$IN' --key '$PUB' -"
+must_fail '3|4' sh -c "head -c 3000000 '$T/stream' | moat import --activate --store '$IN' --key '$PUB' -"
 nothing_inside

@@ -19,7 +19,7 @@ whole=$(($(now_us) - begin))
 echo "$whole us"
 
 step "killed ${MOAT_SOAK:-50} times"
-kill_loop "${MOAT_SOAK:-50}" "$whole" "$IN" moat import --store "$IN" --key "$PUB" "$MEDIUM"
+kill_loop "${MOAT_SOAK:-50}" "$whole" "$IN" moat import --activate --store "$IN" --key "$PUB" "$MEDIUM"
 
 step 'what came in is served'
 moatd_start "$IN"

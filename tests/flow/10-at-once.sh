@@ -54,7 +54,7 @@ step 'five imports of the same medium at once'
 rm -rf "$T/inside-2"
 pids=()
 for i in 1 2 3 4 5; do
-	moat import --store "$T/inside-2" --key "$PUB" "$T/medium-2" >"$T/import-$i.log" 2>&1 &
+	moat import --activate --store "$T/inside-2" --key "$PUB" "$T/medium-2" >"$T/import-$i.log" 2>&1 &
 	pids+=($!)
 done
 for pid in "${pids[@]}"; do wait "$pid" || _fail 'an import failed beside others'; done

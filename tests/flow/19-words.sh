@@ -5,7 +5,7 @@
 step 'help and version'
 must moat version
 out_has '[0-9]+\.[0-9]+\.[0-9]+'
-for verb in pin pull key seal export verify import list show node user; do
+for verb in pin pull key seal export verify import activate list show node user; do
 	must moat help "$verb"
 	out_has "moat $verb"
 done
@@ -119,7 +119,7 @@ for command in "list" "list --json" "show --from" "verify --key $PUB" "import --
 	clean
 done
 head -c 4096 /dev/zero >"$T/odd/$escape.001-of-001.tar"
-must_fail '[1-9]' moat import --store "$T/odd-store" --key "$PUB" "$T/odd"
+must_fail '[1-9]' moat import --activate --store "$T/odd-store" --key "$PUB" "$T/odd"
 clean
 err_has 'u001b'
 printf 'set: s\n"k\\e[31m\\n": 1\n' >"$T/odd.yaml"

@@ -77,17 +77,17 @@ if [ "$(id -u)" = 0 ]; then
 	chmod 711 "$T"
 	mkdir "$T/theirs"
 	chown nobody "$T/theirs"
-	for verb in "import --key $PUB $MEDIUM" "pull --lock $LOCK" "seal --lock $LOCK --key $KEY"; do
+	for verb in "import --activate --key $PUB $MEDIUM" "pull --lock $LOCK" "seal --lock $LOCK --key $KEY"; do
 		# shellcheck disable=SC2086 # words
 		must_fail 1 moat --store "$T/theirs" $verb
 		err_has "theirs belongs to nobody, .*: runuser -u nobody -- moat ${verb%% *}"
 		same "$(ls -A "$T/theirs")" '' "what $verb left"
 	done
 	cp "$MOAT_BIN/moat" "$T/" # to where nobody may go
-	must runuser -u nobody -- "$T/moat" import --store "$T/theirs" --key "$PUB" "$MEDIUM"
+	must runuser -u nobody -- "$T/moat" import --activate --store "$T/theirs" --key "$PUB" "$MEDIUM"
 	must moat list --store "$T/theirs"
 	chown -R 54321 "$T/theirs"
-	must_fail 1 moat import --store "$T/theirs" --key "$PUB" "$MEDIUM"
+	must_fail 1 moat import --activate --store "$T/theirs" --key "$PUB" "$MEDIUM"
 	err_has 'setpriv --reuid 54321'
 else
 	echo 'not tested: only root can give a folder away'

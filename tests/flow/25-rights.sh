@@ -68,7 +68,7 @@ wait_until 10 is_two
 stop "$MOATD_PID"
 
 step 'writing there is refused, with 7 and a reason'
-must_fail 7 moat import --store "$T/mounted" --key "$PUB" "$T/2"
+must_fail 7 moat import --activate --store "$T/mounted" --key "$PUB" "$T/2"
 err_has 'read-only file system'
 must_fail 7 "${nobody[@]}" "$(command -v moat)" import --store "$IN" --key "$PUB" "$T/2"
 err_has 'permission denied'
@@ -86,9 +86,9 @@ err_has 'as the owner of the store'
 must moat list --store "$T/crashed"
 
 step 'a limit of the machine is 8, at once, and named'
-must_fail 8 prlimit --nofile=8:8 moat import --store "$T/limited" --key "$PUB" "$T/1"
+must_fail 8 prlimit --nofile=8:8 moat import --activate --store "$T/limited" --key "$PUB" "$T/1"
 err_has 'ulimit -n'
-must prlimit --nofile=64:4096 moat import --store "$T/limited" --key "$PUB" "$T/1"
+must prlimit --nofile=64:4096 moat import --activate --store "$T/limited" --key "$PUB" "$T/1"
 
 step 'a limit of the machine excuses no image' # 127: it ends before moat begins
 write_list platform "{name: \"docker.io/library/tiny:1\", from: \"oci:$T/layout-1:tiny\", on-error: skip, attachments: optional}"
@@ -105,7 +105,7 @@ skopeo --insecure-policy copy -q "oci:$FIXTURES/tiny:tiny" "oci-archive:$T/oci.t
 gzip -c "$T/docker.tar" >"$T/docker.tgz"
 tar -C "$T/layout-1" -cf "$T/layout.tar" oci-layout index.json blobs
 for file in docker.tar oci.tar docker.tgz layout.tar moat.yaml; do
-	must_fail 1 moat import --store "$T/limited" --key "$PUB" "$T/$file"
+	must_fail 1 moat import --activate --store "$T/limited" --key "$PUB" "$T/$file"
 	err_has "$file: .*not a volume of moat"
 done
 must_fail 1 moat verify --key "$PUB" "$T"/1/*.tar "$T"/2/*.tar

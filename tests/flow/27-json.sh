@@ -137,10 +137,16 @@ step 'import: refused, looked at, done'
 nothing_printed 3 import --store inside --key stranger.pub medium
 nothing_printed 4 import --store inside --key moat.pub --strict medium
 nothing_printed 2 import --store inside --key moat.pub
-must moat import --store inside --key moat.pub --json medium
+must moat import --activate --store inside --key moat.pub --json medium
 shape import
 json_is '.active and .tags == [] and .changes.new > 0'
-must moat import --store inside --key moat.pub --json --dry-run medium
+nothing_printed 1 activate platform:none
+must moat activate platform --store inside --json
+shape activate
+json_is '.active and (.switched | not) and .generation == 1'
+must moat activate platform --store inside --json --dry-run
+shape activate
+must moat import --activate --store inside --key moat.pub --json --dry-run medium
 shape import
 
 step 'another set takes a tag: both are told of'
@@ -152,8 +158,16 @@ must moat pull --lock tools.lock
 must moat seal --lock tools.lock --key moat.key
 must moat export --to medium-tools
 export MOAT_STORE=$T/inside
-nothing_printed 7 import --key moat.pub medium-tools
-must moat import --key moat.pub --take platform --json medium-tools
+nothing_printed 7 import --activate --key moat.pub medium-tools
+nothing_printed 2 import --take platform --key moat.pub medium-tools
+must moat import --key moat.pub --json medium-tools
+shape import
+json_is '(.active | not) and .needs == ["platform"] and .changes.new == 0'
+nothing_printed 7 activate tools
+must moat activate --take platform --json --dry-run tools
+shape activate
+json_is '.changes.taken == 1 and (.tags | length) == 1'
+must moat import --activate --key moat.pub --take platform --json medium-tools
 shape import
 json_is '(.tags | length) == 1 and .changes.taken == 1'
 must moat list --json

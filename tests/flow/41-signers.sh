@@ -26,12 +26,12 @@ must openssl pkey -pubin -in "$T/limited.pub" -noout
 must moat key show "$T/limited.pub"
 out_has "^$(openssl pkey -pubin -in "$T/limited.pub" -outform DER | sha256) .*  sets: platform, apps-\*$"
 must moat verify --key "$T/limited.pub" "$MEDIUM"
-must moat import --store "$IN" --key "$T/limited.pub" "$MEDIUM"
+must moat import --activate --store "$IN" --key "$T/limited.pub" "$MEDIUM"
 
 step 'a slip of the pen widens nothing'
 for text in 'set: platform\n' 'sets platform\n' 'sets:\n' 'sets: Platform\n' 'sets: a\nsets: b\n' 'sets: a\0\n'; do
 	limited "$text"
-	must_fail 1 moat import --store "$IN" --key "$T/limited.pub" "$MEDIUM"
+	must_fail 1 moat import --activate --store "$IN" --key "$T/limited.pub" "$MEDIUM"
 	err_has "$T/limited.pub: line [12]: "
 done
 
@@ -77,7 +77,7 @@ for key in "$PUB" "$T/other.pub"; do
 done
 
 step 'a set that comes again with a further signature gets it with consent; none is lost by a rebuild'
-both() { moat import --store "$T/grows" --key "$PUB" --key "$T/other.pub" "$@"; }
+both() { moat import --activate --store "$T/grows" --key "$PUB" --key "$T/other.pub" "$@"; }
 must both "$T/by-one"
 same "$(keys_of --store "$T/grows")" 'bundle:1 cosign:1'
 must both --json "$T/by-two"
@@ -107,7 +107,7 @@ legacy_of() {
 }
 legacy="x'01$(legacy_of "$T/by-one")', x'01$(legacy_of "$T/by-other")'"
 cp -r "$T/grows" "$T/older"
-must moat import --store "$T/older" --key "$PUB" --key "$T/other.pub" "$T/by-other"
+must moat import --activate --store "$T/older" --key "$PUB" --key "$T/other.pub" "$T/by-other"
 sqlite3 "$T/older/meta/moat.db" "
 	CREATE TEMP TABLE each AS SELECT id FROM blob WHERE digest IN ($legacy);
 	INSERT OR IGNORE INTO manifest (id, media_type, artifact_type)
@@ -116,7 +116,7 @@ sqlite3 "$T/older/meta/moat.db" "
 	DELETE FROM signature WHERE tag <> '' AND manifest NOT IN (SELECT id FROM each);"
 must moat export --store "$T/older" --to "$T/by-each"
 same "$(keys_of --from "$T/by-each" | grep -o 'cosign.*')" 'cosign:1 cosign:1'
-must moat import --store "$T/fresh" --key "$PUB" --key "$T/other.pub" "$T/by-each"
+must moat import --activate --store "$T/fresh" --key "$PUB" --key "$T/other.pub" "$T/by-each"
 same "$(keys_of --store "$T/fresh" | grep -o 'cosign.*')" 'cosign:2'
 clean "$T/fresh"
 
@@ -126,7 +126,7 @@ gate() {
 	rm -rf "$T/gate"
 	cp -r "$T/first" "$T/gate"
 	[ -z "${REBUILD:-}" ] || rm -r "$T/gate/meta"
-	moat import --store "$T/gate" "$@"
+	moat import --activate --store "$T/gate" "$@"
 }
 refused() {
 	must_fail 3 gate "$@"
@@ -134,7 +134,7 @@ refused() {
 	must moat list --store "$T/gate" --sets --json
 	same "$(jq -r '[.[] | select(.set == "apps-web") | .version] | join(" ")' "$T/out")" "$version"
 }
-must moat import --store "$T/first" --key "$PUB" "$T/by-one"
+must moat import --activate --store "$T/first" --key "$PUB" "$T/by-one"
 must moat seal --lock "$LOCK" --store "$OUT" --key "$T/other.key" --version next
 export_to "$T/next"
 keys=(--key "$PUB" --key "$T/other.pub")
@@ -150,26 +150,26 @@ for name in "$fingerprint" "$T/other.pub" other.pub other; do
 done
 must moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" --version next.1
 export_to "$T/back"
-must_fail 3 moat import --store "$T/gate" "${keys[@]}" "$T/back"
+must_fail 3 moat import --activate --store "$T/gate" "${keys[@]}" "$T/back"
 err_has "was signed by $T/other.pub, next.1 by $PUB; .* --allow-signer moat"
 must other --version next.1
 export_to "$T/with-both"
-must moat import --store "$T/gate" "${keys[@]}" "$T/with-both"
+must moat import --activate --store "$T/gate" "${keys[@]}" "$T/with-both"
 
 step 'a key is replaced: old and new sign a version that is consented to, then the new one signs alone'
 must moat seal --lock "$LOCK" --store "$OUT" --key "$T/other.key" --version next.2
 export_to "$T/alone"
-must moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+must moat import --activate --store "$T/gate" "${keys[@]}" "$T/alone"
 rotate() {
 	rm -rf "$T/gate"
 	cp -r "$T/first" "$T/gate"
-	must moat import --store "$T/gate" "${keys[@]}" "$@" "$T/with-both"
+	must moat import --activate --store "$T/gate" "${keys[@]}" "$@" "$T/with-both"
 }
 rotate
-must_fail 3 moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+must_fail 3 moat import --activate --store "$T/gate" "${keys[@]}" "$T/alone"
 err_has "signer changed: version next.1 was signed by $PUB, next.2 by $T/other.pub"
 rotate --allow-signer other
-must moat import --store "$T/gate" "${keys[@]}" "$T/alone"
+must moat import --activate --store "$T/gate" "${keys[@]}" "$T/alone"
 clean "$T/gate"
 
 if [ "${MOAT_TEST_GO:-}" = all ] && go_can cosign; then

@@ -13,7 +13,7 @@ hex=${layer#sha256:}
 FILE=$IN/blobs/sha256/$hex
 cp "$FILE" "$T/good"
 stop "$MOATD_PID"
-MEND="moat import --store $IN --key $PUB"
+MEND="moat import --activate --store $IN --key $PUB"
 
 status() { curl -s -o "$T/body" -w '%{http_code}' "$@"; }
 get() { status "$URL/blobs/$layer"; }

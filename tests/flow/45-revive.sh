@@ -73,7 +73,7 @@ moatd_start "$IN"
 has_line "$T/moatd.log" 'event=store reason=.*older than index.json'
 same "$(curl -s -o "$T/ready" -w '%{http_code}' "http://$INSIDE/readyz")" 503
 has_line "$T/ready" 'older than index.json'
-must_fail 3 moat import --store "$IN" --key "$PUB" "$T/plat-1"
+must_fail 3 moat import --activate --store "$IN" --key "$PUB" "$T/plat-1"
 err_has 'older than version 2'
 same "$(active | sort | tr '\n' ' ')" 'other:1 plat:2 '
 same "$(curl -s -o "$T/ready" -w '%{http_code}' "http://$INSIDE/readyz")" 200 "$(cat "$T/ready")"
@@ -96,7 +96,7 @@ moatd_start "$IN"
 has_line "$T/moatd.log" 'event=store set=plat version=2 missing=[1-9].*import its medium'
 same "$(tag_status library/x 1)" 200
 stop "$MOATD_PID"
-must_fail 3 moat import --store "$IN" --key "$PUB" "$T/plat-1"
+must_fail 3 moat import --activate --store "$IN" --key "$PUB" "$T/plat-1"
 err_has 'older than version 2'
 
 step 'its medium brings the rest back'
@@ -110,7 +110,7 @@ step 'a damaged database says what to do'
 printf 'no database at all, for sure' | dd of="$IN/meta/moat.db" conv=notrunc status=none
 must_fail 3 moat verify --store "$IN"
 err_has 'move meta/ out of the store.*import'
-must_fail 3 moat import --store "$IN" --key "$PUB" "$T/other-1"
+must_fail 3 moat import --activate --store "$IN" --key "$PUB" "$T/other-1"
 err_has 'move meta/ out of the store'
 rm -r "$IN/meta"
 import "$T/other-1"
@@ -121,7 +121,7 @@ moat list --store "$IN" --json >"$T/before"
 kills=0 whole=60000
 for ((i = 0; i < ${MOAT_SOAK:-12}; i++)); do
 	rm -r "$IN/meta"
-	kill_at_random moat import --store "$IN" --key "$PUB" "$T/other-1"
+	kill_at_random moat import --activate --store "$IN" --key "$PUB" "$T/other-1"
 	must_fail '0|1|4' moat verify --store "$IN"
 	import "$T/other-1"
 	clean

@@ -24,20 +24,20 @@ second=$(digest_of "$UPSTREAM" apps/web 1.0)
 OUT=$T/outside-tools LOCK=$T/tools.lock
 write_list tools "$ref"
 pin && pull && seal && export_to "$T/medium-tools"
-must_fail 7 moat import --store "$IN" --key "$PUB" "$T/medium-tools"
+must_fail 7 moat import --activate --store "$IN" --key "$PUB" "$T/medium-tools"
 err_has "set tools .* would take 1 tag .*allowed by --take platform\): $ref \(platform .* has ${first:0:19}, this one ${second:0:19}\)"
 same "$(moat list --store "$IN" --sets --json | jq -r '.[].set' | paste -sd ' ')" platform
 same "$(served)" "$first"
 clean
 
 step 'a dry run says the same and writes nothing'
-must_fail 7 moat import --dry-run --store "$IN" --key "$PUB" "$T/medium-tools"
-must moat import --dry-run --take platform --json --store "$IN" --key "$PUB" "$T/medium-tools"
+must_fail 7 moat import --activate --dry-run --store "$IN" --key "$PUB" "$T/medium-tools"
+must moat import --activate --dry-run --take platform --json --store "$IN" --key "$PUB" "$T/medium-tools"
 same "$(jq -c '[.active, .changes.taken, .tags[0].change]' "$T/out")" '[false,1,"owner"]'
 same "$(served)" "$first"
 
 step 'with consent it is taken, and both are told of everywhere'
-must moat import --take platform --json --store "$IN" --key "$PUB" "$T/medium-tools"
+must moat import --activate --take platform --json --store "$IN" --key "$PUB" "$T/medium-tools"
 same "$(jq -c '[.active, .changes.new, .changes.owner, .changes.taken]' "$T/out")" '[true,0,1,1]'
 same "$(jq -r '.tags[0] | .reference, .from.set, .from.digest, .to.set, .to.digest' "$T/out" | paste -sd ' ')" \
 	"$ref platform $first tools $second"
@@ -67,9 +67,9 @@ same "$(moat show --from "$T/medium-tools" --json "$ref" | jq -c '[.served, .oth
 same "$(moat list "$T/medium-tools" --images --json | jq -c '[.[].served]')" '[false]'
 
 step 'what is active stays behind, until it is asked for'
-must moat import --store "$IN" --key "$PUB" "$MEDIUM"
+must moat import --activate --store "$IN" --key "$PUB" "$MEDIUM"
 same "$(served)" "$second"
-must moat import --take tools --store "$IN" --key "$PUB" "$MEDIUM"
+must moat import --activate --take tools --store "$IN" --key "$PUB" "$MEDIUM"
 wait_until 5 is_served "$first"
 same "$(shown .set | cut -d: -f1)" platform
 
@@ -111,7 +111,7 @@ pin --update
 pull && seal --version 2 && export_to "$T/medium-2"
 mkfifo "$T/slow"
 volume=$(ls "$T"/medium-1/*.tar)
-start old bash -c "exec moat import --store '$IN' --key '$PUB' - <'$T/slow'"
+start old bash -c "exec moat import --activate --store '$IN' --key '$PUB' - <'$T/slow'"
 old=$STARTED_PID
 exec 9>"$T/slow"
 head -c -4096 "$volume" >&9
@@ -134,12 +134,12 @@ push tiny apps/web:2.0
 write_list race "$ref" "$UPSTREAM/apps/web:2.0"
 pin --update
 pull && seal --version 4 && export_to "$T/medium-4"
-must moat import --dry-run --json --store "$IN" --key "$PUB" "$T/medium-3"
+must moat import --activate --dry-run --json --store "$IN" --key "$PUB" "$T/medium-3"
 same "$(jq .gap "$T/out")" false
-must moat import --dry-run --json --store "$IN" --key "$PUB" "$T/medium-4"
+must moat import --activate --dry-run --json --store "$IN" --key "$PUB" "$T/medium-4"
 same "$(jq .gap "$T/out")" true
 err_has 'it does not follow the newest set of its name here'
 
 step 'one set at a time'
-must_fail 1 moat import --store "$IN" --key "$PUB" "$T/medium-2" "$T/medium-tools"
+must_fail 1 moat import --activate --store "$IN" --key "$PUB" "$T/medium-2" "$T/medium-tools"
 err_has 'one set at a time'

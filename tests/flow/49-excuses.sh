@@ -70,12 +70,12 @@ must moat seal --key moat.key --json
 json_is '.excuses == 6'
 must moat export --to medium --json
 json_is '.excuses == 6'
-must_fail 4 moat import --store in --key moat.pub --strict medium
+must_fail 4 moat import --activate --store in --key moat.pub --strict medium
 err_has 'leaves out 6 things'
 { echo 'strict: true'; cat moat.pub; } >strict.pub
-must_fail 4 moat import --store in --key strict.pub medium
+must_fail 4 moat import --activate --store in --key strict.pub medium
 err_has 'its key says strict: true'
-must moat import --store in --key moat.pub medium
+must moat import --activate --store in --key moat.pub medium
 out_has ', 6 excuses$'
 must moat show --store in platform --json
 json_is '.excuses == 6 and (.excused | map(.kind) | sort == ["attachment", "attachment", "attachment", "attachments",
@@ -92,4 +92,4 @@ must moat pin
 must moat pull
 must moat seal --version 2 --key moat.key # the default is the second of the lock, which may be the one before's
 must moat export --to medium2
-must moat import --store in2 --key strict.pub --strict medium2
+must moat import --activate --store in2 --key strict.pub --strict medium2

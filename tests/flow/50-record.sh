@@ -16,7 +16,7 @@ fingerprint() { moat key show "$1" | cut -d' ' -f1; }
 refused() {
 	local before=0
 	[ ! -e "$LOG" ] || before=$(lines)
-	must_fail "$1" moat import --store "$IN" "${@:3}"
+	must_fail "$1" moat import --activate --store "$IN" "${@:3}"
 	same "$(lines)" "$((before + 1))" 'one line for a refusal'
 	same "$(last '[.event, .action, .result, .status, .medium] | join(" ")')" "audit import $2 $1 ${*: -1}"
 	same "$(last .why)" "$(tail -n 1 err | sed 's/^moat: //')"
@@ -65,7 +65,7 @@ nothing_inside
 
 step 'accepted: begun before the switch, allowed behind it, which names the first'
 before=$(lines)
-must moat import --store "$IN" --key moat.pub new
+must moat import --activate --store "$IN" --key moat.pub new
 same "$(lines)" "$((before + 2))"
 tail -n 2 "$LOG" | jq -s . >two
 for key in user login set version digest keys medium pid host; do
@@ -75,14 +75,14 @@ same "$(jq -r 'map(.result) | join(" ")' two)" 'begun allowed'
 same "$(last '[.user, .set, .version, .digest, .keys, .medium, .status, (.why // "")] | map(tostring) | join(" ")')" \
 	"$(id -un) platform 2 $digest $id new 0 "
 same "$(jq -r '.[1].begun - .[0].seq' two)" 0
-must moat import --store "$IN" --key moat.pub new
+must moat import --activate --store "$IN" --key moat.pub new
 same "$(last .result)" allowed 'again'
 
 step 'a look is not recorded; a stream is, by its name'
 before=$(lines)
-must moat import --store "$IN" --key moat.pub --dry-run new
+must moat import --activate --store "$IN" --key moat.pub --dry-run new
 same "$(lines)" "$before"
-cat new/*.tar | moat import --store "$IN" --key moat.pub - >out 2>err || _fail "$(cat err)"
+cat new/*.tar | moat import --activate --store "$IN" --key moat.pub - >out 2>err || _fail "$(cat err)"
 same "$(last '.medium + " " + .result')" '- allowed'
 
 step 'refused inside: older, the tags of another set, another signer'
@@ -93,12 +93,12 @@ same "$(last .set)" tools
 (medium_of others 4 platform tiny "$T/stranger.key")
 refused 3 denied --key moat.pub --key stranger.pub others
 same "$(last .keys)" "$(fingerprint stranger.pub)"
-must moat import --store "$IN" --key moat.pub --take platform tools
+must moat import --activate --store "$IN" --key moat.pub --take platform tools
 same "$(last .result)" allowed
 
 step 'text from outside stays within its value'
 cp -r new $'odd "name\n{}'
-must moat import --store "$IN" --key moat.pub $'odd "name\n{}'
+must moat import --activate --store "$IN" --key moat.pub $'odd "name\n{}'
 same "$(jq -s 'map(.event == "audit") | all' "$LOG")" true
 same "$(last .medium)" $'odd "name\n{}'
 
@@ -114,22 +114,22 @@ IN=$T/unwritable LOG=$IN/audit/000001.jsonl
 must moat pull --lock old.lock --store "$IN"
 rm -rf "$IN/audit"
 touch "$IN/audit"
-must_fail 1 moat import --store "$IN" --key moat.pub new
+must_fail 1 moat import --activate --store "$IN" --key moat.pub new
 err_has "$IN, the audit log: audit: Not a directory"
 same "$(moat list --store "$IN" --sets --json)" '[]'
 rm "$IN/audit"
 
 step 'no begun line: the set does not become active, and the next run goes on'
 mkdir -p "$LOG"
-must_fail 1 moat import --store "$IN" --key moat.pub new
+must_fail 1 moat import --activate --store "$IN" --key moat.pub new
 err_has 'the audit log: audit/000001.jsonl: Is a directory'
 same "$(moat list --store "$IN" --sets --json)" '[]'
 clean "$IN"
-must_fail 3 moat import --store "$IN" --key stranger.pub new
+must_fail 3 moat import --activate --store "$IN" --key stranger.pub new
 err_has 'warning: this failure is not recorded: .*Is a directory'
 rmdir "$LOG"
 printf '{"cut' >"$LOG"
-must moat import --store "$IN" --key moat.pub new
+must moat import --activate --store "$IN" --key moat.pub new
 err_has ' 0 B to copy|0 bytes in 0 blobs'
 same "$(sed -n 1p "$LOG")" '{"cut' 'a line that was cut short swallows none'
 same "$(sed -n 2p "$LOG" | jq -r '[.torn, .rest_bytes] | @tsv')" "$(sed -n 1p "$LOG" | sha256sum | cut -d' ' -f1)	5"

@@ -41,7 +41,7 @@ for folder in "$DATA"/*/; do
 	must moat list medium --json
 	same "$(jq -r '.sets[0].digest' "$T/out")" "$want"
 	must moat verify --key medium/moat.pub medium
-	must moat import --store inside --key medium/moat.pub medium
+	must moat import --activate --store inside --key medium/moat.pub medium
 	clean inside
 	same "$(moat list --store inside --sets --json | jq -r '.[] | .digest, .active' | paste -sd ' ')" "$want true"
 	must moat export --store inside --to medium-again
@@ -65,7 +65,7 @@ must moat pin --list next.yaml --lock next.lock
 must moat pull --lock next.lock --store store
 must moat seal --lock next.lock --store store --key moat.key
 must moat export --store store --to medium-2
-must moat import --store ../before-0.1.0/inside --key ../before-0.1.0/medium/moat.pub --key moat.pub \
+must moat import --activate --store ../before-0.1.0/inside --key ../before-0.1.0/medium/moat.pub --key moat.pub \
 	--allow-signer moat medium-2
 same "$(moat list --store ../before-0.1.0/inside --sets --json | jq -c 'map([.version, .active]) | sort')" \
 	'[["1",false],["2",true]]'

@@ -57,7 +57,7 @@ must moat pull --store again --lock moat.lock
 must moat seal --store again --key moat.key --version 1 --json
 same "$(jq -r .digest out)" "$digest" 'same lock, same digest'
 step 'inside: it is recorded'
-must moat import --store "$IN" --key moat.pub medium
+must moat import --activate --store "$IN" --key moat.pub medium
 same "$(actions "$IN" | grep -o 'import:.*')" 'import:begun import:allowed'
 same "$(moat log --store "$IN" --action import --last 1 --json | jq -r '.[0].head')" "$head"
 verify_log 0 "$IN"

@@ -289,9 +289,11 @@ struct digest image_set(struct store *s, const char *name, const char *version,
 int image_set_force(struct store *s, const struct digest *set, struct err *e)
 {
 	static const char *const all[] = { "a", "b", "c" };
-	struct set_offer offer = {
-		.digest = set, .older = true, .take = all, .take_count = ARRAY_SIZE(all)
-	};
+	struct set_offer offer = { .activate = true,
+		.digest = set,
+		.older = true,
+		.take = all,
+		.take_count = ARRAY_SIZE(all) };
 
 	return set_accept(s, &offer, NULL, e);
 }

@@ -29,7 +29,7 @@ pull() { must moat pull --lock "$LOCK" --store "$OUT" "$@"; }
 new_key() { [ -e "$KEY" ] || must moat key new --out "$KEY" --no-passphrase; }
 seal() { new_key && must moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" "$@"; }
 export_to() { must moat export --store "$OUT" --to "${1:-$MEDIUM}" "${@:2}"; }
-import() { must moat import --store "$IN" --key "$PUB" "${@:-$MEDIUM}"; }
+import() { must moat import --activate --store "$IN" --key "$PUB" "${@:-$MEDIUM}"; }
 clean() { must moat verify --store "${1:-$IN}"; }
 
 # carry_out SET IMAGE...: from the registry to a medium.  carry: and into the inside store.

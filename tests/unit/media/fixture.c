@@ -94,8 +94,10 @@ void fixture_sign(
 	assert_ok(
 		signature_join(f->out, NULL, set, &signatures[0], buf_span(&legacy.manifest), &e));
 	assert_ok(set_accept(f->out,
-		&(struct set_offer){
-			.digest = set, .signatures = signatures, .signature_count = 2 },
+		&(struct set_offer){ .activate = true,
+			.digest = set,
+			.signatures = signatures,
+			.signature_count = 2 },
 		NULL, &e));
 }
 
@@ -169,7 +171,8 @@ int fixture_import(
 	struct import_events events = { .signers = told_signers, .ctx = &f->signers };
 	struct import_terms terms = { .trust = &f->trust,
 		.paths = paths ? paths : &folder,
-		.path_count = paths ? count : 1 };
+		.path_count = paths ? count : 1,
+		.activate = true };
 
 	err_clear(e);
 	return import_medium(s, &terms, &events, &m, e);

@@ -1261,7 +1261,9 @@ static void sign_in_one(
 	AUTO(buf_release) struct buf both = BUF_INIT, bare = BUF_INIT;
 	const struct cosign_claim claim = { .digest = f->set, .reference = reference };
 	struct set_signature sig = { .media_type = MEDIA_OCI_MANIFEST };
-	struct set_offer offer = { .digest = &f->set, .signatures = &sig, .signature_count = 1 };
+	struct set_offer offer = {
+		.digest = &f->set, .activate = true, .signatures = &sig, .signature_count = 1
+	};
 	struct digest d;
 	struct err e = ERR_INIT;
 
@@ -1372,7 +1374,7 @@ static void import__takes_no_signature_under_the_tag_of_a_version(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
 		AUTO(fixture_close) struct fixture f;
 		AUTO(mem_free) struct set_signature *have = NULL;
-		struct set_offer offer = { .signature_count = 1 };
+		struct set_offer offer = { .activate = true, .signature_count = 1 };
 		size_t count = 0;
 		struct err e = ERR_INIT;
 
@@ -1412,8 +1414,10 @@ static void add_spellings(struct fixture *f, struct store *s, unsigned first, un
 			continue;
 		assert_ok(blob_put(s, NULL, buf_span(&manifest), &more.digest, &e));
 		assert_ok(set_accept(s,
-			&(struct set_offer){
-				.digest = &f->set, .signatures = &more, .signature_count = 1 },
+			&(struct set_offer){ .activate = true,
+				.digest = &f->set,
+				.signatures = &more,
+				.signature_count = 1 },
 			NULL, &e));
 	}
 }

@@ -44,9 +44,9 @@ static int import(struct world *w, const char *name)
 	AUTO(mem_free) char *medium = mem_strdup(sandbox_path(w->sb, "medium"));
 	AUTO(mem_free) char *key = mem_strdup(sandbox_path(w->sb, "moat.pub"));
 
-	return run(w, 7,
-		(const char *const[]){
-			"import", "--quiet", "--store", store, "--key", key, medium });
+	return run(w, 8,
+		(const char *const[]){ "import", "--activate", "--quiet", "--store", store, "--key",
+			key, medium });
 }
 
 static int note_active(void *ctx, const struct set_info *info, struct err *e)

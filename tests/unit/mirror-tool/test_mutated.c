@@ -124,7 +124,8 @@ static void carry(struct world *w, uint64_t seed, const char *ref)
 	must(w, seed, "verify", COMMAND(w, "verify", "--quiet", "--key", "@moat.pub", "@medium"));
 	must(w, seed, "show --from", COMMAND(w, "show", "--from", "@medium", ref));
 	must(w, seed, "import",
-		COMMAND(w, "import", "--quiet", "--store", "@in", "--key", "@moat.pub", "@medium"));
+		COMMAND(w, "import", "--activate", "--quiet", "--store", "@in", "--key",
+			"@moat.pub", "@medium"));
 	look(w, seed, "@in", ref);
 }
 

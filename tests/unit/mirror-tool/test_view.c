@@ -28,7 +28,7 @@ static struct digest make_set(struct store *s, struct digest *index)
 		.repo = "quay.io/a/b", .tag = "1", .digest = *index, .media_type = MEDIA_OCI_INDEX
 	};
 	set = image_set(s, "platform", "1.0", pins, 1);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	return set;
 }
 
@@ -239,7 +239,7 @@ static void view_tags__of_every_page(void **state)
 		pins[i] = (struct image_pin){ .repo = "quay.io/many", .tag = tags[i], .digest = d };
 	}
 	set = image_set(s, "platform", "1.0", pins, TAGS);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_int_equal(view_tags(&view, "quay.io/many", &sink, &e), 1);
 	for (size_t i = 0; i < text.len; i++)
 		lines += text.data[i] == '\n';

@@ -21,7 +21,7 @@ static void pin_in(struct fixture *f, const char *repo)
 	struct digest set = image_set(s, "platform", "2026.11", &pinned, 1);
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 }
 
 static void pin(struct fixture *f)

@@ -182,6 +182,6 @@ struct digest pin_nginx(struct store *s)
 	struct digest set = image_set(s, "platform", "2026.11", &pin, 1);
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	return pin.digest;
 }

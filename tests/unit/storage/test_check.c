@@ -249,7 +249,7 @@ static void store__is_an_oci_layout(void **state)
 	image_add(s, "docker.io/a/b", "2", "hidden", 1);
 	pin.digest = image_make(s, NULL, &want);
 	set = image_set(s, "platform", "1", &pin, 1);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	read_text(*state, "s/index.json", &index);
 	assert_ok(manifest_parse(&m, "index.json", MEDIA_OCI_INDEX, buf_span(&index), &e));
 	assert_int_equal(m.count, 4); /* set, :1, pin :2, tag :2 under it without the name */

@@ -105,7 +105,9 @@ static int switch_sets(const struct sandbox *sb, unsigned number, struct err *e)
 		return -1;
 	for (unsigned i = 0; i < ROUNDS; i++)
 		if (set_accept(s,
-			    &(struct set_offer){ .digest = &sets[(i + number) % 2], .older = true },
+			    &(struct set_offer){ .digest = &sets[(i + number) % 2],
+				    .activate = true,
+				    .older = true },
 			    NULL, e) < 0)
 			return -1;
 	return 0;
@@ -161,7 +163,8 @@ static void make_sets(struct store *s)
 		images[i] = pin.digest = image_make(s, NULL, &want);
 		sets[i] = image_set(s, "platform", i ? "1" : "2", &pin, 1);
 	}
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &sets[0] }, NULL, &e));
+	assert_ok(set_accept(
+		s, &(struct set_offer){ .digest = &sets[0], .activate = true }, NULL, &e));
 }
 
 static void sets__switch_under_readers(void **state)

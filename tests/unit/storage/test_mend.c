@@ -138,7 +138,8 @@ static void world_make(struct world *w, const struct sandbox *sb)
 	w->s = sandbox_store(sb, "s", STORE_WRITE);
 	pin.digest = w->manifest = image_make(w->s, NULL, &want);
 	w->set = image_set(w->s, "platform", "1", &pin, 1);
-	assert_ok(set_accept(w->s, &(struct set_offer){ .digest = &w->set }, NULL, &e));
+	assert_ok(set_accept(
+		w->s, &(struct set_offer){ .digest = &w->set, .activate = true }, NULL, &e));
 	assert_ok(image_put(w->s, PUSHED, "1", &w->manifest, MEDIA_OCI_MANIFEST, &e));
 	w->of[MANIFEST] = w->manifest;
 	w->of[SET_INDEX] = w->set;
@@ -326,7 +327,8 @@ static void mend_one(struct world *w, size_t way, enum damage how, enum thing t)
 	assert_int_equal(size, w->bytes[t].len);
 	assert_sound(w->s, what);
 	assert_aside(w, &w->of[t], how, what);
-	assert_ok(set_accept(w->s, &(struct set_offer){ .digest = &w->set }, NULL, &e));
+	assert_ok(set_accept(
+		w->s, &(struct set_offer){ .digest = &w->set, .activate = true }, NULL, &e));
 }
 
 static void mend__good_bytes_take_the_place_of_bad_ones(void **state)
@@ -363,9 +365,10 @@ static void mend__nothing_is_accepted_over_a_bad_file(void **state)
 		for (int how = 0; how < DAMAGES; how++) {
 			harm(*state, &w.of[t], (enum damage)how);
 			if (how != FLIPPED || t == SET_INDEX)
-				assert_int_equal(
-					set_accept(w.s, &(struct set_offer){ .digest = &w.set },
-						NULL, &e),
+				assert_int_equal(set_accept(w.s,
+							 &(struct set_offer){ .digest = &w.set,
+								 .activate = true },
+							 NULL, &e),
 					-1);
 			if (t != SET_INDEX && (how != FLIPPED || t == MANIFEST))
 				assert_int_equal(image_put(w.s, REPO, "2", &w.manifest,

@@ -91,7 +91,9 @@ static char *changes_text(struct store *s, const struct set_changes *c)
 static int accept(struct store *s, const struct digest *d, const char *take,
 	struct set_changes *out, struct err *e)
 {
-	struct set_offer offer = { .digest = d, .take = &take, .take_count = take ? 1 : 0 };
+	struct set_offer offer = {
+		.digest = d, .activate = true, .take = &take, .take_count = take ? 1 : 0
+	};
 
 	return set_accept(s, &offer, out, e);
 }
@@ -172,7 +174,9 @@ static void accept_before(struct store *s, const char *text)
 	AUTO(mem_free) char *copy = mem_strdup(text);
 	char *pins = copy, *name = strsep(&pins, " "), *version = strsep(&pins, " ");
 	struct digest d = set_of(s, name, version, pins);
-	struct set_offer offer = { .digest = &d, .take = all, .take_count = ARRAY_SIZE(all) };
+	struct set_offer offer = {
+		.digest = &d, .activate = true, .take = all, .take_count = ARRAY_SIZE(all)
+	};
 	struct err e = ERR_INIT;
 
 	assert_ok(set_accept(s, &offer, NULL, &e));
@@ -247,7 +251,7 @@ static void set_accept__keeps_owners_when_asked(void **state)
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	AUTO(set_changes_release) struct set_changes c = SET_CHANGES_INIT;
 	struct digest y;
-	struct set_offer offer = { .digest = &y, .keep_owners = true };
+	struct set_offer offer = { .digest = &y, .activate = true, .keep_owners = true };
 	struct set_info info;
 	struct err e = ERR_INIT;
 
@@ -269,7 +273,7 @@ static void set_accept__a_successor_follows_the_newest(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	struct digest first = set_of(s, "x", "1", NGINX ":1=a"), second;
-	struct set_offer offer = { .digest = &first, .successor = true };
+	struct set_offer offer = { .digest = &first, .activate = true, .successor = true };
 	struct set_info info;
 	struct err e = ERR_INIT;
 
@@ -329,7 +333,9 @@ static void sign_other(struct race *r)
 {
 	struct set_signature sig = { .digest = image(r->other, "c"),
 		.media_type = MEDIA_OCI_MANIFEST };
-	struct set_offer offer = { .digest = &r->set, .signatures = &sig, .signature_count = 1 };
+	struct set_offer offer = {
+		.digest = &r->set, .activate = true, .signatures = &sig, .signature_count = 1
+	};
 	struct err e = ERR_INIT;
 
 	assert_ok(set_accept(r->other, &offer, NULL, &e));
@@ -399,7 +405,7 @@ static void set_accept__sees_what_others_do_meanwhile(void **state)
 			.store = s, .other = other, .act = races[i].act, .times = races[i].times
 		};
 		struct set_offer offer = {
-			.digest = &mine, .judge = judge, .tell = told, .ctx = &r
+			.activate = true, .digest = &mine, .judge = judge, .tell = told, .ctx = &r
 		};
 		struct check_report report;
 		struct err e = ERR_INIT;
@@ -435,7 +441,9 @@ static void set_accept__is_judged_by_what_it_follows(void **state)
 	struct race r = {
 		.store = s, .other = other, .act = accept_other, .times = 1, .refused = 2
 	};
-	struct set_offer offer = { .digest = &mine, .judge = judge, .tell = told, .ctx = &r };
+	struct set_offer offer = {
+		.digest = &mine, .activate = true, .judge = judge, .tell = told, .ctx = &r
+	};
 	struct set_info info;
 	struct err e = ERR_INIT;
 

@@ -235,7 +235,7 @@ static void rebuild__of_a_child_beside_a_set(void **state)
 	d[1] = pins[0].digest = image_index(s, d, platforms, NULL, 1);
 	d[2] = pins[1].digest = image_make(s, NULL, &pinned);
 	set = image_set(s, "platform", "1", pins, 2);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	build(*state, &p, &child);
 	assert_true(digest_eq(&p.digest, &d[0]));
 	assert_ok(push_manifest(s, repos[1], NULL, &p, &e));

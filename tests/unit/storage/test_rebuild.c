@@ -19,6 +19,7 @@ static void fill(struct store *s)
 	struct digest b1 = one(s, "b", "1", "n3");
 	static const char *const take[] = { "b" };
 	struct set_offer from_b = { .digest = &a1,
+		.activate = true,
 		.signatures = &sig,
 		.signature_count = 1,
 		.take = take,

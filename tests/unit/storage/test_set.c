@@ -90,7 +90,7 @@ static void set_accept__makes_everything_visible(void **state)
 	pins[2].digest = sig = image_make(s, NULL, &signature);
 	set = image_set(s, "platform", "1.0", pins, 3);
 	assert_false(by_tag(r, NGINX, "1", &nginx));
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_true(by_tag(r, NGINX, "1", &nginx));
 	assert_int_equal(manifest_by_digest(r, APP, &app, &info, &e), 1);
 	assert_int_equal(manifest_by_digest(r, NGINX, &sig, &info, &e), 1);
@@ -117,12 +117,12 @@ static void set_accept__refuses_what_is_incomplete(void **state)
 	struct set_info found;
 	struct err e = ERR_INIT;
 
-	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
-		"set index sha256:");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e),
+		ERR_INCOMPLETE, "set index sha256:");
 	assert_ok(blob_read(a, &set, SET_BYTES_MAX, &bytes, &e));
 	image_text(b, bytes.data);
-	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
-		"inventory sha256:");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e),
+		ERR_INCOMPLETE, "inventory sha256:");
 	assert_int_equal(set_find(b, "", &found, &e), 0);
 }
 
@@ -148,12 +148,12 @@ static void set_accept__names_the_first_missing_blob(void **state)
 	image_text(b, manifest.data);
 	image_text(b, lines.data);
 	/* config, 2 layers, manifest, lock, its manifest, {} */
-	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
-		"set platform:1: 7 of 7 blobs are not held, the first is sha256:");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e),
+		ERR_INCOMPLETE, "set platform:1: 7 of 7 blobs are not held, the first is sha256:");
 	assert_int_equal(manifest_by_tag(b, "moat.local/set/platform", "1", &info, &e), 0);
 	make(b, "n");
-	assert_err(set_accept(b, &(struct set_offer){ .digest = &set }, NULL, &e), ERR_INCOMPLETE,
-		"3 of 7 blobs");
+	assert_err(set_accept(b, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e),
+		ERR_INCOMPLETE, "3 of 7 blobs");
 	assert_sound(b);
 }
 
@@ -165,9 +165,9 @@ static void set_accept__again_changes_nothing(void **state)
 	struct err e = ERR_INIT;
 	uint64_t before = 0, after = 0;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_ok(store_change(r, &before, &e));
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_ok(store_change(r, &after, &e));
 	assert_int_equal(before, after);
 }
@@ -178,9 +178,9 @@ static void set_accept__one_version_has_one_digest(void **state)
 	struct digest a = one(s, "platform", "1", "a"), b = one(s, "platform", "1", "b");
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a }, NULL, &e));
-	assert_err(set_accept(s, &(struct set_offer){ .digest = &b }, NULL, &e), ERR_UNTRUSTED,
-		"set platform 1 is here already with other contents");
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a, .activate = true }, NULL, &e));
+	assert_err(set_accept(s, &(struct set_offer){ .digest = &b, .activate = true }, NULL, &e),
+		ERR_UNTRUSTED, "set platform 1 is here already with other contents");
 }
 
 static void set_accept__switches_the_generation(void **state)
@@ -197,8 +197,10 @@ static void set_accept__switches_the_generation(void **state)
 	struct err e = ERR_INIT;
 	bool more;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set1 }, NULL, &e));
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set2 }, NULL, &e));
+	assert_ok(
+		set_accept(s, &(struct set_offer){ .digest = &set1, .activate = true }, NULL, &e));
+	assert_ok(
+		set_accept(s, &(struct set_offer){ .digest = &set2, .activate = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n2));
 	assert_false(by_tag(s, APP, "old", &app));
 	assert_int_equal(page_tags(s, APP, NULL, 9, add_name, &got, &more, &e), 1);
@@ -206,9 +208,13 @@ static void set_accept__switches_the_generation(void **state)
 	assert_ok(list_sets(s, add_set, &got, &e));
 	assert_string_equal(got.data, "platform:2* platform:1 ");
 	/* Not by accident, but back: a third generation. */
-	assert_err(set_accept(s, &(struct set_offer){ .digest = &set1 }, NULL, &e), ERR_UNTRUSTED,
-		"set platform 1 is older than version 2, which is here");
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set1, .older = true }, NULL, &e));
+	assert_err(
+		set_accept(s, &(struct set_offer){ .digest = &set1, .activate = true }, NULL, &e),
+		ERR_UNTRUSTED,
+		"set platform 1 is older than version 2, which is active: `moat "
+		"rollback platform --to 1` goes back");
+	assert_ok(set_accept(s,
+		&(struct set_offer){ .digest = &set1, .activate = true, .older = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n1));
 	assert_int_equal(set_find(s, "platform:1", &info, &e), 1);
 	assert_int_equal(info.generation, 3);
@@ -227,7 +233,7 @@ static void set_accept__pins_come_before_tags(void **state)
 	image_add(s, NGINX, "mine", "put", 1);
 	set = image_set(s, "platform", "1", &pin, 1);
 	assert_true(by_tag(s, NGINX, "1", &put));
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &n));
 	assert_true(by_tag(s, NGINX, "mine", &put));
 	assert_ok(page_tags(s, NGINX, NULL, 9, add_name, &got, &more, &e));
@@ -240,10 +246,10 @@ static void set_accept__the_channel_activated_last_wins(void **state)
 	struct digest b = one(s, "b", "1", "nb"), a = one(s, "a", "1", "na");
 	struct digest nb = make(s, "nb"), na = make(s, "na");
 	static const char *const take[] = { "a" };
-	struct set_offer over_a = { .digest = &b, .take = take, .take_count = 1 };
+	struct set_offer over_a = { .digest = &b, .activate = true, .take = take, .take_count = 1 };
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &a, .activate = true }, NULL, &e));
 	assert_ok(set_accept(s, &over_a, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &nb));
 	assert_false(by_tag(s, NGINX, "1", &na));
@@ -262,7 +268,7 @@ static void set_accept__a_sparse_index_stays_sparse(void **state)
 	digest_of(&children[1], DIGEST_SHA256, span_of("absent"));
 	pin.digest = index = image_index(s, children, platforms, NULL, 2);
 	set = image_set(s, "platform", "1", &pin, 1);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &index));
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[0], &info, &e), 1);
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[1], &info, &e), 0);
@@ -274,7 +280,7 @@ static void set_accept__a_sparse_index_stays_sparse(void **state)
 	assert_int_equal(manifest_index_of(s, NGINX, &index, &info, &e), 0);
 	/* What the inventory leaves out stays out, even when it happens to be live. */
 	children[1] = image_make(s, NULL, &arm);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_int_equal(manifest_by_digest(s, NGINX, &children[1], &info, &e), 0);
 }
 
@@ -296,7 +302,7 @@ static void set_accept__a_child_may_be_something_else_of_the_set(void **state)
 	pin.digest = image_index(s, children, platforms, sizes, 3);
 	set = image_set(s, "platform", "1", &pin, 1);
 	assert_int_equal(blob_stat(s, &digest_empty_json, &sizes[0], &e), 1);
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_true(by_tag(s, NGINX, "1", &pin.digest));
 	assert_int_equal(manifest_by_digest(s, NGINX, &amd, &info, &e), 1);
 	assert_int_equal(manifest_by_digest(s, NGINX, &digest_empty_json, &info, &e), 0);
@@ -314,7 +320,9 @@ static void set_accept__keeps_the_signatures(void **state)
 		.subject = &set };
 	struct set_signature sigs[2] = { { .media_type = MEDIA_OCI_MANIFEST },
 		{ .media_type = MEDIA_OCI_MANIFEST } };
-	struct set_offer offer = { .digest = &set, .signatures = sigs, .signature_count = 1 };
+	struct set_offer offer = {
+		.digest = &set, .activate = true, .signatures = sigs, .signature_count = 1
+	};
 	AUTO(mem_free) struct set_signature *got = NULL;
 	struct err e = ERR_INIT;
 	size_t count = 0;
@@ -363,7 +371,9 @@ static void set_find__by_every_name(void **state)
 	sets[2] = one(s, "other", "9", "c");
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const take[] = { "platform" };
-		struct set_offer offer = { .digest = &sets[i], .take = take, .take_count = 1 };
+		struct set_offer offer = {
+			.digest = &sets[i], .activate = true, .take = take, .take_count = 1
+		};
 
 		assert_ok(set_accept(s, &offer, NULL, &e));
 	}

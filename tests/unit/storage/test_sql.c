@@ -287,12 +287,14 @@ static void upgrade_from(const struct sandbox *sb, int version)
 	struct digest set = image_set(s, "platform", "1", &pin, 1);
 	struct digest tools = image_set(s, "tools", "1", &other, 1);
 	static const char *const take[] = { "platform" };
-	struct set_offer second = { .digest = &tools, .take = take, .take_count = 1 };
+	struct set_offer second = {
+		.digest = &tools, .activate = true, .take = take, .take_count = 1
+	};
 	sqlite3 *conn = open_db(sb);
 	AUTO(mem_free) char *before = schema_of(conn), *after = NULL;
 	struct err e = ERR_INIT;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	assert_ok(set_accept(s, &second, NULL, &e));
 	/* An older version asked for no consent. */
 	assert_int_equal(
@@ -345,7 +347,8 @@ static void manifests__get_the_type_of_their_bytes(void **state)
 		assert_int_equal(sqlite3_exec(conn, damage, NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(conn);
 		if (by_set)
-			assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+			assert_ok(set_accept(s,
+				&(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 		else
 			assert_ok(image_put(s, pin.repo, "1", &d, MEDIA_OCI_MANIFEST, &e));
 		assert_int_equal(manifest_by_tag(s, pin.repo, "1", &info, &e), 1);
@@ -423,7 +426,8 @@ static void store_check__finds_broken_rows(void **state)
 		image_add(s, "docker.io/a/b", "1", "put", 1);
 		pin.digest = image_make(s, NULL, &want);
 		set = image_set(s, "platform", "1", &pin, 1);
-		assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+		assert_ok(set_accept(
+			s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 		assert_ok(sandbox_check(s, true, keep_problem, &got, &report, &e));
 		assert_string_equal(got.data, "");
 		assert_int_equal(sqlite3_exec(conn, cases[i].damage, NULL, NULL, NULL), SQLITE_OK);

@@ -362,7 +362,8 @@ static void rebuild__goes_on_without_lost_blobs(void **state)
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		bring_back(*state, s);
 		if (by_import)
-			assert_ok(set_accept(s, &(struct set_offer){ .digest = &a1 }, NULL, &e));
+			assert_ok(set_accept(s,
+				&(struct set_offer){ .digest = &a1, .activate = true }, NULL, &e));
 		store_close(&s);
 		s = sandbox_store(*state, "s", STORE_WRITE);
 		describe(s, &after);

@@ -53,7 +53,7 @@ static unsigned accept(const struct sandbox *sb, const char *name, size_t count)
 	struct err e = ERR_INIT;
 	unsigned before = db_double_state.statements;
 
-	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
 	return db_double_state.statements - before;
 }
 

@@ -35,6 +35,7 @@ struct daemon {
 	struct auth *auth;
 	struct metrics *metrics;
 	struct log_file *log, *audit;
+	struct trail *trail; /* NULL: nothing may be written in the store */
 	int listeners[LISTENERS_MAX];
 	unsigned count;
 	struct server *server;
@@ -43,6 +44,7 @@ struct daemon {
 static void daemon_release(struct daemon *d)
 {
 	server_stop(&d->server);
+	trail_close(&d->trail);
 	for (unsigned i = 0; i < d->count; i++)
 		fd_close(&d->listeners[i]);
 	cache_free(&d->cache);
@@ -221,12 +223,13 @@ static void announce_sandbox(const struct options *o, const struct sandbox_state
 
 /* Enter the sandbox. The store is read, or written with push; readers, too, write the database's shared
  * memory. */
-static int confine(const struct options *o, struct err *e)
+static int confine(const struct options *o, bool recorded, struct err *e)
 {
 	AUTO(mem_free) char *meta = mem_printf("%s/meta", o->store);
 	const char *read[] = { o->store, "/dev/urandom" };
 	AUTO(mem_free) char *marks = mem_printf("%s/marks", o->store);
-	const char *write[] = { o->push ? o->store : meta, marks };
+	AUTO(mem_free) char *audit = mem_printf("%s/" AUDIT_FOLDER, o->store);
+	const char *write[] = { o->push ? o->store : meta, marks, recorded ? audit : NULL };
 	const char *replaced[] = { o->tls_cert, o->tls_key, o->users, o->access };
 	const char *logs[] = { log_path(o->access_log), log_path(o->audit_log) };
 	struct sandbox_state state = { .landlock = 0 };
@@ -333,6 +336,20 @@ static int prepare_store(const struct options *o, struct err *e)
 	return -1;
 }
 
+/* Open the store's audit log. A server that only reads does without where nothing may be written. */
+static int open_trail(struct daemon *d, struct err *e)
+{
+	const struct options *o = &d->options;
+
+	if (trail_open(&d->trail, o->store, e) == 0)
+		return 0;
+	if (o->push || e->code != ERR_RIGHTS)
+		return -1;
+	log_fields(LOG_LINE_WARNING, "audit.off", { "reason", e->text, 0 },
+		{ "do", "what is denied stands in the access log and the audit log only", 0 });
+	return 0;
+}
+
 static int start(struct daemon *d, struct err *e)
 {
 	const struct options *o = &d->options;
@@ -349,7 +366,8 @@ static int start(struct daemon *d, struct err *e)
 		take_sockets(d, e) < 0 || check_sockets(d, e) < 0)
 		return -1;
 	d->metrics = metrics_new(threads, &dispatch_labels);
-	if (prepare_store(o, e) < 0 || confine(o, e) < 0)
+	if (prepare_store(o, e) < 0 || open_trail(d, e) < 0 ||
+		confine(o, d->trail != NULL, e) < 0 || (d->trail && trail_start(d->trail, e) < 0))
 		return -1;
 	d->cache = cache_new((uint64_t)o->cache, (unsigned)o->cache_files);
 	return server_start(&d->server,
@@ -376,6 +394,7 @@ static int start(struct daemon *d, struct err *e)
 			.cache = d->cache,
 			.log = d->log,
 			.audit = d->audit,
+			.trail = d->trail,
 			.format = log_format(o) },
 		e);
 }

@@ -491,31 +491,53 @@ static const char *action_name(const struct request *q)
 	return q->method == METHOD_DELETE && route->kind != ROUTE_UPLOAD ? "delete" : "push";
 }
 
-/* Write the audit line of a request that writes or was denied. Asking a client without a login to log in is
- * no denial. */
-static void audit(struct conn *c)
+static void write_audit_line(struct conn *c, const struct route *route, const char *action)
 {
 	const struct server_config *config = &c->loop->server->config;
-	bool denied = c->x.status == 403 || (c->x.status == 401 && c->x.request.authorization);
 	AUTO(buf_release) struct buf line = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE] = "";
-	const struct route *route;
 	struct audit_entry entry = { .peer = &c->peer,
 		.id = c->x.request.id,
 		.user = c->x.who.name,
+		.action = action,
 		.status = c->x.status };
 
-	if (!config->audit || (request_reads(&c->x.request) && !denied) ||
-		(c->x.status == 401 && !denied))
-		return;
-	route = request_route(&c->x.request);
 	if (route->digest.alg)
 		digest_text(&route->digest, digest);
-	entry.action = action_name(&c->x.request);
 	entry.repo = route->fault == ROUTE_OK ? route->name : "";
 	entry.reference = *route->tag ? route->tag : *digest ? digest : route->session;
 	audit_add(&line, config->format, &entry);
 	log_file_write(config->audit, buf_span(&line));
+}
+
+static void count_denied(struct conn *c, const struct route *route, const char *action)
+{
+	trail_denied(c->loop->server->config.trail,
+		&(struct denied_request){ .peer = &c->peer,
+			.account = c->x.who.name,
+			.action = action,
+			.repo = route->fault == ROUTE_OK ? route->name : "" });
+}
+
+/* Audit a request that writes or was denied: a line of the audit log, and in the store's a count of what was denied.
+ * Asking a client without a login to log in is no denial. */
+static void audit(struct conn *c)
+{
+	const struct server_config *config = &c->loop->server->config;
+	bool denied = c->x.status == 403 || (c->x.status == 401 && c->x.request.authorization);
+	const struct route *route;
+	const char *action;
+
+	if (!config->audit && !(config->trail && denied))
+		return;
+	if (!denied && (request_reads(&c->x.request) || c->x.status == 401))
+		return;
+	route = request_route(&c->x.request);
+	action = action_name(&c->x.request);
+	if (config->audit)
+		write_audit_line(c, route, action);
+	if (config->trail && denied)
+		count_denied(c, route, action);
 }
 
 /* Count the request. Must come before its audit line, which parses the route of what was refused unseen: that

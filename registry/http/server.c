@@ -282,13 +282,14 @@ static int open_push(struct server *s, struct err *e)
 	p->free_floor = config->push.free_floor;
 	p->strict = config->push.strict;
 	p->deletes = config->push.deletes;
+	p->recorded = config->trail != NULL;
 	if (!config->push.on)
 		return 0;
 	if (jobs_new(&p->jobs, config->threads < WORKERS_MIN ? WORKERS_MIN : config->threads, e) <
 		0)
 		return -1;
 	p->uploads = uploads_new(&config->push.uploads, p->jobs);
-	return committer_new(&p->committer, config->store, config->cache, e);
+	return committer_new(&p->committer, config->store, config->cache, config->trail, e);
 }
 
 /* Open the threads behind the loops. */

@@ -16,6 +16,7 @@
 #include "registry/ops/access_log.h"
 #include "registry/ops/clients.h"
 #include "registry/ops/metrics.h"
+#include "registry/ops/trail.h"
 #include "registry/push/uploads.h"
 
 /* Bytes a connection: request line and headers, answer's headers. A Range of zstd:chunked (22.5 kB)
@@ -55,6 +56,7 @@ struct server_config {
 	struct log_file *log; /* the access log; NULL: off */
 	struct log_file *audit; /* NULL: off */
 	enum log_format format; /* of both */
+	struct trail *trail; /* the part in the store's audit log; NULL: nothing is recorded */
 };
 
 struct server;

@@ -91,6 +91,36 @@ const char *address_text(const struct address *a, char text[ADDRESS_TEXT_SIZE])
 	return text;
 }
 
+static void client_6(const struct in6_addr *six, char text[ADDRESS_TEXT_SIZE])
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+	struct in6_addr network = { .s6_addr = { 0 } };
+
+	if (IN6_IS_ADDR_V4MAPPED(six)) {
+		inet_ntop(AF_INET, six->s6_addr + 12, ip, sizeof(ip));
+		snprintf(text, ADDRESS_TEXT_SIZE, "%s", ip);
+		return;
+	}
+	memcpy(network.s6_addr, six->s6_addr, 8);
+	inet_ntop(AF_INET6, &network, ip, sizeof(ip));
+	snprintf(text, ADDRESS_TEXT_SIZE, "%s/64", ip);
+}
+
+const char *address_client(const struct address *a, char text[ADDRESS_TEXT_SIZE])
+{
+	char ip[INET_ADDRSTRLEN] = "";
+
+	if (a->sa.ss_family == AF_INET6) {
+		client_6(&((const struct sockaddr_in6 *)&a->sa)->sin6_addr, text);
+	} else if (a->sa.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)&a->sa)->sin_addr, ip, sizeof(ip));
+		snprintf(text, ADDRESS_TEXT_SIZE, "%s", ip);
+	} else {
+		snprintf(text, ADDRESS_TEXT_SIZE, "unix");
+	}
+	return text;
+}
+
 bool address_is_local(const struct address *a)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;

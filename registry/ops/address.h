@@ -19,6 +19,9 @@ struct address {
 MUST int address_parse(struct address *a, const char *text, struct err *e);
 /* Write it into `text`, and return that. */
 const char *address_text(const struct address *a, char text[ADDRESS_TEXT_SIZE]);
+/* The client whose address it is, without a port: of IPv6 the network of 64 bits, which is what one machine is given
+ * (RFC 7421); "unix". */
+const char *address_client(const struct address *a, char text[ADDRESS_TEXT_SIZE]);
 /* Can only this machine reach it (loopback or a Unix socket)? */
 bool address_is_local(const struct address *a);
 

@@ -5,6 +5,7 @@
 #include "registry/push/commit.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@
 #include "storage/base/banned.h"
 
 #define GROUP_MAX 256
+#define OUTCOME_WHY_SIZE 256 /* bytes of what went wrong that are recorded */
 #define SMALL_MAX 32 /* descriptors of a manifest that goes into any group */
 #define LARGE_MAX                                                                                  \
 	2000 /* descriptors of all larger manifests in a group, unless there is only one */
@@ -35,9 +37,21 @@ struct flusher {
 	bool due; /* under the committer's lock */
 };
 
+/* What became of a change that is recorded as accepted, and was not made. */
+struct outcome {
+	uint64_t begun; /* number of that record */
+	const char *action;
+	enum err_code code;
+	char why[OUTCOME_WHY_SIZE];
+	struct log_field facts[3];
+};
+
 struct committer {
 	struct store *store;
 	struct cache *cache;
+	struct trail *trail; /* NULL: nothing is recorded */
+	struct outcome outcomes[GROUP_MAX]; /* not written yet; of the committer's thread */
+	size_t outcome_count;
 	struct thread thread;
 	pthread_mutex_t lock; /* of the queue and of what the threads are told */
 	TAILQ_HEAD(commit_queue, commit) queue;
@@ -99,11 +113,103 @@ static int store_group(struct committer *c, struct commit *group[], size_t count
 	return store_apply(c->store, changes, count, e);
 }
 
+/* --- the audit log ---------------------------------------------------------------------------- */
+
+static struct audit_record record_of(struct outcome *o)
+{
+	o->facts[0] = (struct log_field){ "begun", NULL, o->begun };
+	o->facts[1] = (struct log_field){ "why", o->why, 0 };
+	o->facts[2] = (struct log_field){ NULL, NULL, 0 };
+	return (struct audit_record){ o->action, o->code == ERR_DENIED ? "denied" : "failed",
+		o->facts };
+}
+
+/* Append the outcomes of the groups before and what this group is about to change. seqs: for each of the group the
+ * number of its record, 0 it has none. */
+static int write_records(
+	struct committer *c, struct commit *group[], size_t count, uint64_t seqs[], struct err *e)
+{
+	struct audit_record records[2 * GROUP_MAX];
+	size_t rows = 0;
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < c->outcome_count; i++)
+		records[rows++] = record_of(&c->outcomes[i]);
+	for (size_t i = 0; i < count; i++) {
+		seqs[i] = group[i]->record.action ? rows + 1 : 0;
+		if (seqs[i])
+			records[rows++] = group[i]->record;
+	}
+	if (rows && trail_append(c->trail, records, rows, &first, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		seqs[i] += seqs[i] ? first - 1 : 0;
+	c->outcome_count = 0;
+	return 0;
+}
+
+/* Fail each change of a group that cannot be recorded. */
+static int refuse_group(struct commit *group[], size_t count, const struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct change *change = &group[i]->change;
+
+		blob_abort(&change->writer);
+		change->rc = -1;
+		change->err = *e;
+	}
+	return -1;
+}
+
+/* Keep what became of the changes that were not made. */
+static void keep_outcomes(
+	struct committer *c, struct commit *group[], size_t count, const uint64_t seqs[])
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct change *change = &group[i]->change;
+		struct outcome *o = &c->outcomes[c->outcome_count];
+
+		if (!seqs[i] || change->rc == 0)
+			continue;
+		o->begun = seqs[i];
+		o->action = group[i]->record.action;
+		o->code = change->err.code;
+		snprintf(o->why, sizeof(o->why), "%.*s", OUTCOME_WHY_SIZE - 1, change->err.text);
+		c->outcome_count++;
+	}
+}
+
+static void write_outcomes(struct committer *c)
+{
+	struct err e = ERR_INIT;
+
+	if (c->outcome_count && write_records(c, NULL, 0, NULL, &e) < 0)
+		log_fields(LOG_LINE_ERROR, "audit.failed", { "outcomes", NULL, c->outcome_count },
+			{ "error", e.text, 0 });
+	c->outcome_count = 0;
+}
+
+/* --- a group ---------------------------------------------------------------------------------- */
+
+static int apply_recorded(struct committer *c, struct commit *group[], size_t count, struct err *e)
+{
+	uint64_t seqs[GROUP_MAX];
+	int rc;
+
+	if (!c->trail)
+		return store_group(c, group, count, e);
+	if (write_records(c, group, count, seqs, e) < 0)
+		return refuse_group(group, count, e);
+	rc = store_group(c, group, count, e);
+	keep_outcomes(c, group, count, seqs);
+	return rc;
+}
+
 static void apply(struct committer *c, struct commit *group[], size_t count)
 {
 	struct err e = ERR_INIT;
 
-	if (store_group(c, group, count, &e) < 0)
+	if (apply_recorded(c, group, count, &e) < 0)
 		log_fields(LOG_LINE_ERROR, "commit.failed", { "changes", NULL, count },
 			{ "error", e.text, 0 });
 	atomic_fetch_add(&c->groups, 1);
@@ -196,7 +302,7 @@ static bool next_group(struct committer *c, struct commit *group[GROUP_MAX], siz
 {
 	LOCK_SCOPE(&c->lock);
 	if (TAILQ_EMPTY(&c->queue) && c->thread.state == THREAD_RUNS) {
-		if (c->changed_ms)
+		if (c->changed_ms || c->outcome_count)
 			wait_ms(&c->thread.wake, &c->lock, FLUSH_IDLE_MS);
 		else
 			pthread_cond_wait(&c->thread.wake, &c->lock);
@@ -214,9 +320,12 @@ static void *run(void *cls)
 	while (next_group(c, group, &count)) {
 		if (count > 0)
 			apply(c, group, count);
+		else
+			write_outcomes(c);
 		if (is_flush_due(c))
 			ask_flush(c);
 	}
+	write_outcomes(c);
 	if (c->changed_ms)
 		ask_flush(c);
 	return NULL;
@@ -246,11 +355,13 @@ static int start(struct committer *c, struct thread *t, void *(*fn)(void *), str
 	return err_set(e, ERR_FULL, "no thread: %s", strerror(rc));
 }
 
-int committer_new(struct committer **out, const char *store, struct cache *cache, struct err *e)
+int committer_new(struct committer **out, const char *store, struct cache *cache,
+	struct trail *trail, struct err *e)
 {
 	AUTO(committer_free) struct committer *c = mem_alloc(sizeof(*c));
 
 	c->cache = cache;
+	c->trail = trail;
 	c->flushed_ms = clock_ms();
 	TAILQ_INIT(&c->queue);
 	pthread_mutex_init(&c->lock, NULL);

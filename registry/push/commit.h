@@ -4,6 +4,10 @@
  * process wait for SQLite's lock. Manifests that name much go a few at a time, and small changes do not wait
  * for them: those that no client waited for in between may be applied in another order.
  *
+ * With an audit log a group is recorded before it is applied, by one append: each change as "accepted". Where that cannot
+ * be written nothing is applied. A change that could not be applied has a second record, written with the next group or
+ * when it is quiet.
+ *
  * index.json follows by a thread of its own, with a handle of its own.
  */
 #ifndef MOAT_COMMIT_H
@@ -13,11 +17,14 @@
 #include <sys/queue.h>
 
 #include "registry/api/cache.h"
+#include "registry/ops/trail.h"
 #include "storage/store_write.h"
 
 /* A change on its way. Embedded in what it belongs to; the committer's from committer_add() to done(). */
 struct commit {
 	struct change change; /* rc and err are filled before done() */
+	struct audit_record
+		record; /* for the audit log, borrowed until done(); action NULL: none */
 	void (*done)(struct commit *c); /* on the committer's thread; must be quick; may free it */
 	TAILQ_ENTRY(commit) entry; /* of the queue */
 };
@@ -30,10 +37,11 @@ struct committer;
  * store:   its directory; borrowed for the call.
  * cache:   borrowed; invalidated behind each group before a client is answered, so that a client that
  *          writes and then reads gets what it wrote (S4).
+ * trail:   borrowed; NULL: nothing is recorded.
  * Returns: 0, or -1 with e: as store_open(); ERR_FULL, a thread could not be started.
  */
-MUST int committer_new(
-	struct committer **out, const char *store, struct cache *cache, struct err *e);
+MUST int committer_new(struct committer **out, const char *store, struct cache *cache,
+	struct trail *trail, struct err *e);
 
 /* Its store, for blob_begin_unnamed() and what follows on any thread. Borrowed. */
 struct store *committer_store(struct committer *c);

@@ -33,6 +33,7 @@ static void destroy(struct push *p)
 	p->service->memory -= p->reserved.memory;
 	p->service->disk -= p->reserved.disk;
 	buf_release(&p->body.bytes);
+	buf_release(&p->record.tags);
 	free(p->change.from);
 	manifest_release(&p->change.manifest);
 	reply_release(&p->reply);
@@ -142,6 +143,42 @@ static void committed(struct commit *c)
 	answered(p);
 }
 
+static const char *action_of(enum change_kind kind)
+{
+	switch (kind) {
+	case CHANGE_UNTAG:
+	case CHANGE_DELETE_MANIFEST:
+	case CHANGE_DELETE_BLOB:
+		return "delete";
+	default:
+		return "push";
+	}
+}
+
+/* Describe the change for the audit log. */
+static void describe(struct push *p)
+{
+	const struct change *change = &p->change.commit.change;
+	struct push_record *r = &p->record;
+	size_t n = 0;
+
+	for (size_t i = 0; i < change->tag_count; i++)
+		buf_printf(&r->tags, "%s%s", i ? " " : "", change->tags[i]);
+	if (p->request.peer)
+		address_text(p->request.peer, r->peer);
+	if (change->digest.alg != DIGEST_NONE)
+		digest_text(&change->digest, r->digest);
+	r->facts[n++] = (struct log_field){ "account", p->user, 0 };
+	r->facts[n++] = (struct log_field){ "peer", r->peer, 0 };
+	r->facts[n++] = (struct log_field){ "repository", change->repo, 0 };
+	r->facts[n++] = (struct log_field){ "reference", r->tags.data, 0 };
+	r->facts[n++] = (struct log_field){ "digest", r->digest, 0 };
+	r->facts[n++] = (struct log_field){ "id", p->request.id, 0 };
+	r->facts[n] = (struct log_field){ NULL, NULL, 0 };
+	p->change.commit.record =
+		(struct audit_record){ action_of(change->kind), "accepted", r->facts };
+}
+
 /* The body is in: what the handler has left to do, then the change. */
 static void finish(struct push *p)
 {
@@ -154,6 +191,8 @@ static void finish(struct push *p)
 		answered(p);
 		return;
 	}
+	if (p->service->recorded)
+		describe(p);
 	p->change.commit.done = committed;
 	committer_add(p->service->committer, &p->change.commit);
 }
@@ -391,6 +430,7 @@ struct push *push_new(struct context *s, struct push_service *service, const str
 	snprintf(p->user, sizeof(p->user), "%s", q->who ? q->who->name : "");
 	p->now_ms = clock_ms();
 	p->body.bytes = (struct buf)BUF_INIT;
+	p->record.tags = (struct buf)BUF_INIT;
 	p->change.manifest = (struct manifest)MANIFEST_INIT;
 	reply_init(&p->reply);
 	init_flow(&p->flow, waker);

@@ -37,6 +37,7 @@ struct push_service {
 	uint64_t free_floor; /* bytes that stay free in the store's file system */
 	bool strict; /* refuse a manifest whose blobs are not there */
 	bool deletes; /* may be asked for */
+	bool recorded; /* the committer has an audit log */
 
 	/* Reserved by pushes under way. */
 	_Atomic uint64_t memory; /* bytes, of PUSH_MEMORY_MAX */

@@ -88,6 +88,13 @@ struct push_change {
 	const char *tags[ROUTE_TAGS_MAX], *names[CANDIDATES_MAX]; /* of commit.change */
 };
 
+/* What the audit log is told of the change, before it is made. */
+struct push_record {
+	char peer[ADDRESS_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
+	struct buf tags; /* with a space between */
+	struct log_field facts[8];
+};
+
 /* Parts of what push_service counts, given back at the end. */
 struct push_reserved {
 	uint64_t memory; /* by the loop while it receives, then by the worker */
@@ -106,6 +113,7 @@ struct push {
 	struct push_session session;
 	struct push_change change;
 	struct push_reserved reserved;
+	struct push_record record; /* set when the change goes to the committer */
 
 	/* Of the thread that runs the handler, and of the loop when it is done. */
 	struct reply reply;

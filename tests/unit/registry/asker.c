@@ -24,7 +24,8 @@ int asker_setup(void **state)
 	f->push = (struct push_service){ .upload_max = 8 << 20, .deletes = true };
 	assert_ok(jobs_new(&f->push.jobs, ASKER_WORKERS, &e));
 	f->push.uploads = uploads_new(&few, f->push.jobs);
-	assert_ok(committer_new(&f->push.committer, sandbox_path(f->sb, "store"), f->cache, &e));
+	assert_ok(committer_new(
+		&f->push.committer, sandbox_path(f->sb, "store"), f->cache, NULL, &e));
 	f->dispatch = (struct dispatch){ .push = &f->push,
 		.context = { .store = sandbox_store(f->sb, "store", STORE_READ),
 			.names = &f->names,

@@ -72,7 +72,7 @@ static void begin(struct world *w, bool writes, uint64_t rate)
 
 	w->cache = cache_new(1 << 20, 16);
 	if (writes) {
-		assert_ok(committer_new(&w->committer, config.store, w->cache, &e));
+		assert_ok(committer_new(&w->committer, config.store, w->cache, NULL, &e));
 		assert_ok(mender_new(&w->mender, config.store, w->committer, &e));
 	}
 	config.mender = w->mender;

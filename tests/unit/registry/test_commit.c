@@ -112,7 +112,7 @@ static void committer__small_ones_do_not_wait_for_large_ones(void **state)
 		answers = 0;
 		sem_init(&entered, 0, 0);
 		sem_init(&leave, 0, 0);
-		assert_ok(committer_new(&c, sandbox_path(*state, "s"), cache, &e));
+		assert_ok(committer_new(&c, sandbox_path(*state, "s"), cache, NULL, &e));
 		make(&first, '-', 0);
 		first.commit.done = hold;
 		committer_add(c, &first.commit);

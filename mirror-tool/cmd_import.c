@@ -171,10 +171,11 @@ static void report_activation(struct report *r, const struct importing *p, const
 		p->needs.len ? " " : "", p->needs.len ? p->needs.data : "", s->name, s->version);
 }
 
-static int report(struct importing *p, const struct head *h, struct err *e)
+static int report(struct importing *p, const struct medium *m, struct err *e)
 {
+	const struct head *h = &m->head;
 	AUTO(report_release) struct report r = REPORT_INIT(p->t);
-	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE];
+	char digest[DIGEST_TEXT_SIZE], excuses[EXCUSES_TEXT_SIZE], head[AUDIT_HEAD_SIZE];
 	size_t pins = count_pins(&h->set);
 
 	report_object(&r, NULL);
@@ -187,6 +188,7 @@ static int report(struct importing *p, const struct head *h, struct err *e)
 	report_number(&r, "held", p->r.held_bytes);
 	report_number(&r, "quarantined", p->bad);
 	report_number(&r, "excuses", h->set.excuses);
+	report_text(&r, "auditHead", audit_head_text(&m->audit_head, head));
 	report_insert(&r, &p->signers);
 	report_insert(&r, &p->changes);
 	report_line(&r, "%s %s %s: %s, %zu reference%s%s", h->set.name, h->set.version,
@@ -262,7 +264,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	progress_begin(&p.bar, t, "import", "volumes");
 	rc = (o->dry_run ? preview : import)(t, &terms, &events, &m, e);
 	progress_end(&p.bar);
-	return rc < 0 ? -1 : report(&p, &m.head, e);
+	return rc < 0 ? -1 : report(&p, &m, e);
 }
 
 const struct command cmd_import = {

@@ -138,6 +138,8 @@ static int commit(struct seal *sealed, struct store *s, const struct sign_key *k
 	struct seal_facts facts;
 	int rc;
 
+	if (sealed->again)
+		log->action = "sign";
 	if (tool_audit_begin(log, facts_of(sealed, k, &facts), e) < 0)
 		return -1;
 	audit_last(log->log, &head);

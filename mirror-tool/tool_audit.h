@@ -28,9 +28,9 @@
 struct tool_audit {
 	/* To be set before tool_audit_end(): a failure is a refusal, whatever its code. */
 	bool refused;
+	const char *action; /* may be made more precise before tool_audit_begin() */
 	/* Private. */
 	struct audit *log;
-	const char *action;
 	uint64_t begun; /* number of that record; 0 there is none */
 	bool broken; /* it could not be written, so there is no second one */
 };

@@ -56,6 +56,14 @@ digest=$(moat list --store "$OUT" --sets --json | jq -r '.[0].digest')
 must moat pull --store again --lock moat.lock
 must moat seal --store again --key moat.key --version 1 --json
 same "$(jq -r .digest out)" "$digest" 'same lock, same digest'
+
+step 'sealing it again is signing it'
+must moat seal --store again --key moat.key
+must moat key new --out second.key --no-passphrase
+must moat seal --store again --key second.key
+same "$(moat log --store again --action sign --json | jq -r '[.[] | .result + .keys] | unique | length')" 4
+same "$(actions again)" 'pull:begun pull:allowed seal:begun seal:allowed sign:begun sign:allowed sign:begun sign:allowed'
+
 step 'inside: it is recorded'
 must moat import --activate --store "$IN" --key moat.pub medium
 same "$(actions "$IN" | grep -o 'import:.*')" 'import:begun import:allowed'

@@ -597,6 +597,76 @@ static void cosign_narrow__leaves_what_trusted_keys_signed(void **state)
 		0);
 }
 
+#define HASH "5f39a6dd8750675acf47c8bede64aa50bd1ba486626da6d3cee1c6e827aff247"
+
+/* Sign the claim with a head beside it, in both forms; what a reader finds of each, one behind the other. */
+static uint64_t head_said(struct ours *o, const char *said, const struct trust *trust, bool flip)
+{
+	AUTO(cosign_signature_release) struct cosign_signature legacy = COSIGN_SIGNATURE_INIT;
+	AUTO(cosign_signature_release) struct cosign_signature bundle = COSIGN_SIGNATURE_INIT;
+	struct cosign_claim claim = o->claim;
+	const struct cosign_signature *both[] = { &legacy, &bundle };
+	struct audit_head head = { .seq = 0 };
+	const struct verify_key *by;
+	struct err e = ERR_INIT;
+
+	claim.audit_head = said;
+	assert_int_equal(cosign_sign_legacy(o->key, &claim, &legacy, &e), 0);
+	assert_int_equal(
+		cosign_sign_bundle(o->key, &claim, 400, "2026-11-23T00:00:00Z", &bundle, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		struct shelf shelf = { { buf_span(&both[i]->blob) }, 1, false };
+		struct audit_head one = { .seq = 0 };
+
+		/* Whatever is said, the signature of the claim holds. */
+		assert_int_equal(cosign_verify("m", buf_span(&both[i]->manifest), &o->claim,
+					 &o->trust, from_shelf, &shelf, &by, &e),
+			0);
+		shelf.flip = flip;
+		cosign_find_audit_head(
+			buf_span(&both[i]->manifest), &o->claim, trust, from_shelf, &shelf, &one);
+		assert_true(i == 0 || one.seq == head.seq);
+		head = one;
+	}
+	return head.seq;
+}
+
+static void cosign_find_audit_head__only_of_what_holds(void **state)
+{
+	static const struct {
+		const char *said;
+		uint64_t seq;
+	} cases[] = {
+		{ NULL, 0 },
+		{ HASH "@7", 7 },
+		{ HASH "@9223372036854775806", 9223372036854775806u },
+		{ HASH "@0", 0 },
+		{ HASH "@07", 0 },
+		{ HASH "@-1", 0 },
+		{ HASH "@18446744073709551616", 0 },
+		{ HASH "@7 ", 0 },
+		{ "5f39@7", 0 },
+		{ "@7", 0 },
+		{ "", 0 },
+		{ "\"},\"critical\":{", 0 },
+	};
+	struct ours *o = *state;
+	AUTO(sign_key_free) struct sign_key *second = NULL;
+	AUTO(cosign_signature_release) struct cosign_signature more = COSIGN_SIGNATURE_INIT;
+	struct audit_head head = { .seq = 100 };
+	struct trust stranger;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (head_said(o, cases[i].said, &o->trust, false) != cases[i].seq)
+			fail_msg("%s", cases[i].said);
+	assert_int_equal(head_said(o, HASH "@7", &o->trust, true), 0); /* damaged */
+	sign_again(o, &second, &more);
+	stranger = (struct trust){ .keys = &o->trust.keys[o->trust.count - 1], .count = 1 };
+	assert_int_equal(head_said(o, HASH "@7", &stranger, false), 0);
+	cosign_find_audit_head(span_of("{}"), &o->claim, &o->trust, from_shelf, &o->shelf, &head);
+	assert_int_equal(head.seq, 100); /* it is only raised */
+}
+
 static void cosign_join_legacy__refuses(void **state)
 {
 	struct ours *o = *state;
@@ -664,6 +734,7 @@ int main(void)
 		cmocka_unit_test(cosign_verify__the_layer_tells_the_form),
 		cmocka_unit_test(cosign_join_legacy__keeps_every_signature),
 		cmocka_unit_test(cosign_narrow__leaves_what_trusted_keys_signed),
+		cmocka_unit_test(cosign_find_audit_head__only_of_what_holds),
 		cmocka_unit_test(cosign_join_legacy__refuses),
 		cmocka_unit_test(cosign_join_legacy__makes_nothing_too_long_to_be_read),
 	};

@@ -177,7 +177,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	AUTO(seal_release) struct seal sealed = SEAL_INIT;
 	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
 	struct seal_facts facts;
-	bool signed_now;
+	bool signed_now = false;
 	int rc;
 
 	if (args->count)

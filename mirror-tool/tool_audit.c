@@ -32,6 +32,8 @@ int tool_audit_begin(struct tool_audit *a, const struct log_field facts[], struc
 
 	if (!a->log)
 		return 0;
+	if (a->frees)
+		audit_frees_space(a->log);
 	a->broken = audit_append(a->log, &record, 1, &a->begun, e) < 0;
 	return a->broken ? -1 : 0;
 }

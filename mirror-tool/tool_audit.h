@@ -28,6 +28,7 @@
 struct tool_audit {
 	/* To be set before tool_audit_end(): a failure is a refusal, whatever its code. */
 	bool refused;
+	bool frees; /* to be set before tool_audit_begin(): it frees space, and is recorded on a full disk too */
 	const char *action; /* may be made more precise before tool_audit_begin() */
 	/* Private. */
 	struct audit *log;

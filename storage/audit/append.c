@@ -22,6 +22,7 @@
 struct audit {
 	int root, dir; /* the store's folder and the log's */
 	struct audit_who who;
+	bool frees; /* the reserve may be given up */
 	int fd; /* the last file, as we left it; -1: not known */
 	unsigned number; /* of it */
 	uint64_t size; /* of it; another one: somebody else appended */
@@ -56,6 +57,19 @@ static int make_folder(struct audit *a, struct err *e)
 	return fs_sync(a->root, "the store's folder", e);
 }
 
+/* Keep room for the records of what frees space. Without it everything else works. */
+static void make_reserve(struct audit *a)
+{
+	AUTO(fd_close)
+	int fd = openat(a->dir, AUDIT_RESERVE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		FILE_MODE);
+	struct err ignored = ERR_INIT;
+
+	if (fd >= 0 &&
+		(posix_fallocate(fd, 0, AUDIT_RESERVE_BYTES) != 0 || give(a, fd, &ignored) < 0))
+		unlinkat(a->dir, AUDIT_RESERVE, 0);
+}
+
 int audit_open(struct audit **out, const char *store, struct err *e)
 {
 	AUTO(audit_close) struct audit *a = mem_alloc(sizeof(*a));
@@ -66,6 +80,7 @@ int audit_open(struct audit **out, const char *store, struct err *e)
 		return err_ctx(e, "%s, the audit log", store);
 	if (faccessat(a->dir, ".", W_OK, AT_EACCESS) < 0)
 		return err_sys(e, "%s/" AUDIT_FOLDER, store);
+	make_reserve(a);
 	audit_who_find(&a->who);
 	*out = STEAL(a);
 	return 0;
@@ -82,6 +97,11 @@ void audit_close(struct audit **out)
 	fd_close(&a->root);
 	audit_who_release(&a->who);
 	free(a);
+}
+
+void audit_frees_space(struct audit *a)
+{
+	a->frees = true;
 }
 
 /* --- one writer ------------------------------------------------------------------------------- */
@@ -222,6 +242,20 @@ static int append(struct audit *a, const struct audit_record records[], size_t c
 	return 0;
 }
 
+static int find_and_append(struct audit *a, const struct audit_record records[], size_t count,
+	uint64_t *seq, struct err *e)
+{
+	if (find_last(a, e) < 0 || (is_full(a) && begin_file(a, a->number + 1, e) < 0))
+		return -1;
+	return append(a, records, count, seq, e);
+}
+
+/* Give up the reserve for records of what frees space. False: that does not help. */
+static bool give_up_reserve(struct audit *a, const struct err *e)
+{
+	return e->code == ERR_FULL && a->frees && unlinkat(a->dir, AUDIT_RESERVE, 0) == 0;
+}
+
 int audit_append(struct audit *a, const struct audit_record records[], size_t count, uint64_t *seq,
 	struct err *e)
 {
@@ -232,8 +266,8 @@ int audit_append(struct audit *a, const struct audit_record records[], size_t co
 	if (lock(a->dir, e) < 0)
 		return err_ctx(e, "the audit log");
 	locked = a->dir;
-	if (find_last(a, e) < 0 || (is_full(a) && begin_file(a, a->number + 1, e) < 0) ||
-		append(a, records, count, seq, e) < 0)
+	if (find_and_append(a, records, count, seq, e) < 0 &&
+		(!give_up_reserve(a, e) || find_and_append(a, records, count, seq, e) < 0))
 		return err_ctx(e, "the audit log");
 	return 0;
 }

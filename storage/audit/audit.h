@@ -63,6 +63,12 @@ void audit_close(struct audit **a); /* for AUTO */
 MUST int audit_append(struct audit *a, const struct audit_record records[], size_t count,
 	uint64_t *seq, struct err *e);
 
+/* What this handle records from now on frees space: on a full disk the reserve, a file beside the others, is given up for
+ * it. It is made again by an audit_open() that finds room. */
+#define AUDIT_RESERVE "reserve"
+#define AUDIT_RESERVE_BYTES (64 << 10)
+void audit_frees_space(struct audit *a);
+
 /* The head as this handle's last append left it; seq 0: it made none, or it failed. */
 void audit_last(const struct audit *a, struct audit_head *head);
 

@@ -278,6 +278,42 @@ static void audit_append__full_disk_leaves_what_was_there(void **state)
 	assert_whole(sb, 3, 0);
 }
 
+/* A disk that is full as long as the reserve is there. */
+static char full_while[256];
+int __real_fs_write_all(int fd, const void *data, size_t len, const char *what, struct err *e);
+int __wrap_fs_write_all(int fd, const void *data, size_t len, const char *what, struct err *e);
+int __wrap_fs_write_all(int fd, const void *data, size_t len, const char *what, struct err *e)
+{
+	if (*full_while && sandbox_exists(full_while))
+		return err_set(e, ERR_FULL, "no space left");
+	return __real_fs_write_all(fd, data, len, what, e);
+}
+
+static void audit_append__what_frees_space_has_a_reserve(void **state)
+{
+	struct sandbox *sb = *state;
+	AUTO(audit_close) struct audit *a = NULL;
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	store_new(sb);
+	appended(sb, 1);
+	assert_int_equal(stat(in_store(sb, "audit/" AUDIT_RESERVE), &st), 0);
+	assert_int_equal(st.st_size, AUDIT_RESERVE_BYTES);
+	assert_true(st.st_blocks * 512 >= AUDIT_RESERVE_BYTES);
+	snprintf(full_while, sizeof(full_while), "%s", in_store(sb, "audit/" AUDIT_RESERVE));
+	assert_ok(audit_open(&a, STORE(sb), &e));
+	assert_err(append_many(a, 1, &e), ERR_FULL, "no space");
+	assert_true(sandbox_exists(full_while));
+	audit_frees_space(a);
+	assert_ok(append_many(a, 1, &e));
+	assert_false(sandbox_exists(full_while));
+	*full_while = '\0';
+	assert_whole(sb, 2, 0);
+	appended(sb, 1);
+	assert_true(sandbox_exists(in_store(sb, "audit/" AUDIT_RESERVE)));
+}
+
 /* --- what is left of a line ------------------------------------------------------------------- */
 
 static void audit_append__names_a_torn_line(void **state)
@@ -567,6 +603,7 @@ int main(void)
 		T(audit_append__two_processes_share_a_chain),
 		T(audit_open__follows_no_link),
 		T(audit_append__full_disk_leaves_what_was_there),
+		T(audit_append__what_frees_space_has_a_reserve),
 		T(audit_append__names_a_torn_line),
 		T(audit_append__goes_on_behind_lines_that_are_none),
 		T(audit_verify__finds_what_was_done),

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "mirror-tool/base_report.h"
 #include "mirror-tool/media/export.h"
 #include "mirror-tool/progress.h"
 #include "mirror-tool/report.h"
@@ -16,17 +17,34 @@
 		"no file is larger than this (default: 4 GiB - 1 on FAT and unknown file "         \
 		"systems)")                                                                        \
 	OPTION(S, TEXT, key, "key", "PUB", NULL,                                                   \
-		"the public key for moat.pub (default: the one that signed, if the set names it)")
+		"the public key for moat.pub (default: the one that signed, if the set names it)") \
+	OPTION(S, TEXTS, since, "since", "SET", NULL,                                              \
+		"leave out what this set of the store holds, as NAME:VERSION; repeatable")
 struct export_options {
 	EXPORT_OPTIONS(SETTING_FIELD, export_options)
 };
 static const struct setting options[] = { EXPORT_OPTIONS(SETTING_ROW, export_options) };
+
+/* What is exported, and how. */
+struct export_work {
+	struct set_info set;
+	struct delta delta;
+	struct buf key; /* PEM, for moat.pub */
+};
+
+static void export_work_release(struct export_work *w)
+{
+	delta_release(&w->delta);
+	buf_release(&w->key);
+}
 
 /* One run. */
 struct exporting {
 	const struct tool *t;
 	struct export_report r; /* its head is gone when the export is over */
 	uint64_t excuses;
+	struct base on;
+	struct buf base; /* for people */
 	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1], digest[DIGEST_TEXT_SIZE];
 	struct progress bar;
 	struct progress_state state;
@@ -35,6 +53,7 @@ struct exporting {
 static void exporting_release(struct exporting *p)
 {
 	progress_end(&p->bar);
+	buf_release(&p->base);
 }
 
 static void begin(void *ctx, const struct export_report *r)
@@ -48,8 +67,14 @@ static void begin(void *ctx, const struct export_report *r)
 	memcpy(p->version, r->head->set.version, sizeof(p->version));
 	digest_text(&r->head->digest, p->digest);
 	p->state = (struct progress_state){ .total = r->volumes, .bytes_total = r->bytes };
-	tool_note(p->t, "set %s %s: %s in %u volume%s", p->name, p->version,
-		size_text(r->bytes, size), r->volumes, r->volumes == 1 ? "" : "s");
+	p->on = *r->base;
+	base_say(&p->on, &p->base);
+	tool_note(p->t, "set %s %s%s%s: %s in %u volume%s", p->name, p->version,
+		p->base.len ? ", " : "", p->base.data, size_text(r->bytes, size), r->volumes,
+		r->volumes == 1 ? "" : "s");
+	if (r->left_out)
+		tool_note(p->t, "left out: %llu blobs (%s)", (unsigned long long)r->left_out,
+			size_text(r->left_out_bytes, size));
 }
 
 static void volume(void *ctx, const char *name, uint32_t n, uint32_t volumes, bool kept)
@@ -99,10 +124,12 @@ static int report(const struct exporting *p, const char *to, struct err *e)
 	report_number(&r, "volumes", p->r.volumes);
 	report_number(&r, "bytes", p->r.bytes);
 	report_number(&r, "excuses", p->excuses);
+	base_report(&r, (const struct base *[]){ &p->on }, 1,
+		&(struct left_out){ p->r.left_out, p->r.left_out_bytes });
 	report_text(&r, "to", to);
-	report_line(&r, "%s %s %s: %u volume%s in %s%s", p->name, p->version, p->digest,
-		p->r.volumes, p->r.volumes == 1 ? "" : "s", to,
-		excuses_text(p->excuses, (char[EXCUSES_TEXT_SIZE]){ 0 }));
+	report_line(&r, "%s %s %s: %u volume%s in %s%s%s%s", p->name, p->version, p->digest,
+		p->r.volumes, p->r.volumes == 1 ? "" : "s", to, p->base.len ? ", " : "",
+		p->base.data, excuses_text(p->excuses, (char[EXCUSES_TEXT_SIZE]){ 0 }));
 	report_end(&r);
 	return report_print(&r, e);
 }
@@ -117,25 +144,50 @@ static int find_set(struct store *s, const char *which, struct set_info *info, s
 	return rc < 0 ? -1 : 0;
 }
 
-static int export_set(struct exporting *p, struct store *s, const struct digest *set,
-	const struct export_options *o, struct span key, struct err *e)
+/* Gather what is left out. */
+static int read_delta(const struct export_options *o, struct store *s, const struct set_info *set,
+	struct delta *d, struct err *e)
 {
+	for (size_t i = 0; i < o->since.count; i++) {
+		struct set_info base;
+
+		if (find_set(s, o->since.items[i], &base, e) < 0)
+			return err_ctx(e, "--since");
+		if (digest_eq(&base.digest, &set->digest))
+			return err_set(e, ERR_INPUT,
+				"--since %s is the set that is exported, %s %s: name the one that "
+				"the other side holds",
+				o->since.items[i], set->name, set->version);
+		if (delta_leave_set(d, BASE_SINCE, s, &base, e) < 0)
+			return err_ctx(e, "--since");
+	}
+	delta_ready(d);
+	return 0;
+}
+
+static int export_set(struct exporting *p, struct store *s, const struct export_work *w,
+	const struct export_options *o, struct err *e)
+{
+	const struct delta *delta = w->delta.base.kind == BASE_NONE ? NULL : &w->delta;
 	struct export_events events = { begin, volume, moved, lose, p };
 
 	if (strcmp(o->to, "-") == 0)
-		return export_stream(s, set, STDOUT_FILENO, o->volume_size, &events, e);
-	return export_folder(s, set, o->to, o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO,
-		key, &events, e);
+		return export_stream(
+			s, &w->set.digest, STDOUT_FILENO, o->volume_size, delta, &events, e);
+	return export_folder(s, &w->set.digest, o->to,
+		o->volume_size ? o->volume_size : EXPORT_LIMIT_AUTO, delta, buf_span(&w->key),
+		&events, e);
 }
 
 /* Export between the two records of it. */
-static int export_recorded(struct exporting *p, struct store *s, const struct set_info *set,
-	const struct export_options *o, struct span key, struct err *e)
+static int export_recorded(struct exporting *p, struct store *s, const struct export_work *w,
+	const struct export_options *o, struct err *e)
 {
 	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
 	char digest[DIGEST_TEXT_SIZE];
-	const struct log_field facts[] = { { "set", set->name, 0 }, { "version", set->version, 0 },
-		{ "digest", digest_text(&set->digest, digest), 0 }, { "medium", o->to, 0 },
+	const struct log_field facts[] = { { "set", w->set.name, 0 },
+		{ "version", w->set.version, 0 },
+		{ "digest", digest_text(&w->set.digest, digest), 0 }, { "medium", o->to, 0 },
 		{ NULL, NULL, 0 } };
 	int rc;
 
@@ -143,7 +195,7 @@ static int export_recorded(struct exporting *p, struct store *s, const struct se
 		tool_audit_begin(&log, facts, e) < 0)
 		return -1;
 	progress_begin(&p->bar, p->t, "export", "volumes");
-	rc = export_set(p, s, &set->digest, o, key, e);
+	rc = export_set(p, s, w, o, e);
 	progress_end(&p->bar);
 	return tool_audit_end(&log, rc, facts, e);
 }
@@ -152,32 +204,33 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 {
 	const struct export_options *o = given;
 	AUTO(store_close) struct store *s = NULL;
-	AUTO(buf_release) struct buf key = BUF_INIT;
-	AUTO(exporting_release) struct exporting p = { .t = t };
-	struct set_info set;
+	AUTO(export_work_release) struct export_work w = { .key = BUF_INIT, .delta = DELTA_INIT };
+	AUTO(exporting_release) struct exporting p = { .t = t, .base = BUF_INIT };
 
 	if (!o->to)
 		return tool_usage(e, "--to is needed: a folder, or - for stdout");
 	if (args->count > 1)
 		return tool_usage(e, "one set at a time, not \"%s\" as well", args->items[1]);
-	if (o->key && read_key(o->key, &key, e) < 0)
+	if (o->key && read_key(o->key, &w.key, e) < 0)
 		return -1;
 	if (tool_store_read(t, &s, e) < 0 ||
-		find_set(s, args->count ? args->items[0] : "", &set, e) < 0)
+		find_set(s, args->count ? args->items[0] : "", &w.set, e) < 0 ||
+		read_delta(o, s, &w.set, &w.delta, e) < 0)
 		return -1;
-	if (export_recorded(&p, s, &set, o, buf_span(&key), e) < 0)
+	if (export_recorded(&p, s, &w, o, e) < 0)
 		return -1;
 	return strcmp(o->to, "-") == 0 ? 0 : report(&p, o->to, e);
 }
 
 const struct command cmd_export = {
 	.name = "export",
-	.args = "[SET] --to DIR|- [--volume-size SIZE]",
+	.args = "[SET] --to DIR|- [--since SET]... [--volume-size SIZE]",
 	.summary = "write a set onto a medium",
 	.about = "SET is NAME, NAME:VERSION or a digest; without it, the set that was sealed or\n"
 		 "imported last. DIR gets the volumes, SHA256SUMS, verify.txt and moat.pub. "
 		 "Running\n"
-		 "it again keeps what is whole and writes the rest.",
+		 "it again keeps what is whole and writes the rest. With --since only what is\n"
+		 "new against another set travels, for a store that holds that one.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct export_options),

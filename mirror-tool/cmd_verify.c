@@ -1,6 +1,7 @@
 /* `moat verify`: a medium, or a store -> does every byte hold? Must never write. */
 #include <time.h>
 
+#include "mirror-tool/base_report.h"
 #include "mirror-tool/changes.h"
 #include "mirror-tool/media/verify.h"
 #include "mirror-tool/progress.h"
@@ -93,8 +94,15 @@ static int report_medium(const struct tool *t, const struct medium *m, struct er
 {
 	AUTO(report_release) struct report r = REPORT_INIT(t);
 	const struct set *set = &m->head.set;
+	AUTO(buf_release) struct buf base = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE], head[AUDIT_HEAD_SIZE];
+	const struct base *bases[EXPORTS_MAX];
+	struct left_out left_out;
 
+	left_out.blobs = medium_left_out(m, &left_out.bytes);
+	for (size_t i = 0; i < m->export_count; i++)
+		bases[i] = &m->exports[i].base;
+	medium_say_base(m, &base);
 	report_object(&r, NULL);
 	report_text(&r, "set", set->name);
 	report_text(&r, "version", set->version);
@@ -102,8 +110,15 @@ static int report_medium(const struct tool *t, const struct medium *m, struct er
 	report_number(&r, "volumes", m->volumes);
 	report_number(&r, "bytes", set->bytes);
 	report_text(&r, "auditHead", audit_head_text(&m->audit_head, head));
-	report_line(&r, "%s %s %s: signed, complete, every byte verified", set->name, set->version,
-		digest_text(&m->head.digest, digest));
+	base_report(&r, bases, m->export_count, &left_out);
+	digest_text(&m->head.digest, digest);
+	if (base.len)
+		report_line(&r, "%s %s %s: signed, every byte verified; %s: %llu blob%s not on it",
+			set->name, set->version, digest, base.data,
+			(unsigned long long)left_out.blobs, left_out.blobs == 1 ? " is" : "s are");
+	else
+		report_line(&r, "%s %s %s: signed, complete, every byte verified", set->name,
+			set->version, digest);
 	report_end(&r);
 	return report_print(&r, e);
 }

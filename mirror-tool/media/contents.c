@@ -99,6 +99,21 @@ int head_load(struct head *h, struct store *s, const struct digest *set, struct 
 	return 0;
 }
 
+int set_inventory(struct store *s, const struct digest *set, struct inventory *out, struct err *e)
+{
+	AUTO(head_release) struct head h = HEAD_INIT;
+	char text[DIGEST_TEXT_SIZE];
+	struct head_blob *blob;
+
+	if (load_blob(&h, s, set, SET_BYTES_MAX, &blob, e) < 0 ||
+		set_parse(&h.set, digest_text(set, text), buf_span(&blob->bytes), e) < 0 ||
+		load_inventory(&h, s, e) < 0)
+		return -1;
+	*out = h.inventory;
+	h.inventory = (struct inventory)INVENTORY_INIT;
+	return 0;
+}
+
 /* --- contents ------------------------------------------------------------------------------ */
 
 /* A walk over the entries of a set, filling `c`. */

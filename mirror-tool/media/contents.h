@@ -29,6 +29,10 @@ struct contents {
  * when it has no signature. */
 MUST int head_load(struct head *h, struct store *s, const struct digest *set, struct err *e);
 
+/* The inventory of a set that the store holds; whether it is signed, and whether its blobs are there, is not asked. */
+MUST int set_inventory(
+	struct store *s, const struct digest *set, struct inventory *out, struct err *e);
+
 /* Walk the set of a loaded head into *c, which begins as CONTENTS_INIT and is to be released on failure too. Fails when a
  * manifest cannot be read or is bad; whether the other blobs are there is not asked. */
 MUST int contents_load(struct contents *c, struct store *s, const struct head *h, struct err *e);

@@ -82,10 +82,12 @@ static uint64_t default_limit(int dir)
 static void tell_begin(struct volume_writer *w, const struct export_events *events)
 {
 	struct export_report r = { .head = volume_writer_head(w),
-		.volumes = volume_writer_count(w) };
+		.volumes = volume_writer_count(w),
+		.base = volume_writer_base(w) };
 
 	for (uint32_t n = 1; n <= r.volumes; n++)
 		r.bytes += volume_writer_bytes(w, n);
+	r.left_out = volume_writer_left_out(w, &r.left_out_bytes);
 	if (events->begin)
 		events->begin(events->ctx, &r);
 }
@@ -105,10 +107,19 @@ static void lose(const struct folder *f, const char *name, const char *why)
 		f->events->lose(f->events->ctx, name, why);
 }
 
-/* Is it NAME-VERSION.NNN-of-NNN.tar of this set? Version "1" is not "1.2". */
-static bool is_ours(const struct head *h, const char *name)
+/* NAME-VERSION, and what tells a delta. */
+static char *volume_prefix(const struct volume_writer *w)
 {
-	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
+	const struct set *s = &volume_writer_head(w)->set;
+
+	return mem_printf(
+		"%s-%s%s.", s->name, s->version, base_suffix(volume_writer_base(w)->kind));
+}
+
+/* Is it NAME-VERSION.NNN-of-NNN.tar of this set and kind? Version "1" is not "1.2". */
+static bool is_ours(const struct folder *f, const char *name)
+{
+	AUTO(mem_free) char *prefix = volume_prefix(f->w);
 	size_t len = strlen(prefix);
 
 	return volume_is_file_name(name) && strncmp(name, prefix, len) == 0 &&
@@ -153,8 +164,9 @@ static int check_volume(const struct folder *f, const char *name, struct err *e)
 
 	if (!volume_is_file_name(volume))
 		return 0;
-	if (!is_ours(h, volume))
-		return len < strlen(name) ? 0 : refuse(f, name, "a volume of another set", e);
+	if (!is_ours(f, volume))
+		return len < strlen(name) ? 0
+					  : refuse(f, name, "a volume of another set or export", e);
 	rc = volume_set(f, name, &set, e);
 	if (rc <= 0 || digest_eq(&set, &h->digest))
 		return rc < 0 ? -1 : 0;
@@ -178,8 +190,7 @@ static int check_sums(struct folder *f, struct err *e)
 		AUTO(mem_free) char *text = mem_strndup(line.data, line.len);
 		const char *name = strstr(text, "  ");
 
-		if (!name || (strcmp(name + 2, VERIFY_TEXT) != 0 &&
-				     !is_ours(volume_writer_head(f->w), name + 2)))
+		if (!name || (strcmp(name + 2, VERIFY_TEXT) != 0 && !is_ours(f, name + 2)))
 			return refuse(f, SUMS, "sums of other files", e);
 	}
 	return 0;
@@ -220,7 +231,8 @@ static uint64_t size_of(int dir, const char *name)
 
 static char *file_name(const struct folder *f, uint32_t n)
 {
-	return volume_file_name(&volume_writer_head(f->w)->set, n, volume_writer_count(f->w));
+	return volume_file_name(&volume_writer_head(f->w)->set, volume_writer_base(f->w)->kind, n,
+		volume_writer_count(f->w));
 }
 
 /* Reckon the space needed, without volumes that are there, complete or not. */
@@ -265,7 +277,7 @@ static int is_stale(const struct folder *f, const char *name, struct err *e)
 	struct digest set;
 	int rc;
 
-	if (!is_ours(volume_writer_head(f->w), volume))
+	if (!is_ours(f, volume))
 		return 0;
 	for (uint32_t n = 1; n <= volume_writer_count(f->w); n++) {
 		AUTO(mem_free) char *current = file_name(f, n);
@@ -422,10 +434,13 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	AUTO(buf_release) struct buf carried = BUF_INIT;
 	AUTO(mem_free) char *first = file_name(f, 1);
+	AUTO(mem_free) char *prefix = volume_prefix(f->w);
+	struct verify_words words = { .volume = first, .prefix = prefix };
 
 	if (key.len == 0 && head_public_key(h, &carried))
 		key = buf_span(&carried);
-	if (verify_text_write(&text, h, first, key, e) < 0 ||
+	words.sparse = volume_writer_base(f->w)->kind != BASE_NONE;
+	if (verify_text_write(&text, h, &words, key, e) < 0 ||
 		write_paper(f, VERIFY_TEXT, buf_span(&text), e) < 0)
 		return -1;
 	add_sum(f, VERIFY_TEXT, buf_span(&text));
@@ -435,7 +450,8 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 }
 
 int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
-	struct span public_key, const struct export_events *events, struct err *e)
+	const struct delta *delta, struct span public_key, const struct export_events *events,
+	struct err *e)
 {
 	AUTO(folder_release)
 	struct folder f = { .path = dir,
@@ -448,7 +464,7 @@ int export_folder(struct store *s, const struct digest *set, const char *dir, ui
 		return -1;
 	if (limit == EXPORT_LIMIT_AUTO)
 		limit = default_limit(f.dir);
-	if (volume_writer_open(&f.w, s, set, limit, e) < 0 || check_strangers(&f, e) < 0 ||
+	if (volume_writer_open(&f.w, s, set, limit, delta, e) < 0 || check_strangers(&f, e) < 0 ||
 		check_space(&f, e) < 0)
 		return -1;
 	tell_begin(f.w, events);
@@ -461,12 +477,12 @@ int export_folder(struct store *s, const struct digest *set, const char *dir, ui
 }
 
 int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
-	const struct export_events *events, struct err *e)
+	const struct delta *delta, const struct export_events *events, struct err *e)
 {
 	AUTO(volume_writer_free) struct volume_writer *w = NULL;
 	struct way way = { .events = events };
 
-	if (volume_writer_open(&w, s, set, limit == EXPORT_LIMIT_AUTO ? 0 : limit, e) < 0)
+	if (volume_writer_open(&w, s, set, limit == EXPORT_LIMIT_AUTO ? 0 : limit, delta, e) < 0)
 		return -1;
 	tell_begin(w, events);
 	for (uint32_t n = 1; n <= volume_writer_count(w); n++) {

@@ -14,6 +14,8 @@ struct export_report {
 	const struct head *head; /* borrowed from the writer */
 	uint32_t volumes;
 	uint64_t bytes; /* of all volumes */
+	const struct base *base; /* borrowed as well */
+	uint64_t left_out, left_out_bytes; /* blobs of the set that no volume holds */
 };
 
 struct export_events {
@@ -35,16 +37,18 @@ struct export_events {
  *
  * limit:      bytes of a volume at most; 0: one volume; EXPORT_LIMIT_AUTO: 4 GiB - 1 unless the
  *             file system is known to take larger files.
+ * delta:      what is left out; NULL: nothing.
  * public_key: PEM, for moat.pub; empty: the one that the signature carries.
  * Again:      volumes that are whole are kept, a cut one is continued, volumes of the same set
  *             with another count are removed, whole or not; other files stay. SHA256SUMS goes before a
  *             volume changes. Whatever is removed or replaced by other bytes is told before. A folder
- *             that holds volumes of another set, of the same name and version or not, sums of other files,
+ *             that holds volumes of another set, of the same name and version or not, or of another kind of export, sums of other files,
  *             or what is no file under one of our names, is refused (ERR_INPUT).
  * Fails:      ERR_FULL before anything is written; ERR_CORRUPT when a blob of the store is damaged.
  */
 MUST int export_folder(struct store *s, const struct digest *set, const char *dir, uint64_t limit,
-	struct span public_key, const struct export_events *events, struct err *e);
+	const struct delta *delta, struct span public_key, const struct export_events *events,
+	struct err *e);
 
 /*
  * Write the same volumes one behind the other to a descriptor, which stays open. Nothing is continued; no moat.pub,
@@ -55,6 +59,6 @@ MUST int export_folder(struct store *s, const struct digest *set, const char *di
  *        damaged.
  */
 MUST int export_stream(struct store *s, const struct digest *set, int fd, uint64_t limit,
-	const struct export_events *events, struct err *e);
+	const struct delta *delta, const struct export_events *events, struct err *e);
 
 #endif

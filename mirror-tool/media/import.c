@@ -98,6 +98,19 @@ static int compare(struct import *im, const struct medium *m, struct err *e)
 
 /* --- what is needed? ------------------------------------------------------------------------- */
 
+static void add(uint64_t *count, uint64_t *bytes, uint64_t size)
+{
+	++*count;
+	*bytes += size;
+}
+
+/* Is the line on no volume? Blobs of the head are on each. */
+static bool is_left_out(const struct medium *m, size_t line)
+{
+	return !medium_find_line(m, line) &&
+	       !head_find(&m->head, &m->head.inventory.lines[line].digest);
+}
+
 static int count_once(struct import *im, struct medium *m, struct import_report *r, struct err *e)
 {
 	const struct inventory *v = &m->head.inventory;
@@ -110,10 +123,12 @@ static int count_once(struct import *im, struct medium *m, struct import_report 
 		if (rc < 0)
 			return -1;
 		m->arrived[i] |= rc > 0;
-		r->blobs += rc == 0;
-		r->bytes += rc == 0 ? v->lines[i].size : 0;
-		r->held_blobs += rc > 0;
-		r->held_bytes += rc > 0 ? v->lines[i].size : 0;
+		if (rc == 0 && is_left_out(m, i))
+			add(&r->lacking_blobs, &r->lacking_bytes, v->lines[i].size);
+		else if (rc == 0)
+			add(&r->blobs, &r->bytes, v->lines[i].size);
+		else
+			add(&r->held_blobs, &r->held_bytes, v->lines[i].size);
 	}
 	return 0;
 }
@@ -135,6 +150,59 @@ static int count_needed(struct import *im, struct medium *m, struct import_repor
 	*r = again;
 	memcpy(m->arrived, arrived, size);
 	return count_once(im, m, r, e);
+}
+
+/* Find a set that the medium builds on and the store does not hold: 1, 0, -1. */
+static int find_absent_base(
+	struct import *im, const struct medium *m, const struct base_set **out, struct err *e)
+{
+	for (size_t x = 0; x < m->export_count; x++) {
+		const struct base *b = &m->exports[x].base;
+
+		for (size_t i = 0; i < b->count; i++) {
+			char text[DIGEST_TEXT_SIZE];
+			struct set_info info;
+			int rc = set_find(
+				im->store, digest_text(&b->sets[i].digest, text), &info, e);
+
+			*out = &b->sets[i];
+			if (rc <= 0)
+				return rc < 0 ? -1 : 1;
+		}
+	}
+	return 0;
+}
+
+/* Refuse a delta when neither it nor the store has all that it needs: before a byte is written. */
+static int check_lacking(
+	struct import *im, const struct medium *m, const struct import_report *r, struct err *e)
+{
+	AUTO(buf_release) struct buf what = BUF_INIT;
+	const struct base_set *base = NULL;
+	const struct set *s = &m->head.set;
+	int rc;
+
+	if (r->lacking_blobs == 0)
+		return 0;
+	rc = find_absent_base(im, m, &base, e);
+	if (rc < 0)
+		return -1;
+	medium_say_base(m, &what);
+	err_set(e, ERR_INCOMPLETE,
+		"set %s %s is %s: %llu blob%s (%llu bytes) of it %s neither on this medium nor in "
+		"this store",
+		s->name, s->version, what.data, (unsigned long long)r->lacking_blobs,
+		r->lacking_blobs == 1 ? "" : "s", (unsigned long long)r->lacking_bytes,
+		r->lacking_blobs == 1 ? "is" : "are");
+	AUTO(mem_free) char *fact = mem_strdup(e->text);
+	if (rc > 0)
+		return err_set(e, ERR_INCOMPLETE,
+			"%s, which does not hold %s %s; import that first, or export all; nothing "
+			"was "
+			"written",
+			fact, base->name, base->version);
+	return err_set(e, ERR_INCOMPLETE,
+		"%s; `moat need --medium` writes what to ask for; nothing was written", fact);
 }
 
 static int check_space(struct import *im, uint64_t bytes, struct err *e)
@@ -193,7 +261,8 @@ static int prepare(struct import *im, struct medium *m, struct err *e)
 	struct import_report r = { .head = &m->head, .volumes = m->volumes };
 
 	if (medium_check_excuses(m, e) < 0 || compare(im, m, e) < 0 ||
-		count_needed(im, m, &r, e) < 0 || check_space(im, r.bytes, e) < 0)
+		count_needed(im, m, &r, e) < 0 || check_lacking(im, m, &r, e) < 0 ||
+		check_space(im, r.bytes, e) < 0)
 		return -1;
 	say(im, &r);
 	return 0;

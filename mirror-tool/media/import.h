@@ -14,6 +14,7 @@ struct import_report {
 	uint32_t volumes;
 	uint64_t bytes, blobs; /* that are missing here and will be copied */
 	uint64_t held_bytes, held_blobs; /* of the set, that are here already */
+	uint64_t lacking_bytes, lacking_blobs; /* neither here nor on the medium, a delta */
 };
 
 struct import_events {
@@ -48,7 +49,8 @@ struct import_terms {
  * m:       medium_release() afterwards; its head tells what was imported.
  * Fails:   ERR_UNTRUSTED also: older than the version accepted under this name, or the same version
  * with other contents; ERR_DENIED: it would take tags of a set that terms->take does not name
- * (set_compare()); ERR_FULL before anything is written; ERR_INCOMPLETE naming the volumes that are
+ * (set_compare()); ERR_FULL before anything is written; ERR_INCOMPLETE before anything
+ * is written when neither a delta nor the store has all, naming on what it builds; ERR_INCOMPLETE naming the volumes that are
  * still needed: received blobs stay, nothing is visible.
  */
 MUST int import_medium(struct store *s, const struct import_terms *terms,

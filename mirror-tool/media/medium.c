@@ -284,29 +284,38 @@ int medium_read(struct medium *m, const char *const *paths, size_t count,
 int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
-	AUTO(opened_close) struct opened o = { .fd = -1 };
-	uint32_t volume;
 
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;
 	if (found.count == 0)
 		BUG("no path to look for volumes in");
-	return open_volume(&o, m, found.items[0], &volume, e);
+	for (size_t i = 0; i < found.count; i++) {
+		AUTO(opened_close) struct opened o = { .fd = -1 };
+		uint32_t volume;
+
+		if (open_volume(&o, m, found.items[i], &volume, e) < 0)
+			return -1;
+		if (m->exports[0].base.kind == BASE_NONE)
+			break;
+	}
+	return 0;
 }
 
 /* --- what is missing --------------------------------------------------------------------------- */
 
 enum lack { LACK_NOTHING, LACK_AGAIN, LACK_VOLUME };
 
-/* What each volume is needed for, from 1, with room for one more at the end. */
-static void find_lacks(const struct medium *m, uint8_t *lacks)
+/* What each volume of an export is needed for, from 1, with room for one more at the end. */
+static void find_lacks(const struct medium *m, const struct medium_export *x, uint8_t *lacks)
 {
 	for (size_t i = 0; i < m->head.inventory.count; i++) {
-		struct volume_range r = m->map.lines[i];
-		uint32_t n = m->reached[i] ? m->reached[i] + 1u : r.first;
+		struct volume_range r = x->map.lines[i];
+		uint32_t n = x->reached[i] ? x->reached[i] + 1u : r.first;
 
-		for (; !m->arrived[i] && n <= r.last; n++) {
-			uint8_t lack = m->seen[n] ? LACK_AGAIN : LACK_VOLUME;
+		if (m->arrived[i] || medium_find_line(m, i) != x)
+			continue;
+		for (; n <= r.last; n++) {
+			uint8_t lack = x->seen[n] ? LACK_AGAIN : LACK_VOLUME;
 
 			lacks[n] = lack > lacks[n] ? lack : lacks[n];
 		}
@@ -314,13 +323,12 @@ static void find_lacks(const struct medium *m, uint8_t *lacks)
 }
 
 /* Write "volume 2" or "volumes 2, 4-6"; false when there is none. */
-static bool list_volumes(
-	const struct medium *m, const uint8_t *lacks, enum lack which, struct buf *out)
+static bool list_volumes(uint32_t volumes, const uint8_t *lacks, enum lack which, struct buf *out)
 {
 	size_t start = out->len;
 	bool several = false;
 
-	for (uint32_t n = 1, last; n <= m->volumes; n = last + 1) {
+	for (uint32_t n = 1, last; n <= volumes; n = last + 1) {
 		for (last = n; lacks[n] == which && lacks[last + 1] == which; last++)
 			;
 		if (lacks[n] != which)
@@ -337,20 +345,38 @@ static bool list_volumes(
 	return true;
 }
 
-int medium_check_complete(const struct medium *m, const char *then, struct err *e)
+/* Tell what is missing of one export; of several, of which. */
+static void list_lacks(const struct medium *m, const struct medium_export *x, struct buf *out)
 {
-	AUTO(mem_free) uint8_t *lacks = mem_alloc(m->volumes + 2);
+	AUTO(mem_free) uint8_t *lacks = mem_alloc(x->volumes + 2);
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	bool missing;
 
-	find_lacks(m, lacks);
-	missing = list_volumes(m, lacks, LACK_VOLUME, &text);
+	find_lacks(m, x, lacks);
+	missing = list_volumes(x->volumes, lacks, LACK_VOLUME, &text);
 	if (missing)
-		buf_printf(&text, " of %u missing", m->volumes);
-	buf_str(&text, missing && memchr(lacks, LACK_AGAIN, m->volumes + 1) ? "; " : "");
-	if (list_volumes(m, lacks, LACK_AGAIN, &text))
+		buf_printf(&text, " of %u missing", x->volumes);
+	buf_str(&text, missing && memchr(lacks, LACK_AGAIN, x->volumes + 1) ? "; " : "");
+	if (list_volumes(x->volumes, lacks, LACK_AGAIN, &text))
 		buf_str(&text,
 			missing ? " to be read again after that" : " to be read again, in order");
+	if (text.len == 0)
+		return;
+	buf_str(out, out->len ? "; " : "");
+	if (m->export_count > 1 && x->base.kind != BASE_NONE) {
+		buf_str(out, "of ");
+		base_say(&x->base, out);
+		buf_str(out, ", ");
+	}
+	buf_add(out, text.data, text.len);
+}
+
+int medium_check_complete(const struct medium *m, const char *then, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < m->export_count; i++)
+		list_lacks(m, &m->exports[i], &text);
 	if (text.len == 0)
 		return 0;
 	return err_set(e, ERR_INCOMPLETE, "set %s %s is not complete: %s%s", m->head.set.name,

@@ -40,11 +40,12 @@ MUST int medium_open(const char *path, int *fd, struct err *e);
 MUST int medium_read(struct medium *m, const char *const *paths, size_t count,
 	const struct medium_events *events, struct err *e);
 
-/* Check that everything has arrived. ERR_INCOMPLETE names the volumes that are missing, those to be
+/* Check that everything that is on the medium has arrived (what a delta leaves out, medium_left_out() says). ERR_INCOMPLETE names the volumes that are missing, those to be
  * read again after them (they hold later parts of cut blobs), and `then` at the end. */
 MUST int medium_check_complete(const struct medium *m, const char *then, struct err *e);
 
-/* Read only the head, to show what a medium is: of the first of the paths that has one. */
+/* Read only the head, to show what a medium is: of the first of the paths that has one; of a delta those of
+ * all, which may be of several exports. */
 MUST int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e);
 
 #endif

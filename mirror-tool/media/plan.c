@@ -177,11 +177,12 @@ int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
 	return rc;
 }
 
-void plan_map(const struct plan *p, size_t lines, struct volume_map *map)
+void plan_map(const struct plan *p, size_t lines, const bool *left_out, struct volume_map *map)
 {
 	volume_map_init(map, lines);
-	for (size_t n = 0; n < lines; n++) /* blobs of the head are in every volume */
-		map->lines[n] = (struct volume_range){ 1, 1 };
+	for (size_t n = 0; n < lines; n++)
+		if (!left_out[n])
+			map->lines[n] = (struct volume_range){ 1, 1 };
 	for (size_t i = 0; i < p->count; i++) {
 		const struct plan_item *item = &p->items[i];
 		struct volume_range *r = &map->lines[item->line];

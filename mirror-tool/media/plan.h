@@ -45,8 +45,8 @@ struct plan {
 MUST int plan_make(struct plan *p, const struct plan_input *in, struct err *e);
 void plan_release(struct plan *p);
 
-/* Make the map of a plan. */
-void plan_map(const struct plan *p, size_t lines, struct volume_map *map);
+/* Make the map of a plan: a line that it does not place is in every volume (the head), or in none when left_out[line]. */
+void plan_map(const struct plan *p, size_t lines, const bool *left_out, struct volume_map *map);
 
 /* Most bytes of the map of that many lines, with at most so many volumes. */
 uint64_t plan_map_bytes(size_t lines, uint32_t volumes);

@@ -148,7 +148,8 @@ static const char template[] =
 	"    tar -xOf @VOLUME@ blobs/sha256/@INVENTORY@ > $work/inventory\n"
 	"    echo '@INVENTORY@  '$work/inventory | sha256sum -c\n"
 	"\n"
-	"5. The blobs of all volumes are those of the inventory (this needs space for all of them\n"
+	"5. The blobs of all volumes are those of the inventory@LACK@ (this needs space for all of "
+	"them\n"
 	"   in $work; set TMPDIR before step 3 to choose where that is):\n"
 	"\n"
 	"    for v in @PREFIX@*.tar; do tar -xf $v -C $work; done\n"
@@ -156,6 +157,7 @@ static const char template[] =
 	"    if [ -d parts ]; then for d in parts/*/*; do cat $d/* > blobs/${d#parts/}; done; fi\n"
 	"    sed -n 's,^sha256:\\([0-9a-f]*\\) .*,\\1  blobs/sha256/\\1,p' inventory > sums256\n"
 	"    sed -n 's,^sha512:\\([0-9a-f]*\\) .*,\\1  blobs/sha512/\\1,p' inventory > sums512\n"
+	"@SPARSE@"
 	"    if [ -s sums256 ]; then sha256sum --quiet -c sums256; fi\n"
 	"    if [ -s sums512 ]; then sha512sum --quiet -c sums512; fi\n"
 	"    cd - > /dev/null\n"
@@ -163,6 +165,11 @@ static const char template[] =
 	"\n"
 	"Every volume is an OCI archive: `skopeo copy oci-archive:VOLUME:REFERENCE ...` and\n"
 	"`ctr images import VOLUME` read the images that are whole in it.\n";
+
+/* Keep the sums of what is here. */
+static const char sparse[] =
+	"    for n in 256 512; do mv sums$n all; while read -r s f; do\n"
+	"    if [ -e $f ]; then echo \"$s  $f\"; fi; done < all > sums$n; done\n";
 
 static void fill_in(struct buf *out, const char *text, const struct annotation *words)
 {
@@ -192,11 +199,10 @@ static int inventory_layer(const struct head *h, struct digest *layer, struct er
 	return 0;
 }
 
-int verify_text_write(
-	struct buf *out, const struct head *h, const char *volume, struct span key, struct err *e)
+int verify_text_write(struct buf *out, const struct head *h, const struct verify_words *words,
+	struct span key, struct err *e)
 {
 	AUTO(legacy_release) struct legacy legacy = { .signature = NULL };
-	AUTO(mem_free) char *prefix = mem_printf("%s-%s.", h->set.name, h->set.version);
 	char set[DIGEST_HEX_SIZE], payload[DIGEST_HEX_SIZE], manifest[DIGEST_HEX_SIZE],
 		inventory[DIGEST_HEX_SIZE];
 	struct digest layer;
@@ -207,7 +213,9 @@ int verify_text_write(
 	fill_in(out, template,
 		(const struct annotation[]){ { "@NAME@", h->set.name },
 			{ "@VERSION@", h->set.version }, { "@SET@", digest_hex(&h->digest, set) },
-			{ "@VOLUME@", volume }, { "@PREFIX@", prefix },
+			{ "@VOLUME@", words->volume }, { "@PREFIX@", words->prefix },
+			{ "@LACK@", words->sparse ? ", of\n   which some are left out" : "" },
+			{ "@SPARSE@", words->sparse ? sparse : "" },
 			{ "@PAYLOAD@", digest_hex(&legacy.payload, payload) },
 			{ "@SIGNATURE@", legacy.signature }, { "@MANIFEST@", manifest },
 			{ "@INVENTORY@", digest_hex(&layer, inventory) }, { NULL, NULL } });

@@ -8,14 +8,19 @@
 
 #include "mirror-tool/media/volume.h"
 
+struct verify_words {
+	const char *volume; /* name of the first one */
+	const char *prefix; /* of the names of all */
+	bool sparse; /* blobs of the set are left out */
+};
+
 /*
- * volume: name of the first one.
  * key:    PEM, what moat.pub will be: the signature that is shown is by its first key, where there is
  *         one by it; or empty.
  * Fails:  ERR_UNSUPPORTED when no signature is in the legacy form.
  */
-MUST int verify_text_write(
-	struct buf *out, const struct head *h, const char *volume, struct span key, struct err *e);
+MUST int verify_text_write(struct buf *out, const struct head *h, const struct verify_words *words,
+	struct span key, struct err *e);
 
 /* Append the public keys that a signature of the head carries, preferably one in the legacy form.
  * False when none does. */

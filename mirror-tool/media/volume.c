@@ -55,9 +55,10 @@ enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t
 	return VOLUME_OTHER;
 }
 
-char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes)
+char *volume_file_name(const struct set *s, enum base_kind kind, uint32_t volume, uint32_t volumes)
 {
-	return mem_printf("%s-%s.%03u-of-%03u.tar", s->name, s->version, volume, volumes);
+	return mem_printf("%s-%s%s.%03u-of-%03u.tar", s->name, s->version, base_suffix(kind),
+		volume, volumes);
 }
 
 /* "N-of-M.tar" */

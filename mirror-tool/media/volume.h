@@ -2,7 +2,7 @@
 #ifndef MOAT_VOLUME_H
 #define MOAT_VOLUME_H
 
-#include "storage/oci/set.h"
+#include "mirror-tool/media/base.h"
 #include "storage/store_write.h"
 
 #define VOLUMES_MAX 9999 /* of one export */
@@ -26,8 +26,8 @@ enum volume_entry { VOLUME_OTHER, VOLUME_BLOB, VOLUME_PART };
  * write it. */
 enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t *at);
 
-/* NAME-VERSION.002-of-013.tar; at least three digits. Heap text of the caller's. */
-char *volume_file_name(const struct set *s, uint32_t volume, uint32_t volumes);
+/* NAME-VERSION.002-of-013.tar, NAME-VERSION.delta.002-of-013.tar; at least three digits. Heap text of the caller's. */
+char *volume_file_name(const struct set *s, enum base_kind kind, uint32_t volume, uint32_t volumes);
 /* Does the path end with such a name? Not when the name begins with a dot. */
 bool volume_is_file_name(const char *path);
 

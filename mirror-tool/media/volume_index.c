@@ -14,6 +14,7 @@
 #define VOLUME "vnd.moat.volume"
 #define VOLUMES "vnd.moat.volumes"
 #define TAG "vnd.moat.tag"
+#define BASE "vnd.moat.base"
 
 /* --- writing ------------------------------------------------------------------------------- */
 
@@ -109,8 +110,11 @@ void volume_index_write(struct buf *out, const struct head *h, struct volume_num
 		buf_str(out, ",\n");
 		write_entry(out, &h->set.entries[i], listings[i]);
 	}
-	buf_printf(out, "\n],\"annotations\":{\"" VOLUME "\":\"%u\",\"" VOLUMES "\":\"%u\"}}\n",
-		number.volume, number.volumes);
+	buf_str(out, "\n],\"annotations\":{");
+	if (number.base && *number.base)
+		buf_printf(out, "\"" BASE "\":\"%s\",", number.base);
+	buf_printf(out, "\"" VOLUME "\":\"%u\",\"" VOLUMES "\":\"%u\"}}\n", number.volume,
+		number.volumes);
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -170,6 +174,9 @@ static int read_index(struct volume_index *v, struct err *e)
 	if (v->number.volume > v->number.volumes)
 		return err_set(e, ERR_CORRUPT, "it is volume %u of %u", v->number.volume,
 			v->number.volumes);
+	v->number.base = annotation_get(&m->annotations, BASE);
+	if (base_parse(&v->base, v->number.base, e) < 0)
+		return -1;
 	v->set = m->items[0].digest;
 	v->set_size = m->items[0].size;
 	for (size_t i = 1; i < m->count && has_role(&m->items[i], "signature"); i++)

@@ -26,6 +26,7 @@ enum index_listing {
 
 struct volume_number {
 	uint32_t volume, volumes; /* from 1 */
+	const char *base; /* text of base.h; NULL or "": on nothing */
 };
 
 /* listings: one for each entry of the head's set. */
@@ -37,7 +38,8 @@ size_t volume_index_entry_bytes(const struct set_entry *entry);
 
 /* What a reader needs before it trusts anything. */
 struct volume_index {
-	struct volume_number number;
+	struct volume_number number; /* its base is text of the manifest */
+	struct base base;
 	struct digest set;
 	uint64_t set_size;
 	struct set_signature signatures[VOLUME_SIGNATURES_MAX];

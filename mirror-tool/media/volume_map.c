@@ -42,10 +42,12 @@ static int parse_number(struct span text, uint32_t most, uint16_t *out)
 	return 0;
 }
 
-static int parse_line(struct span line, uint32_t volumes, struct volume_range *out)
+static int parse_line(struct span line, uint32_t volumes, bool sparse, struct volume_range *out)
 {
 	struct span first = span_until(&line, '-');
 
+	if (sparse && span_is(first, "0") && first.data + first.len == line.data && !line.len)
+		return 0; /* as it began */
 	if (parse_number(first, volumes, &out->first) < 0)
 		return -1;
 	out->last = out->first;
@@ -55,7 +57,7 @@ static int parse_line(struct span line, uint32_t volumes, struct volume_range *o
 }
 
 int volume_map_parse(struct volume_map *m, const char *name, struct span bytes, size_t count,
-	uint32_t volumes, struct err *e)
+	uint32_t volumes, bool sparse, struct err *e)
 {
 	size_t i = 0;
 
@@ -63,7 +65,8 @@ int volume_map_parse(struct volume_map *m, const char *name, struct span bytes, 
 	for (; bytes.len && i < count; i++) {
 		const char *end = memchr(bytes.data, '\n', bytes.len);
 
-		if (!end || parse_line(span_until(&bytes, '\n'), volumes, &m->lines[i]) < 0) {
+		if (!end ||
+			parse_line(span_until(&bytes, '\n'), volumes, sparse, &m->lines[i]) < 0) {
 			volume_map_release(m);
 			return err_set(e, ERR_CORRUPT, "%s:%zu: not a volume, or a range of them",
 				name, i + 1);

@@ -1,6 +1,6 @@
 /*
  * The map `moat/volumes`: for each line of the inventory, in its order, one line with the volume
- * that holds the blob ("2"), or the first and last one when it is cut ("2-4"). It is the same in
+ * that holds the blob ("2"), the first and last one when it is cut ("2-4"), or "0" when a delta leaves it out. It is the same in
  * every volume, so an import that lacks some can name exactly those that it needs. Pure.
  */
 #ifndef MOAT_VOLUME_MAP_H
@@ -13,7 +13,7 @@
 #include "storage/base/err.h"
 
 struct volume_range {
-	uint16_t first, last;
+	uint16_t first, last; /* 0: in none */
 };
 
 struct volume_map {
@@ -30,9 +30,9 @@ void volume_map_release(struct volume_map *m); /* for AUTO */
 /* Append the text. */
 void volume_map_write(const struct volume_map *m, struct buf *out);
 
-/* ERR_CORRUPT when it has not `count` lines, a volume is not in 1..volumes, or it is written in
- * another way than volume_map_write() does. */
+/* sparse: lines may be in no volume. ERR_CORRUPT when it has not `count` lines, a volume is not in 1..volumes, or it is
+ * written in another way than volume_map_write() does. */
 MUST int volume_map_parse(struct volume_map *m, const char *name, struct span bytes, size_t count,
-	uint32_t volumes, struct err *e);
+	uint32_t volumes, bool sparse, struct err *e);
 
 #endif

@@ -9,12 +9,14 @@
 #include <time.h>
 
 #include "storage/base/clock.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 struct volume_reader {
 	struct medium *m;
 	struct tar_reader *tar;
 	const char *name; /* of the volume; borrowed */
+	size_t at; /* its export, of the medium's */
 	struct buf index_text;
 	struct volume_index index;
 	struct toc_check toc;
@@ -53,18 +55,27 @@ void volume_reader_free(struct volume_reader **out)
 	errno = saved;
 }
 
+static void export_release(struct medium_export *x)
+{
+	volume_map_release(&x->map);
+	buf_release(&x->map_text);
+	free(x->reached);
+	free(x->seen);
+}
+
 void medium_release(struct medium *m)
 {
 	int saved = errno;
 
 	head_release(&m->head);
-	volume_map_release(&m->map);
-	buf_release(&m->map_text);
+	for (size_t i = 0; i < m->export_count; i++)
+		export_release(&m->exports[i]);
+	free(m->exports);
 	free(m->arrived);
-	free(m->reached);
-	free(m->seen);
-	m->arrived = m->seen = NULL;
-	m->reached = NULL;
+	m->exports = NULL;
+	m->export_count = 0;
+	m->volumes = 0;
+	m->arrived = NULL;
 	m->trusted = false;
 	errno = saved;
 }
@@ -320,6 +331,11 @@ static int take_known_head(struct volume_reader *v, struct err *e)
 
 /* --- index and map ---------------------------------------------------------------------------- */
 
+static struct medium_export *export_of(const struct volume_reader *v)
+{
+	return &v->m->exports[v->at];
+}
+
 /* Check that what index.json lists is in this volume. */
 static int check_listings(
 	struct volume_reader *v, const enum index_listing *listings, struct err *e)
@@ -332,8 +348,8 @@ static int check_listings(
 
 		if (listings[i] == LISTING_NONE)
 			continue;
-		if (!line ||
-			v->m->map.lines[line - h->inventory.lines].first != v->index.number.volume)
+		if (!line || export_of(v)->map.lines[line - h->inventory.lines].first !=
+				     v->index.number.volume)
 			return err_set(e, ERR_CORRUPT,
 				"%s: index.json names %s, which is not in this volume", v->name,
 				entry->name);
@@ -341,27 +357,77 @@ static int check_listings(
 	return 0;
 }
 
-static int take_map(struct volume_reader *v, struct err *e)
+/* Find the export of which this volume is one: of the same division, on the same base. */
+static bool find_export(struct volume_reader *v, const struct base *base, struct span map)
 {
-	AUTO(buf_release) struct buf text = BUF_INIT;
-	struct medium *m = v->m;
+	const struct medium *m = v->m;
 
-	if (take_text(v, VOLUME_MAP, INVENTORY_BYTES_MAX, &text, e) < 0)
-		return -1;
-	note_text(v, VOLUME_MAP, buf_span(&text));
-	if (m->trusted &&
-		(text.len != m->map_text.len || memcmp(text.data, m->map_text.data, text.len) != 0))
+	for (v->at = 0; v->at < m->export_count; v->at++) {
+		const struct medium_export *x = export_of(v);
+
+		if (x->volumes == v->index.number.volumes && x->base.kind == base->kind &&
+			x->map_text.len == map.len &&
+			memcmp(x->map_text.data, map.data, map.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* May volumes of one more export come along? Deltas of a set may, two divisions of all of it not. */
+static int check_export(struct volume_reader *v, const struct base *base, struct err *e)
+{
+	const struct medium *m = v->m;
+
+	for (size_t i = 0; i < m->export_count; i++) {
+		const struct medium_export *x = &m->exports[i];
+
+		if (base->kind != BASE_NONE || x->base.kind != BASE_NONE)
+			continue;
+		if (x->volumes != v->index.number.volumes)
+			return err_set(e, ERR_CORRUPT,
+				"%s: one of %u volumes, while others are of %u", v->name,
+				v->index.number.volumes, x->volumes);
 		return err_set(e, ERR_CORRUPT,
 			"%s: its map of volumes is not that of the others: exported with another "
 			"--volume-size?",
 			v->name);
-	if (m->trusted)
+	}
+	if (m->export_count < EXPORTS_MAX)
 		return 0;
-	if (volume_map_parse(&m->map, VOLUME_MAP, buf_span(&text), m->head.inventory.count,
-		    m->volumes, e) < 0)
+	return err_set(
+		e, ERR_INPUT, "%s: more than %d exports of a set at once", v->name, EXPORTS_MAX);
+}
+
+/* Begin an export with its first volume. */
+static int add_export(struct volume_reader *v, struct span map, struct err *e)
+{
+	struct medium *m = v->m;
+	struct medium_export x = {
+		.base = v->index.base, .volumes = v->index.number.volumes, .map_text = BUF_INIT
+	};
+
+	if (volume_map_parse(&x.map, VOLUME_MAP, map, m->head.inventory.count, x.volumes,
+		    x.base.kind != BASE_NONE, e) < 0)
 		return bad(v, e);
-	buf_add(&m->map_text, text.data, text.len);
+	buf_add(&x.map_text, map.data, map.len);
+	x.reached = mem_alloc(m->head.inventory.count * sizeof(*x.reached));
+	x.seen = mem_alloc((x.volumes + 1) * sizeof(*x.seen));
+	v->at = m->export_count;
+	*VEC_PUSH(m->exports, m->export_count) = x;
+	m->volumes += x.volumes;
 	return 0;
+}
+
+static int take_map(struct volume_reader *v, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (take_text(v, VOLUME_MAP, INVENTORY_BYTES_MAX, &text, e) < 0)
+		return -1;
+	note_text(v, VOLUME_MAP, buf_span(&text));
+	if (find_export(v, &v->index.base, buf_span(&text)))
+		return 0;
+	return check_export(v, &v->index.base, e) < 0 ? -1 : add_export(v, buf_span(&text), e);
 }
 
 static int take_layout(struct volume_reader *v, struct err *e)
@@ -400,10 +466,6 @@ static int read_head(struct volume_reader *v, struct err *e)
 		return -1;
 	if ((m->trusted ? take_known_head(v, e) : take_first_head(v, e)) < 0)
 		return -1;
-	if (m->trusted && m->volumes != v->index.number.volumes)
-		return err_set(e, ERR_CORRUPT, "%s: one of %u volumes, while others are of %u",
-			v->name, v->index.number.volumes, m->volumes);
-	m->volumes = v->index.number.volumes;
 	if (take_map(v, e) < 0)
 		return -1;
 	listings = mem_alloc(m->head.set.count * sizeof(*listings));
@@ -417,8 +479,6 @@ static int read_head(struct volume_reader *v, struct err *e)
 static void trust_medium(struct medium *m)
 {
 	m->arrived = mem_alloc(m->head.inventory.count * sizeof(*m->arrived));
-	m->reached = mem_alloc(m->head.inventory.count * sizeof(*m->reached));
-	m->seen = mem_alloc((m->volumes + 1) * sizeof(*m->seen));
 	m->trusted = true;
 	for (size_t i = 0; i < m->head.count; i++) {
 		const struct inventory *inventory = &m->head.inventory;
@@ -430,19 +490,67 @@ static void trust_medium(struct medium *m)
 	}
 }
 
+static void drop_export(struct medium *m)
+{
+	struct medium_export *x = &m->exports[--m->export_count];
+
+	m->volumes -= x->volumes;
+	export_release(x);
+}
+
 int volume_read_head(struct volume_reader *v, uint32_t *volume, struct err *e)
 {
 	struct medium *m = v->m;
+	size_t exports = m->export_count;
 
 	if (read_head(v, e) < 0) {
 		if (!m->trusted) /* of the next volume nothing may be left of it */
 			medium_release(m);
+		else if (m->export_count > exports)
+			drop_export(m);
 		return -1;
 	}
 	if (!m->trusted)
 		trust_medium(m);
 	*volume = v->index.number.volume;
+	for (size_t i = 0; i < v->at; i++)
+		*volume += m->exports[i].volumes;
 	return 0;
+}
+
+const struct medium_export *medium_find_line(const struct medium *m, size_t line)
+{
+	for (size_t i = 0; i < m->export_count; i++)
+		if (m->exports[i].map.lines[line].first)
+			return &m->exports[i];
+	return NULL;
+}
+
+size_t medium_left_out(const struct medium *m, uint64_t *bytes)
+{
+	size_t count = 0;
+
+	*bytes = 0;
+	for (size_t i = 0; i < m->head.inventory.count; i++) {
+		if (m->arrived[i] || medium_find_line(m, i))
+			continue;
+		count++;
+		*bytes += m->head.inventory.lines[i].size;
+	}
+	return count;
+}
+
+void medium_say_base(const struct medium *m, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < m->export_count; i++)
+		if (m->exports[i].base.kind == BASE_NONE)
+			return;
+	for (size_t i = 0; i < m->export_count; i++) {
+		buf_str(out, out->len > start ? " with " : "");
+		base_say(&m->exports[i].base, out);
+	}
 }
 
 /* --- blobs ------------------------------------------------------------------------------------ */
@@ -472,7 +580,7 @@ static int identify(struct volume_reader *v, const struct tar_entry *entry, stru
 	p->line = (size_t)(line - m->head.inventory.lines);
 	p->size = line->size;
 	p->len = entry->size;
-	r = m->map.lines[p->line];
+	r = export_of(v)->map.lines[p->line];
 	if (v->here[p->line])
 		return refuse(v, entry, e, "there twice");
 	if (v->index.number.volume < r.first || v->index.number.volume > r.last)
@@ -484,7 +592,7 @@ static int identify(struct volume_reader *v, const struct tar_entry *entry, stru
 static int check_size(struct volume_reader *v, const struct tar_entry *entry, const struct chunk *p,
 	enum volume_entry kind, struct err *e)
 {
-	struct volume_range r = v->m->map.lines[p->line];
+	struct volume_range r = export_of(v)->map.lines[p->line];
 	uint32_t n = v->index.number.volume;
 	bool good;
 
@@ -540,7 +648,7 @@ static int read_chunk(
 	if (rc > 0)
 		m->arrived[p->line] = true;
 	else if (rc == 0)
-		m->reached[p->line] = (uint16_t)v->index.number.volume;
+		export_of(v)->reached[p->line] = (uint16_t)v->index.number.volume;
 	return rc < 0 ? -1 : 0;
 }
 
@@ -594,7 +702,7 @@ static int check_present(struct volume_reader *v, struct err *e)
 	uint32_t n = v->index.number.volume;
 
 	for (size_t i = 0; i < h->inventory.count; i++) {
-		struct volume_range r = v->m->map.lines[i];
+		struct volume_range r = export_of(v)->map.lines[i];
 		char text[DIGEST_TEXT_SIZE];
 
 		if (v->here[i] || n < r.first || n > r.last ||
@@ -633,7 +741,7 @@ int volume_read_blobs(struct volume_reader *v, struct err *e)
 		}
 		if (read_end(v, &entry, e) < 0)
 			return -1;
-		v->m->seen[v->index.number.volume] = true;
+		export_of(v)->seen[v->index.number.volume] = true;
 		return 0;
 	}
 	if (rc < 0)

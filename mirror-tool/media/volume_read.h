@@ -44,6 +44,18 @@ struct set_claim {
 	struct digest digest; /* DIGEST_NONE unknown */
 };
 
+#define EXPORTS_MAX 16 /* of one medium */
+
+/* The volumes that one export wrote. A delta and its top-up are two, of the same set. */
+struct medium_export {
+	struct base base;
+	uint32_t volumes;
+	struct volume_map map;
+	struct buf map_text;
+	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
+	bool *seen; /* by volume, from 1: read to its end */
+};
+
 /* State of a medium over all of its volumes. */
 struct medium {
 	const struct trust *trust; /* borrowed */
@@ -56,13 +68,21 @@ struct medium {
 	struct head head;
 	struct audit_head
 		audit_head; /* of where it was sealed, as a trusted signature says; seq 0: none does */
-	uint32_t volumes;
-	struct volume_map map;
-	struct buf map_text;
+	uint32_t volumes; /* of all exports */
+	struct medium_export *exports;
+	size_t export_count; /* several only when all but one are deltas */
 	bool *arrived; /* by inventory line: complete in the sink */
-	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
-	bool *seen; /* by volume, from 1: read to its end */
 };
+
+/* Where a line of the inventory is on the medium: the first export that has it, or NULL. */
+const struct medium_export *medium_find_line(const struct medium *m, size_t line);
+
+/* What did not arrive and is on none of the volumes, as those of a delta: blobs, and their bytes. */
+size_t medium_left_out(const struct medium *m, uint64_t *bytes);
+
+/* For people: "a delta on platform 1", of all exports; appended. Nothing when one holds all. */
+void medium_say_base(const struct medium *m, struct buf *out);
+
 /* After the head was read: does a signature of the set hold under this key of the trust, and may
  * the key sign the set? One manifest may have signatures of several keys. */
 bool medium_is_signed_by(const struct medium *m, struct verify_key *key);
@@ -79,7 +99,8 @@ void volume_reader_free(struct volume_reader **v); /* for AUTO */
 
 /*
  * Read everything before the blobs. The first volume of a medium makes it trusted or fails; the
- * others must be of the same set. *volume: its number.
+ * others must be of the same set and export, or of a delta of it. *volume: its number, counted over
+ * the exports in the order in which they were met.
  *
  * Fails: ERR_UNTRUSTED not signed, not by a trusted key, expired; ERR_CORRUPT anything else in the
  * bytes; ERR_IO. Each names the volume.

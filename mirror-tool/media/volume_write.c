@@ -13,6 +13,9 @@
 
 struct volume_writer {
 	struct store *store;
+	struct base base;
+	struct buf base_text;
+	bool *left_out; /* by inventory line */
 	struct head head;
 	struct contents contents;
 	struct plan plan;
@@ -47,6 +50,8 @@ void volume_writer_free(struct volume_writer **out)
 	volume_map_release(&w->map);
 	buf_release(&w->map_text);
 	free(w->listings);
+	free(w->left_out);
+	buf_release(&w->base_text);
 	hasher_release(&w->whole);
 	free(w);
 	*out = NULL;
@@ -78,12 +83,17 @@ static void count_fixed(const struct volume_writer *w, uint64_t map_bytes, struc
 	in->toc_fixed = toc.len;
 }
 
+static struct volume_number number_of(
+	const struct volume_writer *w, uint32_t volume, uint32_t volumes)
+{
+	return (struct volume_number){ volume, volumes, w->base_text.data };
+}
+
 static uint64_t index_bytes(const struct volume_writer *w)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 
-	volume_index_write(
-		&text, &w->head, (struct volume_number){ VOLUMES_MAX, VOLUMES_MAX }, w->listings);
+	volume_index_write(&text, &w->head, number_of(w, VOLUMES_MAX, VOLUMES_MAX), w->listings);
 	return text.len;
 }
 
@@ -127,20 +137,58 @@ static int make_plan(struct volume_writer *w, uint64_t limit, struct err *e)
 	}
 }
 
+/* Refuse a need list that asks for what is not of this set: it could ask for anything that the store has. */
+static int check_need(const struct volume_writer *w, const struct delta *d, struct err *e)
+{
+	const struct set *set = &w->head.set;
+	char text[DIGEST_TEXT_SIZE];
+
+	for (size_t i = 0; d->base.kind == BASE_NEED && i < d->blobs.count; i++)
+		if (!inventory_find(&w->head.inventory, &d->blobs.lines[i].digest))
+			return err_set(e, ERR_INPUT,
+				"the need list names %s, which is not in set %s %s",
+				digest_text(&d->blobs.lines[i].digest, text), set->name,
+				set->version);
+	return 0;
+}
+
+/* Leave out lines of the inventory, never of the head. */
+static void leave_out(struct volume_writer *w, const struct delta *d)
+{
+	const struct inventory *v = &w->head.inventory;
+	size_t kept = 0;
+
+	w->base = d->base;
+	base_write(&w->base, &w->base_text);
+	for (size_t i = 0; i < v->count; i++)
+		w->left_out[i] = !delta_carries(d, &v->lines[i].digest) &&
+				 !head_find(&w->head, &v->lines[i].digest);
+	for (size_t i = 0; i < w->contents.count; i++)
+		if (!w->left_out[w->contents.order[i]])
+			w->contents.order[kept++] = w->contents.order[i];
+	w->contents.count = kept;
+}
+
 int volume_writer_open(struct volume_writer **out, struct store *s, const struct digest *set,
-	uint64_t limit, struct err *e)
+	uint64_t limit, const struct delta *delta, struct err *e)
 {
 	AUTO(volume_writer_free) struct volume_writer *w = mem_alloc(sizeof(*w));
 
 	w->store = s;
+	w->base_text = (struct buf)BUF_INIT;
 	w->head = (struct head)HEAD_INIT;
 	w->map_text = (struct buf)BUF_INIT;
 	if (head_load(&w->head, s, set, e) < 0 || contents_load(&w->contents, s, &w->head, e) < 0)
 		return -1;
 	w->listings = mem_alloc(w->head.set.count * sizeof(*w->listings));
+	w->left_out = mem_alloc(w->head.inventory.count * sizeof(*w->left_out));
+	if (delta && check_need(w, delta, e) < 0)
+		return -1;
+	if (delta)
+		leave_out(w, delta);
 	if (make_plan(w, limit, e) < 0)
 		return -1;
-	plan_map(&w->plan, w->head.inventory.count, &w->map);
+	plan_map(&w->plan, w->head.inventory.count, w->left_out, &w->map);
 	volume_map_write(&w->map, &w->map_text);
 	*out = STEAL(w);
 	return 0;
@@ -149,6 +197,24 @@ int volume_writer_open(struct volume_writer **out, struct store *s, const struct
 const struct head *volume_writer_head(const struct volume_writer *w)
 {
 	return &w->head;
+}
+
+const struct base *volume_writer_base(const struct volume_writer *w)
+{
+	return &w->base;
+}
+
+size_t volume_writer_left_out(const struct volume_writer *w, uint64_t *bytes)
+{
+	const struct inventory *v = &w->head.inventory;
+	size_t count = 0;
+
+	*bytes = 0;
+	for (size_t i = 0; i < v->count; i++) {
+		count += w->left_out[i];
+		*bytes += w->left_out[i] ? v->lines[i].size : 0;
+	}
+	return count;
 }
 
 uint32_t volume_writer_count(const struct volume_writer *w)
@@ -177,8 +243,7 @@ static void write_index(struct volume_writer *w, uint32_t volume, struct buf *ou
 
 		w->listings[i] = is_whole_in(w, entry, volume) ? entry->listing : LISTING_NONE;
 	}
-	volume_index_write(
-		out, &w->head, (struct volume_number){ volume, w->plan.volumes }, w->listings);
+	volume_index_write(out, &w->head, number_of(w, volume, w->plan.volumes), w->listings);
 }
 
 /* --- one volume ---------------------------------------------------------------------------- */

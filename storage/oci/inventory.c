@@ -23,7 +23,7 @@ static int by_digest(const void *a, const void *b)
 		&((const struct inventory_line *)b)->digest);
 }
 
-static void sort_unique(struct inventory *v)
+void inventory_sort(struct inventory *v)
 {
 	size_t kept = 0;
 
@@ -40,7 +40,7 @@ void inventory_write(struct inventory *v, struct buf *out)
 {
 	char digest[DIGEST_TEXT_SIZE];
 
-	sort_unique(v);
+	inventory_sort(v);
 	for (size_t i = 0; i < v->count; i++)
 		buf_printf(out, "%s %llu\n", digest_text(&v->lines[i].digest, digest),
 			(unsigned long long)v->lines[i].size);

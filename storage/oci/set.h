@@ -126,11 +126,12 @@ struct inventory {
 
 void inventory_release(struct inventory *v); /* for AUTO */
 void inventory_add(struct inventory *v, const struct digest *d, uint64_t size); /* in any order */
-void inventory_write(struct inventory *v, struct buf *out); /* sorts, drops repetitions */
+void inventory_sort(struct inventory *v); /* drops repetitions */
+void inventory_write(struct inventory *v, struct buf *out); /* sorts it first */
 /* Read what inventory_write() made: lines in order, each digest once. name: for messages. ERR_INPUT with
  * the line's number. */
 MUST int inventory_parse(struct inventory *v, const char *name, struct span bytes, struct err *e);
-/* Of an inventory that was parsed or written: its line, borrowed, or NULL. */
+/* Of an inventory that was parsed, written or sorted: its line, borrowed, or NULL. */
 const struct inventory_line *inventory_find(const struct inventory *v, const struct digest *d);
 uint64_t inventory_bytes(const struct inventory *v); /* sum of all sizes */
 

@@ -85,8 +85,8 @@ static int export_limit(struct work *w, const char *dir, uint64_t limit, struct 
 
 	if (store_open(&s, sandbox_path(w->f.sb, "out"), STORE_READ, e) < 0)
 		return -1;
-	return export_folder(
-		s, &w->f.set, sandbox_path(w->f.sb, dir), limit, (struct span){ "", 0 }, &none, e);
+	return export_folder(s, &w->f.set, sandbox_path(w->f.sb, dir), limit, NULL,
+		(struct span){ "", 0 }, &none, e);
 }
 
 static void prepare_export(void *ctx, const char *dir)

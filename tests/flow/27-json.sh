@@ -157,6 +157,11 @@ must moat pin --lock tools.lock
 must moat pull --lock tools.lock
 must moat seal --lock tools.lock --key moat.key
 must moat export --to medium-tools
+must moat seal --lock tools.lock --key moat.key --version 2 --json
+must moat export tools:2 --since "tools:$(jq -r .created tools.lock | tr -d ':-')" --to medium-delta --json
+shape export
+must moat verify --key moat.pub medium-delta --json
+shape 'verify of a medium'
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools

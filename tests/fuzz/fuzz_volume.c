@@ -34,7 +34,7 @@ static void try_map(struct span text)
 
 	for (size_t i = 0; i < text.len; i++)
 		lines += text.data[i] == '\n';
-	if (volume_map_parse(&map, "map", text, lines, 99, &e) < 0)
+	if (volume_map_parse(&map, "map", text, lines, 99, true, &e) < 0)
 		return;
 	volume_map_write(&map, &again);
 	must(again.len == text.len && memcmp(again.data, text.data, text.len) == 0);

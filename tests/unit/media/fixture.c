@@ -144,7 +144,7 @@ void fixture_export(struct fixture *f, uint64_t limit)
 	if (sandbox_exists(f->medium))
 		sandbox_remove(f->medium);
 	assert_ok(export_folder(
-		f->out, &f->set, f->medium, limit, (struct span){ "", 0 }, &none, &e));
+		f->out, &f->set, f->medium, limit, NULL, (struct span){ "", 0 }, &none, &e));
 }
 
 unsigned fixture_volumes(const struct fixture *f)

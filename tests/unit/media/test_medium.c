@@ -177,8 +177,8 @@ static void volumes__a_limit_that_is_too_small_is_refused(void **state)
 	struct err e = ERR_INIT;
 
 	fixture_open(&f, *state, 300000);
-	assert_err(export_folder(f.out, &f.set, f.medium, 20000, no_key, &none, &e), ERR_INPUT,
-		"volumes of 20000 bytes are too small");
+	assert_err(export_folder(f.out, &f.set, f.medium, 20000, NULL, no_key, &none, &e),
+		ERR_INPUT, "volumes of 20000 bytes are too small");
 	assert_false(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
 }
 
@@ -330,7 +330,7 @@ static int export_again(struct fixture *f, struct err *e)
 {
 	static const struct export_events none;
 
-	return export_folder(f->out, &f->set, f->medium, 0, (struct span){ "", 0 }, &none, e);
+	return export_folder(f->out, &f->set, f->medium, 0, NULL, (struct span){ "", 0 }, &none, e);
 }
 
 /* Under the name of a volume, whoever reads the folder or is given it by its path. A test that hangs here
@@ -598,7 +598,7 @@ static void stream__of_volumes_is_read_from_stdin(void **state)
 
 	fixture_open(&f, *state, 300000);
 	fd = open(sandbox_path(f.sb, "stream"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	assert_ok(export_stream(f.out, &f.set, fd, 1200000, &none, &e));
+	assert_ok(export_stream(f.out, &f.set, fd, 1200000, NULL, &none, &e));
 	lseek(fd, 0, SEEK_SET);
 	assert_true(dup2(fd, STDIN_FILENO) >= 0);
 	assert_ok(fixture_import(&f, "in", &dash, 1, &e));
@@ -633,7 +633,7 @@ static void export__again_keeps_whole_volumes_and_continues_cut_ones(void **stat
 		whole.len / 2);
 	sandbox_write(sandbox_path(f.sb, "medium/mine.txt"), "mine", 4);
 	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.007-of-009.tar"), "old", 3);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 1200000, no_key, &none, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 1200000, NULL, no_key, &none, &e));
 	assert_int_equal(stat(fixture_volume(&f, 1, 3), &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	read_file(fixture_volume(&f, 2, 3), &again);
@@ -656,7 +656,7 @@ static void export__a_damaged_volume_is_made_again(void **state)
 	AUTO(fd_close) int fd = open(fixture_volume(&f, 1, 1), O_RDWR | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "x", 1, 400000), 1);
 	assert_int_equal(fixture_verify(&f, NULL, 0, &e), -1);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &none, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &none, &e));
 	if (fixture_verify(&f, NULL, 0, &e) != 0)
 		fail_msg("%s", e.text);
 }
@@ -674,7 +674,7 @@ static void export__a_damaged_store_is_not_exported(void **state)
 	layer = image_blob(f.out, "image-0-2", 3000);
 	AUTO(store_close) struct store *s = sandbox_store(f.sb, "out", STORE_READ);
 	struct volume_writer *w = NULL;
-	assert_ok(volume_writer_open(&w, s, &f.set, 0, &e));
+	assert_ok(volume_writer_open(&w, s, &f.set, 0, NULL, &e));
 	for (size_t i = 0; i < volume_writer_head(w)->inventory.count; i++)
 		if (volume_writer_head(w)->inventory.lines[i].size == 3000)
 			layer = volume_writer_head(w)->inventory.lines[i].digest;
@@ -683,7 +683,8 @@ static void export__a_damaged_store_is_not_exported(void **state)
 	assert_int_equal(chmod(sandbox_path(f.sb, path), 0644), 0);
 	AUTO(fd_close) int fd = open(sandbox_path(f.sb, path), O_RDWR | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "?", 1, 1500), 1);
-	assert_err(export_folder(f.out, &f.set, f.medium, 0, no_key, &none, &e), ERR_CORRUPT, hex);
+	assert_err(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &none, &e), ERR_CORRUPT,
+		hex);
 	assert_false(sandbox_exists(fixture_volume(&f, 1, 1)));
 	assert_false(sandbox_exists(sandbox_path(f.sb, "medium/SHA256SUMS")));
 }
@@ -699,7 +700,7 @@ static void export__volumes_of_another_set_are_left_alone(void **state)
 	fixture_open(&f, *state, 3000);
 	fixture_export(&f, 0);
 	other = fixture_seal(&f, "platform", "1.0.1");
-	assert_err(export_folder(f.out, &other, f.medium, 0, no_key, &none, &e), ERR_INPUT,
+	assert_err(export_folder(f.out, &other, f.medium, 0, NULL, no_key, &none, &e), ERR_INPUT,
 		"a volume of another set");
 	assert_true(sandbox_exists(fixture_volume(&f, 1, 1)));
 }
@@ -744,11 +745,11 @@ static void export__a_folder_with_what_it_must_not_replace_is_refused(void **sta
 		assert_int_equal(mkdir(f.medium, 0755), 0);
 		sandbox_write(sandbox_path(f.sb, name), text, len);
 		if (!cases[i].wanted) {
-			assert_ok(export_folder(f.out, &set, f.medium, 0, no_key, &none, &e));
+			assert_ok(export_folder(f.out, &set, f.medium, 0, NULL, no_key, &none, &e));
 			continue;
 		}
-		assert_err(export_folder(f.out, &set, f.medium, 0, no_key, &none, &e), ERR_INPUT,
-			cases[i].wanted);
+		assert_err(export_folder(f.out, &set, f.medium, 0, NULL, no_key, &none, &e),
+			ERR_INPUT, cases[i].wanted);
 		read_file(sandbox_path(f.sb, name), &after);
 		assert_int_equal(after.len, len);
 		assert_memory_equal(after.data, text, len);
@@ -770,13 +771,13 @@ static void export__tells_each_file_before_it_goes(void **state)
 
 	fixture_open(&f, *state, 3000);
 	fixture_export(&f, 0);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_string_equal(lost.len ? lost.data : "", "");
 	sandbox_write(sandbox_path(f.sb, "medium/moat.pub"), "mine", 4);
 	sandbox_write(sandbox_path(f.sb, "medium/verify.txt"), "mine", 4);
 	sandbox_write(sandbox_path(f.sb, "medium/platform-1.0.007-of-009.tar"), "old", 3);
 	sandbox_write(fixture_volume(&f, 1, 1), "bad", 3);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_string_equal(lost.len ? lost.data : "", "SHA256SUMS is removed \n"
 						       "platform-1.0.001-of-001.tar is replaced\n"
 						       "platform-1.0.007-of-009.tar is removed:\n"
@@ -832,7 +833,7 @@ static void export__tells_of_what_is_no_work_of_its_own(void **state)
 		sandbox_remove(f.medium);
 		assert_int_equal(mkdir(f.medium, 0755), 0);
 		sandbox_write(sandbox_path(f.sb, name), text, len);
-		assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+		assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 		assert_string_equal(said.len ? said.data : "", cases[i].said);
 		if (fixture_verify(&f, NULL, 0, &e) != 0)
 			fail_msg("case %zu: %s", i, e.text);
@@ -858,24 +859,24 @@ static void export__keeps_sums_that_are_right(void **state)
 	fixture_export(&f, 0);
 	sums = sandbox_path(f.sb, "medium/SHA256SUMS");
 	assert_int_equal(stat(sums, &before), 0);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_int_equal(stat(sums, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	assert_int_equal(said.len, 0);
 	sandbox_remove(sums);
 	sandbox_write(sums, "00  verify.txt\n", 15);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_string_equal(said.data, "SHA256SUMS is replaced: it had another text\n");
 	buf_clear(&said);
 	sandbox_write(sandbox_path(f.sb, "medium/verify.txt"), "mine", 4);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_string_equal(said.data, "verify.txt is replaced: it had another text\n"
 				       "SHA256SUMS is removed until all is whole\n");
 	assert_true(sandbox_exists(sums));
 	buf_clear(&said);
 	assert_int_equal(unlink(sandbox_path(f.sb, "medium/moat.pub")), 0);
 	assert_int_equal(symlink("SHA256SUMS", sandbox_path(f.sb, "medium/moat.pub")), 0);
-	assert_ok(export_folder(f.out, &f.set, f.medium, 0, no_key, &events, &e));
+	assert_ok(export_folder(f.out, &f.set, f.medium, 0, NULL, no_key, &events, &e));
 	assert_string_equal(
 		said.data, "moat.pub is replaced: moat.pub: a symbolic link, not a file\n");
 }
@@ -968,7 +969,8 @@ static void export__moves_the_bytes_that_it_told(void **state)
 		} else if (cases[i].cut_at) {
 			assert_int_equal(truncate(second, (off_t)cases[i].cut_at), 0);
 		}
-		assert_ok(export_folder(f.out, &f.set, f.medium, 1200000, no_key, &events, &e));
+		assert_ok(
+			export_folder(f.out, &f.set, f.medium, 1200000, NULL, no_key, &events, &e));
 		assert_true(tally.told > 2 * MIB);
 		if (tally.moved != tally.told)
 			fail_msg("case %zu: %llu of %llu", i, (unsigned long long)tally.moved,
@@ -988,7 +990,7 @@ static void export__to_a_stream_moves_the_bytes_that_it_told(void **state)
 
 	fixture_open(&f, *state, 300000);
 	fd = open(sandbox_path(f.sb, "stream"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	assert_ok(export_stream(f.out, &f.set, fd, 1200000, &events, &e));
+	assert_ok(export_stream(f.out, &f.set, fd, 1200000, NULL, &events, &e));
 	assert_int_equal(tally.moved, tally.told);
 	assert_int_equal(tally.told, file_size(sandbox_path(f.sb, "stream")));
 }

@@ -5,6 +5,7 @@
 #include "mirror-tool/base_report.h"
 #include "mirror-tool/media/export.h"
 #include "mirror-tool/progress.h"
+#include "mirror-tool/receipt/need.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/sign/sign.h"
 #include "mirror-tool/tool_audit.h"
@@ -19,7 +20,9 @@
 	OPTION(S, TEXT, key, "key", "PUB", NULL,                                                   \
 		"the public key for moat.pub (default: the one that signed, if the set names it)") \
 	OPTION(S, TEXTS, since, "since", "SET", NULL,                                              \
-		"leave out what this set of the store holds, as NAME:VERSION; repeatable")
+		"leave out what this set of the store holds, as NAME:VERSION; repeatable")         \
+	OPTION(S, TEXT, need, "need", "FILE", NULL,                                                \
+		"write only what this need list of `moat need` names")
 struct export_options {
 	EXPORT_OPTIONS(SETTING_FIELD, export_options)
 };
@@ -165,6 +168,69 @@ static int read_delta(const struct export_options *o, struct store *s, const str
 	return 0;
 }
 
+/* Choose the set of a need list: the one that was named, or the only one. */
+static const struct need_set *choose_needed(
+	const struct need *n, const char *file, const struct set_info *named, struct err *e)
+{
+	AUTO(buf_release) struct buf names = BUF_INIT;
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct need_set *s = &n->sets[i];
+
+		if (named ? digest_eq(&s->digest, &named->digest) : n->count == 1)
+			return s;
+		buf_printf(&names, "%s%s:%s", i ? ", " : "", s->name, s->version);
+	}
+	if (n->count == 0)
+		err_set(e, ERR_INPUT, "%s: nothing is needed", file);
+	else if (named)
+		err_set(e, ERR_INPUT, "%s: nothing of %s %s is needed, but of %.500s", file,
+			named->name, named->version, names.data);
+	else
+		err_set(e, ERR_INPUT, "%s: blobs of several sets are needed: name one of %.500s",
+			file, names.data);
+	return NULL;
+}
+
+/* Read a need list, and find the set that it asks for blobs of. */
+static int read_need(
+	struct store *s, const char *file, const char *which, struct export_work *w, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(need_release) struct need need = NEED_INIT;
+	const struct need_set *set;
+	char digest[DIGEST_TEXT_SIZE];
+	int rc = fs_read_file(AT_FDCWD, file, NEED_BYTES_MAX, &text, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: no such file", file);
+	if (rc < 0 || need_parse(&need, file, buf_span(&text), e) < 0 ||
+		(*which && find_set(s, which, &w->set, e) < 0))
+		return -1;
+	set = choose_needed(&need, file, *which ? &w->set : NULL, e);
+	if (!set)
+		return -1;
+	rc = set_find(s, digest_text(&set->digest, digest), &w->set, e);
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: the store does not hold set %s %s (%s)", file,
+			set->name, set->version, digest);
+	w->delta.base.kind = BASE_NEED;
+	for (size_t i = 0; rc > 0 && i < set->blobs.count; i++)
+		inventory_add(
+			&w->delta.blobs, &set->blobs.lines[i].digest, set->blobs.lines[i].size);
+	delta_ready(&w->delta);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Find the set, and what is left out. */
+static int choose(struct store *s, const struct export_options *o, const char *which,
+	struct export_work *w, struct err *e)
+{
+	if (o->need)
+		return read_need(s, o->need, which, w, e);
+	return find_set(s, which, &w->set, e) < 0 ? -1 : read_delta(o, s, &w->set, &w->delta, e);
+}
+
 static int export_set(struct exporting *p, struct store *s, const struct export_work *w,
 	const struct export_options *o, struct err *e)
 {
@@ -211,11 +277,12 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--to is needed: a folder, or - for stdout");
 	if (args->count > 1)
 		return tool_usage(e, "one set at a time, not \"%s\" as well", args->items[1]);
+	if (o->need && o->since.count)
+		return tool_usage(e, "--need and --since exclude each other");
 	if (o->key && read_key(o->key, &w.key, e) < 0)
 		return -1;
 	if (tool_store_read(t, &s, e) < 0 ||
-		find_set(s, args->count ? args->items[0] : "", &w.set, e) < 0 ||
-		read_delta(o, s, &w.set, &w.delta, e) < 0)
+		choose(s, o, args->count ? args->items[0] : "", &w, e) < 0)
 		return -1;
 	if (export_recorded(&p, s, &w, o, e) < 0)
 		return -1;
@@ -224,13 +291,14 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_export = {
 	.name = "export",
-	.args = "[SET] --to DIR|- [--since SET]... [--volume-size SIZE]",
+	.args = "[SET] --to DIR|- [--since SET]... [--need FILE] [--volume-size SIZE]",
 	.summary = "write a set onto a medium",
 	.about = "SET is NAME, NAME:VERSION or a digest; without it, the set that was sealed or\n"
 		 "imported last. DIR gets the volumes, SHA256SUMS, verify.txt and moat.pub. "
 		 "Running\n"
 		 "it again keeps what is whole and writes the rest. With --since only what is\n"
-		 "new against another set travels, for a store that holds that one.",
+		 "new against another set travels, for a store that holds that one; with\n"
+		 "--need only what `moat need` listed there.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct export_options),

@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&cmd_verify,
 	&cmd_import,
 	&cmd_activate,
+	&cmd_need,
 	&cmd_list,
 	&cmd_show,
 	&cmd_log_verify, /* in front of its first word alone */

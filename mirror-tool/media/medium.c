@@ -281,7 +281,9 @@ int medium_read(struct medium *m, const char *const *paths, size_t count,
 	return read_files(m, &found, events, e);
 }
 
-int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e)
+/* Read the heads of one volume, or of all. A delta may be of several exports, so of it all are. */
+static int read_heads(
+	struct medium *m, const char *const *paths, size_t count, bool all, struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
 
@@ -295,10 +297,21 @@ int medium_read_head(struct medium *m, const char *const *paths, size_t count, s
 
 		if (open_volume(&o, m, found.items[i], &volume, e) < 0)
 			return -1;
-		if (m->exports[0].base.kind == BASE_NONE)
+		volume_pass_blobs(o.v);
+		if (!all && m->exports[0].base.kind == BASE_NONE)
 			break;
 	}
 	return 0;
+}
+
+int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e)
+{
+	return read_heads(m, paths, count, false, e);
+}
+
+int medium_read_heads(struct medium *m, const char *const *paths, size_t count, struct err *e)
+{
+	return read_heads(m, paths, count, true, e);
 }
 
 /* --- what is missing --------------------------------------------------------------------------- */

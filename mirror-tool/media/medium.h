@@ -48,4 +48,7 @@ MUST int medium_check_complete(const struct medium *m, const char *then, struct 
  * all, which may be of several exports. */
 MUST int medium_read_head(struct medium *m, const char *const *paths, size_t count, struct err *e);
 
+/* Read the heads of all volumes, to know what a medium has: medium_has_line(). ERR_ABSENT no volume there. */
+MUST int medium_read_heads(struct medium *m, const char *const *paths, size_t count, struct err *e);
+
 #endif

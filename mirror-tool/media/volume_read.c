@@ -526,6 +526,22 @@ const struct medium_export *medium_find_line(const struct medium *m, size_t line
 	return NULL;
 }
 
+static bool has_range(const struct medium_export *x, struct volume_range r)
+{
+	for (uint32_t n = r.first; r.first && n <= r.last; n++)
+		if (!x->seen[n])
+			return false;
+	return r.first > 0;
+}
+
+bool medium_has_line(const struct medium *m, size_t line)
+{
+	for (size_t i = 0; i < m->export_count; i++)
+		if (has_range(&m->exports[i], m->exports[i].map.lines[line]))
+			return true;
+	return m->arrived[line];
+}
+
 size_t medium_left_out(const struct medium *m, uint64_t *bytes)
 {
 	size_t count = 0;
@@ -725,6 +741,11 @@ static int read_end(struct volume_reader *v, const struct tar_entry *toc, struct
 	if (rc > 0)
 		return refuse(v, &more, e, "behind the table of contents");
 	return rc < 0 ? -1 : check_present(v, e);
+}
+
+void volume_pass_blobs(const struct volume_reader *v)
+{
+	export_of(v)->seen[v->index.number.volume] = true;
 }
 
 int volume_read_blobs(struct volume_reader *v, struct err *e)

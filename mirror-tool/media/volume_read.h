@@ -53,7 +53,7 @@ struct medium_export {
 	struct volume_map map;
 	struct buf map_text;
 	uint16_t *reached; /* by inventory line: a cut blob's parts are here up to this volume */
-	bool *seen; /* by volume, from 1: read to its end */
+	bool *seen; /* by volume, from 1: read to its end, or its head by medium_read_heads() */
 };
 
 /* State of a medium over all of its volumes. */
@@ -76,6 +76,9 @@ struct medium {
 
 /* Where a line of the inventory is on the medium: the first export that has it, or NULL. */
 const struct medium_export *medium_find_line(const struct medium *m, size_t line);
+
+/* Is the line in the volumes that were read, or whose heads were by medium_read_heads()? Also when it came with the head. */
+bool medium_has_line(const struct medium *m, size_t line);
 
 /* What did not arrive and is on none of the volumes, as those of a delta: blobs, and their bytes. */
 size_t medium_left_out(const struct medium *m, uint64_t *bytes);
@@ -106,6 +109,9 @@ void volume_reader_free(struct volume_reader **v); /* for AUTO */
  * bytes; ERR_IO. Each names the volume.
  */
 MUST int volume_read_head(struct volume_reader *v, uint32_t *volume, struct err *e);
+
+/* Count the volume as read, instead of reading its blobs. */
+void volume_pass_blobs(const struct volume_reader *v);
 
 /* Read the blobs, the table and the end. Further failures come from the sink. */
 MUST int volume_read_blobs(struct volume_reader *v, struct err *e);

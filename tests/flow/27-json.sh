@@ -162,6 +162,8 @@ must moat export tools:2 --since "tools:$(jq -r .created tools.lock | tr -d ':-'
 shape export
 must moat verify --key moat.pub medium-delta --json
 shape 'verify of a medium'
+must moat need --to need.json --json
+shape need
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools

@@ -73,6 +73,7 @@ knows mirror-tool source list upstream media sign progress.h
 knows mirror-tool pin list source sign
 knows mirror-tool pull list source
 knows mirror-tool seal list sign media
+knows mirror-tool receipt list sign media
 never 'list is pure: storage/oci and storage/base' "${inc}storage/[^/]*\"" "${documents[@]}"
 
 never 'store_private.h is for storage/' 'include.*store_private\.h' "${registry[@]}" "${tool[@]}"

@@ -80,6 +80,25 @@ stop "$MOATD_PID"
 must moat log verify --store "$STORE"
 clean "$STORE"
 
+step 'killed among pushes: nothing is there that is not recorded'
+push_server
+before=$(lines)
+crowd() { seq 400 | xargs -P 8 -I N curl -sk -u alice:secret -o /dev/null -X PUT -H "Content-Type: $TYPE" --data-binary @index "$URL/v2/team/app/manifests/kN"; }
+crowd &
+CROWD=$!
+some() { [ "$(lines)" -ge $((before + 40)) ]; }
+wait_until 20 some
+kill -9 "$MOATD_PID"
+wait "$CROWD" || true
+push_server
+curl -sk -u alice:secret "$URL/v2/team/app/tags/list" | jq -r '.tags[] | select(startswith("k"))' | sort >there
+stop "$MOATD_PID"
+rows '.action == "push" and (.reference | startswith("k"))' | cut -d' ' -f5 | sort >recorded
+[ "$(wc -l <there)" -gt 0 ] || _fail 'nothing was pushed'
+same "$(comm -23 there recorded)" ''
+must moat log verify --store "$STORE"
+clean "$STORE"
+
 step 'a server that only reads records what it denies, where it may write'
 moatd_start "$STORE" --users users --access access.yaml
 curl -sk -u eve:secret -o answer "$URL/v2/team/app/manifests/3"

@@ -53,6 +53,9 @@ never 'storage does not know the programs' "$inc(registry|mirror-tool)" "${stora
 never 'the server does not know the tool' "${inc}mirror-tool" "${registry[@]}"
 never 'the tool does not know the server' "${inc}registry" "${tool[@]}"
 
+mapfile -t audit < <(files storage/audit)
+never 'the audit log knows a folder, not what a store is' "$inc(storage/([^/]*\"|(blobs|db|files|meta)/))" "${audit[@]}"
+
 # knows PROGRAM FOLDER KNOWN...: of a program, FOLDER includes itself and KNOWN (folders and headers) only
 knows() {
 	local program=$1 folder=$2 own found known
@@ -107,6 +110,8 @@ mapfile -t callers < <(files storage | grep -v '/blobs/backend\.c')
 never 'only storage/blobs/backend.c calls the engine of blobs' '(blobs|b)->ops->' "${callers[@]}"
 mapfile -t outside < <(files storage | grep -v '^storage/files/')
 never 'files_private.h is for storage/files/' 'include.*files_private\.h' "${outside[@]}"
+mapfile -t outside < <(files storage registry mirror-tool | grep -v '^storage/audit/')
+never 'audit_private.h is for storage/audit/' 'include.*audit_private\.h' "${outside[@]}"
 
 # The table of locks in HACKING.md has every mutex, and no other.
 mapfile -t mutexes < <(files storage registry mirror-tool | grep -v 'base/lock\.h' |

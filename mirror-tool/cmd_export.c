@@ -5,6 +5,7 @@
 #include "mirror-tool/base_report.h"
 #include "mirror-tool/media/export.h"
 #include "mirror-tool/progress.h"
+#include "mirror-tool/receipt/leave.h"
 #include "mirror-tool/receipt/need.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/sign/sign.h"
@@ -22,7 +23,11 @@
 	OPTION(S, TEXTS, since, "since", "SET", NULL,                                              \
 		"leave out what this set of the store holds, as NAME:VERSION; repeatable")         \
 	OPTION(S, TEXT, need, "need", "FILE", NULL,                                                \
-		"write only what this need list of `moat need` names")
+		"write only what this need list of `moat need` names")                             \
+	OPTION(S, TEXT, receipt, "for", "RECEIPT", NULL,                                           \
+		"leave out what this receipt, a file or a code, says is held")                     \
+	OPTION(S, TEXTS, receipt_keys, "receipt-key", "PUB", NULL,                                 \
+		"the public key of the store that the receipt is of; repeatable")
 struct export_options {
 	EXPORT_OPTIONS(SETTING_FIELD, export_options)
 };
@@ -168,6 +173,62 @@ static int read_delta(const struct export_options *o, struct store *s, const str
 	return 0;
 }
 
+/* Tell what the receipt could not spare. */
+static void note_receipt(const struct tool *t, const struct leave_report *r)
+{
+	if (r->unknown)
+		tool_note(t,
+			"%zu set%s of the receipt %s not in this store: what only they hold is "
+			"sent",
+			r->unknown, r->unknown == 1 ? "" : "s", r->unknown == 1 ? "is" : "are");
+	if (r->more)
+		tool_note(t,
+			"the receipt is of more sets than are looked at: what only they hold is "
+			"sent");
+}
+
+static int read_signed(const struct export_options *o, struct store *s, struct span text,
+	struct delta *d, struct leave_report *report, struct err *e)
+{
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
+	AUTO(receipt_release) struct receipt r = RECEIPT_INIT;
+
+	for (size_t i = 0; i < o->receipt_keys.count; i++)
+		if (trust_add_file(&trust, o->receipt_keys.items[i], e) < 0)
+			return -1;
+	if (trust.count == 0)
+		return err_set(e, ERR_UNTRUSTED,
+			"%s: --receipt-key is needed, the receipt.pub of the store inside, brought "
+			"once by a way that is trusted",
+			o->receipt);
+	if (receipt_parse(&r, o->receipt, text, &trust, e) < 0)
+		return -1;
+	return leave_receipt(d, s, &r, report, e);
+}
+
+/* Read a receipt: a file that is there, else a code. */
+static int read_receipt(const struct tool *t, const struct export_options *o, struct store *s,
+	struct delta *d, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct leave_report report = { .unknown = 0 };
+	int rc = fs_read_file(AT_FDCWD, o->receipt, RECEIPT_BYTES_MAX, &text, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc > 0 && buf_span(&text).data[0] == '{')
+		rc = read_signed(o, s, buf_span(&text), d, &report, e);
+	else if (rc > 0)
+		rc = leave_code(d, s, buf_span(&text), &report, e);
+	else if (leave_code(d, s, span_of(o->receipt), &report, e) < 0)
+		return err_ctx(e, "no file %s, and as a receipt code", o->receipt);
+	if (rc < 0)
+		return -1;
+	note_receipt(t, &report);
+	delta_ready(d);
+	return 0;
+}
+
 /* Choose the set of a need list: the one that was named, or the only one. */
 static const struct need_set *choose_needed(
 	const struct need *n, const char *file, const struct set_info *named, struct err *e)
@@ -223,12 +284,15 @@ static int read_need(
 }
 
 /* Find the set, and what is left out. */
-static int choose(struct store *s, const struct export_options *o, const char *which,
-	struct export_work *w, struct err *e)
+static int choose(const struct tool *t, struct store *s, const struct export_options *o,
+	const char *which, struct export_work *w, struct err *e)
 {
 	if (o->need)
 		return read_need(s, o->need, which, w, e);
-	return find_set(s, which, &w->set, e) < 0 ? -1 : read_delta(o, s, &w->set, &w->delta, e);
+	if (find_set(s, which, &w->set, e) < 0)
+		return -1;
+	return o->receipt ? read_receipt(t, o, s, &w->delta, e)
+			  : read_delta(o, s, &w->set, &w->delta, e);
 }
 
 static int export_set(struct exporting *p, struct store *s, const struct export_work *w,
@@ -277,12 +341,14 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "--to is needed: a folder, or - for stdout");
 	if (args->count > 1)
 		return tool_usage(e, "one set at a time, not \"%s\" as well", args->items[1]);
-	if (o->need && o->since.count)
-		return tool_usage(e, "--need and --since exclude each other");
+	if ((o->need != NULL) + (o->since.count > 0) + (o->receipt != NULL) > 1)
+		return tool_usage(e, "--need, --since and --for exclude each other");
+	if (o->receipt_keys.count && !o->receipt)
+		return tool_usage(e, "--receipt-key is for --for");
 	if (o->key && read_key(o->key, &w.key, e) < 0)
 		return -1;
 	if (tool_store_read(t, &s, e) < 0 ||
-		choose(s, o, args->count ? args->items[0] : "", &w, e) < 0)
+		choose(t, s, o, args->count ? args->items[0] : "", &w, e) < 0)
 		return -1;
 	if (export_recorded(&p, s, &w, o, e) < 0)
 		return -1;
@@ -291,7 +357,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_export = {
 	.name = "export",
-	.args = "[SET] --to DIR|- [--since SET]... [--need FILE] [--volume-size SIZE]",
+	.args = "[SET] --to DIR|- [--since SET]... [--need FILE] [--for RECEIPT --receipt-key PUB] "
+		"[--volume-size SIZE]",
 	.summary = "write a set onto a medium",
 	.about = "SET is NAME, NAME:VERSION or a digest; without it, the set that was sealed or\n"
 		 "imported last. DIR gets the volumes, SHA256SUMS, verify.txt and moat.pub. "

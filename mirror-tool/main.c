@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&cmd_import,
 	&cmd_activate,
 	&cmd_need,
+	&cmd_receipt,
 	&cmd_list,
 	&cmd_show,
 	&cmd_log_verify, /* in front of its first word alone */

@@ -7,6 +7,7 @@
 void delta_release(struct delta *d)
 {
 	inventory_release(&d->blobs);
+	inventory_release(&d->lacking);
 }
 
 int delta_leave_set(struct delta *d, enum base_kind kind, struct store *s,
@@ -25,11 +26,14 @@ int delta_leave_set(struct delta *d, enum base_kind kind, struct store *s,
 void delta_ready(struct delta *d)
 {
 	inventory_sort(&d->blobs);
+	inventory_sort(&d->lacking);
 }
 
 bool delta_carries(const struct delta *d, const struct digest *blob)
 {
 	bool listed = d->base.kind != BASE_NONE && inventory_find(&d->blobs, blob) != NULL;
 
-	return d->base.kind == BASE_NEED ? listed : !listed;
+	if (d->base.kind == BASE_NEED)
+		return listed;
+	return !listed || inventory_find(&d->lacking, blob);
 }

@@ -11,6 +11,7 @@
 struct delta {
 	struct base base; /* BASE_NONE: nothing is left out */
 	struct inventory blobs; /* sorted: those left out; of BASE_NEED: those written */
+	struct inventory lacking; /* sorted: those written all the same, as a receipt says */
 };
 #define DELTA_INIT                                                                                 \
 	{                                                                                          \

@@ -164,6 +164,8 @@ must moat verify --key moat.pub medium-delta --json
 shape 'verify of a medium'
 must moat need --to need.json --json
 shape need
+must moat receipt --to receipt.json --json
+shape receipt
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools

@@ -274,5 +274,7 @@ int audit_append(struct audit *a, const struct audit_record records[], size_t co
 
 void audit_last(const struct audit *a, struct audit_head *head)
 {
-	*head = a->fd < 0 ? (struct audit_head){ .seq = 0 } : a->head;
+	*head = a->head;
+	if (a->fd < 0) /* the last append failed */
+		*head = (struct audit_head){ .seq = 0 };
 }

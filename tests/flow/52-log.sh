@@ -82,6 +82,15 @@ verify_log 3 "$OUT" --head medium --key stranger.pub
 verify_log 1 "$OUT" --head rubbish
 err_has 'is no head of an audit log'
 
+step 'a receipt takes the head of the inside outside'
+must moat receipt --store "$IN" --to receipt
+kept=$(grep -o '[0-9a-f]*@[0-9]*' receipt | head -n 1)
+verify_log 0 "$IN" --head "$kept"
+mv "$IN/audit" away
+verify_log 3 "$IN" --head "$kept"
+out_has 'the log ends at record 0'
+mv away "$IN/audit"
+
 step 'whatever is changed is found, with its line'
 spoilt 0 '' 'the chain is whole'
 spoilt 3 '2s/allowed/refused/' '^000001.jsonl:2: was changed: record 3'

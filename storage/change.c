@@ -91,13 +91,25 @@ static int absent(const char *what, const struct digest *d, const char *repo, st
 	return err_set(e, ERR_ABSENT, "%s %s is not in %s", what, digest_text(d, text), repo);
 }
 
+/* A promise to its client: it is held, and stays so for its grace. */
+static int touch(struct store *s, const struct change *c, struct err *e)
+{
+	AUTO(rowset_release) struct rowset row = ROWSET_INIT(1);
+	uint64_t touched;
+
+	rowset_digest(&row, &c->digest);
+	if (fault("change.touch", e) < 0 || meta_blobs_touch(s->db, &row, &touched, e) < 0)
+		return -1;
+	return touched ? 0 : absent("blob", &c->digest, c->repo, e);
+}
+
 static int link_blob(struct store *s, const struct change *c, struct err *e)
 {
 	struct blob_row row;
 	int64_t repo = 0;
 
 	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0 ||
-		meta_blob_get(s->db, &c->digest, &row, e) < 0)
+		meta_blob_get(s->db, &c->digest, &row, e) < 0 || touch(s, c, e) < 0)
 		return -1;
 	return fault("change.link", e) < 0 ? -1 : meta_link_add(s->db, repo, row.id, e);
 }
@@ -116,6 +128,16 @@ static int apply_mount(struct store *s, const struct change *c, struct err *e)
 	if (rc == 0 || f.fault != BLOB_GOOD || f.changed)
 		return absent("blob", &c->digest, c->from, e);
 	return link_blob(s, c, e);
+}
+
+static int apply_touch(struct store *s, const struct change *c, struct err *e)
+{
+	uint64_t size;
+	int rc = repo_has_blob(s, c->repo, &c->digest, &size, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : absent("blob", &c->digest, c->repo, e);
+	return touch(s, c, e);
 }
 
 /* A tag that an active set pins in this repository must stay what it is; `to` NULL: it would go. */
@@ -153,6 +175,26 @@ static int put_tags(struct record *r, const struct change *c, struct known *mani
 	return 0;
 }
 
+static int put_manifest(struct record *r, const struct change *c, struct known **out, struct err *e)
+{
+	return manifest_put_tx(
+		r, c->manifest, &c->digest, c->strict ? PUT_STRICT : PUT_SIZES, out, e);
+}
+
+/* Its bytes were held when the group was gathered, and were collected since: bring them, and begin again. */
+static int put_collected(
+	struct record *r, const struct change *c, struct known **out, struct err *e)
+{
+	struct store *s = r->store;
+	int64_t repo = r->repo;
+
+	record_release(r);
+	if (blob_put_tx(s, &c->digest, c->text, e) < 0)
+		return -1;
+	record_init(r, s, repo);
+	return put_manifest(r, c, out, e);
+}
+
 static int apply_manifest(struct store *s, const struct change *c, struct err *e)
 {
 	AUTO(record_release) struct record r = { .store = NULL };
@@ -162,8 +204,7 @@ static int apply_manifest(struct store *s, const struct change *c, struct err *e
 	if (repo_check(c->repo, e) < 0 || meta_repo_make(s->db, c->repo, &repo, e) < 0)
 		return -1;
 	record_init(&r, s, repo);
-	if (manifest_put_tx(
-		    &r, c->manifest, &c->digest, c->strict ? PUT_STRICT : PUT_SIZES, &k, e) < 0 ||
+	if (put_manifest(&r, c, &k, e) < 0 || (!k->live && put_collected(&r, c, &k, e) < 0) ||
 		put_tags(&r, c, k, e) < 0)
 		return -1;
 	return record_flush(&r, 0, e);
@@ -256,13 +297,16 @@ static int apply_one(struct group *g, size_t i, struct err *e)
 	struct change *c = g->changes[i];
 	struct store *s = g->store;
 
-	if (check_owner(c, e) < 0 || (g->writers[i] && writer_record(s, g->writers[i], e) < 0))
+	if ((c->kind != CHANGE_TOUCH && check_owner(c, e) < 0) ||
+		(g->writers[i] && writer_record(s, g->writers[i], e) < 0))
 		return -1;
 	switch (c->kind) {
 	case CHANGE_BLOB:
 		return link_blob(s, c, e);
 	case CHANGE_MOUNT:
 		return apply_mount(s, c, e);
+	case CHANGE_TOUCH:
+		return apply_touch(s, c, e);
 	case CHANGE_MANIFEST:
 		return apply_manifest(s, c, e);
 	case CHANGE_UNTAG:
@@ -294,7 +338,7 @@ static int record(struct group *g, struct err *e)
 	AUTO(tx_abort) struct store *tx = NULL;
 	struct store *s = g->store;
 
-	if (tx_begin(s, &tx, e) < 0)
+	if (touched_flush(s, e) < 0 || tx_begin(s, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < g->count; i++)
 		if (g->changes[i]->rc == 0 && apply_or_undo(g, i, e) < 0)

@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "storage/gc.h"
 #include "storage/meta/meta.h"
 
 /* --- blobs ----------------------------------------------------------------------------------- */
@@ -114,6 +115,17 @@ struct blob_ops {
 		struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
 	/* Tell the reason of each file in quarantine that was not cleared away. What fn returns below 0 is returned. */
 	int (*quarantine_each)(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
+	/* Take a published blob out of sight, to trash, durably at the next discard_sync: 1; 0 there is none. Needs no
+	 * space: without any for a folder's entry it is removed at once. Whoever calls it holds SQLite's write
+	 * lock, or a server's lock of the row: else a writer could rely on the file. */
+	int (*discard)(struct blobs *b, const struct digest *d, struct err *e);
+	int (*discard_sync)(struct blobs *b, struct err *e);
+	/* Remove for good what lies there since before a time: *out is added to. dry: only count.
+	 * Of stages those that no writer holds. */
+	int (*purge)(struct blobs *b, enum litter kind, int64_t before, bool dry,
+		struct gc_count *out, struct err *e);
+	/* When was a published blob given its name? 1 and seconds since the epoch; 0 there is none. */
+	int (*born)(struct blobs *b, const struct digest *d, int64_t *when, struct err *e);
 	/* Tell every published blob, in no order, and to `stray` what is no blob; for check and rebuild only. A size
 	 * is BLOB_SIZE_UNKNOWN when the device does not say it. */
 	int (*scan)(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);

@@ -531,7 +531,7 @@ int images_put(struct store *s, const struct image_item items[], size_t count, s
 		if (repo_check(items[i].repo, e) < 0 ||
 			(items[i].tag && ref_check_tag(span_of(items[i].tag), e) < 0))
 			return -1;
-	if (tx_begin(s, &tx, e) < 0)
+	if (touched_flush(s, e) < 0 || tx_begin(s, &tx, e) < 0)
 		return -1;
 	record_init(&r, s, 0);
 	if (put_items(&r, items, count, e) < 0)

@@ -116,6 +116,7 @@ int file_examine(struct store *s, const struct digest *d, const struct blob_row 
 	*f = (struct finding){ .digest = *d, .fault = BLOB_GOOD };
 	rc = blobs_stat(s->blobs, d, &f->file, e);
 	f->size = row ? row->size : f->file.size;
+	f->touched = row ? row->touched : 0;
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -137,7 +138,13 @@ int blob_examine(struct store *s, const struct digest *d, enum blob_check how,
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
-	return file_examine(s, d, &row, how, throttle, f, e) < 0 ? -1 : 1;
+	if (file_examine(s, d, &row, how, throttle, f, e) < 0)
+		return -1;
+	if (f->fault != BLOB_MISSING)
+		return 1;
+	/* It may have been collected since its row was read. */
+	rc = meta_blob_get(s->db, d, &row, e);
+	return rc < 0 ? -1 : rc > 0 && row.live;
 }
 
 int row_held(struct store *s, const struct digest *d, const struct blob_row *row, struct err *e)
@@ -187,7 +194,7 @@ static int record_passed(struct store *s, struct err *e)
 	for (size_t i = 0; i < s->passed_count; i++)
 		rowset_digest(&digests, &s->passed[i].digest);
 	if (tx_begin(s, &tx, e) < 0 || meta_blobs_get(s->db, &digests, 0, add_passed, &p, e) < 0 ||
-		meta_blobs_proved(s->db, &p.good, e) < 0)
+		meta_blobs_proved(s->db, &p.good, false, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
@@ -209,6 +216,33 @@ static void queue_passed(struct store *s, const struct finding *f)
 	s->passed[s->passed_count++] = (struct passed){ f->digest, f->size, f->file.stamp };
 	if (s->passed_count == PASSED_MAX)
 		passed_flush(s);
+}
+
+/* --- what is relied on is touched --------------------------------------------------------------- */
+
+int blobs_touch(
+	struct store *s, const struct digest digests[], size_t count, size_t *gone, struct err *e)
+{
+	AUTO(rowset_release) struct rowset rows = ROWSET_INIT(1);
+	AUTO(tx_abort) struct store *tx = NULL;
+	uint64_t touched;
+
+	for (size_t i = 0; i < count; i++)
+		rowset_digest(&rows, &digests[i]);
+	if (tx_begin(s, &tx, e) < 0 || fault("touch.rows", e) < 0 ||
+		meta_blobs_touch(s->db, &rows, &touched, e) < 0)
+		return -1;
+	*gone = count - (size_t)touched;
+	return tx_commit(&tx, e);
+}
+
+int touched_flush(struct store *s, struct err *e)
+{
+	size_t count = s->touched_count, gone;
+
+	s->touched_count = 0;
+	/* Of what has gone meanwhile whoever needs it says so: its row is asked again when something refers to it. */
+	return count ? blobs_touch(s, s->touched, count, &gone, e) : 0;
 }
 
 /* --- bad files go ------------------------------------------------------------------------------- */
@@ -317,6 +351,17 @@ static int check_and_apply(struct store *s, const struct digest *d, enum blob_ch
 	return rc ? rc : err_set(e, ERR_BUSY, "its file is being replaced all the time");
 }
 
+/* Found, so its caller relies on it. One that was touched lately is safe for as long as matters. */
+static int queue_touch(struct store *s, const struct finding *f, struct err *e)
+{
+	if (s->mode != STORE_WRITE || f->touched > (int64_t)time(NULL) - TOUCH_AFTER)
+		return 0;
+	if (!s->touched)
+		s->touched = mem_grow(NULL, TOUCHED_MAX, sizeof(*s->touched));
+	s->touched[s->touched_count++] = f->digest;
+	return s->touched_count == TOUCHED_MAX ? touched_flush(s, e) : 0;
+}
+
 int blob_held_by(
 	struct store *s, const struct digest *d, enum blob_check how, uint64_t *size, struct err *e)
 {
@@ -329,7 +374,9 @@ int blob_held_by(
 	if (rc <= 0)
 		return rc;
 	*size = f.size;
-	return f.fault == BLOB_GOOD;
+	if (f.fault != BLOB_GOOD)
+		return 0;
+	return queue_touch(s, &f, e) < 0 ? -1 : 1;
 }
 
 int blob_held(struct store *s, const struct digest *d, uint64_t *size, struct err *e)

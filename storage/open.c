@@ -61,11 +61,13 @@ void store_close(struct store **sp)
 	if (!s)
 		return;
 	passed_flush(s);
+	(void)!touched_flush(s, &e); /* else whoever goes on finds it again */
 	if (s->index_dirty)
 		(void)!index_json_write(s, &e); /* else the next writer does it */
 	db_close(&s->db);
 	blobs_detach(&s->blobs);
 	free(s->passed);
+	free(s->touched);
 	free(s);
 	*sp = NULL;
 }

@@ -282,7 +282,7 @@ int set_accept(
 
 	if (out)
 		*out = (struct set_changes)SET_CHANGES_INIT;
-	if (read_set(&a, e) < 0)
+	if (touched_flush(s, e) < 0 || read_set(&a, e) < 0)
 		return err_ctx(e, "accept a set");
 	rc = set_turn(s, &turn, out, e);
 	if (rc != 0)

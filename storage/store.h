@@ -121,6 +121,7 @@ struct finding {
 	struct digest digest, got; /* got: of BLOB_BYTES */
 	enum blob_fault fault;
 	uint64_t size; /* recorded */
+	int64_t touched; /* recorded: when it was put, or promised, last */
 	struct blob_file file; /* nothing of BLOB_MISSING */
 	bool read; /* all its bytes were */
 	bool changed; /* written to, or replaced, since its bytes were read last */

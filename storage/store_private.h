@@ -10,6 +10,7 @@
 #include "storage/blobs/backend.h"
 #include "storage/record.h"
 
+#define TOUCHED_MAX 1024 /* blobs that were found and wait to be touched */
 #define PASSED_MAX 256 /* findings of good files that wait for a transaction */
 
 struct passed {
@@ -29,6 +30,8 @@ struct store {
 	size_t found_bad;
 	struct passed *passed;
 	size_t passed_count;
+	struct digest *touched; /* to be: touched_flush() */
+	size_t touched_count;
 };
 
 /* A transaction by scope: what was not committed is rolled back.
@@ -46,7 +49,8 @@ MUST int tx_snapshot(struct store *s, struct store **tx, struct err *e);
 /* Refuses a handle opened for reading. */
 MUST int store_may_write(const struct store *s, struct err *e);
 
-/* blobs/lookup.c: blob_read() of a blob whose row says that it is held, so long; no statement. 1, -1. */
+/* blobs/lookup.c: blob_read() of a blob whose row says that it is held, so long. 1; 0 it was
+ * collected meanwhile; -1. */
 MUST int blob_read_held(struct store *s, const struct digest *d, uint64_t size, size_t limit,
 	struct buf *out, struct err *e);
 /* blob_read() within a transaction: what has no good bytes is recorded as not held, and 0. */
@@ -70,6 +74,8 @@ MUST int blob_held_by(struct store *s, const struct digest *d, enum blob_check h
 void finding_json(const struct store *s, const struct finding *f, struct buf *out);
 /* mend.c: record good findings that were not recorded yet; best effort. */
 void passed_flush(struct store *s);
+/* mend.c: touch what was found and was not touched lately. Not within a transaction. 0, -1. */
+MUST int touched_flush(struct store *s, struct err *e);
 /* marks.c: check what readers marked, quarantine what is bad, and remove the marks. 0, -1. */
 MUST int marks_apply(struct store *s, struct err *e);
 

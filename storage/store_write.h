@@ -57,6 +57,21 @@ MUST int blob_apply_finding(struct store *s, const struct finding *f, struct err
 /* Record the good findings of blob_apply_finding() now. What fails is read again some day. */
 void store_record_findings(struct store *s);
 
+/* --- promises ---------------------------------------------------------------------------------- */
+
+/*
+ * What is held and nothing refers to yet is safe from collection (gc.h) for its grace from when it was touched last:
+ * put, or promised to a client that will refer to it. blob_held(), blob_begin() and blob_put() touch what they find,
+ * before the next writer or change of this handle begins. A touch that is not older than this many seconds is left
+ * as it is: so a grace protects for that much less.
+ */
+#define TOUCH_AFTER 3600
+
+/* Touch these, in one transaction: durable on 0. *gone: how many of them are not held (any more). Not within a
+ * transaction. */
+MUST int blobs_touch(
+	struct store *s, const struct digest digests[], size_t count, size_t *gone, struct err *e);
+
 /* --- blob writers ---------------------------------------------------------------------------- */
 
 struct blob_writer;
@@ -197,7 +212,8 @@ enum change_kind {
 	CHANGE_MANIFEST, /* and its tags, all or none */
 	CHANGE_UNTAG,
 	CHANGE_DELETE_MANIFEST, /* and every tag on it; its bytes stay until they are collected */
-	CHANGE_DELETE_BLOB
+	CHANGE_DELETE_BLOB,
+	CHANGE_TOUCH /* a client was told that the repository has the blob or manifest, and relies on it */
 };
 
 struct change {

@@ -207,6 +207,13 @@ int stage_publish(struct stage *st, const struct digest *d, struct err *e)
 	return rc;
 }
 
+int stage_publish_again(struct stage *st, const struct digest *d, struct err *e)
+{
+	if (st && st->state == STAGE_PUBLISHED)
+		st->state = STAGE_SYNCED;
+	return stage_publish(st, d, e);
+}
+
 int stage_put_index(struct stage *st, struct err *e)
 {
 	ENTER_STAGE(st);
@@ -289,6 +296,41 @@ int blobs_each_quarantined(struct blobs *b, quarantine_fn *fn, void *ctx, struct
 	ENTER(b);
 
 	return b->ops->quarantine_each(b, fn, ctx, e);
+}
+
+int blobs_discard(struct blobs *b, const struct digest *d, struct err *e)
+{
+	ENTER(b);
+
+	need_digest(d, __func__);
+	need_writing(b, __func__);
+	return b->ops->discard(b, d, e);
+}
+
+int blobs_discard_sync(struct blobs *b, struct err *e)
+{
+	ENTER(b);
+
+	need_writing(b, __func__);
+	return b->ops->discard_sync(b, e);
+}
+
+int blobs_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, struct gc_count *out,
+	struct err *e)
+{
+	ENTER(b);
+
+	if (!dry)
+		need_writing(b, __func__);
+	return b->ops->purge(b, kind, before, dry, out, e);
+}
+
+int blobs_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e)
+{
+	ENTER(b);
+
+	need_digest(d, __func__);
+	return b->ops->born(b, d, when, e);
 }
 
 int blobs_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e)

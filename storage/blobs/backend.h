@@ -32,6 +32,8 @@ MUST int stage_cut(struct stage *st, uint64_t len, struct err *e); /* Thread: an
 MUST int stages_sync(struct blobs *b, struct stage *const stages[], size_t count, struct err *e);
 /* Of a blob, synced. 0 may be tried again. */
 MUST int stage_publish(struct stage *st, const struct digest *d, struct err *e);
+/* The same of one that may be published, and whose name was taken away since. */
+MUST int stage_publish_again(struct stage *st, const struct digest *d, struct err *e);
 /* Of index.json, synced. */
 MUST int stage_put_index(struct stage *st, struct err *e);
 /* Nothing when NULL. A stage whose sync failed is never retained. Thread: any. */
@@ -48,6 +50,11 @@ MUST int blobs_stat(struct blobs *b, const struct digest *d, struct blob_file *o
 MUST int blobs_quarantine(struct blobs *b, const struct digest *d, const struct blob_file *which,
 	struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
 MUST int blobs_each_quarantined(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
+MUST int blobs_discard(struct blobs *b, const struct digest *d, struct err *e);
+MUST int blobs_discard_sync(struct blobs *b, struct err *e);
+MUST int blobs_purge(struct blobs *b, enum litter kind, int64_t before, bool dry,
+	struct gc_count *out, struct err *e);
+MUST int blobs_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e);
 MUST int blobs_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 MUST int blobs_free_bytes(struct blobs *b, uint64_t *bytes, struct err *e); /* Thread: any. */
 

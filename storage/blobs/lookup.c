@@ -20,15 +20,28 @@ int blob_stat(struct store *s, const struct digest *d, uint64_t *size, struct er
 	return row_held(s, d, &row, e);
 }
 
+/* Its file is missing: 0 it was collected since its row was read; else a failure. */
+static int missing_file(struct store *s, const struct digest *d, struct err *e)
+{
+	struct blob_row row;
+	int rc = meta_blob_get(s->db, d, &row, e);
+
+	if (rc <= 0 || !row.live)
+		return rc < 0 ? -1 : 0;
+	return err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
+}
+
 static int open_held(struct store *s, const struct digest *d, uint64_t size, struct blob_reader *r,
 	struct err *e)
 {
 	AUTO(reader_close) struct blob_reader file = BLOB_READER_INIT;
 	int rc = blobs_open(s->blobs, d, &file, e);
 
-	if (rc == 0)
-		err_set(e, ERR_CORRUPT, "recorded as held, but its file is missing");
-	else if (rc > 0 && file.size != size)
+	if (rc == 0) {
+		rc = missing_file(s, d, e);
+		return rc < 0 ? blob_ctx(d, e) : 0;
+	}
+	if (rc > 0 && file.size != size)
 		rc = err_set(e, ERR_CORRUPT, "%llu bytes recorded, its file has %llu", ull(size),
 			ull(file.size));
 	if (rc <= 0)
@@ -52,9 +65,10 @@ int blob_read_held(struct store *s, const struct digest *d, uint64_t size, size_
 {
 	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
 	struct digest got;
+	int rc = open_held(s, d, size, &r, e);
 
-	if (open_held(s, d, size, &r, e) < 0)
-		return -1;
+	if (rc <= 0)
+		return rc;
 	if (size > limit) {
 		err_set(e, ERR_INPUT, "%llu bytes, more than the limit of %zu", ull(size), limit);
 		return blob_ctx(d, e);

@@ -13,32 +13,43 @@ static unsigned long long ull(uint64_t n)
 	return n;
 }
 
-/* The row of a file whose bytes were read: digest, size, stamp. */
+/* The row of a file whose bytes were read: digest, size, stamp. 1, 0 it has gone, -1. */
 static int add_row(
 	struct store *s, const struct digest *d, uint64_t size, struct rowset *rows, struct err *e)
 {
 	struct blob_file file;
 	int rc = blobs_stat(s->blobs, d, &file, e);
 
-	if (rc == 0)
-		err_set(e, ERR_IO, "its file has gone");
 	if (rc <= 0)
-		return -1;
+		return rc;
 	rowset_digest(rows, d);
 	rowset_int(rows, (int64_t)size);
 	rowset_int(rows, (int64_t)file.stamp);
-	return 0;
+	return 1;
 }
 
+/* 1, 0 the file has gone, -1. */
 static int record_one(struct store *s, const struct digest *d, uint64_t size, struct err *e)
 {
 	AUTO(rowset_release) struct rowset row = ROWSET_INIT(3);
 	AUTO(tx_abort) struct store *tx = NULL;
+	int rc = tx_begin(s, &tx, e);
 
-	if (tx_begin(s, &tx, e) < 0 || add_row(s, d, size, &row, e) < 0 ||
-		meta_blobs_proved(s->db, &row, e) < 0)
+	if (rc == 0)
+		rc = add_row(s, d, size, &row, e);
+	if (rc <= 0)
+		return rc;
+	if (meta_blobs_proved(s->db, &row, true, e) < 0)
 		return -1;
-	return tx_commit(&tx, e);
+	return tx_commit(&tx, e) < 0 ? -1 : 1;
+}
+
+/* Make a file durable and give it its row: 1; 0 collection took it meanwhile; -1. */
+static int adopt(struct store *s, const struct digest *d, uint64_t size, struct err *e)
+{
+	if (blobs_sync(s->blobs, d, e) < 0)
+		return e->code == ERR_ABSENT ? 0 : -1;
+	return record_one(s, d, size, e);
 }
 
 int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, enum blob_check how,
@@ -53,8 +64,8 @@ int blob_is_there(struct store *s, const struct digest *d, uint64_t announced, e
 	rc = blob_held_by(s, d, how, &size, e);
 	if (rc == 0) {
 		rc = orphan_held(s, d, &size, e);
-		if (rc > 0 && (blobs_sync(s->blobs, d, e) < 0 || record_one(s, d, size, e) < 0))
-			return -1;
+		if (rc > 0)
+			rc = adopt(s, d, size, e);
 	}
 	if (rc > 0 && announced != BLOB_SIZE_UNKNOWN && announced != size)
 		return err_set(e, ERR_CORRUPT, "%llu bytes announced, it has %llu", ull(announced),
@@ -99,12 +110,50 @@ static int link_one(struct store *s, struct blob_writer *w, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+/* Give its bytes their name once more, within the transaction that writes the row, so that nobody takes it again. */
+static int link_again(struct store *s, const struct blob_writer *w, struct err *e)
+{
+	if (stage_publish_again(w->stage, &w->digest, e) < 0)
+		return -1;
+	return blobs_sync_names(s->blobs, e);
+}
+
+/* add_row(), of a file that has gone once more. */
+static int add_row_again(
+	struct store *s, const struct blob_writer *w, struct rowset *rows, struct err *e)
+{
+	int rc = link_again(s, w, e) < 0 ? -1 : add_row(s, &w->digest, w->at, rows, e);
+
+	return rc ? rc : err_set(e, ERR_IO, "its file has gone");
+}
+
+/* The file that was under its name when it was linked may have been condemned, and collected since. */
 static int add_writer(
 	struct store *s, const struct blob_writer *w, struct rowset *rows, struct err *e)
 {
-	if (fault("blob.row", e) < 0 || add_row(s, &w->digest, w->at, rows, e) < 0)
-		return blob_ctx(&w->digest, e);
-	return 0;
+	int rc = fault("blob.row", e);
+
+	if (rc == 0)
+		rc = add_row(s, &w->digest, w->at, rows, e);
+	if (rc == 0)
+		rc = add_row_again(s, w, rows, e);
+	return rc > 0 ? 0 : blob_ctx(&w->digest, e);
+}
+
+int blob_put_tx(struct store *s, const struct digest *d, struct span bytes, struct err *e)
+{
+	const struct stage_want want = { .size = bytes.len };
+	struct blob_writer w = { .store = s, .digest = *d, .at = bytes.len };
+	uint64_t have;
+	int rc = stage_open(s->blobs, &want, &w.stage, &have, e);
+
+	if (rc == 0 && (stage_write(w.stage, 0, bytes.data, bytes.len, e) < 0 ||
+			       stages_sync(s->blobs, &w.stage, 1, e) < 0 ||
+			       stage_publish(w.stage, d, e) < 0 ||
+			       blobs_sync_names(s->blobs, e) < 0 || writer_record(s, &w, e) < 0))
+		rc = -1;
+	stage_close(&w.stage, false);
+	return rc;
 }
 
 int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
@@ -113,7 +162,7 @@ int writer_record(struct store *s, const struct blob_writer *w, struct err *e)
 
 	if (add_writer(s, w, &row, e) < 0)
 		return -1;
-	return meta_blobs_proved(s->db, &row, e) < 0 ? blob_ctx(&w->digest, e) : 0;
+	return meta_blobs_proved(s->db, &row, true, e) < 0 ? blob_ctx(&w->digest, e) : 0;
 }
 
 static int record(struct store *s, struct blob_writer *const items[], size_t count, struct err *e)
@@ -126,7 +175,7 @@ static int record(struct store *s, struct blob_writer *const items[], size_t cou
 	for (size_t i = 0; i < count; i++)
 		if (!items[i]->repeated && add_writer(s, items[i], &rows, e) < 0)
 			return -1;
-	if (meta_blobs_proved(s->db, &rows, e) < 0)
+	if (meta_blobs_proved(s->db, &rows, true, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }

@@ -56,6 +56,9 @@ int blob_begin(struct store *s, const struct digest *expect, uint64_t size, unsi
 	*out = NULL;
 	if (expect && rc == 0)
 		rc = find_present(s, expect, size, flags, e);
+	if (rc == 0)
+		rc = touched_flush(
+			s, e); /* what was found so far shall outlast what is waited for now */
 	if (rc == 0) {
 		w = writer_new(s, expect, size, flags);
 		rc = begin(&w, e);

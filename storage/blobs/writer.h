@@ -72,6 +72,8 @@ MUST int writers_publish(
 	struct store *s, struct blob_writer *const items[], size_t count, struct err *e);
 /* The row, within a transaction. */
 MUST int writer_record(struct store *s, const struct blob_writer *w, struct err *e);
+/* S2 within a transaction, for a small blob that was held and was collected just before; its digest is right. */
+MUST int blob_put_tx(struct store *s, const struct digest *d, struct span bytes, struct err *e);
 /* S2 as a whole, the rows in one transaction; the names of the stages go last. */
 MUST int blobs_publish(
 	struct store *s, struct blob_writer *const items[], size_t count, struct err *e);

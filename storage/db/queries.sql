@@ -20,11 +20,11 @@ RELEASE change
 ROLLBACK TO change
 
 -- name: BLOB_GET
-SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp
+SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp, b.touched
 FROM blob b LEFT JOIN manifest m ON m.id = b.id
 WHERE b.digest = ?1
 -- name: BLOBS_GET
-SELECT i.rowid, b.id, b.size, b.live, m.media_type, m.whole, b.stamp,
+SELECT i.rowid, b.id, b.size, b.live, m.media_type, m.whole, b.stamp, b.touched,
 	EXISTS (SELECT 1 FROM link l WHERE l.repo = ?2 AND l.blob = b.id)
 FROM rowset(?1) i
 CROSS JOIN blob b ON b.digest = i.c0
@@ -32,12 +32,15 @@ LEFT JOIN manifest m ON m.id = b.id
 -- write: BLOBS_WANT
 INSERT INTO blob (digest, size, live) SELECT c0, c1, 0 FROM rowset(?1) WHERE true RETURNING digest, id
 -- write: BLOB_LIVE
-INSERT INTO blob (digest, size, live) VALUES (?1, ?2, 1)
-ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = 0, stamp = 0
+INSERT INTO blob (digest, size, live, touched) VALUES (?1, ?2, 1, ?3)
+ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = 0, stamp = 0, touched = excluded.touched,
+	condemned = 0
 -- write: BLOBS_PROVED
-INSERT INTO blob (digest, size, live, checked, stamp) SELECT c0, c1, 1, ?2, c2 FROM rowset(?1) WHERE true
+INSERT INTO blob (digest, size, live, checked, stamp, touched) SELECT c0, c1, 1, ?2, c2, ?3 FROM rowset(?1) WHERE true
 ON CONFLICT (digest) DO UPDATE SET live = 1, size = excluded.size, checked = excluded.checked,
-	stamp = excluded.stamp
+	stamp = excluded.stamp, touched = max(touched, excluded.touched), condemned = 0
+-- write: BLOBS_TOUCH
+UPDATE blob SET touched = max(touched, ?2) WHERE digest IN (SELECT c0 FROM rowset(?1)) AND live
 -- write: BLOB_LOST
 UPDATE blob SET live = 0, checked = 0, stamp = 0 WHERE digest = ?1
 -- name: BLOBS_BY_AGE
@@ -447,3 +450,56 @@ SELECT 'S5', 'set ' || s.name || ':' || s.version || ' was not whole when the da
 FROM held_set s WHERE s.missing
 -- name: ALL_BROKEN_PAGES
 SELECT 'S2', 'database: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'
+
+-- name: ALL_GC_BLOBS
+SELECT b.id, b.size, b.live, b.touched, m.id IS NOT NULL FROM blob b LEFT JOIN manifest m ON m.id = b.id
+-- name: ALL_GC_EDGES
+SELECT manifest, blob FROM edge
+UNION ALL
+SELECT subject, id FROM manifest WHERE subject IS NOT NULL
+-- name: ALL_GC_ROOTS
+SELECT s.id, s.blob FROM held_set s
+UNION ALL
+SELECT held_set, manifest FROM pin
+UNION ALL
+SELECT held_set, manifest FROM signature
+UNION ALL
+SELECT 0, t.manifest FROM tag t JOIN repo r ON r.id = t.repo WHERE r.name NOT GLOB 'moat.local/set/*'
+-- name: GC_DIGESTS
+SELECT i.rowid, b.digest FROM rowset(?1) i CROSS JOIN blob b ON b.id = i.c0
+-- name: GC_UNUSED
+SELECT b.id FROM rowset(?1) i
+CROSS JOIN blob b ON b.id = i.c0
+WHERE b.touched <= ?2 AND b.condemned = 0
+AND NOT EXISTS (SELECT 1 FROM edge e WHERE e.blob = b.id)
+AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = b.id)
+AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.manifest = b.id)
+AND NOT EXISTS (SELECT 1 FROM held_set s WHERE s.blob = b.id)
+AND NOT EXISTS (SELECT 1 FROM signature g WHERE g.manifest = b.id)
+AND NOT EXISTS (SELECT 1 FROM manifest m CROSS JOIN manifest s ON s.id = m.subject WHERE m.id = b.id)
+-- write: GC_DROP_EDGES
+DELETE FROM edge WHERE manifest IN (SELECT c0 FROM rowset(?1))
+-- write: GC_DROP_LINKS
+DELETE FROM link WHERE (repo, blob) IN (
+	SELECT l.repo, l.blob FROM rowset(?1) i CROSS JOIN link l ON l.blob = i.c0
+)
+-- write: GC_DROP_MANIFESTS
+DELETE FROM manifest WHERE id IN (SELECT c0 FROM rowset(?1))
+-- write: GC_CONDEMN
+UPDATE blob SET live = 0, condemned = ?2, checked = 0, stamp = 0 WHERE id IN (SELECT c0 FROM rowset(?1))
+-- name: GC_CONDEMNED
+SELECT id, digest, size, condemned FROM blob WHERE condemned > 0 ORDER BY condemned LIMIT ?1
+-- name: GC_CONDEMNED_TOTAL
+SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE condemned > 0
+-- write: GC_GONE
+DELETE FROM blob WHERE id IN (SELECT c0 FROM rowset(?1))
+AND NOT EXISTS (SELECT 1 FROM edge e WHERE e.blob = blob.id)
+AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.subject = blob.id OR m.id = blob.id)
+AND NOT EXISTS (SELECT 1 FROM link l WHERE l.blob = blob.id)
+-- write: GC_ABSENT
+UPDATE blob SET condemned = 0 WHERE id IN (SELECT c0 FROM rowset(?1))
+-- write: ALL_GC_REPOS
+DELETE FROM repo
+WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = repo.id)
+AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.repo = repo.id)
+AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.repo = repo.id)

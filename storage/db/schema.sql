@@ -1,4 +1,4 @@
--- The metadata of a local store, version 3 (PRAGMA user_version). An index over the files: it can be
+-- The metadata of a local store, version 4 (PRAGMA user_version). An index over the files: it can be
 -- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
 -- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
 -- since the epoch.
@@ -9,9 +9,12 @@ CREATE TABLE blob (
 	size    INTEGER NOT NULL CHECK (size >= 0),  -- bytes
 	live    INTEGER NOT NULL,                    -- 1 held and durable (S2); 0 known from a descriptor only
 	checked INTEGER NOT NULL DEFAULT 0,          -- time when its bytes were read last and were right; 0 never
-	stamp   INTEGER NOT NULL DEFAULT 0           -- of its file then: another one when it was written to since; 0 unknown
+	stamp   INTEGER NOT NULL DEFAULT 0,          -- of its file then: another one when it was written to since; 0 unknown
+	touched   INTEGER NOT NULL DEFAULT 0,        -- time when it was put, or promised to a client, last
+	condemned INTEGER NOT NULL DEFAULT 0         -- time when collection took it (live is 0 then), its file may be there still; 0
 ) STRICT;
 CREATE INDEX blob_checked ON blob (checked, id) WHERE live;
+CREATE INDEX blob_condemned ON blob (condemned) WHERE condemned > 0;
 
 CREATE TABLE manifest (
 	id            INTEGER PRIMARY KEY REFERENCES blob (id),
@@ -74,6 +77,7 @@ CREATE TABLE pin (
 	PRIMARY KEY (repo, tag, held_set, manifest)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pin_set ON pin (held_set);
+CREATE INDEX pin_manifest ON pin (manifest);
 
 CREATE TABLE signature (
 	held_set INTEGER NOT NULL REFERENCES held_set (id),
@@ -81,6 +85,7 @@ CREATE TABLE signature (
 	tag      TEXT NOT NULL,                         -- '' when found as referrer
 	PRIMARY KEY (held_set, manifest, tag)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signature_manifest ON signature (manifest);
 
 -- Every activation, in order; a channel points at its current one (S4). Of two channels that pin the
 -- same reference, the one activated last wins.
@@ -113,4 +118,4 @@ CREATE TABLE names (
 ) STRICT;
 INSERT INTO names VALUES (1, 1, 0);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

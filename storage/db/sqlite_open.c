@@ -14,9 +14,10 @@
 #include "storage/db/schema.inc"
 #include "storage/db/upgrade.inc"
 #include "storage/db/upgrade_3.inc"
+#include "storage/db/upgrade_4.inc"
 #include "storage/base/banned.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 static int refuse_network(const char *path, struct err *e)
 {
@@ -93,7 +94,8 @@ static int migrate(struct sqlite *db, struct err *e)
 	if (schema_version(db, &version, e) < 0 ||
 		(version == 0 && sqlite_script(db, schema_sql, e) < 0) ||
 		(version == 1 && sqlite_script(db, upgrade_sql, e) < 0) ||
-		(version >= 1 && version <= 2 && sqlite_script(db, upgrade_3_sql, e) < 0)) {
+		(version >= 1 && version <= 2 && sqlite_script(db, upgrade_3_sql, e) < 0) ||
+		(version >= 1 && version <= 3 && sqlite_script(db, upgrade_4_sql, e) < 0)) {
 		sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
@@ -110,12 +112,19 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 				   "FROM main.manifest",
 				   e) < 0)
 		return -1;
+	if (version == 3)
+		return sqlite_script(db,
+			"CREATE TEMP VIEW blob AS "
+			"SELECT id, digest, size, live, checked, stamp, 0 AS touched, "
+			"0 AS condemned FROM main.blob",
+			e);
 	return sqlite_script(db,
 		"CREATE TEMP VIEW held_set AS "
 		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
 		"FROM main.held_set;"
 		"CREATE TEMP VIEW blob AS "
-		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob;"
+		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp, 0 AS touched, "
+		"0 AS condemned FROM main.blob;"
 		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",
 		e);
 }

@@ -17,6 +17,7 @@ static void close_blobs(struct blobs *b)
 
 	for (int i = 0; i < ALGS; i++)
 		fd_close(&f->alg[i]);
+	fd_close(&f->trash);
 	fd_close(&f->stage);
 	fd_close(&f->blobs);
 	fd_close(&f->root);
@@ -38,6 +39,10 @@ static const struct blob_ops ops = {
 	.stat = files_blob_stat,
 	.quarantine = files_quarantine,
 	.quarantine_each = files_quarantine_each,
+	.discard = files_discard,
+	.discard_sync = files_discard_sync,
+	.purge = files_purge,
+	.born = files_born,
 	.scan = files_scan,
 	.may_mark = files_may_mark,
 	.mark = files_mark,
@@ -62,7 +67,7 @@ int files_open(struct blobs **b, const char *where, enum store_mode mode, struct
 	AUTO(files_drop) struct files *f = mem_alloc(sizeof(*f));
 
 	f->base.ops = &ops;
-	f->root = f->blobs = f->stage = -1;
+	f->root = f->blobs = f->stage = f->trash = -1;
 	for (int i = 0; i < ALGS; i++)
 		f->alg[i] = -1;
 	if (mode == STORE_WRITE && fs_make_dirs(where, 0755, e) < 0)

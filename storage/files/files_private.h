@@ -12,6 +12,8 @@ struct files {
 	int root, blobs, stage; /* the store's folder, and two in it; -1: not open */
 	int alg[ALGS]; /* blobs/<alg>, -1 until needed */
 	bool unsynced[ALGS]; /* a name was added to blobs/<alg> */
+	int trash; /* -1 until needed */
+	bool discarded[ALGS]; /* a name was taken out of blobs/<alg> */
 	_Atomic(unsigned) temp; /* number of the last temporary name */
 };
 
@@ -50,6 +52,9 @@ MUST int files_index_put(struct stage *st, struct err *e);
 /* Remove what writers that died left in stage/ and no other can go on from. */
 MUST int files_sweep_stages(struct files *f, struct err *e);
 
+/* Lock a stage that was opened, if no writer holds it: 1, 0, -1. Closing it unlocks. */
+MUST int files_stage_lock(int fd, const char *name, struct err *e);
+
 /* --- published.c ----------------------------------------------------------------------------- */
 
 /* Of struct blob_ops, as above. */
@@ -72,6 +77,15 @@ MUST int files_stat_at(int dir, const char *name, struct blob_file *out, struct 
 MUST int files_quarantine(struct blobs *b, const struct digest *d, const struct blob_file *which,
 	struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
 MUST int files_quarantine_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
+
+/* --- trash.c --------------------------------------------------------------------------------- */
+
+/* Of struct blob_ops, as above. */
+MUST int files_discard(struct blobs *b, const struct digest *d, struct err *e);
+MUST int files_discard_sync(struct blobs *b, struct err *e);
+MUST int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry,
+	struct gc_count *out, struct err *e);
+MUST int files_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e);
 
 /* --- marks.c --------------------------------------------------------------------------------- */
 

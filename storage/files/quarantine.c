@@ -1,6 +1,6 @@
 /*
- * quarantine/ of a local store. A name in blobs/ is taken away here and nowhere else, by one process at a
- * time, so nothing else comes under the name between a file's check and its move. Must never replace or
+ * quarantine/ of a local store. A name in blobs/ is taken away here by one process at a time, and by collection
+ * (trash.c); so nothing else comes under the name between a file's check and its move. Must never replace or
  * remove what lies in quarantine.
  */
 #include <errno.h>
@@ -58,16 +58,16 @@ static int put_reason(int dir, const char *base, struct span reason,
 	return fs_sync(fd, name, e);
 }
 
-/* Move `name` of the folder `from`. */
+/* Move `name` of the folder `from`: 1; 0 it has gone: collection takes no lock of ours. */
 static int move(int from, const char *name, int dir, const char *where, struct err *e)
 {
 	if (fault("quarantine.move", e) < 0)
 		return -1;
 	if (renameat(from, name, dir, where) < 0)
-		return err_sys(e, FOLDER "/%s", where);
+		return errno == ENOENT ? 0 : err_sys(e, FOLDER "/%s", where);
 	if (fault("quarantine.sync", e) < 0 || fs_sync(dir, FOLDER, e) < 0)
 		return -1;
-	return fs_sync(from, "blobs", e);
+	return fs_sync(from, "blobs", e) < 0 ? -1 : 1;
 }
 
 int files_quarantine(struct blobs *b, const struct digest *d, const struct blob_file *which,
@@ -87,9 +87,9 @@ int files_quarantine(struct blobs *b, const struct digest *d, const struct blob_
 		return rc;
 	if (now.id[0] != which->id[0] || now.id[1] != which->id[1])
 		return 0;
-	if (put_reason(dir, base, reason, where, e) < 0 || move(from, hex, dir, where, e) < 0)
+	if (put_reason(dir, base, reason, where, e) < 0)
 		return -1;
-	return 1;
+	return move(from, hex, dir, where, e);
 }
 
 static int tell(int dir, const char *name, quarantine_fn *fn, void *ctx, struct err *e)

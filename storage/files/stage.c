@@ -327,6 +327,11 @@ static void sweep_stage(struct files *f, const char *name)
 		unlinkat(f->stage, name, 0);
 }
 
+int files_stage_lock(int fd, const char *name, struct err *e)
+{
+	return lock_wait(fd, 0, name, e);
+}
+
 int files_sweep_stages(struct files *f, struct err *e)
 {
 	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };

@@ -14,6 +14,7 @@ static void get_row(const struct query *q, int first, struct blob_row *out)
 	snprintf(out->media_type, sizeof(out->media_type), "%s", query_get_text(q, first + 3));
 	out->whole = query_get_int(q, first + 4) != 0;
 	out->stamp = (uint64_t)query_get_int(q, first + 5);
+	out->touched = query_get_int(q, first + 6);
 }
 
 int meta_blob_get(struct db *db, const struct digest *d, struct blob_row *out, struct err *e)
@@ -40,7 +41,7 @@ int meta_blobs_get(struct db *db, const struct rowset *digests, int64_t repo, bl
 	query_int(&q, repo);
 	while ((rc = query_step(&q, e)) > 0) {
 		get_row(&q, 1, &row);
-		fn(ctx, (size_t)query_get_int(&q, 0), &row, query_get_int(&q, 7) != 0);
+		fn(ctx, (size_t)query_get_int(&q, 0), &row, query_get_int(&q, 8) != 0);
 	}
 	return rc;
 }
@@ -85,16 +86,31 @@ int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct 
 
 	query_digest(&q, d);
 	query_int(&q, (int64_t)size);
+	query_int(&q, (int64_t)time(NULL));
 	return dirty_one(db, d, true, e) < 0 ? -1 : query_run(&q, e);
 }
 
-int meta_blobs_proved(struct db *db, const struct rowset *blobs, struct err *e)
+int meta_blobs_proved(struct db *db, const struct rowset *blobs, bool put, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_PROVED);
+	int64_t now = (int64_t)time(NULL);
 
 	query_rowset(&q, blobs);
-	query_int(&q, (int64_t)time(NULL));
+	query_int(&q, now);
+	query_int(&q, put ? now : 0);
 	return dirty_live(db, blobs, true, e) < 0 ? -1 : query_run(&q, e);
+}
+
+int meta_blobs_touch(struct db *db, const struct rowset *digests, uint64_t *touched, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_TOUCH);
+
+	query_rowset(&q, digests);
+	query_int(&q, (int64_t)time(NULL));
+	if (query_run(&q, e) < 0)
+		return -1;
+	*touched = query_changes(&q);
+	return 0;
 }
 
 int meta_blob_lost(struct db *db, const struct digest *d, struct err *e)

@@ -15,6 +15,7 @@
 #define MOAT_META_H
 
 #include "storage/db/db.h"
+#include "storage/gc.h"
 #include "storage/oci/graph.h"
 #include "storage/store_write.h"
 
@@ -30,6 +31,7 @@ struct blob_row {
 	int64_t id;
 	uint64_t size;
 	bool live; /* false: known from a descriptor, not held */
+	int64_t touched; /* seconds: put, or promised, last */
 	uint64_t stamp; /* its file's when its bytes were read last and were right; 0: never */
 	char media_type[MEDIA_TYPE_MAX + 1]; /* of its manifest row; "": it has none */
 	bool whole; /* of its manifest row: config and layers are live (S3) */
@@ -48,10 +50,13 @@ MUST int meta_blobs_want(
 	struct db *db, const struct rowset *blobs, blob_id_fn *fn, void *ctx, struct err *e);
 
 /* Held from now on, its bytes never read; the same of files whose bytes were read just now and are
- * right (digest, size, stamp); not held any more. Each makes a new state of index.json when it lists the
- * blob. */
+ * right (digest, size, stamp), which were put or only checked; not held any more. Each makes a new state of
+ * index.json when it lists the blob. What is put is touched. */
 MUST int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct err *e);
-MUST int meta_blobs_proved(struct db *db, const struct rowset *blobs, struct err *e);
+MUST int meta_blobs_proved(struct db *db, const struct rowset *blobs, bool put, struct err *e);
+/* Touch those of the rows (a digest) that are held. *touched: how many are. */
+MUST int meta_blobs_touch(
+	struct db *db, const struct rowset *digests, uint64_t *touched, struct err *e);
 MUST int meta_blob_lost(struct db *db, const struct digest *d, struct err *e);
 
 MUST int meta_blob_each(struct db *db, scan_fn *fn, void *ctx, struct err *e); /* live ones */
@@ -199,6 +204,51 @@ MUST int meta_index_written(struct db *db, uint64_t state, struct err *e);
 /* What is here was made again from an index.json that shows `serial`: it is to be written again. */
 MUST int meta_index_made(struct db *db, uint64_t serial, struct err *e);
 MUST int meta_index_names(struct db *db, name_row_fn *fn, void *ctx, struct err *e);
+
+/* --- collection ------------------------------------------------------------------------------ */
+
+/* Everything that there is, in no order. What fn returns below 0 is returned. */
+struct gc_row {
+	int64_t id;
+	uint64_t size;
+	bool live, manifest;
+	int64_t touched;
+};
+typedef int gc_row_fn(void *ctx, const struct gc_row *row, struct err *e);
+MUST int meta_gc_blobs(struct db *db, gc_row_fn *fn, void *ctx, struct err *e);
+/* A blob that stays keeps another: what a manifest names; what refers to it as subject. */
+typedef int gc_edge_fn(void *ctx, int64_t from, int64_t to, struct err *e);
+MUST int meta_gc_edges(struct db *db, gc_edge_fn *fn, void *ctx, struct err *e);
+/* What is named by itself: by a set (its row), or by a tag that was put (0), but for those of the sets' own
+ * repositories. */
+MUST int meta_gc_roots(struct db *db, gc_edge_fn *fn, void *ctx, struct err *e);
+
+/* ids: rows of one. fn is told the place of each that there is. */
+typedef void gc_digest_fn(void *ctx, size_t at, const struct digest *d);
+MUST int meta_gc_digests(
+	struct db *db, const struct rowset *ids, gc_digest_fn *fn, void *ctx, struct err *e);
+/* Those that nothing refers to, and that were not touched behind `cutoff`; not condemned yet. */
+typedef void gc_id_fn(void *ctx, int64_t id);
+MUST int meta_gc_unused(struct db *db, const struct rowset *ids, int64_t cutoff, gc_id_fn *fn,
+	void *ctx, struct err *e);
+/* Condemn them: not held any more, and what they name and where they are linked is forgotten. */
+MUST int meta_gc_condemn(struct db *db, const struct rowset *ids, struct err *e);
+
+struct gc_condemned {
+	int64_t id;
+	struct digest digest;
+	uint64_t size;
+	int64_t when;
+};
+typedef int gc_condemned_fn(void *ctx, const struct gc_condemned *row, struct err *e);
+/* At most `max` that are condemned. */
+MUST int meta_gc_condemned(
+	struct db *db, unsigned max, gc_condemned_fn *fn, void *ctx, struct err *e);
+MUST int meta_gc_condemned_total(struct db *db, struct gc_count *out, struct err *e);
+/* Their files have gone: forget the rows that nothing refers to; of others that they are condemned. */
+MUST int meta_gc_gone(struct db *db, const struct rowset *ids, struct err *e);
+/* Forget repositories in which nothing is. */
+MUST int meta_gc_repos(struct db *db, uint64_t *count, struct err *e);
 
 /* --- check ----------------------------------------------------------------------------------- */
 

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "storage/base/fs.h"
+#include "storage/gc.h"
 #include "tests/fault/sweep.h"
 #include "tests/support/image.h"
 
@@ -437,7 +439,7 @@ static void sweep__delete(void **state)
 /* One of each kind by one commit; what fails alone is done by the next attempt. */
 #define LAYER "the bytes of a layer"
 
-static struct change group[6];
+static struct change group[7];
 static struct digest group_blob, group_text, group_old, group_doomed;
 
 static void prepare_group(const struct sandbox *sb, const char *dir)
@@ -477,6 +479,8 @@ static void fill_group(struct blob_writer *w, const struct manifest *m)
 	group[4].digest = group_old;
 	group[5].repo = "team/old";
 	group[5].digest = group_doomed;
+	group[6].repo = "team/app";
+	group[6].digest = group_doomed;
 }
 
 static int run_group(const struct sandbox *sb, struct store *s, struct err *e)
@@ -498,7 +502,7 @@ static int run_group(const struct sandbox *sb, struct store *s, struct err *e)
 	if (store_apply(s, changes, ARRAY_SIZE(group), e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
-		if (group[i].rc < 0 && (i < 3 || group[i].err.code != ERR_ABSENT)) {
+		if (group[i].rc < 0 && (i < 3 || i == 6 || group[i].err.code != ERR_ABSENT)) {
 			*e = group[i].err;
 			return -1;
 		}
@@ -721,6 +725,56 @@ static void sweep__old_copy(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
+/* --- collection ------------------------------------------------------------------------------ */
+
+static struct digest gc_kept, gc_gone;
+
+/* One image under a tag, one that lost its own, and a repository that is empty without it. */
+static void prepare_gc(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+	struct change untag = { .kind = CHANGE_DELETE_MANIFEST, .repo = "team/old" };
+	struct err e = ERR_INIT;
+
+	gc_kept = image_add(s, REPO, "1", "kept", 2);
+	gc_gone = untag.digest = image_add(s, "team/old", "1", "gone", 2);
+	assert_ok(apply_one(s, &untag, &e));
+}
+
+/* All of it, and a touch beside. */
+static int run_gc(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	AUTO(gc_plan_free) struct gc_plan *plan = NULL;
+	struct gc_options o = { .now = (int64_t)time(NULL) };
+	struct gc_done done = { .repos = 0 };
+	struct gc_count trash = { .blobs = 0 };
+	size_t gone;
+
+	(void)sb;
+	if (blobs_touch(s, &gc_kept, 1, &gone, e) < 0 || gc_mark(s, &o, &plan, e) < 0 ||
+		gc_condemn(s, plan, &done, e) < 0 || gc_remove(s, &done, e) < 0)
+		return -1;
+	return gc_purge(s, LITTER_TRASH, o.now + 10, false, &trash, e);
+}
+
+static void verify_gc(const struct sandbox *sb, struct store *s)
+{
+	struct err e = ERR_INIT;
+	uint64_t size;
+
+	(void)sb;
+	assert_tag(s, REPO, "1", &gc_kept);
+	assert_int_equal(blob_stat(s, &gc_gone, &size, &e), 0);
+	assert_int_equal(repo_exists(s, "team/old", &e), 0);
+}
+
+static void sweep__gc(void **state)
+{
+	static const struct sweep sweep = { "gc", prepare_gc, run_gc, verify_gc, 20, false };
+
+	sweep_run(*state, &sweep);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -737,6 +791,7 @@ int main(void)
 		T(sweep__mend_by_import),
 		T(sweep__mend_by_push),
 		T(sweep__rebuild),
+		T(sweep__gc),
 		T(sweep__old_copy),
 	};
 

@@ -50,7 +50,7 @@ int main(void)
 	db_double_state.delay_us = getenv("MOAT_DELAY_ALL") ? DELAY_US : 0;
 	failed = test_mend() + test_owners() + test_rebuild() + test_standing();
 	db_double_state.delay_us = DELAY_US;
-	failed += test_blob() + test_change() + test_check() + test_image() +
+	failed += test_blob() + test_change() + test_check() + test_gc() + test_image() +
 		  test_pushed_rebuild() + test_set();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

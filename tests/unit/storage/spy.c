@@ -112,6 +112,15 @@ BLOB_CALL(
 	mark_each, (struct blobs * b, mark_fn *fn, void *ctx, struct err *e), (rb(b), fn, ctx, e), )
 BLOB_CALL(place_put, (struct blobs * b, struct span text, struct err *e), (rb(b), text, e), )
 BLOB_CALL(place_get, (struct blobs * b, struct buf *out, struct err *e), (rb(b), out, e), )
+BLOB_CALL(discard, (struct blobs * b, const struct digest *d, struct err *e), (rb(b), d, e),
+	need_digest(d, call))
+BLOB_CALL(discard_sync, (struct blobs * b, struct err *e), (rb(b), e), )
+BLOB_CALL(purge,
+	(struct blobs * b, enum litter kind, int64_t before, bool dry, struct gc_count *out,
+		struct err *e),
+	(rb(b), kind, before, dry, out, e), )
+BLOB_CALL(born, (struct blobs * b, const struct digest *d, int64_t *when, struct err *e),
+	(rb(b), d, when, e), need_digest(d, call))
 BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
 	(rb(b), fn, stray, ctx, e), )
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
@@ -153,6 +162,10 @@ static const struct blob_ops blob_table = {
 	.mark_each = b_mark_each,
 	.place_put = b_place_put,
 	.place_get = b_place_get,
+	.discard = b_discard,
+	.discard_sync = b_discard_sync,
+	.purge = b_purge,
+	.born = b_born,
 	.scan = b_scan,
 	.free_bytes = b_free_bytes,
 	.index_stage = b_index_stage,
@@ -199,8 +212,8 @@ int main(void)
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 0);
 	sandbox_engine = &spy;
-	failed = test_blob() + test_change() + test_check() + test_image() + test_mend() +
-		 test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
+	failed = test_blob() + test_change() + test_check() + test_gc() + test_image() +
+		 test_mend() + test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
 		 test_standing();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

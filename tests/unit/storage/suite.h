@@ -6,6 +6,7 @@
 int test_blob(void);
 int test_change(void);
 int test_check(void);
+int test_gc(void);
 int test_image(void);
 int test_mend(void);
 int test_owners(void);

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&cmd_activate,
 	&cmd_need,
 	&cmd_receipt,
+	&cmd_gc,
 	&cmd_list,
 	&cmd_show,
 	&cmd_log_verify, /* in front of its first word alone */

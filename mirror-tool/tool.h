@@ -59,6 +59,7 @@ struct command {
 /* Each is defined in the cmd_*.c of its name and listed in main.c. */
 extern const struct command cmd_pin, cmd_pull;
 extern const struct command cmd_export, cmd_verify, cmd_import, cmd_need, cmd_receipt;
+extern const struct command cmd_gc;
 extern const struct command cmd_key_new, cmd_key_show;
 extern const struct command cmd_activate;
 extern const struct command cmd_seal, cmd_list, cmd_show, cmd_node_config;

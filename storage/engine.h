@@ -140,6 +140,10 @@ struct blob_ops {
 	int (*place_put)(struct blobs *b, struct span text, struct err *e);
 	int (*place_get)(struct blobs *b, struct buf *out, struct err *e); /* 1, 0 */
 
+	/* A small text of the operator's rules (gc.h), which a rebuild finds again. put: durable on 0. get: 1, 0. */
+	int (*rules_put)(struct blobs *b, struct span text, struct err *e);
+	int (*rules_get)(struct blobs *b, struct buf *out, struct err *e);
+
 	/* Count the bytes that blobs may still take. Thread: any. */
 	int (*free_bytes)(struct blobs *b, uint64_t *bytes, struct err *e);
 

@@ -19,7 +19,17 @@
 #define GC_ORPHAN_AGE                                                                              \
 	3600 /* of a file without a row, at least: its writer may be about to write that */
 
-/* What stays whatever refers to it, with all that it names. */
+/* What an operator has decided, in gc.json of the store. */
+struct gc_rules {
+	int64_t keep_versions; /* of each set, the newest; 0: all */
+	int64_t keep_days; /* sets that were accepted within so many days stay; 0: no rule */
+	int64_t grace; /* seconds */
+};
+/* Read them, or what holds without: 1, 0, -1. ERR_INPUT names line and key. */
+MUST int gc_rules_read(struct store *s, struct gc_rules *out, struct err *e);
+MUST int gc_rules_save(struct store *s, const struct gc_rules *r, struct err *e); /* durable on 0 */
+
+/* What stays whatever refers to it, with all that it names; and of what is no manifest those that name it. */
 struct gc_keep {
 	struct digest digest;
 	const char *why; /* "lock moat.lock"; borrowed until the plan ends */
@@ -59,6 +69,7 @@ struct gc_totals {
 	/* What stays for one reason alone, and what has several. */
 	struct gc_count tagged, kept, graced, sets, shared;
 };
+/* Of the plan, borrowed. */
 const struct gc_totals *gc_totals(const struct gc_plan *plan);
 
 /* What a set keeps that nothing else keeps, and what it has in common. */
@@ -81,9 +92,9 @@ struct gc_reason {
 	bool shared; /* something else keeps it, too */
 };
 typedef int gc_reason_fn(void *ctx, const struct gc_reason *r, struct err *e);
-/* The largest blobs that stay, of at least `min` bytes, largest first, at most `max`. */
-MUST int gc_large(struct store *s, const struct gc_plan *plan, uint64_t min, size_t max,
-	gc_reason_fn *fn, void *ctx, struct err *e);
+/* The largest blobs that stay, at most `max`, the largest first. */
+MUST int gc_large(struct store *s, const struct gc_plan *plan, size_t max, gc_reason_fn *fn,
+	void *ctx, struct err *e);
 
 /* What was done. */
 struct gc_done {

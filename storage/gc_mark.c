@@ -145,6 +145,25 @@ static void take_keep(void *ctx, size_t at, const struct blob_row *row, bool lin
 	m->plan->nodes[row->id].keep = (uint32_t)at;
 }
 
+/* Of a blob that is no manifest, as a running image is known by its config, what names it stays. */
+static void keep_users(struct marking *m)
+{
+	size_t count = m->root_count;
+	AUTO(mem_free) bool *wanted = mem_alloc(m->plan->count + 1);
+
+	for (size_t i = 0; i < count; i++)
+		if (m->roots[i].from == OWNER_KEEP && !m->plan->nodes[m->roots[i].to].manifest)
+			wanted[m->roots[i].to] = true;
+	for (size_t i = 0; i < m->edge_count; i++) {
+		const struct gc_edge *edge = &m->edges[i];
+
+		if (!wanted[edge->to])
+			continue;
+		m->plan->nodes[edge->from].keep = m->plan->nodes[edge->to].keep;
+		add_root(m, OWNER_KEEP, edge->from);
+	}
+}
+
 static int read_keeps(struct marking *m, struct err *e)
 {
 	AUTO(rowset_release) struct rowset digests = ROWSET_INIT(1);
@@ -155,7 +174,10 @@ static int read_keeps(struct marking *m, struct err *e)
 		rowset_digest(&digests, &o->keep[i].digest);
 		m->plan->keeps[i] = o->keep[i].why;
 	}
-	return o->keep_count ? meta_blobs_get(m->store->db, &digests, 0, take_keep, m, e) : 0;
+	if (o->keep_count && meta_blobs_get(m->store->db, &digests, 0, take_keep, m, e) < 0)
+		return -1;
+	keep_users(m);
+	return 0;
 }
 
 static int check_without(const struct marking *m, struct err *e)
@@ -485,16 +507,16 @@ static size_t smallest(const struct large *l)
 	return at;
 }
 
-static void find_large(struct large *l, uint64_t min, size_t max)
+static void find_large(struct large *l, size_t max)
 {
 	size_t least = 0;
 
 	for (size_t i = 0; i < l->plan->count; i++) {
 		const struct gc_node *n = &l->plan->nodes[i];
 
-		if (!n->live || !n->owner || n->size < min)
+		if (!n->live || !n->owner)
 			continue;
-		if (l->count == max && n->size <= l->plan->nodes[l->ids[least]].size)
+		if (l->ids && l->count == max && n->size <= l->plan->nodes[l->ids[least]].size)
 			continue;
 		if (l->count < max)
 			*VEC_PUSH(l->ids, l->count) = (uint32_t)i;
@@ -535,14 +557,14 @@ static int by_size(const void *a, const void *b)
 	return digest_cmp(&x->digest, &y->digest);
 }
 
-int gc_large(struct store *s, const struct gc_plan *p, uint64_t min, size_t max, gc_reason_fn *fn,
-	void *ctx, struct err *e)
+int gc_large(struct store *s, const struct gc_plan *p, size_t max, gc_reason_fn *fn, void *ctx,
+	struct err *e)
 {
 	AUTO(large_release) struct large l = { .plan = p, .fn = fn, .ctx = ctx };
 	AUTO(rowset_release) struct rowset ids = ROWSET_INIT(1);
 	AUTO(mem_free) struct gc_reason *reasons = NULL;
 
-	find_large(&l, min, max);
+	find_large(&l, max);
 	if (!l.count)
 		return 0;
 	for (size_t i = 0; i < l.count; i++)

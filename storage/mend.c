@@ -220,29 +220,22 @@ static void queue_passed(struct store *s, const struct finding *f)
 
 /* --- what is relied on is touched --------------------------------------------------------------- */
 
-int blobs_touch(
-	struct store *s, const struct digest digests[], size_t count, size_t *gone, struct err *e)
+int touched_flush(struct store *s, struct err *e)
 {
 	AUTO(rowset_release) struct rowset rows = ROWSET_INIT(1);
 	AUTO(tx_abort) struct store *tx = NULL;
 	uint64_t touched;
 
-	for (size_t i = 0; i < count; i++)
-		rowset_digest(&rows, &digests[i]);
+	if (!s->touched_count)
+		return 0;
+	for (size_t i = 0; i < s->touched_count; i++)
+		rowset_digest(&rows, &s->touched[i]);
+	s->touched_count = 0;
+	/* Of what has gone meanwhile whoever needs it says so: its row is asked again when something refers to it. */
 	if (tx_begin(s, &tx, e) < 0 || fault("touch.rows", e) < 0 ||
 		meta_blobs_touch(s->db, &rows, &touched, e) < 0)
 		return -1;
-	*gone = count - (size_t)touched;
 	return tx_commit(&tx, e);
-}
-
-int touched_flush(struct store *s, struct err *e)
-{
-	size_t count = s->touched_count, gone;
-
-	s->touched_count = 0;
-	/* Of what has gone meanwhile whoever needs it says so: its row is asked again when something refers to it. */
-	return count ? blobs_touch(s, s->touched, count, &gone, e) : 0;
 }
 
 /* --- bad files go ------------------------------------------------------------------------------- */
@@ -354,7 +347,7 @@ static int check_and_apply(struct store *s, const struct digest *d, enum blob_ch
 /* Found, so its caller relies on it. One that was touched lately is safe for as long as matters. */
 static int queue_touch(struct store *s, const struct finding *f, struct err *e)
 {
-	if (s->mode != STORE_WRITE || f->touched > (int64_t)time(NULL) - TOUCH_AFTER)
+	if (s->mode != STORE_WRITE || f->touched > (int64_t)time(NULL) - touch_after(s))
 		return 0;
 	if (!s->touched)
 		s->touched = mem_grow(NULL, TOUCHED_MAX, sizeof(*s->touched));

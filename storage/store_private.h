@@ -32,6 +32,7 @@ struct store {
 	size_t passed_count;
 	struct digest *touched; /* to be: touched_flush() */
 	size_t touched_count;
+	int64_t touch_after, rules_read; /* gc_rules.c: as known at that time; seconds */
 };
 
 /* A transaction by scope: what was not committed is rolled back.
@@ -74,6 +75,9 @@ MUST int blob_held_by(struct store *s, const struct digest *d, enum blob_check h
 void finding_json(const struct store *s, const struct finding *f, struct buf *out);
 /* mend.c: record good findings that were not recorded yet; best effort. */
 void passed_flush(struct store *s);
+/* gc_rules.c: how old may a touch be that is left as it is? Seconds: TOUCH_AFTER, or half the grace. Asks for the rules
+ * once a second at the most. */
+int64_t touch_after(struct store *s);
 /* mend.c: touch what was found and was not touched lately. Not within a transaction. 0, -1. */
 MUST int touched_flush(struct store *s, struct err *e);
 /* marks.c: check what readers marked, quarantine what is bad, and remove the marks. 0, -1. */

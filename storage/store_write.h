@@ -62,15 +62,10 @@ void store_record_findings(struct store *s);
 /*
  * What is held and nothing refers to yet is safe from collection (gc.h) for its grace from when it was touched last:
  * put, or promised to a client that will refer to it. blob_held(), blob_begin() and blob_put() touch what they find,
- * before the next writer or change of this handle begins. A touch that is not older than this many seconds is left
- * as it is: so a grace protects for that much less.
+ * before the next writer or change of this handle begins. A touch that is not older than this many seconds, or half the
+ * grace that the store's rules name, is left as it is: so a grace protects for that much less.
  */
 #define TOUCH_AFTER 3600
-
-/* Touch these, in one transaction: durable on 0. *gone: how many of them are not held (any more). Not within a
- * transaction. */
-MUST int blobs_touch(
-	struct store *s, const struct digest digests[], size_t count, size_t *gone, struct err *e);
 
 /* --- blob writers ---------------------------------------------------------------------------- */
 

@@ -209,7 +209,7 @@ int stage_publish(struct stage *st, const struct digest *d, struct err *e)
 
 int stage_publish_again(struct stage *st, const struct digest *d, struct err *e)
 {
-	if (st && st->state == STAGE_PUBLISHED)
+	if (st->state == STAGE_PUBLISHED)
 		st->state = STAGE_SYNCED;
 	return stage_publish(st, d, e);
 }
@@ -323,6 +323,21 @@ int blobs_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, str
 	if (!dry)
 		need_writing(b, __func__);
 	return b->ops->purge(b, kind, before, dry, out, e);
+}
+
+int blobs_put_rules(struct blobs *b, struct span text, struct err *e)
+{
+	ENTER(b);
+
+	need_writing(b, __func__);
+	return b->ops->rules_put(b, text, e);
+}
+
+int blobs_get_rules(struct blobs *b, struct buf *out, struct err *e)
+{
+	ENTER(b);
+
+	return b->ops->rules_get(b, out, e);
 }
 
 int blobs_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e)

@@ -54,6 +54,8 @@ MUST int blobs_discard(struct blobs *b, const struct digest *d, struct err *e);
 MUST int blobs_discard_sync(struct blobs *b, struct err *e);
 MUST int blobs_purge(struct blobs *b, enum litter kind, int64_t before, bool dry,
 	struct gc_count *out, struct err *e);
+MUST int blobs_put_rules(struct blobs *b, struct span text, struct err *e);
+MUST int blobs_get_rules(struct blobs *b, struct buf *out, struct err *e);
 MUST int blobs_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e);
 MUST int blobs_scan(struct blobs *b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e);
 MUST int blobs_free_bytes(struct blobs *b, uint64_t *bytes, struct err *e); /* Thread: any. */

@@ -115,7 +115,8 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 	if (version == 3)
 		return sqlite_script(db,
 			"CREATE TEMP VIEW blob AS "
-			"SELECT id, digest, size, live, checked, stamp, 0 AS touched, "
+			"SELECT id, digest, size, live, checked, stamp, CAST(strftime('%s', 'now') "
+			"AS INTEGER) AS touched, "
 			"0 AS condemned FROM main.blob",
 			e);
 	return sqlite_script(db,
@@ -123,7 +124,8 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
 		"FROM main.held_set;"
 		"CREATE TEMP VIEW blob AS "
-		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp, 0 AS touched, "
+		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp, CAST(strftime('%s', "
+		"'now') AS INTEGER) AS touched, "
 		"0 AS condemned FROM main.blob;"
 		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",
 		e);

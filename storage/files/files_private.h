@@ -85,6 +85,8 @@ MUST int files_discard(struct blobs *b, const struct digest *d, struct err *e);
 MUST int files_discard_sync(struct blobs *b, struct err *e);
 MUST int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry,
 	struct gc_count *out, struct err *e);
+MUST int files_rules_put(struct blobs *b, struct span text, struct err *e);
+MUST int files_rules_get(struct blobs *b, struct buf *out, struct err *e);
 MUST int files_born(struct blobs *b, const struct digest *d, int64_t *when, struct err *e);
 
 /* --- marks.c --------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
  * trash/ of a local store, where collection moves blobs, and what it removes for good: there, and what writers
- * that died left in stage/, and old files of quarantine/. Must never remove what a row calls held: only names
+ * that died left in stage/, and old files of quarantine/; and gc.json, the rules for it. Must never remove what a row calls held: only names
  * that the caller gives, under the lock that engine.h asks for, leave blobs/.
  */
 #include <errno.h>
@@ -16,6 +16,8 @@
 #include "storage/base/banned.h"
 
 #define FOLDER "trash"
+#define RULES "gc.json"
+#define RULES_MAX 4096 /* bytes */
 
 static bool no_space(int error)
 {
@@ -178,4 +180,18 @@ int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, str
 		if (purge_one(&p, list.names[i], e) < 0)
 			return err_ctx(e, "%s", folders[kind]);
 	return 0;
+}
+
+/* --- rules -------------------------------------------------------------------------------------- */
+
+int files_rules_put(struct blobs *b, struct span text, struct err *e)
+{
+	if (fault("gc.rules", e) < 0)
+		return -1;
+	return fs_replace_file(files_of(b)->root, RULES, text, 0644, e);
+}
+
+int files_rules_get(struct blobs *b, struct buf *out, struct err *e)
+{
+	return fs_read_file(files_of(b)->root, RULES, RULES_MAX, out, e);
 }

@@ -748,11 +748,13 @@ static int run_gc(const struct sandbox *sb, struct store *s, struct err *e)
 	struct gc_options o = { .now = (int64_t)time(NULL) };
 	struct gc_done done = { .repos = 0 };
 	struct gc_count trash = { .blobs = 0 };
-	size_t gone;
+	const struct gc_rules rules = { .grace = 0 };
+	uint64_t size;
 
 	(void)sb;
-	if (blobs_touch(s, &gc_kept, 1, &gone, e) < 0 || gc_mark(s, &o, &plan, e) < 0 ||
-		gc_condemn(s, plan, &done, e) < 0 || gc_remove(s, &done, e) < 0)
+	if (gc_rules_save(s, &rules, e) < 0 || blob_held(s, &gc_kept, &size, e) < 0 ||
+		gc_mark(s, &o, &plan, e) < 0 || gc_condemn(s, plan, &done, e) < 0 ||
+		gc_remove(s, &done, e) < 0)
 		return -1;
 	return gc_purge(s, LITTER_TRASH, o.now + 10, false, &trash, e);
 }

@@ -205,6 +205,16 @@ nothing_printed 1 show stranger
 nothing_printed 3 import --store fresh --key stranger.pub medium
 nothing_printed 1 list --store none
 
+step 'gc: looked at, done'
+jq -n '{items: [{spec: {containers: [{image: "waits:1"}]}, status: {}}, {spec: {containers: [{image: ("runs@sha256:" + "1" * 64)}]}}]}' >pods.json
+must moat gc --in-use pods.json --dry-run --json
+shape gc
+json_is '.dryRun and (.sets | length) == 2 and (.notHeld | length) == 1 and .unknown == ["waits:1"]'
+must moat gc --orphans --json
+shape gc
+json_is '.dryRun == false and .condemned.blobs == 0'
+nothing_printed 1 gc --lock none
+
 step 'nodes and users'
 must moat node config --runtime docker --server "http://$INSIDE" --json
 shape 'node config'

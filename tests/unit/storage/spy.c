@@ -121,6 +121,8 @@ BLOB_CALL(purge,
 	(rb(b), kind, before, dry, out, e), )
 BLOB_CALL(born, (struct blobs * b, const struct digest *d, int64_t *when, struct err *e),
 	(rb(b), d, when, e), need_digest(d, call))
+BLOB_CALL(rules_put, (struct blobs * b, struct span text, struct err *e), (rb(b), text, e), )
+BLOB_CALL(rules_get, (struct blobs * b, struct buf *out, struct err *e), (rb(b), out, e), )
 BLOB_CALL(scan, (struct blobs * b, scan_fn *fn, stray_fn *stray, void *ctx, struct err *e),
 	(rb(b), fn, stray, ctx, e), )
 BLOB_CALL(free_bytes, (struct blobs * b, uint64_t *bytes, struct err *e), (rb(b), bytes, e), )
@@ -166,6 +168,8 @@ static const struct blob_ops blob_table = {
 	.discard_sync = b_discard_sync,
 	.purge = b_purge,
 	.born = b_born,
+	.rules_put = b_rules_put,
+	.rules_get = b_rules_get,
 	.scan = b_scan,
 	.free_bytes = b_free_bytes,
 	.index_stage = b_index_stage,

@@ -362,7 +362,7 @@ static void gc_large__says_why_a_blob_stays(void **state)
 	o.keep = &keep;
 	o.keep_count = 1;
 	plan = mark(s, &o);
-	assert_ok(gc_large(s, plan, 2000, 8, add_reason, &all, &e));
+	assert_ok(gc_large(s, plan, 1, add_reason, &all, &e));
 	assert_int_equal(all.count, 1);
 	assert_true(digest_eq(&all.list[0].digest, &kept.layer));
 	assert_int_equal(all.list[0].why, GC_WHY_KEEP);
@@ -372,7 +372,7 @@ static void gc_large__says_why_a_blob_stays(void **state)
 	o.keep_count = 0;
 	all.count = 0;
 	plan = mark(s, &o);
-	assert_ok(gc_large(s, plan, 900, 3, add_reason, &all, &e));
+	assert_ok(gc_large(s, plan, 3, add_reason, &all, &e));
 	assert_int_equal(all.count, 3); /* and no more, the largest first */
 	assert_int_equal(all.list[0].size, 50000);
 	assert_int_equal(all.list[0].why, GC_WHY_GRACE);
@@ -833,6 +833,43 @@ static void gc_orphans__takes_files_without_a_row(void **state)
 	assert_true(sandbox_exists(sandbox_path(*state, path)));
 }
 
+/* --- rules ----------------------------------------------------------------------------------------- */
+
+static void gc_rules__are_saved_and_read(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct gc_rules rules = { .keep_versions = 3, .keep_days = 90, .grace = 7200 }, got;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(gc_rules_read(s, &got, &e), 0);
+	assert_int_equal(got.grace, GC_GRACE);
+	assert_int_equal(got.keep_versions + got.keep_days, 0);
+	assert_ok(gc_rules_save(s, &rules, &e));
+	store_close(&s);
+	assert_ok(sandbox_rebuild(*state, "s", &e));
+	s = sandbox_store(*state, "s", STORE_READ);
+	assert_int_equal(gc_rules_read(s, &got, &e), 1);
+	assert_memory_equal(&got, &rules, sizeof(got));
+	assert_err(gc_rules_save(s, &rules, &e), ERR_DENIED, "opened for reading");
+}
+
+static void gc_rules__refuses(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	static const char *const cases[][2] = {
+		{ "{\"keepVersion\":3}", "gc.json:1: at keepVersion" },
+		{ "{\"graceSeconds\":-1}", "gc.json:1: at graceSeconds" },
+		{ "{", "gc.json:1" },
+	};
+	struct gc_rules got;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		sandbox_write(sandbox_path(*state, "s/gc.json"), cases[i][0], strlen(cases[i][0]));
+		assert_err(gc_rules_read(s, &got, &e), ERR_INPUT, cases[i][1]);
+	}
+}
+
 /* --- a run that died ------------------------------------------------------------------------------- */
 
 static void gc_remove__goes_on_from_rows(void **state)
@@ -886,6 +923,8 @@ int test_gc(void)
 		T(gc_purge__empties_the_trash),
 		T(gc_purge__leaves_stages_that_are_written),
 		T(gc_orphans__takes_files_without_a_row),
+		T(gc_rules__are_saved_and_read),
+		T(gc_rules__refuses),
 		T(gc_remove__goes_on_from_rows),
 	};
 

@@ -1,0 +1,383 @@
+/*
+ * `moat gc`: a store -> the same without what nothing refers to. Must never take what a set, a tag, a lock, a running
+ * cluster or a promise within the grace keeps.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "mirror-tool/gc/in_use.h"
+#include "mirror-tool/list/lock.h"
+#include "mirror-tool/report.h"
+#include "mirror-tool/tool.h"
+#include "storage/gc.h"
+#include "storage/store_write.h"
+#include "storage/base/vec.h"
+#include "storage/base/banned.h"
+
+#define GC_OPTIONS(OPTION, S)                                                                      \
+	OPTION(S, FLAG, dry_run, "dry-run", NULL, NULL,                                            \
+		"change nothing: say what would go, and why the rest stays")                       \
+	OPTION(S, TEXT, grace, "grace", "TIME", NULL,                                              \
+		"how long stays what nothing refers to, like 90m, 24h (default: as saved, or "     \
+		"24h)")                                                                            \
+	OPTION(S, TEXTS, locks, "lock", "FILE", NULL, "keep what this lock pins; may be repeated") \
+	OPTION(S, TEXTS, in_use, "in-use", "FILE", NULL,                                           \
+		"keep what runs, by `kubectl get pods -A -o json`, `crictl images -o json` or "    \
+		"`crictl ps -o json`; may be repeated")                                            \
+	OPTION(S, FLAG, now, "now", NULL, NULL, "empty the trash at once, not after an hour")      \
+	OPTION(S, FLAG, orphans, "orphans", NULL, NULL,                                            \
+		"look for files of which no row tells, too: lists every file")                     \
+	OPTION(S, COUNT, quarantine_days, "quarantine-days", "N", NULL,                            \
+		"remove from quarantine what lies there for more than so many days", .max = 36500) \
+	OPTION(S, FLAG, save, "save", NULL, NULL, "save the grace for later runs, and for moatd")
+struct gc_command {
+	GC_OPTIONS(SETTING_FIELD, gc_command)
+};
+static const struct setting options[] = { GC_OPTIONS(SETTING_ROW, gc_command) };
+
+#define DAY 86400
+#define LARGE_MAX 20 /* blobs of which it is told why they stay */
+
+/* One run. */
+struct collecting {
+	struct tool *tool;
+	const struct gc_command *given;
+	int64_t now;
+	struct store *store;
+	struct gc_rules rules; /* those that hold: saved, and then given */
+	struct gc_keep *keep;
+	size_t keep_count;
+	char **reasons; /* the texts of keep[].why */
+	size_t reason_count;
+	struct in_use in_use;
+	struct gc_plan *plan;
+	struct gc_done done;
+	struct gc_count trash, stages, quarantine, orphans;
+};
+
+static void collecting_release(struct collecting *c)
+{
+	gc_plan_free(&c->plan);
+	in_use_release(&c->in_use);
+	for (size_t i = 0; i < c->reason_count; i++)
+		free(c->reasons[i]);
+	free(c->reasons);
+	free(c->keep);
+	store_close(&c->store);
+}
+
+/* --- the rules -------------------------------------------------------------------------------------- */
+
+static int read_grace(const char *text, int64_t *seconds, struct err *e)
+{
+	struct {
+		uint64_t grace;
+	} value = { 0 };
+	static const struct setting row = {
+		.name = "grace", .type = SETTING_DURATION, .max = (uint64_t)3650 * DAY
+	};
+	const struct settings s = { &row, 1, &value };
+
+	if (setting_read(&s, &row, text, false, e) < 0)
+		return err_ctx(e, "--grace");
+	*seconds = (int64_t)value.grace;
+	return 0;
+}
+
+static int read_rules(struct collecting *c, struct err *e)
+{
+	const struct gc_command *g = c->given;
+
+	if (gc_rules_read(c->store, &c->rules, e) < 0 ||
+		(g->grace && read_grace(g->grace, &c->rules.grace, e) < 0))
+		return -1;
+	return g->save && !g->dry_run ? gc_rules_save(c->store, &c->rules, e) : 0;
+}
+
+/* --- what stays --------------------------------------------------------------------------------------- */
+
+static const char *add_reason(struct collecting *c, const char *kind, const char *file)
+{
+	char *text = mem_printf("%s %s", kind, file);
+
+	*VEC_PUSH(c->reasons, c->reason_count) = text;
+	return text;
+}
+
+static void add_keep(struct collecting *c, const struct digest *d, const char *why)
+{
+	*VEC_PUSH(c->keep, c->keep_count) = (struct gc_keep){ *d, why };
+}
+
+static void keep_pin(struct collecting *c, const struct lock_pin *pin, const char *why)
+{
+	add_keep(c, &pin->digest, why);
+	for (size_t i = 0; i < pin->attached_count; i++)
+		add_keep(c, &pin->attached[i].digest, why);
+	for (size_t i = 0; i < pin->file_count; i++)
+		add_keep(c, &pin->files[i].digest, why);
+}
+
+static int keep_lock(struct collecting *c, const char *path, struct err *e)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	const char *why = add_reason(c, "lock", path);
+	int rc = lock_read(&lock, path, e);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ERR_ABSENT, "%s is not there", path);
+	for (size_t i = 0; i < lock.count; i++)
+		keep_pin(c, &lock.pins[i], why);
+	return 0;
+}
+
+static int read_keeps(struct collecting *c, struct err *e)
+{
+	const struct gc_command *g = c->given;
+
+	for (size_t i = 0; i < g->locks.count; i++)
+		if (keep_lock(c, g->locks.items[i], e) < 0)
+			return -1;
+	for (size_t i = 0; i < g->in_use.count; i++)
+		if (in_use_read(&c->in_use, g->in_use.items[i], e) < 0)
+			return err_ctx(e, "--in-use");
+	for (size_t i = 0; i < c->in_use.count; i++)
+		add_keep(c, &c->in_use.images[i].digest,
+			add_reason(c, "in use", c->in_use.images[i].name));
+	return 0;
+}
+
+/* --- the work ------------------------------------------------------------------------------------------- */
+
+static int mark(struct collecting *c, struct err *e)
+{
+	const struct gc_options o = {
+		.now = c->now, .grace = c->rules.grace, .keep = c->keep, .keep_count = c->keep_count
+	};
+
+	return gc_mark(c->store, &o, &c->plan, e);
+}
+
+/* What lies about. Trash comes first, for space. */
+static int purge(struct collecting *c, struct err *e)
+{
+	const struct gc_command *g = c->given;
+	int64_t old = c->now - (int64_t)g->quarantine_days * DAY;
+
+	if (gc_purge(c->store, LITTER_TRASH, c->now - GC_TRASH_AGE, g->dry_run, &c->trash, e) < 0 ||
+		gc_purge(c->store, LITTER_STAGES, c->now - c->rules.grace, g->dry_run, &c->stages,
+			e) < 0)
+		return -1;
+	if (g->quarantine_days &&
+		gc_purge(c->store, LITTER_QUARANTINE, old, g->dry_run, &c->quarantine, e) < 0)
+		return -1;
+	return g->orphans
+		       ? gc_orphans(c->store, c->now - c->rules.grace, g->dry_run, &c->orphans, e)
+		       : 0;
+}
+
+static int collect(struct collecting *c, struct err *e)
+{
+	if (purge(c, e) < 0 || mark(c, e) < 0)
+		return -1;
+	if (c->given->dry_run)
+		return 0;
+	if (gc_condemn(c->store, c->plan, &c->done, e) < 0 || gc_remove(c->store, &c->done, e) < 0)
+		return -1;
+	/* With what was just moved there; a clock that jumps leaves it for the next run. */
+	return c->given->now
+		       ? gc_purge(c->store, LITTER_TRASH, (int64_t)time(NULL), false, &c->trash, e)
+		       : 0;
+}
+
+/* --- telling ---------------------------------------------------------------------------------------------- */
+
+static void report_count(struct report *r, const char *key, const struct gc_count *count)
+{
+	report_object(r, key);
+	report_number(r, "blobs", count->blobs);
+	report_number(r, "bytes", count->bytes);
+	report_end(r);
+}
+
+static const struct report_column set_columns[] = {
+	{ "set", "SET" },
+	{ "version", "VERSION" },
+	{ "onlyBytes", "ONLY" },
+	{ "sharedBytes", "SHARED" },
+	{ NULL, "STATE" },
+};
+
+static int report_set(void *ctx, const struct gc_set *set, struct err *e)
+{
+	struct report *r = ctx;
+
+	(void)e;
+	report_row(r, true);
+	report_text(r, "set", set->info->name);
+	report_text(r, "version", set->info->version);
+	report_digest(r, "digest", &set->info->digest);
+	report_bytes(r, "onlyBytes", set->only.bytes);
+	report_bytes(r, "sharedBytes", set->shared.bytes);
+	report_flag(r, "active", set->info->active);
+	report_flag(r, "goes", set->goes);
+	report_cell(r, "STATE", set->goes ? "goes" : set->info->active ? "active" : "-");
+	report_end(r);
+	return 0;
+}
+
+static const struct report_column large_columns[] = {
+	{ "digest", "LARGE BLOB" },
+	{ "bytes", "SIZE" },
+	{ "why", "STAYS FOR" },
+};
+
+static int report_reason(void *ctx, const struct gc_reason *reason, struct err *e)
+{
+	AUTO(mem_free) char *set = NULL;
+	struct report *r = ctx;
+	const char *why = "its grace";
+
+	(void)e;
+	if (reason->why == GC_WHY_SET)
+		why = set = mem_printf("set %s:%s", reason->set->name, reason->set->version);
+	else if (reason->why == GC_WHY_KEEP)
+		why = reason->keep;
+	else if (reason->why == GC_WHY_TAG)
+		why = "a tag";
+	report_row(r, true);
+	report_digest(r, "digest", &reason->digest);
+	report_bytes(r, "bytes", reason->size);
+	report_text(r, "why", why);
+	report_flag(r, "shared", reason->shared);
+	report_end(r);
+	return 0;
+}
+
+/* Images that run, and that this store does not have. */
+static int report_not_held(struct collecting *c, struct report *r, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	uint64_t size;
+
+	report_section(r, "notHeld", "Seen running, and not held here:", false);
+	for (size_t i = 0; i < c->in_use.count; i++) {
+		const struct in_use_image *image = &c->in_use.images[i];
+		int rc = blob_stat(c->store, &image->digest, &size, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		report_object(r, NULL);
+		report_text(r, "image", image->name);
+		report_digest(r, "digest", &image->digest);
+		report_line(r, "%s %s", image->name, digest_text(&image->digest, text));
+		report_end(r);
+	}
+	report_end(r);
+	report_section(r, "unknown", "Asked for by a tag, and nothing says what runs:", false);
+	for (size_t i = 0; i < c->in_use.tag_count; i++) {
+		report_text(r, NULL, c->in_use.tags[i]);
+		report_line(r, "%s", c->in_use.tags[i]);
+	}
+	report_end(r);
+	return 0;
+}
+
+static void report_sum(struct collecting *c, struct report *r)
+{
+	const struct gc_totals *t = gc_totals(c->plan);
+	const struct gc_count *gone = c->given->dry_run ? &t->unused : &c->done.condemned;
+	char size[SIZE_TEXT_SIZE], held[SIZE_TEXT_SIZE];
+
+	report_line(r, "%s: %llu of %llu blobs %s, %s of %s", c->tool->store,
+		(unsigned long long)gone->blobs, (unsigned long long)t->held.blobs,
+		c->given->dry_run ? "would go" : "went", size_text(gone->bytes, size),
+		size_text(t->held.bytes, held));
+	if (c->done.spared)
+		report_line(r, "%llu that came into use meanwhile stay",
+			(unsigned long long)c->done.spared);
+	if (c->trash.blobs || c->orphans.blobs || c->stages.blobs || c->quarantine.blobs)
+		report_line(r,
+			"%s %llu of trash, %llu of stage, %llu of quarantine, %llu without a row",
+			c->given->dry_run ? "would remove" : "removed",
+			(unsigned long long)c->trash.blobs, (unsigned long long)c->stages.blobs,
+			(unsigned long long)c->quarantine.blobs,
+			(unsigned long long)c->orphans.blobs);
+}
+
+static void report_counts(struct collecting *c, struct report *r)
+{
+	const struct gc_totals *t = gc_totals(c->plan);
+	const struct {
+		const char *key;
+		const struct gc_count *count;
+	} counts[] = { { "held", &t->held }, { "unused", &t->unused },
+		{ "unfinished", &t->condemned }, { "bySets", &t->sets }, { "byTags", &t->tagged },
+		{ "byFiles", &t->kept }, { "byGrace", &t->graced }, { "bySeveral", &t->shared },
+		{ "condemned", &c->done.condemned }, { "removed", &c->done.removed },
+		{ "trash", &c->trash }, { "stages", &c->stages }, { "quarantine", &c->quarantine },
+		{ "orphans", &c->orphans } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		report_count(r, counts[i].key, counts[i].count);
+}
+
+static int report(struct collecting *c, struct err *e)
+{
+	AUTO(report_release) struct report r = REPORT_INIT(c->tool);
+
+	report_object(&r, NULL);
+	report_flag(&r, "dryRun", c->given->dry_run);
+	report_number(&r, "graceSeconds", (uint64_t)c->rules.grace);
+	report_counts(c, &r);
+	report_number(&r, "manifests",
+		c->given->dry_run ? gc_totals(c->plan)->manifests : c->done.manifests);
+	report_number(&r, "spared", c->done.spared);
+	report_number(&r, "repositories", c->done.repos);
+	report_sum(c, &r);
+	report_table(&r, "sets", set_columns, ARRAY_SIZE(set_columns), false);
+	if (gc_sets(c->plan, report_set, &r, e) < 0)
+		return -1;
+	report_end(&r);
+	report_table(&r, "large", large_columns, ARRAY_SIZE(large_columns), false);
+	if (c->given->dry_run && gc_large(c->store, c->plan, LARGE_MAX, report_reason, &r, e) < 0)
+		return -1;
+	report_end(&r);
+	if (report_not_held(c, &r, e) < 0)
+		return -1;
+	report_end(&r);
+	return report_print(&r, e);
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	AUTO(collecting_release)
+	struct collecting c = { .tool = t, .given = given, .now = (int64_t)time(NULL) };
+
+	if (args->count)
+		return tool_usage(e, "gc takes no arguments");
+	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
+		(c.given->dry_run ? tool_store_read(t, &c.store, e)
+				  : tool_store_write(t, &c.store, e)) < 0 ||
+		read_rules(&c, e) < 0 || read_keeps(&c, e) < 0 || collect(&c, e) < 0)
+		return -1;
+	return report(&c, e);
+}
+
+const struct command cmd_gc = {
+	.name = "gc",
+	.args = "[--dry-run] [--grace TIME] [--lock FILE]... [--in-use FILE]... [--save]",
+	.summary = "remove from the store what nothing refers to",
+	.about = "What sets, tags, locks, a running cluster and promises to clients keep stays; "
+		 "beside\n"
+		 "it anybody may go on pushing, pulling and importing. --dry-run says what would "
+		 "go,\n"
+		 "what each set keeps, and why each large blob stays.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct gc_command),
+	.run = run,
+};

@@ -215,12 +215,50 @@ static int answer(struct dispatch *d, struct request *q, struct reply *r, struct
 	return table[route->kind].named ? answer_named(d, q, r, e) : call_handler(d, q, r, e);
 }
 
+/* Does the reply tell by HEAD that the blob of a digest is here? */
+static bool tells_of_blob(const struct request *q, const struct reply *r)
+{
+	return q->method == METHOD_HEAD && r->status == 200 && r->body == BODY_CONTENT &&
+	       r->content->digest.alg && r->content->cache_control;
+}
+
+static bool may_push(struct dispatch *d, struct request *q)
+{
+	const struct route *route = request_route(q);
+	struct candidates names;
+
+	repo_names_find(d->context.names, route->name, route->ns, &names);
+	for (size_t i = 0; i < names.count; i++)
+		if (context_may(&d->context, q, route->name, names.name[i], ACTION_PUSH))
+			return true;
+	return false;
+}
+
+/* A client that is about to push asks so, and does not bring what it is told is here. */
+static int find_promise(struct dispatch *d, struct request *q, const struct reply *r, struct err *e)
+{
+	int rc = 1;
+
+	if (is_writable(d) && tells_of_blob(q, r))
+		rc = blob_is_promised(d->context.store, &r->content->digest, e);
+	if (rc == 0 && may_push(d, q)) {
+		d->context.promises = true;
+		d->context.wait_for = r->content->digest;
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed)
 {
 	failed->code = ERR_OK;
-	d->context.waits = false;
-	if (answer(d, q, r, failed) < 0)
+	d->context.waits = d->context.promises = false;
+	if (answer(d, q, r, failed) < 0 || find_promise(d, q, r, failed) < 0)
 		reply_failure(r, failed);
+}
+
+void dispatch_promise(struct dispatch *d, const struct waker *waker)
+{
+	promise_begin(d->push, &d->context.wait_for, waker);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */

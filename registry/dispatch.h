@@ -38,8 +38,11 @@ void dispatch_refresh(struct dispatch *d, int64_t now_ms);
 
 /* Answer a request that reads. Never fails: what the handler could not do becomes a reply, and `failed` says
  * what went wrong for the log, or ERR_OK. context.waits: answer it again when the check has read
- * context.wait_for. */
+ * context.wait_for; context.promises: dispatch_promise() first, and then again. */
 void dispatch_read(struct dispatch *d, struct request *q, struct reply *r, struct err *failed);
+
+/* Touch context.wait_for durably. The connection is paused until that is done, or failed: the caller answers then. */
+void dispatch_promise(struct dispatch *d, const struct waker *waker);
 
 /* Begin a request that may write: *push, or NULL with the reply that refuses it. */
 void dispatch_write(struct dispatch *d, struct request *q, const struct waker *waker,

@@ -130,16 +130,6 @@ static int apply_mount(struct store *s, const struct change *c, struct err *e)
 	return link_blob(s, c, e);
 }
 
-static int apply_touch(struct store *s, const struct change *c, struct err *e)
-{
-	uint64_t size;
-	int rc = repo_has_blob(s, c->repo, &c->digest, &size, e);
-
-	if (rc <= 0)
-		return rc < 0 ? -1 : absent("blob", &c->digest, c->repo, e);
-	return touch(s, c, e);
-}
-
 /* A tag that an active set pins in this repository must stay what it is; `to` NULL: it would go. */
 static int check_pin(
 	struct store *s, const char *repo, const char *tag, const struct digest *to, struct err *e)
@@ -306,7 +296,7 @@ static int apply_one(struct group *g, size_t i, struct err *e)
 	case CHANGE_MOUNT:
 		return apply_mount(s, c, e);
 	case CHANGE_TOUCH:
-		return apply_touch(s, c, e);
+		return touch(s, c, e);
 	case CHANGE_MANIFEST:
 		return apply_manifest(s, c, e);
 	case CHANGE_UNTAG:

@@ -69,3 +69,13 @@ int64_t touch_after(struct store *s)
 		s->touch_after = r.grace / 2;
 	return s->touch_after;
 }
+
+int blob_is_promised(struct store *s, const struct digest *d, struct err *e)
+{
+	struct blob_row row;
+	int rc = meta_blob_get(s->db, d, &row, e);
+
+	if (rc <= 0 || !row.live)
+		return rc < 0 ? -1 : 0;
+	return row.touched > (int64_t)time(NULL) - touch_after(s);
+}

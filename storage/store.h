@@ -199,6 +199,10 @@ MUST int place_read(struct store *s, struct check_place *p, struct err *e); /* 1
 MUST int repo_has_blob(
 	struct store *s, const char *repo, const struct digest *d, uint64_t *size, struct err *e);
 
+/* Was the blob touched (store_write.h, TOUCH_AFTER) so lately that a client that will rely on it may be told of it? 1; 0:
+ * apply CHANGE_TOUCH first, or it is not held; -1. */
+MUST int blob_is_promised(struct store *s, const struct digest *d, struct err *e);
+
 /* Every repository that links it, bytewise, until fn returns something else than 0, which is then the
  * result. */
 typedef int name_fn(void *ctx, const char *name, struct err *e);

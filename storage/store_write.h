@@ -208,7 +208,7 @@ enum change_kind {
 	CHANGE_UNTAG,
 	CHANGE_DELETE_MANIFEST, /* and every tag on it; its bytes stay until they are collected */
 	CHANGE_DELETE_BLOB,
-	CHANGE_TOUCH /* a client was told that the repository has the blob or manifest, and relies on it */
+	CHANGE_TOUCH /* a client is going to be told that it is here, whatever its repository, and relies on it */
 };
 
 struct change {

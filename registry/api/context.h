@@ -31,7 +31,8 @@ struct context {
 		repos; /* stored ones that its path may mean, and that the caller may pull */
 	bool repos_all; /* none was left out */
 	bool waits; /* answer it again when the check has read this blob */
-	struct digest wait_for;
+	struct digest wait_for; /* or that it promises */
+	bool promises; /* a client that may push will rely on the blob: touch it, then answer again */
 
 	int64_t now_ms; /* when this batch of requests began */
 };

@@ -390,6 +390,16 @@ static void wait_for_check(struct conn *c)
 	checker_await(c->loop->server->checker, &c->x.check);
 }
 
+/* Wait until the blob is touched; then the request is answered again. */
+static void wait_for_promise(struct conn *c)
+{
+	const struct waker waker = { pause_for_push, resume_from_push, c };
+
+	reply_release(&c->x.reply);
+	reply_init(&c->x.reply);
+	dispatch_promise(&c->loop->dispatch, &waker);
+}
+
 /* False: not yet. */
 static bool answer_reading(struct conn *c)
 {
@@ -398,6 +408,10 @@ static bool answer_reading(struct conn *c)
 	dispatch_read(&c->loop->dispatch, &c->x.request, &c->x.reply, &e);
 	if (c->loop->dispatch.context.waits && c->x.step != STEP_CHECK) {
 		wait_for_check(c);
+		return false;
+	}
+	if (c->loop->dispatch.context.promises && c->x.step != STEP_STORE) {
+		wait_for_promise(c);
 		return false;
 	}
 	if (e.code != ERR_OK)

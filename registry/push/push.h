@@ -89,6 +89,10 @@ void push_reply(struct push *p, struct reply *out, struct err *failed);
  * on another thread if need be. Not while the connection is paused. */
 void push_free(struct push **p);
 
+/* Touch a blob (store_write.h, CHANGE_TOUCH) that a client is going to be told of. Pauses, and wakes when it is durable, or
+ * failed: without space nobody can push, and reading must go on. */
+void promise_begin(struct push_service *service, const struct digest *d, const struct waker *waker);
+
 /* GET or HEAD of an upload: where it goes on. repo: the target, as the store names it. Fills r; changes no
  * session but its idle time. */
 void get_upload(

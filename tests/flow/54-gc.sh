@@ -91,6 +91,23 @@ must curl -skf -X PUT --data-binary "@$T/big" -o /dev/null "$where$([[ $where = 
 same "$(head_of "team/app/blobs/$big")" 200
 must moat verify --store "$IN"
 
+step 'whoever may push and asks is promised; whoever only reads is not'
+must moat gc --store "$IN" --grace 10s --save # of 5 seconds a promise is sure
+put_blob() {
+	where=$(curl -sk -X POST -D - -o /dev/null "$URL/v2/team/app/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+	case $where in /*) where=$URL$where ;; esac
+	must curl -skf -X PUT --data-binary "$1" -o /dev/null "$where$([[ $where = *\?* ]] && echo '&' || echo '?')digest=sha256:$(printf %s "$1" | sha256)"
+}
+put_blob asked
+put_blob read
+sleep 6
+same "$(head_of "team/app/blobs/sha256:$(printf asked | sha256)")" 200
+same "$(code GET "team/app/blobs/sha256:$(printf read | sha256)")" 200
+sleep 5
+must moat gc --store "$IN"
+same "$(head_of "team/app/blobs/sha256:$(printf asked | sha256)")" 200
+same "$(head_of "team/app/blobs/sha256:$(printf read | sha256)")" 404
+
 step 'the grace is saved, and outlives the database'
 must moat gc --store "$IN" --grace 2h --save
 stop "$MOATD_PID"

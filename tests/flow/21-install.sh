@@ -37,6 +37,8 @@ DESTDIR=$T/root must cmake --install "$BUILD" --prefix /usr
 unit_fits "$T/root" /usr /etc
 absent "$T/root/usr/etc"
 same "$(find "$T/root" -name moatd.service -o -name moatd.socket -o -name moat.conf | wc -l)" 4
+has_line "$T/root/usr/lib/systemd/system/moat-gc.service" '^ExecStart=/usr/bin/moat gc --store /var/lib/moat$'
+exists "$T/root/usr/lib/systemd/system/moat-gc.timer"
 # Where moat looks for keys is fixed, and so is the folder that is made for them.
 has_line "$T/root/usr/lib/tmpfiles.d/moat.conf" '^d /etc/moat/trust\.d '
 

@@ -11,8 +11,10 @@ UNIT=$UNITS/moatd.service
 
 step 'the unit confines: exposure 1.5 or less, by systemd itself'
 exists "$UNIT"
+exists "$UNITS/moat-gc.service"
 if has systemd-analyze; then
 	must systemd-analyze security --no-pager --offline=true --threshold=15 "$UNIT"
+	must systemd-analyze security --no-pager --offline=true --threshold=15 "$UNITS/moat-gc.service"
 	sed '/^ProtectSystem=/d; /^SystemCall/d; /^CapabilityB/d' "$UNIT" >"$T/moatd.service"
 	must_fail 1 systemd-analyze security --no-pager --offline=true --threshold=15 \
 		"$T/moatd.service"
@@ -20,7 +22,7 @@ fi
 
 step 'systemd understands every line of the units'
 if has systemd-analyze; then
-	must systemd-analyze verify --man=no "$UNIT" "$UNITS/moatd.socket"
+	must systemd-analyze verify --man=no "$UNIT" "$UNITS/moatd.socket" "$UNITS/moat-gc.service" "$UNITS/moat-gc.timer"
 	same "$(cat "$T/err")" '' 'what verify says'
 	sed 's/^PrivateUsers=/PrivateUser=/' "$UNIT" >"$T/moatd.service"
 	systemd-analyze verify --man=no "$T/moatd.service" >"$T/out" 2>&1 || true

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Collection every second, with a grace of seconds, beside clients that push, ask, mount, pull and delete, and beside
+# imports: no client is ever told something that does not hold, and S1 to S7 hold at the end. 10,000 events, or MOAT_SOAK.
+. "$(dirname "$0")/../support/lib.sh"
+
+EVENTS=${MOAT_SOAK:-10000}
+fixture tiny
+fixture layered
+registry_start
+push tiny apps/web:1
+push layered apps/web:2
+carry platform "$UPSTREAM/apps/web:1"
+
+step "$EVENTS events"
+must moat gc --store "$IN" --grace 4s --save
+moatd_start "$IN" --push --delete --strict --uploads 60000 --uploads-each 60000
+start soak python3 "$SUPPORT/gc_soak.py" "$EVENTS" "$URL" 1 # seconds: 4, less the 2 that a touch may be old, less a second
+soak=$STARTED_PID
+runs=0 went=0 sets=0
+while running "$soak" && ! gone "$soak"; do
+	runs=$((runs + 1))
+	must moat gc --store "$IN" --now --json
+	went=$((went + $(jq .condemned.blobs "$T/out")))
+	if [ $((runs % 8)) = 5 ]; then
+		sets=$((sets + 1))
+		write_list platform "$UPSTREAM/apps/web:$((sets % 2 + 1))"
+		pin --update
+		pull
+		rm -rf "$MEDIUM"
+		seal --version "v$sets"
+		export_to
+		import
+	fi
+	sleep 0.5
+done
+status=0
+wait "$soak" || status=$?
+cat "$T/soak.log"
+same "$status" 0 'gc_soak.py'
+echo "$runs collections took $went blobs, $sets sets came meanwhile"
+[ "$runs" -gt 3 ] || _fail 'too few collections'
+[ "$went" -gt 100 ] || _fail 'nearly nothing was collected'
+
+step 'what is left is sound'
+must moat verify --store "$IN"
+stop "$MOATD_PID"
+must moat verify --store "$IN"
+must moat gc --store "$IN" --grace 0 --now
+must moat verify --store "$IN"
+
+step 'and without any grace only what is named is left'
+must moat gc --store "$IN" --grace 0 --orphans --json
+json_is '.condemned.blobs == 0 and .removed.blobs == 0'

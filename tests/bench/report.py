@@ -120,6 +120,17 @@ def serve_aims(size):
     yield f"{size.start()}: first 200, ms", figure(size.start(), "first_200_ms", "moatd"), "<=", 10
 
 
+def collect_aims(size):
+    """By the current release of distribution where it could be built, else by Debian's."""
+    for repos, images in size.collected:
+        for what, aim in (("mark", 0.05), ("all", 0.35)):
+            title = f"{size.collect(repos, images)}: {what}"
+            for metric in ("wall_s", "cpu_s"):
+                yield (f"{title}, {metric}, moatd / distribution", lambda r, t=title, m=metric: next(
+                    (x for x in (r.ratio(t, m, "moatd", p) for p in ("distribution", "docker-registry")) if x is not None),
+                    None), "<=", aim)
+
+
 def aims(size):
     """(what, figure of the results, "<=" or ">=", aim)"""
     yield from tool_aims()
@@ -127,6 +138,7 @@ def aims(size):
     yield from blob_aims()
     yield from write_aims(size)
     yield from serve_aims(size)
+    yield from collect_aims(size)
     yield "errors of moatd in any case", lambda r: r.worst("errors", "moatd"), "<=", 0
     yield "figures in which moatd is not ahead of distribution", behind_count, "<=", 0
 

@@ -12,10 +12,15 @@ class Sizes:
         self.tag_conns = 16
         self.manifests = 2000 if quick else 100000  # in the store that is started on
         self.nodes, self.many_nodes = (20, 50) if quick else (200, 1000)
+        # repositories, images in each
+        self.collected = ((20, 10), (1, 200)) if quick else ((300, 10), (1, 3000))
         self.storms = ((self.nodes, "debian"), (self.nodes, "many"), (self.many_nodes, "catalog"))
 
     def storm(self, nodes, image, over=""):
         return f"storm of {nodes:,} nodes, {'a 15 MiB image' if image == 'catalog' else image}{over}"
+
+    def collect(self, repos, images):
+        return f"collection, {repos:,} {'repositories' if repos > 1 else 'repository'} of {images:,} images"
 
     def push(self, chunked):
         return f"push of {self.push_mib} MiB, {f'PATCH of {self.chunk_mib} MiB each' if chunked else 'POST and PUT'}"

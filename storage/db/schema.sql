@@ -10,8 +10,8 @@ CREATE TABLE blob (
 	live    INTEGER NOT NULL,                    -- 1 held and durable (S2); 0 known from a descriptor only
 	checked INTEGER NOT NULL DEFAULT 0,          -- time when its bytes were read last and were right; 0 never
 	stamp   INTEGER NOT NULL DEFAULT 0,          -- of its file then: another one when it was written to since; 0 unknown
-	touched   INTEGER NOT NULL DEFAULT 0,        -- time when it was put, or promised to a client, last
-	condemned INTEGER NOT NULL DEFAULT 0         -- time when collection took it (live is 0 then), its file may be there still; 0
+	touched INTEGER NOT NULL DEFAULT 0,          -- time when it was put, promised or referred to last; 0 unknown
+	condemned INTEGER NOT NULL DEFAULT 0         -- time when collection took it away (live is 0 then); 0: it did not
 ) STRICT;
 CREATE INDEX blob_checked ON blob (checked, id) WHERE live;
 CREATE INDEX blob_condemned ON blob (condemned) WHERE condemned > 0;
@@ -65,6 +65,9 @@ CREATE TABLE held_set (
 	pins     INTEGER NOT NULL,                      -- references
 	accepted INTEGER NOT NULL,                      -- time
 	missing  INTEGER NOT NULL DEFAULT 0,            -- blobs that a rebuild did not find; 0: it is whole
+	created  INTEGER NOT NULL DEFAULT 0,            -- time, as the set says; 0: it does not, or was not read yet
+	expires  INTEGER NOT NULL DEFAULT 0,            -- the same
+	previous BLOB,                                  -- digest of the set that it follows; NULL: none is named
 	UNIQUE (name, version)
 ) STRICT;
 
@@ -95,6 +98,7 @@ CREATE TABLE generation (
 	number    INTEGER NOT NULL,                     -- 1, 2, 3 ... within the channel
 	held_set  INTEGER NOT NULL REFERENCES held_set (id),
 	activated INTEGER NOT NULL,                     -- time
+	back      INTEGER REFERENCES generation (id),   -- what a rollback from here goes to; NULL: nothing
 	UNIQUE (channel, number)
 ) STRICT;
 CREATE TABLE channel (

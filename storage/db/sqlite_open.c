@@ -102,6 +102,29 @@ static int migrate(struct sqlite *db, struct err *e)
 	return sqlite_script(db, "COMMIT", e);
 }
 
+/* Tables that got columns since. before_3: also those of version 3. */
+static int read_older_rows(struct sqlite *db, bool before_3, struct err *e)
+{
+	AUTO(mem_free)
+	char *sql =
+		mem_printf("CREATE TEMP VIEW held_set AS "
+			   "SELECT id, blob, name, version, bytes, pins, accepted, %s AS missing, "
+			   "0 AS created, 0 AS expires, NULL AS previous FROM main.held_set;"
+			   "CREATE TEMP VIEW blob AS "
+			   "SELECT id, digest, size, live, %s, "
+			   "CAST(strftime('%%s', 'now') AS INTEGER) AS touched, 0 AS condemned "
+			   "FROM main.blob;"
+			   "CREATE TEMP VIEW generation AS "
+			   "SELECT id, channel, number, held_set, activated, ("
+			   "SELECT max(b.id) FROM main.generation b "
+			   "WHERE b.channel = g.channel AND b.id < g.id) AS back "
+			   "FROM main.generation g",
+			before_3 ? "0" : "missing",
+			before_3 ? "0 AS checked, 0 AS stamp" : "checked, stamp");
+
+	return sqlite_script(db, sql, e);
+}
+
 /* A reader cannot migrate, and nodes must not wait for a writer: an older version is read as if it had
  * what is new. Stays right when a writer migrates meanwhile. */
 static int read_older(struct sqlite *db, int version, struct err *e)
@@ -112,23 +135,12 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 				   "FROM main.manifest",
 				   e) < 0)
 		return -1;
-	if (version == 3)
-		return sqlite_script(db,
-			"CREATE TEMP VIEW blob AS "
-			"SELECT id, digest, size, live, checked, stamp, CAST(strftime('%s', 'now') "
-			"AS INTEGER) AS touched, "
-			"0 AS condemned FROM main.blob",
-			e);
-	return sqlite_script(db,
-		"CREATE TEMP VIEW held_set AS "
-		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
-		"FROM main.held_set;"
-		"CREATE TEMP VIEW blob AS "
-		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp, CAST(strftime('%s', "
-		"'now') AS INTEGER) AS touched, "
-		"0 AS condemned FROM main.blob;"
-		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",
-		e);
+	if (version < 3 && sqlite_script(db,
+				   "CREATE TEMP VIEW consent AS "
+				   "SELECT 0 AS generation, '' AS taken WHERE 0",
+				   e) < 0)
+		return -1;
+	return read_older_rows(db, version < 3, e);
 }
 
 static int check_schema(struct sqlite *db, bool write, struct err *e)

@@ -186,6 +186,8 @@ static void schema__is_wal_and_full(void **state)
 static const char to_3[] =
 	"DROP INDEX blob_condemned; DROP INDEX pin_manifest; DROP INDEX signature_manifest;"
 	"ALTER TABLE blob DROP COLUMN touched; ALTER TABLE blob DROP COLUMN condemned;"
+	"ALTER TABLE held_set DROP COLUMN created; ALTER TABLE held_set DROP COLUMN expires;"
+	"ALTER TABLE held_set DROP COLUMN previous; ALTER TABLE generation DROP COLUMN back;"
 	"PRAGMA user_version = 3";
 static const char to_2[] =
 	"ALTER TABLE held_set DROP COLUMN missing; DROP TABLE consent;"

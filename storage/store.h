@@ -262,6 +262,9 @@ struct set_info {
 	uint64_t
 		missing; /* blobs of it that a rebuild did not find; bytes and pins may be 0 then */
 	int64_t accepted; /* seconds since the epoch */
+	int64_t created, expires; /* as the set says, or 0; seconds since the epoch */
+	int64_t activated; /* last; seconds since the epoch, 0 never */
+	bool back; /* what a rollback of its name goes to */
 	bool active; /* its channel's current generation */
 	uint64_t generation; /* of the channel, when active */
 	char takes[SET_TAKES_SIZE]; /* sets whose tags it may take, when active: names with commas

@@ -1,4 +1,4 @@
--- The metadata of a local store, version 3 (PRAGMA user_version). An index over the files: it can be
+-- The metadata of a local store, version 4 (PRAGMA user_version). An index over the files: it can be
 -- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
 -- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
 -- since the epoch.
@@ -62,6 +62,9 @@ CREATE TABLE held_set (
 	pins     INTEGER NOT NULL,                      -- references
 	accepted INTEGER NOT NULL,                      -- time
 	missing  INTEGER NOT NULL DEFAULT 0,            -- blobs that a rebuild did not find; 0: it is whole
+	created  INTEGER NOT NULL DEFAULT 0,            -- time, as the set says; 0: it does not, or was not read yet
+	expires  INTEGER NOT NULL DEFAULT 0,            -- the same; 0: never
+	previous BLOB,                                  -- digest of the set that it follows; NULL: none is named
 	UNIQUE (name, version)
 ) STRICT;
 
@@ -90,14 +93,21 @@ CREATE TABLE generation (
 	number    INTEGER NOT NULL,                     -- 1, 2, 3 ... within the channel
 	held_set  INTEGER NOT NULL REFERENCES held_set (id),
 	activated INTEGER NOT NULL,                     -- time
+	back      INTEGER REFERENCES generation (id),   -- what a rollback from here goes to; NULL: nothing
 	UNIQUE (channel, number)
 ) STRICT;
+CREATE INDEX generation_back ON generation (back);
 CREATE TABLE channel (
 	name       TEXT PRIMARY KEY,
 	generation INTEGER NOT NULL REFERENCES generation (id),
 	held_set   INTEGER NOT NULL REFERENCES held_set (id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX channel_set ON channel (held_set, generation);
+-- Of a name, the newest version that was removed: an older one does not come in.
+CREATE TABLE removed (
+	name    TEXT PRIMARY KEY,
+	version TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 -- Whose tags a generation may take: sets that pin one of its references to something else.
 CREATE TABLE consent (
 	generation INTEGER NOT NULL REFERENCES generation (id),
@@ -113,4 +123,4 @@ CREATE TABLE names (
 ) STRICT;
 INSERT INTO names VALUES (1, 1, 0);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

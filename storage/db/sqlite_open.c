@@ -14,9 +14,10 @@
 #include "storage/db/schema.inc"
 #include "storage/db/upgrade.inc"
 #include "storage/db/upgrade_3.inc"
+#include "storage/db/upgrade_4.inc"
 #include "storage/base/banned.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 static int refuse_network(const char *path, struct err *e)
 {
@@ -93,11 +94,30 @@ static int migrate(struct sqlite *db, struct err *e)
 	if (schema_version(db, &version, e) < 0 ||
 		(version == 0 && sqlite_script(db, schema_sql, e) < 0) ||
 		(version == 1 && sqlite_script(db, upgrade_sql, e) < 0) ||
-		(version >= 1 && version <= 2 && sqlite_script(db, upgrade_3_sql, e) < 0)) {
+		(version >= 1 && version <= 2 && sqlite_script(db, upgrade_3_sql, e) < 0) ||
+		(version >= 1 && version <= 3 && sqlite_script(db, upgrade_4_sql, e) < 0)) {
 		sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
 	return sqlite_script(db, "COMMIT", e);
+}
+
+static int read_older_sets(struct sqlite *db, int version, struct err *e)
+{
+	AUTO(mem_free)
+	char *sql =
+		mem_printf("CREATE TEMP VIEW held_set AS "
+			   "SELECT id, blob, name, version, bytes, pins, accepted, %s AS missing, "
+			   "0 AS created, 0 AS expires, NULL AS previous FROM main.held_set;"
+			   "CREATE TEMP VIEW generation AS "
+			   "SELECT id, channel, number, held_set, activated, ("
+			   "SELECT max(b.id) FROM main.generation b WHERE b.channel = g.channel "
+			   "AND b.id < g.id AND b.held_set <> g.held_set) AS back "
+			   "FROM main.generation g;"
+			   "CREATE TEMP VIEW removed AS SELECT '' AS name, '' AS version WHERE 0",
+			version > 2 ? "missing" : "0");
+
+	return sqlite_script(db, sql, e);
 }
 
 /* A reader cannot migrate, and nodes must not wait for a writer: an older version is read as if it had
@@ -110,10 +130,11 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 				   "FROM main.manifest",
 				   e) < 0)
 		return -1;
+	if (read_older_sets(db, version, e) < 0)
+		return -1;
+	if (version > 2)
+		return 0;
 	return sqlite_script(db,
-		"CREATE TEMP VIEW held_set AS "
-		"SELECT id, blob, name, version, bytes, pins, accepted, 0 AS missing "
-		"FROM main.held_set;"
 		"CREATE TEMP VIEW blob AS "
 		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob;"
 		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",

@@ -1,0 +1,19 @@
+-- From version 3 to version 4 (schema.sql): what a set says of itself, where a rollback goes, and what was removed. What
+-- was activated before goes back to the set that was active before it.
+
+ALTER TABLE held_set ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE held_set ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE held_set ADD COLUMN previous BLOB;
+ALTER TABLE generation ADD COLUMN back INTEGER REFERENCES generation (id);
+CREATE INDEX generation_back ON generation (back);
+UPDATE generation SET back = (
+	SELECT max(before.id) FROM generation before
+	WHERE before.channel = generation.channel AND before.id < generation.id
+		AND before.held_set <> generation.held_set
+);
+CREATE TABLE removed (
+	name    TEXT PRIMARY KEY,
+	version TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 4;

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "mirror-tool/node/node_hosts.h"
 #include "mirror-tool/tool_audit.h"
 #include "storage/base/banned.h"
 
@@ -126,5 +127,5 @@ int switch_run(struct switching *w, struct tool *t, const struct switch_run *r, 
 	a.store = s;
 	if (act_on_record(w, t, &a, e) < 0 || look_again(w, s, e) < 0 || report(w, e) < 0)
 		return -1;
-	return conflicts_note(s, e);
+	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);
 }

@@ -451,6 +451,13 @@ int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
 	return meta_set_each(s->db, NULL, hand_over, &caller, e);
 }
 
+int list_active_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
+{
+	struct set_caller caller = { fn, ctx };
+
+	return meta_set_each_active(s->db, hand_over, &caller, e);
+}
+
 /* Is it written like a digest? */
 static bool find_digest(const char *which, struct digest *d)
 {

@@ -66,7 +66,7 @@ static int refuse_older(const struct set *s, const char *held, struct err *e)
 
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which is here: %sseal it again with a newer "
-		"version (their order: moat.yaml(5))",
+		"version (their order: moat.yaml(5)); if it is meant anyway, --allow-older --yes",
 		s->name, s->version, held,
 		time ? "a version that is only a time comes before every other; " : "");
 }

@@ -275,6 +275,9 @@ typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
 /* Every accepted set: by name, then newest first. */
 MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
 
+/* Those that are active, by name: cheap however many are accepted. */
+MUST int list_active_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
+
 /* "" = the only or most recently accepted set; NAME = the most recently accepted of that name;
  * NAME:VERSION; or a digest. ERR_ABSENT does not happen: 0 is the answer. */
 MUST int set_find(struct store *s, const char *which, struct set_info *out, struct err *e);

@@ -308,6 +308,23 @@ ON CONFLICT (name) DO UPDATE SET version = excluded.version
 -- write: CONSENT_ADD
 INSERT OR IGNORE INTO consent (generation, taken) VALUES (?1, ?2)
 
+-- name: ALL_ACTIVE
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
+FROM channel c
+JOIN held_set s ON s.id = c.held_set
+JOIN blob b ON b.id = s.blob
+JOIN generation g ON g.id = c.generation
+ORDER BY c.name
 -- name: SET_BY_ID
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
 	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,

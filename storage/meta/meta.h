@@ -113,6 +113,8 @@ MUST int meta_set_get(struct db *db, const struct digest *d, const char *name, c
 	struct set_row *out, struct err *e);
 /* By row: 1, 0. */
 MUST int meta_set_by_id(struct db *db, int64_t id, struct set_row *out, struct err *e);
+/* Those that are active, by name. */
+MUST int meta_set_each_active(struct db *db, set_row_fn *fn, void *ctx, struct err *e);
 /* Newest first; name NULL: all, by name. */
 MUST int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e);
 /* A set, active or not, that pins in the repository and holds the blob: name and version of it. 1, 0. */

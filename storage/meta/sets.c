@@ -388,23 +388,36 @@ int meta_set_by_id(struct db *db, int64_t id, struct set_row *out, struct err *e
 	return get_set(&q, out, e) < 0 ? -1 : 1;
 }
 
-int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e)
+static int each_set(struct query *q, set_row_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(query_end)
-	struct query q = query_begin(db, name ? Q_SET_BY_NAME : Q_ALL_SETS);
 	struct set_row row;
 	int rc;
 
-	if (name)
-		query_text(&q, name);
-	while ((rc = query_step(&q, e)) > 0) {
-		if (get_set(&q, &row, e) < 0)
+	while ((rc = query_step(q, e)) > 0) {
+		if (get_set(q, &row, e) < 0)
 			return -1;
 		rc = fn(ctx, &row, e);
 		if (rc < 0)
 			return rc;
 	}
 	return rc;
+}
+
+int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end)
+	struct query q = query_begin(db, name ? Q_SET_BY_NAME : Q_ALL_SETS);
+
+	if (name)
+		query_text(&q, name);
+	return each_set(&q, fn, ctx, e);
+}
+
+int meta_set_each_active(struct db *db, set_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_ALL_ACTIVE);
+
+	return each_set(&q, fn, ctx, e);
 }
 
 /* --- owners of tags -------------------------------------------------------------------------- */

@@ -184,6 +184,8 @@ shape list
 json_is '(.conflicts | length) == 1 and (.files | length) == 1'
 must moat list --images --files --json
 shape list '. + {sets: [], unsealed: []}'
+must moat list --all-versions --json
+shape 'list of all versions'
 for alone in sets images files; do
 	must moat list "--$alone" --json
 	shape list "{sets: [], images: [], files: [], unsealed: [], conflicts: []} + {$alone: .}"

@@ -155,3 +155,47 @@ err_has 'older than version 3, which was here and was removed'
 must moat import --store "$IN" --key "$PUB" "$T/medium-3"
 same "$(states)" '3 false 1 true'
 clean
+
+step 'an override is named, meant, and on record'
+must_fail 2 moat import --store "$IN" --key "$PUB" --allow-older "$T/medium-2"
+must_fail 2 moat import --store "$IN" --key "$PUB" --yes "$T/medium-2"
+must moat import --store "$IN" --key "$PUB" --allow-older --yes "$T/medium-2"
+same "$(active)" 1
+same "$(moat log --store "$IN" --action import --last 1 --json | jq -r '.[0] | .result + " " + .override')" 'allowed older'
+
+step 'an active set that expires is served on, and told of'
+LOCK=$T/soon.lock
+write_list soon "$ref"
+pin && pull && seal --version 1 --expires "$(date -u -d tomorrow +%F)" && export_to "$T/medium-soon"
+must moat import --activate --take platform --store "$IN" --key "$PUB" "$T/medium-soon"
+must moat list --store "$IN" --all-versions --json
+json_is '[.[] | select(.set == "soon") | .expires > .created and .activated > 0 and (.expired | not)] == [true]'
+json_is '[.[] | select(.set == "platform" and .back)] | length <= 1'
+sqlite() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()' "$IN/meta/moat.db" "$1"; }
+sqlite "UPDATE held_set SET expires = 1000000000 WHERE name = 'soon'"
+must moat list --store "$IN"
+out_has '^soon .* active, expired'
+ready() { inside curl -sk -w '%{http_code}' "$URL/readyz"; }
+wait_until 5 grep -q 'set soon 1 expired at 2001-09-09' <(ready)
+same "$(ready | tail -n 1)" 200
+inside curl -sk "$URL/metrics" | grep -q '^moat_set_expired{channel="soon",version="1"} 1' || _fail 'no metric says it'
+must moat deactivate --store "$IN" soon
+must_fail 3 moat activate --store "$IN" --take platform soon
+err_has 'set soon 1 expired at 2001-09-09.*--allow-expired --yes'
+must moat rollback --store "$IN" soon
+err_has 'warning: set soon 1 expired at 2001-09-09'
+must moat deactivate --store "$IN" soon
+must moat activate --store "$IN" --take platform --allow-expired --yes soon
+stop "$MOATD_PID"
+moatd_start "$IN" --push --warn-age 1d
+has_line "$T/moatd.log" 'event=store reason="?set soon 1 expired at 2001-09-09'
+
+step 'hosts that nodes lack are named'
+LOCK=$T/moat.lock
+node_config containerd
+must moat activate --store "$IN" platform:3
+! grep -q 'configuration of nodes' "$T/err" || _fail 'told of hosts that nodes know'
+printf 'docker.io\n' >"$IN/node-hosts"
+must moat rollback --store "$IN" platform
+err_has "warning: the configuration of nodes that was written last lacks 1 host of the active sets: $UPSTREAM;"
+clean

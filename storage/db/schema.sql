@@ -9,7 +9,9 @@ CREATE TABLE blob (
 	size    INTEGER NOT NULL CHECK (size >= 0),  -- bytes
 	live    INTEGER NOT NULL,                    -- 1 held and durable (S2); 0 known from a descriptor only
 	checked INTEGER NOT NULL DEFAULT 0,          -- time when its bytes were read last and were right; 0 never
-	stamp   INTEGER NOT NULL DEFAULT 0           -- of its file then: another one when it was written to since; 0 unknown
+	stamp   INTEGER NOT NULL DEFAULT 0,          -- of its file then: another one when it was written to since; 0 unknown
+	touched INTEGER NOT NULL DEFAULT 0,          -- time when it was put, promised or referred to last; 0 unknown
+	condemned INTEGER NOT NULL DEFAULT 0         -- time when collection took it away (live is 0 then); 0: it did not
 ) STRICT;
 CREATE INDEX blob_checked ON blob (checked, id) WHERE live;
 

@@ -102,20 +102,25 @@ static int migrate(struct sqlite *db, struct err *e)
 	return sqlite_script(db, "COMMIT", e);
 }
 
-static int read_older_sets(struct sqlite *db, int version, struct err *e)
+/* Tables that got columns since. before_3: also those of version 3. */
+static int read_older_rows(struct sqlite *db, bool before_3, struct err *e)
 {
 	AUTO(mem_free)
 	char *sql =
 		mem_printf("CREATE TEMP VIEW held_set AS "
 			   "SELECT id, blob, name, version, bytes, pins, accepted, %s AS missing, "
 			   "0 AS created, 0 AS expires, NULL AS previous FROM main.held_set;"
+			   "CREATE TEMP VIEW blob AS "
+			   "SELECT id, digest, size, live, %s, 0 AS touched, 0 AS condemned "
+			   "FROM main.blob;"
 			   "CREATE TEMP VIEW generation AS "
 			   "SELECT id, channel, number, held_set, activated, ("
 			   "SELECT max(b.id) FROM main.generation b WHERE b.channel = g.channel "
 			   "AND b.id < g.id AND b.held_set <> g.held_set) AS back "
 			   "FROM main.generation g;"
 			   "CREATE TEMP VIEW removed AS SELECT '' AS name, '' AS version WHERE 0",
-			version > 2 ? "missing" : "0");
+			before_3 ? "0" : "missing",
+			before_3 ? "0 AS checked, 0 AS stamp" : "checked, stamp");
 
 	return sqlite_script(db, sql, e);
 }
@@ -130,15 +135,12 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 				   "FROM main.manifest",
 				   e) < 0)
 		return -1;
-	if (read_older_sets(db, version, e) < 0)
+	if (version < 3 && sqlite_script(db,
+				   "CREATE TEMP VIEW consent AS "
+				   "SELECT 0 AS generation, '' AS taken WHERE 0",
+				   e) < 0)
 		return -1;
-	if (version > 2)
-		return 0;
-	return sqlite_script(db,
-		"CREATE TEMP VIEW blob AS "
-		"SELECT id, digest, size, live, 0 AS checked, 0 AS stamp FROM main.blob;"
-		"CREATE TEMP VIEW consent AS SELECT 0 AS generation, '' AS taken WHERE 0",
-		e);
+	return read_older_rows(db, version < 3, e);
 }
 
 static int check_schema(struct sqlite *db, bool write, struct err *e)

@@ -1,6 +1,8 @@
--- From version 3 to version 4 (schema.sql): what a set says of itself, where a rollback goes, and what was removed. What
+-- From version 3 to version 4 (schema.sql): what collection needs of blobs, what a set says of itself, where a rollback goes, and what was removed. What
 -- was activated before goes back to the set that was active before it.
 
+ALTER TABLE blob ADD COLUMN touched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blob ADD COLUMN condemned INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE held_set ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE held_set ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE held_set ADD COLUMN previous BLOB;

@@ -150,25 +150,22 @@ static void switching_release(struct switching *w)
 	set_release(&w->set);
 }
 
-/* Read the set of w->row. */
+/* Read what the set of w->row pins: of rows, as parsing a set of ten thousand costs half of a switch. */
 static int read_found(struct switching *w, struct err *e)
 {
-	AUTO(buf_release) struct buf text = BUF_INIT;
 	const struct set_info *info = &w->row.info;
-	char digest[DIGEST_TEXT_SIZE];
-	int rc = blob_read(w->store, &info->digest, SET_BYTES_MAX, &text, e);
 
 	set_release(&w->set);
 	w->set = (struct set)SET_INIT;
 	w->offer.digest = &info->digest;
 	if (w->tell)
 		*w->tell = *info;
-	if (rc == 0 || (rc > 0 && info->missing))
+	if (info->missing)
 		return err_set(e, ERR_INCOMPLETE, "set %s %s lost blobs: import its medium again",
 			info->name, info->version);
-	if (rc < 0)
-		return err_ctx(e, "set %s %s", info->name, info->version);
-	return set_parse(&w->set, digest_text(&info->digest, digest), buf_span(&text), e);
+	memcpy(w->set.name, info->name, sizeof(w->set.name));
+	memcpy(w->set.version, info->version, sizeof(w->set.version));
+	return meta_pins_get(w->store->db, w->row.id, &w->set, e);
 }
 
 static int find_given(void *ctx, struct err *e)

@@ -202,6 +202,11 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id
 UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4, created = ?5, expires = ?6, previous = ?7 WHERE id = ?1
 -- write: PINS_ADD
 INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) SELECT c0, c1, ?2, c2 FROM rowset(?1)
+-- name: PINS_OF
+SELECT r.name, p.tag, b.digest FROM pin p
+JOIN repo r ON r.id = p.repo
+JOIN blob b ON b.id = p.manifest
+WHERE p.held_set = ?1
 -- write: SIGNATURE_ADD
 INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
 -- write: SIGNATURES_REPLACED

@@ -129,6 +129,8 @@ MUST int meta_set_update(struct db *db, int64_t id, const struct set_info *info,
 	const struct digest *previous, struct err *e);
 /* Rows of: repository, tag, manifest. */
 MUST int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct err *e);
+/* Add what the set pins to the entries of `to`: name, tag and digest, in no order. */
+MUST int meta_pins_get(struct db *db, int64_t set, struct set *to, struct err *e);
 /* Under a tag there is one: it takes the place of another. */
 MUST int meta_signature_add(struct db *db, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);

@@ -65,6 +65,24 @@ int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct 
 	return query_run(&q, e);
 }
 
+int meta_pins_get(struct db *db, int64_t set, struct set *to, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_PINS_OF);
+	int rc;
+
+	query_int(&q, set);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct set_entry *entry = set_add(to);
+
+		entry->role = SET_PIN;
+		entry->name = set_keep(to, query_get_text(&q, 0));
+		entry->tag = set_keep(to, query_get_text(&q, 1));
+		if (query_get_digest(&q, 2, &entry->digest, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
 /* 1 when rows changed, 0, -1. */
 static int change_signature(struct db *db, enum query_name name, int64_t set, int64_t manifest,
 	const char *tag, struct err *e)

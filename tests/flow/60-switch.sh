@@ -176,7 +176,8 @@ sqlite "UPDATE held_set SET expires = 1000000000 WHERE name = 'soon'"
 must moat list --store "$IN"
 out_has '^soon .* active, expired'
 ready() { inside curl -sk -w '%{http_code}' "$URL/readyz"; }
-wait_until 5 grep -q 'set soon 1 expired at 2001-09-09' <(ready)
+ready >"$T/ready"
+has_line "$T/ready" '^set soon 1 expired at 2001-09-09'
 same "$(ready | tail -n 1)" 200
 inside curl -sk "$URL/metrics" | grep -q '^moat_set_expired{channel="soon",version="1"} 1' || _fail 'no metric says it'
 must moat deactivate --store "$IN" soon
@@ -188,7 +189,7 @@ must moat deactivate --store "$IN" soon
 must moat activate --store "$IN" --take platform --allow-expired --yes soon
 stop "$MOATD_PID"
 moatd_start "$IN" --push --warn-age 1d
-has_line "$T/moatd.log" 'event=store reason="?set soon 1 expired at 2001-09-09'
+wait_until 5 grep -qE 'event=store reason="?set soon 1 expired at 2001-09-09' "$T/moatd.log"
 
 step 'hosts that nodes lack are named'
 LOCK=$T/moat.lock

@@ -87,6 +87,14 @@ static int add_version(void *ctx, const struct set_info *info, struct err *e)
 	return 0;
 }
 
+static int count_active(void *ctx, const struct set_info *info, struct err *e)
+{
+	(void)e;
+	assert_true(info->active);
+	++*(int *)ctx;
+	return 0;
+}
+
 /* "2* 1<": newest first; * is active, < is where a rollback goes. What is served is what is active. */
 static void assert_versions(struct store *s, const char *want)
 {
@@ -95,14 +103,16 @@ static void assert_versions(struct store *s, const char *want)
 	struct err e = ERR_INIT;
 	struct tag_owner owner;
 	const char *star;
-	int rc;
+	int rc, active = 0;
 
 	buf_str(&got, "");
 	assert_ok(list_sets(s, add_version, &got, &e));
 	assert_string_equal(got.data, want);
+	assert_ok(list_active_sets(s, count_active, &active, &e));
 	star = strchr(got.data, '*');
 	rc = tag_owner_get(s, REPO, "1", &owner, &e);
 	assert_int_equal(rc, star != NULL);
+	assert_int_equal(active, star != NULL);
 	if (star)
 		assert_memory_equal(owner.version, star - 1, 1);
 	assert_ok(sandbox_check(s, true, print_problem, NULL, &report, &e));

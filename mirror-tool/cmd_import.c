@@ -2,6 +2,7 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_audit.h"
 #include "mirror-tool/media/import.h"
+#include "mirror-tool/node/node_hosts.h"
 #include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
@@ -17,6 +18,12 @@
 		"make the set active, too: what it pins is served from then on")                   \
 	OPTION(S, TEXTS, take, "take", "SET", NULL,                                                \
 		"with --activate: take tags that this active set pins to something else")          \
+	OPTION(S, FLAG, allow_older, "allow-older", NULL, NULL,                                    \
+		"also a set that is older than one that is here; needs --yes")                     \
+	OPTION(S, FLAG, allow_expired, "allow-expired", NULL, NULL,                                \
+		"also a set that has expired; needs --yes")                                        \
+	OPTION(S, FLAG, yes, "yes", NULL, NULL,                                                    \
+		"with --allow-older, --allow-expired: that is meant")                              \
 	OPTION(S, FLAG, dry_run, "dry-run", NULL, NULL,                                            \
 		"only say what would be copied and what would change")                             \
 	OPTION(S, FLAG, strict, "strict", NULL, NULL,                                              \
@@ -212,13 +219,21 @@ static int preview(struct tool *t, const struct import_terms *terms,
 	return import_preview(s, terms, events, m, e);
 }
 
+/* What the record says of overrides, or NULL. */
+static const char *override_of(const struct import_terms *terms)
+{
+	if (terms->older)
+		return terms->expired ? "older,expired" : "older";
+	return terms->expired ? "expired" : NULL;
+}
+
 static int import(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	struct importing *p = events->ctx;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
-	struct import_audit audit = { terms->paths, terms->path_count, &log };
+	struct import_audit audit = { terms->paths, terms->path_count, override_of(terms), &log };
 
 	if (tool_store_write(t, &s, e) < 0 || tool_audit_open(&log, t, "import", e) < 0)
 		return -1;
@@ -227,7 +242,7 @@ static int import(struct tool *t, const struct import_terms *terms,
 	if (import_audit_end(&audit, m, import_medium(s, terms, events, m, e), e) < 0)
 		return -1;
 	p->bad = store_found_bad(s);
-	return conflicts_note(s, e);
+	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
@@ -246,12 +261,17 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		.paths = args->items,
 		.path_count = args->count,
 		.activate = o->activate,
+		.older = o->allow_older,
+		.expired = o->allow_expired,
 		.take = o->take.items,
 		.take_count = o->take.count };
 	int rc;
 
 	if (args->count == 0)
 		return tool_usage(e, "a medium is needed: a folder, volumes, or - for stdin");
+	if ((o->allow_older || o->allow_expired) != o->yes)
+		return tool_usage(
+			e, "--yes and one of --allow-older, --allow-expired need each other");
 	if (o->take.count && !o->activate)
 		return tool_usage(e, "--take is for --activate; later `moat activate` has it, too");
 	if (o->dry_run && strcmp(args->items[0], "-") == 0)
@@ -270,7 +290,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 const struct command cmd_import = {
 	.name = "import",
 	.args = "[--key PUB]... [--allow-signer NAME]... [--check] [--strict] "
-		"[--activate [--take SET]...] [--dry-run] PATH...|-",
+		"[--activate [--take SET]...] [--allow-older] [--allow-expired] [--yes] "
+		"[--dry-run] PATH...|-",
 	.summary = "verify a medium and accept its set",
 	.about = "PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
 		 "behind the other from stdin. Everything is verified while it is copied, and\n"

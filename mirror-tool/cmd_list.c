@@ -4,6 +4,7 @@
 #include "mirror-tool/changes.h"
 #include "mirror-tool/view/view.h"
 #include "mirror-tool/report.h"
+#include "mirror-tool/switch.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
@@ -11,6 +12,8 @@
 	OPTION(S, FLAG, sets, "sets", NULL, NULL, "only the sets")                                 \
 	OPTION(S, FLAG, images, "images", NULL, NULL, "only the images of the active sets")        \
 	OPTION(S, FLAG, files, "files", NULL, NULL, "only the files of the active sets")           \
+	OPTION(S, FLAG, all_versions, "all-versions", NULL, NULL,                                  \
+		"only the versions of each set, with their times and where a rollback goes")       \
 	OPTION(S, FLAG, unsealed, "unsealed", NULL, NULL,                                          \
 		"only what is in no active set: pulled and not sealed yet, or pushed")
 struct list_options {
@@ -47,9 +50,11 @@ static const struct report_column set_columns[] = {
 static void list_state(struct report *r, const struct set_info *info)
 {
 	const char *word = info->active ? "active" : "-";
-	AUTO(mem_free) char *lost = mem_printf("%s, %" PRIu64 " missing", word, info->missing);
+	const char *expired = switch_expired(info) ? ", expired" : "";
+	AUTO(mem_free) char *state = mem_printf("%s%s", word, expired);
+	AUTO(mem_free) char *lost = mem_printf("%s, %" PRIu64 " missing", state, info->missing);
 
-	report_cell(r, "STATE", info->missing ? lost : word);
+	report_cell(r, "STATE", info->missing ? lost : state);
 }
 
 static void list_set(struct report *r, const struct set_info *info)
@@ -63,6 +68,7 @@ static void list_set(struct report *r, const struct set_info *info)
 	report_time(r, "accepted", info->accepted);
 	report_number(r, "generation", info->generation);
 	report_flag(r, "active", info->active);
+	report_flag(r, "expired", switch_expired(info));
 	report_number(r, "missing", info->missing);
 	report_words(r, "takes", info->takes, ',');
 	list_state(r, info);
@@ -74,6 +80,59 @@ static int list_sets_of(struct listing *l, struct err *e)
 	(void)e;
 	for (size_t i = 0; i < l->view.count; i++)
 		list_set(&l->report, &l->view.sets[i].info);
+	return 0;
+}
+
+/* --- versions ----------------------------------------------------------------------------------- */
+
+static const struct report_column version_columns[] = {
+	{ "set", "SET" },
+	{ "version", "VERSION" },
+	{ "digest", "DIGEST" },
+	{ "created", "SEALED" },
+	{ "expires", "EXPIRES" },
+	{ "accepted", "ACCEPTED" },
+	{ "activated", "ACTIVATED" },
+	{ NULL, "STATE" },
+};
+
+static void version_state(struct report *r, const struct set_info *info)
+{
+	AUTO(buf_release) struct buf words = BUF_INIT;
+
+	buf_str(&words, info->active ? "active" : info->back ? "rollback goes here" : "-");
+	buf_str(&words, switch_expired(info) ? ", expired" : "");
+	report_cell(r, "STATE", words.data);
+}
+
+static int list_versions_of(struct listing *l, struct err *e)
+{
+	struct report *r = &l->report;
+
+	for (size_t i = 0; i < l->view.count; i++) {
+		struct view_set *s = &l->view.sets[i];
+		struct set_info *info = &s->info;
+
+		if (!l->view.store && view_load(&l->view, s, e) < 0)
+			return -1;
+		if (!l->view.store) {
+			info->created = clock_seconds(s->set.created);
+			info->expires = clock_seconds(s->set.expires);
+		}
+		report_row(r, true);
+		report_text(r, "set", info->name);
+		report_text(r, "version", info->version);
+		report_digest(r, "digest", &info->digest);
+		report_time(r, "created", info->created);
+		report_time(r, "expires", info->expires);
+		report_time(r, "accepted", info->accepted);
+		report_time(r, "activated", info->activated);
+		report_flag(r, "active", info->active);
+		report_flag(r, "back", info->back);
+		report_flag(r, "expired", switch_expired(info));
+		version_state(r, info);
+		report_end(r);
+	}
 	return 0;
 }
 
@@ -295,7 +354,9 @@ static const struct {
 	{ "images", image_columns, ARRAY_SIZE(image_columns), list_images_of },
 	{ "files", file_columns, ARRAY_SIZE(file_columns), list_files_of },
 	{ "unsealed", unsealed_columns, ARRAY_SIZE(unsealed_columns), list_unsealed_of },
+	{ "versions", version_columns, ARRAY_SIZE(version_columns), list_versions_of },
 };
+#define ASKED_ONLY 4 /* the first that is listed only when it is asked for */
 
 /* alone: it is the whole result, and its table has a heading even when it is empty. */
 static int list_one(struct listing *l, size_t which, bool alone, struct err *e)
@@ -313,7 +374,7 @@ static int list_several(struct listing *l, const bool asked[], bool all, struct 
 {
 	report_object(&l->report, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		if ((all || asked[i]) && list_one(l, i, false, e) < 0)
+		if (((all && i < ASKED_ONLY) || asked[i]) && list_one(l, i, false, e) < 0)
 			return -1;
 	if (conflicts_report(&l->report, l->view.store, NULL, e) < 0)
 		return -1;
@@ -324,8 +385,8 @@ static int list_several(struct listing *l, const bool asked[], bool all, struct 
 static int print_lists(
 	const struct tool *t, struct listing *l, const struct list_options *o, struct err *e)
 {
-	const bool asked[] = { o->sets, o->images, o->files, o->unsealed };
-	int count = o->sets + o->images + o->files + o->unsealed, rc;
+	const bool asked[] = { o->sets, o->images, o->files, o->unsealed, o->all_versions };
+	int count = o->sets + o->images + o->files + o->unsealed + o->all_versions, rc;
 	size_t first = 0;
 
 	while (count == 1 && !asked[first])
@@ -358,7 +419,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_list = {
 	.name = "list",
-	.args = "[--store DIR | MEDIUM...] [--sets] [--images] [--files] [--unsealed]",
+	.args = "[--store DIR | MEDIUM...] [--sets] [--images] [--files] [--unsealed] "
+		"[--all-versions]",
 	.summary = "sets, images and files of a store or a medium",
 	.about = "MEDIUM is a folder or volume files. It is not imported and nothing of it is "
 		 "verified:\n`moat verify` does that.",

@@ -80,7 +80,7 @@ static bool matches(const struct log_options *o, const struct audit_line *l)
 /* Members that are texts in JSON, and numbers. */
 static const char *const texts[] = { "time", "action", "result", "user", "login", "sudo", "host",
 	"tty", "account", "peer", "set", "version", "digest", "repository", "reference", "medium",
-	"keys", "head", "why" };
+	"override", "keys", "head", "why" };
 static const char *const numbers[] = { "seq", "status", "begun", "count" };
 
 static void report_json(struct report *r, const struct audit_line *l)

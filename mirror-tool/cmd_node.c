@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "mirror-tool/node/node.h"
+#include "mirror-tool/node/node_hosts.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
@@ -330,7 +331,12 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	s.host_count = hosts.count;
 	s.ca = buf_span(&ca);
 	node_files_make(&files, &s);
-	return o->write ? write_files(t, &files, o->write, e) : report_files(t, &files, e);
+	if (!o->write)
+		return report_files(t, &files, e);
+	if (write_files(t, &files, o->write, e) < 0)
+		return -1;
+	node_hosts_remember(t, &hosts);
+	return 0;
 }
 
 const struct command cmd_node_config = {

@@ -37,7 +37,8 @@ static int with_facts(
 		(const struct log_field[]){ { "set", m->claim.name, 0 },
 			{ "version", m->claim.version, 0 }, { "digest", digest, 0 },
 			{ "keys", keys.data, 0 }, { "medium", paths.data, 0 },
-			{ "head", audit_head_text(&m->audit_head, head), 0 }, { NULL, NULL, 0 } },
+			{ "head", audit_head_text(&m->audit_head, head), 0 },
+			{ a->override ? "override" : NULL, a->override, 0 }, { NULL, NULL, 0 } },
 		rc, e);
 }
 

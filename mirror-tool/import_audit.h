@@ -10,6 +10,7 @@
 struct import_audit {
 	const char *const *paths;
 	size_t path_count;
+	const char *override; /* a constant, or NULL */
 	struct tool_audit *log; /* open, the caller's */
 };
 

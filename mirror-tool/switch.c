@@ -1,6 +1,10 @@
-/* The words of a switch, before it and after it. Decides nothing. */
+/* The way of a switch: opened, recorded, said before and after. Decides nothing. */
 #include "mirror-tool/switch.h"
 
+#include <time.h>
+
+#include "mirror-tool/node/node_hosts.h"
+#include "mirror-tool/tool_audit.h"
 #include "storage/base/banned.h"
 
 void switch_release(struct switching *w)
@@ -12,38 +16,116 @@ void switch_tell(void *ctx, const struct set_changes *c)
 {
 	struct switching *w = ctx;
 
-	w->switched = c->activates;
-	changes_note(w->tool, w->name, w->version, c);
+	w->switched = c->activates || w->off;
+	changes_note(w->tool, w->info.name, w->info.version, c);
 	report_part_begin(&w->changes);
 	changes_report(&w->changes, c);
 }
 
-static void say(struct report *r, const struct switching *w, const struct switch_result *res)
+bool switch_expired(const struct set_info *info)
 {
-	const char *word = res->dry ? "not switched" : w->switched ? "active" : "active already";
-	char digest[DIGEST_TEXT_SIZE];
+	int64_t now = (int64_t)time(NULL);
 
-	if (res->now)
-		report_line(r, "%s %s %s: %s", res->set, res->now->version,
-			digest_text(&res->now->digest, digest), word);
-	else
-		report_line(r, "%s: %s", res->set, res->dry ? "not switched" : "not active");
+	if (now < info->accepted)
+		now = info->accepted;
+	return info->expires && now > info->expires;
 }
 
-int switch_report(struct switching *w, const struct switch_result *res, struct err *e)
+int switch_find(struct store *s, const char *which, struct set_info *out, struct err *e)
+{
+	int rc = set_find(s, which, out, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	return err_set(e, ERR_ABSENT,
+		"set %s is not accepted here: `moat import` brings it, `moat list` tells what is "
+		"here",
+		which);
+}
+
+/* --- the result -------------------------------------------------------------------------------- */
+
+static const char *state_word(const struct switching *w)
+{
+	if (w->dry)
+		return "not switched";
+	if (w->off)
+		return "not active any more";
+	return w->switched ? "active" : "active already";
+}
+
+static int report(struct switching *w, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(w->tool);
-	static const struct digest none;
+	const struct set_info *info = &w->info;
+	char digest[DIGEST_TEXT_SIZE];
 
 	report_object(&r, NULL);
-	report_text(&r, "set", res->set);
-	report_text(&r, "version", res->now ? res->now->version : "");
-	report_digest(&r, "digest", res->now ? &res->now->digest : &none);
-	report_flag(&r, "active", res->now && res->now->active);
-	report_number(&r, "generation", res->now ? res->now->generation : 0);
-	report_flag(&r, "switched", w->switched && !res->dry);
+	report_text(&r, "set", info->name);
+	report_text(&r, "version", info->version);
+	report_digest(&r, "digest", &info->digest);
+	report_flag(&r, "active", info->active);
+	report_number(&r, "generation", info->generation);
+	report_flag(&r, "switched", w->switched && !w->dry);
 	report_insert(&r, &w->changes);
-	say(&r, w, res);
+	report_line(&r, "%s %s %s: %s", info->name, info->version,
+		digest_text(&info->digest, digest), state_word(w));
 	report_end(&r);
 	return report_print(&r, e);
+}
+
+/* --- the run ----------------------------------------------------------------------------------- */
+
+struct acting {
+	struct switching *words;
+	const struct switch_run *run;
+	struct store *store;
+	char digest[DIGEST_TEXT_SIZE]; /* of the set, once it is found; for the record */
+};
+
+static int act(void *ctx, struct err *e)
+{
+	struct acting *a = ctx;
+	int rc = a->run->act(a->run->ctx, a->store, e);
+
+	if (a->words->info.digest.alg)
+		digest_text(&a->words->info.digest, a->digest);
+	return rc;
+}
+
+/* On record; without one when nothing is done. */
+static int act_on_record(struct switching *w, struct tool *t, struct acting *a, struct err *e)
+{
+	struct log_field facts[TOOL_AUDIT_FACTS_MAX + 1] = { { "set", a->run->name, 0 },
+		{ "version", w->info.version, 0 }, { "digest", a->digest, 0 } };
+	size_t count = 3;
+
+	for (const struct log_field *f = a->run->facts; f && f->key; f++)
+		facts[count++] = *f;
+	facts[count] = (struct log_field){ NULL, NULL, 0 };
+	if (w->dry)
+		return act(a, e);
+	return tool_audited(t, a->run->action, facts, act, a, e);
+}
+
+/* What became of the set. */
+static int look_again(struct switching *w, struct store *s, struct err *e)
+{
+	char digest[DIGEST_TEXT_SIZE];
+
+	return switch_find(s, digest_text(&w->info.digest, digest), &w->info, e);
+}
+
+int switch_run(struct switching *w, struct tool *t, const struct switch_run *r, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct acting a = { .words = w, .run = r };
+
+	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
+		(w->dry ? tool_store_read : tool_store_write)(t, &s, e) < 0)
+		return -1;
+	a.store = s;
+	if (act_on_record(w, t, &a, e) < 0 || look_again(w, s, e) < 0 || report(w, e) < 0)
+		return -1;
+	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);
 }

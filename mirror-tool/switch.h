@@ -6,12 +6,15 @@
 #define MOAT_SWITCH_H
 
 #include "mirror-tool/changes.h"
+#include "storage/base/log.h"
 
 /* One switch of a set's name. Begins as SWITCH_INIT. */
 struct switching {
 	const struct tool *tool; /* borrowed */
-	const char *name, *version; /* of the set that is spoken of; borrowed */
+	struct set_info info; /* the set that is spoken of: what is switched to, or off */
 	struct report changes; /* members of the result, as they were told last */
+	bool dry; /* nothing is done */
+	bool off; /* nothing is active afterwards */
 	bool switched; /* something does change */
 };
 #define SWITCH_INIT(t)                                                                             \
@@ -23,14 +26,26 @@ void switch_release(struct switching *w); /* for AUTO */
 /* set_offer.tell, with a struct switching: say what will change. */
 void switch_tell(void *ctx, const struct set_changes *c);
 
-/* What became of it. */
-struct switch_result {
-	const char *set; /* name; borrowed, as the rest */
-	const struct set_info *now; /* what stands for the name now; NULL: nothing is active */
-	bool dry; /* nothing was done */
-};
+/* Has it expired? Also by a clock that stands before its acceptance. */
+bool switch_expired(const struct set_info *info);
 
-/* Print the result. ERR_IO. */
-MUST int switch_report(struct switching *w, const struct switch_result *r, struct err *e);
+/* Find an accepted set, as set_find(). ERR_ABSENT. */
+MUST int switch_find(struct store *s, const char *which, struct set_info *out, struct err *e);
+
+/*
+ * Open the store, let `act` switch, on record unless w->dry, and print the result.
+ *
+ * action: of the audit log; a constant.
+ * name:   of the set, borrowed.
+ * facts:  further ones, ended by a NULL key.
+ * Fails:  as act; nothing is printed then.
+ */
+struct switch_run {
+	const char *action, *name;
+	const struct log_field *facts;
+	int (*act)(void *ctx, struct store *s, struct err *e);
+	void *ctx;
+};
+MUST int switch_run(struct switching *w, struct tool *t, const struct switch_run *r, struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "registry/ops/old_sets.h"
 #include "registry/dispatch.h"
 #include "registry/ops/clients.h"
 #include "registry/ops/fair_queue.h"
@@ -98,12 +99,25 @@ static void add_process(struct metrics *m, struct buf *out)
 static int add_set(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
-	if (set->active)
-		buf_printf(ctx,
-			"moat_set_generation{channel=\"%s\",version=\"%s\",digest=\"%s\"} %llu\n",
-			set->name, set->version,
-			digest_text(&set->digest, (char[DIGEST_TEXT_SIZE]){ "" }),
-			(unsigned long long)set->generation);
+	buf_printf(ctx, "moat_set_generation{channel=\"%s\",version=\"%s\",digest=\"%s\"} %llu\n",
+		set->name, set->version, digest_text(&set->digest, (char[DIGEST_TEXT_SIZE]){ "" }),
+		(unsigned long long)set->generation);
+	return 0;
+}
+
+static int add_expired(void *ctx, const struct set_info *set, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "moat_set_expired{channel=\"%s\",version=\"%s\"} %d\n", set->name,
+		set->version, old_set_expired(set));
+	return 0;
+}
+
+static int add_age(void *ctx, const struct set_info *set, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "moat_set_age_seconds{channel=\"%s\",version=\"%s\"} %lld\n", set->name,
+		set->version, (long long)old_set_age(set));
 	return 0;
 }
 
@@ -125,7 +139,15 @@ static int add_store(struct dispatch *d, struct buf *out, struct err *e)
 	gauge(out, "moat_store_free_bytes", "Space left for blobs.", (double)left);
 	buf_str(out, "# HELP moat_set_generation The active generation of each channel.\n"
 		     "# TYPE moat_set_generation gauge\n");
-	return list_sets(d->context.store, add_set, out, e);
+	if (list_active_sets(d->context.store, add_set, out, e) < 0)
+		return -1;
+	buf_str(out, "# HELP moat_set_expired 1: the active set of the channel has expired.\n"
+		     "# TYPE moat_set_expired gauge\n");
+	if (list_active_sets(d->context.store, add_expired, out, e) < 0)
+		return -1;
+	buf_str(out, "# HELP moat_set_age_seconds Since the active set of the channel was sealed.\n"
+		     "# TYPE moat_set_age_seconds gauge\n");
+	return list_active_sets(d->context.store, add_age, out, e);
 }
 
 /* Add the state of the store if it answers. A store that fails must not take the counters with it: then they

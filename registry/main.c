@@ -1,4 +1,5 @@
 /* moatd: start, signals, stop. */
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "registry/http/tls.h"
 #include "registry/ops/metrics.h"
 #include "registry/ops/notify.h"
+#include "registry/ops/old_sets.h"
 #include "registry/ops/options.h"
 #include "registry/ops/sandbox.h"
 #include "storage/base/fs.h"
@@ -22,6 +24,9 @@
 #include "storage/oci/digest.h"
 #include "storage/store.h"
 #include "storage/base/banned.h"
+
+#define OLD_LOOK_S 30 /* between two looks for sets that expired */
+#define OLD_AGAIN_MS 86400000 /* what was said is said again */
 
 #define LISTENERS_MAX 64
 
@@ -386,6 +391,7 @@ static int start(struct daemon *d, struct err *e)
 			.check_rate = o->check_rate,
 			.check_cpu = (unsigned)o->check_cpu,
 			.check_every = (int64_t)o->check_every,
+			.warn_age = (int64_t)o->warn_age,
 			.push = push_config(o),
 			.auth = d->auth,
 			.metrics = d->metrics,
@@ -433,16 +439,61 @@ static void reload(struct daemon *d)
 	notify_ready();
 }
 
+/* What was said last of old sets, and when. */
+struct old_sets {
+	struct store *store;
+	struct buf said;
+	int64_t at_ms;
+};
+
+static void old_sets_release(struct old_sets *o)
+{
+	store_close(&o->store);
+	buf_release(&o->said);
+}
+
+/* Say which active sets should be replaced: when that changes, and once a day. */
+static void warn_of_old_sets(struct daemon *d, struct old_sets *o)
+{
+	AUTO(buf_release) struct buf now = BUF_INIT;
+	struct err e = ERR_INIT;
+	bool again = clock_ms() - o->at_ms > OLD_AGAIN_MS;
+
+	buf_str(&now, "");
+	if ((!o->store && store_open(&o->store, d->options.store, STORE_READ, &e) < 0) ||
+		old_sets_text(o->store, (int64_t)d->options.warn_age, &now, &e) < 0) {
+		store_close(&o->store); /* opened anew next time */
+		return;
+	}
+	if (!again && o->said.data && strcmp(o->said.data, now.data) == 0)
+		return;
+	for (struct span rest = buf_span(&now); rest.len;) {
+		struct span line = span_until(&rest, '\n');
+		AUTO(mem_free) char *text = mem_strndup(line.data, line.len);
+
+		log_fields(LOG_LINE_WARNING, "store", { "reason", text, 0 });
+	}
+	buf_clear(&o->said);
+	buf_add(&o->said, now.data, now.len);
+	buf_str(&o->said, "");
+	o->at_ms = clock_ms();
+}
+
 static int serve(struct daemon *d, const sigset_t *signals)
 {
+	static const struct timespec look = { .tv_sec = OLD_LOOK_S };
+	AUTO(old_sets_release) struct old_sets old = { .said = BUF_INIT };
 	int signal;
 
 	for (;;) {
-		if (sigwait(signals, &signal) != 0)
+		warn_of_old_sets(d, &old);
+		signal = sigtimedwait(signals, NULL, &look);
+		if (signal < 0 && errno != EAGAIN && errno != EINTR)
 			return EXIT_FAILED;
-		if (signal != SIGHUP)
+		if (signal > 0 && signal != SIGHUP)
 			break;
-		reload(d);
+		if (signal == SIGHUP)
+			reload(d);
 	}
 	notify_stopping();
 	log_fields(LOG_LINE_INFO, "stop", { "signal", NULL, (uint64_t)signal });

@@ -15,7 +15,7 @@
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
 
-#define ITEM_ANNOTATIONS 10
+#define ITEM_ANNOTATIONS 11
 #define PIECE (64u << 10) /* bytes that are gathered before they are handed on */
 
 struct listing {
@@ -103,15 +103,27 @@ static int list_signatures(struct listing *l, const struct set_info *info, struc
 	return 0;
 }
 
+struct history {
+	struct buf generations, back; /* NOTE_HISTORY, NOTE_BACK */
+};
+
+static void history_release(struct history *h)
+{
+	buf_release(&h->generations);
+	buf_release(&h->back);
+}
+
 static int add_generation(void *ctx, const struct generation *g, struct err *e)
 {
-	struct buf *out = ctx;
+	struct history *h = ctx;
+	struct buf *out = &h->generations;
 
 	(void)e;
 	buf_printf(out, "%s%" PRId64 ":%" PRIu64 ":%" PRId64, out->len ? " " : "", g->order,
 		g->number, g->when);
 	if (*g->takes)
 		buf_printf(out, ":%s", g->takes);
+	buf_printf(&h->back, "%s%" PRIu64 ":%" PRId64, h->back.len ? " " : "", g->number, g->back);
 	return 0;
 }
 
@@ -124,7 +136,7 @@ static int list_set(void *ctx, const struct set_row *row, struct err *e)
 				     .media_type = MEDIA_OCI_INDEX,
 				     .artifact_type = MEDIA_MOAT_SET } };
 	AUTO(mem_free) char *ref = mem_printf("%s/set/%s:%s", SET_HOST, info->name, info->version);
-	AUTO(buf_release) struct buf history = BUF_INIT;
+	AUTO(history_release) struct history history = { BUF_INIT, BUF_INIT };
 	char accepted[24], order[24], generation[24], activation[24];
 
 	if (size_of(l, &info->digest, &item.d.size, e) < 0 ||
@@ -139,8 +151,10 @@ static int list_set(void *ctx, const struct set_row *row, struct err *e)
 	note(&item, NOTE_SET_VERSION, info->version);
 	note(&item, NOTE_ACCEPTED, accepted);
 	note(&item, NOTE_ORDER, order);
-	if (history.len)
-		note(&item, NOTE_HISTORY, history.data);
+	if (history.generations.len) {
+		note(&item, NOTE_HISTORY, history.generations.data);
+		note(&item, NOTE_BACK, history.back.data);
+	}
 	if (info->active) {
 		note(&item, NOTE_GENERATION, generation);
 		note(&item, NOTE_ACTIVATION, activation);
@@ -177,16 +191,30 @@ static int list_name(void *ctx, const struct name_row *row, struct err *e)
 
 /* --- the file ------------------------------------------------------------------------------- */
 
+static int add_removed(void *ctx, const char *name, const char *version, struct err *e)
+{
+	struct buf *out = ctx;
+
+	(void)e;
+	buf_printf(out, "%s%s:%s", out->len ? " " : "", name, version);
+	return 0;
+}
+
 int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(listing_release)
 	struct listing l = { .store = s, .fn = fn, .ctx = ctx, .out = BUF_INIT };
+	AUTO(buf_release) struct buf removed = BUF_INIT;
 	struct index_state state;
 
 	if (meta_index_state(s->db, &state, e) < 0)
 		return -1;
-	buf_printf(&l.out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64 INDEX_SERIAL_END INDEX_LIST,
-		state.changed);
+	buf_printf(&l.out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64, state.changed);
+	if (meta_removed_each(s->db, add_removed, &removed, e) < 0)
+		return -1;
+	if (removed.len)
+		buf_printf(&l.out, INDEX_REMOVED "%s", removed.data);
+	buf_str(&l.out, INDEX_SERIAL_END INDEX_LIST);
 	if (meta_set_each(s->db, NULL, list_set, &l, e) < 0 ||
 		meta_index_names(s->db, list_name, &l, e) < 0)
 		return -1;

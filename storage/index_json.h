@@ -27,10 +27,17 @@
 /* Of the index itself: which state of the metadata it shows (struct index_state). */
 #define NOTE_SERIAL "vnd.moat.store.serial"
 
+/* Of each activation in NOTE_HISTORY, where a rollback goes: GENERATION:GENERATION, 0 for nowhere, a space between two.
+ * Before there was one, it went to the set that was active before. */
+#define NOTE_BACK "vnd.moat.set.back"
+/* Of the index itself, behind the serial: the newest versions that were removed, NAME:VERSION, a space between two. */
+#define NOTE_REMOVED "vnd.moat.store.removed"
+
 /* How index.json begins: with its number, so that the number is read without the rest. Before it was
  * numbered, it went on with INDEX_LIST at once. */
 #define INDEX_BEGIN "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\","
 #define INDEX_SERIAL "\"annotations\":{\"" NOTE_SERIAL "\":\""
+#define INDEX_REMOVED "\",\"" NOTE_REMOVED "\":\""
 #define INDEX_SERIAL_END "\"},"
 #define INDEX_LIST "\"manifests\":["
 

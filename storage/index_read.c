@@ -16,7 +16,7 @@
 #define ENTRY_MAX (4u << 20) /* bytes of one entry, and of all that is around them */
 #define BEFORE INDEX_BEGIN INDEX_LIST
 #define AFTER "]}"
-#define HEAD_MAX 512 /* bytes: what is before the first entry */
+#define HEAD_MAX 4096 /* bytes: what is before the first entry */
 
 enum where { AROUND, LIST }; /* LIST: between the brackets of the entries */
 
@@ -32,12 +32,14 @@ struct reading {
 	struct buf batch; /* BEFORE and entries */
 	bool comma; /* the batch before ended with one */
 	uint64_t serial; /* of the index itself; 0: none was found */
+	struct buf removed; /* NOTE_REMOVED of it */
 };
 
 static void reading_release(struct reading *r)
 {
 	buf_release(&r->around);
 	buf_release(&r->batch);
+	buf_release(&r->removed);
 }
 
 /* The number that a text begins with, 0 when it does not; *end: what is behind it, unless NULL. */
@@ -56,13 +58,16 @@ static int hand_over(struct reading *r, struct span text, struct err *e)
 {
 	static const struct manifest_limits limits = { 2 * ENTRY_MAX, ENTRY_MAX };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	const char *serial;
+	const char *serial, *removed;
 
 	if (manifest_parse_limited(&m, "index.json", MEDIA_OCI_INDEX, text, &limits, e) < 0)
 		return err_ctx(e, "after entry %zu", r->number);
 	serial = annotation_get(&m.annotations, NOTE_SERIAL);
 	if (serial)
 		r->serial = number_at(serial, NULL);
+	removed = annotation_get(&m.annotations, NOTE_REMOVED);
+	if (removed)
+		buf_str(&r->removed, removed);
 	for (size_t i = 0; i < m.count; i++)
 		if (r->fn(r->ctx, r->number++, &m.items[i], e) < 0)
 			return -1;
@@ -201,9 +206,33 @@ bool entry_is_ours(const struct descriptor *d)
 int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(reading_release)
-	struct reading r = { .fn = fn, .ctx = ctx, .around = BUF_INIT, .batch = BUF_INIT };
+	struct reading r = {
+		.fn = fn, .ctx = ctx, .around = BUF_INIT, .batch = BUF_INIT, .removed = BUF_INIT
+	};
 
 	return read_index(&r, s, e);
+}
+
+static int pass_over(void *ctx, size_t number, const struct descriptor *d, struct err *e)
+{
+	(void)ctx;
+	(void)number;
+	(void)d;
+	(void)e;
+	return 0;
+}
+
+int index_json_removed(struct store *s, struct buf *out, struct err *e)
+{
+	AUTO(reading_release)
+	struct reading r = {
+		.fn = pass_over, .around = BUF_INIT, .batch = BUF_INIT, .removed = BUF_INIT
+	};
+
+	if (read_index(&r, s, e) < 0)
+		return -1;
+	buf_add(out, r.removed.data, r.removed.len);
+	return 0;
 }
 
 /* --- the head ------------------------------------------------------------------------------- */
@@ -227,6 +256,8 @@ static bool head_is_ours(struct index_head *head, const char *text)
 		return false;
 	if (skip_text(&p, INDEX_SERIAL)) {
 		head->serial = number_at(p, &p);
+		if (skip_text(&p, INDEX_REMOVED))
+			p += strcspn(p, "\"");
 		if (head->serial == 0 || !skip_text(&p, INDEX_SERIAL_END))
 			return false;
 	}
@@ -251,7 +282,11 @@ static int see_entry(void *ctx, size_t number, const struct descriptor *d, struc
 static int parse_head(struct store *s, struct index_head *head, struct err *e)
 {
 	AUTO(reading_release)
-	struct reading r = { .fn = see_entry, .ctx = head, .around = BUF_INIT, .batch = BUF_INIT };
+	struct reading r = { .fn = see_entry,
+		.ctx = head,
+		.around = BUF_INIT,
+		.batch = BUF_INIT,
+		.removed = BUF_INIT };
 	int rc = read_index(&r, s, e);
 
 	head->serial = r.serial;

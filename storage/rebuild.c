@@ -71,6 +71,20 @@ static const char *read_takes(const char *p, char out[SET_TAKES_SIZE])
 	return len ? p + 1 + len : p;
 }
 
+/* NOTE_BACK: of that generation; -1 for what is not told. */
+static int64_t read_back(const struct descriptor *d, uint64_t generation)
+{
+	const char *p = note(d, NOTE_BACK);
+	uint64_t number;
+	int64_t back;
+	int len;
+
+	for (; p && sscanf(p, " %" SCNu64 ":%" SCNd64 "%n", &number, &back, &len) == 2; p += len)
+		if (number == generation)
+			return back;
+	return -1;
+}
+
 /* NOTE_HISTORY; older ones told of the current one only. */
 static void read_history(struct listed_set *l, const struct descriptor *d)
 {
@@ -81,13 +95,15 @@ static void read_history(struct listed_set *l, const struct descriptor *d)
 	while (p && sscanf(p, " %" SCNd64 ":%" SCNu64 ":%" SCNd64 "%n", &g.order, &g.number,
 			    &g.when, &len) == 3) {
 		p = read_takes(p + len, g.takes);
+		g.back = read_back(d, g.number);
 		add_history(l, &g);
 	}
 	if (l->count || !l->row.info.active)
 		return;
 	g = (struct generation){ .order = l->row.activation,
 		.number = l->row.info.generation,
-		.when = l->row.info.accepted };
+		.when = l->row.info.accepted,
+		.back = -1 };
 	add_history(l, &g);
 }
 
@@ -252,6 +268,24 @@ static int add_activations(struct rebuild *r, struct err *e)
 	return 0;
 }
 
+/* NOTE_REMOVED: "a:1 b:2". What is no name and version is passed over. */
+static int add_removed(struct store *s, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err ignored = ERR_INIT;
+	int rc = index_json_removed(s, &text, e);
+
+	for (struct span rest = buf_span(&text); rc == 0 && rest.len;) {
+		struct span version = span_until(&rest, ' '), name = span_until(&version, ':');
+		AUTO(mem_free) char *n = mem_strndup(name.data, name.len);
+		AUTO(mem_free) char *v = mem_strndup(version.data, version.len);
+
+		if (set_check_name(name, &ignored) == 0 && ref_check_tag(version, &ignored) == 0)
+			rc = meta_removed_put(s->db, n, v, e);
+	}
+	return rc;
+}
+
 static int add_sets(struct rebuild *r, struct err *e)
 {
 	if (r->count)
@@ -259,7 +293,7 @@ static int add_sets(struct rebuild *r, struct err *e)
 	for (size_t i = 0; i < r->count; i++)
 		if (add_set(r, &r->sets[i], e) < 0)
 			return -1;
-	return add_activations(r, e);
+	return add_activations(r, e) < 0 ? -1 : add_removed(r->store, e);
 }
 
 /* --- tags ----------------------------------------------------------------------------------- */

@@ -156,16 +156,18 @@ static int own_rows(struct accept *a, uint64_t size, struct err *e)
 static int add_set(struct accept *a, struct err *e)
 {
 	struct store *s = a->store;
-	struct set_info info = {
-		.bytes = a->set.bytes, .accepted = a->when, .missing = a->missing
-	};
+	struct set_info info = { .bytes = a->set.bytes,
+		.accepted = a->when,
+		.missing = a->missing,
+		.created = clock_seconds(a->set.created),
+		.expires = clock_seconds(a->set.expires) };
 
 	snprintf(info.name, sizeof(info.name), "%s", a->set.name);
 	snprintf(info.version, sizeof(info.version), "%s", a->set.version);
 	for (size_t i = 0; i < a->set.count; i++)
 		info.pins += a->set.entries[i].role == SET_PIN;
 	if (a->id)
-		return meta_set_update(s->db, a->id, &info, e);
+		return meta_set_update(s->db, a->id, &info, &a->set.previous, e);
 	if (fault("set.row", e) < 0)
 		return -1;
 	record_manifest(&a->record, a->index, MEDIA_OCI_INDEX, MEDIA_MOAT_SET, NULL, true);
@@ -173,7 +175,7 @@ static int add_set(struct accept *a, struct err *e)
 	record_tag(&a->record, a->repo, a->set.version, a->index);
 	if (record_flush_blobs(&a->record, e) < 0)
 		return -1;
-	return meta_set_add(s->db, a->index->id, &info, &a->id, e);
+	return meta_set_add(s->db, a->index->id, &info, &a->set.previous, &a->id, e);
 }
 
 static int put_image(struct accept *a, int64_t repo, const struct descriptor *d,
@@ -264,7 +266,7 @@ static int write_tx(void *ctx, const struct set_changes *c, struct err *e)
 	struct accept *a = ctx;
 
 	if (accept_tx(a, e) < 0 ||
-		(c->activates && set_activate_tx(a->store, a->set.name, a->id, a->offer, e) < 0))
+		(c->activates && set_forward_tx(a->store, a->set.name, a->id, a->offer, e) < 0))
 		return err_ctx(e, "set %s:%s", a->set.name, a->set.version);
 	return 0;
 }
@@ -371,6 +373,30 @@ static int remake(struct store *s, const struct set_row *row, struct err *e)
 	return tx_commit(&tx, e);
 }
 
+/* What a set says of itself, of one that was accepted before that was recorded. What cannot be read now is read by a
+ * later writer. */
+static int learn(struct store *s, const struct set_row *row, struct err *e)
+{
+	struct set_offer offer = { .digest = &row->info.digest };
+	AUTO(accept_release) struct accept a = {
+		.store = s, .offer = &offer, .set = SET_INIT, .held = INVENTORY_INIT
+	};
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct set_info info = row->info;
+	struct err unread = ERR_INIT;
+
+	if (read_set(&a, &unread) < 0)
+		return 0;
+	info.created = clock_seconds(a.set.created);
+	info.expires = clock_seconds(a.set.expires);
+	if (!info.created)
+		return 0;
+	if (tx_begin(s, &tx, e) < 0 ||
+		meta_set_update(s->db, row->id, &info, &a.set.previous, e) < 0)
+		return -1;
+	return tx_commit(&tx, e);
+}
+
 struct broken_sets {
 	struct set_row *rows;
 	size_t count;
@@ -386,7 +412,7 @@ static int gather_broken(void *ctx, const struct set_row *row, struct err *e)
 	struct broken_sets *b = ctx;
 
 	(void)e;
-	if (!row->info.missing)
+	if (!row->info.missing && row->info.created)
 		return 0;
 	*VEC_PUSH(b->rows, b->count) = *row;
 	return 0;
@@ -399,7 +425,7 @@ int sets_remake(struct store *s, struct err *e)
 	if (meta_set_each(s->db, NULL, gather_broken, &b, e) < 0)
 		return -1;
 	for (size_t i = 0; i < b.count; i++)
-		if (remake(s, &b.rows[i], e) < 0)
+		if ((b.rows[i].info.missing ? remake : learn)(s, &b.rows[i], e) < 0)
 			return err_ctx(e, "set %s:%s", b.rows[i].info.name, b.rows[i].info.version);
 	return 0;
 }
@@ -423,6 +449,13 @@ int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
 	struct set_caller caller = { fn, ctx };
 
 	return meta_set_each(s->db, NULL, hand_over, &caller, e);
+}
+
+int list_active_sets(struct store *s, set_fn *fn, void *ctx, struct err *e)
+{
+	struct set_caller caller = { fn, ctx };
+
+	return meta_set_each_active(s->db, hand_over, &caller, e);
 }
 
 /* Is it written like a digest? */

@@ -51,7 +51,8 @@ struct comparison {
 	struct set_changes *out;
 	size_t versions; /* of that name, looked at */
 	struct digest newest; /* of them, by acceptance */
-	char active[SET_VERSION_MAX + 1]; /* of them, "" none is */
+	int64_t last_set; /* row: what is active, or was last; 0: nothing was */
+	char last[SET_VERSION_MAX + 1]; /* its version, or "" */
 	/* The tag at hand: what is served, and what would be without the sets of that name. */
 	struct tag_owner now, without;
 	bool has_now, has_without;
@@ -65,9 +66,22 @@ static int refuse_older(const struct set *s, const char *held, struct err *e)
 
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which is here: %sseal it again with a newer "
-		"version (their order: moat.yaml(5))",
+		"version (their order: moat.yaml(5)); if it is meant anyway, --allow-older --yes",
 		s->name, s->version, held,
 		time ? "a version that is only a time comes before every other; " : "");
+}
+
+/* What is active, or was last. */
+static int note_last(struct store *s, struct comparison *c, struct err *e)
+{
+	struct generation last;
+	int rc = meta_generation_get(s->db, c->set->name, 0, &last, e);
+
+	if (rc > 0) {
+		c->last_set = last.set;
+		c->out->generation = last.number;
+	}
+	return rc < 0 ? -1 : 0;
 }
 
 /* Newest first. */
@@ -78,8 +92,9 @@ static int note_version(void *ctx, const struct set_row *row, struct err *e)
 	(void)e;
 	if (c->versions++ == 0)
 		c->newest = row->info.digest;
-	if (row->info.active)
-		memcpy(c->active, row->info.version, sizeof(c->active));
+	if (row->id == c->last_set)
+		memcpy(c->last, row->info.version, sizeof(c->last));
+	c->out->was_active = c->out->was_active || row->info.active;
 	if (digest_eq(&row->info.digest, c->offer->digest)) {
 		c->out->held = true;
 		c->out->active = row->info.active;
@@ -103,20 +118,34 @@ static int compare_version(void *ctx, const struct set_row *row, struct err *e)
 	return 0;
 }
 
+static int compare_removed(struct store *s, const struct comparison *c, struct err *e)
+{
+	char removed[SET_VERSION_MAX + 1];
+	int rc = meta_removed_get(s->db, c->set->name, removed, e);
+
+	if (rc <= 0 || c->offer->older || set_version_cmp(c->set->version, removed) >= 0)
+		return rc < 0 ? -1 : 0;
+	return err_set(e, ERR_UNTRUSTED,
+		"set %s %s is older than version %s, which was here and was removed", c->set->name,
+		c->set->version, removed);
+}
+
 /* May it be accepted, or become active, beside those that are here? What was accepted may come again. */
 static int check_version(struct store *s, struct comparison *c, struct err *e)
 {
 	const struct set *set = c->set;
 
-	if (!c->out->held && meta_set_each(s->db, set->name, compare_version, c, e) < 0)
+	if (!c->out->held && (meta_set_each(s->db, set->name, compare_version, c, e) < 0 ||
+				     compare_removed(s, c, e) < 0))
 		return -1;
-	if (!c->offer->activate || c->offer->older || !*c->active ||
-		set_version_cmp(set->version, c->active) >= 0)
+	if (!c->offer->activate || c->offer->older || !*c->last ||
+		set_version_cmp(set->version, c->last) >= 0)
 		return 0;
 	return err_set(e, ERR_UNTRUSTED,
-		"set %s %s is older than version %s, which is active: `moat rollback %s --to %s` "
-		"goes back",
-		set->name, set->version, c->active, set->name, set->version);
+		"set %s %s is older than version %s, which %s: `moat rollback %s --to %s` goes "
+		"back",
+		set->name, set->version, c->last,
+		c->out->was_active ? "is active" : "was active last", set->name, set->version);
 }
 
 /* --- the tags -------------------------------------------------------------------------------- */
@@ -261,6 +290,8 @@ static void nothing_changes(struct set_changes *out)
 	struct set_changes same = { .held = out->held,
 		.active = out->active,
 		.gap = out->gap,
+		.was_active = out->was_active,
+		.generation = out->generation,
 		.same = out->same + out->count,
 		.state = out->state,
 		.newest = out->newest,
@@ -274,6 +305,8 @@ static int judge(struct comparison *c, struct err *e)
 {
 	struct set_changes *out = c->out;
 
+	if (c->offer->vanish)
+		return 0;
 	/* What is active stays where it is, unless it shall come in front of others. */
 	if (out->active && out->taken == out->refused) {
 		nothing_changes(out);
@@ -323,7 +356,8 @@ int set_compare_tx(struct store *s, const struct set *set, const struct set_offe
 	struct index_state state;
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
-	if (meta_index_state(s->db, &state, e) < 0 ||
+	if (check_take(offer, e) < 0 || meta_index_state(s->db, &state, e) < 0 ||
+		note_last(s, &c, e) < 0 ||
 		meta_set_each(s->db, set->name, note_version, &c, e) < 0 ||
 		check_version(s, &c, e) < 0 || meta_claims(s->db, set, add_claim, &c, e) < 0 ||
 		digest_signatures(s, &c, e) < 0)
@@ -341,7 +375,7 @@ int set_compare(struct store *s, const struct set *set, const struct set_offer *
 	AUTO(tx_abort) struct store *snapshot = NULL;
 
 	*out = (struct set_changes)SET_CHANGES_INIT;
-	if (check_take(offer, e) < 0 || tx_snapshot(s, &snapshot, e) < 0)
+	if (tx_snapshot(s, &snapshot, e) < 0)
 		return -1;
 	return set_compare_tx(s, set, offer, out, e);
 }

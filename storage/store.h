@@ -267,6 +267,9 @@ struct set_info {
 	uint64_t
 		missing; /* blobs of it that a rebuild did not find; bytes and pins may be 0 then */
 	int64_t accepted; /* seconds since the epoch */
+	int64_t created, expires; /* as the set says, or 0; seconds since the epoch */
+	int64_t activated; /* last; seconds since the epoch, 0 never */
+	bool back; /* what a rollback of its name goes to */
 	bool active; /* its channel's current generation */
 	uint64_t generation; /* of the channel, when active */
 	char takes[SET_TAKES_SIZE]; /* sets whose tags it may take, when active: names with commas
@@ -276,6 +279,9 @@ typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
 
 /* Every accepted set: by name, then newest first. */
 MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
+
+/* Those that are active, by name: cheap however many are accepted. */
+MUST int list_active_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
 
 /* "" = the only or most recently accepted set; NAME = the most recently accepted of that name;
  * NAME:VERSION; or a digest. ERR_ABSENT does not happen: 0 is the answer. */

@@ -122,15 +122,17 @@ MUST int set_compare_tx(struct store *s, const struct set *set, const struct set
  */
 struct set_turn {
 	const struct set *set;
+	/* Called before it is compared, of the same state, to fill set and offer; or NULL. */
+	int (*find)(void *ctx, struct err *e);
 	const struct set_offer *offer;
 	int (*write)(void *ctx, const struct set_changes *c, struct err *e);
 	void *ctx;
 };
 MUST int set_turn(
 	struct store *s, const struct set_turn *t, struct set_changes *out, struct err *e);
-/* set_switch.c: within a transaction, switch the channel `name` to the set of that row, with the consents of the
- * offer. */
-MUST int set_activate_tx(
+/* set_switch.c: within a transaction, switch the channel `name` forward to the set of that row, with the consents of
+ * the offer and those that the channel has. */
+MUST int set_forward_tx(
 	struct store *s, const char *name, int64_t id, const struct set_offer *o, struct err *e);
 
 /* set.c: accept a set again as it was, within a transaction; nothing is activated. What it lacks is
@@ -162,6 +164,8 @@ MUST int index_json_each(struct store *s, index_item_fn *fn, void *ctx, struct e
 
 /* The same, without the entries: 1, 0, -1. Reads its beginning only, when a store wrote it. */
 MUST int index_json_head(struct store *s, struct index_head *head, struct err *e);
+/* Append NOTE_REMOVED of index.json, nothing when it has none or is not there. */
+MUST int index_json_removed(struct store *s, struct buf *out, struct err *e);
 
 /* standing.c: how the metadata stands to index.json. */
 enum due {

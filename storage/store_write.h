@@ -291,6 +291,8 @@ struct set_changes {
 	struct tag_change *items; /* moved, gone and owner: by name, bytewise */
 	size_t count;
 	uint64_t state; /* of the store that it was compared with */
+	bool was_active; /* some version of its name is */
+	uint64_t generation; /* the last of its name, 0 none */
 	/* Of its name, the set that was accepted last; DIGEST_NONE: there is none. */
 	struct digest newest;
 	/* Over the lists of signatures of that one and of the set itself. */
@@ -308,6 +310,7 @@ bool set_changes_eq(const struct set_changes *a, const struct set_changes *b);
 struct set_offer {
 	const struct digest *digest;
 	bool activate; /* it shall become active; else it is only compared as if */
+	bool vanish; /* what is active of its name shall not be; the set has no entries (set_deactivate()) */
 	const struct set_signature *signatures;
 	size_t signature_count;
 	const char *const *take; /* names of sets whose tags it may take */
@@ -372,6 +375,34 @@ MUST int set_accept(
 #define SET_SWITCH_STATEMENTS 40 /* with the comparison and index.json; however many tags it has */
 MUST int set_activate(
 	struct store *s, const struct set_offer *offer, struct set_changes *out, struct err *e);
+
+/*
+ * Go back, without a medium: a new generation with the set of an earlier one, whose consents come along. It is told,
+ * compared and switched as by set_activate(), and may be older.
+ *
+ * version: an accepted one, not newer than what is active, or was last; NULL: what was active before that, so the next
+ *          call goes one further back. After set_deactivate() it is what was active then.
+ * how:     take, dry, judge, tell and ctx are used.
+ * to:      filled with what is gone back to before judge and tell are called.
+ * Fails:   as set_activate(); ERR_ABSENT: nothing was active before, or that version is not accepted; ERR_INPUT: it is
+ *          newer.
+ */
+MUST int set_rollback(struct store *s, const char *name, const char *version,
+	const struct set_offer *how, struct set_info *to, struct set_changes *out, struct err *e);
+
+/* Make no version of the name active; all stay accepted. how, out: as of set_rollback(). was: filled with what is active,
+ * before judge and tell are called. ERR_ABSENT: nothing is active. */
+MUST int set_deactivate(struct store *s, const char *name, const struct set_offer *how,
+	struct set_info *was, struct set_changes *out, struct err *e);
+
+/*
+ * Forget an accepted set that is not active: its pins, signatures, tag and generations; rollbacks go past it. Its bytes
+ * stay until they are collected. When it is the newest of its name, its version stays known, through a rebuild too: an
+ * older one that is not held does not come in.
+ *
+ * Fails: ERR_ABSENT: it is not accepted. ERR_DENIED: it is active.
+ */
+MUST int set_remove(struct store *s, const struct digest *set, struct err *e);
 
 /* Signatures that were accepted with a set; sigs is the caller's to free. */
 MUST int set_signatures(struct store *s, const struct digest *set, struct set_signature **sigs,

@@ -78,6 +78,7 @@ static void make_offer(struct import *im, const struct medium *m, struct set_off
 {
 	*out = (struct set_offer){ .digest = &m->head.digest,
 		.activate = im->terms->activate,
+		.older = im->terms->older,
 		.take = im->terms->take,
 		.take_count = im->terms->take_count,
 		.tell = tell,
@@ -465,7 +466,10 @@ static int read_all(struct import *im, struct medium *m, struct err *e)
 {
 	static const struct medium_events events = { begin, volume, NULL };
 
-	*m = (struct medium){ .trust = im->terms->trust, .sink = &import_sink, .ctx = im };
+	*m = (struct medium){ .trust = im->terms->trust,
+		.allow_expired = im->terms->expired,
+		.sink = &import_sink,
+		.ctx = im };
 	if (time_floor(im->store, &m->now, e) < 0)
 		return -1;
 	if (medium_read(m, im->terms->paths, im->terms->path_count, &events, e) == 0)
@@ -501,7 +505,7 @@ int import_preview(struct store *s, const struct import_terms *terms,
 	AUTO(import_release)
 	struct import im = { .store = s, .terms = terms, .events = events, .dry = true };
 
-	*m = (struct medium){ .trust = terms->trust };
+	*m = (struct medium){ .trust = terms->trust, .allow_expired = terms->expired };
 	if (time_floor(s, &m->now, e) < 0 ||
 		medium_read_head(m, terms->paths, terms->path_count, e) < 0)
 		return -1;

@@ -38,6 +38,8 @@ struct import_terms {
 	const struct trust *trust;
 	const char *const *paths;
 	size_t path_count; /* at least 1 */
+	bool older,
+		expired; /* overrides: also a set that is older than one that is here; that has expired */
 	bool activate; /* in the transaction that accepts it */
 	const char *const *take; /* names of sets whose tags it may take */
 	size_t take_count;

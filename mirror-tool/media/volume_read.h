@@ -58,6 +58,7 @@ struct medium_export {
 
 /* State of a medium over all of its volumes. */
 struct medium {
+	bool allow_expired; /* set by the reader: also a set that has expired */
 	const struct trust *trust; /* borrowed */
 	int64_t now; /* seconds since the epoch, for the set's expiry */
 	const struct volume_sink *sink;

@@ -23,6 +23,7 @@ struct context {
 	struct auth *auth; /* NULL: anyone may do anything */
 	struct checker *checker; /* shared; NULL: nothing is checked */
 	const _Atomic(bool) *draining; /* /readyz says so */
+	int64_t warn_age; /* seconds: /readyz tells active sets that are older; 0: only expired ones */
 	bool catalog; /* list repositories */
 	bool tls; /* for the realm of a challenge */
 

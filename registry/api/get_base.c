@@ -1,6 +1,8 @@
 /* Answer with small fixed texts: /v2/, extension discovery, health and readiness. */
 #include "registry/api/context.h"
 
+#include "registry/ops/old_sets.h"
+
 #include "storage/base/banned.h"
 
 static int json(struct reply *r, const char *text)
@@ -77,5 +79,6 @@ int get_ready(struct context *ctx, const struct request *q, struct reply *r, str
 		buf_str(&r->bytes, "\n");
 	if (ctx->checker)
 		add_bad_blobs(ctx->checker, r);
-	return 0;
+	/* No reason to take the server out of service either. */
+	return old_sets_text(ctx->store, ctx->warn_age, &r->bytes, e);
 }

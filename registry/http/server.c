@@ -210,6 +210,7 @@ static int open_loop(struct server *s, struct loop *l, struct err *e)
 			.checker = s->checker,
 			.draining = &s->draining,
 			.catalog = config->catalog,
+			.warn_age = config->warn_age,
 			.tls = config->tls } };
 	if (config->metrics)
 		l->shard = metrics_shard(config->metrics, index);

@@ -47,6 +47,7 @@ struct server_config {
 	uint64_t check_rate; /* see check.h; check_cpu 0: nothing is checked */
 	unsigned check_cpu;
 	int64_t check_every;
+	int64_t warn_age; /* seconds: see struct context */
 	struct push_config push;
 	const struct repo_names *names;
 	struct cache *cache;

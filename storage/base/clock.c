@@ -27,3 +27,11 @@ const char *clock_text(int64_t seconds, char text[CLOCK_TEXT_SIZE])
 	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return text;
 }
+
+int64_t clock_seconds(const char *text)
+{
+	struct tm tm = { .tm_mday = 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	return end && !*end ? (int64_t)timegm(&tm) : 0;
+}

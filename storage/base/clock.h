@@ -12,5 +12,7 @@ int64_t clock_ms(void);
  * as the times do. Returns text. */
 #define CLOCK_TEXT_SIZE 32
 const char *clock_text(int64_t seconds, char text[CLOCK_TEXT_SIZE]);
+/* The way back: 0 for a text that has another form. */
+int64_t clock_seconds(const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 -- Forget everything (schema.sql), what refers to others first. The numbers of states go on: an index.json
 -- that shows one of them is not to be taken for another.
 
+DELETE FROM removed;
 DELETE FROM consent;
 DELETE FROM signature;
 DELETE FROM pin;

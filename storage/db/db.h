@@ -75,7 +75,7 @@ MUST int db_clear(struct db *db, struct err *e);
 
 /* --- statements ------------------------------------------------------------------------------- */
 
-#define QUERY_PARAMS_MAX 8
+#define QUERY_PARAMS_MAX 10
 #define QUERY_BYTES_MAX 65 /* bytes: a digest and its algorithm */
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES, DB_ROWSET };

@@ -199,12 +199,17 @@ ORDER BY 1 LIMIT ?3
 SELECT name FROM repo WHERE name > ?1 ORDER BY name LIMIT ?2
 
 -- write: SET_ADD
-INSERT INTO held_set (blob, name, version, bytes, pins, accepted, missing)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id
+INSERT INTO held_set (blob, name, version, bytes, pins, accepted, missing, created, expires, previous)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id
 -- write: SET_UPDATE
-UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4 WHERE id = ?1
+UPDATE held_set SET bytes = ?2, pins = ?3, missing = ?4, created = ?5, expires = ?6, previous = ?7 WHERE id = ?1
 -- write: PINS_ADD
 INSERT OR IGNORE INTO pin (repo, tag, held_set, manifest) SELECT c0, c1, ?2, c2 FROM rowset(?1)
+-- name: PINS_OF
+SELECT r.name, p.tag, b.digest FROM pin p
+JOIN repo r ON r.id = p.repo
+JOIN blob b ON b.id = p.manifest
+WHERE p.held_set = ?1
 -- write: SIGNATURE_ADD
 INSERT OR IGNORE INTO signature (held_set, manifest, tag) VALUES (?1, ?2, ?3)
 -- write: SIGNATURES_REPLACED
@@ -247,26 +252,116 @@ UNION ALL
 SELECT repo, tag, -1, entry, '', '', NULL FROM touched
 ORDER BY 1, 2, 3 DESC
 -- name: GENERATION_LAST
-SELECT number FROM generation WHERE channel = ?1 ORDER BY number DESC LIMIT 1
--- write: GENERATION_ADD
-INSERT OR IGNORE INTO generation (channel, number, held_set, activated)
-VALUES (?1, ?2, ?3, ?4) RETURNING id
+SELECT g.id, g.number, g.activated, (SELECT group_concat(taken) FROM consent WHERE generation = g.id),
+	g.held_set, coalesce((SELECT b.number FROM generation b WHERE b.id = g.back), 0)
+FROM generation g WHERE g.channel = ?1 ORDER BY g.number DESC LIMIT 1
+-- name: GENERATION_GET
+SELECT g.id, g.number, g.activated, (SELECT group_concat(taken) FROM consent WHERE generation = g.id),
+	g.held_set, coalesce((SELECT b.number FROM generation b WHERE b.id = g.back), 0)
+FROM generation g WHERE g.channel = ?1 AND g.number = ?2
 -- name: GENERATIONS
-SELECT id, number, activated, (SELECT group_concat(taken) FROM consent WHERE generation = id)
-FROM generation WHERE channel = ?1 AND held_set = ?2 ORDER BY id
+SELECT g.id, g.number, g.activated, (SELECT group_concat(taken) FROM consent WHERE generation = g.id),
+	g.held_set, coalesce((SELECT b.number FROM generation b WHERE b.id = g.back), 0)
+FROM generation g WHERE g.channel = ?1 AND g.held_set = ?2 ORDER BY g.number
+-- write: GENERATION_ADD
+INSERT OR IGNORE INTO generation (channel, number, held_set, activated, back)
+VALUES (?1, ?2, ?3, ?4, CASE WHEN ?5 < 0
+	THEN (SELECT max(b.id) FROM generation b WHERE b.channel = ?1 AND b.held_set <> ?3)
+	ELSE (SELECT b.id FROM generation b WHERE b.channel = ?1 AND b.number = ?5) END)
+RETURNING id
+-- write: GENERATIONS_FORGET_CONSENTS
+DELETE FROM consent WHERE generation IN (
+	SELECT g.id FROM generation g WHERE g.channel = ?1 AND g.number <= ?2
+	AND NOT EXISTS (SELECT 1 FROM generation r WHERE r.back = g.id)
+	AND EXISTS (
+		SELECT 1 FROM generation n
+		WHERE n.channel = g.channel AND n.number > g.number AND n.held_set = g.held_set
+	)
+)
+-- write: GENERATIONS_FORGET
+DELETE FROM generation WHERE channel = ?1 AND number <= ?2
+AND NOT EXISTS (SELECT 1 FROM generation r WHERE r.back = generation.id)
+AND EXISTS (
+	SELECT 1 FROM generation n
+	WHERE n.channel = generation.channel AND n.number > generation.number
+	AND n.held_set = generation.held_set
+)
 -- write: CHANNEL_SET
 INSERT INTO channel (name, generation, held_set) VALUES (?1, ?2, ?3)
 ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = excluded.held_set
 
--- write: CONSENT_KEEP
-INSERT OR IGNORE INTO consent (generation, taken)
-SELECT ?1, taken FROM consent WHERE generation = (SELECT generation FROM channel WHERE name = ?2)
+-- write: CHANNEL_DROP
+DELETE FROM channel WHERE name = ?1
+-- write: SET_SPLICE
+UPDATE generation SET back = (SELECT b.back FROM generation b WHERE b.id = generation.back)
+WHERE back IN (SELECT g.id FROM generation g WHERE g.channel = ?1 AND g.held_set = ?2)
+-- write: SET_DROP_CONSENTS
+DELETE FROM consent
+WHERE generation IN (SELECT g.id FROM generation g WHERE g.channel = ?1 AND g.held_set = ?2)
+-- write: SET_DROP_GENERATIONS
+DELETE FROM generation WHERE channel = ?1 AND held_set = ?2
+-- write: SET_DROP_SIGNATURES
+DELETE FROM signature WHERE held_set = ?1
+-- write: SET_DROP_PINS
+DELETE FROM pin WHERE held_set = ?1
+-- write: SET_DROP
+DELETE FROM held_set WHERE id = ?1
+-- name: REMOVED_GET
+SELECT version FROM removed WHERE name = ?1
+-- name: ALL_REMOVED
+SELECT name, version FROM removed ORDER BY name
+-- write: REMOVED_PUT
+INSERT INTO removed (name, version) VALUES (?1, ?2)
+ON CONFLICT (name) DO UPDATE SET version = excluded.version
 -- write: CONSENT_ADD
 INSERT OR IGNORE INTO consent (generation, taken) VALUES (?1, ?2)
 
+-- name: ALL_ACTIVE
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
+FROM channel c
+JOIN held_set s ON s.id = c.held_set
+JOIN blob b ON b.id = s.blob
+JOIN generation g ON g.id = c.generation
+ORDER BY c.name
+-- name: SET_BY_ID
+SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
+FROM held_set s
+JOIN blob b ON b.id = s.blob
+LEFT JOIN channel c ON c.held_set = s.id
+LEFT JOIN generation g ON g.id = c.generation
+WHERE s.id = ?1
 -- name: SET_BY_DIGEST
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
-	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
 FROM blob b
 JOIN held_set s ON s.blob = b.id
 LEFT JOIN channel c ON c.held_set = s.id
@@ -274,7 +369,16 @@ LEFT JOIN generation g ON g.id = c.generation
 WHERE b.digest = ?1
 -- name: SET_BY_VERSION
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
-	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -282,7 +386,16 @@ LEFT JOIN generation g ON g.id = c.generation
 WHERE s.name = ?1 AND s.version = ?2
 -- name: SET_BY_NAME
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
-	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -291,7 +404,16 @@ WHERE s.name = ?1
 ORDER BY s.id DESC
 -- name: ALL_SETS_NEWEST
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
-	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id
@@ -299,7 +421,16 @@ LEFT JOIN generation g ON g.id = c.generation
 ORDER BY s.id DESC LIMIT 1
 -- name: ALL_SETS
 SELECT s.id, s.name, s.version, b.digest, s.bytes, s.pins, s.accepted, c.generation, g.number, s.missing,
-	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation)
+	(SELECT group_concat(taken) FROM consent WHERE generation = c.generation), s.created, s.expires,
+	(SELECT max(a.activated) FROM generation a WHERE a.channel = s.name AND a.held_set = s.id),
+	coalesce((
+		SELECT p.held_set FROM channel k JOIN generation h ON h.id = k.generation
+		JOIN generation p ON p.id = h.back WHERE k.name = s.name
+	), (
+		SELECT l.held_set FROM generation l
+		WHERE l.channel = s.name AND NOT EXISTS (SELECT 1 FROM channel k WHERE k.name = s.name)
+		ORDER BY l.number DESC LIMIT 1
+	), 0) = s.id
 FROM held_set s
 JOIN blob b ON b.id = s.blob
 LEFT JOIN channel c ON c.held_set = s.id

@@ -66,7 +66,7 @@ CREATE TABLE held_set (
 	accepted INTEGER NOT NULL,                      -- time
 	missing  INTEGER NOT NULL DEFAULT 0,            -- blobs that a rebuild did not find; 0: it is whole
 	created  INTEGER NOT NULL DEFAULT 0,            -- time, as the set says; 0: it does not, or was not read yet
-	expires  INTEGER NOT NULL DEFAULT 0,            -- the same
+	expires  INTEGER NOT NULL DEFAULT 0,            -- the same; 0: never
 	previous BLOB,                                  -- digest of the set that it follows; NULL: none is named
 	UNIQUE (name, version)
 ) STRICT;
@@ -101,12 +101,18 @@ CREATE TABLE generation (
 	back      INTEGER REFERENCES generation (id),   -- what a rollback from here goes to; NULL: nothing
 	UNIQUE (channel, number)
 ) STRICT;
+CREATE INDEX generation_back ON generation (back);
 CREATE TABLE channel (
 	name       TEXT PRIMARY KEY,
 	generation INTEGER NOT NULL REFERENCES generation (id),
 	held_set   INTEGER NOT NULL REFERENCES held_set (id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX channel_set ON channel (held_set, generation);
+-- Of a name, the newest version that was removed: an older one does not come in.
+CREATE TABLE removed (
+	name    TEXT PRIMARY KEY,
+	version TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 -- Whose tags a generation may take: sets that pin one of its references to something else.
 CREATE TABLE consent (
 	generation INTEGER NOT NULL REFERENCES generation (id),

@@ -116,9 +116,10 @@ static int read_older_rows(struct sqlite *db, bool before_3, struct err *e)
 			   "FROM main.blob;"
 			   "CREATE TEMP VIEW generation AS "
 			   "SELECT id, channel, number, held_set, activated, ("
-			   "SELECT max(b.id) FROM main.generation b "
-			   "WHERE b.channel = g.channel AND b.id < g.id) AS back "
-			   "FROM main.generation g",
+			   "SELECT max(b.id) FROM main.generation b WHERE b.channel = g.channel "
+			   "AND b.id < g.id AND b.held_set <> g.held_set) AS back "
+			   "FROM main.generation g;"
+			   "CREATE TEMP VIEW removed AS SELECT '' AS name, '' AS version WHERE 0",
 			before_3 ? "0" : "missing",
 			before_3 ? "0 AS checked, 0 AS stamp" : "checked, stamp");
 

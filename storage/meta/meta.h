@@ -116,19 +116,26 @@ typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
 /* By digest; by name and version; the newest of a name; the newest: what is not NULL. */
 MUST int meta_set_get(struct db *db, const struct digest *d, const char *name, const char *version,
 	struct set_row *out, struct err *e);
+/* By row: 1, 0. */
+MUST int meta_set_by_id(struct db *db, int64_t id, struct set_row *out, struct err *e);
+/* Those that are active, by name. */
+MUST int meta_set_each_active(struct db *db, set_row_fn *fn, void *ctx, struct err *e);
 /* Newest first; name NULL: all, by name. */
 MUST int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e);
 /* A set, active or not, that pins in the repository and holds the blob: name and version of it. 1, 0. */
 MUST int meta_set_holding(
 	struct db *db, const char *repo, int64_t blob, struct set_info *set, struct err *e);
 
-/* An accepted set: the blob is its index's. */
-MUST int meta_set_add(
-	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e);
-/* Its bytes, pins and what it lacks, after more of it came. */
-MUST int meta_set_update(struct db *db, int64_t id, const struct set_info *info, struct err *e);
+/* An accepted set: the blob is its index's. previous: of the set that it follows, or DIGEST_NONE. */
+MUST int meta_set_add(struct db *db, int64_t blob, const struct set_info *info,
+	const struct digest *previous, int64_t *id, struct err *e);
+/* What it says of itself, and what it lacks, after more of it came. */
+MUST int meta_set_update(struct db *db, int64_t id, const struct set_info *info,
+	const struct digest *previous, struct err *e);
 /* Rows of: repository, tag, manifest. */
 MUST int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct err *e);
+/* Add what the set pins to the entries of `to`: name, tag and digest, in no order. */
+MUST int meta_pins_get(struct db *db, int64_t set, struct set *to, struct err *e);
 /* Under a tag there is one: it takes the place of another. */
 MUST int meta_signature_add(struct db *db, int64_t set, int64_t manifest,
 	const struct set_signature *sig, struct err *e);
@@ -139,13 +146,30 @@ struct generation {
 	uint64_t number; /* in its channel */
 	int64_t when;
 	char takes[SET_TAKES_SIZE]; /* names of sets whose tags it may take, as in set_info */
+	int64_t set; /* row */
+	int64_t back; /* number of what a rollback goes to; 0: nothing; -1: the set that was active before */
 };
 typedef int generation_fn(void *ctx, const struct generation *g, struct err *e);
 
-/* The next generation of the channel `name`. takes: as in struct generation; those of the current
- * generation are retained. */
-MUST int meta_activate(
-	struct db *db, const char *name, int64_t set, const char *takes, struct err *e);
+/* The generation of the channel `name` with that number, 0 the last one: 1, 0 there is none. */
+MUST int meta_generation_get(
+	struct db *db, const char *name, uint64_t number, struct generation *out, struct err *e);
+/* A generation behind the last one, and the channel stands at it. next: its number, when, set and back; takes: as its
+ * takes, and may name a set twice. Older generations of the channel are forgotten, but for the last of each set and what
+ * rollbacks go to. */
+#define GENERATIONS_KEPT 64
+MUST int meta_activate(struct db *db, const char *name, const struct generation *next,
+	const char *takes, struct err *e);
+/* The channel stands at nothing. */
+MUST int meta_deactivate(struct db *db, const char *name, struct err *e);
+/* Forget a set that is not active, with its pins, signatures and generations; rollbacks go past it. */
+MUST int meta_set_remove(struct db *db, const char *name, int64_t set, struct err *e);
+/* Of the name, the newest version that was removed: 1 and a text, 0 none was. */
+MUST int meta_removed_get(
+	struct db *db, const char *name, char version[SET_VERSION_MAX + 1], struct err *e);
+MUST int meta_removed_put(struct db *db, const char *name, const char *version, struct err *e);
+typedef int removed_fn(void *ctx, const char *name, const char *version, struct err *e);
+MUST int meta_removed_each(struct db *db, removed_fn *fn, void *ctx, struct err *e);
 /* A generation as it was, behind those that are there; current: its channel stands at it. What has its
  * number already stays. */
 MUST int meta_generation_add(struct db *db, const char *name, int64_t set,

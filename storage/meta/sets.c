@@ -8,8 +8,18 @@
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
-int meta_set_add(
-	struct db *db, int64_t blob, const struct set_info *info, int64_t *id, struct err *e)
+static void bind_own(struct query *q, const struct set_info *info, const struct digest *previous)
+{
+	query_int(q, info->created);
+	query_int(q, info->expires);
+	if (previous->alg)
+		query_digest(q, previous);
+	else
+		query_text(q, NULL);
+}
+
+int meta_set_add(struct db *db, int64_t blob, const struct set_info *info,
+	const struct digest *previous, int64_t *id, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_SET_ADD);
 
@@ -20,6 +30,7 @@ int meta_set_add(
 	query_int(&q, (int64_t)info->pins);
 	query_int(&q, info->accepted);
 	query_int(&q, (int64_t)info->missing);
+	bind_own(&q, info, previous);
 	if (query_step(&q, e) < 0)
 		return -1;
 	*id = query_get_int(&q, 0);
@@ -28,7 +39,8 @@ int meta_set_add(
 	return meta_index_dirty(db, e);
 }
 
-int meta_set_update(struct db *db, int64_t id, const struct set_info *info, struct err *e)
+int meta_set_update(struct db *db, int64_t id, const struct set_info *info,
+	const struct digest *previous, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_SET_UPDATE);
 
@@ -36,6 +48,7 @@ int meta_set_update(struct db *db, int64_t id, const struct set_info *info, stru
 	query_int(&q, (int64_t)info->bytes);
 	query_int(&q, (int64_t)info->pins);
 	query_int(&q, (int64_t)info->missing);
+	bind_own(&q, info, previous);
 	if (query_run(&q, e) < 0)
 		return -1;
 	return meta_index_dirty(db, e);
@@ -50,6 +63,24 @@ int meta_pins_add(struct db *db, int64_t set, const struct rowset *pins, struct 
 	query_rowset(&q, pins);
 	query_int(&q, set);
 	return query_run(&q, e);
+}
+
+int meta_pins_get(struct db *db, int64_t set, struct set *to, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_PINS_OF);
+	int rc;
+
+	query_int(&q, set);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct set_entry *entry = set_add(to);
+
+		entry->role = SET_PIN;
+		entry->name = set_keep(to, query_get_text(&q, 0));
+		entry->tag = set_keep(to, query_get_text(&q, 1));
+		if (query_get_digest(&q, 2, &entry->digest, e) < 0)
+			return -1;
+	}
+	return rc;
 }
 
 /* 1 when rows changed, 0, -1. */
@@ -104,17 +135,6 @@ int set_signatures(struct store *s, const struct digest *set, struct set_signatu
 
 /* --- channels ------------------------------------------------------------------------------- */
 
-static int last_number(struct db *db, const char *name, int64_t *number, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db, Q_GENERATION_LAST);
-	int rc;
-
-	query_text(&q, name);
-	rc = query_step(&q, e);
-	*number = rc > 0 ? query_get_int(&q, 0) : 0;
-	return rc < 0 ? -1 : 0;
-}
-
 /* 1 and its row, 0 when the channel has that number already. */
 static int new_generation(struct db *db, const char *name, int64_t set, const struct generation *g,
 	int64_t *id, struct err *e)
@@ -126,6 +146,7 @@ static int new_generation(struct db *db, const char *name, int64_t set, const st
 	query_int(&q, (int64_t)g->number);
 	query_int(&q, set);
 	query_int(&q, g->when);
+	query_int(&q, g->back);
 	rc = query_step(&q, e);
 	if (rc <= 0)
 		return rc;
@@ -146,16 +167,6 @@ static int add_consents(struct db *db, int64_t generation, const char *takes, st
 			return -1;
 	}
 	return 0;
-}
-
-/* What the channel's current set took stays taken. */
-static int keep_consents(struct db *db, int64_t generation, const char *channel, struct err *e)
-{
-	AUTO(query_end) struct query q = query_begin(db, Q_CONSENT_KEEP);
-
-	query_int(&q, generation);
-	query_text(&q, channel);
-	return query_run(&q, e);
 }
 
 static int set_channel(struct db *db, const char *name, int64_t id, int64_t set, struct err *e)
@@ -183,18 +194,96 @@ int meta_generation_add(struct db *db, const char *name, int64_t set, const stru
 	return is_current ? set_channel(db, name, id, set, e) : meta_index_dirty(db, e);
 }
 
-int meta_activate(struct db *db, const char *name, int64_t set, const char *takes, struct err *e)
+/* Run a statement with a channel's name, and a number unless it is negative. */
+static int run_named(
+	struct db *db, enum query_name query, const char *name, int64_t number, struct err *e)
 {
-	struct generation next = { .when = time(NULL) };
-	int64_t last = 0, id = 0;
+	AUTO(query_end) struct query q = query_begin(db, query);
 
-	if (last_number(db, name, &last, e) < 0)
+	query_text(&q, name);
+	if (number >= 0)
+		query_int(&q, number);
+	return query_run(&q, e);
+}
+
+static int forget_older(struct db *db, const char *name, uint64_t number, struct err *e)
+{
+	int64_t last = (int64_t)number - GENERATIONS_KEPT;
+
+	if (last <= 0)
+		return 0;
+	if (run_named(db, Q_GENERATIONS_FORGET_CONSENTS, name, last, e) < 0)
 		return -1;
-	next.number = (uint64_t)last + 1;
-	if (new_generation(db, name, set, &next, &id, e) < 0 ||
-		add_consents(db, id, takes, e) < 0 || keep_consents(db, id, name, e) < 0)
+	return run_named(db, Q_GENERATIONS_FORGET, name, last, e);
+}
+
+int meta_activate(struct db *db, const char *name, const struct generation *next, const char *takes,
+	struct err *e)
+{
+	int64_t id = 0;
+
+	if (new_generation(db, name, next->set, next, &id, e) < 0 ||
+		add_consents(db, id, takes, e) < 0 || set_channel(db, name, id, next->set, e) < 0)
 		return -1;
-	return set_channel(db, name, id, set, e);
+	return forget_older(db, name, next->number, e);
+}
+
+int meta_deactivate(struct db *db, const char *name, struct err *e)
+{
+	return run_named(db, Q_CHANNEL_DROP, name, -1, e) < 0 ? -1 : meta_index_dirty(db, e);
+}
+
+int meta_set_remove(struct db *db, const char *name, int64_t set, struct err *e)
+{
+	static const enum query_name of_channel[] = { Q_SET_SPLICE, Q_SET_DROP_CONSENTS,
+		Q_SET_DROP_GENERATIONS };
+	static const enum query_name of_set[] = { Q_SET_DROP_SIGNATURES, Q_SET_DROP_PINS,
+		Q_SET_DROP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_channel); i++)
+		if (run_named(db, of_channel[i], name, set, e) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(of_set); i++) {
+		AUTO(query_end) struct query q = query_begin(db, of_set[i]);
+
+		query_int(&q, set);
+		if (query_run(&q, e) < 0)
+			return -1;
+	}
+	return meta_index_dirty(db, e);
+}
+
+int meta_removed_get(
+	struct db *db, const char *name, char version[SET_VERSION_MAX + 1], struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_REMOVED_GET);
+	int rc;
+
+	query_text(&q, name);
+	rc = query_step(&q, e);
+	if (rc > 0)
+		snprintf(version, SET_VERSION_MAX + 1, "%s", query_get_text(&q, 0));
+	return rc;
+}
+
+int meta_removed_put(struct db *db, const char *name, const char *version, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_REMOVED_PUT);
+
+	query_text(&q, name);
+	query_text(&q, version);
+	return query_run(&q, e) < 0 ? -1 : meta_index_dirty(db, e);
+}
+
+int meta_removed_each(struct db *db, removed_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_ALL_REMOVED);
+	int rc;
+
+	while ((rc = query_step(&q, e)) > 0)
+		if (fn(ctx, query_get_text(&q, 0), query_get_text(&q, 1), e) < 0)
+			return -1;
+	return rc;
 }
 
 /* Longer than there is room for, it ends behind a name. */
@@ -210,6 +299,32 @@ static void get_takes(const struct query *q, int column, char out[SET_TAKES_SIZE
 	out[len] = '\0';
 }
 
+static void get_generation(const struct query *q, struct generation *g)
+{
+	*g = (struct generation){ .order = query_get_int(q, 0),
+		.number = (uint64_t)query_get_int(q, 1),
+		.when = query_get_int(q, 2),
+		.set = query_get_int(q, 4),
+		.back = query_get_int(q, 5) };
+	get_takes(q, 3, g->takes);
+}
+
+int meta_generation_get(
+	struct db *db, const char *name, uint64_t number, struct generation *out, struct err *e)
+{
+	AUTO(query_end)
+	struct query q = query_begin(db, number ? Q_GENERATION_GET : Q_GENERATION_LAST);
+	int rc;
+
+	query_text(&q, name);
+	if (number)
+		query_int(&q, (int64_t)number);
+	rc = query_step(&q, e);
+	if (rc > 0)
+		get_generation(&q, out);
+	return rc;
+}
+
 int meta_generations(
 	struct db *db, const char *name, int64_t set, generation_fn *fn, void *ctx, struct err *e)
 {
@@ -219,11 +334,9 @@ int meta_generations(
 	query_text(&q, name);
 	query_int(&q, set);
 	while ((rc = query_step(&q, e)) > 0) {
-		struct generation g = { .order = query_get_int(&q, 0),
-			.number = (uint64_t)query_get_int(&q, 1),
-			.when = query_get_int(&q, 2) };
+		struct generation g;
 
-		get_takes(&q, 3, g.takes);
+		get_generation(&q, &g);
 		if (fn(ctx, &g, e) < 0)
 			return -1;
 	}
@@ -247,6 +360,10 @@ static int get_set(const struct query *q, struct set_row *out, struct err *e)
 	info->generation = (uint64_t)query_get_int(q, 8);
 	info->missing = (uint64_t)query_get_int(q, 9);
 	get_takes(q, 10, info->takes);
+	info->created = query_get_int(q, 11);
+	info->expires = query_get_int(q, 12);
+	info->activated = query_get_int(q, 13);
+	info->back = query_get_int(q, 14) != 0;
 	return query_get_digest(q, 3, &info->digest, e);
 }
 
@@ -277,23 +394,48 @@ int meta_set_get(struct db *db, const struct digest *d, const char *name, const 
 	return get_set(&q, out, e) < 0 ? -1 : 1;
 }
 
-int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e)
+int meta_set_by_id(struct db *db, int64_t id, struct set_row *out, struct err *e)
 {
-	AUTO(query_end)
-	struct query q = query_begin(db, name ? Q_SET_BY_NAME : Q_ALL_SETS);
+	AUTO(query_end) struct query q = query_begin(db, Q_SET_BY_ID);
+	int rc;
+
+	query_int(&q, id);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	return get_set(&q, out, e) < 0 ? -1 : 1;
+}
+
+static int each_set(struct query *q, set_row_fn *fn, void *ctx, struct err *e)
+{
 	struct set_row row;
 	int rc;
 
-	if (name)
-		query_text(&q, name);
-	while ((rc = query_step(&q, e)) > 0) {
-		if (get_set(&q, &row, e) < 0)
+	while ((rc = query_step(q, e)) > 0) {
+		if (get_set(q, &row, e) < 0)
 			return -1;
 		rc = fn(ctx, &row, e);
 		if (rc < 0)
 			return rc;
 	}
 	return rc;
+}
+
+int meta_set_each(struct db *db, const char *name, set_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end)
+	struct query q = query_begin(db, name ? Q_SET_BY_NAME : Q_ALL_SETS);
+
+	if (name)
+		query_text(&q, name);
+	return each_set(&q, fn, ctx, e);
+}
+
+int meta_set_each_active(struct db *db, set_row_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(db, Q_ALL_ACTIVE);
+
+	return each_set(&q, fn, ctx, e);
 }
 
 /* --- owners of tags -------------------------------------------------------------------------- */

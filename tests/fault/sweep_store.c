@@ -334,6 +334,137 @@ static void sweep__set_accept(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- switches -------------------------------------------------------------------------------- */
+
+/* Two versions, the newer one active. */
+static void prepare_switch(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	prepare_accept(sb, dir);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set }, NULL, &e));
+}
+
+static int run_activate(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	(void)sb;
+	return set_activate(s, &(struct set_offer){ .digest = &set }, NULL, e);
+}
+
+static void sweep__set_activate(void **state)
+{
+	static const struct sweep sweep = { "activate", prepare_switch, run_activate, verify_accept,
+		4, .whole = true };
+
+	sweep_run(*state, &sweep);
+}
+
+static void prepare_back(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	prepare_switch(sb, dir);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	assert_ok(run_activate(sb, s, &e));
+}
+
+static int run_rollback(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	struct set_info to;
+
+	(void)sb;
+	return set_rollback(s, "platform", "1", &(struct set_offer){ .dry = false }, &to, NULL, e);
+}
+
+static void verify_rollback(const struct sandbox *sb, struct store *s)
+{
+	struct set_info info;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(set_find(s, "platform:1", &info, &e), 1);
+	assert_true(info.active && info.generation == 3);
+}
+
+static void sweep__set_rollback(void **state)
+{
+	static const struct sweep sweep = { "rollback", prepare_back, run_rollback, verify_rollback,
+		4, .whole = true };
+
+	sweep_run(*state, &sweep);
+}
+
+/* Nothing when it was done before. */
+static int run_deactivate(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	struct set_info info;
+	int rc = set_find(s, "platform:2", &info, e);
+
+	(void)sb;
+	if (rc <= 0 || !info.active)
+		return rc < 0 ? -1 : 0;
+	return set_deactivate(s, "platform", &(struct set_offer){ .dry = false }, &info, NULL, e);
+}
+
+static void verify_deactivate(const struct sandbox *sb, struct store *s)
+{
+	struct set_info info;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(set_find(s, "platform:2", &info, &e), 1);
+	assert_true(!info.active && info.back);
+}
+
+static void sweep__set_deactivate(void **state)
+{
+	static const struct sweep sweep = { "deactivate", prepare_back, run_deactivate,
+		verify_deactivate, 4, .whole = true };
+
+	sweep_run(*state, &sweep);
+}
+
+static void prepare_remove(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct err e = ERR_INIT;
+
+	prepare_back(sb, dir);
+	s = sandbox_store(sb, dir, STORE_WRITE);
+	assert_ok(run_deactivate(sb, s, &e));
+}
+
+static int run_remove(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	struct set_info info;
+	int rc = set_find(s, "platform:2", &info, e);
+
+	(void)sb;
+	return rc > 0 ? set_remove(s, &info.digest, e) : rc;
+}
+
+static void verify_remove(const struct sandbox *sb, struct store *s)
+{
+	struct set_info info;
+	struct err e = ERR_INIT;
+
+	(void)sb;
+	assert_int_equal(set_find(s, "platform:2", &info, &e), 0);
+	assert_int_equal(set_find(s, "platform:1", &info, &e), 1);
+	assert_true(info.back);
+}
+
+static void sweep__set_remove(void **state)
+{
+	static const struct sweep sweep = { "remove", prepare_remove, run_remove, verify_remove, 4,
+		.whole = true };
+
+	sweep_run(*state, &sweep);
+}
+
 /* --- pushes ---------------------------------------------------------------------------------- */
 
 #define PUSHED "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}"
@@ -787,6 +918,10 @@ int main(void)
 		T(sweep__image_put_moves_the_tag),
 		T(sweep__set_accept),
 		T(sweep__set_import),
+		T(sweep__set_activate),
+		T(sweep__set_rollback),
+		T(sweep__set_deactivate),
+		T(sweep__set_remove),
 		T(sweep__push),
 		T(sweep__delete),
 		T(sweep__group),

@@ -5,7 +5,7 @@
 step 'help and version'
 must moat version
 out_has '[0-9]+\.[0-9]+\.[0-9]+'
-for verb in pin pull key seal export verify import activate list show node user; do
+for verb in pin pull key seal export verify import activate rollback deactivate remove list show node user; do
 	must moat help "$verb"
 	out_has "moat $verb"
 done

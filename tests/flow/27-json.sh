@@ -142,10 +142,10 @@ shape import
 json_is '.active and .tags == [] and .changes.new > 0'
 nothing_printed 1 activate platform:none
 must moat activate platform --store inside --json
-shape activate
+shape 'activate , rollback , deactivate'
 json_is '.active and (.switched | not) and .generation == 1'
 must moat activate platform --store inside --json --dry-run
-shape activate
+shape 'activate , rollback , deactivate'
 must moat import --activate --store inside --key moat.pub --json --dry-run medium
 shape import
 
@@ -174,7 +174,7 @@ shape import
 json_is '(.active | not) and .needs == ["platform"] and .changes.new == 0'
 nothing_printed 7 activate tools
 must moat activate --take platform --json --dry-run tools
-shape activate
+shape 'activate , rollback , deactivate'
 json_is '.changes.taken == 1 and (.tags | length) == 1'
 must moat import --activate --key moat.pub --take platform --json medium-tools
 shape import
@@ -184,6 +184,8 @@ shape list
 json_is '(.conflicts | length) == 1 and (.files | length) == 1'
 must moat list --images --files --json
 shape list '. + {sets: [], unsealed: []}'
+must moat list --all-versions --json
+shape 'list of all versions'
 for alone in sets images files; do
 	must moat list "--$alone" --json
 	shape list "{sets: [], images: [], files: [], unsealed: [], conflicts: []} + {$alone: .}"
@@ -214,6 +216,18 @@ must moat gc --orphans --json
 shape gc
 json_is '.dryRun == false and .condemned.blobs == 0'
 nothing_printed 1 gc --lock none
+
+step 'back, off and away'
+nothing_printed 1 rollback platform
+must moat rollback tools --to "$(moat list --sets --json | jq -r '.[] | select(.set == "tools").version')" --json
+shape 'activate , rollback , deactivate'
+must moat deactivate tools --json
+shape 'activate , rollback , deactivate'
+json_is '(.active | not) and .switched and .changes.owner == 1'
+nothing_printed 2 remove tools:1
+nothing_printed 1 remove --yes tools:1
+must moat remove --json --yes "tools:$(moat list --sets --json | jq -r '.[] | select(.set == "tools").version')"
+shape remove
 
 step 'nodes and users'
 must moat node config --runtime docker --server "http://$INSIDE" --json

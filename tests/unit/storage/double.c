@@ -48,7 +48,7 @@ int main(void)
 		setenv("TMPDIR", "/dev/shm", 0);
 	sandbox_engine = &engine_double;
 	db_double_state.delay_us = getenv("MOAT_DELAY_ALL") ? DELAY_US : 0;
-	failed = test_mend() + test_owners() + test_rebuild() + test_standing();
+	failed = test_mend() + test_owners() + test_rebuild() + test_standing() + test_switch();
 	db_double_state.delay_us = DELAY_US;
 	failed += test_blob() + test_change() + test_check() + test_gc() + test_image() +
 		  test_pushed_rebuild() + test_set();

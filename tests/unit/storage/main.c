@@ -11,5 +11,5 @@ int main(void)
 		setenv("TMPDIR", "/dev/shm", 0);
 	return test_blob() + test_change() + test_check() + test_gc() + test_image() + test_mend() +
 	       test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
-	       test_standing();
+	       test_standing() + test_switch();
 }

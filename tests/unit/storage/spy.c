@@ -218,6 +218,6 @@ int main(void)
 	sandbox_engine = &spy;
 	failed = test_blob() + test_change() + test_check() + test_gc() + test_image() +
 		 test_mend() + test_owners() + test_pushed_rebuild() + test_rebuild() + test_set() +
-		 test_standing();
+		 test_standing() + test_switch();
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,5 +14,6 @@ int test_pushed_rebuild(void);
 int test_rebuild(void);
 int test_set(void);
 int test_standing(void);
+int test_switch(void);
 
 #endif

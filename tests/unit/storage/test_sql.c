@@ -78,7 +78,8 @@ static void queries__read_no_whole_table(void **state)
 static const char names_of_many[] =
 	"INSERT INTO repo (id, name) VALUES (1, 'a/b');"
 	"WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 4 * :n) "
-	"INSERT INTO blob SELECT n, CAST(format('%033d', n) AS BLOB), 1, 1, 0, 0, 0, 0 FROM i;"
+	"INSERT INTO blob (id, digest, size, live) SELECT n, CAST(format('%033d', n) AS BLOB), 1, "
+	"1 FROM i;"
 	"INSERT INTO manifest SELECT id, 'a/b', '', NULL, 1 FROM blob WHERE id > :n;"
 	"INSERT INTO edge SELECT m.id, b.id, CASE WHEN b.id > :n THEN 3 ELSE 2 END "
 	"FROM manifest m JOIN blob b ON (b.id - 1) / :n = (m.id - 1) / :n - 1;"
@@ -185,9 +186,10 @@ static void schema__is_wal_and_full(void **state)
 /* What a store of an older version looked like, as far as the next one changes it. */
 static const char to_3[] =
 	"DROP INDEX blob_condemned; DROP INDEX pin_manifest; DROP INDEX signature_manifest;"
-	"ALTER TABLE blob DROP COLUMN touched; ALTER TABLE blob DROP COLUMN condemned;"
+	"DROP INDEX generation_back; ALTER TABLE generation DROP COLUMN back;"
 	"ALTER TABLE held_set DROP COLUMN created; ALTER TABLE held_set DROP COLUMN expires;"
-	"ALTER TABLE held_set DROP COLUMN previous; ALTER TABLE generation DROP COLUMN back;"
+	"ALTER TABLE held_set DROP COLUMN previous; DROP TABLE removed;"
+	"ALTER TABLE blob DROP COLUMN touched; ALTER TABLE blob DROP COLUMN condemned;"
 	"PRAGMA user_version = 3";
 static const char to_2[] =
 	"ALTER TABLE held_set DROP COLUMN missing; DROP TABLE consent;"

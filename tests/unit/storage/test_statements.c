@@ -66,6 +66,36 @@ static void set_accept__takes_statements_by_no_size(void **state)
 	assert_true(few <= SET_ACCEPT_STATEMENTS);
 }
 
+/* A switch of a set that is here: one, and back. */
+static unsigned switch_over(const struct sandbox *sb, const char *name, size_t count)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, name, STORE_WRITE);
+	struct digest set = make_set(s, "1", count), next = make_set(s, "2", count);
+	struct set_offer how = { .dry = false };
+	struct err e = ERR_INIT;
+	struct set_info to;
+	unsigned before;
+
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &set, .activate = true }, NULL, &e));
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &next }, NULL, &e));
+	before = db_double_state.statements;
+	assert_ok(set_activate(s, &(struct set_offer){ .digest = &next }, NULL, &e));
+	print_message("%u statements forward\n", db_double_state.statements - before);
+	assert_true(db_double_state.statements - before <= SET_SWITCH_STATEMENTS);
+	before = db_double_state.statements;
+	assert_ok(set_rollback(s, "platform", NULL, &how, &to, NULL, &e));
+	print_message("%u statements back\n", db_double_state.statements - before);
+	return db_double_state.statements - before;
+}
+
+static void set_activate__takes_statements_by_no_size(void **state)
+{
+	unsigned few = switch_over(*state, "few", 10), many = switch_over(*state, "many", 1000);
+
+	assert_int_equal(few, many);
+	assert_true(few <= SET_SWITCH_STATEMENTS);
+}
+
 /* --- images ---------------------------------------------------------------------------------- */
 
 static unsigned put(struct store *s, unsigned layers)
@@ -202,6 +232,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(set_accept__takes_statements_by_no_size),
+		T(set_activate__takes_statements_by_no_size),
 		T(image_put__takes_statements_by_no_size),
 		T(images_put__takes_one_statement_an_image),
 		T(store_apply__takes_statements_by_no_size),

@@ -137,7 +137,7 @@ cross_the_gap() {
 	show outside moat pull --store outside
 	step '3. seal: a set with a version and a signature'
 	[ -e moat.key ] || show outside moat key new --out moat.key --no-passphrase
-	show outside moat seal --store outside --key moat.key
+	show outside moat seal --store outside --key moat.key --version 2026.11
 	step '4. export: the medium that is carried across'
 	show outside moat export --store outside --to medium
 	show outside ls -sh medium
@@ -178,6 +178,51 @@ pull_back() {
 	note "$count blobs, $bytes bytes: equal to upstream's, byte by byte"
 }
 
+# A client that asks for a tag all the time, until the file "reading" goes; its answers are counted afterwards.
+read_all_the_time() {
+	: >reading
+	# shellcheck disable=SC2016 # the inner shell expands it
+	on inside sh -c 'while [ -e reading ]; do
+		curl -s -o /dev/null -w "%{http_code} %header{docker-content-digest}\n" "$0" || echo failed
+	done' http://127.0.0.1:5000/v2/demo/app/manifests/1.0?ns=localhost >answers &
+}
+
+month_two() {
+	local reader
+	step '9. A month later upstream has a new release, and 1.0 was fixed'
+	cp -r "$FIXTURES/small" next
+	umoci config --image next:small --config.label month=2
+	for tag in 1.0 1.1; do
+		show outside skopeo copy --insecure-policy --quiet --dest-tls-verify=false \
+			oci:next:small "docker://localhost/demo/app:$tag"
+	done
+	sed -i 's|^  - localhost/demo/app:1.0$|&\n  - localhost/demo/app:1.1|' moat.yaml
+	show outside moat pin --update
+	show outside moat pull --store outside
+	show outside moat seal --store outside --key moat.key --version 2026.12
+	show outside moat diff --store outside demo:2026.11 demo:2026.12 || true # it says by its status that they differ
+	step '10. export --since: what the other side has stays here'
+	show outside moat export --store outside demo:2026.12 --since demo:2026.11 --to medium-2
+	show outside ls -sh medium-2
+	step '11. import says what will change; activate switches, while a client reads without a break'
+	show inside moat import --store inside --key moat.pub medium-2
+	read_all_the_time
+	reader=$!
+	sleep 0.5
+	show inside moat activate --store inside demo
+	sleep 0.5
+	step '12. rollback: the same switch back, without the medium'
+	show inside moat rollback --store inside demo
+	sleep 0.5
+	rm reading
+	wait "$reader"
+	grep -vq '^200 sha256:' answers && die "an answer failed; see $DEMO/answers"
+	note "$(wc -l <answers) answers meanwhile, all 200; by digest:"
+	sort answers | uniq -c | sed 's/^/      /'
+	[ "$(sort -u answers | wc -l)" = 2 ] || die 'the client saw no switch'
+	show inside moat log --store inside --last 4
+}
+
 what_next() {
 	local inside ref
 	inside=$(namespace inside)
@@ -215,6 +260,7 @@ begin=$SECONDS
 if [ -n "$list" ]; then cp "$list" moat.yaml; else make_upstream; fi
 cross_the_gap
 pull_back
+[ -n "$list" ] || month_two
 trap - EXIT
 what_next
 printf '\n(%d seconds)\n' $((SECONDS - begin))

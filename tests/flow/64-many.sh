@@ -33,7 +33,7 @@ release() {
 bytes_of() { stat -c %s "$1"/*.tar; }
 
 step '300 images: what the documents of a set cost'
-for n in a b c; do "$SUPPORT/many.py" "$T/$n" $([ $n = c ] && echo 15 || echo 150) 2; done
+for n in a b c; do "$SUPPORT/many.py" "$T/$n" "$([ $n = c ] && echo 15 || echo 150)" 2; done
 release papers 1 150 a b
 release papers 2 150 a b
 export_to "$T/nothing" papers:2 --since papers:1

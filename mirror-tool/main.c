@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&cmd_show,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,
+	&cmd_backup,
 	&cmd_node_config,
 	&cmd_user_add,
 	&cmd_user_remove,

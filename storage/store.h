@@ -40,6 +40,15 @@ void store_close(struct store **s);
  * ERR_CORRUPT it is an older copy. The next STORE_WRITE opening mends both. Cheap. */
 MUST int store_is_current(struct store *s, struct err *why, struct err *e);
 
+/*
+ * Copy the database of one state, whatever others write meanwhile, into a new file `to`: rows only, no blob. In the
+ * place of meta/moat.db it is an old copy, which the next STORE_WRITE opening brings forward. *bytes: its size.
+ *
+ * Fails:   ERR_INPUT something is there already, a link too; ERR_BUSY, ERR_FULL, ERR_RIGHTS, ERR_IO; nothing is left then.
+ * Durable: on 0, with its name.
+ */
+MUST int store_backup(struct store *s, const char *to, uint64_t *bytes, struct err *e);
+
 /* A number that differs after any commit of another process or thread to this store. Costs some
  * microseconds (two record locks): caches of tags compare it once a millisecond. */
 MUST int store_change(struct store *s, uint64_t *number, struct err *e);

@@ -19,6 +19,9 @@ RELEASE change
 -- name: SAVEPOINT_UNDO
 ROLLBACK TO change
 
+-- name: ALL_COPY
+VACUUM INTO ?1
+
 -- name: BLOB_GET
 SELECT b.id, b.size, b.live, m.media_type, m.whole, b.stamp, b.touched
 FROM blob b LEFT JOIN manifest m ON m.id = b.id

@@ -274,6 +274,9 @@ MUST int meta_gc_gone(struct db *db, const struct rowset *ids, struct err *e);
 /* Forget repositories in which nothing is. */
 MUST int meta_gc_repos(struct db *db, uint64_t *count, struct err *e);
 
+/* Copy the whole database, of one state, into an empty file. Not within a transaction. */
+MUST int meta_copy(struct db *db, const char *path, struct err *e);
+
 /* --- check ----------------------------------------------------------------------------------- */
 
 typedef int broken_fn(void *ctx, const char *invariant, const char *text, struct err *e);

@@ -1,6 +1,7 @@
 /* Blob commit, batch flush, image put, tag put, set import: every fault point of each. */
 #include "tests/support/cm.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -854,6 +855,48 @@ static void sweep__old_copy(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- a copy of the database -------------------------------------------------------------------- */
+
+static void prepare_backup(const struct sandbox *sb, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
+
+	(void)image_add(s, "team/app", "1", "first", 1);
+}
+
+/* A run that died behind the name left a whole copy. */
+static int run_backup(const struct sandbox *sb, struct store *s, struct err *e)
+{
+	const char *path = sandbox_path(sb, "copy.db");
+	uint64_t bytes;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(e, "%s", path);
+	return store_backup(s, path, &bytes, e);
+}
+
+static void verify_backup(const struct sandbox *sb, struct store *s)
+{
+	char magic[16] = "";
+	struct err e = ERR_INIT;
+	int fd = open(sandbox_path(sb, "copy.db"), O_RDONLY | O_CLOEXEC);
+
+	(void)s;
+	assert_true(fd >= 0);
+	assert_ok(fs_pread_all(fd, magic, sizeof(magic), 0, "copy.db", &e));
+	assert_memory_equal(magic, "SQLite format 3", sizeof(magic));
+	close(fd);
+	assert_int_equal(access(sandbox_path(sb, ".copy.db.part"), F_OK), -1);
+}
+
+static void sweep__backup(void **state)
+{
+	static const struct sweep sweep = { "backup", prepare_backup, run_backup, verify_backup, 4,
+		false };
+
+	sweep_run(*state, &sweep);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 /* --- collection ------------------------------------------------------------------------------ */
@@ -930,6 +973,7 @@ int main(void)
 		T(sweep__rebuild),
 		T(sweep__gc),
 		T(sweep__old_copy),
+		T(sweep__backup),
 	};
 
 	/* Dying is not losing power: memory will do, and every sync is free. */

@@ -166,6 +166,9 @@ must moat need --to need.json --json
 shape need
 must moat receipt --to receipt.json --json
 shape receipt
+must moat backup copy.db --json
+shape backup
+nothing_printed 1 backup copy.db
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools

@@ -490,6 +490,35 @@ static void rebuild__of_an_odd_index(void **state)
 	}
 }
 
+/* --- a copy made on purpose ------------------------------------------------------------------- */
+
+static void store_backup__replaces_nothing_and_comes_forward(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf copy = BUF_INIT;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	uint64_t bytes = 0, again = 1;
+
+	fill(s);
+	assert_ok(store_backup(s, sandbox_path(*state, "copy"), &bytes, &e));
+	assert_err(store_backup(s, sandbox_path(*state, "copy"), &again, &e), ERR_INPUT,
+		"is there already");
+	assert_int_equal(again, 1);
+	read_whole(*state, "copy", &copy);
+	assert_int_equal(copy.len, bytes);
+	import(*state, s);
+	store_close(&s);
+	lose_meta(*state);
+	assert_int_equal(mkdir(sandbox_path(*state, "s/meta"), 0755), 0);
+	write_whole(*state, DB, &copy);
+	assert_not_current(*state);
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(set_find(s, "a", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &a2) && info.active);
+	assert_sound(s);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_standing(void)
@@ -501,6 +530,7 @@ int test_standing(void)
 		T(rebuild__goes_on_without_lost_blobs),
 		T(store_open__writes_a_damaged_index_again),
 		T(rebuild__of_an_odd_index),
+		T(store_backup__replaces_nothing_and_comes_forward),
 	};
 
 	return cmocka_run_group_tests_name("storage/standing", tests, NULL, NULL);

@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,
 	&cmd_backup,
+	&cmd_rebuild,
 	&cmd_node_config,
 	&cmd_user_add,
 	&cmd_user_remove,

@@ -64,7 +64,7 @@ extern const struct command cmd_key_new, cmd_key_show;
 extern const struct command cmd_activate, cmd_rollback, cmd_deactivate, cmd_remove;
 extern const struct command cmd_seal, cmd_list, cmd_show, cmd_node_config;
 extern const struct command cmd_log, cmd_log_verify;
-extern const struct command cmd_backup;
+extern const struct command cmd_backup, cmd_rebuild;
 extern const struct command cmd_user_add, cmd_user_remove;
 
 /*
@@ -100,6 +100,8 @@ struct store;
 MUST int tool_store_there(const struct tool *t, const char *how, struct err *e);
 /* Open t->store for reading. Warns when its database is an old copy. ERR_ABSENT: there is none. */
 MUST int tool_store_read(const struct tool *t, struct store **s, struct err *e);
+/* Refuse root in another user's store, as tool_store_write() does: ERR_INPUT. */
+MUST int tool_store_owner(const struct tool *t, struct err *e);
 /* Open t->store for writing; make it when it is not there. ERR_INPUT for root in another user's folder: files of root
  * would lock out that user, as whom moatd runs. ERR_BUSY. */
 MUST int tool_store_write(const struct tool *t, struct store **s, struct err *e);

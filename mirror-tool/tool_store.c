@@ -9,7 +9,7 @@
 #include "storage/base/banned.h"
 
 /* Refuse root in the store of another user: that user could not write what root left there. */
-static int check_owner(const struct tool *t, struct err *e)
+int tool_store_owner(const struct tool *t, struct err *e)
 {
 	struct passwd *owner;
 	struct stat st;
@@ -53,7 +53,7 @@ int tool_store_read(const struct tool *t, struct store **s, struct err *e)
 
 int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 {
-	if (check_owner(t, e) < 0)
+	if (tool_store_owner(t, e) < 0)
 		return -1;
 	return store_open(s, t->store, STORE_WRITE, e);
 }

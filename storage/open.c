@@ -71,3 +71,55 @@ void store_close(struct store **sp)
 	free(s);
 	*sp = NULL;
 }
+
+/* --- made again by command ---------------------------------------------------------------------- */
+
+/* What the database has and index.json does not show yet, goes there; of a damaged one nothing can. */
+static int save_index(const char *dir, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+
+	if (store_open(&s, dir, STORE_WRITE, e) == 0)
+		return 0;
+	if (e->code != ERR_CORRUPT && e->code != ERR_IO)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+static int pass_entry(void *ctx, size_t number, const struct descriptor *d, struct err *e)
+{
+	(void)ctx, (void)number, (void)d, (void)e;
+	return 0;
+}
+
+/* Refuse what would leave nothing that tells sets and tags. */
+static int check_index(const char *dir, struct err *e)
+{
+	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
+	int rc;
+
+	s->mode = STORE_READ;
+	if (blobs_attach(&s->blobs, &engine_local, dir, STORE_READ, e) < 0)
+		return -1;
+	rc = index_json_each(s, pass_entry, NULL, e);
+	if (rc > 0)
+		return 0;
+	if (rc < 0 && e->code != ERR_INPUT)
+		return -1;
+	return err_set(e, ERR_INCOMPLETE,
+		"%s: index.json is %s, and the database cannot be read: nothing else tells sets "
+		"and tags, so it stays where it is",
+		dir, rc < 0 ? "damaged" : "missing");
+}
+
+int store_remake(struct store **s, const char *dir, char aside[STORE_ASIDE_SIZE], struct err *e)
+{
+	aside[0] = '\0';
+	if (save_index(dir, e) < 0 || check_index(dir, e) < 0 ||
+		db_set_aside(engine_local.db, dir, aside, e) < 0)
+		return -1;
+	if (store_open(s, dir, STORE_WRITE, e) < 0)
+		return err_ctx(e, "the database of before is %s/", aside);
+	return 0;
+}

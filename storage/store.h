@@ -328,6 +328,9 @@ struct store_totals {
 };
 MUST int store_totals(struct store *s, struct store_totals *out, struct err *e);
 
+/* Tags that were put one by one, so no pins of sets. */
+MUST int store_tags(struct store *s, uint64_t *count, struct err *e);
+
 /* Bytes that blobs may still take. */
 MUST int store_free_bytes(struct store *s, uint64_t *bytes, struct err *e);
 

@@ -10,6 +10,21 @@
 
 #include "storage/store.h"
 
+/* --- the database made again ------------------------------------------------------------------ */
+
+/*
+ * Make the database of the store again from its files (S6), whatever became of it, and open the store for writing. What
+ * was there goes aside whole. Nobody may have the store open, this process neither.
+ *
+ * aside:  a name in the store, also when this fails; "": there was none, or it was left where it is.
+ * Fails:  ERR_INCOMPLETE there is no index.json that can be read, and the database does not tell either: it stays where it
+ *         is. As db_set_aside() and store_open().
+ * Death:  in between, the next opening for writing goes on.
+ */
+#define STORE_ASIDE_SIZE 64
+MUST int store_remake(
+	struct store **s, const char *dir, char aside[STORE_ASIDE_SIZE], struct err *e);
+
 /* --- what is held is good -------------------------------------------------------------------- */
 
 #define QUARANTINE_NAME_SIZE 200 /* bytes: "sha256-HEX.TIME", in quarantine/ */

@@ -53,6 +53,12 @@ int db_open(struct db **out, const struct db_driver *driver, const char *where, 
 	return 0;
 }
 
+int db_set_aside(
+	const struct db_driver *driver, const char *where, char aside[DB_ASIDE_SIZE], struct err *e)
+{
+	return driver->set_aside(where, aside, e);
+}
+
 void db_close(struct db **db)
 {
 	if (!*db)

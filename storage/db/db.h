@@ -51,6 +51,18 @@ MUST int db_open(struct db **db, const struct db_driver *driver, const char *whe
 void db_close(struct db **db); /* for AUTO */
 
 /*
+ * Move the database of the store at `where` out of use, with all that belongs to it; nothing is deleted. This process must
+ * not have it open.
+ *
+ * aside:   where it is then, as a name in the store; "": there was none.
+ * Fails:   ERR_BUSY naming a process that has it open, ERR_UNSUPPORTED its folder is a link, ERR_RIGHTS, ERR_IO.
+ * Durable: on 0.
+ */
+#define DB_ASIDE_SIZE 64
+MUST int db_set_aside(const struct db_driver *driver, const char *where, char aside[DB_ASIDE_SIZE],
+	struct err *e);
+
+/*
  * A number that differs after any commit of another handle. Not inside a query or transaction: a reader
  * that may not write beside the database reads it as a file that does not change, and here it notices that
  * a writer came after all and opens it anew. Costs such a reader two stat(2), and others two record locks.

@@ -31,6 +31,7 @@ struct db_driver {
 	 * db->opened counts it. */
 	int (*refresh)(struct db *db, struct err *e);
 	int (*clear)(struct db *db, struct err *e);
+	int (*set_aside)(const char *where, char aside[DB_ASIDE_SIZE], struct err *e);
 
 	/* Take the statement with its parameters; q->stmt and q->own are the driver's until end(). What
 	 * fails may be told by start or by the first step. Several may be open at once, of one name too.

@@ -453,6 +453,9 @@ SELECT (SELECT count(*) FROM blob WHERE live),
 	(SELECT count(*) FROM repo),
 	(SELECT count(*) FROM held_set)
 
+-- name: ALL_TAGS
+SELECT count(*) FROM tag t JOIN repo r ON r.id = t.repo WHERE r.name NOT GLOB 'moat.local/set/*'
+
 -- name: ALL_CONFLICTS
 SELECT r.name, p.tag, os.name, os.version, ob.digest, s.name, s.version, b.digest
 FROM channel c

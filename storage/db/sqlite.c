@@ -136,6 +136,7 @@ const struct db_driver db_sqlite = {
 	.close = sqlite_close,
 	.refresh = sqlite_refresh,
 	.clear = sqlite_clear,
+	.set_aside = sqlite_set_aside,
 	.start = sqlite_start,
 	.step = sqlite_step,
 	.end = sqlite_end,

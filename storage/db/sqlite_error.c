@@ -76,25 +76,28 @@ static int lock_holder(const struct sqlite *db)
 	return holder;
 }
 
+const char *sqlite_process_name(int pid, char name[PROCESS_NAME_SIZE])
+{
+	AUTO(mem_free) char *path = mem_printf("/proc/%d/comm", pid);
+	FILE *comm = fopen(path, "re");
+
+	if (!comm || !fgets(name, PROCESS_NAME_SIZE, comm))
+		name[0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	if (comm)
+		fclose(comm);
+	return name;
+}
+
 int sqlite_busy_err(struct sqlite *db, struct err *e)
 {
 	int pid = lock_holder(db);
-	char name[64] = "";
+	char name[PROCESS_NAME_SIZE];
 
-	if (pid > 0 && pid != (int)getpid()) {
-		AUTO(mem_free) char *path = mem_printf("/proc/%d/comm", pid);
-		FILE *comm = fopen(path, "re");
-
-		if (comm) {
-			if (!fgets(name, sizeof(name), comm))
-				name[0] = '\0';
-			name[strcspn(name, "\n")] = '\0';
-			fclose(comm);
-		}
+	if (pid > 0 && pid != (int)getpid())
 		return err_set(e, ERR_BUSY,
-			"the store is being written by process %d (%s); waited %d s", pid, name,
-			STORE_BUSY_MS / 1000);
-	}
+			"the store is being written by process %d (%s); waited %d s", pid,
+			sqlite_process_name(pid, name), STORE_BUSY_MS / 1000);
 	return err_set(e, ERR_BUSY, "the store is being written by another user of it; waited %d s",
 		STORE_BUSY_MS / 1000);
 }

@@ -206,3 +206,13 @@ int store_totals(struct store *s, struct store_totals *out, struct err *e)
 	};
 	return 0;
 }
+
+int store_tags(struct store *s, uint64_t *count, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_ALL_TAGS);
+
+	if (query_step(&q, e) < 0)
+		return -1;
+	*count = (uint64_t)query_get_int(&q, 0);
+	return 0;
+}

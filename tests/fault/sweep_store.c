@@ -12,6 +12,7 @@
 #include "storage/base/fs.h"
 #include "storage/gc.h"
 #include "tests/fault/sweep.h"
+#include "tests/support/faults.h"
 #include "tests/support/image.h"
 
 #define REPO "docker.io/library/nginx"
@@ -897,6 +898,42 @@ static void sweep__backup(void **state)
 	sweep_run(*state, &sweep);
 }
 
+/* --- the database made again by command ---------------------------------------------------------- */
+
+static void prepare_remake(void *ctx, const char *dir)
+{
+	prepare_tagged(ctx, dir);
+}
+
+static int run_remake(void *ctx, const char *dir, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	char aside[STORE_ASIDE_SIZE];
+
+	return store_remake(&s, sandbox_path(ctx, dir), aside, e);
+}
+
+/* What opens it next has all of it, and the command again, too. */
+static void recover_remake(void *ctx, const char *dir)
+{
+	AUTO(store_close) struct store *s = sandbox_store(ctx, dir, STORE_WRITE);
+	struct err e = ERR_INIT;
+
+	verify_rebuild(ctx, s);
+	store_close(&s);
+	assert_ok(run_remake(ctx, dir, &e));
+	s = sandbox_store(ctx, dir, STORE_READ);
+	verify_rebuild(ctx, s);
+}
+
+static void sweep__remake(void **state)
+{
+	static const struct faults faults = { "remake", prepare_remake, run_remake, recover_remake,
+		12 };
+
+	faults_sweep(*state, &faults, *state);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 /* --- collection ------------------------------------------------------------------------------ */
@@ -973,6 +1010,7 @@ int main(void)
 		T(sweep__rebuild),
 		T(sweep__gc),
 		T(sweep__old_copy),
+		T(sweep__remake),
 		T(sweep__backup),
 	};
 

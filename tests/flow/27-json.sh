@@ -169,6 +169,12 @@ shape receipt
 must moat backup copy.db --json
 shape backup
 nothing_printed 1 backup copy.db
+cp -r "$MOAT_STORE" again
+layer=$(jq -r '.layers[0].digest[7:]' layout/blobs/sha256/"$(jq -r '.manifests[0].digest[7:]' layout/index.json)")
+rm "again/blobs/sha256/$layer"
+must moat rebuild --yes --store again --json
+shape rebuild
+nothing_printed 2 rebuild --store again
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
@@ -498,9 +499,11 @@ static void store_backup__replaces_nothing_and_comes_forward(void **state)
 	AUTO(buf_release) struct buf copy = BUF_INIT;
 	struct set_info info;
 	struct err e = ERR_INIT;
-	uint64_t bytes = 0, again = 1;
+	uint64_t bytes = 0, again = 1, tags;
 
 	fill(s);
+	assert_ok(store_tags(s, &tags, &e));
+	assert_int_equal(tags, 1);
 	assert_ok(store_backup(s, sandbox_path(*state, "copy"), &bytes, &e));
 	assert_err(store_backup(s, sandbox_path(*state, "copy"), &again, &e), ERR_INPUT,
 		"is there already");
@@ -519,6 +522,76 @@ static void store_backup__replaces_nothing_and_comes_forward(void **state)
 	assert_sound(s);
 }
 
+/* --- made again by command -------------------------------------------------------------------- */
+
+static void assert_remade(const struct sandbox *sb)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct set_info info;
+	struct err e = ERR_INIT;
+	char aside[STORE_ASIDE_SIZE], name[STORE_ASIDE_SIZE + 20];
+	uint64_t tags;
+
+	assert_ok(store_remake(&s, sandbox_path(sb, "s"), aside, &e));
+	snprintf(name, sizeof(name), "s/%s/moat.db", aside);
+	assert_int_equal(access(sandbox_path(sb, name), F_OK), 0);
+	assert_int_equal(set_find(s, "a", &info, &e), 1);
+	assert_true(digest_eq(&info.digest, &a1) && info.active);
+	assert_ok(store_tags(s, &tags, &e));
+	assert_int_equal(tags, 1);
+	assert_sound(s);
+}
+
+static void store_remake__of_a_sound_and_of_a_damaged_database(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+
+	fill(s);
+	store_close(&s);
+	assert_remade(*state);
+	sandbox_write(sandbox_path(*state, DB), "no database at all", 18);
+	assert_remade(*state);
+}
+
+/* The damaged database stays when nothing else tells what was here. */
+static void store_remake__needs_an_index(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} bad[] = { { NULL, "index.json is missing" }, { "no index", "index.json is damaged" } };
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	char aside[STORE_ASIDE_SIZE];
+	struct err e = ERR_INIT;
+
+	fill(s);
+	store_close(&s);
+	sandbox_write(sandbox_path(*state, DB), "no database at all", 18);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		sandbox_remove(sandbox_path(*state, "s/index.json"));
+		if (bad[i].text)
+			sandbox_write(sandbox_path(*state, "s/index.json"), bad[i].text,
+				strlen(bad[i].text));
+		assert_err(store_remake(&s, sandbox_path(*state, "s"), aside, &e), ERR_INCOMPLETE,
+			bad[i].words);
+		assert_string_equal(aside, "");
+		assert_int_equal(access(sandbox_path(*state, DB), F_OK), 0);
+	}
+}
+
+static void store_remake__of_a_link_is_refused(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	char aside[STORE_ASIDE_SIZE];
+	struct err e = ERR_INIT;
+
+	fill(s);
+	store_close(&s);
+	assert_int_equal(rename(sandbox_path(*state, "s/meta"), sandbox_path(*state, "m")), 0);
+	assert_int_equal(symlink("../m", sandbox_path(*state, "s/meta")), 0);
+	assert_err(store_remake(&s, sandbox_path(*state, "s"), aside, &e), ERR_UNSUPPORTED,
+		"meta is a link");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_standing(void)
@@ -531,6 +604,9 @@ int test_standing(void)
 		T(store_open__writes_a_damaged_index_again),
 		T(rebuild__of_an_odd_index),
 		T(store_backup__replaces_nothing_and_comes_forward),
+		T(store_remake__of_a_sound_and_of_a_damaged_database),
+		T(store_remake__needs_an_index),
+		T(store_remake__of_a_link_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("storage/standing", tests, NULL, NULL);

@@ -177,6 +177,15 @@ static int begin_file(struct audit *a, unsigned number, struct err *e)
 	return fs_sync(a->dir, AUDIT_FOLDER, e);
 }
 
+/* Of a record that a power cut took the line feed alone from nothing is lost: that is written in front of the next one. */
+static void take_open_record(struct audit *a)
+{
+	if (!a->rest.is_record)
+		return;
+	a->head = a->rest.head;
+	a->rest.bytes = 0;
+}
+
 static int find_last(struct audit *a, struct err *e)
 {
 	AUTO(mem_free) unsigned *numbers = NULL;
@@ -194,13 +203,16 @@ static int find_last(struct audit *a, struct err *e)
 	}
 	if (open_file(a, numbers[count - 1], 0, e) < 0)
 		return -1;
-	return audit_find_end(a->dir, a->number, a->size, &a->head, &a->rest, e);
+	if (audit_find_end(a->dir, numbers, count, a->size, &a->head, &a->rest, e) < 0)
+		return -1;
+	take_open_record(a);
+	return 0;
 }
 
 /* What is left of a line stays with the record that names it. */
 static bool is_full(const struct audit *a)
 {
-	return a->size >= AUDIT_FILE_MAX && !a->rest.bytes;
+	return a->size >= AUDIT_FILE_MAX && !a->rest.bytes && !a->rest.is_open;
 }
 
 /* --- the append ------------------------------------------------------------------------------- */
@@ -226,7 +238,7 @@ static int append(struct audit *a, const struct audit_record records[], size_t c
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	struct audit_head head = a->head;
 
-	if (a->rest.bytes && a->rest.is_open)
+	if (a->rest.is_open)
 		buf_char(&text, '\n');
 	for (size_t i = 0; i < count; i++)
 		audit_line_add(&text, &a->who, &records[i], i ? NULL : &a->rest, &head);
@@ -237,7 +249,7 @@ static int append(struct audit *a, const struct audit_record records[], size_t c
 	if (seq)
 		*seq = a->head.seq + 1;
 	a->head = head;
-	a->rest.bytes = 0;
+	a->rest = (struct audit_rest){ .bytes = 0 };
 	a->size += text.len;
 	return 0;
 }

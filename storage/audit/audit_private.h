@@ -23,6 +23,8 @@ struct audit_rest {
 	bool is_open; /* no line feed ends it */
 	bool is_torn; /* and none is in it: what a power cut leaves of a line */
 	struct digest hash; /* of these bytes, and of the line feed that ends them */
+	bool is_record; /* it lacks its line feed only */
+	struct audit_head head; /* of that record */
 };
 
 /* Append a record's line to `out`, chained to *head, which moves on to it. rest: of the first record of an append, or
@@ -44,9 +46,10 @@ MUST int audit_files(int dir, unsigned **numbers, size_t *count, struct err *e);
 /* Open the log's folder in the store's: 1 and *dir, 0 there is none, -1. */
 MUST int audit_open_folder(const char *store, int *dir, struct err *e);
 
-/* Find the last record, looking back from the end of file `number` and over those before it; *rest: what lies behind it
- * in that file. Head seq 0: none in any file. ERR_INPUT: a file is too large to be one of ours. */
-MUST int audit_find_end(int dir, unsigned number, uint64_t size, struct audit_head *head,
-	struct audit_rest *rest, struct err *e);
+/* Find the last record, looking back from the end of the last of these files (at least one), of which `size` bytes count,
+ * and over those before it; *rest: what lies behind it in that file. Head seq 0: none in any file. ERR_INPUT: a file is
+ * too large to be one of ours. */
+MUST int audit_find_end(int dir, const unsigned numbers[], size_t count, uint64_t size,
+	struct audit_head *head, struct audit_rest *rest, struct err *e);
 
 #endif

@@ -121,12 +121,15 @@ static void describe_rest(const struct window *w, size_t from, struct audit_rest
 {
 	struct span text = { w->text.data + from, w->text.len - from };
 	AUTO(hasher_release) struct hasher h = HASHER_INIT;
+	size_t begin;
 
 	rest->bytes = text.len;
 	if (!text.len)
 		return;
 	rest->is_open = text.data[text.len - 1] != '\n';
 	rest->is_torn = !memchr(text.data, '\n', text.len);
+	rest->is_record =
+		rest->is_open && rest->is_torn && is_record(w, w->text.len, &begin, &rest->head);
 	hasher_init(&h, DIGEST_SHA256);
 	hasher_add(&h, text.data, text.len);
 	if (rest->is_open)
@@ -189,16 +192,16 @@ static int search(int dir, unsigned number, uint64_t size, struct audit_head *he
 	return search_file(&w, head, rest, e);
 }
 
-int audit_find_end(int dir, unsigned number, uint64_t size, struct audit_head *head,
-	struct audit_rest *rest, struct err *e)
+int audit_find_end(int dir, const unsigned numbers[], size_t count, uint64_t size,
+	struct audit_head *head, struct audit_rest *rest, struct err *e)
 {
 	struct audit_rest before;
 	int rc;
 
 	*head = (struct audit_head){ .hash.alg = DIGEST_SHA256 };
 	*rest = (struct audit_rest){ .bytes = 0 };
-	rc = search(dir, number, size, head, rest, e);
-	while (rc == 0 && --number > 0)
-		rc = search(dir, number, UINT64_MAX, head, &before, e);
+	rc = search(dir, numbers[--count], size, head, rest, e);
+	while (rc == 0 && count > 0)
+		rc = search(dir, numbers[--count], UINT64_MAX, head, &before, e);
 	return rc < 0 ? -1 : 0;
 }

@@ -18,7 +18,7 @@ int audit_head(const char *store, struct audit_head *head, struct err *e)
 	*head = (struct audit_head){ .seq = 0 };
 	if (rc <= 0 || audit_files(dir, &numbers, &count, e) < 0)
 		return rc == 0 ? 0 : -1;
-	if (count && audit_find_end(dir, numbers[count - 1], UINT64_MAX, head, &rest, e) < 0)
+	if (count && audit_find_end(dir, numbers, count, UINT64_MAX, head, &rest, e) < 0)
 		return err_ctx(e, "%s", store);
 	return head->seq > 0;
 }

@@ -340,6 +340,38 @@ static void audit_append__names_a_torn_line(void **state)
 	}
 }
 
+/* A power cut took its line feed alone: it is one record of the chain, and no second one has its number. */
+static void audit_append__goes_on_behind_a_record_without_its_line_feed(void **state)
+{
+	struct sandbox *sb = *state;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	store_new(sb);
+	appended(sb, 2);
+	read_file(sb, FIRST, &text);
+	sandbox_write(in_store(sb, FIRST), text.data, text.len - 1);
+	assert_whole(sb, 1, 1);
+	appended(sb, 1);
+	assert_whole(sb, 3, 0);
+}
+
+/* Only files that are there are looked into: not the many whose numbers are missing. */
+static void audit_append__passes_over_missing_files(void **state)
+{
+	struct sandbox *sb = *state;
+	struct audit_head head;
+	struct err e = ERR_INIT;
+
+	store_new(sb);
+	appended(sb, 2);
+	sandbox_write(in_store(sb, "audit/99999999.jsonl"), "", 0);
+	assert_int_equal(audit_head(STORE(sb), &head, &e), 1);
+	assert_int_equal(head.seq, 2);
+	appended(sb, 1);
+	assert_int_equal(audit_head(STORE(sb), &head, &e), 1);
+	assert_int_equal(head.seq, 3);
+}
+
 /* Lines that were whole are no torn ones: the log goes on, and they stay a problem. */
 static void audit_append__goes_on_behind_lines_that_are_none(void **state)
 {
@@ -605,6 +637,8 @@ int main(void)
 		T(audit_append__full_disk_leaves_what_was_there),
 		T(audit_append__what_frees_space_has_a_reserve),
 		T(audit_append__names_a_torn_line),
+		T(audit_append__goes_on_behind_a_record_without_its_line_feed),
+		T(audit_append__passes_over_missing_files),
 		T(audit_append__goes_on_behind_lines_that_are_none),
 		T(audit_verify__finds_what_was_done),
 		T(audit_verify__finds_a_cut_end_beside_a_head),

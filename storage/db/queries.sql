@@ -296,7 +296,15 @@ ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, held_set = ex
 -- write: CHANNEL_DROP
 DELETE FROM channel WHERE name = ?1
 -- write: SET_SPLICE
-UPDATE generation SET back = (SELECT b.back FROM generation b WHERE b.id = generation.back)
+UPDATE generation SET back = (
+	WITH RECURSIVE way (id, held_set, back) AS (
+		SELECT b.id, b.held_set, b.back FROM generation b WHERE b.id = generation.back
+		UNION ALL
+		SELECT b.id, b.held_set, b.back FROM way CROSS JOIN generation b ON b.id = way.back
+		WHERE way.held_set IN (?2, generation.held_set)
+	)
+	SELECT way.id FROM way WHERE way.held_set NOT IN (?2, generation.held_set)
+)
 WHERE back IN (SELECT g.id FROM generation g WHERE g.channel = ?1 AND g.held_set = ?2)
 -- write: SET_DROP_CONSENTS
 DELETE FROM consent

@@ -20,14 +20,15 @@ static int accept(struct store *s, const char *version, bool activate, struct er
 	return set_accept(s, &offer, NULL, e);
 }
 
-static int activate(struct store *s, const char *version, struct err *e)
+static int activate(struct store *s, const char *version, bool older, struct err *e)
 {
 	AUTO(mem_free) char *which = mem_printf("a:%s", version);
 	struct set_info info;
 
 	err_clear(e);
 	assert_int_equal(set_find(s, which, &info, e), 1);
-	return set_activate(s, &(struct set_offer){ .digest = &info.digest }, NULL, e);
+	return set_activate(
+		s, &(struct set_offer){ .digest = &info.digest, .older = older }, NULL, e);
 }
 
 static int rollback(struct store *s, const char *to, struct err *e)
@@ -58,7 +59,8 @@ static int forget(struct store *s, const char *version, struct err *e)
 	return set_remove(s, &info.digest, e);
 }
 
-/* One step: "+1" accept, "!1" accept and activate, "1" activate, "<" back, "<1" back to it, "0" off, "-1" remove. */
+/* One step: "+1" accept, "!1" accept and activate, "1" activate, "^1" though it is older, "<" back, "<1" back to it,
+ * "0" off, "-1" remove. */
 static int step(struct store *s, const char *word, struct err *e)
 {
 	switch (*word) {
@@ -68,12 +70,14 @@ static int step(struct store *s, const char *word, struct err *e)
 		return accept(s, word + 1, true, e);
 	case '<':
 		return rollback(s, word[1] ? word + 1 : NULL, e);
+	case '^':
+		return activate(s, word + 1, true, e);
 	case '-':
 		return forget(s, word + 1, e);
 	case '0':
 		return deactivate(s, e);
 	default:
-		return activate(s, word, e);
+		return activate(s, word, false, e);
 	}
 }
 
@@ -166,6 +170,12 @@ static const struct {
 	{ "!1 +3 +4 -3 -4 +3", "1*", "older than version 4, which was here and was removed",
 		ERR_UNTRUSTED },
 	{ "!1 +2 +3 -2 -3 !4", "4* 1<", NULL, ERR_OK },
+	{ "!1 !2 ^1", "2< 1*", NULL, ERR_OK },
+	{ "!1 !2 ^1 -2", "1*", NULL, ERR_OK },
+	{ "!1 !2 ^1 -2 <", "1*", "set a 1: nothing was active before it", ERR_ABSENT },
+	{ "!1 !2 ^1 -2 !3 -1", "3*", NULL, ERR_OK },
+	{ "!1 !2 ^1 2 ^1 -2 !3 -1", "3*", NULL, ERR_OK },
+	{ "!1 !2 !3 ^2 3 ^2 -3", "2* 1<", NULL, ERR_OK },
 	{ "+2 -2 +1", "", "older than version 2, which was here and was removed", ERR_UNTRUSTED },
 };
 
@@ -233,7 +243,7 @@ static void set_switch__keeps_few_generations(void **state)
 	assert_ok(accept(s, "3", true, &e));
 	for (int i = 0; i < 200; i++) {
 		assert_ok(rollback(s, NULL, &e));
-		assert_ok(activate(s, "3", &e));
+		assert_ok(activate(s, "3", false, &e));
 	}
 	assert_versions(s, "3* 2< 1");
 	assert_int_equal(

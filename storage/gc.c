@@ -43,9 +43,9 @@ static void take_unused(void *ctx, int64_t id)
 	c->manifests += n->manifest;
 }
 
-/* Those of one level: none of them refers to another one. */
+/* Those of one level: none of them refers to another one; or a circle, in which some do. */
 static int condemn_batch(struct store *s, const struct gc_plan *p, size_t from, size_t to,
-	struct gc_done *done, struct err *e)
+	bool is_circle, struct gc_done *done, struct err *e)
 {
 	AUTO(condemning_release)
 	struct condemning c = { .plan = p, .ids = ROWSET_INIT(1), .done = done };
@@ -55,7 +55,7 @@ static int condemn_batch(struct store *s, const struct gc_plan *p, size_t from, 
 	for (size_t i = from; i < to; i++)
 		rowset_int(&ids, p->order[i]);
 	if (tx_begin(s, &tx, e) < 0 ||
-		meta_gc_unused(s->db, &ids, p->cutoff, take_unused, &c, e) < 0 ||
+		meta_gc_unused(s->db, &ids, p->cutoff, is_circle, take_unused, &c, e) < 0 ||
 		fault("gc.condemn", e) < 0 ||
 		(c.ids.count && meta_gc_condemn(s->db, &c.ids, e) < 0) || tx_commit(&tx, e) < 0)
 		return -1;
@@ -73,9 +73,11 @@ int gc_condemn(struct store *s, const struct gc_plan *p, struct gc_done *done, s
 
 	for (size_t level = 0; level < p->level_count; level++)
 		while (at < p->levels[level]) {
-			size_t left = p->levels[level] - at, n = left < BATCH ? left : BATCH;
+			bool is_circle = level >= p->circles;
+			size_t left = p->levels[level] - at;
+			size_t n = left < BATCH || is_circle ? left : BATCH;
 
-			if (condemn_batch(s, p, at, at + n, done, e) < 0)
+			if (condemn_batch(s, p, at, at + n, is_circle, done, e) < 0)
 				return err_ctx(e, "condemn");
 			at += n;
 		}

@@ -54,6 +54,17 @@ static int check_id(int64_t id, struct err *e)
 		(long long)id, UINT32_MAX);
 }
 
+/* What is referred to has a row, unless the database is damaged. */
+static int check_row(const struct gc_plan *p, int64_t id, struct err *e)
+{
+	if (id > 0 && (uint64_t)id < p->count && p->nodes[id].known)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		"the database refers to row %lld of blobs, which it lacks: `moat rebuild` makes it "
+		"again from the files",
+		(long long)id);
+}
+
 static int add_node(void *ctx, const struct gc_row *row, struct err *e)
 {
 	struct gc_plan *p = ((struct marking *)ctx)->plan;
@@ -76,7 +87,7 @@ static int add_edge(void *ctx, int64_t from, int64_t to, struct err *e)
 {
 	struct marking *m = ctx;
 
-	if (check_id(from, e) < 0 || check_id(to, e) < 0)
+	if (check_row(m->plan, from, e) < 0 || check_row(m->plan, to, e) < 0)
 		return -1;
 	*VEC_PUSH(m->edges, m->edge_count) =
 		(struct gc_edge){ .from = (uint32_t)from, .to = (uint32_t)to };
@@ -126,7 +137,7 @@ static int take_root(void *ctx, int64_t set, int64_t id, struct err *e)
 	struct gc_plan *p = m->plan;
 	const struct gc_owner key = { .row = { .id = set } }, *o = NULL;
 
-	if (check_id(id, e) < 0)
+	if (check_row(p, id, e) < 0)
 		return -1;
 	if (set && p->set_count)
 		o = bsearch(&key, p->sets, p->set_count, sizeof(*p->sets), by_row);
@@ -354,12 +365,11 @@ static size_t release_needs(struct gc_plan *p, uint32_t id, size_t end)
 	return end;
 }
 
-/* Manifests go before what they name. The graph has no circles, as digests name digests. */
-static void order(struct gc_plan *p)
+/* Manifests go before what they name, level by level; what is left then is circles and what they name. */
+static void order_levels(struct gc_plan *p)
 {
 	size_t begin = 0, end = 0;
 
-	p->order = mem_grow(NULL, p->count + 1, sizeof(*p->order));
 	count_needs(p);
 	for (size_t id = 0; id < p->count; id++)
 		if (is_unused(&p->nodes[id]) && !p->nodes[id].needs)
@@ -371,6 +381,62 @@ static void order(struct gc_plan *p)
 			end = release_needs(p, p->order[begin], end);
 		push_level(p, level_end);
 	}
+}
+
+/* Does it have no place yet? */
+static bool is_left(const struct gc_node *n)
+{
+	return is_unused(n) && n->needs;
+}
+
+/* The one that stands for all that are joined with it. */
+static uint32_t representative(uint32_t *joined, uint32_t id)
+{
+	while (joined[id] != id)
+		id = joined[id] = joined[joined[id]];
+	return id;
+}
+
+static void join(const struct gc_plan *p, uint32_t *joined)
+{
+	for (size_t id = 0; id < p->count; id++)
+		joined[id] = (uint32_t)id;
+	for (size_t id = 0; id < p->count; id++)
+		for (size_t i = p->first[id]; is_left(&p->nodes[id]) && i < p->first[id + 1]; i++)
+			if (is_left(&p->nodes[p->to[i]]))
+				joined[representative(joined, (uint32_t)id)] =
+					representative(joined, p->to[i]);
+}
+
+/* A manifest that names its own subject keeps it, and is kept by it: such circles go as one, each with what it
+ * alone names. */
+static void order_circles(struct gc_plan *p)
+{
+	AUTO(mem_free) uint32_t *joined = mem_grow(NULL, p->count + 1, sizeof(*joined));
+	AUTO(mem_free) struct gc_edge *left = NULL; /* from: the representative */
+	size_t count = 0, end = p->level_count ? p->levels[p->level_count - 1] : 0;
+
+	p->circles = p->level_count;
+	join(p, joined);
+	for (size_t id = 0; id < p->count; id++)
+		if (is_left(&p->nodes[id]))
+			*VEC_PUSH(left, count) =
+				(struct gc_edge){ .from = representative(joined, (uint32_t)id),
+					.to = (uint32_t)id };
+	if (count)
+		qsort(left, count, sizeof(*left), by_owner);
+	for (size_t i = 0; i < count; i++) {
+		p->order[end++] = left[i].to;
+		if (i + 1 == count || left[i + 1].from != left[i].from)
+			push_level(p, end);
+	}
+}
+
+static void order(struct gc_plan *p)
+{
+	p->order = mem_grow(NULL, p->count + 1, sizeof(*p->order));
+	order_levels(p);
+	order_circles(p);
 }
 
 /* --- totals --------------------------------------------------------------------------------------- */

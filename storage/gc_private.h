@@ -42,6 +42,7 @@ struct gc_plan {
 	uint32_t *order;
 	size_t *levels;
 	size_t level_count;
+	size_t circles; /* from this level on, each is blobs that refer to each other, and go together */
 };
 
 #endif

@@ -622,6 +622,26 @@ AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.manifest = b.id)
 AND NOT EXISTS (SELECT 1 FROM held_set s WHERE s.blob = b.id)
 AND NOT EXISTS (SELECT 1 FROM signature g WHERE g.manifest = b.id)
 AND NOT EXISTS (SELECT 1 FROM manifest m CROSS JOIN manifest s ON s.id = m.subject WHERE m.id = b.id)
+-- name: GC_UNUSED_TOGETHER
+WITH RECURSIVE spared (id) AS (
+	SELECT b.id FROM rowset(?1) i
+	CROSS JOIN blob b ON b.id = i.c0
+	WHERE b.touched > ?2 OR b.condemned <> 0
+	OR EXISTS (SELECT 1 FROM edge e WHERE e.blob = b.id AND e.manifest NOT IN (SELECT c0 FROM rowset(?1)))
+	OR EXISTS (SELECT 1 FROM tag t WHERE t.manifest = b.id)
+	OR EXISTS (SELECT 1 FROM pin p WHERE p.manifest = b.id)
+	OR EXISTS (SELECT 1 FROM held_set s WHERE s.blob = b.id)
+	OR EXISTS (SELECT 1 FROM signature g WHERE g.manifest = b.id)
+	OR EXISTS (
+		SELECT 1 FROM manifest m CROSS JOIN manifest s ON s.id = m.subject
+		WHERE m.id = b.id AND s.id NOT IN (SELECT c0 FROM rowset(?1))
+	)
+	UNION
+	SELECT e.blob FROM spared CROSS JOIN edge e ON e.manifest = spared.id
+	UNION
+	SELECT m.id FROM spared CROSS JOIN manifest m ON m.subject = spared.id
+)
+SELECT i.c0 FROM rowset(?1) i WHERE i.c0 NOT IN (SELECT id FROM spared)
 -- write: GC_DROP_EDGES
 DELETE FROM edge WHERE manifest IN (SELECT c0 FROM rowset(?1))
 -- write: GC_DROP_LINKS

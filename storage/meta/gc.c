@@ -60,10 +60,11 @@ int meta_gc_digests(
 	return rc;
 }
 
-int meta_gc_unused(struct db *db, const struct rowset *ids, int64_t cutoff, gc_id_fn *fn, void *ctx,
-	struct err *e)
+int meta_gc_unused(struct db *db, const struct rowset *ids, int64_t cutoff, bool together,
+	gc_id_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(query_end) struct query q = query_begin(db, Q_GC_UNUSED);
+	AUTO(query_end)
+	struct query q = query_begin(db, together ? Q_GC_UNUSED_TOGETHER : Q_GC_UNUSED);
 	int rc;
 
 	query_rowset(&q, ids);

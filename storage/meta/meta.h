@@ -251,10 +251,11 @@ MUST int meta_gc_roots(struct db *db, gc_edge_fn *fn, void *ctx, struct err *e);
 typedef void gc_digest_fn(void *ctx, size_t at, const struct digest *d);
 MUST int meta_gc_digests(
 	struct db *db, const struct rowset *ids, gc_digest_fn *fn, void *ctx, struct err *e);
-/* Those that nothing refers to, and that were not touched behind `cutoff`; not condemned yet. */
+/* Those that nothing refers to, and that were not touched behind `cutoff`; not condemned yet. together: nothing but
+ * others of them that are told, too. */
 typedef void gc_id_fn(void *ctx, int64_t id);
-MUST int meta_gc_unused(struct db *db, const struct rowset *ids, int64_t cutoff, gc_id_fn *fn,
-	void *ctx, struct err *e);
+MUST int meta_gc_unused(struct db *db, const struct rowset *ids, int64_t cutoff, bool together,
+	gc_id_fn *fn, void *ctx, struct err *e);
 /* Condemn them: not held any more, and what they name and where they are linked is forgotten. */
 MUST int meta_gc_condemn(struct db *db, const struct rowset *ids, struct err *e);
 

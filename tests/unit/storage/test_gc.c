@@ -234,6 +234,91 @@ static void gc__takes_referrers_with_their_subject(void **state)
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/blobs/sha256")), 0);
 }
 
+/* An index whose subject is its child as well: each refers to the other. */
+static void push_circle(struct store *s, const struct pushed *subject, struct pushed *p)
+{
+	char digest[DIGEST_TEXT_SIZE];
+	struct err e = ERR_INIT;
+	AUTO(mem_free)
+	char *named = mem_printf("{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"%s\","
+				 "\"size\":%zu}",
+		digest_text(&subject->digest, digest), subject->text.len);
+	AUTO(mem_free)
+	char *text = mem_printf("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\","
+				"\"artifactType\":\"a/circle\",\"manifests\":[%s],\"subject\":%s}",
+		named, named);
+
+	build_text(p, text);
+	assert_ok(push_manifest(s, APP, NULL, p, &e));
+}
+
+static void gc__takes_a_circle_of_subject_and_child(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed subject, circle, other, other_circle;
+
+	push(*state, s, APP, NULL, "subject", &subject);
+	push_circle(s, &subject, &circle);
+	push(*state, s, APP, "1", "other", &other);
+	push_circle(s, &other, &other_circle);
+	assert_int_equal(collect(s).condemned.blobs, 5);
+	assert_image(s, &subject, false);
+	assert_false(is_held(s, &circle.digest));
+	assert_image(s, &other, true);
+	assert_true(has_manifest(s, APP, &other_circle.digest));
+}
+
+/* One that gets a tag meanwhile stays, with what it names. */
+static void gc__spares_a_circle_that_is_tagged_meanwhile(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(pushed_release) struct pushed subject, circle;
+	struct gc_options o = at_once();
+	struct gc_done done = { .repos = 0 };
+	struct err e = ERR_INIT;
+
+	push(*state, s, APP, NULL, "subject", &subject);
+	push_circle(s, &subject, &circle);
+	{
+		AUTO(gc_plan_free) struct gc_plan *plan = mark(s, &o);
+
+		assert_ok(push_manifest(s, APP, "1", &subject, &e));
+		assert_ok(gc_condemn(s, plan, &done, &e));
+	}
+	assert_ok(gc_remove(s, &done, &e));
+	assert_sound(s);
+	assert_int_equal(done.condemned.blobs, 0);
+	assert_int_equal(done.spared, 5);
+	assert_image(s, &subject, true);
+	assert_true(has_manifest(s, APP, &circle.digest));
+}
+
+/* A reference to a row that is not there is damage, not a place to write to. */
+static void gc__refuses_rows_that_are_not_there(void **state)
+{
+	static const char *const damages[] = {
+		"INSERT INTO edge VALUES ((SELECT max(id) FROM manifest), 4000000, 2)",
+		"INSERT INTO tag VALUES ((SELECT max(id) FROM repo), 'x', 4000000)",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		AUTO(mem_free) char *name = mem_printf("s%zu", i);
+		AUTO(mem_free) char *path = mem_printf("%s/meta/moat.db", name);
+		AUTO(store_close) struct store *s = sandbox_store(*state, name, STORE_WRITE);
+		AUTO(pushed_release) struct pushed p;
+		AUTO(gc_plan_free) struct gc_plan *plan = NULL;
+		struct gc_options o = at_once();
+		struct err e = ERR_INIT;
+		sqlite3 *conn = NULL;
+
+		push(*state, s, APP, "1", "app", &p);
+		assert_int_equal(sqlite3_open(sandbox_path(*state, path), &conn), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(conn, damages[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(conn);
+		assert_err(gc_mark(s, &o, &plan, &e), ERR_CORRUPT, "row 4000000 of blobs");
+	}
+}
+
 static void gc__forgets_repositories_in_which_nothing_is(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -924,6 +1009,9 @@ int test_gc(void)
 		T(gc__spares_what_a_fresh_manifest_names),
 		T(gc__takes_an_index_with_its_children),
 		T(gc__takes_referrers_with_their_subject),
+		T(gc__takes_a_circle_of_subject_and_child),
+		T(gc__spares_a_circle_that_is_tagged_meanwhile),
+		T(gc__refuses_rows_that_are_not_there),
 		T(gc__forgets_repositories_in_which_nothing_is),
 		T(gc__leaves_what_sets_hold),
 		T(gc_sets__says_what_only_one_keeps),

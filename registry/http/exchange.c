@@ -400,6 +400,15 @@ static void wait_for_promise(struct conn *c)
 	dispatch_promise(&c->loop->dispatch, &waker);
 }
 
+/* The touch that was waited for failed: say nothing of the blob, as collection may take it. */
+static void refuse_promise(struct conn *c, struct err *e)
+{
+	reply_release(&c->x.reply);
+	reply_init(&c->x.reply);
+	(void)err_set(e, ERR_BUSY, "what a push would rely on cannot be kept just now; try again");
+	reply_failure(&c->x.reply, e);
+}
+
 /* False: not yet. */
 static bool answer_reading(struct conn *c)
 {
@@ -410,9 +419,12 @@ static bool answer_reading(struct conn *c)
 		wait_for_check(c);
 		return false;
 	}
-	if (c->loop->dispatch.context.promises && c->x.step != STEP_STORE) {
-		wait_for_promise(c);
-		return false;
+	if (c->loop->dispatch.context.promises) {
+		if (c->x.step != STEP_STORE) {
+			wait_for_promise(c);
+			return false;
+		}
+		refuse_promise(c, &e);
 	}
 	if (e.code != ERR_OK)
 		log_failure(c, &e);

@@ -61,8 +61,8 @@ static int make_folder(struct audit *a, struct err *e)
 static void make_reserve(struct audit *a)
 {
 	AUTO(fd_close)
-	int fd = openat(a->dir, AUDIT_RESERVE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		FILE_MODE);
+	int fd = openat(a->dir, AUDIT_RESERVE,
+		O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
 	struct err ignored = ERR_INIT;
 
 	if (fd >= 0 &&

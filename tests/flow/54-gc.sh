@@ -108,6 +108,14 @@ must moat gc --store "$IN"
 same "$(head_of "team/app/blobs/sha256:$(printf asked | sha256)")" 200
 same "$(head_of "team/app/blobs/sha256:$(printf read | sha256)")" 404
 
+step 'who asks is told nothing where it cannot be promised'
+put_blob unpromised
+sleep 6
+sqlite3 "$IN/meta/moat.db" "CREATE TRIGGER no BEFORE UPDATE OF touched ON blob BEGIN SELECT RAISE(ABORT, 'no'); END"
+same "$(head_of "team/app/blobs/sha256:$(printf unpromised | sha256)")" 503
+sqlite3 "$IN/meta/moat.db" 'DROP TRIGGER no'
+same "$(head_of "team/app/blobs/sha256:$(printf unpromised | sha256)")" 200
+
 step 'the grace is saved, and outlives the database'
 must moat gc --store "$IN" --grace 2h --save
 stop "$MOATD_PID"

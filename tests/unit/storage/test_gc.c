@@ -273,12 +273,13 @@ static void gc__spares_a_circle_that_is_tagged_meanwhile(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	AUTO(pushed_release) struct pushed subject, circle;
-	struct gc_options o = at_once();
+	struct gc_options o;
 	struct gc_done done = { .repos = 0 };
 	struct err e = ERR_INIT;
 
 	push(*state, s, APP, NULL, "subject", &subject);
 	push_circle(s, &subject, &circle);
+	o = at_once();
 	{
 		AUTO(gc_plan_free) struct gc_plan *plan = mark(s, &o);
 
@@ -307,11 +308,12 @@ static void gc__refuses_rows_that_are_not_there(void **state)
 		AUTO(store_close) struct store *s = sandbox_store(*state, name, STORE_WRITE);
 		AUTO(pushed_release) struct pushed p;
 		AUTO(gc_plan_free) struct gc_plan *plan = NULL;
-		struct gc_options o = at_once();
+		struct gc_options o;
 		struct err e = ERR_INIT;
 		sqlite3 *conn = NULL;
 
 		push(*state, s, APP, "1", "app", &p);
+		o = at_once();
 		assert_int_equal(sqlite3_open(sandbox_path(*state, path), &conn), SQLITE_OK);
 		assert_int_equal(sqlite3_exec(conn, damages[i], NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(conn);

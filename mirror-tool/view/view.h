@@ -38,7 +38,7 @@ void view_release(struct view *view); /* for AUTO */
 /* View every accepted set of the store, which stays open meanwhile. Begin with VIEW_INIT. */
 MUST int view_store(struct view *view, struct store *s, struct err *e);
 
-/* View every set on the volumes of these folders and files: each is read once, here. Begin with VIEW_INIT. */
+/* View every set on the volumes of these folders and files: each is read once, here, in the order of their names. Begin with VIEW_INIT. */
 MUST int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e);
 
 /* Read the set, its inventory and its signatures, unless that is done. ERR_CORRUPT: one is not here or is another. */

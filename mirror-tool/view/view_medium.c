@@ -191,6 +191,18 @@ static int load_sets(struct view *view, struct err *e)
 	return 0;
 }
 
+static const char *file_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	return strcmp(file_of(*(char *const *)a), file_of(*(char *const *)b));
+}
+
 int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
@@ -198,6 +210,8 @@ int view_medium(struct view *view, const char *const *paths, size_t count, struc
 
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;
+	/* An index may be in a volume before that of what it names. */
+	qsort(found.items, found.count, sizeof(*found.items), compare_files);
 	view->blobs = blob_cache_new();
 	for (size_t i = 0; i < found.count; i++)
 		if (read_volume(&s, found.items[i], e) < 0)

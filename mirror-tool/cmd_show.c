@@ -1,6 +1,6 @@
 /* `moat show`: a store or a medium -> all about one set or one reference. Must never write. */
 #include "mirror-tool/show/show.h"
-#include "mirror-tool/tool.h"
+#include "mirror-tool/view_open.h"
 #include "storage/base/banned.h"
 
 #define SHOW_OPTIONS(OPTION, S)                                                                    \
@@ -11,16 +11,6 @@ struct show_options {
 };
 static const struct setting options[] = { SHOW_OPTIONS(SETTING_ROW, show_options) };
 
-static int open_view(struct tool *t, const struct show_options *o, struct view *view,
-	struct store **s, struct err *e)
-{
-	if (o->from.count)
-		return view_medium(view, o->from.items, o->from.count, e);
-	if (tool_store_read(t, s, e) < 0)
-		return -1;
-	return view_store(view, *s, e);
-}
-
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct show_options *o = given;
@@ -28,13 +18,13 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	AUTO(view_release) struct view view = VIEW_INIT;
 	AUTO(report_release) struct report report = REPORT_INIT(t);
 	struct page page = { &view, &report };
+	int rc;
 
 	if (args->count != 1)
 		return tool_usage(e, "show takes one set or reference");
-	if (o->from.count && t->store_given)
-		return tool_usage(e, "--store and --from exclude each other");
-	if (open_view(t, o, &view, &s, e) < 0)
-		return -1;
+	rc = view_open(t, &o->from, &view, &s, e);
+	if (rc < 0)
+		return rc;
 	report_object(&report, NULL);
 	if (show_meant(&page, args->items[0], e) < 0)
 		return -1;

@@ -210,6 +210,9 @@ for ref in "$UP/plain:1" "$UP/typed:1" "$UP/foreign:1" tool:1 docker.io/library/
 	must moat show "$ref" --json
 	shape 'show of a reference'
 done
+must moat extract platform --to extracted --json
+shape extract
+nothing_printed 1 extract platform --to extracted
 must moat show docker.io/library/tiny --json
 shape 'show of a repository'
 nothing_printed 1 show stranger

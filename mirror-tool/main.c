@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
 	&cmd_gc,
 	&cmd_list,
 	&cmd_show,
+	&cmd_why,
 	&cmd_extract,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,

@@ -65,7 +65,7 @@ extern const struct command cmd_activate, cmd_rollback, cmd_deactivate, cmd_remo
 extern const struct command cmd_seal, cmd_list, cmd_show, cmd_node_config;
 extern const struct command cmd_log, cmd_log_verify;
 extern const struct command cmd_backup, cmd_rebuild;
-extern const struct command cmd_extract;
+extern const struct command cmd_extract, cmd_why;
 extern const struct command cmd_user_add, cmd_user_remove;
 
 /*

@@ -8,6 +8,7 @@
 
 #include "mirror-tool/view/view.h"
 #include "mirror-tool/report.h"
+#include "mirror-tool/sign/sign.h"
 
 /* What is shown, and where it is said. Both borrowed. */
 struct page {
@@ -24,6 +25,9 @@ MUST int show_meant(struct page *p, const char *which, struct err *e);
 /* Members of a set: facts, signatures, excuses, entries, conflicts. Loads it. Warns of conflicts on stderr, but not
  * with --json. */
 MUST int show_set(struct page *p, struct view_set *s, struct err *e);
+/* Add the keys that a signature says it is by; none when it says nothing or is not here. */
+MUST int show_keys(
+	struct view *view, const struct set_signature *sig, struct trust *keys, struct err *e);
 /* An entry as an item of an array. */
 void show_entry(struct report *r, const struct set_entry *entry);
 /* "active" and "generation". info: of the set that has it; NULL: it was pushed. */

@@ -3,17 +3,6 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
-static bool is_meant(const struct set_entry *entry, const struct ref *wanted)
-{
-	char name[REF_TEXT_SIZE];
-
-	if (strcmp(entry->name, ref_name(wanted, name)) != 0)
-		return false;
-	if (wanted->digest.alg != DIGEST_NONE)
-		return digest_eq(&entry->digest, &wanted->digest);
-	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
-}
-
 /* Find and show it in the sets that are active, or in the others: 1; 0: it is in none; -1. By digest each is served. */
 static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
@@ -29,7 +18,7 @@ static int find_in_sets(struct page *p, const struct ref *wanted, bool active, s
 		for (size_t j = 0; j < s->set.count; j++) {
 			struct shown shown = { p, s, &s->set.entries[j], served };
 
-			if (is_meant(shown.entry, wanted))
+			if (view_is_meant(shown.entry, wanted))
 				return show_reference(&shown, e) < 0 ? -1 : 1;
 		}
 	}

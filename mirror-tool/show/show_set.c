@@ -8,9 +8,7 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
-/* The keys that a signature says it is by; none when it says nothing. */
-static int keys_of(
-	struct view *view, const struct set_signature *sig, struct trust *keys, struct err *e)
+int show_keys(struct view *view, const struct set_signature *sig, struct trust *keys, struct err *e)
 {
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
@@ -35,7 +33,7 @@ static int show_signature(struct page *p, const struct set_signature *sig, struc
 	struct report *r = p->report;
 
 	digest_text(&sig->digest, digest);
-	if (keys_of(p->view, sig, &keys, e) < 0)
+	if (show_keys(p->view, sig, &keys, e) < 0)
 		return err_ctx(e, "signature %s", digest);
 	report_object(r, NULL);
 	report_text(r, "form", form);

@@ -136,6 +136,17 @@ enum view_kind view_kind_of(const struct set_entry *entry)
 	return *entry->artifact_type ? VIEW_FILE : VIEW_IMAGE;
 }
 
+bool view_is_meant(const struct set_entry *entry, const struct ref *wanted)
+{
+	char name[REF_TEXT_SIZE];
+
+	if (strcmp(entry->name, ref_name(wanted, name)) != 0)
+		return false;
+	if (wanted->digest.alg != DIGEST_NONE)
+		return digest_eq(&entry->digest, &wanted->digest);
+	return strcmp(entry->tag, *wanted->tag ? wanted->tag : "latest") == 0;
+}
+
 const char *view_reference(const struct set_entry *entry, char text[REF_TEXT_SIZE])
 {
 	char digest[DIGEST_TEXT_SIZE];

@@ -120,6 +120,9 @@ enum view_kind view_kind_of(const struct set_entry *entry);
 /* Is it sha256-<hex>, with or without a suffix: the tag of a signature or of referrers? */
 bool view_is_fallback_tag(const char *tag);
 
+/* Is the entry what a reference asks for? One without a tag or digest means `latest`. */
+bool view_is_meant(const struct set_entry *entry, const struct ref *wanted);
+
 /* "host/repo:tag" or "host/repo@digest", into the caller's array, which is returned. */
 const char *view_reference(const struct set_entry *entry, char text[REF_TEXT_SIZE]);
 

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "mirror-tool/list/list.h"
 #include "mirror-tool/sign/cosign.h"
 #include "mirror-tool/view/view.h"
 #include "mirror-tool/media/medium.h"
@@ -57,6 +58,8 @@ static uint64_t edge_limit(const struct edge *edge)
 {
 	if (edge->role == EDGE_CONFIG)
 		return config_is_image(edge->to) ? IMAGE_CONFIG_MAX : 0;
+	if (edge->role == EDGE_LAYER && strcmp(edge->to->media_type, MEDIA_MOAT_LIST) == 0)
+		return LIST_BYTES_MAX;
 	if (edge->role == EDGE_LAYER)
 		return is_small_kind(edge->to->media_type) ? INVENTORY_BYTES_MAX : 0;
 	return edge_is_manifest(edge) ? MANIFEST_MAX : 0;

@@ -98,6 +98,10 @@ json_is '. == []'
 must moat show "$UP/plain:1" --json
 shape 'show of a reference'
 json_is '.set == "" and .version == "" and .active == false and .served'
+must moat why "$UP/plain:1" --json
+shape why
+json_is '(.tags | length) == 1 and .uses == []'
+nothing_printed 1 why ./none
 
 step 'seal, export, verify'
 must moat seal --key moat.key --json
@@ -210,6 +214,9 @@ for ref in "$UP/plain:1" "$UP/typed:1" "$UP/foreign:1" tool:1 docker.io/library/
 	must moat show "$ref" --json
 	shape 'show of a reference'
 done
+must moat why "$UP/plain:1" --json
+shape why
+json_is '(.uses | length) > 0 and (.sets | length) > 0 and .digests[0].state == "held"'
 must moat extract platform --to extracted --json
 shape extract
 nothing_printed 1 extract platform --to extracted

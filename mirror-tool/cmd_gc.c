@@ -1,12 +1,14 @@
 /*
  * `moat gc`: a store -> the same without what nothing refers to. Must never take what a set, a tag, a lock, a running
- * cluster or a promise within the grace keeps.
+ * cluster or a promise within the grace keeps, nor a version of a set that a rule keeps.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "mirror-tool/gc/in_use.h"
+#include "mirror-tool/gc/rules_text.h"
+#include "mirror-tool/gc/version_log.h"
 #include "mirror-tool/list/lock.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
@@ -21,6 +23,16 @@
 	OPTION(S, TEXT, grace, "grace", "TIME", NULL,                                              \
 		"how long stays what nothing refers to, like 90m, 24h (default: as saved, or "     \
 		"24h)")                                                                            \
+	OPTION(S, COUNT, keep_versions, "keep-versions", "N", NULL,                                \
+		"remove old versions of sets, but for the N newest of each, what is active, and "  \
+		"what a rollback goes to",                                                         \
+		.min = 1, .max = GC_KEEP_MAX)                                                      \
+	OPTION(S, COUNT, keep_days, "keep-days", "N", NULL,                                        \
+		"the same, but for what was accepted within N days; with both, what either keeps " \
+		"stays",                                                                           \
+		.min = 1, .max = GC_KEEP_MAX)                                                      \
+	OPTION(S, FLAG, keep_all, "keep-all", NULL, NULL,                                          \
+		"remove no version of a set, whatever rules were saved")                           \
 	OPTION(S, TEXTS, locks, "lock", "FILE", NULL, "keep what this lock pins; may be repeated") \
 	OPTION(S, TEXTS, in_use, "in-use", "FILE", NULL,                                           \
 		"keep what runs, by `kubectl get pods -A -o json`, `crictl images -o json` or "    \
@@ -30,13 +42,15 @@
 		"look for files of which no row tells, too: lists every file")                     \
 	OPTION(S, COUNT, quarantine_days, "quarantine-days", "N", NULL,                            \
 		"remove from quarantine what lies there for more than so many days", .max = 36500) \
-	OPTION(S, FLAG, save, "save", NULL, NULL, "save the grace for later runs, and for moatd")
+	OPTION(S, FLAG, save, "save", NULL, NULL,                                                  \
+		"save the grace and the rules for later runs, and for moatd")
 struct gc_command {
 	GC_OPTIONS(SETTING_FIELD, gc_command)
 };
 static const struct setting options[] = { GC_OPTIONS(SETTING_ROW, gc_command) };
 
 #define DAY 86400
+#define MARK_TRIES 3
 #define LARGE_MAX 20 /* blobs of which it is told why they stay */
 
 /* One run. */
@@ -51,14 +65,19 @@ struct collecting {
 	char **reasons; /* the texts of keep[].why */
 	size_t reason_count;
 	struct in_use in_use;
+	struct gc_versions versions; /* that no rule keeps */
 	struct gc_plan *plan;
 	struct gc_done done;
+	struct tool_audit audit;
+	struct report *report; /* borrowed, while it is told */
 	struct gc_count trash, stages, quarantine, orphans;
 };
 
 static void collecting_release(struct collecting *c)
 {
 	gc_plan_free(&c->plan);
+	gc_versions_release(&c->versions);
+	tool_audit_release(&c->audit);
 	in_use_release(&c->in_use);
 	for (size_t i = 0; i < c->reason_count; i++)
 		free(c->reasons[i]);
@@ -92,7 +111,20 @@ static int read_rules(struct collecting *c, struct err *e)
 	if (gc_rules_read(c->store, &c->rules, e) < 0 ||
 		(g->grace && read_grace(g->grace, &c->rules.grace, e) < 0))
 		return -1;
-	return g->save && !g->dry_run ? gc_rules_save(c->store, &c->rules, e) : 0;
+	if (g->keep_all)
+		c->rules.keep_versions = c->rules.keep_days = 0;
+	if (g->keep_versions)
+		c->rules.keep_versions = (int64_t)g->keep_versions;
+	if (g->keep_days)
+		c->rules.keep_days = (int64_t)g->keep_days;
+	return 0;
+}
+
+static int save_rules(struct collecting *c, struct err *e)
+{
+	if (c->given->save && c->given->dry_run)
+		tool_note(c->tool, "a dry run saves nothing");
+	return c->given->save && !c->given->dry_run ? gc_rules_save(c->store, &c->rules, e) : 0;
 }
 
 /* --- what stays --------------------------------------------------------------------------------------- */
@@ -150,13 +182,37 @@ static int read_keeps(struct collecting *c, struct err *e)
 
 /* --- the work ------------------------------------------------------------------------------------------- */
 
+/* Versions that go count as removed already, so that a dry run says the same and what is refused is refused before. */
+static int mark_without(struct collecting *c, struct err *e)
+{
+	const struct gc_versions *v = &c->versions;
+	AUTO(mem_free) struct digest *without = mem_alloc((v->count + 1) * sizeof(*without));
+	const struct gc_options o = { .now = c->now,
+		.grace = c->rules.grace,
+		.keep = c->keep,
+		.keep_count = c->keep_count,
+		.without = without,
+		.without_count = v->count };
+
+	for (size_t i = 0; i < v->count; i++)
+		without[i] = v->items[i].info.digest;
+	return gc_mark(c->store, &o, &c->plan, e);
+}
+
+/* Again when somebody removed such a version between the two. */
 static int mark(struct collecting *c, struct err *e)
 {
-	const struct gc_options o = {
-		.now = c->now, .grace = c->rules.grace, .keep = c->keep, .keep_count = c->keep_count
-	};
+	int rc = -1;
 
-	return gc_mark(c->store, &o, &c->plan, e);
+	for (unsigned tries = 0; rc < 0 && tries < MARK_TRIES; tries++) {
+		if (tries && e->code != ERR_ABSENT)
+			return -1;
+		err_clear(e);
+		if (gc_versions_find(c->store, &c->rules, c->now, &c->versions, e) < 0)
+			return -1;
+		rc = mark_without(c, e);
+	}
+	return rc;
 }
 
 /* What lies about. Trash comes first, for space. */
@@ -177,18 +233,62 @@ static int purge(struct collecting *c, struct err *e)
 		       : 0;
 }
 
-static int collect(struct collecting *c, struct err *e)
+static int remove_versions(struct collecting *c, struct err *e)
 {
-	if (purge(c, e) < 0 || mark(c, e) < 0)
-		return -1;
-	if (c->given->dry_run)
+	AUTO(version_log_release) struct version_log log = { .audit = &c->audit };
+	struct err lost = ERR_INIT;
+	int rc;
+
+	if (!c->versions.count)
 		return 0;
-	if (gc_condemn(c->store, c->plan, &c->done, e) < 0 || gc_remove(c->store, &c->done, e) < 0)
+	if (version_log_begin(&log, &c->versions, e) < 0)
+		return -1;
+	rc = gc_versions_remove(c->store, &c->rules, c->now, &c->versions, e);
+	if (version_log_end(&log, &c->versions, rc < 0 ? &lost : e) < 0)
+		return -1;
+	return rc;
+}
+
+static int remove_all(struct collecting *c, struct err *e)
+{
+	if (remove_versions(c, e) < 0 || gc_condemn(c->store, c->plan, &c->done, e) < 0 ||
+		gc_remove(c->store, &c->done, e) < 0)
 		return -1;
 	/* With what was just moved there; a clock that jumps leaves it for the next run. */
 	return c->given->now
 		       ? gc_purge(c->store, LITTER_TRASH, (int64_t)time(NULL), false, &c->trash, e)
 		       : 0;
+}
+
+static int collect(struct collecting *c, struct err *e)
+{
+	if (purge(c, e) < 0 || save_rules(c, e) < 0 || mark(c, e) < 0)
+		return -1;
+	return c->given->dry_run ? 0 : remove_all(c, e);
+}
+
+/* A dry run changes nothing, and is not recorded. */
+static int collect_recorded(struct collecting *c, struct err *e)
+{
+	struct log_field begun[] = { { "grace", NULL, (uint64_t)c->rules.grace },
+		{ "keep_versions", NULL, (uint64_t)c->rules.keep_versions },
+		{ "keep_days", NULL, (uint64_t)c->rules.keep_days },
+		{ c->given->save ? "saved" : NULL, "yes", 0 }, { NULL, NULL, 0 } };
+	int rc;
+
+	if (c->given->dry_run)
+		return collect(c, e);
+	if (tool_audit_open(&c->audit, c->tool, "gc", e) < 0)
+		return -1;
+	c->audit.frees = true;
+	if (tool_audit_begin(&c->audit, begun, e) < 0)
+		return -1;
+	rc = collect(c, e);
+	return tool_audit_end(&c->audit, rc,
+		(const struct log_field[]){ { "versions", NULL, c->versions.removed },
+			{ "blobs", NULL, c->done.condemned.blobs },
+			{ "bytes", NULL, c->done.condemned.bytes }, { NULL, NULL, 0 } },
+		e);
 }
 
 /* --- telling ---------------------------------------------------------------------------------------------- */
@@ -209,9 +309,20 @@ static const struct report_column set_columns[] = {
 	{ NULL, "STATE" },
 };
 
+static bool is_spared(const struct collecting *c, const struct digest *d)
+{
+	for (size_t i = 0; i < c->versions.count; i++)
+		if (digest_eq(&c->versions.items[i].info.digest, d))
+			return c->versions.items[i].spared;
+	return false;
+}
+
 static int report_set(void *ctx, const struct gc_set *set, struct err *e)
 {
-	struct report *r = ctx;
+	const struct collecting *c = ctx;
+	struct report *r = c->report;
+	bool goes = set->goes && !is_spared(c, &set->info->digest);
+	const char *went = c->given->dry_run ? "goes" : "went";
 
 	(void)e;
 	report_row(r, true);
@@ -221,8 +332,12 @@ static int report_set(void *ctx, const struct gc_set *set, struct err *e)
 	report_bytes(r, "onlyBytes", set->only.bytes);
 	report_bytes(r, "sharedBytes", set->shared.bytes);
 	report_flag(r, "active", set->info->active);
-	report_flag(r, "goes", set->goes);
-	report_cell(r, "STATE", set->goes ? "goes" : set->info->active ? "active" : "-");
+	report_flag(r, "goes", goes);
+	report_cell(r, "STATE",
+		goes                ? went
+		: set->info->active ? "active"
+		: set->info->back   ? "rollback goes here"
+				    : "-");
 	report_end(r);
 	return 0;
 }
@@ -325,6 +440,24 @@ static void report_counts(struct collecting *c, struct report *r)
 		report_count(r, counts[i].key, counts[i].count);
 }
 
+static void report_rules(struct collecting *c, struct report *r)
+{
+	const struct gc_versions *v = &c->versions;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	size_t count = c->given->dry_run ? v->count : v->removed;
+
+	report_number(r, "keepVersions", (uint64_t)c->rules.keep_versions);
+	report_number(r, "keepDays", (uint64_t)c->rules.keep_days);
+	report_number(r, "versions", count);
+	rules_text(&c->rules, &text);
+	if (text.len)
+		report_line(r, "%s: %zu version%s of sets %s: %s", c->tool->store, count,
+			count == 1 ? "" : "s", c->given->dry_run ? "would go" : "went", text.data);
+	if (!c->given->dry_run && v->count > v->removed)
+		report_line(r, "%zu that somebody removed or switched to meanwhile were left",
+			v->count - v->removed);
+}
+
 static int report(struct collecting *c, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(c->tool);
@@ -332,6 +465,7 @@ static int report(struct collecting *c, struct err *e)
 	report_object(&r, NULL);
 	report_flag(&r, "dryRun", c->given->dry_run);
 	report_number(&r, "graceSeconds", (uint64_t)c->rules.grace);
+	report_rules(c, &r);
 	report_counts(c, &r);
 	report_number(&r, "manifests",
 		c->given->dry_run ? gc_totals(c->plan)->manifests : c->done.manifests);
@@ -339,7 +473,8 @@ static int report(struct collecting *c, struct err *e)
 	report_number(&r, "repositories", c->done.repos);
 	report_sum(c, &r);
 	report_table(&r, "sets", set_columns, ARRAY_SIZE(set_columns), false);
-	if (gc_sets(c->plan, report_set, &r, e) < 0)
+	c->report = &r;
+	if (gc_sets(c->plan, report_set, c, e) < 0)
 		return -1;
 	report_end(&r);
 	report_table(&r, "large", large_columns, ARRAY_SIZE(large_columns), false);
@@ -355,21 +490,26 @@ static int report(struct collecting *c, struct err *e)
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	AUTO(collecting_release)
-	struct collecting c = { .tool = t, .given = given, .now = (int64_t)time(NULL) };
+	struct collecting c = {
+		.tool = t, .given = given, .now = (int64_t)time(NULL), .audit = TOOL_AUDIT_INIT
+	};
 
 	if (args->count)
 		return tool_usage(e, "gc takes no arguments");
+	if (c.given->keep_all && (c.given->keep_versions || c.given->keep_days))
+		return tool_usage(e, "--keep-all excludes --keep-versions and --keep-days");
 	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
 		(c.given->dry_run ? tool_store_read(t, &c.store, e)
 				  : tool_store_write(t, &c.store, e)) < 0 ||
-		read_rules(&c, e) < 0 || read_keeps(&c, e) < 0 || collect(&c, e) < 0)
+		read_rules(&c, e) < 0 || read_keeps(&c, e) < 0 || collect_recorded(&c, e) < 0)
 		return -1;
 	return report(&c, e);
 }
 
 const struct command cmd_gc = {
 	.name = "gc",
-	.args = "[--dry-run] [--grace TIME] [--lock FILE]... [--in-use FILE]... [--save]",
+	.args = "[--dry-run] [--grace TIME] [--keep-versions N] [--keep-days N] [--lock FILE]... "
+		"[--in-use FILE]... [--save]",
 	.summary = "remove from the store what nothing refers to",
 	.about = "What sets, tags, locks, a running cluster and promises to clients keep stays; "
 		 "beside\n"

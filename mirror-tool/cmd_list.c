@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "mirror-tool/changes.h"
+#include "mirror-tool/gc/rules_text.h"
 #include "mirror-tool/view/view.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/switch.h"
@@ -382,6 +383,21 @@ static int list_several(struct listing *l, const bool asked[], bool all, struct 
 	return 0;
 }
 
+/* Which versions collection removes, when rules for that were saved. */
+static void list_rules(struct listing *l)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct gc_rules rules;
+
+	if (gc_rules_read(l->view.store, &rules, &e) < 0)
+		tool_warn("the rules of collection: %s", e.text);
+	else
+		rules_text(&rules, &text);
+	if (text.len)
+		report_line(&l->report, "%s", text.data);
+}
+
 static int print_lists(
 	const struct tool *t, struct listing *l, const struct list_options *o, struct err *e)
 {
@@ -392,6 +408,8 @@ static int print_lists(
 	while (count == 1 && !asked[first])
 		first++;
 	rc = count == 1 ? list_one(l, first, true, e) : list_several(l, asked, !count, e);
+	if (rc == 0 && o->sets && l->view.store)
+		list_rules(l);
 	if (rc < 0 || report_print(&l->report, e) < 0)
 		return -1;
 	/* In JSON the object of several lists has them. */

@@ -38,6 +38,13 @@ int tool_audit_begin(struct tool_audit *a, const struct log_field facts[], struc
 	return a->broken ? -1 : 0;
 }
 
+int tool_audit_add(struct tool_audit *a, const struct audit_record records[], size_t count,
+	uint64_t *seq, struct err *e)
+{
+	*seq = 0;
+	return a->log && count ? audit_append(a->log, records, count, seq, e) : 0;
+}
+
 /* In the words of moatd: what was refused is "denied", what could not be done "failed". */
 static const char *result_of(const struct tool_audit *a, const struct err *why)
 {

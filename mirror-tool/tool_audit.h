@@ -45,6 +45,10 @@ void tool_audit_release(struct tool_audit *a); /* for AUTO */
 MUST int tool_audit_open(
 	struct tool_audit *a, const struct tool *t, const char *action, struct err *e);
 
+/* Append records of their own, as a part of what was begun; seq: the number of the first, 0 when nothing is recorded. */
+MUST int tool_audit_add(struct tool_audit *a, const struct audit_record records[], size_t count,
+	uint64_t *seq, struct err *e);
+
 /* The same for an action that changes nothing in the store: where nothing may be written there it warns, and nothing is
  * recorded. */
 MUST int tool_audit_open_reader(

@@ -2,8 +2,11 @@
  * Collection: what nothing refers to any more is condemned, and then removed (storage/README.md, P11). Beside
  * pushes, pulls, imports and readers in other processes; whatever comes to refer to a blob meanwhile wins.
  *
+ *	AUTO(gc_versions_release) struct gc_versions old = { .count = 0 };
  *	AUTO(gc_plan_free) struct gc_plan *plan = NULL;
- *	if (gc_mark(s, &options, &plan, e) < 0) ...	reads only: what would go, and why the rest stays
+ *	if (gc_versions_find(s, &rules, now, &old, e) < 0) ... reads only: sets that the rules let go
+ *	if (gc_mark(s, &options, &plan, e) < 0) ...	reads only: what would go (`without` those), and why the rest stays
+ *	if (gc_versions_remove(s, &rules, now, &old, e) < 0) ... rows of sets: what they alone named is unused
  *	if (gc_condemn(s, plan, &done, e) < 0) ...	rows: from now on it is absent
  *	if (gc_remove(s, &done, e) < 0) ...		files, also of a run that died before
  *
@@ -21,13 +24,43 @@
 
 /* What an operator has decided, in gc.json of the store. */
 struct gc_rules {
-	int64_t keep_versions; /* of each set, the newest; 0: all */
-	int64_t keep_days; /* sets that were accepted within so many days stay; 0: no rule */
+	/* A version of a set that one of them keeps stays; without any all stay. */
+	int64_t keep_versions; /* of each set, the newest; 0: no rule */
+	int64_t keep_days; /* those that were accepted within so many days; 0: no rule */
 	int64_t grace; /* seconds */
 };
+#define GC_KEEP_MAX 1000000 /* versions, days */
 /* Read them, or what holds without: 1, 0, -1. ERR_INPUT names line and key. */
 MUST int gc_rules_read(struct store *s, struct gc_rules *out, struct err *e);
 MUST int gc_rules_save(struct store *s, const struct gc_rules *r, struct err *e); /* durable on 0 */
+
+/* Versions of sets that go: by name, newest accepted first. Begins as zeros. */
+struct gc_version {
+	struct set_info info;
+	/* By gc_versions_remove(). Neither: it failed before. */
+	bool gone;
+	bool spared; /* somebody else removed it, or the rules keep it by now */
+};
+struct gc_versions {
+	struct gc_version *items;
+	size_t count;
+	size_t removed; /* by gc_versions_remove() */
+};
+void gc_versions_release(struct gc_versions *v); /* for AUTO */
+
+/*
+ * Find versions that no rule keeps. Whatever the rules are, these stay: what is active, what a rollback of its name goes
+ * to, and the newest of a name (who may sign the next one is known by what is held). Reads only.
+ */
+MUST int gc_versions_find(struct store *s, const struct gc_rules *rules, int64_t now,
+	struct gc_versions *out, struct err *e);
+
+/*
+ * Remove them as set_remove() does, those of a name in one transaction, in which the rules are asked again; then write
+ * index.json, once. On -1 and after a death some may be removed, and index.json is written by the next writer.
+ */
+MUST int gc_versions_remove(struct store *s, const struct gc_rules *rules, int64_t now,
+	struct gc_versions *list, struct err *e);
 
 /* What stays whatever refers to it, with all that it names; and of what is no manifest those that name it. */
 struct gc_keep {

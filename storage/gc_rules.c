@@ -9,7 +9,6 @@
 #include "storage/base/banned.h"
 
 #define RULES_MAX 4096 /* bytes */
-#define KEEP_MAX 1000000 /* versions, days */
 #define GRACE_MAX (int64_t)(10 * 365 * 86400) /* seconds */
 
 static int parse(struct span text, struct gc_rules *r, struct err *e)
@@ -19,9 +18,9 @@ static int parse(struct span text, struct gc_rules *r, struct err *e)
 
 	if (json_parse(&d, "gc.json", text, RULES_MAX, e) < 0 ||
 		node_only(&d, d.root, known, e) < 0 ||
-		node_int(&d, d.root, "keepVersions", OPTIONAL, 0, KEEP_MAX, &r->keep_versions, e) <
-			0 ||
-		node_int(&d, d.root, "keepDays", OPTIONAL, 0, KEEP_MAX, &r->keep_days, e) < 0)
+		node_int(&d, d.root, "keepVersions", OPTIONAL, 0, GC_KEEP_MAX, &r->keep_versions,
+			e) < 0 ||
+		node_int(&d, d.root, "keepDays", OPTIONAL, 0, GC_KEEP_MAX, &r->keep_days, e) < 0)
 		return -1;
 	return node_int(&d, d.root, "graceSeconds", OPTIONAL, 0, GRACE_MAX, &r->grace, e) < 0 ? -1
 											      : 0;

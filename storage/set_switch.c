@@ -424,12 +424,21 @@ static int drop_own(struct removal *r, struct err *e)
 	return 0;
 }
 
-static int remove_tx(struct removal *r, const struct digest *d, struct err *e)
+int set_remove_tx(struct store *s, const struct set_row *row, struct err *e)
 {
-	struct store *s = r->store;
-	const struct set_info *info = &r->row.info;
+	struct removal r = { .store = s, .row = *row };
+
+	if (fault("set.remove", e) < 0 || keep_floor(&r, e) < 0 || drop_own(&r, e) < 0)
+		return -1;
+	return meta_set_remove(s->db, row->info.name, row->id, e);
+}
+
+static int remove_tx(struct store *s, const struct digest *d, struct err *e)
+{
+	struct set_row row;
+	const struct set_info *info = &row.info;
 	char text[DIGEST_TEXT_SIZE];
-	int rc = meta_set_get(s->db, d, NULL, NULL, &r->row, e);
+	int rc = meta_set_get(s->db, d, NULL, NULL, &row, e);
 
 	if (rc <= 0)
 		return rc < 0 ? -1
@@ -439,17 +448,14 @@ static int remove_tx(struct removal *r, const struct digest *d, struct err *e)
 		return err_set(e, ERR_DENIED,
 			"set %s %s is active: activate another version, or `moat deactivate %s`",
 			info->name, info->version, info->name);
-	if (fault("set.remove", e) < 0 || keep_floor(r, e) < 0 || drop_own(r, e) < 0)
-		return -1;
-	return meta_set_remove(s->db, info->name, r->row.id, e);
+	return set_remove_tx(s, &row, e);
 }
 
 int set_remove(struct store *s, const struct digest *set, struct err *e)
 {
-	struct removal r = { .store = s };
 	AUTO(tx_abort) struct store *tx = NULL;
 
-	if (tx_begin(s, &tx, e) < 0 || remove_tx(&r, set, e) < 0 || tx_commit(&tx, e) < 0)
+	if (tx_begin(s, &tx, e) < 0 || remove_tx(s, set, e) < 0 || tx_commit(&tx, e) < 0)
 		return -1;
 	return index_json_write(s, e);
 }

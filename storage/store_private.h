@@ -135,6 +135,9 @@ MUST int set_turn(
 MUST int set_forward_tx(
 	struct store *s, const char *name, int64_t id, const struct set_offer *o, struct err *e);
 
+/* set_switch.c: within a transaction, forget a set that is not active, as set_remove() does. */
+MUST int set_remove_tx(struct store *s, const struct set_row *row, struct err *e);
+
 /* set.c: accept a set again as it was, within a transaction; nothing is activated. What it lacks is
  * recorded as not held. row: as index.json lists it; its id is filled, 0 when another is there under its
  * name and version. size: of the set index. */

@@ -940,13 +940,30 @@ static void sweep__remake(void **state)
 
 static struct digest gc_kept, gc_gone;
 
-/* One image under a tag, one that lost its own, and a repository that is empty without it. */
+/* Accept a version of one image and make it active. */
+static void add_version(struct store *s, const char *version)
+{
+	struct image_want want = { .seed = version, .layers = 1 };
+	struct image_pin pin = { .repo = "docker.io/library/versions", .tag = "1" };
+	struct digest d;
+	struct err e = ERR_INIT;
+
+	pin.digest = image_make(s, NULL, &want);
+	d = image_set(s, "versions", version, &pin, 1);
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &d, .activate = true }, NULL, &e));
+}
+
+static const char *const versions[] = { "1", "2", "3" };
+
+/* Three versions of a set, one image under a tag, one that lost its own, and a repository that is empty without it. */
 static void prepare_gc(const struct sandbox *sb, const char *dir)
 {
 	AUTO(store_close) struct store *s = sandbox_store(sb, dir, STORE_WRITE);
 	struct change untag = { .kind = CHANGE_DELETE_MANIFEST, .repo = "team/old" };
 	struct err e = ERR_INIT;
 
+	for (unsigned i = 0; i < 3; i++)
+		add_version(s, versions[i]);
 	gc_kept = image_add(s, REPO, "1", "kept", 2);
 	gc_gone = untag.digest = image_add(s, "team/old", "1", "gone", 2);
 	assert_ok(apply_one(s, &untag, &e));
@@ -959,13 +976,18 @@ static int run_gc(const struct sandbox *sb, struct store *s, struct err *e)
 	struct gc_options o = { .now = (int64_t)time(NULL) };
 	struct gc_done done = { .repos = 0 };
 	struct gc_count trash = { .blobs = 0 };
-	const struct gc_rules rules = { .grace = 0 };
+	const struct gc_rules rules = { .keep_versions = 1, .grace = 0 };
+	AUTO(gc_versions_release) struct gc_versions old = { .count = 0 };
 	uint64_t size;
 
 	(void)sb;
 	if (gc_rules_save(s, &rules, e) < 0 || blob_held(s, &gc_kept, &size, e) < 0 ||
-		gc_mark(s, &o, &plan, e) < 0 || gc_condemn(s, plan, &done, e) < 0 ||
-		gc_remove(s, &done, e) < 0)
+		gc_versions_find(s, &rules, o.now, &old, e) < 0)
+		return -1;
+	o.without = old.count ? &old.items[0].info.digest : NULL; /* at most one goes */
+	o.without_count = old.count;
+	if (gc_mark(s, &o, &plan, e) < 0 || gc_versions_remove(s, &rules, o.now, &old, e) < 0 ||
+		gc_condemn(s, plan, &done, e) < 0 || gc_remove(s, &done, e) < 0)
 		return -1;
 	return gc_purge(s, LITTER_TRASH, o.now + 10, false, &trash, e);
 }
@@ -978,6 +1000,13 @@ static void verify_gc(const struct sandbox *sb, struct store *s)
 	(void)sb;
 	assert_tag(s, REPO, "1", &gc_kept);
 	assert_int_equal(blob_stat(s, &gc_gone, &size, &e), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		AUTO(mem_free) char *which = mem_printf("versions:%s", versions[i]);
+		struct set_info info;
+
+		assert_int_equal(set_find(s, which, &info, &e),
+			i > 0); /* 1 goes, 2 is where a rollback goes */
+	}
 	assert_int_equal(repo_exists(s, "team/old", &e), 0);
 }
 

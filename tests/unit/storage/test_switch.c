@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "storage/gc.h"
 #include "storage/base/fs.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -255,6 +257,75 @@ static void set_switch__keeps_few_generations(void **state)
 	assert_versions(s, "3 2 1*");
 }
 
+/* --- retention --------------------------------------------------------------------------------- */
+
+#define DAY 86400
+/* Steps, rules, and what stays; meanwhile: a step of somebody else between finding and removing, or NULL. All are
+ * accepted at once; days_later is when it is asked. */
+static const struct {
+	const char *steps;
+	int keep_versions, keep_days, days_later;
+	const char *meanwhile, *want;
+} retentions[] = {
+	{ "!1 !2 !3 !4", 0, 0, 999, NULL, "4* 3< 2 1" },
+	{ "!1 !2 !3 !4", 4, 0, 999, NULL, "4* 3< 2 1" },
+	{ "!1 !2 !3 !4", 3, 0, 0, NULL, "4* 3< 2" },
+	{ "!1 !2 !3 !4", 1, 0, 0, NULL, "4* 3<" },
+	{ "!1 !2 !3 !4 < <", 1, 0, 0, NULL, "4 2* 1<" },
+	{ "!1 !2 !3 !4 <1", 1, 0, 0, NULL, "4 1*" },
+	{ "!1 !2 +3 +4", 1, 0, 0, NULL, "4 2* 1<" },
+	{ "!1 !2 !3 0", 1, 0, 0, NULL, "3<" },
+	{ "+1 +2 +3", 1, 0, 0, NULL, "3" },
+	/* days */
+	{ "!1 !2 !3 !4", 0, 30, 30, NULL, "4* 3< 2 1" },
+	{ "!1 !2 !3 !4", 0, 30, 31, NULL, "4* 3<" },
+	{ "!1 !2 !3 !4", 3, 30, 31, NULL, "4* 3< 2" },
+	{ "!1 !2 !3 !4", 1, 30, 29, NULL, "4* 3< 2 1" },
+	{ "+1 +2", 0, 1, 999, NULL, "2" }, /* the newest always */
+	{ "!1", 0, 1, 999, NULL, "1*" },
+	/* somebody else */
+	{ "!1 !2 !3 !4", 1, 0, 0, "^1", "4< 3 1*" },
+	{ "!1 !2 !3 !4", 1, 0, 0, "<2", "4 3 2* 1<" },
+	{ "!1 !2 !3 !4", 1, 0, 0, "<", "4 3* 2<" },
+	{ "!1 !2 !3 !4", 1, 0, 0, "-2", "4* 3<" },
+	{ "+1 +2 +3", 1, 0, 0, "-3", "2" },
+};
+
+static void run_retention(const struct sandbox *sb, size_t i)
+{
+	AUTO(store_close) struct store *s = sandbox_store(sb, "s", STORE_WRITE);
+	AUTO(mem_free) char *copy = mem_strdup(retentions[i].steps);
+	AUTO(gc_versions_release) struct gc_versions old = { .count = 0 };
+	struct gc_rules rules = { .keep_versions = retentions[i].keep_versions,
+		.keep_days = retentions[i].keep_days };
+	int64_t now = (int64_t)time(NULL) + (int64_t)retentions[i].days_later * DAY;
+	struct err e = ERR_INIT;
+
+	for (char *rest = copy, *word; (word = strsep(&rest, " "));)
+		assert_ok(step(s, word, &e));
+	assert_ok(gc_versions_find(s, &rules, now, &old, &e));
+	if (retentions[i].meanwhile)
+		assert_ok(step(s, retentions[i].meanwhile, &e));
+	assert_ok(gc_versions_remove(s, &rules, now, &old, &e));
+	for (size_t k = 0; k < old.count; k++)
+		assert_int_not_equal(old.items[k].gone, old.items[k].spared);
+	assert_versions(s, retentions[i].want);
+	store_close(&s);
+	assert_ok(sandbox_rebuild(sb, "s", &e));
+	s = sandbox_store(sb, "s", STORE_WRITE);
+	assert_versions(s, retentions[i].want);
+}
+
+static void gc_versions__go_by_the_rules_as_they_hold_then(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(retentions); i++) {
+		print_message("%s, %s\n", retentions[i].steps,
+			retentions[i].meanwhile ? retentions[i].meanwhile : "-");
+		run_retention(*state, i);
+		sandbox_remove(sandbox_path(*state, "s"));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_switch(void)
@@ -263,6 +334,7 @@ int test_switch(void)
 		T(set_switch__goes_where_it_should_and_survives_a_rebuild),
 		T(set_remove__keeps_older_ones_out_through_a_rebuild),
 		T(set_switch__keeps_few_generations),
+		T(gc_versions__go_by_the_rules_as_they_hold_then),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

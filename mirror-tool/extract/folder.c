@@ -79,7 +79,7 @@ static int part_path(struct folder *f, struct err *e)
 		at--;
 	f->base = at ? mem_strndup(f->to, at) : mem_strdup(".");
 	f->name = mem_strndup(f->to + at, len - at);
-	f->part = mem_printf(".%s.part", f->name);
+	f->part = mem_printf(".%s.moat-part", f->name);
 	if (!*f->name || strcmp(f->name, ".") == 0 || strcmp(f->name, "..") == 0)
 		return err_set(e, ERR_INPUT, "\"%s\": the name of a new folder is needed", f->to);
 	return 0;

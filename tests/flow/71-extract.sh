@@ -46,7 +46,7 @@ all_of() { # DIR
 }
 nothing_left() { # DIR
 	absent "$1"
-	absent "$(dirname "$1")/.$(basename "$1").part"
+	absent "$(dirname "$1")/.$(basename "$1").moat-part"
 }
 
 step 'all of them, of a store and of a medium, whatever the umask and the order of volumes'
@@ -128,15 +128,15 @@ must_fail 4 moat extract files --from "$T/cut" --to "$T/none"
 nothing_left "$T/none"
 
 step 'what a run that was killed left is begun again; what another one writes is not touched'
-mkdir -p "$T/.again.part/cni"
-echo old >"$T/.again.part/cni/left"
+mkdir -p "$T/.again.moat-part/cni"
+echo old >"$T/.again.moat-part/cni/left"
 must moat extract files --store "$IN" --to "$T/again"
 all_of "$T/again"
-absent "$T/.again.part"
-mkdir "$T/.busy.part"
-exec 8<"$T/.busy.part"
+absent "$T/.again.moat-part"
+mkdir "$T/.busy.moat-part"
+exec 8<"$T/.busy.moat-part"
 flock 8
 must_fail 6 moat extract files --store "$IN" --to "$T/busy"
 err_has 'another process writes it'
-exists "$T/.busy.part"
+exists "$T/.busy.moat-part"
 exec 8<&-

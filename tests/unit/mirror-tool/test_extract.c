@@ -118,7 +118,7 @@ static void extract_write__another_size_leaves_nothing(void **state)
 	assert_err(extract_write(&f, s, NULL, sandbox_path(*state, "to"), &e), ERR_CORRUPT,
 		"another size");
 	assert_false(sandbox_exists(sandbox_path(*state, "to")));
-	assert_false(sandbox_exists(sandbox_path(*state, ".to.part")));
+	assert_false(sandbox_exists(sandbox_path(*state, ".to.moat-part")));
 }
 
 static void extract_write__what_does_not_fit_is_refused_first(void **state)
@@ -131,7 +131,7 @@ static void extract_write__what_does_not_fit_is_refused_first(void **state)
 	assert_ok(extract_add(&f, "a/b", "tool:1", &d, UINT64_MAX / 2, &e));
 	assert_err(extract_write(&f, s, NULL, sandbox_path(*state, "to"), &e), ERR_FULL,
 		"bytes are missing");
-	assert_false(sandbox_exists(sandbox_path(*state, ".to.part")));
+	assert_false(sandbox_exists(sandbox_path(*state, ".to.moat-part")));
 }
 
 /* --- faults ----------------------------------------------------------------------------------- */

@@ -99,6 +99,13 @@ MUST int set_version_default(
 /* By role, name and tag; what has no tag by digest. The order of a set's entries. */
 int set_entry_cmp(const struct set_entry *a, const struct set_entry *b);
 
+/* Called for a place in two sets: the entries that stand there, NULL in the set that has none. */
+typedef void set_pair_fn(void *ctx, const struct set_entry *a, const struct set_entry *b);
+
+/* Call fn for each place of two sorted sets, in order. A tag that moved is one place; an entry without a tag is
+ * another place when it has another digest. */
+void set_merge(const struct set *a, const struct set *b, set_pair_fn *fn, void *ctx);
+
 /* Append what a has otherwise than b, the first things by name: "it expires T instead of never,
  * docker.io/library/a:1 is another image, quay.io/b:2 is new". */
 void set_difference(const struct set *a, const struct set *b, struct buf *out);

@@ -1,7 +1,30 @@
-/* Compare two sets, for reports. Pure. */
+/* Compare two sets: what stands in one and not in the other, as pairs or as words. Pure. */
 #include "storage/oci/set.h"
 
 #include "storage/base/banned.h"
+
+/* Which of the next entries comes first? 0: they stand at the same place. */
+static int next_cmp(const struct set *a, size_t i, const struct set *b, size_t k)
+{
+	if (i == a->count)
+		return 1;
+	return k == b->count ? -1 : set_entry_cmp(&a->entries[i], &b->entries[k]);
+}
+
+void set_merge(const struct set *a, const struct set *b, set_pair_fn *fn, void *ctx)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->count || k < b->count) {
+		int c = next_cmp(a, i, b, k);
+
+		fn(ctx, c <= 0 ? &a->entries[i] : NULL, c >= 0 ? &b->entries[k] : NULL);
+		i += c <= 0;
+		k += c >= 0;
+	}
+}
+
+/* --- as words ------------------------------------------------------------------------------- */
 
 #define ITEMS_MAX 5 /* that are named; the others are counted */
 
@@ -47,31 +70,17 @@ static void add_entry(struct diff *d, const struct set_entry *entry, const char 
 	}
 }
 
-/* Which of the next entries comes first? 0: they stand at the same place. */
-static int next_cmp(const struct set *a, size_t i, const struct set *b, size_t k)
-{
-	if (i == a->count)
-		return 1;
-	return k == b->count ? -1 : set_entry_cmp(&a->entries[i], &b->entries[k]);
-}
-
 /* Entries are sorted in both; a tag with another digest stands at the same place. */
-static void add_entries(struct diff *d, const struct set *a, const struct set *b)
+static void add_pair(void *ctx, const struct set_entry *a, const struct set_entry *b)
 {
-	size_t i = 0, k = 0;
+	struct diff *d = ctx;
 
-	while (i < a->count || k < b->count) {
-		int c = next_cmp(a, i, b, k);
-
-		if (c < 0)
-			add_entry(d, &a->entries[i], " is new");
-		else if (c > 0 && b->entries[k].role <= SET_ATTACHED)
-			add_entry(d, &b->entries[k], " is gone");
-		else if (c == 0 && !digest_eq(&a->entries[i].digest, &b->entries[k].digest))
-			add_entry(d, &a->entries[i], " is another image");
-		i += c <= 0;
-		k += c >= 0;
-	}
+	if (!b)
+		add_entry(d, a, " is new");
+	else if (!a && b->role <= SET_ATTACHED)
+		add_entry(d, b, " is gone");
+	else if (a && !digest_eq(&a->digest, &b->digest))
+		add_entry(d, a, " is another image");
 }
 
 void set_difference(const struct set *a, const struct set *b, struct buf *out)
@@ -79,7 +88,7 @@ void set_difference(const struct set *a, const struct set *b, struct buf *out)
 	struct diff d = { out, 0 };
 
 	add_time(&d, "it expires", a->expires, b->expires);
-	add_entries(&d, a, b);
+	set_merge(a, b, add_pair, &d);
 	if (d.count == 0)
 		add_time(&d, "the lock was changed", a->created, b->created);
 	if (d.count == 0)

@@ -350,9 +350,66 @@ static void set_difference__names_what_differs(void **state)
 	}
 }
 
+/* "r:1" of both, "r:1>" of a only, "r:1<" of b only, "r:1!" another digest in each. */
+static void merge__note(void *ctx, const struct set_entry *a, const struct set_entry *b)
+{
+	const struct set_entry *entry = a ? a : b;
+
+	buf_printf(ctx, "%s%s%s%s ", entry->name, *entry->tag ? ":" : "@", entry->tag,
+		!b                                  ? ">"
+		: !a                                ? "<"
+		: digest_eq(&a->digest, &b->digest) ? ""
+						    : "!");
+}
+
+static void merge__fill(struct set *s, const char *words)
+{
+	AUTO(buf_release) struct buf sorted = BUF_INIT;
+
+	/* "a1" is r:a with the digest of "1"; "-1" is pinned by that digest */
+	for (; *words; words += 3)
+		add(s, SET_PIN, "r", *words == '-' ? "" : (char[]){ *words, '\0' },
+			(char[]){ words[1], '\0' });
+	if (s->count)
+		set_write(s, &sorted);
+}
+
+static void set_merge__pairs_what_stands_at_one_place(void **state)
+{
+	static const struct {
+		const char *a, *b; /* three bytes each */
+		const char *pairs;
+	} cases[] = {
+		{ "", "", "" },
+		{ "a1 ", "", "r:a> " },
+		{ "", "a1 b1 ", "r:a< r:b< " },
+		{ "a1 b1 ", "b1 a1 ", "r:a r:b " },
+		{ "a1 ", "a2 ", "r:a! " },
+		{ "a1 c1 e1 ", "b1 c2 d1 e1 f1 ", "r:a> r:b< r:c! r:d< r:e r:f< " },
+		{ "b1 ", "a1 c1 ", "r:a< r:b> r:c< " },
+		{ "-1 ", "-1 ", "r@ " },
+		/* without a tag another digest is another place; "2" sorts behind "1" by its digest */
+		{ "-1 a1 ", "-2 a1 ", "r@> r@< r:a " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(set_release) struct set a = SET_INIT, b = SET_INIT;
+		AUTO(buf_release) struct buf out = BUF_INIT;
+
+		merge__fill(&a, cases[i].a);
+		merge__fill(&b, cases[i].b);
+		buf_str(&out, "");
+		set_merge(&a, &b, merge__note, &out);
+		if (strcmp(out.data, cases[i].pairs) != 0)
+			fail_msg("%zu: %s", i, out.data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(set_merge__pairs_what_stands_at_one_place),
 		cmocka_unit_test(set_difference__names_what_differs),
 		cmocka_unit_test(set_write__is_deterministic_and_reads_back),
 		cmocka_unit_test(set_parse__refuses),

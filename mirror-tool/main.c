@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
 	&cmd_receipt,
 	&cmd_gc,
 	&cmd_list,
+	&cmd_diff,
 	&cmd_show,
 	&cmd_why,
 	&cmd_extract,

@@ -62,7 +62,7 @@ extern const struct command cmd_export, cmd_verify, cmd_import, cmd_need, cmd_re
 extern const struct command cmd_gc;
 extern const struct command cmd_key_new, cmd_key_show;
 extern const struct command cmd_activate, cmd_rollback, cmd_deactivate, cmd_remove;
-extern const struct command cmd_seal, cmd_list, cmd_show, cmd_node_config;
+extern const struct command cmd_seal, cmd_list, cmd_diff, cmd_show, cmd_node_config;
 extern const struct command cmd_log, cmd_log_verify;
 extern const struct command cmd_backup, cmd_rebuild;
 extern const struct command cmd_extract, cmd_why;

@@ -47,6 +47,13 @@ show() {
 	on "$@" 2>&1 | sed 's/^/      /'
 }
 
+# differs COMMAND...: the same outside, of a comparison that finds something
+differs() {
+	local status=0
+	show outside "$@" || status=$?
+	[ "$status" = 10 ] || die "exit status $status instead of 10"
+}
+
 # leave_running SIDE NAME COMMAND...: in the background, beyond the end of this script.  The command
 # writes its own number: ours would be that of the shell between.
 leave_running() {
@@ -200,6 +207,7 @@ month_two() {
 	show outside moat pin --update
 	show outside moat pull --store outside
 	show outside moat seal --store outside --key moat.key --version 2026.12
+	differs moat diff --store outside demo:2026.11 demo:2026.12
 	step '10. export --since: what the other side has stays here'
 	show outside moat export --store outside demo:2026.12 --since demo:2026.11 --to medium-2
 	show outside ls -sh medium-2

@@ -226,6 +226,17 @@ nothing_printed 1 show stranger
 nothing_printed 3 import --store fresh --key stranger.pub medium
 nothing_printed 1 list --store none
 
+step 'diff: what differs is a result, what fails has none'
+must_fail 10 moat diff platform tools --json
+shape diff
+json_is '.added == [] and (.removed | length) > 1 and (.moved | length) == 1 and .counted'
+must_fail 10 moat diff tools platform --json
+shape diff
+json_is '(.added | length) > 1 and .removed == []'
+must moat diff platform platform --json
+shape diff
+nothing_printed 1 diff platform none
+
 step 'gc: looked at, done'
 jq -n '{items: [{spec: {containers: [{image: "waits:1"}]}, status: {}}, {spec: {containers: [{image: ("runs@sha256:" + "1" * 64)}]}}]}' >pods.json
 must moat gc --in-use pods.json --dry-run --json

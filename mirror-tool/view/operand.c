@@ -1,0 +1,220 @@
+/* A word of the command line -> a set, a store, a medium or a lock. Must never guess between two that fit. */
+#include "mirror-tool/view/operand.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mirror-tool/media/medium.h"
+#include "storage/base/fs.h"
+#include "storage/base/vec.h"
+#include "storage/base/banned.h"
+
+static const char *const names[] = {
+	[OPERAND_SET] = "set",
+	[OPERAND_STORE] = "store",
+	[OPERAND_MEDIUM] = "medium",
+	[OPERAND_LOCK] = "lock",
+};
+
+const char *operand_name(enum operand_kind kind)
+{
+	return names[kind];
+}
+
+void operand_release(struct operand *o)
+{
+	int saved = errno;
+
+	view_release(&o->view);
+	store_close(&o->store);
+	lock_release(&o->lock);
+	free(o->sets);
+	*o = (struct operand)OPERAND_INIT;
+	errno = saved;
+}
+
+static int add_set(struct operand *o, struct view_set *s, struct err *e)
+{
+	*VEC_PUSH(o->sets, o->count) = s;
+	return view_load(&o->view, s, e);
+}
+
+/* --- a set of the store ---------------------------------------------------------------------- */
+
+/* Find a set; of a name alone the version that is active, else the newest. */
+static struct view_set *find_set(struct operand *o)
+{
+	struct view_set *found = view_find(&o->view, o->what);
+
+	if (!found || strcmp(found->info.name, o->what) != 0)
+		return found;
+	for (size_t i = 0; i < o->view.count; i++) {
+		struct view_set *s = &o->view.sets[i];
+
+		if (s->info.active && strcmp(s->info.name, o->what) == 0)
+			found = s;
+	}
+	o->chosen = found->info.active ? "active" : "newest";
+	return found;
+}
+
+static int open_set(const struct tool *t, struct operand *o, struct err *e)
+{
+	struct view_set *s;
+
+	if (tool_store_read(t, &o->store, e) < 0 || view_store(&o->view, o->store, e) < 0)
+		return err_ctx(e, "set \"%s\"", o->what);
+	s = find_set(o);
+	if (!s)
+		return err_set(e, ERR_ABSENT, "the store %s has no set \"%s\"", t->store, o->what);
+	return add_set(o, s, e) < 0 ? err_ctx(e, "set %s %s", s->info.name, s->info.version) : 0;
+}
+
+/* --- a store --------------------------------------------------------------------------------- */
+
+static int by_activation(const void *a, const void *b)
+{
+	const struct set_info *x = &(*(struct view_set *const *)a)->info;
+	const struct set_info *y = &(*(struct view_set *const *)b)->info;
+
+	if (x->activated != y->activated)
+		return x->activated < y->activated ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+static int open_store(const struct tool *t, struct operand *o, struct err *e)
+{
+	struct tool there = *t;
+
+	there.store = o->what;
+	if (tool_store_read(&there, &o->store, e) < 0 || view_store(&o->view, o->store, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->view.count; i++) {
+		struct view_set *s = &o->view.sets[i];
+
+		if (s->info.active && add_set(o, s, e) < 0)
+			return err_ctx(e, "%s: set %s %s", o->what, s->info.name, s->info.version);
+	}
+	if (o->count == 0)
+		return err_set(e, ERR_ABSENT,
+			"%s: no set is active there; `--store %s` and a set's name compare one",
+			o->what, o->what);
+	qsort(o->sets, o->count, sizeof(*o->sets), by_activation);
+	return 0;
+}
+
+/* --- a medium, a lock ------------------------------------------------------------------------ */
+
+static int open_medium(const struct tool *t, struct operand *o, struct err *e)
+{
+	(void)t;
+	if (view_medium(&o->view, &o->what, 1, e) < 0)
+		return -1;
+	if (o->view.count != 1)
+		return err_set(e, ERR_INPUT,
+			"%s: volumes of %zu sets; name a folder or a volume of one", o->what,
+			o->view.count);
+	return add_set(o, &o->view.sets[0], e);
+}
+
+static int open_lock(const struct tool *t, struct operand *o, struct err *e)
+{
+	int rc = lock_read(&o->lock, o->what, e);
+
+	(void)t;
+	if (rc == 0)
+		return err_set(e, ERR_ABSENT, "%s: no lock there", o->what);
+	return rc < 0 ? -1 : 0;
+}
+
+/* --- which it is ----------------------------------------------------------------------------- */
+
+/* Tell a lock, which is JSON, from a volume. */
+static int kind_of_file(const char *path, enum operand_kind *kind, struct err *e)
+{
+	AUTO(fd_close) int fd = -1;
+	ssize_t got;
+	char c = 0;
+
+	if (medium_open(path, &fd, e) < 0)
+		return -1;
+	got = read(fd, &c, 1);
+	if (got < 0)
+		return err_sys(e, "read %s", path);
+	*kind = got > 0 && c == '{' ? OPERAND_LOCK : OPERAND_MEDIUM;
+	return 0;
+}
+
+/* What is at the path? 1, 0 nothing, -1. */
+static int kind_of_path(const char *path, enum operand_kind *kind, struct err *e)
+{
+	AUTO(mem_free) char *layout = mem_printf("%s/oci-layout", path);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return kind_of_file(path, kind, e) < 0 ? -1 : 1;
+	*kind = access(layout, F_OK) == 0 ? OPERAND_STORE : OPERAND_MEDIUM;
+	return 1;
+}
+
+/* Does the store have a set of that name as well? A store that cannot be looked into has none. */
+static bool is_set_too(const struct tool *t, const char *word)
+{
+	AUTO(operand_release) struct operand o = OPERAND_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (strchr(word, '/') || access(t->store, F_OK) < 0)
+		return false;
+	return store_open(&o.store, t->store, STORE_READ, &ignored) == 0 &&
+	       view_store(&o.view, o.store, &ignored) == 0 && view_find(&o.view, word);
+}
+
+/* Take the kind from the prefix: false when the word has none. */
+static bool is_forced(struct operand *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncmp(o->word, names[i], len) != 0 || o->word[len] != ':')
+			continue;
+		o->kind = (enum operand_kind)i;
+		o->what = o->word + len + 1;
+		return true;
+	}
+	return false;
+}
+
+static int find_kind(const struct tool *t, struct operand *o, struct err *e)
+{
+	int rc;
+
+	o->what = o->word;
+	o->chosen = "";
+	if (is_forced(o))
+		return 0;
+	rc = kind_of_path(o->word, &o->kind, e);
+	if (rc == 0)
+		o->kind = OPERAND_SET;
+	if (rc > 0 && is_set_too(t, o->word))
+		return err_set(e, ERR_INPUT,
+			"\"%s\" is a %s here and a set of %s: write %s:%s or set:%s", o->word,
+			names[o->kind], t->store, names[o->kind], o->word, o->word);
+	return rc < 0 ? -1 : 0;
+}
+
+int operand_open(const struct tool *t, const char *word, struct operand *o, struct err *e)
+{
+	static int (*const open[])(const struct tool *, struct operand *, struct err *) = {
+		[OPERAND_SET] = open_set,
+		[OPERAND_STORE] = open_store,
+		[OPERAND_MEDIUM] = open_medium,
+		[OPERAND_LOCK] = open_lock,
+	};
+
+	o->word = word;
+	return find_kind(t, o, e) < 0 ? -1 : open[o->kind](t, o, e);
+}

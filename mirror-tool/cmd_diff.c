@@ -35,8 +35,7 @@ static int compare(struct comparing *c, const struct tool *t, const struct diff_
 		if (operand_open(t, args->items[i], &c->operands[i], e) < 0 ||
 			side_fill(&c->sides[i], &c->operands[i], &o->keys, e) < 0)
 			return -1;
-	compare_sides(&c->found, &c->sides[0], &c->sides[1]);
-	return 0;
+	return compare_sides(&c->found, &c->sides[0], &c->sides[1], e);
 }
 
 /* --- the two sides --------------------------------------------------------------------------- */
@@ -181,6 +180,57 @@ static void say_moved(struct report *r, const struct comparison *c)
 	report_end(r);
 }
 
+static const struct report_column platforms_columns[] = {
+	{ "reference", "PLATFORMS OF" },
+	{ "added", "ADDED" },
+	{ "removed", "REMOVED" },
+};
+static const struct report_column files_columns[] = {
+	{ "file", "FILE" },
+	{ "platform", "PLATFORM" },
+	{ "reference", "OF" },
+	{ "from", "FROM" },
+	{ "to", "TO" },
+	{ "size", "SIZE" },
+};
+
+static void say_platforms(struct report *r, const struct comparison *c)
+{
+	char reference[REF_TEXT_SIZE];
+
+	report_table(r, "platforms", platforms_columns, ARRAY_SIZE(platforms_columns), false);
+	for (size_t i = 0; i < c->platforms_count; i++) {
+		const struct platforms_change *p = &c->platforms[i];
+
+		report_row(r, true);
+		report_text(r, "reference", view_reference(p->entry, reference));
+		report_words(r, "added", p->added, ' ');
+		report_words(r, "removed", p->removed, ' ');
+		report_end(r);
+	}
+	report_end(r);
+}
+
+static void say_files(struct report *r, const struct comparison *c)
+{
+	char reference[REF_TEXT_SIZE];
+
+	report_table(r, "files", files_columns, ARRAY_SIZE(files_columns), false);
+	for (size_t i = 0; i < c->files_count; i++) {
+		const struct file_change *f = &c->files[i];
+
+		report_row(r, true);
+		report_text(r, "file", f->file.title);
+		report_text(r, "platform", f->file.platform);
+		report_text(r, "reference", view_reference(f->entry, reference));
+		report_digest(r, "from", &f->from);
+		report_digest(r, "to", &f->to);
+		report_bytes(r, "size", f->file.size);
+		report_end(r);
+	}
+	report_end(r);
+}
+
 static void say_amount(struct report *r, const char *key, const struct amount *sum)
 {
 	report_object(r, key);
@@ -218,6 +268,8 @@ static int report(const struct tool *t, const struct comparison *c, struct err *
 	say_alone(&r, c, true);
 	say_alone(&r, c, false);
 	say_moved(&r, c);
+	say_platforms(&r, c);
+	say_files(&r, c);
 	report_line(&r, "references: %zu added, %zu removed, %zu moved, %zu the same", c->added,
 		c->removed, c->moved, c->same);
 	say_blobs(&r, c);

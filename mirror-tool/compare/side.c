@@ -17,6 +17,7 @@ void side_release(struct side *s)
 	set_release(&s->set);
 	inventory_release(&s->held);
 	trust_release(&s->signers);
+	free(s->pins);
 	*s = (struct side)SIDE_INIT;
 	errno = saved;
 }
@@ -53,6 +54,23 @@ static void add_lock_entries(struct side *s, const struct lock_pin *pin)
 			.media_type = a->media_type,
 			.artifact_type = a->artifact_type };
 	}
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct lock_pin *const *x = a, *const *y = b;
+
+	return digest_cmp(&(*x)->digest, &(*y)->digest);
+}
+
+static void add_lock(struct side *s, const struct lock *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		add_lock_entries(s, &l->pins[i]);
+		*VEC_PUSH(s->pins, s->pin_count) = &l->pins[i];
+	}
+	if (s->pin_count)
+		qsort(s->pins, s->pin_count, sizeof(const struct lock_pin *), by_digest);
 }
 
 /* By place; at one place in the order in which they were added. */
@@ -192,8 +210,7 @@ int side_fill(struct side *s, struct operand *from, const struct texts *keys, st
 	for (size_t i = 0; i < from->count; i++)
 		if (add_set(s, from->sets[i], judge, e) < 0)
 			return err_ctx(e, "%s", from->word);
-	for (size_t i = 0; i < from->lock.count; i++)
-		add_lock_entries(s, &from->lock.pins[i]);
+	add_lock(s, &from->lock);
 	sort_entries(&s->set);
 	s->references = count_references(&s->set);
 	inventory_sort(&s->held);

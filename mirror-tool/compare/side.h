@@ -12,6 +12,8 @@ struct side {
 	struct operand *from; /* borrowed */
 	struct set set; /* only its entries, sorted; none of the set's own documents */
 	size_t references; /* images and files among them */
+	const struct lock_pin **pins; /* of a lock, by digest; borrowed from the operand */
+	size_t pin_count;
 	bool has_inventory; /* a lock has none */
 	struct inventory held; /* without the set's own documents */
 	struct trust

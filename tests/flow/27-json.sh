@@ -233,6 +233,11 @@ json_is '.added == [] and (.removed | length) > 1 and (.moved | length) == 1 and
 must_fail 10 moat diff tools platform --json
 shape diff
 json_is '(.added | length) > 1 and .removed == []'
+printf 'set: arm\nimages: [{name: "docker.io/library/multi:1", from: "oci:%s/multi:multi", platforms: [linux/arm64]}]\n' "$FIXTURES" >arm.yaml
+must moat pin --list arm.yaml --lock arm.lock
+must_fail 10 moat diff platform arm.lock --json
+shape diff
+json_is '.platforms == [{reference: "docker.io/library/multi:1", added: ["linux/arm64"], removed: ["linux/amd64"]}]'
 must moat diff platform platform --json
 shape diff
 nothing_printed 1 diff platform none

@@ -103,6 +103,21 @@ for a in platform:1 set:platform:1 "$first" medium-1 "$T"/medium-1/*.tar 1.lock;
 	done
 done
 
+step 'files and platforms'
+files_of() { # VERSION: "NAME REFERENCE DIGEST"
+	jq -r '.pins[] | .ref as $ref | .files[]? | (.title // (.url | split("/") | last)) + " " + $ref + " " + .digest' "$1.lock" | sort
+}
+files_of 1 >files.1
+files_of 2 >files.2
+same "$(wc -l <files.1)" 2
+for pair in 'platform:1 platform:2' 'medium-1 2.lock' '1.lock 2.lock'; do
+	# shellcheck disable=SC2086 # two words
+	must_fail 10 moat diff $pair --json
+	same "$(jq -r '.files[] | select(.from != "") | .file + " " + .reference + " " + .from' out | sort)" "$(cat files.1)" "$pair"
+	same "$(jq -r '.files[] | select(.to != "") | .file + " " + .reference + " " + .to' out | sort)" "$(cat files.2)" "$pair"
+	json_is '.platforms == [{reference: "docker.io/library/moves:1", added: ["linux/arm64"], removed: []}]'
+done
+
 step 'for people'
 must_fail 10 moat diff platform:1 platform
 out_has '^A  set: platform 1, 5 references, .*, signed by key '
@@ -133,13 +148,27 @@ cp 2.lock other.lock
 must moat seal --lock other.lock --key "$KEY" --version 3
 must moat diff platform:2 platform:3
 
+step 'one index, of which less is held'
+image library/stays:1 tiny
+image library/moves:1 multi 'platforms: [linux/arm64]'
+image library/comes:1 multi 'platforms: [linux/arm64]'
+file tool:1 two
+file new:1 new
+release 4
+for pair in 'platform:2 platform:4' 'medium-2 4.lock' '2.lock medium-4' '2.lock 4.lock'; do
+	# shellcheck disable=SC2086 # two words
+	must_fail 10 moat diff $pair --json
+	json_is '.added == [] and .removed == [] and .moved == [] and .files == [] and (.equal | not)'
+	json_is '.platforms == (["comes", "moves"] | map({reference: "docker.io/library/\(.):1", added: [], removed: ["linux/amd64"]}))'
+done
+
 step 'what a word means'
 must moat diff platform:2 2.lock --store "$IN"
 cp 1.lock platform
 must_fail 1 moat diff platform 2.lock
 err_has '"platform" is a lock here and a set of .*: write lock:platform or set:platform$'
 must_fail 10 moat diff lock:platform 2.lock
-must moat diff set:platform 2.lock
+must moat diff set:platform 4.lock
 rm platform
 must_fail 1 moat diff nothing 2.lock
 err_has 'the store .* has no set "nothing"$'

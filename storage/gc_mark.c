@@ -577,17 +577,15 @@ static void find_large(struct large *l, size_t max)
 {
 	size_t least = 0;
 
+	l->ids = mem_alloc((max + 1) * sizeof(*l->ids));
 	for (size_t i = 0; i < l->plan->count; i++) {
 		const struct gc_node *n = &l->plan->nodes[i];
 
 		if (!n->live || !n->owner)
 			continue;
-		if (l->ids && l->count == max && n->size <= l->plan->nodes[l->ids[least]].size)
+		if (l->count == max && n->size <= l->plan->nodes[l->ids[least]].size)
 			continue;
-		if (l->count < max)
-			*VEC_PUSH(l->ids, l->count) = (uint32_t)i;
-		else
-			l->ids[least] = (uint32_t)i;
+		l->ids[l->count < max ? l->count++ : least] = (uint32_t)i;
 		least = smallest(l);
 	}
 }

@@ -75,11 +75,11 @@ static void add_pair(void *ctx, const struct set_entry *a, const struct set_entr
 {
 	struct diff *d = ctx;
 
-	if (!b)
+	if (a && !b)
 		add_entry(d, a, " is new");
-	else if (!a && b->role <= SET_ATTACHED)
+	else if (!a && b && b->role <= SET_ATTACHED)
 		add_entry(d, b, " is gone");
-	else if (a && !digest_eq(&a->digest, &b->digest))
+	else if (a && b && !digest_eq(&a->digest, &b->digest))
 		add_entry(d, a, " is another image");
 }
 

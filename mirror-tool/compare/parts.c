@@ -146,6 +146,13 @@ void parts_platforms_beyond(const struct parts *a, const struct parts *b, struct
 			buf_printf(out, "%s%s", out->len ? " " : "", a->platforms.items[i]);
 }
 
+/* Is exactly one of the sides without it? An index in the index is not looked into here. */
+static bool may_differ(const struct side *a, const struct side *b, const struct descriptor *d)
+{
+	return media_kind_of(d->media_type) == MEDIA_INDEX ||
+	       !inventory_find(&a->held, &d->digest) != !inventory_find(&b->held, &d->digest);
+}
+
 int parts_may_differ(
 	const struct side *a, const struct side *b, const struct set_entry *entry, struct err *e)
 {
@@ -157,15 +164,13 @@ int parts_may_differ(
 	if (!a->has_inventory || !b->has_inventory)
 		return 1;
 	rc = view_blob(&a->from->view, &entry->digest, MANIFEST_MAX, &bytes, e);
-	if (rc > 0)
-		rc = manifest_parse(&m, "index", entry->media_type, buf_span(&bytes), e) < 0 ? -1
-											     : 1;
-	if (rc < 0)
+	if (rc == 0) /* as of a delta on b */
+		rc = view_blob(&b->from->view, &entry->digest, MANIFEST_MAX, &bytes, e);
+	if (rc < 0 ||
+		(rc > 0 && manifest_parse(&m, "index", entry->media_type, buf_span(&bytes), e) < 0))
 		return err_ctx(e, "%s", view_reference(entry, reference));
 	for (size_t i = 0; i < m.count; i++)
-		if (media_kind_of(m.items[i].media_type) == MEDIA_INDEX ||
-			!inventory_find(&a->held, &m.items[i].digest) !=
-				!inventory_find(&b->held, &m.items[i].digest))
+		if (may_differ(a, b, &m.items[i]))
 			return 1;
 	return 0;
 }

@@ -143,7 +143,7 @@ static int kind_of_file(const char *path, enum operand_kind *kind, struct err *e
 	got = read(fd, &c, 1);
 	if (got < 0)
 		return err_sys(e, "read %s", path);
-	*kind = got > 0 && c == '{' ? OPERAND_LOCK : OPERAND_MEDIUM;
+	*kind = got > 0 && c && strchr("{ \t\r\n", c) ? OPERAND_LOCK : OPERAND_MEDIUM;
 	return 0;
 }
 

@@ -164,6 +164,8 @@ done
 
 step 'what a word means'
 must moat diff platform:2 2.lock --store "$IN"
+(printf '\n\t ' && cat 2.lock) >spaced
+must moat diff platform:2 spaced
 cp 1.lock platform
 must_fail 1 moat diff platform 2.lock
 err_has '"platform" is a lock here and a set of .*: write lock:platform or set:platform$'

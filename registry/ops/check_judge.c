@@ -56,7 +56,7 @@ static void begin_chunk(struct checker *c)
 static int rest_after_chunk(void *ctx, size_t bytes, struct err *e)
 {
 	struct checker *c = ctx;
-	const struct check_throttle limit = { c->config.rate, c->config.cpu };
+	const struct throttle_limit limit = { c->config.rate, c->config.cpu };
 	int64_t cpu, due, left;
 
 	c->bytes += bytes;
@@ -64,7 +64,7 @@ static int rest_after_chunk(void *ctx, size_t bytes, struct err *e)
 		return check_is_ending(c) ? err_set(e, ERR_BUSY, "the check ends") : 0;
 	check_suspects(c);
 	cpu = cpu_us(c);
-	due = c->chunk_us + check_throttle_us(&limit, bytes, cpu - c->chunk_cpu_us);
+	due = c->chunk_us + throttle_us(&limit, bytes, cpu - c->chunk_cpu_us);
 	for (; !check_is_ending(c) && (left = due - now_us(c)) > 0; check_suspects(c))
 		rest(c, left);
 	c->chunk_us = now_us(c);

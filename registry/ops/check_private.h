@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "registry/ops/check.h"
-#include "registry/ops/check_throttle.h"
+#include "storage/base/throttle.h"
 #include "storage/oci/digest_map.h"
 
 #define SUSPECTS_MAX 256

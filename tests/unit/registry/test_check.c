@@ -14,10 +14,10 @@
 
 #include "registry/api/cache.h"
 #include "registry/ops/check.h"
-#include "registry/ops/check_throttle.h"
 #include "registry/push/commit.h"
 #include "registry/push/commit_mend.h"
 #include "storage/base/log.h"
+#include "storage/base/throttle.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 
@@ -295,10 +295,10 @@ struct machine {
 };
 
 /* One piece: so long it takes to read it, so much of that on the processor. The rest lasts longer than asked. */
-static void read_piece(struct machine *m, const struct check_throttle *p, uint64_t bytes,
+static void read_piece(struct machine *m, const struct throttle_limit *p, uint64_t bytes,
 	int64_t wall_us, int64_t cpu_us, int64_t late_us)
 {
-	int64_t begin = m->now_us, next = begin + check_throttle_us(p, bytes, cpu_us);
+	int64_t begin = m->now_us, next = begin + throttle_us(p, bytes, cpu_us);
 
 	m->bytes += bytes;
 	m->cpu_us += cpu_us;
@@ -310,7 +310,7 @@ static void read_piece(struct machine *m, const struct check_throttle *p, uint64
 static void pace__neither_rate_nor_share_is_exceeded(void **state)
 {
 	static const struct {
-		struct check_throttle pace;
+		struct throttle_limit pace;
 		uint64_t piece;
 		int64_t wall_us, cpu_us, late_us; /* of a piece */
 		bool reached; /* the rate or the share, whichever is less: no needless rest */
@@ -333,7 +333,7 @@ static void pace__neither_rate_nor_share_is_exceeded(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(paces); i++) {
-		const struct check_throttle *p = &paces[i].pace;
+		const struct throttle_limit *p = &paces[i].pace;
 		struct machine m = { .bytes = 0 };
 		unsigned pieces = 0;
 
@@ -364,15 +364,15 @@ static void pace__neither_rate_nor_share_is_exceeded(void **state)
 /* A piece at another rate than the one before, as a server with another configuration reads it. */
 static void pace__is_of_each_piece(void **state)
 {
-	static const struct check_throttle slow = { 1000, 50 }, fast = { 1000000, 50 };
+	static const struct throttle_limit slow = { 1000, 50 }, fast = { 1000000, 50 };
 
 	(void)state;
-	assert_int_equal(check_throttle_us(&slow, 1000, 0), SECONDS(1));
-	assert_int_equal(check_throttle_us(&fast, 1000, 0), 1000);
-	assert_int_equal(check_throttle_us(&slow, 1000, 600000), 1200000);
-	assert_int_equal(check_throttle_us(&slow, 0, 0), 0);
-	assert_int_equal(check_throttle_us(&slow, 0, 1), 2);
-	assert_int_equal(check_throttle_us(&(struct check_throttle){ 3, 7 }, 1, 1), 333334);
+	assert_int_equal(throttle_us(&slow, 1000, 0), SECONDS(1));
+	assert_int_equal(throttle_us(&fast, 1000, 0), 1000);
+	assert_int_equal(throttle_us(&slow, 1000, 600000), 1200000);
+	assert_int_equal(throttle_us(&slow, 0, 0), 0);
+	assert_int_equal(throttle_us(&slow, 0, 1), 2);
+	assert_int_equal(throttle_us(&(struct throttle_limit){ 3, 7 }, 1, 1), 333334);
 }
 
 /* What the check itself asks of a clock. Each look at the processor's costs some of it. */

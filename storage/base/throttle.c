@@ -1,5 +1,5 @@
-/* How long the check rests. */
-#include "registry/ops/check_throttle.h"
+/* How long a check rests. */
+#include "storage/base/throttle.h"
 
 #include "storage/base/err.h"
 #include "storage/base/banned.h"
@@ -12,7 +12,7 @@ static uint64_t divide_up(uint64_t n, uint64_t by)
 	return n / by + (n % by != 0);
 }
 
-int64_t check_throttle_us(const struct check_throttle *p, uint64_t bytes, int64_t cpu_us)
+int64_t throttle_us(const struct throttle_limit *p, uint64_t bytes, int64_t cpu_us)
 {
 	uint64_t by_rate, by_cpu;
 

@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
 	&cmd_log,
 	&cmd_backup,
 	&cmd_rebuild,
+	&cmd_scrub,
 	&cmd_node_config,
 	&cmd_user_add,
 	&cmd_user_remove,

@@ -64,7 +64,7 @@ extern const struct command cmd_key_new, cmd_key_show;
 extern const struct command cmd_activate, cmd_rollback, cmd_deactivate, cmd_remove;
 extern const struct command cmd_seal, cmd_list, cmd_diff, cmd_show, cmd_node_config;
 extern const struct command cmd_log, cmd_log_verify;
-extern const struct command cmd_backup, cmd_rebuild;
+extern const struct command cmd_backup, cmd_rebuild, cmd_scrub;
 extern const struct command cmd_extract, cmd_why;
 extern const struct command cmd_user_add, cmd_user_remove;
 

@@ -289,6 +289,9 @@ typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
 /* Every accepted set: by name, then newest first. */
 MUST int list_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
 
+/* The accepted sets that hold a blob, or one of whose signatures it is part of, active or not, by name; of each only name, version, digest and active are told. */
+MUST int blob_sets(struct store *s, const struct digest *d, set_fn *fn, void *ctx, struct err *e);
+
 /* Those that are active, by name: cheap however many are accepted. */
 MUST int list_active_sets(struct store *s, set_fn *fn, void *ctx, struct err *e);
 

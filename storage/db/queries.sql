@@ -70,6 +70,22 @@ JOIN pin p ON p.held_set = s.id
 JOIN repo r ON r.id = p.repo
 WHERE p.manifest IN (SELECT id FROM up)
 ORDER BY 1, 2 LIMIT ?2
+-- name: BLOB_SETS
+WITH RECURSIVE up (id) AS (
+	SELECT id FROM blob WHERE digest = ?1
+	UNION
+	SELECT e.manifest FROM up CROSS JOIN edge e ON e.blob = up.id
+)
+SELECT s.name AS name, s.version AS version, b.digest, EXISTS (SELECT 1 FROM channel c WHERE c.held_set = s.id)
+FROM up
+CROSS JOIN held_set s ON s.blob = up.id
+JOIN blob b ON b.id = s.blob
+UNION
+SELECT s.name, s.version, b.digest, EXISTS (SELECT 1 FROM channel c WHERE c.held_set = s.id) FROM up
+CROSS JOIN signature g ON g.manifest = up.id
+JOIN held_set s ON s.id = g.held_set
+JOIN blob b ON b.id = s.blob
+ORDER BY 1, 2
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 

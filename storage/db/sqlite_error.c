@@ -44,9 +44,10 @@ int sqlite_err(struct sqlite *db, int rc, const char *what, struct err *e)
 	}
 	return err_set(e, code, "%s: %s: %s%s", db->path, what,
 		db->conn ? sqlite3_errmsg(db->conn) : sqlite3_errstr(rc),
-		code == ERR_CORRUPT ? " (move meta/ out of the store: the next import or pull "
-				      "makes the database again from the files)"
-				    : "");
+		code == ERR_CORRUPT
+			? " (`moat rebuild --yes` makes the database again from the files; or "
+			  "move meta/ out of the store: the next import or pull does it)"
+			: "");
 }
 
 /* Who holds the write lock: the owner, by /proc/locks, of WAL_WRITE_LOCK, which is byte 120 of the

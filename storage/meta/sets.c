@@ -460,6 +460,22 @@ int meta_set_holding(
 	return rc;
 }
 
+int blob_sets(struct store *s, const struct digest *d, set_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_BLOB_SETS);
+	int rc;
+
+	query_digest(&q, d);
+	while ((rc = query_step(&q, e)) > 0) {
+		struct set_info info = { .active = query_get_int(&q, 3) != 0 };
+
+		get_set_name(&q, &info);
+		if (query_get_digest(&q, 2, &info.digest, e) < 0 || fn(ctx, &info, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
 int meta_tag_pinned(struct db *db, const char *repo, const char *tag, struct set_info *set,
 	struct digest *manifest, struct err *e)
 {

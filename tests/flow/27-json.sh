@@ -179,6 +179,10 @@ rm "again/blobs/sha256/$layer"
 must moat rebuild --yes --store again --json
 shape rebuild
 nothing_printed 2 rebuild --store again
+must moat scrub --store again --older-than 30d --json
+shape scrub
+json_is '.blobs > 1 and .bad == 0' # none was read since the rebuild
+nothing_printed 1 scrub --store none
 export MOAT_STORE=$T/inside
 nothing_printed 7 import --activate --key moat.pub medium-tools
 nothing_printed 2 import --take platform --key moat.pub medium-tools
@@ -288,6 +292,12 @@ must_fail 3 moat verify --store inside --json
 shape 'verify of a store'
 json_is '.problems > 0'
 err_has '^S1'
+
+sleep 1.1 # what was read in this second is not read again
+printf x >>"inside/blobs/sha256/$layer" # one that an image and a set need
+must_fail 3 moat scrub --store inside --json
+shape scrub
+json_is '.bad > 0 and (.found | length) == .bad and .blobs > 1'
 
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256

@@ -109,7 +109,7 @@ stop "$MOATD_PID"
 step 'a damaged database says what to do'
 printf 'no database at all, for sure' | dd of="$IN/meta/moat.db" conv=notrunc status=none
 must_fail 3 moat verify --store "$IN"
-err_has 'move meta/ out of the store.*import'
+err_has '.moat rebuild --yes. makes .*move meta/ out of the store.*import'
 must_fail 3 moat import --activate --store "$IN" --key "$PUB" "$T/other-1"
 err_has 'move meta/ out of the store'
 rm -r "$IN/meta"

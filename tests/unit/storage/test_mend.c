@@ -708,6 +708,39 @@ static void blob_users__are_tags_and_pins(void **state)
 	assert_string_equal(got.data, "docker.io/a/b:1 ");
 }
 
+static int keep_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s:%s %s ", info->name, info->version, info->active ? "active" : "held");
+	return 0;
+}
+
+/* Also when it is bad by now, and the set is not active. */
+static void blob_sets__are_all_that_hold_it(void **state)
+{
+	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	const struct set_offer how = { .activate = false };
+	struct digest other;
+	struct set_info was;
+	struct err e = ERR_INIT;
+
+	world_make(&w, *state);
+	assert_ok(blob_sets(w.s, &w.of[LAYER], keep_set, &got, &e));
+	assert_string_equal(got.data, "platform:1 active ");
+	buf_clear(&got);
+	rot(*state, &w.of[LAYER]);
+	assert_ok(blob_drop_bad(w.s, &w.of[LAYER], &e));
+	assert_int_equal(store_found_bad(w.s), 1);
+	assert_ok(set_deactivate(w.s, "platform", &how, &was, NULL, &e));
+	assert_ok(blob_sets(w.s, &w.of[LAYER], keep_set, &got, &e));
+	assert_string_equal(got.data, "platform:1 held ");
+	buf_clear(&got);
+	digest_of(&other, DIGEST_SHA256, span_of("in no set"));
+	assert_ok(blob_sets(w.s, &other, keep_set, &got, &e));
+	assert_int_equal(got.len, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_mend(void)
@@ -728,6 +761,7 @@ int test_mend(void)
 		T(place__is_kept_and_recalled),
 		T(blobs_after__goes_through_all),
 		T(blob_users__are_tags_and_pins),
+		T(blob_sets__are_all_that_hold_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,330 @@
+/*
+ * `moat scrub`: a store -> the same, every held blob read, those that were read longest ago first, and the bad ones in
+ * quarantine. Must never delete a file, and never say that a blob is good that was not read.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mirror-tool/progress.h"
+#include "mirror-tool/report.h"
+#include "mirror-tool/tool.h"
+#include "mirror-tool/tool_audit.h"
+#include "storage/store_write.h"
+#include "storage/base/clock.h"
+#include "storage/base/throttle.h"
+#include "storage/base/banned.h"
+
+#define SCRUB_OPTIONS(OPTION, S)                                                                   \
+	OPTION(S, SIZE, rate, "rate", "SIZE", NULL,                                                \
+		"read at most so many bytes a second, like 16M (default: no limit)", .min = 1,     \
+		.max = 1ull << 40)                                                                 \
+	OPTION(S, DURATION, older_than, "older-than", "TIME", NULL,                                \
+		"only what was not read for so long, like 12h, 30d (default: all)",                \
+		.max = 3650ull * 86400)
+struct scrub_options {
+	SCRUB_OPTIONS(SETTING_FIELD, scrub_options)
+};
+static const struct setting options[] = { SCRUB_OPTIONS(SETTING_ROW, scrub_options) };
+
+#define PAGE 64 /* blobs that are asked for at once */
+#define RECORD_MS                                                                                  \
+	1000 /* between two records of what was read: as much a run that is killed reads again */
+#define TRIES 4 /* at a file that is replaced while it is read */
+#define IMAGES_MAX 1000 /* that are told of each bad blob */
+
+/* One run. */
+struct scrubbing {
+	struct tool *tool;
+	const struct scrub_options *given;
+	struct store *store;
+	struct progress bar;
+	struct progress_state state; /* .bytes: that were read */
+	int64_t chunk_us, record_ms; /* when this chunk began; when the next record is due */
+	uint64_t blobs, bad;
+	char where[QUARANTINE_NAME_SIZE]; /* of the file at hand; "" it stays */
+	struct report report;
+	size_t images; /* of the bad blob at hand */
+	struct digest page[PAGE];
+	size_t page_count;
+};
+
+static void scrubbing_release(struct scrubbing *s)
+{
+	progress_end(&s->bar);
+	report_release(&s->report);
+	store_close(&s->store);
+}
+
+/* --- what a bad blob is part of ---------------------------------------------------------------- */
+
+/* The set's own repository says no more than the set. */
+static int add_image(void *ctx, const char *repo, const char *tag, struct err *e)
+{
+	struct scrubbing *s = ctx;
+
+	(void)e;
+	if (s->images++ == IMAGES_MAX ||
+		strncmp(repo, SET_HOST "/set/", strlen(SET_HOST "/set/")) == 0)
+		return 0;
+	report_object(&s->report, NULL);
+	report_text(&s->report, "repository", repo);
+	report_text(&s->report, "tag", tag);
+	report_line(&s->report, "  image %s%s%s", repo, *tag ? ":" : "", tag);
+	report_end(&s->report);
+	return 0;
+}
+
+static int add_set(void *ctx, const struct set_info *info, struct err *e)
+{
+	struct scrubbing *s = ctx;
+
+	(void)e;
+	report_object(&s->report, NULL);
+	report_text(&s->report, "set", info->name);
+	report_text(&s->report, "version", info->version);
+	report_digest(&s->report, "digest", &info->digest);
+	report_flag(&s->report, "active", info->active);
+	report_line(&s->report,
+		"  set %s:%s%s: `moat import --check MEDIUM` of it brings the right bytes",
+		info->name, info->version, info->active ? ", active" : "");
+	report_end(&s->report);
+	s->images++;
+	return 0;
+}
+
+/* Say what it is, and who needs it: its row and what refers to it stay when its file goes. */
+static int tell_users(struct scrubbing *s, const struct finding *f, struct err *e)
+{
+	struct report *r = &s->report;
+	char text[DIGEST_TEXT_SIZE];
+
+	report_object(r, NULL);
+	report_digest(r, "digest", &f->digest);
+	report_number(r, "bytes", f->size);
+	report_text(r, "file", f->text);
+	report_text(r, "quarantine", s->where);
+	report_line(r, "%s: its file %s", digest_text(&f->digest, text), f->text);
+	s->images = 0;
+	report_list(r, "images");
+	if (blob_users(s->store, &f->digest, IMAGES_MAX + 1, add_image, s, e) < 0)
+		return -1;
+	report_end(r);
+	report_flag(r, "moreImages", s->images > IMAGES_MAX);
+	if (s->images > IMAGES_MAX)
+		report_line(r, "  and more images");
+	s->images = 0;
+	report_list(r, "sets");
+	if (blob_sets(s->store, &f->digest, add_set, s, e) < 0)
+		return -1;
+	report_end(r);
+	if (!s->images)
+		report_line(r, "  in no set: a push or a pull brings the right bytes");
+	report_end(r);
+	return 0;
+}
+
+/* --- one blob ------------------------------------------------------------------------------------ */
+
+/* Rest after a chunk, until the rate holds for it. */
+static int after_chunk(void *ctx, size_t bytes, struct err *e)
+{
+	struct scrubbing *s = ctx;
+	const struct throttle_limit limit = { s->given->rate, 100 };
+	int64_t left = s->chunk_us + throttle_us(&limit, bytes, 0) - clock_us();
+	struct timespec rest;
+
+	(void)e;
+	s->state.bytes += bytes;
+	progress_show(&s->bar, &s->state);
+	for (; left > 0; left = s->chunk_us + throttle_us(&limit, bytes, 0) - clock_us()) {
+		rest = (struct timespec){ left / 1000000, left % 1000000 * 1000 };
+		(void)!nanosleep(&rest, NULL);
+	}
+	s->chunk_us = clock_us();
+	return 0;
+}
+
+static void found(void *ctx, const struct finding *f, const char *where)
+{
+	struct scrubbing *s = ctx;
+	char text[DIGEST_TEXT_SIZE];
+
+	snprintf(s->where, sizeof(s->where), "%s", where);
+	progress_end(&s->bar);
+	tool_warn(
+		"blob %s: its file %s; it is now quarantine/%s in the store, the reason beside it",
+		digest_text(&f->digest, text), f->text, where);
+}
+
+/* Act on a bad file: a missing one changes nothing, it may come back. 1; 0: another one lies there by now. */
+static int take_bad(struct scrubbing *s, const struct finding *f, struct err *e)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc;
+
+	*s->where = '\0';
+	rc = blob_apply_finding(s->store, f, e);
+	if (rc <= 0)
+		return rc;
+	if (!*s->where) {
+		progress_end(&s->bar);
+		tool_warn("blob %s: its file %s", digest_text(&f->digest, text), f->text);
+	}
+	s->bad++;
+	return tell_users(s, f, e) < 0 ? -1 : 1;
+}
+
+static int scrub_blob(struct scrubbing *s, const struct digest *d, struct err *e)
+{
+	const struct throttle throttle = { .read = after_chunk, .ctx = s };
+	struct finding f;
+	int rc = 0;
+
+	for (unsigned i = 0; i < TRIES && rc == 0; i++) {
+		s->chunk_us = clock_us();
+		rc = blob_examine(s->store, d, BLOB_CHECK_BYTES, &throttle, &f, e);
+		if (rc == 0)
+			return 0; /* it was removed meanwhile */
+		if (rc > 0 && f.fault == BLOB_GOOD)
+			rc = blob_apply_finding(s->store, &f, e);
+		else if (rc > 0)
+			rc = take_bad(s, &f, e);
+	}
+	s->blobs += rc > 0;
+	return rc ? rc : err_set(e, ERR_BUSY, "its file is being replaced all the time");
+}
+
+/* --- all of them --------------------------------------------------------------------------------- */
+
+static int add_to_page(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct scrubbing *s = ctx;
+
+	(void)size, (void)e;
+	s->page[s->page_count++] = *d;
+	return 0;
+}
+
+static int scrub_page(struct scrubbing *s, struct err *e)
+{
+	for (size_t i = 0; i < s->page_count; i++) {
+		if (scrub_blob(s, &s->page[i], e) < 0)
+			return -1;
+		s->state.done++;
+		progress_show(&s->bar, &s->state);
+		if (clock_ms() >= s->record_ms) {
+			store_record_findings(s->store);
+			s->record_ms = clock_ms() + RECORD_MS;
+		}
+	}
+	return 0;
+}
+
+/* What is read in this run is younger than its beginning, so it does not come again. */
+static int scrub(struct scrubbing *s, struct err *e)
+{
+	struct blob_cursor at = { .by_age = true,
+		.before = (int64_t)time(NULL) - (int64_t)s->given->older_than };
+	int rc;
+
+	report_list(&s->report, "found");
+	do {
+		s->page_count = 0;
+		rc = blobs_after(s->store, &at, PAGE, add_to_page, s, e);
+		if (rc > 0 && scrub_page(s, e) < 0)
+			rc = -1;
+	} while (rc > 0);
+	report_end(&s->report);
+	store_record_findings(s->store);
+	return rc;
+}
+
+static int begin(struct scrubbing *s, struct err *e)
+{
+	struct store_totals totals;
+
+	if (tool_store_there(s->tool, TOOL_STORE_MAKERS, e) < 0 ||
+		tool_store_write(s->tool, &s->store, e) < 0 ||
+		store_totals(s->store, &totals, e) < 0)
+		return -1;
+	store_set_care(
+		s->store, &(struct store_care){ .operation = "scrub", .found = found, .ctx = s });
+	if (!s->given->older_than)
+		s->state = (struct progress_state){ .total = totals.blobs,
+			.bytes_total = totals.bytes };
+	progress_begin(&s->bar, s->tool, "scrub", "blobs");
+	return 0;
+}
+
+/* Scrub between the two records of it. */
+static int scrub_recorded(struct scrubbing *s, struct err *e)
+{
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	struct log_field facts[4] = { { NULL, NULL, 0 } };
+	int rc;
+
+	if (tool_audit_open(&log, s->tool, "scrub", e) < 0 || tool_audit_begin(&log, facts, e) < 0)
+		return -1;
+	rc = scrub(s, e);
+	progress_end(&s->bar);
+	facts[0] = (struct log_field){ "blobs", NULL, s->blobs };
+	facts[1] = (struct log_field){ "bytes", NULL, s->state.bytes };
+	facts[2] = (struct log_field){ "bad", NULL, s->bad };
+	return tool_audit_end(&log, rc, facts, e);
+}
+
+/* --- telling --------------------------------------------------------------------------------------- */
+
+static int report(struct scrubbing *s, struct err *e)
+{
+	struct report *r = &s->report;
+	char size[SIZE_TEXT_SIZE];
+
+	report_number(r, "blobs", s->blobs);
+	report_number(r, "bytes", s->state.bytes);
+	report_number(r, "bad", s->bad);
+	report_line(r, "%s: %llu blob%s read, %s, %llu bad", s->tool->store,
+		(unsigned long long)s->blobs, s->blobs == 1 ? "" : "s",
+		size_text(s->state.bytes, size), (unsigned long long)s->bad);
+	report_end(r);
+	return report_print(r, e);
+}
+
+static int judge(const struct scrubbing *s, struct err *e)
+{
+	if (!s->bad)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s: %llu blob%s bad or missing; nothing was deleted",
+		s->tool->store, (unsigned long long)s->bad, s->bad == 1 ? " is" : "s are");
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	AUTO(scrubbing_release)
+	struct scrubbing s = { .tool = t, .given = given, .report = REPORT_INIT(t) };
+
+	if (args->count)
+		return tool_usage(e, "scrub takes no words; --store DIR says which");
+	report_object(&s.report, NULL);
+	if (begin(&s, e) < 0 || scrub_recorded(&s, e) < 0 || report(&s, e) < 0)
+		return -1;
+	return judge(&s, e);
+}
+
+const struct command cmd_scrub = {
+	.name = "scrub",
+	.args = "[--rate SIZE] [--older-than TIME]",
+	.summary = "read every blob of a store again, the oldest read first",
+	.about = "Beside moatd and all else. What is bad goes to quarantine and is served no more; "
+		 "nothing\n"
+		 "is deleted. Images and sets that need it are named, and `moat import --check "
+		 "MEDIUM` of\n"
+		 "such a set repairs it. A run that was stopped is gone on with by the next, with\n"
+		 "--older-than to the end of it: what was read longest ago comes first.",
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.options_size = sizeof(struct scrub_options),
+	.run = run,
+};

@@ -69,7 +69,6 @@ struct collecting {
 	struct gc_plan *plan;
 	struct gc_done done;
 	struct tool_audit audit;
-	struct report *report; /* borrowed, while it is told */
 	struct gc_count trash, stages, quarantine, orphans;
 };
 
@@ -317,10 +316,17 @@ static bool is_spared(const struct collecting *c, const struct digest *d)
 	return false;
 }
 
+/* The table of sets, while it is told. */
+struct set_table {
+	const struct collecting *collecting;
+	struct report *report;
+};
+
 static int report_set(void *ctx, const struct gc_set *set, struct err *e)
 {
-	const struct collecting *c = ctx;
-	struct report *r = c->report;
+	const struct set_table *table = ctx;
+	const struct collecting *c = table->collecting;
+	struct report *r = table->report;
 	bool goes = set->goes && !is_spared(c, &set->info->digest);
 	const char *went = c->given->dry_run ? "goes" : "went";
 
@@ -461,6 +467,7 @@ static void report_rules(struct collecting *c, struct report *r)
 static int report(struct collecting *c, struct err *e)
 {
 	AUTO(report_release) struct report r = REPORT_INIT(c->tool);
+	struct set_table sets = { c, &r };
 
 	report_object(&r, NULL);
 	report_flag(&r, "dryRun", c->given->dry_run);
@@ -473,8 +480,7 @@ static int report(struct collecting *c, struct err *e)
 	report_number(&r, "repositories", c->done.repos);
 	report_sum(c, &r);
 	report_table(&r, "sets", set_columns, ARRAY_SIZE(set_columns), false);
-	c->report = &r;
-	if (gc_sets(c->plan, report_set, c, e) < 0)
+	if (gc_sets(c->plan, report_set, &sets, e) < 0)
 		return -1;
 	report_end(&r);
 	report_table(&r, "large", large_columns, ARRAY_SIZE(large_columns), false);

@@ -87,13 +87,14 @@ static void compare_platforms(struct comparison *c, const struct set_entry *entr
 static void add_file(struct comparison *c, const struct set_entry *entry, const struct part_file *a,
 	const struct part_file *b)
 {
+	const struct part_file *named = b ? b : a;
 	struct file_change *f;
 
-	if (a && b && digest_eq(&a->digest, &b->digest))
+	if (!named || (a && b && digest_eq(&a->digest, &b->digest)))
 		return;
 	f = VEC_PUSH(c->files, c->files_count);
 	f->entry = entry;
-	f->file = b ? *b : *a;
+	f->file = *named;
 	f->file.title = mem_strdup(f->file.title);
 	if (a)
 		f->from = a->digest;

@@ -14,6 +14,7 @@
 #include "mirror-tool/tool.h"
 #include "storage/gc.h"
 #include "storage/store_write.h"
+#include "storage/base/fs.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
@@ -248,15 +249,72 @@ static int remove_versions(struct collecting *c, struct err *e)
 	return rc;
 }
 
+static int empty_trash(struct collecting *c, struct err *e)
+{
+	/* With what was just moved there; a clock that jumps leaves it for the next run. */
+	return gc_purge(c->store, LITTER_TRASH, (int64_t)time(NULL), false, &c->trash, e);
+}
+
+/* Files are moved before their rows go: on a full disk trash is emptied for the rows, as long as that frees some. */
+static int remove_files(struct collecting *c, struct err *e)
+{
+	struct err full;
+
+	while (gc_remove(c->store, &c->done, e) < 0) {
+		uint64_t before = c->trash.blobs;
+
+		if (e->code != ERR_FULL)
+			return -1;
+		full = *e;
+		err_clear(e);
+		if (empty_trash(c, e) < 0)
+			return -1;
+		if (c->trash.blobs == before) {
+			*e = full;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* On a full disk, what was condemned goes for good, so that there is room to condemn more: 1, and what is left is marked
+ * again; 0 nothing had been condemned, and e stays; -1. */
+static int go_on_when_full(
+	struct collecting *c, uint64_t before, struct gc_plan **plan, struct err *e)
+{
+	const struct gc_options o = {
+		.now = c->now, .grace = c->rules.grace, .keep = c->keep, .keep_count = c->keep_count
+	};
+
+	if (e->code != ERR_FULL || c->done.condemned.blobs == before)
+		return 0;
+	err_clear(e);
+	tool_warn("the disk is full: %llu blobs go for good now, so that the rest can go",
+		(unsigned long long)c->done.condemned.blobs);
+	if (remove_files(c, e) < 0 || empty_trash(c, e) < 0)
+		return -1;
+	gc_plan_free(plan);
+	return gc_mark(c->store, &o, plan, e) < 0 ? -1 : 1;
+}
+
+static int condemn(struct collecting *c, struct err *e)
+{
+	AUTO(gc_plan_free) struct gc_plan *again = NULL;
+	uint64_t before = 0;
+
+	while (gc_condemn(c->store, again ? again : c->plan, &c->done, e) < 0) {
+		if (go_on_when_full(c, before, &again, e) <= 0)
+			return -1;
+		before = c->done.condemned.blobs;
+	}
+	return 0;
+}
+
 static int remove_all(struct collecting *c, struct err *e)
 {
-	if (remove_versions(c, e) < 0 || gc_condemn(c->store, c->plan, &c->done, e) < 0 ||
-		gc_remove(c->store, &c->done, e) < 0)
+	if (remove_versions(c, e) < 0 || condemn(c, e) < 0 || remove_files(c, e) < 0)
 		return -1;
-	/* With what was just moved there; a clock that jumps leaves it for the next run. */
-	return c->given->now
-		       ? gc_purge(c->store, LITTER_TRASH, (int64_t)time(NULL), false, &c->trash, e)
-		       : 0;
+	return c->given->now ? empty_trash(c, e) : 0;
 }
 
 static int collect(struct collecting *c, struct err *e)
@@ -264,6 +322,22 @@ static int collect(struct collecting *c, struct err *e)
 	if (purge(c, e) < 0 || save_rules(c, e) < 0 || mark(c, e) < 0)
 		return -1;
 	return c->given->dry_run ? 0 : remove_all(c, e);
+}
+
+/* Before the store is opened. That takes some space, and rows are written before a file goes: of a full disk the log's
+ * reserve is given up for them. */
+static int open_log(struct collecting *c, struct err *e)
+{
+	uint64_t left;
+	AUTO(fd_close) int dir = fs_open_dir(c->tool->store, e);
+
+	if (dir < 0 || fs_free_bytes(dir, &left, e) < 0 ||
+		tool_audit_open(&c->audit, c->tool, "gc", e) < 0)
+		return -1;
+	c->audit.frees = true;
+	if (left < AUDIT_RESERVE_BYTES)
+		tool_audit_give_room(&c->audit);
+	return 0;
 }
 
 /* A dry run changes nothing, and is not recorded. */
@@ -277,9 +351,6 @@ static int collect_recorded(struct collecting *c, struct err *e)
 
 	if (c->given->dry_run)
 		return collect(c, e);
-	if (tool_audit_open(&c->audit, c->tool, "gc", e) < 0)
-		return -1;
-	c->audit.frees = true;
 	if (tool_audit_begin(&c->audit, begun, e) < 0)
 		return -1;
 	rc = collect(c, e);
@@ -505,6 +576,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (c.given->keep_all && (c.given->keep_versions || c.given->keep_days))
 		return tool_usage(e, "--keep-all excludes --keep-versions and --keep-days");
 	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
+		(!c.given->dry_run && open_log(&c, e) < 0) ||
 		(c.given->dry_run ? tool_store_read(t, &c.store, e)
 				  : tool_store_write(t, &c.store, e)) < 0 ||
 		read_rules(&c, e) < 0 || read_keeps(&c, e) < 0 || collect_recorded(&c, e) < 0)

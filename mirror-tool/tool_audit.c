@@ -38,6 +38,12 @@ int tool_audit_begin(struct tool_audit *a, const struct log_field facts[], struc
 	return a->broken ? -1 : 0;
 }
 
+void tool_audit_give_room(struct tool_audit *a)
+{
+	if (a->log)
+		audit_give_room(a->log);
+}
+
 int tool_audit_add(struct tool_audit *a, const struct audit_record records[], size_t count,
 	uint64_t *seq, struct err *e)
 {
@@ -86,6 +92,8 @@ int tool_audit_end(struct tool_audit *a, int rc, const struct log_field facts[],
 {
 	struct err lost = ERR_INIT;
 
+	if (a->log && a->frees)
+		audit_keep_room(a->log);
 	if (!a->log || a->broken || write_end(a, rc < 0 ? e : NULL, facts, &lost) == 0)
 		return rc;
 	if (rc < 0) {

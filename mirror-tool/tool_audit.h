@@ -45,6 +45,9 @@ void tool_audit_release(struct tool_audit *a); /* for AUTO */
 MUST int tool_audit_open(
 	struct tool_audit *a, const struct tool *t, const char *action, struct err *e);
 
+/* Give up the reserve of the log, for what frees space; what comes of it shows in what is written then. */
+void tool_audit_give_room(struct tool_audit *a);
+
 /* Append records of their own, as a part of what was begun; seq: the number of the first, 0 when nothing is recorded. */
 MUST int tool_audit_add(struct tool_audit *a, const struct audit_record records[], size_t count,
 	uint64_t *seq, struct err *e);

@@ -69,17 +69,22 @@ static int condemn_batch(struct store *s, const struct gc_plan *p, size_t from, 
 
 int gc_condemn(struct store *s, const struct gc_plan *p, struct gc_done *done, struct err *e)
 {
-	size_t at = 0;
+	size_t at = 0, batch = BATCH;
 
 	for (size_t level = 0; level < p->level_count; level++)
 		while (at < p->levels[level]) {
 			bool is_circle = level >= p->circles;
 			size_t left = p->levels[level] - at;
-			size_t n = left < BATCH || is_circle ? left : BATCH;
+			size_t n = left < batch || is_circle ? left : batch;
 
-			if (condemn_batch(s, p, at, at + n, is_circle, done, e) < 0)
+			if (condemn_batch(s, p, at, at + n, is_circle, done, e) == 0) {
+				at += n;
+				continue;
+			}
+			if (e->code != ERR_FULL || is_circle || n == 1)
 				return err_ctx(e, "condemn");
-			at += n;
+			err_clear(e); /* fewer rows take less room */
+			batch = n / 2;
 		}
 	return 0;
 }

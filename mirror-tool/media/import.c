@@ -208,15 +208,17 @@ static int check_lacking(
 
 static int check_space(struct import *im, uint64_t bytes, struct err *e)
 {
-	uint64_t available;
+	uint64_t available, need = bytes + SPACE_MARGIN;
 
 	if (store_free_bytes(im->store, &available, e) < 0)
 		return -1;
-	if (bytes == 0 || available >= bytes + SPACE_MARGIN)
+	if (bytes == 0 || available >= need)
 		return 0;
 	return err_set(e, ERR_FULL,
-		"the store: %llu bytes are needed and %llu are free; nothing was written",
-		(unsigned long long)(bytes + SPACE_MARGIN), (unsigned long long)available);
+		"the store: %llu bytes are needed and %llu are free; nothing was written, %llu "
+		"bytes are missing",
+		(unsigned long long)need, (unsigned long long)available,
+		(unsigned long long)(need - available));
 }
 
 static bool is_signature(const struct head *h, const struct digest *d)

@@ -228,19 +228,25 @@ void push_free(struct push **out)
 
 /* --- room ------------------------------------------------------------------------------------ */
 
-/* 1 and the bytes are reserved, 0 there is no room, -1. *left: free bytes. */
-static int reserve_disk(
-	struct push *p, struct store *s, uint64_t bytes, uint64_t *left, struct err *e)
-{
-	uint64_t floor = p->service->free_floor, disk;
+struct room {
+	uint64_t left; /* bytes that are free */
+	uint64_t missing; /* of what is wanted, with what others reserved and what stays free */
+};
 
-	if (store_free_bytes(s, left, e) < 0)
+/* 1 and the bytes are reserved, 0 there is no room, -1. */
+static int reserve_disk(
+	struct push *p, struct store *s, uint64_t bytes, struct room *room, struct err *e)
+{
+	uint64_t need;
+
+	if (store_free_bytes(s, &room->left, e) < 0)
 		return -1;
-	disk = atomic_fetch_add(&p->service->disk, bytes) + bytes;
-	if (*left >= floor && *left - floor >= disk) {
+	need = atomic_fetch_add(&p->service->disk, bytes) + bytes + p->service->free_floor;
+	if (room->left >= need) {
 		p->reserved.disk += bytes;
 		return 1;
 	}
+	room->missing = need - room->left;
 	p->service->disk -= bytes;
 	return 0;
 }
@@ -248,10 +254,11 @@ static int reserve_disk(
 /* Reserve more for a body of unknown length. */
 static void need_disk(struct push *p, struct store *s, size_t len)
 {
-	uint64_t left = 0;
+	struct room room = { .left = 0 };
 
-	if (len > p->reserved.disk && reserve_disk(p, s, RESERVE_STEP, &left, &p->failed) == 0)
-		err_set(&p->failed, ERR_FULL, "%llu bytes are left", (unsigned long long)left);
+	if (len > p->reserved.disk && reserve_disk(p, s, RESERVE_STEP, &room, &p->failed) == 0)
+		err_set(&p->failed, ERR_FULL, "%llu bytes are left, %llu are missing",
+			(unsigned long long)room.left, (unsigned long long)room.missing);
 }
 
 /* These bytes are on disk. */
@@ -265,14 +272,17 @@ static void release_disk(struct push *p, size_t len)
 
 enum push_outcome push_reserve(struct push *p, struct store *s, struct err *e)
 {
-	uint64_t length = p->request.length, left = 0;
-	int rc = reserve_disk(p, s, length == LENGTH_UNKNOWN ? RESERVE_STEP : length, &left, e);
+	uint64_t length = p->request.length;
+	struct room room = { .left = 0 };
+	int rc = reserve_disk(p, s, length == LENGTH_UNKNOWN ? RESERVE_STEP : length, &room, e);
 
 	if (rc != 0)
 		return rc < 0 ? PUSH_FAILED : PUSH_GOES_ON;
 	return push_error(p, 507, "UNKNOWN",
-		"the registry's disk is full: %llu bytes are left, and %llu stay free",
-		(unsigned long long)left, (unsigned long long)p->service->free_floor);
+		"the registry's disk is full: %llu bytes are left, and %llu stay free; %llu bytes "
+		"are missing",
+		(unsigned long long)room.left, (unsigned long long)p->service->free_floor,
+		(unsigned long long)room.missing);
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */

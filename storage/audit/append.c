@@ -104,6 +104,16 @@ void audit_frees_space(struct audit *a)
 	a->frees = true;
 }
 
+void audit_give_room(struct audit *a)
+{
+	unlinkat(a->dir, AUDIT_RESERVE, 0);
+}
+
+void audit_keep_room(struct audit *a)
+{
+	make_reserve(a);
+}
+
 /* --- one writer ------------------------------------------------------------------------------- */
 
 static void unlock(int *dir)

@@ -64,10 +64,13 @@ MUST int audit_append(struct audit *a, const struct audit_record records[], size
 	uint64_t *seq, struct err *e);
 
 /* What this handle records from now on frees space: on a full disk the reserve, a file beside the others, is given up for
- * it. It is made again by an audit_open() that finds room. */
+ * it. It is made again by an audit_open() that finds room. audit_give_room() gives it up at once, for the rows that must be
+ * written before space is free; audit_keep_room() makes it again, if there is room. */
 #define AUDIT_RESERVE "reserve"
-#define AUDIT_RESERVE_BYTES (64 << 10)
+#define AUDIT_RESERVE_BYTES (1 << 20)
 void audit_frees_space(struct audit *a);
+void audit_give_room(struct audit *a);
+void audit_keep_room(struct audit *a);
 
 /* The head as this handle's last append left it; seq 0: it made none, or it failed. */
 void audit_last(const struct audit *a, struct audit_head *head);

@@ -156,7 +156,7 @@ static void audit_append__text_from_outside_stays_within_its_value(void **state)
 	store_new(sb);
 	memset(huge, '\x01', 99999);
 	for (size_t i = 0; i < AUDIT_FACTS_MAX; i++)
-		facts[i] = (struct log_field){ "fghijklmnoqrwxyz" + i, huge, 0 };
+		facts[i] = (struct log_field){ &"fghijklmnoqrwxyz"[i], huge, 0 };
 	facts[0].text = "a\"}\n{\"seq\":1,\"prev\":\"\xff\xfe";
 	assert_ok(audit_open(&a, STORE(sb), &e));
 	assert_ok(audit_append(a, &record, 1, &seq, &e));

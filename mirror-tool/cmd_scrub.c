@@ -14,6 +14,7 @@
 #include "storage/store_write.h"
 #include "storage/base/clock.h"
 #include "storage/base/throttle.h"
+#include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
 #define SCRUB_OPTIONS(OPTION, S)                                                                   \
@@ -48,6 +49,8 @@ struct scrubbing {
 	size_t images; /* of the bad blob at hand */
 	struct digest page[PAGE];
 	size_t page_count;
+	struct digest *marked; /* that a server found bad, and could only mark */
+	size_t marked_count;
 };
 
 static void scrubbing_release(struct scrubbing *s)
@@ -55,6 +58,7 @@ static void scrubbing_release(struct scrubbing *s)
 	progress_end(&s->bar);
 	report_release(&s->report);
 	store_close(&s->store);
+	free(s->marked);
 }
 
 /* --- what a bad blob is part of ---------------------------------------------------------------- */
@@ -196,6 +200,49 @@ static int scrub_blob(struct scrubbing *s, const struct digest *d, struct err *e
 	return rc ? rc : err_set(e, ERR_BUSY, "its file is being replaced all the time");
 }
 
+/* --- what was marked ------------------------------------------------------------------------------ */
+
+static int add_marked(void *ctx, const struct digest *d, struct err *e)
+{
+	struct scrubbing *s = ctx;
+
+	(void)e;
+	*VEC_PUSH(s->marked, s->marked_count) = *d;
+	return 0;
+}
+
+/* Before the store is opened for writing: that takes the marked files to quarantine, and the marks go. A store that
+ * cannot be read has none to tell of; opening it for writing says the rest. */
+static int read_marks(struct scrubbing *s, struct err *e)
+{
+	AUTO(store_close) struct store *store = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (store_open(&store, s->tool->store, STORE_READ, &ignored) < 0)
+		return 0;
+	return list_marks(store, add_marked, s, e);
+}
+
+/* Those whose files were bad indeed. */
+static int tell_marked(struct scrubbing *s, struct err *e)
+{
+	for (size_t i = 0; i < s->marked_count; i++) {
+		struct finding f = { .digest = s->marked[i],
+			.text = "proved bad when a server read it, and is in quarantine" };
+		int rc = blob_stat(s->store, &f.digest, &f.size, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		s->bad++;
+		*s->where = '\0';
+		if (tell_users(s, &f, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* --- all of them --------------------------------------------------------------------------------- */
 
 static int add_to_page(void *ctx, const struct digest *d, uint64_t size, struct err *e)
@@ -230,6 +277,8 @@ static int scrub(struct scrubbing *s, struct err *e)
 	int rc;
 
 	report_list(&s->report, "found");
+	if (tell_marked(s, e) < 0)
+		return -1;
 	do {
 		s->page_count = 0;
 		rc = blobs_after(s->store, &at, PAGE, add_to_page, s, e);
@@ -245,7 +294,7 @@ static int begin(struct scrubbing *s, struct err *e)
 {
 	struct store_totals totals;
 
-	if (tool_store_there(s->tool, TOOL_STORE_MAKERS, e) < 0 ||
+	if (tool_store_there(s->tool, TOOL_STORE_MAKERS, e) < 0 || read_marks(s, e) < 0 ||
 		tool_store_write(s->tool, &s->store, e) < 0 ||
 		store_totals(s->store, &totals, e) < 0)
 		return -1;

@@ -159,3 +159,16 @@ done
 mv away "$IN/blobs/sha256/${name#sha256:}"
 must moat scrub --store "$IN"
 clean
+
+step 'what a server that only reads had marked is told, once'
+printf x | dd of="$IN/blobs/sha256/${name#sha256:}" bs=1 seek=3 conv=notrunc status=none
+moatd_start "$IN"
+wait_until 20 test -e "$IN/marks/${name/:/-}"
+stop "$MOATD_PID"
+must_fail 3 moat scrub --store "$IN"
+out_has "^$name: its file proved bad when a server read it, and is in quarantine"
+out_has '^  image docker.io/library/m0:1$'
+absent "$IN/marks/${name/:/-}"
+must moat scrub --store "$IN"
+import --check "$MEDIUM"
+clean

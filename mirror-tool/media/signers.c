@@ -42,24 +42,51 @@ static int read_kept(
 	return rc < 0 && err_is_loss(e->code) ? 0 : rc;
 }
 
-static int store_blob(
+/* The blobs of signatures in a store. What it has lost may be at the head of a medium, by the same digest: the
+ * signature that was accepted is told from its bytes, wherever they lie. */
+struct kept_blobs {
+	struct store *store;
+	const struct head *head;
+};
+
+static int kept_blob(
 	void *ctx, const struct digest *d, uint64_t size, struct buf *out, struct err *e)
 {
-	(void)size;
-	return read_kept(ctx, d, MANIFEST_MAX, out, e);
+	const struct kept_blobs *from = ctx;
+	int rc = read_kept(from->store, d, MANIFEST_MAX, out, e);
+
+	return rc ? rc : head_blob((void *)(uintptr_t)from->head, d, size, out, e);
+}
+
+/* Can a signature be judged: is its manifest there, and every layer that it names? 1, 0, -1. */
+static int is_whole(struct kept_blobs *from, const struct digest *d, struct err *e)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err unreadable = ERR_INIT;
+	int rc = kept_blob(from, d, 0, &bytes, e);
+
+	if (rc <= 0 || manifest_parse(&m, "signature", NULL, buf_span(&bytes), &unreadable) < 0)
+		return rc;
+	for (size_t i = 0; rc > 0 && i < m.count; i++) {
+		if (m.items[i].size > COSIGN_BLOB_MAX)
+			continue; /* nobody reads it as a signature */
+		buf_clear(&bytes);
+		rc = kept_blob(from, &m.items[i].digest, m.items[i].size, &bytes, e);
+	}
+	return rc;
 }
 
 /* Load the signatures of a set in the store that can be read. */
-static int find_kept(struct signed_set *set, struct store *s, const struct digest *d,
+static int find_kept(struct signed_set *set, struct kept_blobs *from, const struct digest *d,
 	struct set_signature **list, struct err *e)
 {
 	size_t count = 0;
 
-	if (set_signatures(s, d, list, &count, e) < 0)
+	if (set_signatures(from->store, d, list, &count, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		AUTO(buf_release) struct buf manifest = BUF_INIT;
-		int rc = store_blob(s, &(*list)[i].digest, 0, &manifest, e);
+		int rc = is_whole(from, &(*list)[i].digest, e);
 
 		if (rc < 0)
 			return -1;
@@ -224,17 +251,23 @@ static void kept_set_release(struct kept_set *k)
 	buf_release(&k->index);
 }
 
-static int read_before(struct store *s, const struct digest *d, struct kept_set *kept,
+static int read_before(struct kept_blobs *from, const struct digest *d, struct kept_set *kept,
 	struct signed_set *out, struct err *e)
 {
 	char text[DIGEST_TEXT_SIZE];
-	int rc = d->alg == DIGEST_NONE ? 0 : set_find(s, digest_text(d, text), &kept->info, e);
+	int rc = d->alg == DIGEST_NONE
+			 ? 0
+			 : set_find(from->store, digest_text(d, text), &kept->info, e);
 
 	if (rc <= 0)
 		return rc;
-	if (find_kept(out, s, d, &kept->signatures, e) < 0 ||
-		read_kept(s, d, SET_BYTES_MAX, &kept->index, e) < 0)
+	if (find_kept(out, from, d, &kept->signatures, e) < 0)
 		return -1;
+	rc = read_kept(from->store, d, SET_BYTES_MAX, &kept->index, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		(void)head_blob((void *)(uintptr_t)from->head, d, 0, &kept->index, e);
 	set_claim(out, kept->info.name, kept->info.version, d, buf_span(&kept->index));
 	return 0;
 }
@@ -244,12 +277,13 @@ int signers_check(struct store *s, const struct medium *m, const struct digest *
 {
 	const struct head *h = &m->head;
 	AUTO(kept_set_release) struct kept_set kept = { .index = BUF_INIT };
+	struct kept_blobs from = { .store = s, .head = h };
 	struct signer_comparison c = { .trust = m->trust,
-		.before = { .blob = store_blob, .ctx = s },
+		.before = { .blob = kept_blob, .ctx = &from },
 		.now = set_of_medium(m) };
 
 	*out = (struct signers){ .count = 0 };
-	if (check_names(m->trust, e) < 0 || read_before(s, before, &kept, &c.before, e) < 0)
+	if (check_names(m->trust, e) < 0 || read_before(&from, before, &kept, &c.before, e) < 0)
 		return -1;
 	out->first = c.before.count == 0 && (!kept.info.name[0] || digest_eq(before, &h->digest));
 	set_claim(&c.now, h->set.name, h->set.version, &h->digest, buf_span(&h->blobs[0].bytes));

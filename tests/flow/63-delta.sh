@@ -6,7 +6,6 @@
 registry_start
 push layered apps/db:1.0
 push tiny apps/web:1.0
-bytes_of() { stat -c %s "$1"/*.tar | paste -sd + | bc; }
 
 # release VERSION IMAGE...: sealed outside, and exported whole to $T/full-VERSION
 release() {
@@ -32,7 +31,7 @@ step 'a delta has what is new, and what says so'
 export_to "$T/delta-2" platform:2 --since platform:1
 out_has ': 1 volume in .*delta-2, a delta on platform 1$'
 exists "$T/delta-2/platform-2.delta.001-of-001.tar"
-[ "$(bytes_of "$T/delta-2")" -lt $(($(bytes_of "$T/full-2") / 4)) ] || _fail "$(bytes_of "$T/delta-2") bytes"
+[ "$(volume_bytes "$T/delta-2")" -lt $(($(volume_bytes "$T/full-2") / 4)) ] || _fail "$(volume_bytes "$T/delta-2") bytes"
 must moat export --store "$OUT" --to "$T/delta-2" platform:2 --since platform:1 --json
 json_is '.kind == "delta" and (.base | length) == 1 and .base[0].version == "1" and .leftOut > 6'
 must moat verify --key "$PUB" "$T/delta-2"
@@ -44,7 +43,7 @@ json_is '.kind == "delta" and .base[0].set == "platform" and .leftOut > 6'
 
 step 'nothing changed: the documents of the set alone'
 export_to "$T/delta-3" platform:3 --since platform:2
-[ "$(bytes_of "$T/delta-3")" -lt 1048576 ] || _fail "$(bytes_of "$T/delta-3") bytes"
+[ "$(volume_bytes "$T/delta-3")" -lt 1048576 ] || _fail "$(volume_bytes "$T/delta-3") bytes"
 
 step 'what it lists and shows on an unmounted medium'
 must moat list "$T/delta-2" --json

@@ -30,15 +30,14 @@ release() {
 	new_key
 	in_bounds moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" --version "$version"
 }
-bytes_of() { stat -c %s "$1"/*.tar; }
 
 step '300 images: what the documents of a set cost'
 for n in a b c; do "$SUPPORT/many.py" "$T/$n" "$([ $n = c ] && echo 15 || echo 150)" 2; done
 release papers 1 150 a b
 release papers 2 150 a b
 export_to "$T/nothing" papers:2 --since papers:1
-[ "$(bytes_of "$T/nothing")" -lt 1048576 ] || _fail "$(bytes_of "$T/nothing") bytes of nothing new"
-echo "nothing new: $(bytes_of "$T/nothing") bytes"
+[ "$(volume_bytes "$T/nothing")" -lt 1048576 ] || _fail "$(volume_bytes "$T/nothing") bytes of nothing new"
+echo "nothing new: $(volume_bytes "$T/nothing") bytes"
 sed -i 's/^  - //; /b-1[34][0-9]:/d; /b-14:/d' "$LIST"
 for i in {0..14}; do echo "- {name: 'docker.io/papers/c-$i:1', from: 'oci:c:i$i'}"; done >>"$LIST"
 must moat pin --list "$LIST" --lock "$LOCK" --update
@@ -46,8 +45,8 @@ must moat pull --lock "$LOCK" --store "$OUT"
 seal --version 3
 export_to "$T/news" papers:3 --since papers:2
 news=$(cat "$T/c"/blobs/sha256/* | wc -c)
-[ "$(bytes_of "$T/news")" -le $((news + 1048576)) ] || _fail "$(bytes_of "$T/news") bytes for $news of news"
-echo "15 of 300 images new: $(bytes_of "$T/news") bytes, $news of them in their layout"
+[ "$(volume_bytes "$T/news")" -le $((news + 1048576)) ] || _fail "$(volume_bytes "$T/news") bytes for $news of news"
+echo "15 of 300 images new: $(volume_bytes "$T/news") bytes, $news of them in their layout"
 
 step '10,000 images with two attachments each'
 layouts=()
@@ -64,6 +63,6 @@ same "$(moat list --store "$IN" --sets --json | jq -r '.[].pins')" 10000
 step 'a delta on it'
 seal --version 2
 in_bounds moat export --store "$OUT" --to "$T/delta" many:2 --since many:1
-echo "nothing new of 10,000: $(bytes_of "$T/delta") bytes are the set's own documents"
+echo "nothing new of 10,000: $(volume_bytes "$T/delta") bytes are the set's own documents"
 in_bounds moat import --store "$IN" --key "$PUB" "$T/delta"
 clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Random flips (64, or MOAT_SOAK) in the files of a store: scrub finds all of them and says whose they are, none is
+# Flips (64, or MOAT_SOAK; at random, and in each document of the set) in the files of a store: scrub finds all of them and says whose they are, none is
 # served afterwards, and the medium repairs each. A run that was killed is gone on with.
 . "$(dirname "$0")/../support/lib.sh"
 
@@ -37,9 +37,15 @@ blob_status() { curl -s -o /dev/null -w '%{http_code}' "$URL/$1/blobs/sha256:$2"
 flip() {
 	python3 - "$1" "$2" <<-'END'
 		import os, random, sys
+		seed = random.randrange(1 << 32)
+		random.seed(seed)
+		print("seed", seed, file=sys.stderr)
 		folder = sys.argv[2] + "/blobs/sha256/"
 		names = sorted(os.listdir(folder))
 		places, hit = set(), set()
+		for name in names:
+		    if not os.path.exists("m/blobs/sha256/" + name): # the set and its signatures, each of them
+		        places.add((name, random.randrange(os.path.getsize(folder + name)), random.randrange(8)))
 		while len(places) < int(sys.argv[1]):
 		    name = random.choice(names)
 		    places.add((name, random.randrange(os.path.getsize(folder + name)), random.randrange(8)))

@@ -134,6 +134,7 @@ json_is() { [ "$(jq "$1" "$T/out")" = true ] || { cat "$T/out"; _fail "stdout is
 
 same() { [ "$1" = "$2" ] || _fail "not the same: '$1' and '$2'${3:+ ($3)}"; }
 same_file() { cmp "$1" "$2" >&2 || _fail "files differ: $1 $2"; }
+volume_bytes() { cat "$1"/*.tar | wc -c; } # FOLDER: of the volumes in it
 exists() { [ -e "$1" ] || _fail "$1 is not there"; }
 absent() { [ ! -e "$1" ] || _fail "$1 is there"; }
 has_line() { grep -qE -- "$2" "$1" || { cat "$1"; _fail "$1 has no line like: $2"; }; }

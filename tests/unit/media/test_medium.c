@@ -1329,19 +1329,39 @@ static void import__a_set_keeps_a_signature(void **state)
 	assert_refused(&f);
 }
 
-static void lose_signatures(const struct fixture *f, const struct digest *set)
+/* Of what a signature is made, and the set that it is for. */
+enum lost { LOST_MANIFESTS, LOST_LAYERS, LOST_INDEX };
+
+static void lose_layers(const struct fixture *f, const struct digest *signature)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(blob_read(f->out, signature, MANIFEST_MAX, &bytes, &e), 1);
+	assert_ok(manifest_parse(&m, "signature", NULL, buf_span(&bytes), &e));
+	for (size_t i = 0; i < m.count; i++)
+		turn_bit(f, "in", &m.items[i].digest);
+}
+
+static void lose_signatures(const struct fixture *f, const struct digest *set, enum lost what)
 {
 	AUTO(mem_free) struct set_signature *sigs = NULL;
 	size_t count = 0;
 	struct err e = ERR_INIT;
 
+	if (what == LOST_INDEX)
+		turn_bit(f, "in", set);
 	assert_ok(set_signatures(f->out, set, &sigs, &count, &e));
 	for (size_t i = 0; i < count; i++)
-		turn_bit(f, "in", &sigs[i].digest);
+		if (what == LOST_MANIFESTS)
+			turn_bit(f, "in", &sigs[i].digest);
+		else if (what == LOST_LAYERS)
+			lose_layers(f, &sigs[i].digest);
 }
 
 /* Whose signatures went bad was signed all the same: its medium brings them back, or somebody consents. */
-static void import__lost_signatures_make_no_key_a_signer(void **state)
+static void check_lost_signatures(void **state, enum lost what)
 {
 	AUTO(fixture_close) struct fixture f;
 	struct digest one, two;
@@ -1353,7 +1373,7 @@ static void import__lost_signatures_make_no_key_a_signer(void **state)
 	use_another_key(&f, "other.pub");
 	two = f.set = fixture_seal(&f, "platform", "2.0");
 	fixture_export(&f, 0);
-	lose_signatures(&f, &one);
+	lose_signatures(&f, &one, what);
 	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
 		"version 1.0 was signed by keys that cannot be told");
 	f.set = one;
@@ -1363,9 +1383,38 @@ static void import__lost_signatures_make_no_key_a_signer(void **state)
 	fixture_export(&f, 0);
 	assert_err(fixture_import(&f, "in", NULL, 0, &e), ERR_UNTRUSTED,
 		"version 1.0 was signed by moat.pub");
-	lose_signatures(&f, &one);
+	lose_signatures(&f, &one, what);
 	import_allowing(&f, "other");
 	assert_signers(&f, "+other.pub? ");
+}
+
+static void import__lost_signatures_make_no_key_a_signer(void **state)
+{
+	check_lost_signatures(state, LOST_MANIFESTS);
+}
+
+static void import__lost_payloads_make_no_key_a_signer(void **state)
+{
+	check_lost_signatures(state, LOST_LAYERS);
+}
+
+/* The medium that repairs a set proves who signed it, whatever of its signatures rotted. */
+static void import__a_set_with_rotten_signatures_is_repaired(void **state)
+{
+	for (enum lost what = LOST_MANIFESTS; what <= LOST_INDEX; what++) {
+		AUTO(fixture_close) struct fixture f;
+
+		fixture_open(&f, *state, 3000);
+		import_allowing(&f, NULL);
+		lose_signatures(&f, &f.set, what);
+		import_allowing(&f, NULL);
+		assert_signers(&f, "+moat.pub ");
+		assert_kept(&f, 0, 2);
+		fixture_close(&f);
+		f = (struct fixture){ .trust = TRUST_INIT };
+		assert_int_equal(sandbox_teardown(state), 0);
+		assert_int_equal(sandbox_setup(state), 0);
+	}
 }
 
 /* Tags of signatures are served beside the versions, and no key signs what a medium says of them. */
@@ -1498,6 +1547,8 @@ int main(void)
 		TEST(medium_is_signed_by__every_key_of_a_manifest),
 		TEST(import__a_set_keeps_a_signature),
 		TEST(import__lost_signatures_make_no_key_a_signer),
+		TEST(import__lost_payloads_make_no_key_a_signer),
+		TEST(import__a_set_with_rotten_signatures_is_repaired),
 		TEST(import__takes_no_signature_under_the_tag_of_a_version),
 		TEST(import__keeps_no_more_signatures_than_a_medium_carries),
 	};

@@ -10,11 +10,13 @@
 
 #include "storage/base/tree.h"
 #include "storage/base/vec.h"
+#include "storage/oci/index_written.h"
 #include "storage/base/banned.h"
 
 /* Everything a struct manifest points to. */
 struct memory {
 	struct doc doc;
+	struct index_written written; /* instead of the doc: an index that we wrote */
 	void **blocks;
 	size_t count;
 };
@@ -39,6 +41,7 @@ void manifest_release(struct manifest *m)
 			free(mem->blocks[i]);
 		free(mem->blocks);
 		doc_release(&mem->doc);
+		index_written_release(&mem->written);
 		free(mem);
 	}
 	*m = (struct manifest)MANIFEST_INIT;
@@ -49,7 +52,7 @@ size_t manifest_memory(const struct manifest *m)
 {
 	const struct memory *mem = m->memory;
 
-	return mem ? doc_memory(&mem->doc) : 0;
+	return mem ? doc_memory(&mem->doc) + index_written_memory(&mem->written) : 0;
 }
 
 static const struct doc *doc_of(const struct manifest *m)
@@ -327,6 +330,28 @@ static int read_manifest(
 	return read_annotations(m, root, &m->annotations, e);
 }
 
+/* Read an index that we wrote. False: it is none, or says more than is allowed; then it is parsed as any other. */
+static bool read_written(struct manifest *m, const char *announced, struct span bytes,
+	const struct manifest_limits *limits)
+{
+	struct index_written *w = &((struct memory *)m->memory)->written;
+
+	if (bytes.len > limits->bytes ||
+		(!says_nothing(announced) && strcmp(announced, MEDIA_OCI_INDEX) != 0))
+		return false;
+	if (!index_written_parse(w, bytes, limits->items)) {
+		index_written_release(w);
+		return false;
+	}
+	m->kind = MEDIA_INDEX;
+	m->media_type = MEDIA_OCI_INDEX;
+	m->artifact_type = w->artifact_type;
+	m->items = w->items;
+	m->count = w->count;
+	m->annotations = w->annotations;
+	return true;
+}
+
 int manifest_parse_limited(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, const struct manifest_limits *limits, struct err *e)
 {
@@ -334,6 +359,8 @@ int manifest_parse_limited(struct manifest *m, const char *name, const char *med
 
 	*m = (struct manifest)MANIFEST_INIT;
 	m->memory = mem;
+	if (read_written(m, media_type, bytes, limits))
+		return 0;
 	if (json_parse(&mem->doc, name, bytes, limits->bytes, e) < 0 ||
 		read_manifest(m, media_type, limits->items, e) < 0) {
 		manifest_release(m);

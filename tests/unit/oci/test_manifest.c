@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/oci/manifest.h"
+#include "storage/oci/index_written.h"
 #include "tests/support/cm.h"
 
 #define D1 "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -266,6 +266,118 @@ static void descriptor_write__reads_back_the_same(void **state)
 	assert_string_equal(out.data, text);
 }
 
+/* What was read, written again; NULL: it was refused. */
+static char *read_again(const char *text)
+{
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct buf out = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	if (parse(&m, MEDIA_OCI_INDEX, text, &e) < 0)
+		return NULL;
+	buf_printf(&out, "%d %s %s ", (int)m.kind, m.media_type,
+		m.artifact_type ? m.artifact_type : "-");
+	annotations_write(&out, &m.annotations);
+	for (size_t i = 0; i < m.count; i++)
+		descriptor_write(&out, &m.items[i]);
+	return buf_detach(&out);
+}
+
+static void index_written__is_read_as_any_other(void **state)
+{
+#define ITEM(more) "{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":7" more "}"
+#define LIST(items) INDEX ",\"manifests\":[" items "]"
+#define NOTES(notes) ITEM(",\"annotations\":{" notes "}")
+	static const struct {
+		const char *text;
+		bool written; /* in our own form */
+	} cases[] = {
+		{ LIST("") "}", true },
+		{ LIST("\n" ITEM("") ",\n" ITEM("") "\n") ",\"annotations\":{\"k\":\"v\"}}\n",
+			true },
+		{ INDEX ",\"artifactType\":\"c/d\",\"manifests\":[" ITEM("") "]}", true },
+		{ LIST(ITEM(",\"platform\":{\"architecture\":\"x86_64\",\"os\":\"linux\","
+			    "\"os.version\":\"1\",\"variant\":\"v2\"}")) "}",
+			true },
+		{ LIST(ITEM(",\"platform\":{\"architecture\":\"\"}")) "}", true },
+		{ LIST(ITEM(",\"artifactType\":\"c/"
+			    "d\",\"annotations\":{\"a\":\"\",\"b\":\"2\"}") NOTES("")) "}",
+			false },
+		{ LIST(ITEM(
+			  ",\"artifactType\":\"c/"
+			  "d\",\"annotations\":{\"a\":\"\",\"b\":\"2\"}") "," NOTES("") "," NOTES("\"c\":\"3\"")) "}",
+			true },
+		/* another form, which is read as well */
+		{ LIST(" ") "}", false },
+		{ LIST(ITEM(",\"artifactType\":\"\"")) "}", false },
+		{ LIST(ITEM(",\"unknown\":1")) "}", false },
+		{ LIST(ITEM(",\"urls\":[\"https://x/y\"]")) "}", false },
+		{ LIST(NOTES("\"b\":\"1\",\"a\":\"2\"")) "}", false },
+		{ LIST(NOTES("\"A\":\"1\",\"b\":\"2\"")) "}", false },
+		{ LIST(NOTES("\"a\":\"\\\"\"")) "}", false },
+		{ LIST(NOTES("\"a\":\"\xc3\xa4\"")) "}", false },
+		{ LIST(NOTES("\"a\":null")) "}", false },
+		{ LIST(ITEM(",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\"}")) "}",
+			false },
+		/* refused */
+		{ LIST(NOTES("\"a\":\"1\",\"a\":\"2\"")) "}", false },
+		{ LIST(NOTES("\"A\":\"1\",\"a\":\"2\"")) "}", false },
+		{ LIST(NOTES("\"a\":\"\xc3\"")) "}", false },
+		{ LIST(NOTES("\"a\":\"\n\"")) "}", false },
+		{ LIST(ITEM("0000000000000")) "}", false },
+		{ LIST("{\"mediaType\":\"a/b\",\"digest\":\"" D1 "\",\"size\":07}") "}", false },
+		{ LIST("{\"mediaType\":\"\",\"digest\":\"" D1 "\",\"size\":7}") "}", false },
+		{ LIST("{\"digest\":\"" D1 "\",\"size\":7}") "}", false },
+		{ LIST("{\"mediaType\":\"a/b\",\"digest\":\"sha256:AB\",\"size\":7}") "}", false },
+		{ LIST(ITEM(",\"platform\":{\"architecture\":\"" D1 "\",\"os\":\"linux\"}")) "}",
+			false },
+		{ LIST(ITEM("") ",") "}", false },
+		{ LIST(ITEM("")) "}}", false },
+		{ LIST(ITEM("")) ",\"layers\":[]}", false },
+		{ LIST(ITEM("")), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(index_written_release) struct index_written w = INDEX_WRITTEN_INIT;
+		AUTO(mem_free) char *other = mem_printf(" %s", cases[i].text);
+		AUTO(mem_free) char *a = read_again(cases[i].text);
+		AUTO(mem_free) char *b = read_again(other);
+		bool written = index_written_parse(&w, span_of(cases[i].text), DESCRIPTORS_MAX);
+
+		if (written != cases[i].written || !a != !b || (a && strcmp(a, b) != 0))
+			fail_msg("case %zu: %s: %s, %s", i, cases[i].text, a ? a : "refused",
+				b ? b : "refused");
+		assert_true(a || !written);
+	}
+}
+
+/* More items than are allowed, and bytes behind a NUL, are left to the parser, which refuses them. */
+static void index_written__keeps_to_limits(void **state)
+{
+	static const char text[] = LIST(ITEM("") "," ITEM("")) "}";
+	AUTO(index_written_release) struct index_written w = INDEX_WRITTEN_INIT;
+	AUTO(index_written_release) struct index_written more = INDEX_WRITTEN_INIT;
+	AUTO(index_written_release) struct index_written nul = INDEX_WRITTEN_INIT;
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct manifest_limits limits = { sizeof(text), 1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(index_written_parse(&w, span_of(text), 2));
+	assert_int_equal(w.count, 2);
+	assert_true(index_written_memory(&w) > sizeof(text));
+	assert_false(index_written_parse(&more, span_of(text), 1));
+	assert_false(index_written_parse(&nul, (struct span){ text, sizeof(text) }, 2));
+	assert_err(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e), ERR_INPUT,
+		"limit of 1");
+	limits = (struct manifest_limits){ strlen(text) - 1, 2 };
+	assert_err(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e), ERR_INPUT,
+		"more than the limit");
+	assert_err(manifest_parse(&m, "x", MEDIA_DOCKER_LIST, span_of(text), &e), ERR_INPUT,
+		"announced as");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +389,8 @@ int main(void)
 		cmocka_unit_test(manifest_parse__refuses),
 		cmocka_unit_test(manifest_parse__refuses_too_much),
 		cmocka_unit_test(descriptor_write__reads_back_the_same),
+		cmocka_unit_test(index_written__is_read_as_any_other),
+		cmocka_unit_test(index_written__keeps_to_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

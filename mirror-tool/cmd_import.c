@@ -219,21 +219,14 @@ static int preview(struct tool *t, const struct import_terms *terms,
 	return import_preview(s, terms, events, m, e);
 }
 
-/* What the record says of overrides, or NULL. */
-static const char *override_of(const struct import_terms *terms)
-{
-	if (terms->older)
-		return terms->expired ? "older,expired" : "older";
-	return terms->expired ? "expired" : NULL;
-}
-
 static int import(struct tool *t, const struct import_terms *terms,
 	const struct import_events *events, struct medium *m, struct err *e)
 {
 	struct importing *p = events->ctx;
 	AUTO(store_close) struct store *s = NULL;
 	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
-	struct import_audit audit = { terms->paths, terms->path_count, override_of(terms), &log };
+	struct import_audit audit = { terms->paths, terms->path_count,
+		tool_audit_override(terms->older, terms->expired), &log };
 
 	if (tool_store_write(t, &s, e) < 0 || tool_audit_open(&log, t, "import", e) < 0)
 		return -1;

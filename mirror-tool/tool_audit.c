@@ -8,6 +8,13 @@ void tool_audit_release(struct tool_audit *a)
 	audit_close(&a->log);
 }
 
+const char *tool_audit_override(bool older, bool expired)
+{
+	if (older)
+		return expired ? "older,expired" : "older";
+	return expired ? "expired" : NULL;
+}
+
 int tool_audit_open(struct tool_audit *a, const struct tool *t, const char *action, struct err *e)
 {
 	a->action = action;

@@ -41,6 +41,9 @@ struct tool_audit {
 	}
 void tool_audit_release(struct tool_audit *a); /* for AUTO */
 
+/* What the record says of the overrides that were given, as its fact "override": a constant; NULL: none was. */
+const char *tool_audit_override(bool older, bool expired);
+
 /* Open the log of t->store, which is there. action: a constant. Fails as audit_open(); then nothing may be done. */
 MUST int tool_audit_open(
 	struct tool_audit *a, const struct tool *t, const char *action, struct err *e);

@@ -118,34 +118,54 @@ static int compare_version(void *ctx, const struct set_row *row, struct err *e)
 	return 0;
 }
 
-static int compare_removed(struct store *s, const struct comparison *c, struct err *e)
+/* Does a rollback reach it? Up to what was active last it does. */
+static bool is_behind(const struct comparison *c)
 {
-	char removed[SET_VERSION_MAX + 1];
-	int rc = meta_removed_get(s->db, c->set->name, removed, e);
-
-	if (rc <= 0 || c->offer->older || set_version_cmp(c->set->version, removed) >= 0)
-		return rc < 0 ? -1 : 0;
-	return err_set(e, ERR_UNTRUSTED,
-		"set %s %s is older than version %s, which was here and was removed", c->set->name,
-		c->set->version, removed);
+	return c->out->held && *c->last && set_version_cmp(c->set->version, c->last) <= 0;
 }
 
-/* May it be accepted, or become active, beside those that are here? What was accepted may come again. */
-static int check_version(struct store *s, struct comparison *c, struct err *e)
+static int compare_last(const struct comparison *c, struct err *e)
 {
 	const struct set *set = c->set;
 
-	if (!c->out->held && (meta_set_each(s->db, set->name, compare_version, c, e) < 0 ||
-				     compare_removed(s, c, e) < 0))
-		return -1;
-	if (!c->offer->activate || c->offer->older || !*c->last ||
-		set_version_cmp(set->version, c->last) >= 0)
+	if (!*c->last || set_version_cmp(set->version, c->last) >= 0)
 		return 0;
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which %s: `moat rollback %s --to %s` goes "
 		"back",
 		set->name, set->version, c->last,
 		c->out->was_active ? "is active" : "was active last", set->name, set->version);
+}
+
+/* A removed version may have been active: nothing tells any more, so it counts as if it was. */
+static int compare_removed(struct store *s, const struct comparison *c, struct err *e)
+{
+	const struct set *set = c->set;
+	AUTO(buf_release) struct buf way = BUF_INIT;
+	char removed[SET_VERSION_MAX + 1];
+	int rc = meta_removed_get(s->db, set->name, removed, e);
+
+	if (rc <= 0 || set_version_cmp(set->version, removed) >= 0)
+		return rc < 0 ? -1 : 0;
+	if (is_behind(c))
+		buf_printf(&way, "`moat rollback %s --to %s` goes back", set->name, set->version);
+	else
+		buf_str(&way, "if it is meant anyway, --allow-older --yes");
+	return err_set(e, ERR_UNTRUSTED,
+		"set %s %s is older than version %s, which was here and was removed: %s", set->name,
+		set->version, removed, way.data);
+}
+
+/* May it be accepted, or become active, beside those that are here? What was accepted may come again. */
+static int check_version(struct store *s, struct comparison *c, struct err *e)
+{
+	bool held = c->out->held, activate = c->offer->activate;
+
+	if (!held && meta_set_each(s->db, c->set->name, compare_version, c, e) < 0)
+		return -1;
+	if (c->offer->older || c->out->active || (held && !activate))
+		return 0;
+	return (activate && compare_last(c, e) < 0) ? -1 : compare_removed(s, c, e);
 }
 
 /* --- the tags -------------------------------------------------------------------------------- */

@@ -332,7 +332,7 @@ struct set_offer {
 	size_t take_count; /* to SET_TAKES_MAX */
 	bool dry; /* only compare, judge and tell; also with a handle for reading */
 	bool keep_owners; /* where it would take others' tags, leave it inactive */
-	bool older; /* also when a newer version is held or active */
+	bool older; /* also when a newer version is held, is or was active, or was removed */
 	bool successor; /* its predecessor must be the newest set of its name */
 	/* May it, after c->newest and as signed as that is? Called with each comparison, before tell; it may
 	 * change the signatures above. When c->newest or the signatures of either change before the switch, it is
@@ -350,8 +350,8 @@ struct set_offer {
  *
  * out:   set_changes_release() afterwards, whatever is returned.
  * Returns: 0; 1: offer->successor, and its predecessor is not the newest set of its name; -1.
- * Fails: ERR_UNTRUSTED: it is not held, and a newer version is, or this one with another digest; it shall become
- *        active, and a newer version is.
+ * Fails: ERR_UNTRUSTED: it is not held, and a newer version is or was, or this one with another digest; it shall
+ *        become active, and a newer version is, was last, or was removed.
  *        ERR_DENIED: it shall become active and would take a tag that another active set pins to something else, and
  *        neither offer->take names that set nor keep_owners is set. Names both sets and the tags.
  *        ERR_INPUT: offer->take has no names of sets, or too many.

@@ -163,6 +163,27 @@ must moat import --store "$IN" --key "$PUB" --allow-older --yes "$T/medium-2"
 same "$(active)" 1
 same "$(moat log --store "$IN" --action import --last 1 --json | jq -r '.[0] | .result + " " + .override')" 'allowed older'
 
+step 'nor does an older one become active for what was removed'
+must_fail 7 moat remove --store "$IN" --yes platform:1
+must moat activate --store "$IN" platform:3
+must moat deactivate --store "$IN" platform
+must moat remove --store "$IN" --yes platform:3
+same "$(states)" '2 false 1 false'
+must_fail 3 moat activate --store "$IN" platform
+err_has 'set platform 2 is older than version 3, which was here and was removed: if it is meant anyway, --allow-older --yes'
+must_fail 3 moat activate --store "$IN" platform:1
+err_has 'platform 1 is older than version 3, which was here and was removed: .moat rollback platform --to 1. goes back'
+must_fail 3 moat import --activate --store "$IN" --key "$PUB" "$T/medium-2"
+must_fail 2 moat activate --store "$IN" --allow-older platform:2
+must_fail 2 moat activate --store "$IN" --yes platform:2
+not_served || _fail 'an older one is served'
+must moat activate --store "$IN" --allow-older --yes platform:2
+same "$(active)" 2
+same "$(moat log --store "$IN" --action activate --last 1 --json | jq -r '.[0] | .result + " " + .override')" 'allowed older'
+must moat rollback --store "$IN" platform
+same "$(active)" 1
+must moat import --store "$IN" --key "$PUB" "$T/medium-3"
+
 step 'an active set that expires is served on, and told of'
 LOCK=$T/soon.lock
 write_list soon "$ref"

@@ -125,6 +125,7 @@ static void assert_versions(struct store *s, const char *want)
 	assert_int_equal(report.problems, 0);
 }
 
+/* What was removed may have been active, so that nothing older becomes so by accident; what waits beside it was not. */
 static const struct {
 	const char *steps, *want;
 	const char *refusal; /* of the last step, or NULL */
@@ -178,7 +179,31 @@ static const struct {
 	{ "!1 !2 ^1 -2 !3 -1", "3*", NULL, ERR_OK },
 	{ "!1 !2 ^1 2 ^1 -2 !3 -1", "3*", NULL, ERR_OK },
 	{ "!1 !2 !3 ^2 3 ^2 -3", "2* 1<", NULL, ERR_OK },
-	{ "+2 -2 +1", "", "older than version 2, which was here and was removed", ERR_UNTRUSTED },
+	{ "+2 -2 +1", "",
+		"older than version 2, which was here and was removed: if it is meant anyway, "
+		"--allow-older --yes",
+		ERR_UNTRUSTED },
+	{ "+1 !2 0 -2 1", "1",
+		"set a 1 is older than version 2, which was here and was removed: if it is meant",
+		ERR_UNTRUSTED },
+	{ "+1 !2 0 -2 ^1", "1*", NULL, ERR_OK },
+	{ "+1 !2 0 -2 <1", "1", "no version of set a was ever active here", ERR_ABSENT },
+	{ "!1 !2 0 -2 1", "1<",
+		"which was here and was removed: `moat rollback a --to 1` goes back",
+		ERR_UNTRUSTED },
+	{ "!1 !2 0 -2 <", "1*", NULL, ERR_OK },
+	{ "!1 !2 0 -2 <1", "1*", NULL, ERR_OK },
+	{ "!1 !2 0 -2 !1", "1<", "which was here and was removed: `moat rollback a --to 1`",
+		ERR_UNTRUSTED },
+	{ "!1 !2 0 -2 +1", "1<", NULL, ERR_OK },
+	{ "!1 +2 !3 <1 -3 2", "2 1*",
+		"set a 2 is older than version 3, which was here and was removed: if it is meant",
+		ERR_UNTRUSTED },
+	{ "!1 +2 !3 <1 -3 ^2", "2* 1<", NULL, ERR_OK },
+	{ "!1 !2 <1 -2 1", "1*", NULL, ERR_OK },
+	{ "!1 !2 <1 -2 !3", "3* 1<", NULL, ERR_OK },
+	{ "!1 +2 +3 -2 3", "3* 1<", NULL, ERR_OK },
+	{ "!1 +2 +3 2", "3 2* 1<", NULL, ERR_OK },
 };
 
 static void run_case(struct store *s, size_t i)

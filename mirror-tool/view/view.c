@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mirror-tool/view/blob_cache.h"
+#include "mirror-tool/view/places.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
@@ -23,7 +23,7 @@ void view_release(struct view *view)
 	for (size_t i = 0; i < view->count; i++)
 		set_done(&view->sets[i]);
 	free(view->sets);
-	blob_cache_free(&view->blobs);
+	places_free(&view->places);
 	*view = (struct view)VIEW_INIT;
 	errno = saved;
 }
@@ -46,18 +46,9 @@ int view_store(struct view *view, struct store *s, struct err *e)
 int view_blob(
 	struct view *view, const struct digest *d, size_t limit, struct buf *out, struct err *e)
 {
-	const struct cached_blob *blob;
-
 	if (view->store)
 		return blob_read(view->store, d, limit, out, e);
-	blob = blob_cache_find(view->blobs, d);
-	if (!blob || !blob->whole)
-		return 0;
-	if (blob->bytes.len > limit)
-		return err_set(e, ERR_INPUT, "%zu bytes, more than the limit of %zu",
-			blob->bytes.len, limit);
-	buf_add(out, blob->bytes.data, blob->bytes.len);
-	return 1;
+	return places_read(view->places, d, limit, out, e);
 }
 
 static int need_blob(struct view *view, const struct digest *d, size_t limit, const char *what,

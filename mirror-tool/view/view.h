@@ -1,7 +1,7 @@
 /*
- * A read-only view of sets, images and tags: of a store, or of a medium that is not imported. Of a medium only
- * manifests are read and blobs are skipped; nothing of it is verified but digests, and all that is told of it is
- * what it says of itself.
+ * A read-only view of sets, images and tags: of a store, or of a medium that is not imported. Of a medium only the
+ * names of blobs are read, and then those that are asked for; nothing of it is verified but their digests, and all that
+ * is told of it is what it says of itself.
  *
  * Sizes are in bytes. Errors: ERR_CORRUPT names the manifest or the volume, ERR_IO; of a medium also those of
  * media/medium.h. Writes nothing. One thread at a time.
@@ -11,8 +11,6 @@
 
 #include "storage/oci/set.h"
 #include "storage/store_write.h"
-
-#define VIEW_CACHED_MAX (512u << 20) /* bytes of manifests that are cached of one medium */
 
 struct view_set {
 	struct set_info info; /* of a medium: accepted 0, not active */
@@ -27,7 +25,7 @@ struct view {
 	struct store *store; /* borrowed; NULL: a medium */
 	struct view_set *sets; /* owned; a pointer to one is valid until view_release() */
 	size_t count;
-	struct blob_cache *blobs; /* owned: the manifests of a medium; NULL: a store */
+	struct places *places; /* owned: where the blobs of a medium are; NULL: a store */
 };
 #define VIEW_INIT                                                                                  \
 	{                                                                                          \
@@ -38,7 +36,7 @@ void view_release(struct view *view); /* for AUTO */
 /* View every accepted set of the store, which stays open meanwhile. Begin with VIEW_INIT. */
 MUST int view_store(struct view *view, struct store *s, struct err *e);
 
-/* View every set on the volumes of these folders and files: each is read once, here, in the order of their names. Begin with VIEW_INIT. */
+/* View every set on the volumes of these folders and files, which stay as they are meanwhile. Begin with VIEW_INIT. */
 MUST int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e);
 
 /* Read the set, its inventory and its signatures, unless that is done. ERR_CORRUPT: one is not here or is another. */

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/tar_write.h"
+#include "mirror-tool/media/volume.h"
 #include "mirror-tool/view/view.h"
-#include "mirror-tool/view/blob_cache.h"
+#include "mirror-tool/view/places.h"
+#include "storage/base/fs.h"
 #include "storage/oci/graph.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -270,34 +274,106 @@ static void view_kind_of__every_entry(void **state)
 			fail_msg("case %zu", i);
 }
 
-static void blob_cache__keeps_what_was_asked_for(void **state)
+/* --- places ---------------------------------------------------------------------------------- */
+
+static int append(void *ctx, const void *data, size_t len, struct err *e)
 {
-	AUTO(blob_cache_free) struct blob_cache *s = blob_cache_new();
-	struct digest d[3000];
-	char text[32];
+	(void)e;
+	buf_add(ctx, data, len);
+	return 0;
+}
 
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
-		snprintf(text, sizeof(text), "blob %u", i);
-		digest_of(&d[i], DIGEST_SHA256, span_of(text));
-		assert_null(blob_cache_find(s, &d[i]));
-		blob_cache_want(s, &d[i], i);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
-		struct cached_blob *item = blob_cache_find(s, &d[i]);
+struct part {
+	const char *blob; /* whose digest is in the name */
+	int at; /* of its first byte in it; -1: it is a whole one */
+	const char *text;
+};
 
-		snprintf(text, sizeof(text), "blob %u", i);
-		buf_add(&item->bytes, text, 3);
-		assert_false(blob_cache_is_whole(item));
-		buf_str(&item->bytes, text + 3);
-		assert_true(blob_cache_is_whole(item) && item->whole);
-		assert_int_equal(item->limit, i);
+/* Make a tar of these parts, and add what is in it. */
+static void add_file(struct places *p, const char *path, const struct part *parts, size_t count)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	AUTO(fd_close) int fd = -1;
+	AUTO(tar_close) struct tar_reader *r = NULL;
+	struct tar_writer *w = NULL;
+	char name[VOLUME_NAME_SIZE];
+	struct tar_entry entry;
+	struct digest d;
+	struct err e = ERR_INIT;
+
+	assert_ok(tar_write_open(&w, append, &out, &e));
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strlen(parts[i].text);
+
+		digest_of(&d, DIGEST_SHA256, span_of(parts[i].blob));
+		if (parts[i].at < 0)
+			volume_blob_name(&d, name);
+		else
+			volume_part_name(&d, (uint64_t)parts[i].at, name);
+		assert_ok(tar_write_entry(w, name, len, &e));
+		assert_ok(tar_write_data(w, parts[i].text, len, &e));
 	}
-	/* Of two limits the larger one, whichever comes first. */
-	blob_cache_want(s, &d[7], 5);
-	assert_int_equal(blob_cache_find(s, &d[7])->limit, 7);
-	blob_cache_want(s, &d[7], 9);
-	assert_int_equal(blob_cache_find(s, &d[7])->limit, 9);
+	assert_ok(tar_write_entry(w, "other", 0, &e));
+	assert_ok(tar_write_close(&w, &e));
+	sandbox_write(path, out.data, out.len);
+	places_in(p, path);
+	assert_ok(medium_open(path, &fd, &e));
+	assert_ok(tar_open(&r, fd, path, 0, &e));
+	while (tar_next(r, &entry, &e) == 1)
+		assert_ok(places_add(p, &entry, &e));
+	assert_int_equal(e.code, ERR_OK);
+}
+
+static int read_text(struct places *p, const char *text, size_t limit, struct err *e)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	struct digest d;
+	int rc;
+
+	buf_str(&out, "before ");
+	digest_of(&d, DIGEST_SHA256, span_of(text));
+	rc = places_read(p, &d, limit, &out, e);
+	assert_string_equal(out.data + 7, rc > 0 ? text : "");
+	return rc;
+}
+
+static void places__give_what_is_whole(void **state)
+{
+	static const struct part first[] = {
+		{ "late parts", 4, " par" },
+		{ "a blob", -1, "a blob" },
+		{ "no end", 0, "no " },
+		{ "no begin", 3, "begin" },
+		{ "", -1, "" },
+	};
+	static const struct part second[] = {
+		{ "late parts", 8, "ts" },
+		{ "late parts", 0, "late" },
+		{ "late parts", 2, "te part" },
+		{ "other", 0, "oth" },
+		{ "other", 3, "ers" },
+		{ "rotten", -1, "rotted" },
+		{ "a blob", -1, "a blot" },
+	};
+	AUTO(places_free) struct places *p = places_new();
+	const char *path = sandbox_path(*state, "second");
+	struct err e = ERR_INIT;
+
+	add_file(p, sandbox_path(*state, "first"), first, ARRAY_SIZE(first));
+	add_file(p, path, second, ARRAY_SIZE(second));
+	assert_int_equal(read_text(p, "a blob", 6, &e), 1);
+	assert_int_equal(read_text(p, "late parts", 10, &e), 1);
+	assert_int_equal(read_text(p, "", 0, &e), 1);
+	assert_int_equal(read_text(p, "no end", 100, &e), 0);
+	assert_int_equal(read_text(p, "no begin", 100, &e), 0);
+	assert_int_equal(read_text(p, "other", 100, &e), 0);
+	assert_int_equal(read_text(p, "nowhere", 100, &e), 0);
+	assert_err(read_text(p, "rotten", 100, &e), ERR_CORRUPT, "not what its name says");
+	assert_err(read_text(p, "a blob", 5, &e), ERR_INPUT, "6 bytes, more than the limit of 5");
+	assert_err(read_text(p, "late parts", 9, &e), ERR_INPUT, "10 bytes, more than");
+	sandbox_remove(path);
+	assert_int_equal(read_text(p, "a blob", 6, &e), 1);
+	assert_err(read_text(p, "rotten", 100, &e), ERR_ABSENT, path);
 }
 
 int main(void)
@@ -318,7 +394,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			view_tags__of_every_page, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test(view_kind_of__every_entry),
-		cmocka_unit_test(blob_cache__keeps_what_was_asked_for),
+		cmocka_unit_test_setup_teardown(
+			places__give_what_is_whole, sandbox_setup, sandbox_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,11 +24,7 @@ void switch_tell(void *ctx, const struct set_changes *c)
 
 bool switch_expired(const struct set_info *info)
 {
-	int64_t now = (int64_t)time(NULL);
-
-	if (now < info->accepted)
-		now = info->accepted;
-	return info->expires && now > info->expires;
+	return set_info_expired(info, (int64_t)time(NULL));
 }
 
 int switch_find(struct store *s, const char *which, struct set_info *out, struct err *e)

@@ -26,7 +26,7 @@ void switch_release(struct switching *w); /* for AUTO */
 /* set_offer.tell, with a struct switching: say what will change. */
 void switch_tell(void *ctx, const struct set_changes *c);
 
-/* Has it expired? Also by a clock that stands before its acceptance. */
+/* Has it expired by now? */
 bool switch_expired(const struct set_info *info);
 
 /* Find an accepted set, as set_find(). ERR_ABSENT. */

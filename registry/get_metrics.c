@@ -109,7 +109,7 @@ static int add_expired(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
 	buf_printf(ctx, "moat_set_expired{channel=\"%s\",version=\"%s\"} %d\n", set->name,
-		set->version, old_set_expired(set));
+		set->version, set_info_expired(set, (int64_t)time(NULL)));
 	return 0;
 }
 
@@ -117,7 +117,7 @@ static int add_age(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
 	buf_printf(ctx, "moat_set_age_seconds{channel=\"%s\",version=\"%s\"} %lld\n", set->name,
-		set->version, (long long)old_set_age(set));
+		set->version, (long long)old_set_age(set, (int64_t)time(NULL)));
 	return 0;
 }
 

@@ -26,7 +26,6 @@
 #include "storage/base/banned.h"
 
 #define OLD_LOOK_S 30 /* between two looks for sets that expired */
-#define OLD_AGAIN_MS 86400000 /* what was said is said again */
 
 #define LISTENERS_MAX 64
 
@@ -439,54 +438,29 @@ static void reload(struct daemon *d)
 	notify_ready();
 }
 
-/* What was said last of old sets, and when. */
-struct old_sets {
-	struct store *store;
-	struct buf said;
-	int64_t at_ms;
-};
-
-static void old_sets_release(struct old_sets *o)
+/* Say which active sets should be replaced. */
+static void warn_of_old_sets(struct old_sets *o)
 {
-	store_close(&o->store);
-	buf_release(&o->said);
-}
+	AUTO(buf_release) struct buf news = BUF_INIT;
 
-/* Say which active sets should be replaced: when that changes, and once a day. */
-static void warn_of_old_sets(struct daemon *d, struct old_sets *o)
-{
-	AUTO(buf_release) struct buf now = BUF_INIT;
-	struct err e = ERR_INIT;
-	bool again = clock_ms() - o->at_ms > OLD_AGAIN_MS;
-
-	buf_str(&now, "");
-	if ((!o->store && store_open(&o->store, d->options.store, STORE_READ, &e) < 0) ||
-		old_sets_text(o->store, (int64_t)d->options.warn_age, &now, &e) < 0) {
-		store_close(&o->store); /* opened anew next time */
-		return;
-	}
-	if (!again && o->said.data && strcmp(o->said.data, now.data) == 0)
-		return;
-	for (struct span rest = buf_span(&now); rest.len;) {
+	old_sets_news(o, (int64_t)time(NULL), clock_ms(), &news);
+	for (struct span rest = buf_span(&news); rest.len;) {
 		struct span line = span_until(&rest, '\n');
 		AUTO(mem_free) char *text = mem_strndup(line.data, line.len);
 
 		log_fields(LOG_LINE_WARNING, "store", { "reason", text, 0 });
 	}
-	buf_clear(&o->said);
-	buf_add(&o->said, now.data, now.len);
-	buf_str(&o->said, "");
-	o->at_ms = clock_ms();
 }
 
 static int serve(struct daemon *d, const sigset_t *signals)
 {
 	static const struct timespec look = { .tv_sec = OLD_LOOK_S };
-	AUTO(old_sets_release) struct old_sets old = { .said = BUF_INIT };
+	AUTO(old_sets_release)
+	struct old_sets old = OLD_SETS_INIT(d->options.store, (int64_t)d->options.warn_age);
 	int signal;
 
 	for (;;) {
-		warn_of_old_sets(d, &old);
+		warn_of_old_sets(&old);
 		signal = sigtimedwait(signals, NULL, &look);
 		if (signal < 0 && errno != EAGAIN && errno != EINTR)
 			return EXIT_FAILED;

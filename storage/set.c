@@ -432,6 +432,11 @@ int sets_remake(struct store *s, struct err *e)
 
 /* --- finding -------------------------------------------------------------------------------- */
 
+bool set_info_expired(const struct set_info *info, int64_t now)
+{
+	return info->expires && (now > info->accepted ? now : info->accepted) > info->expires;
+}
+
 struct set_caller {
 	set_fn *fn;
 	void *ctx;

@@ -284,6 +284,8 @@ struct set_info {
 	char takes[SET_TAKES_SIZE]; /* sets whose tags it may take, when active: names with commas
 				     * between, "" none */
 };
+/* Has it expired? now: seconds since the epoch; also by a clock that stands before its acceptance. */
+bool set_info_expired(const struct set_info *info, int64_t now);
 typedef int set_fn(void *ctx, const struct set_info *info, struct err *e);
 
 /* Every accepted set: by name, then newest first. */

@@ -1,8 +1,9 @@
 /* Answer with small fixed texts: /v2/, extension discovery, health and readiness. */
 #include "registry/api/context.h"
 
-#include "registry/ops/old_sets.h"
+#include <time.h>
 
+#include "registry/ops/old_sets.h"
 #include "storage/base/banned.h"
 
 static int json(struct reply *r, const char *text)
@@ -80,5 +81,5 @@ int get_ready(struct context *ctx, const struct request *q, struct reply *r, str
 	if (ctx->checker)
 		add_bad_blobs(ctx->checker, r);
 	/* No reason to take the server out of service either. */
-	return old_sets_text(ctx->store, ctx->warn_age, &r->bytes, e);
+	return old_sets_text(ctx->store, ctx->warn_age, (int64_t)time(NULL), &r->bytes, e);
 }

@@ -211,6 +211,24 @@ must moat activate --store "$IN" --take platform --allow-expired --yes soon
 stop "$MOATD_PID"
 moatd_start "$IN" --push --warn-age 1d
 wait_until 5 grep -qE 'event=store reason="?set soon 1 expired at 2001-09-09' "$T/moatd.log"
+! grep -q 'days old' "$T/moatd.log" || _fail 'told of a set that is of today'
+
+step 'so is one that was sealed longer ago than the operator wants'
+sqlite "UPDATE held_set SET created = 1000000000, expires = 0 WHERE name = 'soon'"
+old='set soon 1 is [0-9]{4,} days old'
+ready >"$T/ready"
+has_line "$T/ready" "^$old\$"
+same "$(ready | tail -n 1)" 200
+inside curl -sk "$URL/metrics" >"$T/metrics"
+has_line "$T/metrics" '^moat_set_expired\{channel="soon",version="1"\} 0$'
+has_line "$T/metrics" '^moat_set_age_seconds\{channel="soon",version="1"\} [0-9]{9,}$'
+must moat list --store "$IN" --all-versions
+out_has '^soon .* 2001-09-09 01:46 .* active$'
+moat list --store "$IN" --all-versions --json >"$T/out"
+json_is '[.[] | select(.set == "soon") | .created, .expired] == [1000000000, false]'
+stop "$MOATD_PID"
+moatd_start "$IN" --push --warn-age 1d
+wait_until 5 grep -qE "event=store reason=\"?$old" "$T/moatd.log"
 
 step 'hosts that nodes lack are named'
 LOCK=$T/moat.lock

@@ -267,6 +267,12 @@ static void add_pin(
 struct digest image_set(struct store *s, const char *name, const char *version,
 	const struct image_pin *pins, size_t count)
 {
+	return image_set_dated(s, name, version, pins, count, "2026-11-23T00:00:00Z", "");
+}
+
+struct digest image_set_dated(struct store *s, const char *name, const char *version,
+	const struct image_pin *pins, size_t count, const char *created, const char *expires)
+{
 	AUTO(set_release) struct set set = SET_INIT;
 	AUTO(inventory_release) struct inventory v = INVENTORY_INIT;
 	AUTO(buf_release) struct buf lines = BUF_INIT, text = BUF_INIT;
@@ -274,7 +280,8 @@ struct digest image_set(struct store *s, const char *name, const char *version,
 
 	snprintf(set.name, sizeof(set.name), "%s", name);
 	snprintf(set.version, sizeof(set.version), "%s", version);
-	snprintf(set.created, sizeof(set.created), "2026-11-23T00:00:00Z");
+	snprintf(set.created, sizeof(set.created), "%s", created);
+	snprintf(set.expires, sizeof(set.expires), "%s", expires);
 	for (size_t i = 0; i < count; i++)
 		add_pin(s, &set, &v, &pins[i]);
 	lock = own_artifact(s, &set, SET_LOCK, MEDIA_MOAT_LOCK, span_of("{\"moatLock\":1}\n"));

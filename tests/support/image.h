@@ -59,6 +59,10 @@ struct image_pin {
 struct digest image_set(struct store *s, const char *name, const char *version,
 	const struct image_pin *pins, size_t count);
 
+/* The same with times of its own, as "2026-11-23T00:00:00Z"; expires "": never. */
+struct digest image_set_dated(struct store *s, const char *name, const char *version,
+	const struct image_pin *pins, size_t count, const char *created, const char *expires);
+
 /* set_accept() over whatever is there: a newer version, and tags of sets "a", "b", "c". */
 MUST int image_set_force(struct store *s, const struct digest *set, struct err *e);
 

@@ -67,15 +67,19 @@ static int read_inventory(struct accept *a, struct err *e)
 	return inventory_parse(&a->held, "inventory", buf_span(&lines), e);
 }
 
-static int read_set(struct accept *a, struct err *e)
+static int read_index(struct accept *a, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 
-	if (read_held(a, a->offer->digest, "set index", SET_BYTES_MAX, &text, e) < 0 ||
-		set_parse(&a->set, digest_text(a->offer->digest, digest), buf_span(&text), e) < 0)
+	if (read_held(a, a->offer->digest, "set index", SET_BYTES_MAX, &text, e) < 0)
 		return -1;
-	return read_inventory(a, e);
+	return set_parse(&a->set, digest_text(a->offer->digest, digest), buf_span(&text), e);
+}
+
+static int read_set(struct accept *a, struct err *e)
+{
+	return read_index(a, e) < 0 ? -1 : read_inventory(a, e);
 }
 
 /* --- accepting ------------------------------------------------------------------------------ */
@@ -374,7 +378,7 @@ static int remake(struct store *s, const struct set_row *row, struct err *e)
 }
 
 /* What a set says of itself, of one that was accepted before that was recorded. What cannot be read now is read by a
- * later writer. */
+ * later writer. It is read before the transaction, which looks for its row again. */
 static int learn(struct store *s, const struct set_row *row, struct err *e)
 {
 	struct set_offer offer = { .digest = &row->info.digest };
@@ -382,17 +386,20 @@ static int learn(struct store *s, const struct set_row *row, struct err *e)
 		.store = s, .offer = &offer, .set = SET_INIT, .held = INVENTORY_INIT
 	};
 	AUTO(tx_abort) struct store *tx = NULL;
-	struct set_info info = row->info;
 	struct err unread = ERR_INIT;
+	struct set_row now;
+	int rc;
 
-	if (read_set(&a, &unread) < 0)
+	if (read_index(&a, &unread) < 0)
 		return 0;
-	info.created = clock_seconds(a.set.created);
-	info.expires = clock_seconds(a.set.expires);
-	if (!info.created)
-		return 0;
-	if (tx_begin(s, &tx, e) < 0 ||
-		meta_set_update(s->db, row->id, &info, &a.set.previous, e) < 0)
+	if (tx_begin(s, &tx, e) < 0)
+		return -1;
+	rc = meta_set_get(s->db, &row->info.digest, NULL, NULL, &now, e);
+	if (rc <= 0 || !now.unread)
+		return rc < 0 ? -1 : 0;
+	now.info.created = clock_seconds(a.set.created);
+	now.info.expires = clock_seconds(a.set.expires);
+	if (meta_set_update(s->db, now.id, &now.info, &a.set.previous, e) < 0)
 		return -1;
 	return tx_commit(&tx, e);
 }
@@ -412,7 +419,7 @@ static int gather_broken(void *ctx, const struct set_row *row, struct err *e)
 	struct broken_sets *b = ctx;
 
 	(void)e;
-	if (!row->info.missing && row->info.created)
+	if (!row->info.missing && !row->unread)
 		return 0;
 	*VEC_PUSH(b->rows, b->count) = *row;
 	return 0;

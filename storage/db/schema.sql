@@ -65,7 +65,7 @@ CREATE TABLE held_set (
 	pins     INTEGER NOT NULL,                      -- references
 	accepted INTEGER NOT NULL,                      -- time
 	missing  INTEGER NOT NULL DEFAULT 0,            -- blobs that a rebuild did not find; 0: it is whole
-	created  INTEGER NOT NULL DEFAULT 0,            -- time, as the set says; 0: it does not, or was not read yet
+	created  INTEGER NOT NULL DEFAULT 0,            -- time, as the set says; -1: it says 1970; 0: it was not read yet
 	expires  INTEGER NOT NULL DEFAULT 0,            -- the same; 0: never
 	previous BLOB,                                  -- digest of the set that it follows; NULL: none is named
 	UNIQUE (name, version)

@@ -110,6 +110,7 @@ struct set_row {
 	int64_t id;
 	struct set_info info;
 	int64_t activation; /* order of activation over all channels; 0 when not active */
+	bool unread; /* what it says of itself was never recorded: created, expires, previous */
 };
 typedef int set_row_fn(void *ctx, const struct set_row *row, struct err *e);
 

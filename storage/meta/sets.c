@@ -8,9 +8,12 @@
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
+#define NOT_READ 0 /* held_set.created */
+#define NO_TIME (-1)
+
 static void bind_own(struct query *q, const struct set_info *info, const struct digest *previous)
 {
-	query_int(q, info->created);
+	query_int(q, info->created ? info->created : NO_TIME);
 	query_int(q, info->expires);
 	if (previous->alg)
 		query_digest(q, previous);
@@ -361,6 +364,9 @@ static int get_set(const struct query *q, struct set_row *out, struct err *e)
 	info->missing = (uint64_t)query_get_int(q, 9);
 	get_takes(q, 10, info->takes);
 	info->created = query_get_int(q, 11);
+	out->unread = info->created == NOT_READ;
+	if (info->created == NO_TIME)
+		info->created = 0;
 	info->expires = query_get_int(q, 12);
 	info->activated = query_get_int(q, 13);
 	info->back = query_get_int(q, 14) != 0;

@@ -338,6 +338,104 @@ static void db_open__brings_an_older_schema_up_to_date(void **state)
 	}
 }
 
+static int64_t number(sqlite3 *conn, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_prepare_v2(conn, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+static void run_sql(sqlite3 *conn, const char *sql)
+{
+	if (sqlite3_exec(conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(conn));
+}
+
+static struct digest dated(
+	struct store *s, const char *name, const char *created, const char *expires)
+{
+	struct image_want want = { .seed = name, .layers = 1 };
+	struct image_pin pin = {
+		.repo = "docker.io/a/b", .tag = name, .digest = image_make(s, NULL, &want)
+	};
+
+	return image_set_dated(s, name, "1", &pin, 1, created, expires);
+}
+
+static struct digest accept_dated(
+	struct store *s, const char *name, const char *created, const char *expires)
+{
+	struct digest d = dated(s, name, created, expires);
+	struct err e = ERR_INIT;
+
+	assert_ok(set_accept(s, &(struct set_offer){ .digest = &d }, NULL, &e));
+	return d;
+}
+
+/* One that says 1970 is not read again by each writer. */
+static void sets__say_once_when_they_were_made(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	sqlite3 *conn = open_db(*state);
+	struct set_info info;
+	struct err e = ERR_INIT;
+	int64_t changed;
+
+	accept_dated(s, "a", "1970-01-01T00:00:00Z", "");
+	accept_dated(s, "b", "2026-11-23T00:00:00Z", "2999-01-03T00:00:00Z");
+	store_close(&s);
+	assert_int_equal(number(conn, "SELECT created FROM held_set WHERE name = 'a'"), -1);
+	run_sql(conn, "UPDATE held_set SET created = 0, expires = 0");
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	store_close(&s);
+	assert_int_equal(number(conn, "SELECT created FROM held_set WHERE name = 'a'"), -1);
+	assert_int_equal(
+		number(conn, "SELECT expires FROM held_set WHERE name = 'b'"), 32472316800);
+	changed = number(conn, "SELECT changed FROM names");
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(number(conn, "SELECT changed FROM names"), changed);
+	assert_int_equal(set_find(s, "a", &info, &e), 1);
+	assert_int_equal(info.created, 0);
+	sqlite3_close(conn);
+}
+
+/* While the first is learnt, somebody removes the second one, and another set gets its row: here by a trigger. */
+static void sets__say_nothing_of_another_one_that_got_their_row(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	sqlite3 *conn = open_db(*state);
+	char hex[DIGEST_HEX_SIZE];
+	AUTO(mem_free) char *trigger = NULL;
+	struct digest c;
+
+	accept_dated(s, "a", "2026-11-23T00:00:00Z", "");
+	accept_dated(s, "b", "2026-11-23T00:00:00Z", "2999-01-03T00:00:00Z");
+	c = dated(s, "c", "2026-11-24T00:00:00Z", "");
+	store_close(&s);
+	run_sql(conn, "UPDATE held_set SET created = 0, expires = 0");
+	trigger = mem_printf("CREATE TRIGGER moved AFTER UPDATE OF created ON held_set "
+			     "WHEN NEW.name = 'a' BEGIN UPDATE held_set SET name = 'c', "
+			     "blob = (SELECT id FROM blob WHERE digest = x'01%s') "
+			     "WHERE name = 'b'; END",
+		digest_hex(&c, hex));
+	run_sql(conn, trigger);
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	store_close(&s);
+	assert_int_equal(number(conn, "SELECT created FROM held_set WHERE name = 'a'"), 1795392000);
+	assert_int_equal(number(conn, "SELECT created FROM held_set WHERE name = 'c'"), 0);
+	assert_int_equal(number(conn, "SELECT expires FROM held_set WHERE name = 'c'"), 0);
+	run_sql(conn, "DROP TRIGGER moved");
+	s = sandbox_store(*state, "s", STORE_WRITE);
+	assert_int_equal(number(conn, "SELECT created FROM held_set WHERE name = 'c'"), 1795478400);
+	assert_int_equal(number(conn, "SELECT expires FROM held_set WHERE name = 'c'"), 0);
+	sqlite3_close(conn);
+}
+
 /* Older ones took a type that was announced. Whoever puts the bytes again, a set or anybody, gets theirs,
  * and "whole" is not believed of the other one. */
 static void manifests__get_the_type_of_their_bytes(void **state)
@@ -461,6 +559,8 @@ int main(void)
 		T(queries__list_names_at_a_cost_by_size),
 		T(schema__is_wal_and_full),
 		T(db_open__brings_an_older_schema_up_to_date),
+		T(sets__say_once_when_they_were_made),
+		T(sets__say_nothing_of_another_one_that_got_their_row),
 		T(manifests__get_the_type_of_their_bytes),
 		T(db_open__refuses_a_newer_schema),
 		T(store_check__finds_broken_rows),

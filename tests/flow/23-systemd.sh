@@ -44,11 +44,38 @@ if has systemd-sysusers && has systemd-tmpfiles; then
 	fi
 fi
 
-step 'a store to serve, and a moatd inside the unit'"'"'s system calls, without any privilege'
+step 'a store to serve'
 fixture layered
 write_list platform "{name: \"docker.io/library/layered:1\", from: \"oci:$FIXTURES/layered:layered\"}"
 pin
 pull
+
+step 'a record names the run of the machine, also where the unit hides /proc/sys'
+boot=$(cat /proc/sys/kernel/random/boot_id)
+# recorded BOOT COMMAND...: a collection says that
+recorded() {
+	must "${@:2}" moat gc --store "$OUT"
+	same "$(tail -qn 1 "$OUT"/audit/*.jsonl | jq -r '.boot // "none"')" "$1"
+}
+hidden() { unshare -m sh -c 'mount -t proc -o subset=pid proc /proc && exec "$@"' - "$@"; }
+for unit in moatd moat-gc; do
+	has_line "$UNITS/$unit.service" '^ProcSubset=pid$'
+	has_line "$UNITS/$unit.service" '^Environment=MOAT_BOOT_ID=%b$'
+done
+recorded "$boot" env MOAT_BOOT_ID=00000000000000000000000000000000
+if hidden true 2>"$T/err"; then
+	recorded "$boot" hidden env MOAT_BOOT_ID="${boot//-/}"
+	recorded "$boot" hidden env MOAT_BOOT_ID="$boot"
+	recorded none hidden env -u MOAT_BOOT_ID
+	for bad in "" "${boot}0" "${boot%?}" "${boot^^}" "x${boot:1}"; do
+		recorded none hidden env MOAT_BOOT_ID="$bad"
+	done
+	must moat log verify --store "$OUT"
+else
+	echo 'not tested: nobody may hide /proc/sys here'
+fi
+
+step 'a moatd inside the unit'"'"'s system calls, without any privilege'
 NAME=docker.io/library/layered
 mkdir "$T/tls" "$T/archive" "$T/logs"
 self_signed one "$IP"

@@ -32,7 +32,7 @@ static int compare(struct comparing *c, const struct tool *t, const struct diff_
 	const struct texts *args, struct err *e)
 {
 	for (size_t i = 0; i < 2; i++)
-		if (operand_open(t, args->items[i], &c->operands[i], e) < 0 ||
+		if (operand_open(t, NULL, args->items[i], &c->operands[i], e) < 0 ||
 			side_fill(&c->sides[i], &c->operands[i], &o->keys, e) < 0)
 			return -1;
 	return compare_sides(&c->found, &c->sides[0], &c->sides[1], e);

@@ -1,7 +1,7 @@
 /* `moat extract`: files of a set, of a store or a medium -> a new folder. Must never replace anything. */
 #include "mirror-tool/extract/extract.h"
 #include "mirror-tool/report.h"
-#include "mirror-tool/view_open.h"
+#include "mirror-tool/view/operand.h"
 #include "storage/base/banned.h"
 
 #define EXTRACT_OPTIONS(OPTION, S)                                                                 \
@@ -47,41 +47,36 @@ static int report(const struct tool *t, const struct view_set *s, const struct e
 	return report_print(&r, e);
 }
 
-static int extract(struct tool *t, const struct extract_options *o, const struct texts *args,
-	struct view *view, struct err *e)
-{
-	const struct texts globs = { .items = args->items + 1, .count = args->count - 1 };
-	AUTO(extract_files_release) struct extract_files files = EXTRACT_FILES_INIT;
-	struct view_set *s = view_find(view, args->items[0]);
-
-	if (!s)
-		return err_set(e, ERR_ABSENT, "no set %s", args->items[0]);
-	if (extract_choose(view, s, &globs, &files, e) < 0 ||
-		extract_write(&files, view->store, &o->from, o->to, e) < 0)
-		return -1;
-	return report(t, s, &files, o->to, e);
-}
-
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct extract_options *o = given;
-	AUTO(store_close) struct store *s = NULL;
-	AUTO(view_release) struct view view = VIEW_INIT;
+	const struct texts globs = { .items = args->items + 1, .count = args->count - 1 };
+	AUTO(operand_release) struct operand set = OPERAND_INIT;
+	AUTO(extract_files_release) struct extract_files files = EXTRACT_FILES_INIT;
+	struct texts medium = { .items = &set.what, .count = 1 };
 	int rc;
 
 	if (!args->count)
 		return tool_usage(e, "extract needs a set");
 	if (!o->to)
 		return tool_usage(e, "--to is needed: a new folder");
-	rc = view_open(t, &o->from, &view, &s, e);
-	return rc < 0 ? rc : extract(t, o, args, &view, e);
+	rc = operand_open(t, &o->from, args->items[0], &set, e);
+	if (rc < 0)
+		return rc;
+	if (operand_need_set(&set, e) < 0 ||
+		extract_choose(&set.view, set.sets[0], &globs, &files, e) < 0 ||
+		extract_write(&files, set.store, o->from.count ? &o->from : &medium, o->to, e) < 0)
+		return -1;
+	return report(t, set.sets[0], &files, o->to, e);
 }
 
 const struct command cmd_extract = {
 	.name = "extract",
 	.args = "[--store DIR | --from MEDIUM...] --to DIR SET [FILE...]",
 	.summary = "take the files of a set out, byte for byte, into a new folder",
-	.about = "FILE is a glob over names as the list has them (cni/plugins:v1.9.1), over file "
+	.about = "SET is a set of the store, a store, a medium or what set:, store: or medium: in "
+		 "front says.\n"
+		 "FILE is a glob over names as the list has them (cni/plugins:v1.9.1), over file "
 		 "names,\n"
 		 "and over paths in the folder; without one every file is taken, moat.yaml and\n"
 		 "moat.lock too. Each is compared with its digest. Signatures are not looked at:\n"

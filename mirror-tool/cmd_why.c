@@ -4,7 +4,7 @@
 
 #include "mirror-tool/report.h"
 #include "mirror-tool/show/show.h"
-#include "mirror-tool/view_open.h"
+#include "mirror-tool/view/operand.h"
 #include "mirror-tool/why/why.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -25,6 +25,7 @@ struct asking {
 	struct report *report;
 	struct why_targets targets;
 	struct why why;
+	bool no_tags; /* one set was named, so pushed tags are not asked for */
 	bool lost; /* what a set holds has no good bytes here */
 	size_t tags; /* that were pushed */
 };
@@ -274,7 +275,7 @@ static int report_tags(struct asking *a, struct err *e)
 {
 	AUTO(names_release) struct names n = { .repos = { .items = NULL } };
 
-	for (size_t i = 0; i < a->targets.count && a->view->store; i++)
+	for (size_t i = 0; i < a->targets.count && a->view->store && !a->no_tags; i++)
 		if (blob_users(a->view->store, &a->targets.items[i], TAGS_MAX, add_name, &n, e) < 0)
 			return -1;
 	report_section(a->report, "tags", "pushed tags that use it", false);
@@ -316,32 +317,50 @@ static int answer(struct asking *a, const char *which, struct err *e)
 	return 0;
 }
 
+/* Open what is searched: all that the store or the medium has, or what is named alone. */
+static int open_where(const struct tool *t, const struct why_options *o, const char *where,
+	struct operand *out, struct err *e)
+{
+	int rc = operand_open(t, &o->from, where, out, e);
+
+	if (rc < 0 || !where)
+		return rc;
+	operand_narrow(out);
+	return out->count ? 0 : operand_need_set(out, e);
+}
+
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
-	const struct why_options *o = given;
-	AUTO(store_close) struct store *s = NULL;
-	AUTO(view_release) struct view view = VIEW_INIT;
+	const char *where = args->count == 2 ? args->items[0] : NULL;
+	AUTO(operand_release) struct operand searched = OPERAND_INIT;
 	AUTO(report_release) struct report report = REPORT_INIT(t);
 	AUTO(asking_release)
-	struct asking a = { .view = &view, .report = &report, .why = WHY_INIT };
+	struct asking a = { .view = &searched.view, .report = &report, .why = WHY_INIT };
+	const char *what;
 	int rc;
 
-	if (args->count != 1)
-		return tool_usage(e, "why takes one digest, reference or file");
-	rc = view_open(t, &o->from, &view, &s, e);
+	if (args->count != 1 && args->count != 2)
+		return tool_usage(
+			e, "why takes one digest, reference or file, and where to look in front");
+	what = args->items[args->count - 1];
+	rc = open_where(t, given, where, &searched, e);
 	if (rc < 0)
 		return rc;
-	if (why_meant(&view, args->items[0], &a.targets, e) < 0 ||
-		why_find(&view, &a.targets, &a.why, e) < 0)
+	a.no_tags = searched.kind == OPERAND_SET;
+	if (why_meant(a.view, what, &a.targets, e) < 0 ||
+		why_find(a.view, &a.targets, &a.why, e) < 0)
 		return -1;
-	return answer(&a, args->items[0], e);
+	return answer(&a, what, e);
 }
 
 const struct command cmd_why = {
 	.name = "why",
-	.args = "[--store DIR | --from MEDIUM...] DIGEST|REF|FILE",
+	.args = "[--store DIR | --from MEDIUM...] [WHERE] DIGEST|REF|FILE",
 	.summary = "which sets hold a blob, by what chain, and which line of the list wants it",
-	.about = "Of a file on disk its bytes are hashed first. Says who signed the sets, which "
+	.about = "WHERE is a set of the store, a store, a medium or what set:, store: or medium: "
+		 "in front says;\n"
+		 "without it every set is asked. Of a file on disk its bytes are hashed first. "
+		 "Says who signed the sets, which "
 		 "pushed\n"
 		 "tags use it, and whether its bytes are held, in quarantine or lost. Exit status\n"
 		 "10: nothing here has it; 4: a set has it, and its bytes are not here.",

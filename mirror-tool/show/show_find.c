@@ -3,11 +3,36 @@
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
 
-/* Find and show it in the sets that are active, or in the others: 1; 0: it is in none; -1. By digest each is served. */
+/* Is the store asked for what no set of the view has? */
+static bool asks_store(const struct page *p)
+{
+	return p->view->store && !p->sets_only;
+}
+
+/* Does moatd answer with the entry? By digest it does. 1, 0, -1. */
+static int is_served(
+	struct page *p, const struct ref *wanted, const struct set_entry *entry, struct err *e)
+{
+	struct tag_owner owner = { .digest = entry->digest };
+
+	if (p->view->store && wanted->digest.alg == DIGEST_NONE &&
+		tag_owner_get(p->view->store, entry->name, entry->tag, &owner, e) < 0)
+		return -1;
+	return p->view->store && digest_eq(&owner.digest, &entry->digest);
+}
+
+static int show_found(struct page *p, const struct ref *wanted, struct view_set *s,
+	const struct set_entry *entry, struct err *e)
+{
+	int served = is_served(p, wanted, entry, e);
+	struct shown shown = { p, s, entry, served > 0 };
+
+	return served < 0 || show_reference(&shown, e) < 0 ? -1 : 1;
+}
+
+/* Find and show it in the sets that are active, or in the others: 1; 0: it is in none; -1. */
 static int find_in_sets(struct page *p, const struct ref *wanted, bool active, struct err *e)
 {
-	bool served = p->view->store && wanted->digest.alg != DIGEST_NONE;
-
 	for (size_t i = 0; i < p->view->count; i++) {
 		struct view_set *s = &p->view->sets[i];
 
@@ -15,12 +40,9 @@ static int find_in_sets(struct page *p, const struct ref *wanted, bool active, s
 			continue;
 		if (view_load(p->view, s, e) < 0)
 			return -1;
-		for (size_t j = 0; j < s->set.count; j++) {
-			struct shown shown = { p, s, &s->set.entries[j], served };
-
-			if (view_is_meant(shown.entry, wanted))
-				return show_reference(&shown, e) < 0 ? -1 : 1;
-		}
+		for (size_t j = 0; j < s->set.count; j++)
+			if (view_is_meant(&s->set.entries[j], wanted))
+				return show_found(p, wanted, s, &s->set.entries[j], e);
 	}
 	return 0;
 }
@@ -79,13 +101,13 @@ static int find_anywhere(struct page *p, const struct ref *wanted, struct err *e
 	int rc;
 
 	ref_name(wanted, repo);
-	if (p->view->store && tagged)
+	if (asks_store(p) && tagged)
 		rc = find_served(p, repo, wanted, e);
 	else
 		rc = find_in_sets(p, wanted, true, e);
 	if (rc == 0)
 		rc = find_in_sets(p, wanted, false, e);
-	if (rc == 0 && p->view->store && !tagged)
+	if (rc == 0 && asks_store(p) && !tagged)
 		rc = find_pushed(p, repo, wanted, e);
 	return rc;
 }
@@ -195,9 +217,9 @@ static int not_there(struct page *p, const char *which, const struct ref *wanted
 {
 	struct host_search search = { wanted->host, false };
 
-	if (p->view->store && list_hosts(p->view->store, compare_host, &search, e) < 0)
+	if (asks_store(p) && list_hosts(p->view->store, compare_host, &search, e) < 0)
 		return -1;
-	if (!p->view->store || search.found || !begins_with_host(which, wanted))
+	if (!asks_store(p) || search.found || !begins_with_host(which, wanted))
 		return err_set(e, ERR_ABSENT, "%s: neither a set nor a reference of one", which);
 	return err_set(e, ERR_ABSENT,
 		"%s: neither a set nor a reference of one; no set here has anything of %s, and "
@@ -220,9 +242,9 @@ int show_meant(struct page *p, const char *which, struct err *e)
 	if (rc == 0 && !begins_with_host(which, &wanted) &&
 		ref_parse(&wanted, span_of(file), e) == 0)
 		rc = find_anywhere(p, &wanted, e);
-	if (rc == 0 && p->view->store)
+	if (rc == 0 && asks_store(p))
 		rc = find_bare(p, which, e);
-	if (rc == 0 && ref_parse(&wanted, span_of(which), e) == 0)
+	if (rc == 0 && !p->sets_only && ref_parse(&wanted, span_of(which), e) == 0)
 		rc = find_repository(p, which, file, &wanted, e);
 	if (rc == 0)
 		return not_there(p, which, &wanted, e);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/volume.h"
 #include "storage/base/fs.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -43,32 +44,22 @@ static int add_set(struct operand *o, struct view_set *s, struct err *e)
 
 /* --- a set of the store ---------------------------------------------------------------------- */
 
-/* Find a set; of a name alone the version that is active, else the newest. */
-static struct view_set *find_set(struct operand *o)
+static int open_own(const struct tool *t, struct operand *o, struct err *e)
 {
-	struct view_set *found = view_find(&o->view, o->what);
-
-	if (!found || strcmp(found->info.name, o->what) != 0)
-		return found;
-	for (size_t i = 0; i < o->view.count; i++) {
-		struct view_set *s = &o->view.sets[i];
-
-		if (s->info.active && strcmp(s->info.name, o->what) == 0)
-			found = s;
-	}
-	o->chosen = found->info.active ? "active" : "newest";
-	return found;
+	return tool_store_read(t, &o->store, e) < 0 ? -1 : view_store(&o->view, o->store, e);
 }
 
 static int open_set(const struct tool *t, struct operand *o, struct err *e)
 {
 	struct view_set *s;
 
-	if (tool_store_read(t, &o->store, e) < 0 || view_store(&o->view, o->store, e) < 0)
+	if (open_own(t, o, e) < 0)
 		return err_ctx(e, "set \"%s\"", o->what);
-	s = find_set(o);
+	s = view_find(&o->view, o->what);
 	if (!s)
 		return err_set(e, ERR_ABSENT, "the store %s has no set \"%s\"", t->store, o->what);
+	if (strcmp(s->info.name, o->what) == 0)
+		o->chosen = s->info.active ? "active" : "newest";
 	return add_set(o, s, e) < 0 ? err_ctx(e, "set %s %s", s->info.name, s->info.version) : 0;
 }
 
@@ -89,7 +80,7 @@ static int open_store(const struct tool *t, struct operand *o, struct err *e)
 	struct tool there = *t;
 
 	there.store = o->what;
-	if (tool_store_read(&there, &o->store, e) < 0 || view_store(&o->view, o->store, e) < 0)
+	if (open_own(&there, o, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->view.count; i++) {
 		struct view_set *s = &o->view.sets[i];
@@ -206,7 +197,35 @@ static int find_kind(const struct tool *t, struct operand *o, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-int operand_open(const struct tool *t, const char *word, struct operand *o, struct err *e)
+/* A set of the medium at `from`, or all of them without a word. */
+static int open_from(const struct texts *from, struct operand *o, struct err *e)
+{
+	struct view_set *s;
+
+	o->kind = OPERAND_MEDIUM;
+	if (view_medium(&o->view, from->items, from->count, e) < 0)
+		return -1;
+	s = o->word ? view_find(&o->view, o->what) : NULL;
+	if (!o->word)
+		return 0;
+	if (!s)
+		return err_set(e, ERR_ABSENT, "the medium has no set \"%s\"", o->what);
+	return add_set(o, s, e);
+}
+
+/* Only set: may stand beside --from, as the others say where to look, too. */
+static int check_from(const struct tool *t, struct operand *o, struct err *e)
+{
+	o->what = o->word;
+	if (t->store_given)
+		return tool_usage(e, "--store and --from exclude each other");
+	if (o->word && is_forced(o) && o->kind != OPERAND_SET)
+		return tool_usage(e, "--from and %s: exclude each other", names[o->kind]);
+	return 0;
+}
+
+int operand_open(const struct tool *t, const struct texts *from, const char *word,
+	struct operand *o, struct err *e)
 {
 	static int (*const open[])(const struct tool *, struct operand *, struct err *) = {
 		[OPERAND_SET] = open_set,
@@ -216,5 +235,63 @@ int operand_open(const struct tool *t, const char *word, struct operand *o, stru
 	};
 
 	o->word = word;
+	o->chosen = "";
+	if (from && from->count)
+		return check_from(t, o, e) < 0 ? TOOL_USAGE : open_from(from, o, e);
+	if (!word) {
+		o->kind = OPERAND_STORE;
+		return open_own(t, o, e);
+	}
 	return find_kind(t, o, e) < 0 ? -1 : open[o->kind](t, o, e);
+}
+
+/* --- for verbs that take a set, or something else ---------------------------------------------- */
+
+bool operand_is_named(const char *word)
+{
+	struct operand o = { .word = word };
+	AUTO(medium_paths_release) struct medium_paths volumes = { NULL, 0 };
+	struct err ignored = ERR_INIT;
+
+	if (is_forced(&o))
+		return true;
+	if (kind_of_path(word, &o.kind, &ignored) <= 0)
+		return false;
+	return o.kind != OPERAND_MEDIUM || *word == '/' || *word == '.' ||
+	       (medium_paths_find(&volumes, &word, 1, &ignored) == 0 &&
+		       volume_is_file_name(volumes.items[0]));
+}
+
+void operand_narrow(struct operand *o)
+{
+	struct view meant = { .store = o->view.store };
+
+	for (size_t i = 0; i < o->count; i++) {
+		struct view_set *s = o->sets[i];
+
+		*VEC_PUSH(meant.sets, meant.count) = *s;
+		*s = (struct view_set){ .loaded = false };
+	}
+	for (size_t i = 0; i < o->count; i++)
+		o->sets[i] = &meant.sets[i];
+	meant.places = STEAL(o->view.places);
+	view_release(&o->view);
+	o->view = meant;
+}
+
+int operand_need_set(const struct operand *o, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (o->kind == OPERAND_LOCK)
+		return err_set(
+			e, ERR_INPUT, "%s: a lock, which holds no bytes; name a set", o->what);
+	if (o->count == 1)
+		return 0;
+	for (size_t i = 0; i < o->count; i++)
+		buf_printf(&text, "%s%s:%s", i ? ", " : "", o->sets[i]->info.name,
+			o->sets[i]->info.version);
+	return err_set(e, ERR_INPUT,
+		"%s: the sets %s are active there; `--store %s` and one of them is needed", o->what,
+		text.data, o->what);
 }

@@ -1,5 +1,6 @@
 /*
- * What a word of the command line means where a set, a store, a medium and a lock may all stand: `moat diff A B`.
+ * What a word of the command line means where a set, a store, a medium and a lock may all stand: `moat diff A B`, and the
+ * first word of `show`, `why` and `extract`.
  *
  *	set:NAME, set:NAME:VERSION, set:DIGEST	a set of the command's store
  *	store:DIR				the active sets of a store
@@ -36,13 +37,27 @@ struct operand {
 	}
 void operand_release(struct operand *o); /* for AUTO */
 
+/* Does a word that may be something else too name an operand: by a prefix, or as a path at which there is a store, a lock or a
+ * volume? */
+bool operand_is_named(const char *word);
+
+/* Have only the sets that are meant in the view. */
+void operand_narrow(struct operand *o);
+
+/* "the sets apps 1, base 2; name one": for what needs a single set. ERR_INPUT unless the operand is one; a lock is none. */
+MUST int operand_need_set(const struct operand *o, struct err *e);
+
 /*
  * Find out what a word means, and read it. Begin with OPERAND_INIT.
  *
+ * from:  paths of a medium, whose sets are named then instead of those of the store; NULL or empty: none.
+ * word:  NULL: all that the store, or the medium, has, without a set that is meant.
+ * Returns: 0; -1; TOOL_USAGE: `from` beside --store, or beside a prefix other than set:.
  * Fails: ERR_INPUT: it is several things, or a medium of several sets; ERR_ABSENT: it is nothing, or a store in which no
  *        set is active; else as view.h, lock.h and tool_store_read() do.
  */
-MUST int operand_open(const struct tool *t, const char *word, struct operand *o, struct err *e);
+MUST int operand_open(const struct tool *t, const struct texts *from, const char *word,
+	struct operand *o, struct err *e);
 
 /* "set", "store", "medium", "lock". */
 const char *operand_name(enum operand_kind kind);

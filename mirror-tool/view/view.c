@@ -62,20 +62,32 @@ static int need_blob(struct view *view, const struct digest *d, size_t limit, co
 	return rc < 0 ? err_ctx(e, "%s", what) : 0;
 }
 
-static int load_inventory(struct view *view, struct view_set *s, struct err *e)
+int view_document(struct view *view, const struct set *s, enum set_role role, size_t limit,
+	struct buf *out, struct err *e)
 {
-	const struct set_entry *entry = set_role_entry(&s->set, SET_INVENTORY);
+	const struct set_entry *entry = set_role_entry(s, role);
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	AUTO(buf_release) struct buf text = BUF_INIT;
+	int rc = entry ? view_blob(view, &entry->digest, MANIFEST_MAX, &bytes, e) : 0;
 
-	if (need_blob(view, &entry->digest, MANIFEST_MAX, "inventory", &bytes, e) < 0 ||
-		manifest_parse(&m, "inventory", entry->media_type, buf_span(&bytes), e) < 0)
+	if (rc <= 0)
+		return rc;
+	if (manifest_parse(&m, "document", entry->media_type, buf_span(&bytes), e) < 0)
 		return -1;
 	if (m.kind != MEDIA_IMAGE || m.count != 1)
-		return err_set(e, ERR_CORRUPT, "the inventory's manifest has not one layer");
-	if (need_blob(view, &m.items[0].digest, INVENTORY_BYTES_MAX, "inventory", &text, e) < 0)
-		return -1;
+		return err_set(e, ERR_CORRUPT, "its manifest has not one layer");
+	return view_blob(view, &m.items[0].digest, limit, out, e);
+}
+
+static int load_inventory(struct view *view, struct view_set *s, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	int rc = view_document(view, &s->set, SET_INVENTORY, INVENTORY_BYTES_MAX, &text, e);
+
+	if (rc < 0)
+		return err_ctx(e, "inventory");
+	if (rc == 0)
+		return err_set(e, ERR_CORRUPT, "the inventory is not there");
 	return inventory_parse(&s->held, "inventory", buf_span(&text), e);
 }
 
@@ -101,16 +113,21 @@ int view_load(struct view *view, struct view_set *s, struct err *e)
 
 struct view_set *view_find(struct view *view, const char *which)
 {
+	struct view_set *newest = NULL;
+
 	for (size_t i = 0; i < view->count; i++) {
 		const struct set_info *info = &view->sets[i].info;
 		char name[SET_NAME_MAX + SET_VERSION_MAX + 2], digest[DIGEST_TEXT_SIZE];
+		bool named = strcmp(which, info->name) == 0;
 
 		snprintf(name, sizeof(name), "%s:%s", info->name, info->version);
-		if (strcmp(which, info->name) == 0 || strcmp(which, name) == 0 ||
+		if ((named && info->active) || strcmp(which, name) == 0 ||
 			strcmp(which, digest_text(&info->digest, digest)) == 0)
 			return &view->sets[i];
+		if (named && !newest)
+			newest = &view->sets[i];
 	}
-	return NULL;
+	return newest;
 }
 
 bool view_is_fallback_tag(const char *tag)

@@ -46,7 +46,12 @@ MUST int view_load(struct view *view, struct view_set *s, struct err *e);
 MUST int view_blob(
 	struct view *view, const struct digest *d, size_t limit, struct buf *out, struct err *e);
 
-/* Find a set by NAME, NAME:VERSION or digest: the first that fits, or NULL. */
+/* Append the text, of at most `limit` bytes, of a document that travels in a set, which is loaded: its list, lock or inventory.
+ * 1; 0: it has none, or it is not here; -1, also ERR_CORRUPT: its manifest has not one layer. */
+MUST int view_document(struct view *view, const struct set *s, enum set_role role, size_t limit,
+	struct buf *out, struct err *e);
+
+/* Find a set by NAME, which is its active version or else the first, by NAME:VERSION or digest; or NULL. */
 struct view_set *view_find(struct view *view, const char *which);
 
 /* --- tags (view_tags.c) ---------------------------------------------------------------------- */

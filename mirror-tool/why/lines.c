@@ -5,23 +5,6 @@
 #include "mirror-tool/why/why.h"
 #include "storage/base/banned.h"
 
-/* The text of the list that travels in the set: 1, 0 it is not here, -1. */
-static int read_list(struct view *view, const struct set *s, struct buf *out, struct err *e)
-{
-	const struct set_entry *entry = set_role_entry(s, SET_LIST);
-	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	AUTO(buf_release) struct buf bytes = BUF_INIT;
-	int rc = entry ? view_blob(view, &entry->digest, MANIFEST_MAX, &bytes, e) : 0;
-
-	if (rc <= 0)
-		return rc;
-	if (manifest_parse(&m, "list", entry->media_type, buf_span(&bytes), e) < 0)
-		return -1;
-	if (m.kind != MEDIA_IMAGE || m.count != 1)
-		return err_set(e, ERR_CORRUPT, "the list's manifest has not one layer");
-	return view_blob(view, &m.items[0].digest, LIST_BYTES_MAX, out, e);
-}
-
 static bool image_wants(const struct list_image *image, const struct set_entry *entry)
 {
 	char name[REF_TEXT_SIZE];
@@ -135,7 +118,7 @@ int why_name_lines(
 	AUTO(list_release) struct list l = LIST_ZERO;
 	AUTO(buf_release) struct buf text = BUF_INIT;
 	struct err ignored = ERR_INIT;
-	int rc = read_list(view, &s->set, &text, e);
+	int rc = view_document(view, &s->set, SET_LIST, LIST_BYTES_MAX, &text, e);
 
 	if (rc <= 0 || list_parse(&l, "moat.yaml", buf_span(&text), &ignored) < 0)
 		return rc < 0 && !err_is_loss(e->code) ? -1 : 0;

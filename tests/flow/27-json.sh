@@ -164,6 +164,12 @@ must moat export --to medium-tools
 must moat seal --lock tools.lock --key moat.key --version 2 --json
 must moat export tools:2 --since "tools:$(jq -r .created tools.lock | tr -d ':-')" --to medium-delta --json
 shape export
+must moat show tools:2 --key moat.pub --json
+shape 'show of a set'
+json_is '(.predecessors | length) == 1 and (.signatures | all(.verified))'
+must moat show "$(jq -r '.predecessors[0].digest' out)" --json
+shape 'show of a set'
+json_is '.successors | map(.version) == ["2"]'
 must moat verify --key moat.pub medium-delta --json
 shape 'verify of a medium'
 must moat need --to need.json --json
@@ -211,6 +217,9 @@ done
 must moat show platform --json
 shape 'show of a set'
 json_is '(.conflicts | length) == 1 and (.excused | length) > 1 and (.attached | length) == 1'
+must moat show moat.lock --json
+shape 'show of a lock'
+json_is '.counts.images == (.images | length)'
 must moat show tools --json
 shape 'show of a set'
 json_is '.takes == ["platform"] and .expires == "" and .previous == "" and .files == []'

@@ -62,6 +62,15 @@ json_is '.set == "files" and .version == "1" and (.files | length) == 8'
 json_is '.bytes == (.files | map(.size) | add)'
 all_of "$T/cut-files"
 
+step 'a set, a store and a medium are named as for diff'
+number=0
+for word in set:files set:files:1 "store:$IN" "$IN" "medium:$MEDIUM" "$MEDIUM"; do
+	number=$((number + 1))
+	must moat extract "$word" --store "$IN" --to "$T/named-$number"
+	all_of "$T/named-$number"
+done
+must moat extract --from "$MEDIUM" set:files moat.yaml --to "$T/named-from"
+
 step 'some of them, by what the list calls them, by file name, by path'
 some() { # COUNT GLOB...
 	rm -rf "$T/some"
@@ -89,7 +98,14 @@ step 'refusals leave nothing'
 must_fail 1 moat extract files nothing.txt --store "$IN" --to "$T/none"
 err_has 'has no file nothing.txt'
 must_fail 1 moat extract others --store "$IN" --to "$T/none"
-err_has 'no set others'
+err_has 'has no set "others"$'
+must_fail 1 moat extract --from "$MEDIUM" others --to "$T/none"
+err_has 'the medium has no set "others"$'
+must_fail 1 moat extract "lock:$LOCK" --to "$T/none"
+err_has 'a lock, which holds no bytes; name a set$'
+must_fail 1 moat extract set:others --store "$IN" --to "$T/none"
+must_fail 2 moat extract --from "$MEDIUM" "medium:$MEDIUM" --to "$T/none"
+err_has -- '--from and medium: exclude each other$'
 must_fail 2 moat extract files --store "$IN"
 must_fail 2 moat extract --store "$IN" --to "$T/none"
 must_fail 2 moat extract files --store "$IN" --from "$MEDIUM" --to "$T/none"

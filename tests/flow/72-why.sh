@@ -94,6 +94,24 @@ signature=$(moat show --store "$IN" base --json | jq -r '.signatures[0].digest')
 must moat why --store "$IN" "$signature" --json
 json_is '.uses | map([.set, .kind]) == [["base", "signature"]]'
 
+step 'what stands in front is asked alone'
+for where in set:apps:1 set:apps apps "medium:$T/apps" "$T/apps"; do
+	must moat why --store "$IN" "$where" "$layer" --json
+	json_is '(.uses | map(.set) == ["apps"]) and (.sets | map(.set) == ["apps"])'
+done
+for where in "store:$IN" "$IN"; do
+	must moat why "$where" "$layer" --json
+	json_is '.sets | map([.set, .active]) == [["base", true]]'
+done
+must moat why --from "$T/apps" --from "$T/base" set:base tiny:1 --json
+json_is '.sets | map(.set) == ["base"]'
+must_fail 1 moat why "lock:$LOCK" "$layer"
+err_has 'a lock, which holds no bytes; name a set$'
+must_fail 1 moat why --store "$IN" set:nothing "$layer"
+err_has 'has no set "nothing"$'
+must_fail 2 moat why --from "$T/apps" "store:$IN" "$layer"
+must_fail 2 moat why --store "$IN" apps "$layer" more
+
 step 'nothing holds it'
 echo nothing >"$T/nothing"
 nowhere=sha256:$(sha256 "$T/nothing")
@@ -122,6 +140,8 @@ for what in "$tiny" team/app:dev; do
 done
 must moat why --store "$IN" "$layer" --json
 json_is '.tags | map(.reference) == ["team/app:dev"]'
+must moat why --store "$IN" base "$layer" --json
+json_is '.tags == []'
 stop "$MOATD_PID"
 
 step 'lost, and in quarantine: the set wants it all the same'

@@ -2,9 +2,13 @@
  * `moat log`: the audit log of a store -> what was done, by whom, with what result; and `moat log verify`: is its chain
  * whole? Must never write, nor keep more than a record in memory.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -18,6 +22,7 @@
 
 #define HEAD_FILE_MAX 256 /* bytes of a file that holds a head */
 #define PROBLEM_LINES_MAX 100
+#define FOLLOW_MS 500 /* between two looks */
 #define NO_STORE "`moat pull`, `moat import` and a `moatd` that may write make one"
 
 #define LOG_OPTIONS(OPTION, S)                                                                     \
@@ -25,7 +30,9 @@
 		"only what was recorded since then: 2026-12-01, 2026-12-01T09:30, in UTC")         \
 	OPTION(S, TEXT, action, "action", "A", NULL, "only this action: import, activate, push")   \
 	OPTION(S, TEXT, set, "set", "NAME", NULL, "only what concerns this set")                   \
-	OPTION(S, COUNT, last, "last", "N", NULL, "only the last N of these", .min = 1)
+	OPTION(S, COUNT, last, "last", "N", NULL, "only the last N of these", .min = 1)            \
+	OPTION(S, FLAG, follow, "follow", NULL, NULL,                                              \
+		"then go on with what is recorded, until SIGINT or SIGTERM")
 struct log_options {
 	LOG_OPTIONS(SETTING_FIELD, log_options)
 };
@@ -49,7 +56,9 @@ static const struct setting verify_options[] = { VERIFY_OPTIONS(SETTING_ROW, log
 struct showing {
 	struct tool *tool;
 	const struct log_options *options;
-	struct report report;
+	struct report report; /* of --follow: of one record at a time */
+	struct audit_place at_place; /* up to where the chain was read */
+	size_t since_len; /* of --since without its Z, so that the fractions of its second count */
 	uint64_t matching; /* records that the options choose */
 	uint64_t skip; /* of them, in front of the last N */
 	uint64_t at; /* how many of them were met */
@@ -68,9 +77,11 @@ static const char *fact(const struct audit_line *l, const char *key)
 	return text ? text : "";
 }
 
-static bool matches(const struct log_options *o, const struct audit_line *l)
+static bool matches(const struct showing *s, const struct audit_line *l)
 {
-	if (o->since && strcmp(fact(l, "time"), o->since) < 0)
+	const struct log_options *o = s->options;
+
+	if (o->since && strncmp(fact(l, "time"), o->since, s->since_len) < 0)
 		return false;
 	if (o->action && strcmp(fact(l, "action"), o->action) != 0)
 		return false;
@@ -141,22 +152,32 @@ static void report_people(struct report *r, const struct audit_line *l)
 	report_line(r, "%s%s", text.data, l->is_record ? "" : " (not chained)");
 }
 
+/* Of --follow: a record stands by itself, and is not kept back. */
+static int print_now(struct showing *s, struct err *e)
+{
+	if (report_print(&s->report, e) < 0)
+		return -1;
+	if (fflush(s->tool->out) != 0)
+		return err_sys(e, "write results");
+	s->report = (struct report)REPORT_INIT(s->tool);
+	return 0;
+}
+
 static int show_line(void *ctx, const struct audit_line *l, struct err *e)
 {
 	struct showing *s = ctx;
 
-	(void)e;
 	if (!*fact(l, "action")) {
 		s->other++;
 		return 0;
 	}
-	if (!matches(s->options, l) || s->at++ < s->skip)
+	if (!matches(s, l) || s->at++ < s->skip)
 		return 0;
 	report_object(&s->report, NULL);
 	report_json(&s->report, l);
 	report_people(&s->report, l);
 	report_end(&s->report);
-	return 0;
+	return s->options->follow ? print_now(s, e) : 0;
 }
 
 static int count_line(void *ctx, const struct audit_line *l, struct err *e)
@@ -164,7 +185,7 @@ static int count_line(void *ctx, const struct audit_line *l, struct err *e)
 	struct showing *s = ctx;
 
 	(void)e;
-	s->matching += *fact(l, "action") && matches(s->options, l);
+	s->matching += *fact(l, "action") && matches(s, l);
 	return 0;
 }
 
@@ -173,7 +194,10 @@ static int read_all(struct showing *s, audit_line_fn *fn, struct err *e)
 {
 	if (audit_read_older(s->tool->store, fn, s, e) < 0)
 		return -1;
-	return audit_read(s->tool->store, fn, s, e);
+	if (!s->options->follow)
+		return audit_read(s->tool->store, fn, s, e);
+	s->at_place = (struct audit_place){ .file = 0 };
+	return audit_read_on(s->tool->store, &s->at_place, fn, s, e);
 }
 
 static int check_since(const char *since, struct err *e)
@@ -194,6 +218,69 @@ static int check_since(const char *since, struct err *e)
 		     : 0;
 }
 
+static void warn_of_others(struct showing *s)
+{
+	if (s->other)
+		tool_warn("%" PRIu64 " line%s of the log %s; `moat log verify` tells more",
+			s->other, s->other == 1 ? "" : "s",
+			s->other == 1 ? "is no record" : "are no records");
+	s->other = 0;
+}
+
+/* Block the signals that end --follow, and have a descriptor that tells of them. */
+static int open_signals(struct err *e)
+{
+	sigset_t ends;
+	int fd;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
+		return err_sys(e, "block signals");
+	fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	return fd < 0 ? err_sys(e, "signalfd") : fd;
+}
+
+/* Look for records until a signal comes, or nobody reads the results any more. A file that is grown by another machine makes
+ * no event here, so it is looked at. */
+static int follow(struct showing *s, struct err *e)
+{
+	AUTO(fd_close) int signals = open_signals(e);
+	struct pollfd ends[] = { { .fd = signals, .events = POLLIN },
+		{ .fd = fileno(s->tool->out), .events = 0 } };
+
+	if (signals < 0)
+		return -1;
+	for (;;) {
+		int rc = poll(ends, ARRAY_SIZE(ends), FOLLOW_MS);
+
+		if (rc < 0 && errno != EINTR)
+			return err_sys(e, "poll");
+		if (rc > 0)
+			return 0;
+		if (audit_read_on(s->tool->store, &s->at_place, show_line, s, e) < 0)
+			return -1;
+		warn_of_others(s);
+	}
+}
+
+static int show_all(struct showing *s, struct err *e)
+{
+	if (s->options->follow) {
+		if (read_all(s, show_line, e) < 0)
+			return -1;
+		warn_of_others(s);
+		return follow(s, e);
+	}
+	report_list(&s->report, NULL);
+	if (read_all(s, show_line, e) < 0)
+		return -1;
+	report_end(&s->report);
+	warn_of_others(s);
+	return report_print(&s->report, e);
+}
+
 static int show(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct log_options *o = given;
@@ -204,17 +291,11 @@ static int show(struct tool *t, const void *given, const struct texts *args, str
 		return tool_usage(e, "log takes no arguments; `moat log verify` checks the chain");
 	if (check_since(o->since, e) != 0)
 		return TOOL_USAGE;
+	s.since_len = o->since ? strcspn(o->since, "Z") : 0;
 	if (tool_store_there(t, NO_STORE, e) < 0 || (o->last && read_all(&s, count_line, e) < 0))
 		return -1;
 	s.skip = s.matching > o->last && o->last ? s.matching - o->last : 0;
-	report_list(&s.report, NULL);
-	if (read_all(&s, show_line, e) < 0)
-		return -1;
-	report_end(&s.report);
-	if (s.other)
-		tool_warn("%" PRIu64 " line%s of the log %s; `moat log verify` tells more", s.other,
-			s.other == 1 ? "" : "s", s.other == 1 ? "is no record" : "are no records");
-	return report_print(&s.report, e);
+	return show_all(&s, e);
 }
 
 /* --- the chain ----------------------------------------------------------------------------------- */
@@ -334,7 +415,7 @@ static int verify(struct tool *t, const void *given, const struct texts *args, s
 
 const struct command cmd_log = {
 	.name = "log",
-	.args = "[--since TIME] [--action A] [--set NAME] [--last N]",
+	.args = "[--since TIME] [--action A] [--set NAME] [--last N] [--follow]",
 	.summary = "show what was done to a store, and by whom",
 	.about =
 		"The records of the store's audit log, the oldest first. What was recorded before\n"

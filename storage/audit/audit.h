@@ -106,7 +106,18 @@ typedef int audit_line_fn(void *ctx, const struct audit_line *l, struct err *e);
  * line's, whatever the files hold. 0 also when there is no log; ERR_RIGHTS, ERR_IO, ERR_INPUT. */
 MUST int audit_read(const char *store, audit_line_fn *fn, void *ctx, struct err *e);
 
-/* The same of imports.log, which moat wrote before there was a chain. Its lines are no records. */
+/* Where a reader stands, who comes back for what was appended since. Zeros: in front of the first record. */
+struct audit_place {
+	unsigned file; /* its number */
+	uint64_t offset, line; /* bytes and lines of it that were told */
+};
+
+/* The same of what is behind a place, which moves behind what was told. A line at the end that has no line feed is left for
+ * the next time, as its writer may not be done. */
+MUST int audit_read_on(
+	const char *store, struct audit_place *at, audit_line_fn *fn, void *ctx, struct err *e);
+
+/* As audit_read(), of imports.log, which moat wrote before there was a chain. Its lines are no records. */
 #define AUDIT_OLDER "imports.log"
 MUST int audit_read_older(const char *store, audit_line_fn *fn, void *ctx, struct err *e);
 

@@ -84,16 +84,25 @@ static int tell_line(struct audit_line *l, audit_line_fn *fn, void *ctx, struct 
 	return fn(ctx, l, e);
 }
 
-static int tell_file(int dir, const char *name, audit_line_fn *fn, void *ctx, struct err *e)
+/* Tell what is behind a place in a file, and move it on. keep: leave a line that has no end yet. */
+static int tell_file(int dir, const char *name, struct audit_place *at, bool keep,
+	audit_line_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(source_release) struct source s = { .fd = -1, .name = name, .text = BUF_INIT };
+	AUTO(source_release)
+	struct source s = { .fd = -1, .name = name, .line = at->line, .text = BUF_INIT };
 	struct audit_line l;
 	uint64_t size;
 	int rc = fs_open_file(dir, name, &s.fd, &size, e);
 
 	if (rc <= 0)
 		return rc;
+	if (lseek(s.fd, (off_t)at->offset, SEEK_SET) < 0)
+		return err_sys(e, "read %s", name);
 	while ((rc = take_line(&s, &l, e)) > 0) {
+		if (keep && !l.whole && s.at_end)
+			return 0;
+		at->offset += l.text.len + (l.whole ? 1 : 0);
+		at->line = s.line;
 		rc = tell_line(&l, fn, ctx, e);
 		if (rc != 0)
 			return rc;
@@ -101,7 +110,8 @@ static int tell_file(int dir, const char *name, audit_line_fn *fn, void *ctx, st
 	return rc;
 }
 
-int audit_read(const char *store, audit_line_fn *fn, void *ctx, struct err *e)
+static int tell_files(const char *store, struct audit_place *at, bool keep, audit_line_fn *fn,
+	void *ctx, struct err *e)
 {
 	AUTO(mem_free) unsigned *numbers = NULL;
 	AUTO(fd_close) int dir = -1;
@@ -113,16 +123,35 @@ int audit_read(const char *store, audit_line_fn *fn, void *ctx, struct err *e)
 	for (size_t i = 0; i < count; i++) {
 		char name[AUDIT_NAME_SIZE];
 
-		rc = tell_file(dir, audit_name(numbers[i], name), fn, ctx, e);
+		if (numbers[i] < at->file)
+			continue;
+		if (numbers[i] > at->file)
+			*at = (struct audit_place){ .file = numbers[i] };
+		rc = tell_file(
+			dir, audit_name(numbers[i], name), at, keep && i + 1 == count, fn, ctx, e);
 		if (rc != 0)
 			return rc < 0 && e->code != ERR_OK ? err_ctx(e, AUDIT_FOLDER) : rc;
 	}
 	return 0;
 }
 
+int audit_read(const char *store, audit_line_fn *fn, void *ctx, struct err *e)
+{
+	struct audit_place at = { .file = 0 };
+
+	return tell_files(store, &at, false, fn, ctx, e);
+}
+
+int audit_read_on(
+	const char *store, struct audit_place *at, audit_line_fn *fn, void *ctx, struct err *e)
+{
+	return tell_files(store, at, true, fn, ctx, e);
+}
+
 int audit_read_older(const char *store, audit_line_fn *fn, void *ctx, struct err *e)
 {
 	AUTO(fd_close) int root = fs_open_dir(store, e);
+	struct audit_place at = { .file = 0 };
 
-	return root < 0 ? -1 : tell_file(root, AUDIT_OLDER, fn, ctx, e);
+	return root < 0 ? -1 : tell_file(root, AUDIT_OLDER, &at, false, fn, ctx, e);
 }

@@ -47,6 +47,37 @@ same "$(jq -r 'map(.version) | unique | join(" ")' out)" 1
 same "$(moat log --store "$OUT" --since 2999-01-01 --json)" '[]'
 same "$(moat log --store "$OUT" --since "$(date -u +%Y-%m-%d)" --json | jq length)" 6
 
+second=$(moat log --store "$OUT" --last 1 --json | jq -r '.[0].time | sub("[.].*"; "")')
+for since in "$second" "${second}Z"; do
+	must moat log --store "$OUT" --since "$since" --json
+	json_is '.[-1].seq == 6'
+done
+
+step 'log --follow goes on with what is recorded, until it is told to end'
+cp -r "$OUT" busy
+for signal in INT TERM; do
+	rm -f followed.log
+	start followed moat log --store busy --follow --last 1 --json
+	follower=$STARTED_PID
+	wait_until 10 grep -q '"seq"' followed.log
+	last=$(moat log --store busy --last 1 --json | jq '.[0].seq')
+	must moat export --store busy --to "exported-$signal"
+	wait_until 10 grep -q "\"seq\":$((last + 2))," followed.log
+	kill -$signal "$follower"
+	status=0
+	wait "$follower" || status=$?
+	same "$status" 0 "exit status on SIG$signal"
+	same "$(jq -s -c 'map(.seq)' followed.log)" "[$last,$((last + 1)),$((last + 2))]"
+	same "$(jq -s -r 'map(.action) | unique | join(" ")' followed.log)" export
+done
+moat log --store busy --follow --action export >people.log &
+follower=$!
+STARTED+=("$follower")
+wait_until 10 grep -q ' export allowed ' people.log
+kill "$follower"
+wait "$follower"
+must timeout 60 bash -c "moat log --store busy --follow | head -n 1"
+
 step 'the head travels in the signature, and not in the digest of the set'
 must moat verify --key moat.pub medium --json
 head=$(jq -r .auditHead out)

@@ -557,6 +557,57 @@ static void audit_read__a_line_without_end_is_pieces(void **state)
 	verify_against(sb, NULL, &p);
 }
 
+static int see_seq(void *ctx, const struct audit_line *l, struct err *e)
+{
+	struct buf *seen = ctx;
+
+	(void)e;
+	buf_printf(seen, "%s%llu ", l->is_record ? "" : "?", (unsigned long long)l->seq);
+	return 0;
+}
+
+/* What was told since the last time. */
+static void assert_new(
+	const struct sandbox *sb, struct audit_place *at, uint64_t first, uint64_t last)
+{
+	AUTO(buf_release) struct buf seen = BUF_INIT, want = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	for (uint64_t i = first; i <= last; i++)
+		buf_printf(&want, "%llu ", (unsigned long long)i);
+	assert_ok(audit_read_on(STORE(sb), at, see_seq, &seen, &e));
+	assert_string_equal(seen.data, want.data);
+}
+
+/* Records are told once, over files too, and one that is being written when it is whole. */
+static void audit_read_on__tells_what_is_new(void **state)
+{
+	struct sandbox *sb = *state;
+	struct audit_place at = { .file = 0 };
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	uint64_t records = 3;
+
+	store_new(sb);
+	assert_new(sb, &at, 1, 0);
+	appended(sb, 1);
+	assert_new(sb, &at, 1, 1);
+	assert_new(sb, &at, 2, 1);
+	appended(sb, 2);
+	read_file(sb, FIRST, &text);
+	sandbox_write(in_store(sb, FIRST), text.data, text.len - 5);
+	assert_new(sb, &at, 2, 2);
+	sandbox_write(in_store(sb, FIRST), text.data, text.len);
+	assert_new(sb, &at, 3, 3);
+	while (!sandbox_exists(in_store(sb, "audit/000002.jsonl"))) {
+		appended(sb, AUDIT_RECORDS_MAX);
+		records += AUDIT_RECORDS_MAX;
+	}
+	assert_new(sb, &at, 4, records);
+	assert_int_equal(at.file, 2);
+	appended(sb, 1);
+	assert_new(sb, &at, records + 1, records + 1);
+}
+
 /* --- wherever it stops ------------------------------------------------------------------------ */
 
 struct sweep {
@@ -644,6 +695,7 @@ int main(void)
 		T(audit_verify__finds_a_cut_end_beside_a_head),
 		T(audit_verify__the_clock_may_go_back),
 		T(audit_read__a_line_without_end_is_pieces),
+		T(audit_read_on__tells_what_is_new),
 		T(audit_append__stays_whole_wherever_it_stops),
 	};
 

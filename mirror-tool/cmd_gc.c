@@ -52,6 +52,7 @@ static const struct setting options[] = { GC_OPTIONS(SETTING_ROW, gc_command) };
 
 #define DAY 86400
 #define MARK_TRIES 3
+#define TAGS_MAX 1000 /* of one blob that are counted */
 #define LARGE_MAX 20 /* blobs of which it is told why they stay */
 
 /* One run. */
@@ -425,23 +426,70 @@ static const struct report_column large_columns[] = {
 	{ "why", "STAYS FOR" },
 };
 
-static int report_reason(void *ctx, const struct gc_reason *reason, struct err *e)
+/* The first tag by which a blob is reached, and how many there are. */
+struct tag_search {
+	char *first; /* "team/app:dev" */
+	unsigned count;
+};
+
+static void tag_search_release(struct tag_search *t)
 {
-	AUTO(mem_free) char *set = NULL;
-	struct report *r = ctx;
-	const char *why = "its grace";
+	free(t->first);
+}
+
+static int see_tag(void *ctx, const char *repo, const char *tag, struct err *e)
+{
+	struct tag_search *t = ctx;
 
 	(void)e;
+	if (!*tag)
+		return 0;
+	if (t->count++ == 0)
+		t->first = mem_printf("%s:%s", repo, tag);
+	return 0;
+}
+
+/* Append "tag team/app:dev and 3 others". */
+static int name_tags(struct store *s, const struct digest *d, struct buf *out, struct err *e)
+{
+	AUTO(tag_search_release) struct tag_search t = { NULL, 0 };
+
+	if (blob_users(s, d, TAGS_MAX, see_tag, &t, e) < 0)
+		return -1;
+	if (!t.first)
+		buf_str(out, "a tag"); /* it moved since it was marked */
+	else
+		buf_printf(out, "tag %s", t.first);
+	if (t.count > 1)
+		buf_printf(out, " and %s%u other%s", t.count == TAGS_MAX ? "at least " : "",
+			t.count - 1, t.count == 2 ? "" : "s");
+	return 0;
+}
+
+static int name_reason(
+	struct store *s, const struct gc_reason *reason, struct buf *out, struct err *e)
+{
+	if (reason->why == GC_WHY_TAG)
+		return name_tags(s, &reason->digest, out, e);
 	if (reason->why == GC_WHY_SET)
-		why = set = mem_printf("set %s:%s", reason->set->name, reason->set->version);
-	else if (reason->why == GC_WHY_KEEP)
-		why = reason->keep;
-	else if (reason->why == GC_WHY_TAG)
-		why = "a tag";
+		buf_printf(out, "set %s:%s", reason->set->name, reason->set->version);
+	else
+		buf_str(out, reason->why == GC_WHY_KEEP ? reason->keep : "its grace");
+	return 0;
+}
+
+static int report_reason(void *ctx, const struct gc_reason *reason, struct err *e)
+{
+	AUTO(buf_release) struct buf why = BUF_INIT;
+	const struct set_table *table = ctx;
+	struct report *r = table->report;
+
+	if (name_reason(table->collecting->store, reason, &why, e) < 0)
+		return -1;
 	report_row(r, true);
 	report_digest(r, "digest", &reason->digest);
 	report_bytes(r, "bytes", reason->size);
-	report_text(r, "why", why);
+	report_text(r, "why", why.data);
 	report_flag(r, "shared", reason->shared);
 	report_end(r);
 	return 0;
@@ -555,7 +603,8 @@ static int report(struct collecting *c, struct err *e)
 		return -1;
 	report_end(&r);
 	report_table(&r, "large", large_columns, ARRAY_SIZE(large_columns), false);
-	if (c->given->dry_run && gc_large(c->store, c->plan, LARGE_MAX, report_reason, &r, e) < 0)
+	if (c->given->dry_run &&
+		gc_large(c->store, c->plan, LARGE_MAX, report_reason, &sets, e) < 0)
 		return -1;
 	report_end(&r);
 	if (report_not_held(c, &r, e) < 0)

@@ -370,6 +370,39 @@ static int list_one(struct listing *l, size_t which, bool alone, struct err *e)
 	return 0;
 }
 
+/* Which versions collection removes, when rules for that were saved; a medium has none. */
+static void read_rules(struct listing *l, struct gc_rules *rules)
+{
+	struct err e = ERR_INIT;
+
+	*rules = (struct gc_rules){ .grace = 0 };
+	if (l->view.store && gc_rules_read(l->view.store, rules, &e) < 0)
+		tool_warn("the rules of collection: %s", e.text);
+}
+
+static void list_rules(struct listing *l)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct gc_rules rules;
+
+	read_rules(l, &rules);
+	rules_text(&rules, &text);
+	if (text.len)
+		report_line(&l->report, "%s", text.data);
+}
+
+/* The rules as a member of several lists. */
+static void report_rules(struct listing *l)
+{
+	struct gc_rules rules;
+
+	read_rules(l, &rules);
+	report_object(&l->report, "rules");
+	report_number(&l->report, "keepVersions", (uint64_t)rules.keep_versions);
+	report_number(&l->report, "keepDays", (uint64_t)rules.keep_days);
+	report_end(&l->report);
+}
+
 /* Several lists, and the conflicts between active sets of a store. */
 static int list_several(struct listing *l, const bool asked[], bool all, struct err *e)
 {
@@ -379,23 +412,10 @@ static int list_several(struct listing *l, const bool asked[], bool all, struct 
 			return -1;
 	if (conflicts_report(&l->report, l->view.store, NULL, e) < 0)
 		return -1;
+	if (l->report.tool->json)
+		report_rules(l);
 	report_end(&l->report);
 	return 0;
-}
-
-/* Which versions collection removes, when rules for that were saved. */
-static void list_rules(struct listing *l)
-{
-	AUTO(buf_release) struct buf text = BUF_INIT;
-	struct err e = ERR_INIT;
-	struct gc_rules rules;
-
-	if (gc_rules_read(l->view.store, &rules, &e) < 0)
-		tool_warn("the rules of collection: %s", e.text);
-	else
-		rules_text(&rules, &text);
-	if (text.len)
-		report_line(&l->report, "%s", text.data);
 }
 
 static int print_lists(
@@ -408,7 +428,7 @@ static int print_lists(
 	while (count == 1 && !asked[first])
 		first++;
 	rc = count == 1 ? list_one(l, first, true, e) : list_several(l, asked, !count, e);
-	if (rc == 0 && o->sets && l->view.store)
+	if (rc == 0 && o->sets && l->view.store && !t->json)
 		list_rules(l);
 	if (rc < 0 || report_print(&l->report, e) < 0)
 		return -1;

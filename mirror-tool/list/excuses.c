@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "storage/base/vec.h"
+#include "storage/oci/digest_node.h"
 #include "storage/base/banned.h"
 
 static const char *const names[] = {
@@ -90,17 +91,15 @@ static int read_kind(
 static int read_excuse(struct excuses *x, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "kind", "digest", "why", NULL };
-	const char *digest = NULL, *why = NULL;
+	const char *why = NULL;
 	enum excuse_kind kind = EXCUSE_ATTACHMENTS;
-	struct digest parsed;
+	struct digest digest;
 
 	if (node_only(d, n, known, e) < 0 || read_kind(d, n, &kind, e) < 0 ||
-		node_string(d, n, "digest", REQUIRED, &digest, e) < 0 ||
+		node_digest(d, n, "digest", &digest, e) < 0 ||
 		node_string(d, n, "why", REQUIRED, &why, e) < 0)
 		return -1;
-	if (digest_parse(&parsed, span_of(digest), e) < 0)
-		return node_err(d, node_get(n, "digest"), e, "%s", e->text);
-	excuses_add(x, kind, &parsed, why);
+	excuses_add(x, kind, &digest, why);
 	return 0;
 }
 

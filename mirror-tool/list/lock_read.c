@@ -11,22 +11,10 @@
 
 #include "mirror-tool/list/file_artifact.h"
 #include "storage/base/fs.h"
-#include "storage/base/tree.h"
+#include "storage/oci/digest_node.h"
 #include "storage/base/banned.h"
 
 #define LOCK_FORMAT 1
-
-static int read_digest(const struct doc *d, const struct node *map, const char *key,
-	struct digest *out, struct err *e)
-{
-	const char *text = NULL;
-
-	if (node_string(d, map, key, REQUIRED, &text, e) < 0)
-		return -1;
-	if (digest_parse(out, span_of(text), e) < 0)
-		return node_err(d, node_get(map, key), e, "%s", e->text);
-	return 0;
-}
 
 static int read_size(const struct doc *d, const struct node *map, uint64_t *out, struct err *e)
 {
@@ -98,11 +86,11 @@ static int read_attachment(
 	const char *tag = NULL;
 	int rc;
 
-	if (node_only(d, n, known, e) < 0 || read_digest(d, n, "digest", &a->digest, e) < 0 ||
+	if (node_only(d, n, known, e) < 0 || node_digest(d, n, "digest", &a->digest, e) < 0 ||
 		read_size(d, n, &a->size, e) < 0 ||
 		read_type(d, n, "mediaType", REQUIRED, &a->media_type, e) < 0 ||
 		read_type(d, n, "artifactType", OPTIONAL, &a->artifact_type, e) < 0 ||
-		read_digest(d, n, "subject", &a->subject, e) < 0)
+		node_digest(d, n, "subject", &a->subject, e) < 0)
 		return -1;
 	rc = node_string(d, n, "tag", OPTIONAL, &tag, e);
 	if (rc <= 0)
@@ -135,7 +123,7 @@ static int read_file(struct lock_pin *pin, const struct doc *d, const struct nod
 	const char *url = NULL, *title = NULL;
 
 	if (node_only(d, n, known, e) < 0 || node_string(d, n, "url", REQUIRED, &url, e) < 0 ||
-		read_digest(d, n, "digest", &f->digest, e) < 0 ||
+		node_digest(d, n, "digest", &f->digest, e) < 0 ||
 		read_size(d, n, &f->size, e) < 0 ||
 		read_type(d, n, "mediaType", REQUIRED, &f->media_type, e) < 0 ||
 		node_string(d, n, "title", REQUIRED, &title, e) < 0 ||
@@ -190,7 +178,7 @@ static int read_pin(struct lock *l, const struct doc *d, const struct node *n, s
 		NULL };
 	struct lock_pin *pin = lock_add(l);
 
-	if (node_only(d, n, known, e) < 0 || read_digest(d, n, "digest", &pin->digest, e) < 0 ||
+	if (node_only(d, n, known, e) < 0 || node_digest(d, n, "digest", &pin->digest, e) < 0 ||
 		read_ref(pin, d, n, e) < 0 || read_size(d, n, &pin->size, e) < 0 ||
 		read_type(d, n, "mediaType", REQUIRED, &pin->media_type, e) < 0 ||
 		read_type(d, n, "artifactType", OPTIONAL, &pin->artifact_type, e) < 0 ||
@@ -231,7 +219,7 @@ static int read_list_text(
 	const char *text = NULL;
 	struct digest have;
 
-	if (read_digest(d, root, "list", &l->list, e) < 0 ||
+	if (node_digest(d, root, "list", &l->list, e) < 0 ||
 		node_string(d, root, "listText", REQUIRED, &text, e) < 0)
 		return -1;
 	digest_of(&have, DIGEST_SHA256, span_of(text));

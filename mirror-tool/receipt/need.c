@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "storage/base/tree.h"
+#include "storage/oci/digest_node.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
@@ -73,19 +73,6 @@ void need_write(struct need *n, struct buf *out)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-static int read_digest(
-	const struct doc *d, const struct node *map, struct digest *out, struct err *e)
-{
-	const char *text;
-
-	if (node_string(d, map, "digest", REQUIRED, &text, e) < 0)
-		return -1;
-	if (digest_parse(out, span_of(text), e) == 0)
-		return 0;
-	AUTO(mem_free) char *why = mem_strdup(e->text);
-	return node_err(d, node_get(map, "digest"), e, "%s", why);
-}
-
 static int read_blob(struct need_set *s, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "digest", "size", NULL };
@@ -94,7 +81,7 @@ static int read_blob(struct need_set *s, const struct doc *d, const struct node 
 
 	if (n->kind != NODE_MAP)
 		return node_err(d, n, e, "not an object");
-	if (node_only(d, n, known, e) < 0 || read_digest(d, n, &digest, e) < 0 ||
+	if (node_only(d, n, known, e) < 0 || node_digest(d, n, "digest", &digest, e) < 0 ||
 		node_int(d, n, "size", REQUIRED, 0, INT64_MAX / 2, &size, e) < 0)
 		return -1;
 	if (s->blobs.count && digest_cmp(&s->blobs.lines[s->blobs.count - 1].digest, &digest) >= 0)
@@ -128,7 +115,8 @@ static int read_set(struct need *need, const struct doc *d, const struct node *n
 	if (node_only(d, n, known, e) < 0 || node_string(d, n, "set", REQUIRED, &name, e) < 0 ||
 		node_string(d, n, "version", REQUIRED, &version, e) < 0 ||
 		node_list(d, n, "blobs", REQUIRED, &blobs, e) < 0 ||
-		read_digest(d, n, &digest, e) < 0 || check_names(d, n, name, version, e) < 0)
+		node_digest(d, n, "digest", &digest, e) < 0 ||
+		check_names(d, n, name, version, e) < 0)
 		return -1;
 	for (size_t i = 0; i < need->count; i++)
 		if (digest_eq(&need->sets[i].digest, &digest))

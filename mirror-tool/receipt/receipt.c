@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "storage/base/base64.h"
-#include "storage/base/tree.h"
+#include "storage/oci/digest_node.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
@@ -100,19 +100,6 @@ static int take_text(const struct doc *d, const struct node *map, const char *ke
 	return 0;
 }
 
-static int take_digest(
-	const struct doc *d, const struct node *map, struct digest *out, struct err *e)
-{
-	const char *text;
-
-	if (node_string(d, map, "digest", REQUIRED, &text, e) < 0)
-		return -1;
-	if (digest_parse(out, span_of(text), e) == 0)
-		return 0;
-	AUTO(mem_free) char *why = mem_strdup(e->text);
-	return node_err(d, node_get(map, "digest"), e, "%s", why);
-}
-
 static int take_set(struct receipt *r, const struct doc *d, const struct node *n, struct err *e)
 {
 	static const char *const known[] = { "set", "version", "digest", "active", "generation",
@@ -126,7 +113,7 @@ static int take_set(struct receipt *r, const struct doc *d, const struct node *n
 	if (node_only(d, n, known, e) < 0 ||
 		take_text(d, n, "set", REQUIRED, s->name, sizeof(s->name), e) < 0 ||
 		take_text(d, n, "version", REQUIRED, s->version, sizeof(s->version), e) < 0 ||
-		take_digest(d, n, &s->digest, e) < 0 ||
+		node_digest(d, n, "digest", &s->digest, e) < 0 ||
 		node_bool(d, n, "active", REQUIRED, &s->active, e) < 0 ||
 		node_int(d, n, "generation", OPTIONAL, 0, INT64_MAX, &generation, e) < 0)
 		return -1;
@@ -142,7 +129,7 @@ static int take_lacking(struct receipt *r, const struct doc *d, const struct nod
 
 	if (n->kind != NODE_MAP)
 		return node_err(d, n, e, "not an object");
-	if (node_only(d, n, known, e) < 0 || take_digest(d, n, &digest, e) < 0 ||
+	if (node_only(d, n, known, e) < 0 || node_digest(d, n, "digest", &digest, e) < 0 ||
 		node_int(d, n, "size", REQUIRED, 0, INT64_MAX / 2, &size, e) < 0)
 		return -1;
 	inventory_add(&r->lacking, &digest, (uint64_t)size);

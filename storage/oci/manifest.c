@@ -10,6 +10,7 @@
 
 #include "storage/base/tree.h"
 #include "storage/base/vec.h"
+#include "storage/oci/digest_node.h"
 #include "storage/oci/index_written.h"
 #include "storage/base/banned.h"
 
@@ -132,19 +133,6 @@ static int read_platform(
 	return 0;
 }
 
-static int read_digest(
-	const struct manifest *m, const struct node *map, struct digest *out, struct err *e)
-{
-	const char *text = NULL;
-	struct err why;
-
-	if (node_string(doc_of(m), map, "digest", REQUIRED, &text, e) < 0)
-		return -1;
-	if (digest_parse(out, span_of(text), &why) < 0)
-		return node_err(doc_of(m), node_get(map, "digest"), e, "%.200s", why.text);
-	return 0;
-}
-
 /* What is no text is no address; an address is judged where it is followed. */
 static void read_urls(struct manifest *m, const struct node *list, struct descriptor *d)
 {
@@ -165,7 +153,7 @@ static int read_descriptor(
 		return node_err(doc_of(m), map, e, "a descriptor is needed here");
 	if (read_type(m, map, "mediaType", REQUIRED, &d->media_type, e) < 0 ||
 		read_type(m, map, "artifactType", OPTIONAL, &d->artifact_type, e) < 0 ||
-		read_digest(m, map, &d->digest, e) < 0 ||
+		node_digest(doc_of(m), map, "digest", &d->digest, e) < 0 ||
 		node_int(doc_of(m), map, "size", REQUIRED, 0, DESCRIBED_BYTES_MAX, &size, e) < 0 ||
 		node_list(doc_of(m), map, "urls", OPTIONAL, &urls, e) < 0)
 		return -1;

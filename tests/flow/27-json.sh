@@ -92,7 +92,7 @@ must moat list --json
 shape list
 json_is '.sets == [] and .images == [] and .files == [] and .conflicts == []'
 must moat list --unsealed --json
-shape list '{unsealed: ., sets: [], images: [], files: [], conflicts: []}'
+shape list '{unsealed: ., sets: [], images: [], files: [], conflicts: [], rules: {keepVersions: 0, keepDays: 0}}'
 must moat list --sets --json
 json_is '. == []'
 must moat show "$UP/plain:1" --json
@@ -211,7 +211,7 @@ must moat list --all-versions --json
 shape 'list of all versions'
 for alone in sets images files; do
 	must moat list "--$alone" --json
-	shape list "{sets: [], images: [], files: [], unsealed: [], conflicts: []} + {$alone: .}"
+	shape list "{sets: [], images: [], files: [], unsealed: [], conflicts: [], rules: {keepVersions: 0, keepDays: 0}} + {$alone: .}"
 	json_is 'length > 0'
 done
 must moat show platform --json

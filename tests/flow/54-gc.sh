@@ -36,6 +36,15 @@ same "$docker" 1
 must moat gc --store "$IN" --dry-run --grace 0 --json
 json_is '.unused.blobs == 1 and .manifests == 1 and .sets[0].onlyBytes > 0 and .sets[0].active'
 
+step 'what a tag keeps is told with the tag'
+layer=$(jq -r '.manifests[0].digest' "$FIXTURES/layered/index.json" | cut -d: -f2)
+layer=$(jq -r '.layers | max_by(.size).digest' "$FIXTURES/layered/blobs/sha256/$layer")
+why_of() { moat gc --store "$IN" --dry-run --grace 0 --json | jq -r --arg d "$1" '.large[] | select(.digest == $d).why'; }
+same "$(why_of "$layer")" 'tag team/app:1 and 1 other'
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/layered:layered" "docker://$INSIDE/team/other:2"
+must skopeo copy -q --dest-tls-verify="$TLS_VERIFY" "oci:$FIXTURES/layered:layered" "docker://$INSIDE/team/more:1"
+same "$(why_of "$layer")" 'tag team/app:1 and 3 others'
+
 step 'a lock, and what runs, keep it'
 gone=$(find "$IN/blobs/sha256" -type f -newer "$MOATD_PID" 2>/dev/null | head -1) || :
 digest=$(cd "$IN/blobs/sha256" && grep -l 'docker.distribution.manifest.v2' -- * | head -1)

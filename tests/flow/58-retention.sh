@@ -86,6 +86,8 @@ must moat log verify --store "$IN"
 step 'the rule holds for later runs, is shown, and outlives the database'
 must moat list --store "$IN" --sets
 out_has 'moat gc. keeps of each set the 3 newest versions, what is active and what a rollback goes to'
+must moat list --store "$IN" --json
+json_is '.rules == {keepVersions: 3, keepDays: 0}'
 rm -f "$IN"/meta/moat.db*
 one 6
 same "$(versions)" '6* 5 4 3'
@@ -108,3 +110,5 @@ collect --keep-all --save --json
 json_is '.keepVersions == 0 and .versions == 0'
 must moat list --store "$IN" --sets
 if grep -q 'moat gc' "$T/out"; then _fail 'a rule is still shown'; fi
+must moat list --store "$IN" --json
+json_is '.rules == {keepVersions: 0, keepDays: 0}'

@@ -7,6 +7,7 @@
  */
 #include "tests/bench/load.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,17 @@ struct loop {
 	unsigned running; /* connections with a request in flight */
 };
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
 static void again(struct loop *l, struct http_conn *c)
 {
-	while (now_ns() < l->until_ns && l->errors < FAILURES_MAX) {
+	while (!stopped && now_ns() < l->until_ns && l->errors < FAILURES_MAX) {
 		if (http_issue(c, &l->request) == HTTP_WAITING)
 			return;
 		l->errors++;
@@ -96,6 +105,7 @@ int mode_get(const struct options *o)
 	l->target = http_target_open(o->port, o->tls);
 	l->request = http_request_new(o->head ? "HEAD" : "GET", o->rest[0], o->port, o->close);
 	l->running = o->conns;
+	signal(SIGTERM, stop);
 	start = now_ns();
 	l->until_ns = start + o->seconds * 1000000000ull;
 	for (unsigned i = 0; i < o->conns; i++) {

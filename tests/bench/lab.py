@@ -47,8 +47,8 @@ class Lab:
             self.nginx.fill(self.layouts)
             for _, _, nginx in self.peers.values():
                 nginx.write_config(self.nginx.headers)
-        if "inside" in self.names and self.moat.exists():
-            self.stores = {n: self.moat.store(n, {n: self.layouts[n]}) for n in ("catalog", "big")}
+        if self.names & {"inside", "scrub"} and self.moat.exists():
+            self.stores = {n: self.moat.store(n, {n: self.layouts[n]}) for n in ("catalog", "big") if n in self.layouts}
         reads = self.names & {"manifest", "blob", "get-tls", "storm", "storm-tls", "idle"}
         if reads and self.moat.exists() and not self.store:
             self.store = self.moat.store("all", self.layouts)

@@ -6,7 +6,7 @@
  *   load push  --port P [--chunk MIB] REPOSITORY FILE DIGEST
  *   load plan  --port P PLAN
  *   load tags  --port P --conns N --count N [--from N] PATH MEDIA-TYPE FILE
- *   load list  --port P --count N PATH
+ *   load list  --port P --count N [--from N] PATH
  *   load first --port P -- COMMAND...
  *   load spent -- COMMAND...
  *

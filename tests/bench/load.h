@@ -11,7 +11,7 @@ struct options {
 	unsigned width; /* storm: layers that a node fetches at once */
 	unsigned seconds; /* get: how long */
 	unsigned chunk_mib; /* push: size of a PATCH; 0: one PUT with the whole blob */
-	unsigned from; /* tags: the first number */
+	unsigned from; /* tags: the first number; list: numbers are below it */
 	unsigned count; /* tags, list: how many */
 	bool tls;
 	bool resume; /* tls: connections after the first resume by ticket, each node for itself */
@@ -20,7 +20,7 @@ struct options {
 	char **rest;
 };
 
-/* Closed loop: every connection asks for rest[0] again as soon as it has been answered. */
+/* Closed loop: every connection asks for rest[0] again as soon as it has been answered. SIGTERM ends it before its time. */
 int mode_get(const struct options *o);
 
 /*
@@ -46,7 +46,8 @@ int mode_plan(const struct options *o);
  */
 int mode_tags(const struct options *o);
 
-/* GET rest[0] over and over on one connection; chunked answers are understood. */
+/* GET rest[0] over and over on one connection; chunked answers are understood. With --from eight '@' in it stand for a
+ * number below that, another one each time. */
 int mode_list(const struct options *o);
 
 /* Start the command rest[], measure until GET /v2/ answers 200, stop it. */

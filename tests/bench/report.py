@@ -131,6 +131,32 @@ def collect_aims(size):
                     None), "<=", aim)
 
 
+def pulls_aims(size):
+    for repos, images in size.collected:
+        title = f"{size.collect(repos, images)}: pulls meanwhile"
+        yield f"{title}, of the idle rate", figure(title, "of_idle", "moatd"), ">=", 0.9
+
+
+def set_aims(size):
+    """Flat: a set of a hundred times as many images may cost a quarter more."""
+    few, many = (size.switch(n) for n in size.set_images)
+    for title in few, many:
+        yield f"{title}, of a commit of one row", figure(title, "of_a_commit", "moat"), "<=", 3
+    yield f"{many}, of that of {size.set_images[0]}", lambda r: r.between("switch_ms", "moat", many, few), "<=", 1.25
+    yield f"{size.activate()}, ms", figure(size.activate(), "wall_ms", "moat"), "<=", 150
+    for what, aim in (("a store", 100), ("media", 500), ("locks", 500)):
+        yield f"{size.diff(what)}, ms", figure(size.diff(what), "wall_ms", "moat"), "<=", aim
+
+
+def size_aims(size):
+    most = size.stored(size.stores[-1])
+    yield f"{most}: resolving a tag, p99, us", figure(most, "resolve_p99_us", "moatd"), "<=", 1000
+    yield f"{most}: a page of 100 tags, p99, us", figure(most, "page_p99_us", "moatd"), "<=", 5000
+    yield f"{most}: first 200, ms", figure(most, "first_200_ms", "moatd"), "<=", 20
+    yield (f"{size.scrub()}: bytes per CPU second, moat / openssl dgst",
+           ratio(size.scrub(), "mib_per_cpu_s", "moat", "openssl dgst"), ">=", 0.9)
+
+
 def aims(size):
     """(what, figure of the results, "<=" or ">=", aim)"""
     yield from tool_aims()
@@ -139,6 +165,9 @@ def aims(size):
     yield from write_aims(size)
     yield from serve_aims(size)
     yield from collect_aims(size)
+    yield from pulls_aims(size)
+    yield from set_aims(size)
+    yield from size_aims(size)
     yield "errors of moatd in any case", lambda r: r.worst("errors", "moatd"), "<=", 0
     yield "figures in which moatd is not ahead of distribution", behind_count, "<=", 0
 
@@ -174,6 +203,9 @@ NOTES = """\
   rows named "tickets" each connection (in a storm: each node) resumes by the last it was given, in the others none does.
 - distribution is 3.1.2, built from its Go module; it and docker-registry serve the same folder.
 - zot is not here: the Go module proxy does not serve its module.
+- Collection: distribution and docker-registry work on one folder, `registry garbage-collect --delete-untagged`; `moat gc
+  --grace 0 --now` marks, condemns and removes in one run. Each round and subject gets a copy of what was filled.
+- The transaction of a switch is what lies between its BEGIN and its COMMIT, a one-row commit is beside it in turns.
 - What spreads little and takes a minute (skopeo sync) is measured in two rounds at most."""
 
 
@@ -226,10 +258,21 @@ def group_table(results, title, subjects):
     return [f"\n### {title}\n"] + table(head, rows)
 
 
+def sizes_table(results, size):
+    """Cost against size: the stores side by side."""
+    titles = {n: size.stored(n) for n in size.stores if size.stored(n) in results.groups}
+    metrics = dict.fromkeys(m for t in titles.values() for m in results.groups[t]["moatd"])
+    rows = [[m] + [number(results.median(t, "moatd", m)) for t in titles.values()] for m in metrics]
+    head = ["median", *(f"{n:,}" for n in titles)]
+    return ["\n### What things cost as a store grows, by manifests and tags\n"] + table(head, rows) if titles else []
+
+
 def markdown(results, size, about):
     lines = ["# Benchmark results", "", *about, "", "## Aims", ""]
     lines += aims_table(results, size) + behind_table(results) + failures(results)
     lines += ["", "## How it was measured", "", NOTES, "", "## Figures"]
+    stores = [size.stored(n) for n in size.stores]
     for title, subjects in results.groups.items():
-        lines += group_table(results, title, subjects)
+        lines += group_table(results, title, subjects) if title not in stores else []
+    lines += sizes_table(results, size)
     return "\n".join(lines) + "\n"

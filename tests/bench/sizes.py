@@ -14,6 +14,8 @@ class Sizes:
         self.nodes, self.many_nodes = (20, 50) if quick else (200, 1000)
         # repositories, images in each
         self.collected = ((20, 10), (1, 200)) if quick else ((300, 10), (1, 3000))
+        self.set_images = (100, 1000) if quick else (100, 10000)
+        self.stores = (1000, 10000) if quick else (10000, 100000, 1000000)     # manifests, each with a tag
         self.storms = ((self.nodes, "debian"), (self.nodes, "many"), (self.many_nodes, "catalog"))
 
     def storm(self, nodes, image, over=""):
@@ -21,6 +23,26 @@ class Sizes:
 
     def collect(self, repos, images):
         return f"collection, {repos:,} {'repositories' if repos > 1 else 'repository'} of {images:,} images"
+
+    def switch(self, images):
+        return f"switch to a set of {images:,} images: the transaction"
+
+    def activate(self):
+        return f"moat activate of {self.set_images[-1]:,} images"
+
+    def diff(self, what):
+        return f"moat diff of two sets of {self.set_images[-1]:,} images: {what}"
+
+    @staticmethod
+    def scrub():
+        return "scrub of the catalog"
+
+    @staticmethod
+    def stored(manifests):
+        return f"a store of {manifests:,} manifests and tags"
+
+    def audited(self, what):
+        return f"cost of the audit log: {what}"
 
     def push(self, chunked):
         return f"push of {self.push_mib} MiB, {f'PATCH of {self.chunk_mib} MiB each' if chunked else 'POST and PUT'}"

@@ -1,5 +1,5 @@
 /*
- * Tags: many put at once on kept-alive connections, one thread each, and a list read over and over.
+ * Tags: many put at once on kept-alive connections, one thread each, and a path or many like it read over and over.
  *
  * Failures are counted, never repeated.
  */
@@ -17,6 +17,7 @@
 
 enum { MANIFEST_SIZE = 65536, PATH_SIZE = 1024, CONNS_MAX = 256, MORE_SIZE = 128 };
 
+static const uint64_t SEED = 20261129;
 static const char mark[] = "@@@@@@@@";
 
 struct puts {
@@ -36,6 +37,13 @@ static void number_in(char *text, unsigned number)
 	snprintf(digits, sizeof(digits), "%08u", number % 100000000);
 	if (at)
 		memcpy(at, digits, sizeof(mark) - 1);
+}
+
+/* The same numbers in each run (a linear congruential generator). */
+static unsigned any(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(*seed >> 33);
 }
 
 static bool put(struct puts *p, struct api *a, unsigned number)
@@ -122,16 +130,19 @@ int mode_list(const struct options *o)
 	static const struct api_body nothing;
 	struct hist *took = calloc(1, sizeof(*took));
 	struct api a = api_new(o);
-	uint64_t began = now_ns(), bytes = 0;
+	uint64_t began = now_ns(), bytes = 0, seed = SEED;
 	unsigned errors = 0;
-	char more[MORE_SIZE];
+	char more[MORE_SIZE], path[PATH_SIZE];
 
 	if (!took)
 		return 1;
 	for (unsigned i = 0; i < o->count; i++) {
 		uint64_t asked = now_ns();
 
-		if (api_call(&a, "GET", o->rest[0], "", &nothing) < 0 || a.status != 200)
+		snprintf(path, sizeof(path), "%s", o->rest[0]);
+		if (o->from)
+			number_in(path, any(&seed) % o->from);
+		if (api_call(&a, "GET", path, "", &nothing) < 0 || a.status != 200)
 			errors++;
 		hist_add(took, now_ns() - asked);
 		bytes = a.bytes;

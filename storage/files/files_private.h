@@ -78,6 +78,10 @@ MUST int files_quarantine(struct blobs *b, const struct digest *d, const struct 
 	struct span reason, char where[QUARANTINE_NAME_SIZE], struct err *e);
 MUST int files_quarantine_each(struct blobs *b, quarantine_fn *fn, void *ctx, struct err *e);
 
+/* Lock the folder that was opened as `dir`, against all processes that put a file or take one away there; waits. Closing it
+ * unlocks. */
+MUST int files_quarantine_lock(int dir, struct err *e);
+
 /* --- trash.c --------------------------------------------------------------------------------- */
 
 /* Of struct blob_ops, as above. */

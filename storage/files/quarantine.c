@@ -20,6 +20,14 @@
 #define REASON_MAX 4096 /* bytes */
 #define SAME_SECOND_MAX 1000 /* files of one digest in one second */
 
+int files_quarantine_lock(int dir, struct err *e)
+{
+	while (flock(dir, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "lock " FOLDER);
+	return 0;
+}
+
 /* Open the folder, made durably if need be, and lock it until it is closed. */
 static int open_locked(int root, struct err *e)
 {
@@ -28,11 +36,8 @@ static int open_locked(int root, struct err *e)
 	if (fs_make_dir_at(root, FOLDER, 0755, e) < 0 || fs_sync(root, "the store's folder", e) < 0)
 		return -1;
 	fd = fs_open_dir_at(root, FOLDER, e);
-	if (fd < 0)
+	if (fd < 0 || files_quarantine_lock(fd, e) < 0)
 		return -1;
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "lock " FOLDER);
 	return STEAL_FD(fd);
 }
 

@@ -174,7 +174,8 @@ int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, str
 		err_clear(e);
 		return 0;
 	}
-	if (fs_list(dir, &list, e) < 0)
+	if ((kind == LITTER_QUARANTINE && !dry && files_quarantine_lock(dir, e) < 0) ||
+		fs_list(dir, &list, e) < 0)
 		return -1;
 	for (size_t i = 0; i < list.count; i++)
 		if (purge_one(&p, list.names[i], e) < 0)

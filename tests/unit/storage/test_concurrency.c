@@ -7,11 +7,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "storage/base/fs.h"
 #include "storage/engine.h"
+#include "storage/gc.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 
@@ -390,6 +394,59 @@ static void index_json__the_later_list_stays(void **state)
 	assert_int_equal(report.problems, 0);
 }
 
+/* --- quarantine ----------------------------------------------------------------------------- */
+
+/* dry: 1 counts only. */
+static int purge_quarantine(const struct sandbox *sb, unsigned dry, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	struct gc_count found = { .blobs = 0 };
+
+	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0 ||
+		gc_purge(s, LITTER_QUARANTINE, (int64_t)time(NULL) + 1, dry, &found, e) < 0)
+		return -1;
+	return found.blobs == 1 ? 0 : err_set(e, ERR_IO, "%d found", (int)found.blobs);
+}
+
+/* By the kernel's list: does the process wait for a lock of a whole file? */
+static bool waits(pid_t pid)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+	bool found = false;
+	int who;
+
+	assert_non_null(locks);
+	while (!found && fgets(line, sizeof(line), locks))
+		found = sscanf(line, "%*d: -> FLOCK ADVISORY WRITE %d", &who) == 1 && who == pid;
+	fclose(locks);
+	return found;
+}
+
+/* Nobody else takes a file away while one is being put there. */
+static void gc_purge__waits_for_who_puts_a_file_into_quarantine(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(fd_close) int dir = -1;
+	pid_t pid;
+
+	assert_int_equal(mkdir(sandbox_path(*state, "s/quarantine"), 0755), 0);
+	sandbox_write(sandbox_path(*state, "s/quarantine/x"), "x", 1);
+	store_close(&s);
+	dir = open(sandbox_path(*state, "s/quarantine"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(dir, LOCK_EX), 0);
+	join(start(*state, purge_quarantine, 1));
+	pid = start(*state, purge_quarantine, 0);
+	while (!waits(pid)) {
+		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+		usleep(1000);
+	}
+	assert_true(sandbox_exists(sandbox_path(*state, "s/quarantine/x")));
+	assert_int_equal(flock(dir, LOCK_UN), 0);
+	join(pid);
+	assert_false(sandbox_exists(sandbox_path(*state, "s/quarantine/x")));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -400,6 +457,7 @@ int main(void)
 		T(changes__under_readers_beside_an_import),
 		T(store_open__made_by_several_at_once),
 		T(index_json__the_later_list_stays),
+		T(gc_purge__waits_for_who_puts_a_file_into_quarantine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,11 +105,11 @@ static int read_grace(const char *text, int64_t *seconds, struct err *e)
 	return 0;
 }
 
-static int read_rules(struct collecting *c, struct err *e)
+static int read_rules(struct collecting *c, struct store *s, struct err *e)
 {
 	const struct gc_command *g = c->given;
 
-	if (gc_rules_read(c->store, &c->rules, e) < 0 ||
+	if (gc_rules_read(s, &c->rules, e) < 0 ||
 		(g->grace && read_grace(g->grace, &c->rules.grace, e) < 0))
 		return -1;
 	if (g->keep_all)
@@ -216,18 +216,26 @@ static int mark(struct collecting *c, struct err *e)
 	return rc;
 }
 
-/* What lies about. Trash comes first, for space. */
-static int purge(struct collecting *c, struct err *e)
+/* What lies about and is no blob, so that no database need be asked; of trash what went there before a time. It comes first,
+ * for space. */
+static int purge_litter(struct collecting *c, struct store *s, int64_t trash, struct err *e)
 {
 	const struct gc_command *g = c->given;
 	int64_t old = c->now - (int64_t)g->quarantine_days * DAY;
 
-	if (gc_purge(c->store, LITTER_TRASH, c->now - GC_TRASH_AGE, g->dry_run, &c->trash, e) < 0 ||
-		gc_purge(c->store, LITTER_STAGES, c->now - c->rules.grace, g->dry_run, &c->stages,
-			e) < 0)
+	if (gc_purge(s, LITTER_TRASH, trash, g->dry_run, &c->trash, e) < 0 ||
+		gc_purge(s, LITTER_STAGES, c->now - c->rules.grace, g->dry_run, &c->stages, e) < 0)
 		return -1;
-	if (g->quarantine_days &&
-		gc_purge(c->store, LITTER_QUARANTINE, old, g->dry_run, &c->quarantine, e) < 0)
+	return g->quarantine_days
+		       ? gc_purge(s, LITTER_QUARANTINE, old, g->dry_run, &c->quarantine, e)
+		       : 0;
+}
+
+static int purge(struct collecting *c, struct err *e)
+{
+	const struct gc_command *g = c->given;
+
+	if (purge_litter(c, c->store, c->now - GC_TRASH_AGE, e) < 0)
 		return -1;
 	return g->orphans
 		       ? gc_orphans(c->store, c->now - c->rules.grace, g->dry_run, &c->orphans, e)
@@ -339,6 +347,45 @@ static int open_log(struct collecting *c, struct err *e)
 	if (left < AUDIT_RESERVE_BYTES)
 		tool_audit_give_room(&c->audit);
 	return 0;
+}
+
+/* 1 something went; 0 there was nothing; -1. */
+static int make_room(struct collecting *c, struct err *e)
+{
+	AUTO(store_close) struct store *bare = NULL;
+
+	if (store_open_bare(&bare, c->tool->store, STORE_WRITE, e) < 0 ||
+		read_rules(c, bare, e) < 0 || purge_litter(c, bare, (int64_t)time(NULL), e) < 0)
+		return -1;
+	return c->trash.blobs + c->stages.blobs + c->quarantine.blobs > 0;
+}
+
+/* On a disk without a byte left, whose reserve is gone, not even the database opens for writing. */
+static int open_store(struct collecting *c, struct err *e)
+{
+	struct tool *t = c->tool;
+	struct err full;
+	int rc;
+
+	if (c->given->dry_run)
+		return tool_store_read(t, &c->store, e);
+	if (tool_store_write(t, &c->store, e) == 0)
+		return 0;
+	if (e->code != ERR_FULL)
+		return -1;
+	full = *e;
+	err_clear(e);
+	rc = make_room(c, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_FULL,
+			"%s; nothing can go without the database, so about 1 MiB must be freed by "
+			"hand (moat-gc(1), A FULL DISK)",
+			full.text);
+	tool_warn("the disk is full: trash and what dead writers left went for good, so that the "
+		  "database opens");
+	return tool_store_write(t, &c->store, e);
 }
 
 /* A dry run changes nothing, and is not recorded. */
@@ -625,10 +672,9 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (c.given->keep_all && (c.given->keep_versions || c.given->keep_days))
 		return tool_usage(e, "--keep-all excludes --keep-versions and --keep-days");
 	if (tool_store_there(t, TOOL_STORE_MAKERS, e) < 0 ||
-		(!c.given->dry_run && open_log(&c, e) < 0) ||
-		(c.given->dry_run ? tool_store_read(t, &c.store, e)
-				  : tool_store_write(t, &c.store, e)) < 0 ||
-		read_rules(&c, e) < 0 || read_keeps(&c, e) < 0 || collect_recorded(&c, e) < 0)
+		(!c.given->dry_run && open_log(&c, e) < 0) || open_store(&c, e) < 0 ||
+		read_rules(&c, c.store, e) < 0 || read_keeps(&c, e) < 0 ||
+		collect_recorded(&c, e) < 0)
 		return -1;
 	return report(&c, e);
 }

@@ -159,4 +159,8 @@ enum litter {
 MUST int gc_purge(struct store *s, enum litter kind, int64_t before, bool dry, struct gc_count *out,
 	struct err *e);
 
+/* A handle without a database, for gc_rules_read() and gc_purge() alone: on a full disk the database may not open before
+ * something is removed. store_close() afterwards. */
+MUST int store_open_bare(struct store **s, const char *dir, enum store_mode mode, struct err *e);
+
 #endif

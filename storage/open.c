@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "storage/gc.h"
 #include "storage/base/buf.h"
 #include "storage/base/banned.h"
 
@@ -93,14 +94,24 @@ static int pass_entry(void *ctx, size_t number, const struct descriptor *d, stru
 	return 0;
 }
 
+int store_open_bare(struct store **out, const char *dir, enum store_mode mode, struct err *e)
+{
+	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
+
+	s->mode = mode;
+	if (blobs_attach(&s->blobs, &engine_local, dir, mode, e) < 0)
+		return -1;
+	*out = STEAL(s);
+	return 0;
+}
+
 /* Refuse what would leave nothing that tells sets and tags. */
 static int check_index(const char *dir, struct err *e)
 {
-	AUTO(store_close) struct store *s = mem_alloc(sizeof(*s));
+	AUTO(store_close) struct store *s = NULL;
 	int rc;
 
-	s->mode = STORE_READ;
-	if (blobs_attach(&s->blobs, &engine_local, dir, STORE_READ, e) < 0)
+	if (store_open_bare(&s, dir, STORE_READ, e) < 0)
 		return -1;
 	rc = index_json_each(s, pass_entry, NULL, e);
 	if (rc > 0)

@@ -38,7 +38,8 @@ int sqlite_err(struct sqlite *db, int rc, const char *what, struct err *e)
 	int number = db->conn ? sqlite3_system_errno(db->conn) : 0;
 	enum err_code code = code_of(rc, number);
 
-	if (code == ERR_LIMIT && number) {
+	/* SQLite calls both "disk I/O error". */
+	if ((code == ERR_LIMIT || code == ERR_FULL) && number && err_code_of(number) == code) {
 		errno = number;
 		return err_sys(e, "%s: %s", db->path, what);
 	}

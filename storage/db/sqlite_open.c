@@ -230,14 +230,18 @@ static int check_rights(const struct sqlite *db, struct err *e)
 }
 
 /* A reader of a WAL database writes: its marks in the -shm file. Where it may not (a read-only mount,
- * another user's store) and no writer has the database open, so that there is no log, the file alone is
- * the whole truth; SQLite calls it immutable. What a writer does to it later, db_refresh() notices. */
+ * another user's store) or cannot (a full disk) and no writer has the database open, so that there is no log,
+ * the file alone is the whole truth; SQLite calls it immutable. What a writer does to it later, db_refresh()
+ * notices. */
 static int open_frozen(struct sqlite *db, struct err *e)
 {
+	bool full = e->code == ERR_FULL;
 	struct err why = ERR_INIT;
 
-	if ((e->code != ERR_RIGHTS && e->code != ERR_ABSENT && e->code != ERR_IO) ||
-		check_rights(db, &why) == 0)
+	if (!full && ((e->code != ERR_RIGHTS && e->code != ERR_ABSENT && e->code != ERR_IO) ||
+			     check_rights(db, &why) == 0))
+		return -1;
+	if (full && log_size(db) > 0)
 		return -1;
 	if (log_size(db) > 0)
 		return err_set(e, ERR_RIGHTS,

@@ -101,6 +101,48 @@ fill 4
 collected 8000000 --now
 is_left 7000000 || _fail "$(left) bytes are left"
 
+step 'a server that only reads starts there, and serves; so does whoever looks'
+# to_the_last N: also without what gc keeps for itself, and what the last one that had the database open left
+to_the_last() {
+	! [ -s "$IN/meta/moat.db-wal" ] || _fail 'somebody has the database open'
+	rm -f "$IN/audit/reserve" "$IN"/meta/moat.db-*
+	fill "$1"
+}
+rm "$T/disk"/fill.*
+to_the_last 7
+must moat list --store "$IN"
+must moat verify --store "$IN"
+must moat gc --store "$IN" --grace 0 --dry-run
+moatd_start "$IN"
+same "$(code "$UPSTREAM/apps/web/manifests/1.0")" 200
+stop "$MOATD_PID"
+
+step 'nor is there room to open the database for writing: a person is told'
+must_fail 6 moat gc --store "$IN" --grace 0
+err_has 'moat.db: set up: No space left on device; nothing can go without the database, so about 1 MiB must be freed by hand'
+
+step 'what needs no database goes first: stages of dead writers, and trash'
+rm "$T/disk/fill.7"
+stage=$IN/stage/sha256-$(printf 'a%.0s' {1..64})
+head -c 2000000 /dev/zero >"$stage"
+mkdir -p "$IN/trash"
+head -c 2000000 /dev/zero >"$IN/trash/sha256-$(printf 'b%.0s' {1..64})"
+to_the_last 8
+must moat gc --store "$IN" --json
+err_has 'the disk is full: trash and what dead writers left went for good'
+json_is '.trash.blobs == 1 and .stages.blobs == 0'
+exists "$stage" 'a writer may go on with it'
+to_the_last 9
+must moat gc --store "$IN" --grace 0 --json
+json_is '.stages.blobs == 1'
+absent "$stage"
+must moat verify --store "$IN"
+must moat log verify --store "$IN"
+must moat log --store "$IN" --action gc --last 2 --json
+same "$(jq -r '[.[].result] | join(" ")' "$T/out")" 'begun allowed'
+rm "$T/disk"/fill.*
+fill 1
+
 step 'and in parts, when the rows of all that goes need more room than there is'
 rm "$T/disk/fill.1"
 moatd_start "$IN" --push --free-floor 1MiB

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""usage: gc_soak.py EVENTS URL WINDOW
+"""usage: gc_soak.py EVENTS URL WINDOW STORE MEDIA KEY
 
 Clients that push as docker, containerd and oras do, beside a collection that takes all it may: each asks by HEAD
 for the blobs of an image, mounts or uploads what is not there, refers to all of them within WINDOW seconds, and
 reads the whole image back. Tags are moved, dropped and deleted meanwhile, so most of what is pushed becomes garbage
 that the next client wants again: layers come from a small pool. A registry that said that a blob is here must take
-the manifest, and give back what it took. Prints what was done; exit status 1 at the first wrong answer."""
+the manifest, and give back what it took. Meanwhile an operator gives the set of MEDIA an eventful life in STORE
+(set_life.py). Prints what was done; exit status 1 at the first wrong answer."""
 import hashlib
 import http.client
 import json
@@ -15,8 +16,10 @@ import sys
 import threading
 import time
 
+import set_life
+
 TYPE = "application/vnd.oci.image.manifest.v1+json"
-THREADS, POOL = 6, 300
+THREADS, POOL, NODES = 6, 300, 2
 failures, counts, lock = [], {}, threading.Lock()
 events, seed = int(sys.argv[1]), int(os.environ.get("MOAT_SOAK_SEED", "1"))
 url, window = sys.argv[2], float(sys.argv[3])
@@ -108,7 +111,7 @@ def client(number):
     rnd, conn, tags = random.Random(f"{seed}/client/{number}"), connect(), {}
     repo = f"team/r{number}"
     try:
-        while not failures and count("turn"):
+        while not failures and not operator.error and count("turn"):
             tag = f"t{rnd.randrange(8)}"
             untagged = rnd.random() < 0.2
             pushed = push(conn, rnd, repo, None if untagged else tag)
@@ -130,12 +133,24 @@ def client(number):
         failures.append(f"client {number}: {type(e).__name__}: {e}")
 
 
+operator = set_life.Operator(*sys.argv[4:7], count, random.Random(f"{seed}/operator"))
+nodes = [set_life.Node(connect(), ask, operator) for _ in range(NODES)]
 threads = [threading.Thread(target=client, args=(n,)) for n in range(THREADS)]
-for t in threads:
+for t in [operator, *nodes, *threads]:
     t.start()
 for t in threads:
     t.join()
-print(json.dumps(counts))
+operator.stop.set()
+operator.join()
+if operator.error:
+    failures.append(f"operator: {operator.error}")
+for node in nodes:
+    node.join()
+    try:
+        node.judge()
+    except Exception as e:  # noqa: BLE001
+        failures.append(f"node: {type(e).__name__}: {e}")
+print(json.dumps({**counts, "switches": len(operator.history) - 1, "answers": sum(len(n.seen) for n in nodes)}))
 for f in failures:
     print("FAILED:", f)
 sys.exit(bool(failures))

@@ -140,7 +140,8 @@ def run(where, repo, clients, switches, store):
         raise Wrong("the clients saw too few of the switches")
 
 
-if sys.argv[1] == "layout":
-    layout(sys.argv[2], sys.argv[3])
-else:
-    run(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
+if __name__ == "__main__":
+    if sys.argv[1] == "layout":
+        layout(sys.argv[2], sys.argv[3])
+    else:
+        run(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])

@@ -82,17 +82,27 @@ static int by_place(const void *a, const void *b)
 	return c ? c : *x < *y ? -1 : *x > *y;
 }
 
+/* As those of a single set are. */
+static bool is_sorted(const struct set *s)
+{
+	for (size_t i = 1; i < s->count; i++)
+		if (set_entry_cmp(&s->entries[i - 1], &s->entries[i]) >= 0)
+			return false;
+	return true;
+}
+
 /* Sort the entries, and keep the first of each place. */
 static void sort_entries(struct set *s)
 {
 	AUTO(mem_free) const struct set_entry **order = NULL;
 	struct set sorted = SET_INIT;
 
+	if (is_sorted(s))
+		return;
 	order = mem_alloc(s->count * sizeof(const struct set_entry *));
 	for (size_t i = 0; i < s->count; i++)
 		order[i] = &s->entries[i];
-	if (s->count)
-		qsort(order, s->count, sizeof(const struct set_entry *), by_place);
+	qsort(order, s->count, sizeof(const struct set_entry *), by_place);
 	for (size_t i = 0; i < s->count; i++)
 		if (i == 0 || set_entry_cmp(order[i - 1], order[i]) != 0)
 			*set_add(&sorted) = *order[i];

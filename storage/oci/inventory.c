@@ -23,11 +23,20 @@ static int by_digest(const void *a, const void *b)
 		&((const struct inventory_line *)b)->digest);
 }
 
+/* Is each line behind the one before? What was read from an inventory is added in order. */
+static bool is_sorted(const struct inventory *v)
+{
+	for (size_t i = 1; i < v->count; i++)
+		if (digest_cmp(&v->lines[i - 1].digest, &v->lines[i].digest) >= 0)
+			return false;
+	return true;
+}
+
 void inventory_sort(struct inventory *v)
 {
 	size_t kept = 0;
 
-	if (v->count == 0)
+	if (v->count == 0 || is_sorted(v))
 		return;
 	qsort(v->lines, v->count, sizeof(*v->lines), by_digest);
 	for (size_t i = 1; i < v->count; i++)

@@ -22,6 +22,8 @@
 		"the public key for moat.pub (default: the one that signed, if the set names it)") \
 	OPTION(S, TEXTS, since, "since", "SET", NULL,                                              \
 		"leave out what this set of the store holds, as NAME:VERSION; repeatable")         \
+	OPTION(S, FLAG, whole_documents, "whole-documents", NULL, NULL,                            \
+		"of a delta: index, inventory, lock and list need nothing of the base")            \
 	OPTION(S, TEXT, need, "need", "FILE", NULL,                                                \
 		"write only what this need list of `moat need` names")                             \
 	OPTION(S, TEXT, receipt, "for", "RECEIPT", NULL,                                           \
@@ -343,6 +345,8 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return tool_usage(e, "one set at a time, not \"%s\" as well", args->items[1]);
 	if ((o->need != NULL) + (o->since.count > 0) + (o->receipt != NULL) > 1)
 		return tool_usage(e, "--need, --since and --for exclude each other");
+	if (o->whole_documents && !o->receipt && o->since.count == 0)
+		return tool_usage(e, "--whole-documents is for --since and --for");
 	if (o->receipt_keys.count && !o->receipt)
 		return tool_usage(e, "--receipt-key is for --for");
 	if (o->key && read_key(o->key, &w.key, e) < 0)
@@ -350,6 +354,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (tool_store_read(t, &s, e) < 0 ||
 		choose(t, s, o, args->count ? args->items[0] : "", &w, e) < 0)
 		return -1;
+	w.delta.whole_documents = o->whole_documents;
 	if (export_recorded(&p, s, &w, o, e) < 0)
 		return -1;
 	return strcmp(o->to, "-") == 0 ? 0 : report(&p, o->to, e);
@@ -358,7 +363,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 const struct command cmd_export = {
 	.name = "export",
 	.args = "[SET] --to DIR|- [--since SET]... [--need FILE] [--for RECEIPT --receipt-key PUB] "
-		"[--volume-size SIZE]",
+		"[--whole-documents] [--volume-size SIZE]",
 	.summary = "write a set onto a medium",
 	.about = "SET is NAME, NAME:VERSION or a digest; without it, the set that was sealed or\n"
 		 "imported last. DIR gets the volumes, SHA256SUMS, verify.txt and moat.pub. "

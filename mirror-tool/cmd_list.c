@@ -446,7 +446,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	if (args->count && t->store_given)
 		return tool_usage(e, "--store and a medium exclude each other");
 	if (args->count) {
-		rc = view_medium(&l.view, args->items, args->count, e);
+		rc = view_medium(&l.view, args->items, args->count, tool_store_beside(t), e);
 	} else {
 		rc = tool_store_read(t, &s, e);
 		if (rc == 0)

@@ -349,11 +349,13 @@ static int report_chain(const struct proving *p, struct err *e)
 }
 
 /* The head that a medium carries, which a trusted key signed. */
-static int head_of_medium(
-	struct audit_head *head, const char *path, const struct texts *keys, struct err *e)
+static int head_of_medium(const struct tool *t, struct audit_head *head, const char *path,
+	const struct texts *keys, struct err *e)
 {
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
-	AUTO(medium_release) struct medium m = { .trust = &trust, .now = 0 };
+	AUTO(store_close) struct store *documents = tool_store_beside(t);
+	AUTO(medium_release)
+	struct medium m = { .trust = &trust, .now = 0, .documents = documents };
 
 	if (tool_trust_load(&trust, keys, e) < 0 || medium_read_head(&m, &path, 1, e) < 0)
 		return -1;
@@ -363,8 +365,8 @@ static int head_of_medium(
 	return 0;
 }
 
-static int find_head(
-	struct audit_head *head, const char *text, const struct texts *keys, struct err *e)
+static int find_head(const struct tool *t, struct audit_head *head, const char *text,
+	const struct texts *keys, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 	struct span rest;
@@ -373,7 +375,7 @@ static int find_head(
 	if (stat(text, &st) < 0)
 		return audit_head_parse(head, span_of(text), e);
 	if (S_ISDIR(st.st_mode) || st.st_size > HEAD_FILE_MAX)
-		return head_of_medium(head, text, keys, e);
+		return head_of_medium(t, head, text, keys, e);
 	if (fs_read_file(AT_FDCWD, text, HEAD_FILE_MAX, &bytes, e) < 0)
 		return -1;
 	rest = buf_span(&bytes);
@@ -388,7 +390,7 @@ static int prove(struct proving *p, const struct log_verify_options *o, struct e
 	do {
 		struct audit_head head = { .seq = 0 };
 
-		if (o->heads.count && find_head(&head, o->heads.items[i], &o->keys, e) < 0)
+		if (o->heads.count && find_head(p->tool, &head, o->heads.items[i], &o->keys, e) < 0)
 			return err_ctx(e, "--head");
 		p->lines = 0;
 		if (audit_verify(

@@ -142,6 +142,7 @@ static int need_of_medium(struct needing *n, struct err *e)
 			return -1;
 		err_clear(e);
 	}
+	m.documents = n->store;
 	if (medium_read_heads(&m, paths->items, paths->count, e) < 0)
 		return -1;
 	return need_of_head(n, &m, e);

@@ -129,8 +129,13 @@ static int verify_medium(
 	static const struct medium_events events = { begin, volume, failed };
 	const struct volume_sink sink = { verify_sink.chunk, show_bytes, verify_sink.end };
 	AUTO(checking_release) struct checking c = { .sink = VERIFY_SINK_INIT, .t = t };
+	AUTO(store_close) struct store *documents = tool_store_beside(t);
 	AUTO(medium_release)
-	struct medium m = { .trust = trust, .now = (int64_t)time(NULL), .sink = &sink, .ctx = &c };
+	struct medium m = { .trust = trust,
+		.now = (int64_t)time(NULL),
+		.documents = documents,
+		.sink = &sink,
+		.ctx = &c };
 
 	progress_begin(&c.bar, t, "verify", "volumes");
 	if (medium_read(&m, paths->items, paths->count, &events, e) < 0)
@@ -297,7 +302,8 @@ const struct command cmd_verify = {
 	.about = "A medium: signature, structure, completeness and every byte, as import does it,\n"
 		 "but nothing is written. A store: every blob is hashed, and what the database "
 		 "says\n"
-		 "is compared with the files.",
+		 "is compared with the files. Documents that a delta builds on are looked for in\n"
+		 "the store (--store, else MOAT_STORE), which is not checked beside a medium.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct verify_options),

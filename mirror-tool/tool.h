@@ -101,6 +101,8 @@ struct store;
 MUST int tool_store_there(const struct tool *t, const char *how, struct err *e);
 /* Open t->store for reading. Warns when its database is an old copy. ERR_ABSENT: there is none. */
 MUST int tool_store_read(const struct tool *t, struct store **s, struct err *e);
+/* Open t->store beside a medium, for the documents that a delta builds on: NULL when there is none that can be read. */
+struct store *tool_store_beside(const struct tool *t);
 /* Refuse root in another user's store, as tool_store_write() does: ERR_INPUT. */
 MUST int tool_store_owner(const struct tool *t, struct err *e);
 /* Open t->store for writing; make it when it is not there. ERR_INPUT for root in another user's folder: files of root

@@ -51,6 +51,16 @@ int tool_store_read(const struct tool *t, struct store **s, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+struct store *tool_store_beside(const struct tool *t)
+{
+	struct store *s = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (access(t->store, F_OK) < 0 || store_open(&s, t->store, STORE_READ, &ignored) < 0)
+		return NULL;
+	return s;
+}
+
 int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 {
 	if (tool_store_owner(t, e) < 0)

@@ -187,7 +187,10 @@ static int verify_medium(struct side *s, const struct texts *keys, struct err *e
 {
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release)
-	struct medium m = { .trust = &trust, .now = (int64_t)time(NULL), .allow_expired = true };
+	struct medium m = { .trust = &trust,
+		.now = (int64_t)time(NULL),
+		.allow_expired = true,
+		.documents = s->from->view.documents };
 
 	if (tool_trust_load(&trust, keys, e) < 0 ||
 		medium_read_heads(&m, &s->from->what, 1, e) < 0 || add_judged(s, &m, e) < 0)

@@ -10,6 +10,7 @@
 
 struct delta {
 	struct base base; /* BASE_NONE: nothing is left out */
+	bool whole_documents; /* the set's own documents do not travel as differences on those of the base */
 	struct inventory blobs; /* sorted: those left out; of BASE_NEED: those written */
 	struct inventory lacking; /* sorted: those written all the same, as a receipt says */
 };

@@ -132,6 +132,7 @@ static int volume_set(const struct folder *f, const char *name, struct digest *s
 	AUTO(fd_close) int fd = -1;
 	AUTO(tar_close) struct tar_reader *tar = NULL;
 	struct tar_entry entry;
+	struct digest on;
 	uint64_t size, at;
 	int rc = fs_open_file(f->dir, name, &fd, &size, e);
 
@@ -142,7 +143,8 @@ static int volume_set(const struct folder *f, const char *name, struct digest *s
 		rc = tar_next(tar, &entry, e);
 		if (rc <= 0)
 			break;
-		if (volume_name_parse(entry.name, set, &at) == VOLUME_BLOB)
+		if (volume_name_parse(entry.name, set, &at) == VOLUME_BLOB ||
+			volume_packed_parse(entry.name, set, &on))
 			return 1;
 	}
 	if (rc < 0 && e->code != ERR_CORRUPT)
@@ -440,6 +442,7 @@ static int write_papers(struct folder *f, struct span key, struct err *e)
 	if (key.len == 0 && head_public_key(h, &carried))
 		key = buf_span(&carried);
 	words.sparse = volume_writer_base(f->w)->kind != BASE_NONE;
+	words.on = volume_writer_packs(f->w) ? volume_writer_base(f->w) : NULL;
 	if (verify_text_write(&text, h, &words, key, e) < 0 ||
 		write_paper(f, VERIFY_TEXT, buf_span(&text), e) < 0)
 		return -1;

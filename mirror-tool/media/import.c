@@ -470,6 +470,7 @@ static int read_all(struct import *im, struct medium *m, struct err *e)
 
 	*m = (struct medium){ .trust = im->terms->trust,
 		.allow_expired = im->terms->expired,
+		.documents = im->store,
 		.sink = &import_sink,
 		.ctx = im };
 	if (time_floor(im->store, &m->now, e) < 0)
@@ -507,7 +508,9 @@ int import_preview(struct store *s, const struct import_terms *terms,
 	AUTO(import_release)
 	struct import im = { .store = s, .terms = terms, .events = events, .dry = true };
 
-	*m = (struct medium){ .trust = terms->trust, .allow_expired = terms->expired };
+	*m = (struct medium){
+		.trust = terms->trust, .allow_expired = terms->expired, .documents = s
+	};
 	if (time_floor(s, &m->now, e) < 0 ||
 		medium_read_head(m, terms->paths, terms->path_count, e) < 0)
 		return -1;

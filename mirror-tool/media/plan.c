@@ -50,20 +50,17 @@ static struct fill with(struct planner *pl, uint32_t line, uint64_t at, uint64_t
 	static const struct digest any = { .alg = DIGEST_SHA256 };
 	char name[VOLUME_NAME_SIZE];
 	bool whole = at == 0 && len == l->size;
-	struct toc_entry entry = { .name = name, .size = len };
+	struct toc_entry entry = { .name = name, .size = len, .sha256 = &any, .of = l->size };
 	struct fill f = pl->now;
 
-	if (whole) {
-		volume_blob_name(&l->digest, name);
-	} else {
+	if (whole)
+		entry = documents_entry(pl->in->documents, &l->digest, len, name);
+	else
 		volume_part_name(&l->digest, at, name);
-		entry.sha256 = &any;
-		entry.of = l->size;
-	}
 	buf_clear(&pl->text);
 	toc_entry(&pl->text, &entry, false);
 	f.toc += pl->text.len;
-	f.tar += tar_entry_bytes(name, len);
+	f.tar += tar_entry_bytes(name, entry.size);
 	if (whole && pl->in->index_bytes)
 		f.index += pl->in->index_bytes[line];
 	return f;

@@ -8,6 +8,7 @@
 #ifndef MOAT_PLAN_H
 #define MOAT_PLAN_H
 
+#include "mirror-tool/media/documents.h"
 #include "mirror-tool/media/volume_map.h"
 #include "storage/oci/set.h"
 
@@ -17,6 +18,8 @@ struct plan_input {
 	const struct inventory *inventory;
 	const uint32_t *order; /* inventory lines */
 	size_t count;
+	const struct documents
+		*documents; /* blobs that travel packed unless they are cut; may be NULL */
 	const uint32_t *index_bytes; /* by line: what it adds to index.json at most; may be NULL */
 	/* of every volume: */
 	uint64_t fixed; /* bytes of the entries that all have, with their tar blocks */

@@ -117,7 +117,8 @@ static const char template[] =
 	"Set:     @NAME@ @VERSION@\n"
 	"Digest:  sha256:@SET@\n"
 	"\n"
-	"Needed: a shell, tar, sha256sum, base64 and openssl. The lines that begin with four\n"
+	"Needed: a shell, tar, sha256sum, base64@ZSTD@ and openssl. The lines that begin with "
+	"four\n"
 	"spaces are commands; type them one after the other in this folder.\n"
 	"\n"
 	"1. The files arrived as they were written (this finds damage, not forgery):\n"
@@ -137,15 +138,16 @@ static const char template[] =
 	"    openssl dgst -sha256 -verify moat.pub -signature $work/signature $work/payload\n"
 	"    grep -F '\"docker-manifest-digest\":\"sha256:@SET@\"' $work/payload\n"
 	"\n"
+	"@PACKED@"
 	"4. The set has that digest, and names its inventory, which lists every blob:\n"
 	"\n"
-	"    tar -xOf @VOLUME@ blobs/sha256/@SET@ > $work/set\n"
+	"    @GET@blobs/sha256/@SET@ > $work/set\n"
 	"    echo '@SET@  '$work/set | sha256sum -c\n"
 	"    grep -F 'sha256:@MANIFEST@' $work/set > /dev/null\n"
 	"    tar -xOf @VOLUME@ blobs/sha256/@MANIFEST@ > $work/manifest\n"
 	"    echo '@MANIFEST@  '$work/manifest | sha256sum -c\n"
 	"    grep -F 'sha256:@INVENTORY@' $work/manifest > /dev/null\n"
-	"    tar -xOf @VOLUME@ blobs/sha256/@INVENTORY@ > $work/inventory\n"
+	"    @GET@blobs/sha256/@INVENTORY@ > $work/inventory\n"
 	"    echo '@INVENTORY@  '$work/inventory | sha256sum -c\n"
 	"\n"
 	"5. The blobs of all volumes are those of the inventory@LACK@ (this needs space for all of "
@@ -154,6 +156,7 @@ static const char template[] =
 	"\n"
 	"    for v in @PREFIX@*.tar; do tar -xf $v -C $work; done\n"
 	"    cd $work\n"
+	"@UNPACK@"
 	"    if [ -d parts ]; then for d in parts/*/*; do cat $d/* > blobs/${d#parts/}; done; fi\n"
 	"    sed -n 's,^sha256:\\([0-9a-f]*\\) .*,\\1  blobs/sha256/\\1,p' inventory > sums256\n"
 	"    sed -n 's,^sha512:\\([0-9a-f]*\\) .*,\\1  blobs/sha512/\\1,p' inventory > sums512\n"
@@ -165,6 +168,24 @@ static const char template[] =
 	"\n"
 	"Every volume is an OCI archive: `skopeo copy oci-archive:VOLUME:REFERENCE ...` and\n"
 	"`ctr images import VOLUME` read the images that are whole in it.\n";
+
+/* Unpack what travels packed: zstd/ALG/HEX, or zstd/ALG/HEX/ALG/HEX of what it builds on. */
+static const char packed[] =
+	"   Documents of the set travel packed by zstd. Some may be differences on those of "
+	"another\n"
+	"   set: this medium is @ON@. Let BASE be a folder that has these under blobs/:\n"
+	"   a store that holds that set, or a medium of it, unpacked by tar:\n"
+	"\n"
+	"    BASE=${BASE:-/var/lib/moat}\n"
+	"    unpack() { [ ! -d $work/zstd ] || for f in $(cd $work/zstd && find * -type f); do "
+	"case $f in */*/*)\n"
+	"    zstd -dqf --long=27 --patch-from=$BASE/blobs/${f#*/*/} $work/zstd/$f -o "
+	"$work/blobs/${f%/*/*};;\n"
+	"    *) zstd -dqf --long=27 $work/zstd/$f -o $work/blobs/$f;; esac; done; }\n"
+	"    tar -xf @VOLUME@ -C $work\n"
+	"    unpack\n"
+	"\n";
+static const char unpack[] = "    unpack\n";
 
 /* Keep the sums of what is here. */
 static const char sparse[] =
@@ -199,24 +220,39 @@ static int inventory_layer(const struct head *h, struct digest *layer, struct er
 	return 0;
 }
 
+/* Put the parts together that this medium needs. */
+static void choose_steps(struct buf *out, const struct verify_words *words)
+{
+	fill_in(out, template,
+		(const struct annotation[]){ { "@ZSTD@", words->on ? ", zstd" : "" },
+			{ "@PACKED@", words->on ? packed : "" },
+			{ "@GET@", words->on ? "cat $work/" : "tar -xOf @VOLUME@ " },
+			{ "@UNPACK@", words->on ? unpack : "" },
+			{ "@LACK@", words->sparse ? ", of\n   which some are left out" : "" },
+			{ "@SPARSE@", words->sparse ? sparse : "" }, { NULL, NULL } });
+}
+
 int verify_text_write(struct buf *out, const struct head *h, const struct verify_words *words,
 	struct span key, struct err *e)
 {
 	AUTO(legacy_release) struct legacy legacy = { .signature = NULL };
 	char set[DIGEST_HEX_SIZE], payload[DIGEST_HEX_SIZE], manifest[DIGEST_HEX_SIZE],
 		inventory[DIGEST_HEX_SIZE];
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(buf_release) struct buf on = BUF_INIT;
 	struct digest layer;
 
 	if (find_legacy(h, key, &legacy, e) < 0 || inventory_layer(h, &layer, e) < 0)
 		return -1;
+	choose_steps(&text, words);
+	if (words->on)
+		base_say(words->on, &on);
 	digest_hex(&set_role_entry(&h->set, SET_INVENTORY)->digest, manifest);
-	fill_in(out, template,
+	fill_in(out, text.data,
 		(const struct annotation[]){ { "@NAME@", h->set.name },
 			{ "@VERSION@", h->set.version }, { "@SET@", digest_hex(&h->digest, set) },
 			{ "@VOLUME@", words->volume }, { "@PREFIX@", words->prefix },
-			{ "@LACK@", words->sparse ? ", of\n   which some are left out" : "" },
-			{ "@SPARSE@", words->sparse ? sparse : "" },
-			{ "@PAYLOAD@", digest_hex(&legacy.payload, payload) },
+			{ "@ON@", on.data }, { "@PAYLOAD@", digest_hex(&legacy.payload, payload) },
 			{ "@SIGNATURE@", legacy.signature }, { "@MANIFEST@", manifest },
 			{ "@INVENTORY@", digest_hex(&layer, inventory) }, { NULL, NULL } });
 	return 0;

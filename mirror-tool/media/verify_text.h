@@ -12,6 +12,8 @@ struct verify_words {
 	const char *volume; /* name of the first one */
 	const char *prefix; /* of the names of all */
 	bool sparse; /* blobs of the set are left out */
+	const struct base
+		*on; /* what documents that travel packed build on; NULL: none is packed */
 };
 
 /*

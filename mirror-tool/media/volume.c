@@ -55,6 +55,40 @@ enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t
 	return VOLUME_OTHER;
 }
 
+const char *volume_packed_name(
+	const struct digest *d, const struct digest *base, char name[VOLUME_NAME_SIZE])
+{
+	char hex[DIGEST_HEX_SIZE], on[DIGEST_HEX_SIZE];
+
+	snprintf(name, VOLUME_NAME_SIZE,
+		base->alg == DIGEST_NONE ? "zstd/%s/%s" : "zstd/%s/%s/%s/%s",
+		digest_alg_name(d->alg), digest_hex(d, hex),
+		base->alg == DIGEST_NONE ? "" : digest_alg_name(base->alg),
+		base->alg == DIGEST_NONE ? "" : digest_hex(base, on));
+	return name;
+}
+
+/* "ALG/HEX", and what is behind it in *rest */
+static bool take_digest(struct span *rest, struct digest *d)
+{
+	enum digest_alg alg = alg_of(span_until(rest, '/'));
+	struct err e = ERR_INIT;
+
+	return alg != DIGEST_NONE && digest_from_hex(d, alg, span_until(rest, '/'), &e) == 0;
+}
+
+bool volume_packed_parse(const char *name, struct digest *d, struct digest *base)
+{
+	struct span rest = span_of(name);
+	char again[VOLUME_NAME_SIZE];
+
+	base->alg = DIGEST_NONE;
+	if (!span_is(span_until(&rest, '/'), "zstd") || !take_digest(&rest, d) ||
+		(rest.len && !take_digest(&rest, base)))
+		return false;
+	return strcmp(volume_packed_name(d, base, again), name) == 0;
+}
+
 char *volume_file_name(const struct set *s, enum base_kind kind, uint32_t volume, uint32_t volumes)
 {
 	return mem_printf("%s-%s%s.%03u-of-%03u.tar", s->name, s->version, base_suffix(kind),

@@ -10,10 +10,11 @@
 #define VOLUME_LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define VOLUME_INDEX "index.json"
 #define VOLUME_MAP "moat/volumes"
+#define VOLUME_MAP_PACKED "moat/volumes.zst" /* the same, packed: of a delta */
 #define VOLUME_TOC "moat/toc.json"
 #define VOLUME_SIGNATURES_MAX 64 /* signature manifests of one set */
 
-#define VOLUME_NAME_SIZE 180 /* "parts/sha512/", 128 digits, "/", 15 digits and NUL */
+#define VOLUME_NAME_SIZE 280 /* "zstd/sha512/", 128 digits, "/sha512/", 128 digits and NUL */
 
 /* blobs/<alg>/<hex>, and parts/<alg>/<hex>/<offset as 15 digits>: sorted by name, the parts of a
  * blob are in order. Both return `name`. */
@@ -25,6 +26,13 @@ enum volume_entry { VOLUME_OTHER, VOLUME_BLOB, VOLUME_PART };
 /* Read the name of an entry; *at is set for parts. VOLUME_OTHER: the two functions above never
  * write it. */
 enum volume_entry volume_name_parse(const char *name, struct digest *d, uint64_t *at);
+
+/* zstd/<alg>/<hex>/<alg of base>/<hex of base>: a document as pack.h makes it of a delta; zstd/<alg>/<hex> where it builds on
+ * none, as base->alg DIGEST_NONE says. Returns `name`. */
+const char *volume_packed_name(
+	const struct digest *d, const struct digest *base, char name[VOLUME_NAME_SIZE]);
+/* Read such a name; false: the function above never writes it. */
+bool volume_packed_parse(const char *name, struct digest *d, struct digest *base);
 
 /* NAME-VERSION.002-of-013.tar, NAME-VERSION.delta.002-of-013.tar; at least three digits. Heap text of the caller's. */
 char *volume_file_name(const struct set *s, enum base_kind kind, uint32_t volume, uint32_t volumes);

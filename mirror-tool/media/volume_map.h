@@ -12,6 +12,8 @@
 #include "storage/base/buf.h"
 #include "storage/base/err.h"
 
+#define VOLUME_MAP_LINE_MAX 10 /* bytes: "9999-9999\n" */
+
 struct volume_range {
 	uint16_t first, last; /* 0: in none */
 };

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mirror-tool/media/documents.h"
+#include "mirror-tool/media/pack.h"
 #include "storage/base/clock.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -90,48 +92,90 @@ static int bad(const struct volume_reader *v, struct err *e)
 
 /* --- entries in memory ----------------------------------------------------------------------- */
 
-static int expect(struct volume_reader *v, const char *name, uint64_t size, struct err *e)
+/* Go to the next entry, which should be `name`. */
+static int next(struct volume_reader *v, const char *name, struct tar_entry *entry, struct err *e)
 {
-	struct tar_entry entry;
-	int rc = tar_next(v->tar, &entry, e);
+	int rc = tar_next(v->tar, entry, e);
 
-	if (rc < 0)
-		return -1;
 	if (rc == 0)
 		return err_set(e, ERR_CORRUPT, "%s: ends before entry %s", v->name, name);
-	if (strcmp(entry.name, name) != 0)
-		return err_set(e, ERR_CORRUPT, "%s: entry %s where %s should be", v->name,
-			entry.name, name);
-	if (size != UINT64_MAX && entry.size != size)
+	return rc < 0 ? -1 : 0;
+}
+
+static int expect(struct volume_reader *v, const struct tar_entry *entry, const char *name,
+	uint64_t size, struct err *e)
+{
+	if (strcmp(entry->name, name) != 0)
+		return err_set(e, ERR_CORRUPT,
+			"%s: entry %s where %s should be: altered, or of a newer moat", v->name,
+			entry->name, name);
+	if (size != UINT64_MAX && entry->size != size)
 		return err_set(e, ERR_CORRUPT, "%s: entry %s has %llu bytes instead of %llu",
-			v->name, name, (unsigned long long)entry.size, (unsigned long long)size);
+			v->name, name, (unsigned long long)entry->size, (unsigned long long)size);
 	return 0;
 }
 
 static int take_text(
 	struct volume_reader *v, const char *name, size_t limit, struct buf *out, struct err *e)
 {
-	if (expect(v, name, UINT64_MAX, e) < 0)
+	struct tar_entry entry;
+
+	if (next(v, name, &entry, e) < 0 || expect(v, &entry, name, UINT64_MAX, e) < 0)
 		return -1;
 	return tar_data_all(v->tar, limit, out, e);
 }
 
-static void note_text(struct volume_reader *v, const char *name, struct span text)
+/* of: see toc.h */
+static void note_text(struct volume_reader *v, const char *name, struct span text, uint64_t of)
 {
 	struct digest sha256;
 
 	digest_of(&sha256, DIGEST_SHA256, text);
-	toc_check_add(&v->toc, &(struct toc_entry){ name, text.len, &sha256, 0 });
+	toc_check_add(&v->toc, &(struct toc_entry){ name, text.len, &sha256, of });
+}
+
+/* Read the current entry, a document that travels packed; `size` is what it must have. out NULL: only for the table. */
+static int take_packed(struct volume_reader *v, const struct tar_entry *entry, uint64_t size,
+	struct buf *out, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(mem_free) char *name = mem_strdup(entry->name);
+	struct packed_entry packed;
+
+	if (!volume_packed_parse(name, &packed.digest, &packed.base))
+		BUG("entry %s", name);
+	/* none is written that is not smaller */
+	if (tar_data_all(v->tar, size, &bytes, e) < 0)
+		return -1;
+	packed.bytes = buf_span(&bytes);
+	if (out && document_unpack(v->m->documents, &v->index.base, &packed, size, out, e) < 0)
+		return e->code == ERR_INCOMPLETE ? err_ctx(e, "%s", v->name)
+						 : err_ctx(e, "%s: entry %s", v->name, name);
+	note_text(v, name, packed.bytes, size);
+	return 0;
+}
+
+/* Is the entry this document, packed? */
+static bool is_packed(const struct tar_entry *entry, const struct digest *d)
+{
+	struct digest got, base;
+
+	return volume_packed_parse(entry->name, &got, &base) && digest_eq(&got, d);
 }
 
 static int take_blob(struct volume_reader *v, const struct digest *d, uint64_t size, size_t limit,
 	struct buf *out, struct err *e)
 {
 	char name[VOLUME_NAME_SIZE];
+	struct tar_entry entry;
 	struct digest got;
 
 	volume_blob_name(d, name);
-	if (expect(v, name, size, e) < 0 || tar_data_all(v->tar, limit, out, e) < 0)
+	if (next(v, name, &entry, e) < 0)
+		return -1;
+	if (size <= limit && is_packed(&entry, d))
+		return take_packed(v, &entry, size, out, e);
+	if (expect(v, &entry, name, size, e) < 0 || tar_data_all(v->tar, limit, out, e) < 0)
 		return -1;
 	digest_of(&got, d->alg, buf_span(out));
 	if (!digest_eq(&got, d))
@@ -419,13 +463,45 @@ static int add_export(struct volume_reader *v, struct span map, struct err *e)
 	return 0;
 }
 
+/* Unpack the map. Its size is not signed, but that of the inventory is. */
+static int unpack_map(struct volume_reader *v, struct span packed, struct buf *out, struct err *e)
+{
+	uint64_t size = pack_size(packed), most = v->m->head.inventory.count * VOLUME_MAP_LINE_MAX;
+
+	if (size > most || unpack((struct span){ "", 0 }, packed, (size_t)size, out, e) < 0)
+		return err_set(e, ERR_CORRUPT,
+			"%s: entry " VOLUME_MAP_PACKED ": no map that moat packed", v->name);
+	note_text(v, VOLUME_MAP_PACKED, packed, size);
+	return 0;
+}
+
+static int read_map(struct volume_reader *v, struct buf *out, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct tar_entry entry;
+	bool packed;
+
+	if (next(v, VOLUME_MAP, &entry, e) < 0)
+		return -1;
+	packed = strcmp(entry.name, VOLUME_MAP_PACKED) == 0;
+	if (!packed && expect(v, &entry, VOLUME_MAP, UINT64_MAX, e) < 0)
+		return -1;
+	if (tar_data_all(v->tar, INVENTORY_BYTES_MAX, &text, e) < 0)
+		return -1;
+	if (packed)
+		return unpack_map(v, buf_span(&text), out, e);
+	note_text(v, VOLUME_MAP, buf_span(&text), 0);
+	*out = text;
+	text = (struct buf)BUF_INIT;
+	return 0;
+}
+
 static int take_map(struct volume_reader *v, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 
-	if (take_text(v, VOLUME_MAP, INVENTORY_BYTES_MAX, &text, e) < 0)
+	if (read_map(v, &text, e) < 0)
 		return -1;
-	note_text(v, VOLUME_MAP, buf_span(&text));
 	if (find_export(v, &v->index.base, buf_span(&text)))
 		return 0;
 	return check_export(v, &v->index.base, e) < 0 ? -1 : add_export(v, buf_span(&text), e);
@@ -452,8 +528,8 @@ static int take_index(struct volume_reader *v, struct err *e)
 	if (volume_index_parse(&v->index, VOLUME_INDEX, buf_span(&v->index_text), e) < 0)
 		return err_ctx(e, "%s", v->name);
 	toc_check_begin(&v->toc, &v->index.set, v->index.number.volume, v->index.number.volumes);
-	note_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT));
-	note_text(v, VOLUME_INDEX, buf_span(&v->index_text));
+	note_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT), 0);
+	note_text(v, VOLUME_INDEX, buf_span(&v->index_text), 0);
 	return 0;
 }
 
@@ -578,17 +654,36 @@ static int refuse(const struct volume_reader *v, const struct tar_entry *entry, 
 	return err_set(e, ERR_CORRUPT, "%s: entry %s: %s", v->name, entry->name, why);
 }
 
+/* How an entry holds a blob. */
+enum holding { HOLDS_BLOB, HOLDS_PART, HOLDS_PACKED };
+
+/* Read the name of an entry. */
+static int parse_name(struct volume_reader *v, const struct tar_entry *entry, struct chunk *p,
+	enum holding *how, struct err *e)
+{
+	enum volume_entry kind = volume_name_parse(entry->name, &p->digest, &p->at);
+	struct digest base;
+
+	*how = kind == VOLUME_PART ? HOLDS_PART : HOLDS_BLOB;
+	if (kind != VOLUME_OTHER)
+		return 0;
+	*how = HOLDS_PACKED;
+	p->at = 0;
+	if (volume_packed_parse(entry->name, &p->digest, &base))
+		return 0;
+	return refuse(v, entry, e, "no name of a volume's: altered, or of a newer moat");
+}
+
 /* Find which blob the entry is, and check that it may be here. */
 static int identify(struct volume_reader *v, const struct tar_entry *entry, struct chunk *p,
-	enum volume_entry *kind, struct err *e)
+	enum holding *how, struct err *e)
 {
 	const struct medium *m = v->m;
 	const struct inventory_line *line;
 	struct volume_range r;
 
-	*kind = volume_name_parse(entry->name, &p->digest, &p->at);
-	if (*kind == VOLUME_OTHER)
-		return refuse(v, entry, e, "no name of a volume's");
+	if (parse_name(v, entry, p, how, e) < 0)
+		return -1;
 	line = inventory_find(&m->head.inventory, &p->digest);
 	if (head_find(&m->head, &p->digest))
 		return refuse(v, entry, e, "there twice");
@@ -596,7 +691,7 @@ static int identify(struct volume_reader *v, const struct tar_entry *entry, stru
 		return refuse(v, entry, e, "a blob that the signed inventory does not name");
 	p->line = (size_t)(line - m->head.inventory.lines);
 	p->size = line->size;
-	p->len = entry->size;
+	p->len = *how == HOLDS_PACKED ? line->size : entry->size;
 	r = export_of(v)->map.lines[p->line];
 	if (v->here[p->line])
 		return refuse(v, entry, e, "there twice");
@@ -607,13 +702,13 @@ static int identify(struct volume_reader *v, const struct tar_entry *entry, stru
 }
 
 static int check_size(struct volume_reader *v, const struct tar_entry *entry, const struct chunk *p,
-	enum volume_entry kind, struct err *e)
+	enum holding how, struct err *e)
 {
 	struct volume_range r = export_of(v)->map.lines[p->line];
 	uint32_t n = v->index.number.volume;
 	bool good;
 
-	if (kind == VOLUME_BLOB)
+	if (how != HOLDS_PART)
 		good = p->len == p->size && r.first == r.last;
 	else
 		good = p->len > 0 && p->len < p->size && p->at <= p->size - p->len &&
@@ -644,11 +739,25 @@ static int read_data(struct volume_reader *v, bool wanted, bool part, struct err
 	return rc;
 }
 
-static int read_chunk(
-	struct volume_reader *v, const struct chunk *p, enum volume_entry kind, struct err *e)
+/* Read a document that travels packed: all of it, then into the sink. */
+static int read_packed(struct volume_reader *v, const struct tar_entry *entry,
+	const struct chunk *p, bool wanted, struct err *e)
+{
+	AUTO(buf_release) struct buf whole = BUF_INIT;
+	const struct medium *m = v->m;
+
+	if (p->size > PACK_WHOLE_MAX)
+		return refuse(v, entry, e, "too large for a document");
+	if (take_packed(v, entry, p->size, wanted ? &whole : NULL, e) < 0)
+		return -1;
+	return wanted ? m->sink->bytes(m->ctx, buf_span(&whole), e) : 0;
+}
+
+static int read_chunk(struct volume_reader *v, const struct tar_entry *entry, const struct chunk *p,
+	enum holding how, struct err *e)
 {
 	struct medium *m = v->m;
-	bool part = kind == VOLUME_PART, wanted;
+	bool part = how == HOLDS_PART, wanted;
 	int rc = m->arrived[p->line] ? CHUNK_HELD : m->sink->chunk(m->ctx, p, e);
 
 	if (rc < 0)
@@ -657,7 +766,11 @@ static int read_chunk(
 	m->arrived[p->line] = rc == CHUNK_HELD;
 	if (part)
 		hasher_init(&v->hasher, DIGEST_SHA256);
-	if ((wanted || part) && read_data(v, wanted, part, e) < 0)
+	if (how == HOLDS_PACKED)
+		rc = read_packed(v, entry, p, wanted, e);
+	else
+		rc = wanted || part ? read_data(v, wanted, part, e) : 0;
+	if (rc < 0)
 		return -1;
 	if (!wanted)
 		return 0;
@@ -671,18 +784,20 @@ static int read_chunk(
 
 static int read_entry(struct volume_reader *v, const struct tar_entry *entry, struct err *e)
 {
-	enum volume_entry kind;
+	enum holding how;
 	struct toc_entry line = { .name = entry->name, .size = entry->size };
 	struct digest sha256;
 	struct chunk p;
 
-	if (identify(v, entry, &p, &kind, e) < 0 || check_size(v, entry, &p, kind, e) < 0)
+	if (identify(v, entry, &p, &how, e) < 0 || check_size(v, entry, &p, how, e) < 0)
 		return -1;
-	if (read_chunk(v, &p, kind, e) < 0)
+	if (read_chunk(v, entry, &p, how, e) < 0)
 		return strncmp(e->text, v->name, strlen(v->name)) == 0
 			       ? -1
 			       : err_ctx(e, "%s: entry %s", v->name, entry->name);
-	if (kind == VOLUME_PART) {
+	if (how == HOLDS_PACKED)
+		return 0; /* is noted */
+	if (how == HOLDS_PART) {
 		hasher_end(&v->hasher, &sha256);
 		line.sha256 = &sha256;
 		line.of = p.size;

@@ -61,6 +61,8 @@ struct medium {
 	bool allow_expired; /* set by the reader: also a set that has expired */
 	const struct trust *trust; /* borrowed */
 	int64_t now; /* seconds since the epoch, for the set's expiry */
+	struct store *
+		documents; /* borrowed: where documents are that a delta's build on; NULL: nowhere */
 	const struct volume_sink *sink;
 	void *ctx;
 	struct set_claim claim; /* of the volume that is trusted, else of the last that was not */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mirror-tool/media/pack.h"
 #include "mirror-tool/media/tar_write.h"
 #include "mirror-tool/media/toc.h"
 #include "storage/base/fs.h"
@@ -19,8 +20,9 @@ struct volume_writer {
 	struct head head;
 	struct contents contents;
 	struct plan plan;
+	struct documents documents; /* that travel packed */
 	struct volume_map map;
-	struct buf map_text;
+	struct buf map_text, map_packed; /* packed: of a delta, when it is smaller */
 	enum index_listing *listings; /* of the current volume, by entry of the set */
 	struct hasher whole; /* of a blob that is cut, over its parts */
 };
@@ -49,6 +51,8 @@ void volume_writer_free(struct volume_writer **out)
 	plan_release(&w->plan);
 	volume_map_release(&w->map);
 	buf_release(&w->map_text);
+	buf_release(&w->map_packed);
+	documents_release(&w->documents);
 	free(w->listings);
 	free(w->left_out);
 	buf_release(&w->base_text);
@@ -69,15 +73,17 @@ static void count_fixed(const struct volume_writer *w, uint64_t map_bytes, struc
 	toc_head(&toc, &w->head.digest, VOLUMES_MAX, VOLUMES_MAX);
 	toc_entry(&toc, &(struct toc_entry){ VOLUME_LAYOUT, 99, &any, 0 }, false);
 	toc_entry(&toc, &(struct toc_entry){ VOLUME_INDEX, VOLUME_INDEX_MAX, &any, 0 }, false);
-	toc_entry(&toc, &(struct toc_entry){ VOLUME_MAP, map_bytes, &any, 0 }, false);
+	toc_entry(
+		&toc, &(struct toc_entry){ VOLUME_MAP_PACKED, map_bytes, &any, map_bytes }, false);
 	in->fixed = tar_entry_bytes(VOLUME_LAYOUT, strlen(VOLUME_LAYOUT_TEXT)) +
-		    tar_entry_bytes(VOLUME_MAP, map_bytes) + 2 * TAR_BLOCK;
+		    tar_entry_bytes(VOLUME_MAP_PACKED, map_bytes) + 2 * TAR_BLOCK;
 	for (size_t i = 0; i < w->head.count; i++) {
 		const struct head_blob *b = &w->head.blobs[i];
+		struct toc_entry entry =
+			documents_entry(&w->documents, &b->digest, b->bytes.len, name);
 
-		volume_blob_name(&b->digest, name);
-		toc_entry(&toc, &(struct toc_entry){ name, b->bytes.len, NULL, 0 }, false);
-		in->fixed += tar_entry_bytes(name, b->bytes.len);
+		toc_entry(&toc, &entry, false);
+		in->fixed += tar_entry_bytes(name, entry.size);
 	}
 	toc_tail(&toc);
 	in->toc_fixed = toc.len;
@@ -121,6 +127,7 @@ static int make_plan(struct volume_writer *w, uint64_t limit, struct err *e)
 	struct plan_input in = { .inventory = &w->head.inventory,
 		.order = w->contents.order,
 		.count = w->contents.count,
+		.documents = &w->documents,
 		.index_bytes = growth,
 		.index_fixed = index_bytes(w),
 		.limit = limit };
@@ -169,6 +176,27 @@ static void leave_out(struct volume_writer *w, const struct delta *d)
 	w->contents.count = kept;
 }
 
+/* Write the map; of a delta packed, as most of its lines are the same. */
+static void make_map(struct volume_writer *w, bool sparse)
+{
+	plan_map(&w->plan, w->head.inventory.count, w->left_out, &w->map);
+	volume_map_write(&w->map, &w->map_text);
+	if (sparse)
+		pack((struct span){ "", 0 }, buf_span(&w->map_text), &w->map_packed);
+	if (w->map_packed.len >= w->map_text.len)
+		buf_release(&w->map_packed);
+}
+
+/* The entry of the map, and its bytes. */
+static struct toc_entry map_entry(const struct volume_writer *w, struct span *bytes)
+{
+	bool packed = w->map_packed.len > 0;
+
+	*bytes = buf_span(packed ? &w->map_packed : &w->map_text);
+	return (struct toc_entry){ packed ? VOLUME_MAP_PACKED : VOLUME_MAP, bytes->len, NULL,
+		packed ? w->map_text.len : 0 };
+}
+
 int volume_writer_open(struct volume_writer **out, struct store *s, const struct digest *set,
 	uint64_t limit, const struct delta *delta, struct err *e)
 {
@@ -177,7 +205,7 @@ int volume_writer_open(struct volume_writer **out, struct store *s, const struct
 	w->store = s;
 	w->base_text = (struct buf)BUF_INIT;
 	w->head = (struct head)HEAD_INIT;
-	w->map_text = (struct buf)BUF_INIT;
+	w->map_text = w->map_packed = (struct buf)BUF_INIT;
 	if (head_load(&w->head, s, set, e) < 0 || contents_load(&w->contents, s, &w->head, e) < 0)
 		return -1;
 	w->listings = mem_alloc(w->head.set.count * sizeof(*w->listings));
@@ -186,10 +214,12 @@ int volume_writer_open(struct volume_writer **out, struct store *s, const struct
 		return -1;
 	if (delta)
 		leave_out(w, delta);
+	if (delta && documents_pack(&w->documents, s, &w->head, delta, e) < 0)
+		return err_ctx(
+			e, "the documents of set %s %s", w->head.set.name, w->head.set.version);
 	if (make_plan(w, limit, e) < 0)
 		return -1;
-	plan_map(&w->plan, w->head.inventory.count, w->left_out, &w->map);
-	volume_map_write(&w->map, &w->map_text);
+	make_map(w, delta != NULL);
 	*out = STEAL(w);
 	return 0;
 }
@@ -202,6 +232,11 @@ const struct head *volume_writer_head(const struct volume_writer *w)
 const struct base *volume_writer_base(const struct volume_writer *w)
 {
 	return &w->base;
+}
+
+bool volume_writer_packs(const struct volume_writer *w)
+{
+	return w->documents.count > 0;
 }
 
 size_t volume_writer_left_out(const struct volume_writer *w, uint64_t *bytes)
@@ -256,16 +291,33 @@ static void note_entry(struct writing *v, const char *name, uint64_t size,
 }
 
 /* Write an entry whose bytes are in memory. */
+static int write_bytes(
+	struct writing *v, const struct toc_entry *entry, const char *bytes, struct err *e)
+{
+	note_entry(v, entry->name, entry->size, entry->sha256, entry->of);
+	if (tar_write_entry(v->tar, entry->name, entry->size, e) < 0)
+		return -1;
+	return tar_write_data(v->tar, bytes, entry->size, e);
+}
+
+/* The same of an entry whose name is no digest. of: see toc.h. */
 static int write_text(
-	struct writing *v, const char *name, struct span text, bool is_blob, struct err *e)
+	struct writing *v, const char *name, struct span text, uint64_t of, struct err *e)
 {
 	struct digest sha256;
 
 	digest_of(&sha256, DIGEST_SHA256, text);
-	note_entry(v, name, text.len, is_blob ? NULL : &sha256, 0);
-	if (tar_write_entry(v->tar, name, text.len, e) < 0)
-		return -1;
-	return tar_write_data(v->tar, text.data, text.len, e);
+	return write_bytes(v, &(struct toc_entry){ name, text.len, &sha256, of }, text.data, e);
+}
+
+/* Write a blob of the head, packed if it is such a document. */
+static int write_head_blob(struct writing *v, const struct head_blob *b, struct err *e)
+{
+	const struct document *doc = documents_find(&v->w->documents, &b->digest);
+	char name[VOLUME_NAME_SIZE];
+	struct toc_entry entry = documents_entry(&v->w->documents, &b->digest, b->bytes.len, name);
+
+	return write_bytes(v, &entry, doc ? doc->bytes.data : b->bytes.data, e);
 }
 
 static int copy(struct writing *v, const struct blob_reader *r, const struct plan_item *item,
@@ -352,12 +404,20 @@ static int write_item(struct writing *v, const struct plan_item *item, struct er
 {
 	const struct inventory_line *line = &v->w->head.inventory.lines[item->line];
 	AUTO(reader_close) struct blob_reader r = BLOB_READER_INIT;
-	char text[DIGEST_TEXT_SIZE];
+	bool whole = item->len == line->size;
+	const struct document *doc = whole ? documents_find(&v->w->documents, &line->digest) : NULL;
+	char text[DIGEST_TEXT_SIZE], name[VOLUME_NAME_SIZE];
 	int rc;
 
+	if (doc) {
+		struct toc_entry entry =
+			documents_entry(&v->w->documents, &line->digest, line->size, name);
+
+		return write_bytes(v, &entry, doc->bytes.data, e);
+	}
 	if (open_blob(v, line, &r, e) < 0)
 		return err_ctx(e, "blob %s", digest_text(&line->digest, text));
-	if (item->len == line->size)
+	if (whole)
 		rc = write_blob(v, item, line, &r, e);
 	else
 		rc = write_part(v, item, line, &r, e);
@@ -369,18 +429,19 @@ static int write_entries(struct writing *v, uint32_t volume, struct err *e)
 	AUTO(buf_release) struct buf index = BUF_INIT;
 	const struct plan *p = &v->w->plan;
 	const struct head *h = &v->w->head;
-	char name[VOLUME_NAME_SIZE];
+	struct toc_entry map;
+	struct span map_bytes;
 
 	write_index(v->w, volume, &index);
 	toc_head(&v->toc, &h->digest, volume, p->volumes);
-	if (write_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT), false, e) < 0 ||
-		write_text(v, VOLUME_INDEX, buf_span(&index), false, e) < 0)
+	if (write_text(v, VOLUME_LAYOUT, span_of(VOLUME_LAYOUT_TEXT), 0, e) < 0 ||
+		write_text(v, VOLUME_INDEX, buf_span(&index), 0, e) < 0)
 		return -1;
 	for (size_t i = 0; i < h->count; i++)
-		if (write_text(v, volume_blob_name(&h->blobs[i].digest, name),
-			    buf_span(&h->blobs[i].bytes), true, e) < 0)
+		if (write_head_blob(v, &h->blobs[i], e) < 0)
 			return -1;
-	if (write_text(v, VOLUME_MAP, buf_span(&v->w->map_text), false, e) < 0)
+	map = map_entry(v->w, &map_bytes);
+	if (write_text(v, map.name, map_bytes, map.of, e) < 0)
 		return -1;
 	for (size_t i = 0; i < p->count; i++)
 		if (p->items[i].volume == volume && write_item(v, &p->items[i], e) < 0)
@@ -425,17 +486,21 @@ static uint64_t add_size(
 	return tar_entry_bytes(name, size);
 }
 
+static uint64_t add_entry(struct buf *toc, struct toc_entry entry)
+{
+	return add_size(toc, entry.name, entry.size, entry.sha256 != NULL, entry.of, false);
+}
+
 static uint64_t item_size(
 	const struct volume_writer *w, const struct plan_item *item, struct buf *toc)
 {
 	const struct inventory_line *line = &w->head.inventory.lines[item->line];
 	char name[VOLUME_NAME_SIZE];
 
-	if (item->len == line->size)
-		return add_size(
-			toc, volume_blob_name(&line->digest, name), item->len, false, 0, false);
-	return add_size(toc, volume_part_name(&line->digest, item->at, name), item->len, true,
-		line->size, false);
+	if (item->len < line->size)
+		return add_size(toc, volume_part_name(&line->digest, item->at, name), item->len,
+			true, line->size, false);
+	return add_entry(toc, documents_entry(&w->documents, &line->digest, line->size, name));
 }
 
 uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume)
@@ -443,16 +508,19 @@ uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume)
 	AUTO(buf_release) struct buf index = BUF_INIT;
 	AUTO(buf_release) struct buf toc = BUF_INIT;
 	char name[VOLUME_NAME_SIZE];
+	struct toc_entry map;
+	struct span map_bytes;
 	uint64_t sum;
 
 	write_index(w, volume, &index);
 	toc_head(&toc, &w->head.digest, volume, w->plan.volumes);
 	sum = add_size(&toc, VOLUME_LAYOUT, strlen(VOLUME_LAYOUT_TEXT), true, 0, true);
 	sum += add_size(&toc, VOLUME_INDEX, index.len, true, 0, false);
-	sum += add_size(&toc, VOLUME_MAP, w->map_text.len, true, 0, false);
+	map = map_entry(w, &map_bytes);
+	sum += add_size(&toc, map.name, map.size, true, map.of, false);
 	for (size_t i = 0; i < w->head.count; i++)
-		sum += add_size(&toc, volume_blob_name(&w->head.blobs[i].digest, name),
-			w->head.blobs[i].bytes.len, false, 0, false);
+		sum += add_entry(&toc, documents_entry(&w->documents, &w->head.blobs[i].digest,
+					       w->head.blobs[i].bytes.len, name));
 	for (size_t i = 0; i < w->plan.count; i++)
 		if (w->plan.items[i].volume == volume)
 			sum += item_size(w, &w->plan.items[i], &toc);

@@ -28,6 +28,8 @@ const struct head *volume_writer_head(const struct volume_writer *w); /* of the 
 uint32_t volume_writer_count(const struct volume_writer *w); /* volumes, from 1 on */
 uint64_t volume_writer_bytes(struct volume_writer *w, uint32_t volume); /* exactly */
 const struct base *volume_writer_base(const struct volume_writer *w); /* borrowed */
+/* Do documents of the set travel packed? */
+bool volume_writer_packs(const struct volume_writer *w);
 /* Blobs of the set that are in no volume, and their bytes. */
 size_t volume_writer_left_out(const struct volume_writer *w, uint64_t *bytes);
 

@@ -100,8 +100,7 @@ static int open_store(const struct tool *t, struct operand *o, struct err *e)
 
 static int open_medium(const struct tool *t, struct operand *o, struct err *e)
 {
-	(void)t;
-	if (view_medium(&o->view, &o->what, 1, e) < 0)
+	if (view_medium(&o->view, &o->what, 1, tool_store_beside(t), e) < 0)
 		return -1;
 	if (o->view.count != 1)
 		return err_set(e, ERR_INPUT,
@@ -198,12 +197,13 @@ static int find_kind(const struct tool *t, struct operand *o, struct err *e)
 }
 
 /* A set of the medium at `from`, or all of them without a word. */
-static int open_from(const struct texts *from, struct operand *o, struct err *e)
+static int open_from(
+	const struct tool *t, const struct texts *from, struct operand *o, struct err *e)
 {
 	struct view_set *s;
 
 	o->kind = OPERAND_MEDIUM;
-	if (view_medium(&o->view, from->items, from->count, e) < 0)
+	if (view_medium(&o->view, from->items, from->count, tool_store_beside(t), e) < 0)
 		return -1;
 	s = o->word ? view_find(&o->view, o->what) : NULL;
 	if (!o->word)
@@ -237,7 +237,7 @@ int operand_open(const struct tool *t, const struct texts *from, const char *wor
 	o->word = word;
 	o->chosen = "";
 	if (from && from->count)
-		return check_from(t, o, e) < 0 ? TOOL_USAGE : open_from(from, o, e);
+		return check_from(t, o, e) < 0 ? TOOL_USAGE : open_from(t, from, o, e);
 	if (!word) {
 		o->kind = OPERAND_STORE;
 		return open_own(t, o, e);

@@ -3,11 +3,15 @@
 
 #include <stdlib.h>
 
+#include "mirror-tool/media/documents.h"
 #include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/pack.h"
 #include "mirror-tool/media/volume.h"
 #include "storage/base/fs.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
+
+#define PACKED_MAX 50000 /* four of each volume */
 
 /* A blob, or a part of one. */
 struct place {
@@ -19,7 +23,18 @@ struct place {
 	uint64_t size;
 };
 
+/* A document that travels packed. */
+struct packed_place {
+	struct digest digest, base;
+	uint32_t file;
+	uint64_t offset, size;
+};
+
 struct places {
+	struct store *documents;
+	struct base on; /* of the file that was added last */
+	struct packed_place *packed;
+	size_t packed_count;
 	struct place *items;
 	size_t count, sorted; /* of them in order */
 	char **paths;
@@ -28,10 +43,11 @@ struct places {
 	uint32_t open; /* its number */
 };
 
-struct places *places_new(void)
+struct places *places_new(struct store *documents)
 {
 	struct places *p = mem_alloc(sizeof(*p));
 
+	p->documents = documents;
 	p->fd = -1;
 	return p;
 }
@@ -43,6 +59,7 @@ void places_free(struct places **p)
 			free((*p)->paths[i]);
 		free((*p)->paths);
 		free((*p)->items);
+		free((*p)->packed);
 		fd_close(&(*p)->fd);
 	}
 	free(*p);
@@ -54,6 +71,25 @@ void places_in(struct places *p, const char *path)
 	*VEC_PUSH(p->paths, p->path_count) = mem_strdup(path);
 }
 
+void places_on(struct places *p, const struct base *on)
+{
+	p->on = *on;
+}
+
+static int add_packed(struct places *p, const struct tar_entry *entry, struct err *e)
+{
+	struct packed_place place = {
+		.file = (uint32_t)p->path_count - 1, .offset = entry->offset, .size = entry->size
+	};
+
+	if (!volume_packed_parse(entry->name, &place.digest, &place.base))
+		return 0;
+	if (p->packed_count == PACKED_MAX)
+		return err_set(e, ERR_CORRUPT, "more than %d packed documents", PACKED_MAX);
+	*VEC_PUSH(p->packed, p->packed_count) = place;
+	return 0;
+}
+
 int places_add(struct places *p, const struct tar_entry *entry, struct err *e)
 {
 	struct place place = {
@@ -62,7 +98,7 @@ int places_add(struct places *p, const struct tar_entry *entry, struct err *e)
 	enum volume_entry kind = volume_name_parse(entry->name, &place.digest, &place.at);
 
 	if (kind == VOLUME_OTHER)
-		return 0;
+		return add_packed(p, entry, e);
 	if (p->count == PLACES_MAX)
 		return err_set(e, ERR_CORRUPT, "more than %d blobs", PLACES_MAX);
 	place.whole = kind == VOLUME_BLOB;
@@ -146,6 +182,35 @@ static int read_parts(struct places *p, const struct digest *d, size_t first, si
 	return 0;
 }
 
+/* Read a document that travels packed; its digest is compared on the way. 1, 0, -1. */
+static int read_packed(
+	struct places *p, const struct digest *d, size_t limit, struct buf *out, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	struct packed_entry entry = { .digest = *d };
+	const struct packed_place *place = NULL;
+	uint64_t size;
+
+	for (size_t i = 0; i < p->packed_count && !place; i++)
+		if (digest_eq(&p->packed[i].digest, d))
+			place = &p->packed[i];
+	if (!place)
+		return 0;
+	if (read_place(p,
+		    &(struct place){
+			    .file = place->file, .offset = place->offset, .size = place->size },
+		    limit, &bytes, e) < 0)
+		return -1;
+	entry.base = place->base;
+	entry.bytes = buf_span(&bytes);
+	size = pack_size(entry.bytes);
+	if (size > limit)
+		return err_set(e, ERR_INPUT, "a packed document, not of at most %zu bytes", limit);
+	if (document_unpack(p->documents, &p->on, &entry, size, out, e) < 0)
+		return err_ctx(e, "%s", p->paths[place->file]);
+	return 1;
+}
+
 static int read_blob(
 	struct places *p, const struct digest *d, size_t limit, struct buf *out, struct err *e)
 {
@@ -156,7 +221,7 @@ static int read_blob(
 	int rc;
 
 	if (first == p->count || !digest_eq(&place->digest, d))
-		return 0;
+		return read_packed(p, d, limit, out, e);
 	rc = place->whole ? read_place(p, place, limit, out, e)
 			  : read_parts(p, d, first, limit, out, e);
 	if (rc < 0)

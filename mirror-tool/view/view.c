@@ -24,6 +24,7 @@ void view_release(struct view *view)
 		set_done(&view->sets[i]);
 	free(view->sets);
 	places_free(&view->places);
+	store_close(&view->documents);
 	*view = (struct view)VIEW_INIT;
 	errno = saved;
 }

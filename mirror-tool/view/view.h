@@ -23,6 +23,7 @@ struct view_set {
 
 struct view {
 	struct store *store; /* borrowed; NULL: a medium */
+	struct store *documents; /* owned; of a medium: see view_medium() */
 	struct view_set *sets; /* owned; a pointer to one is valid until view_release() */
 	size_t count;
 	struct places *places; /* owned: where the blobs of a medium are; NULL: a store */
@@ -36,8 +37,10 @@ void view_release(struct view *view); /* for AUTO */
 /* View every accepted set of the store, which stays open meanwhile. Begin with VIEW_INIT. */
 MUST int view_store(struct view *view, struct store *s, struct err *e);
 
-/* View every set on the volumes of these folders and files, which stay as they are meanwhile. Begin with VIEW_INIT. */
-MUST int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e);
+/* View every set on the volumes of these folders and files, which stay as they are meanwhile. Begin with VIEW_INIT.
+ * documents: where those are that a delta's build on, taken over in any case; NULL: nowhere. ERR_INCOMPLETE: they are not there. */
+MUST int view_medium(struct view *view, const char *const *paths, size_t count,
+	struct store *documents, struct err *e);
 
 /* Read the set, its inventory and its signatures, unless that is done. ERR_CORRUPT: one is not here or is another. */
 MUST int view_load(struct view *view, struct view_set *s, struct err *e);

@@ -43,6 +43,7 @@ static int read_index(struct view *view, struct tar_reader *tar, struct err *e)
 	if (tar_data_all(tar, VOLUME_INDEX_MAX, &bytes, e) < 0 ||
 		volume_index_parse(&v, VOLUME_INDEX, buf_span(&bytes), e) < 0)
 		return -1;
+	places_on(view->places, &v.base);
 	add_medium_set(view, &v);
 	return 0;
 }
@@ -98,14 +99,16 @@ static int compare_files(const void *a, const void *b)
 	return strcmp(file_of(*(char *const *)a), file_of(*(char *const *)b));
 }
 
-int view_medium(struct view *view, const char *const *paths, size_t count, struct err *e)
+int view_medium(struct view *view, const char *const *paths, size_t count, struct store *documents,
+	struct err *e)
 {
 	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
 
+	view->documents = documents;
 	if (medium_paths_find(&found, paths, count, e) < 0)
 		return -1;
 	qsort(found.items, found.count, sizeof(*found.items), compare_files);
-	view->places = places_new();
+	view->places = places_new(documents);
 	for (size_t i = 0; i < found.count; i++)
 		if (read_volume(view, found.items[i], e) < 0)
 			return -1;

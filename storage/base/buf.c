@@ -86,6 +86,16 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	b->len += (size_t)n;
 }
 
+void buf_grown(struct buf *b, size_t len)
+{
+	if (len == 0)
+		return;
+	if (len >= b->cap - b->len)
+		BUG("%zu bytes written into less room", len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
 void buf_cut(struct buf *b, size_t len)
 {
 	if (len > b->len)

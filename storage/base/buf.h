@@ -46,6 +46,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 void buf_cut(struct buf *b, size_t len); /* shorten to len bytes */
+void buf_grown(struct buf *b,
+	size_t len); /* count len bytes that were written into room of buf_reserve() */
 
 /* The text as a heap string of the caller's; the buf is BUF_INIT afterwards. */
 char *buf_detach(struct buf *b);

@@ -21,6 +21,12 @@ not_imported() {
 	same "$(cd "$IN" && find blobs -type f | sort)" "$before" 'a blob came or went'
 }
 
+# by_hand MEDIUM BASE: what its verify.txt says, where a folder has the documents that it builds on
+by_hand() {
+	(cd "$1" && sed -n 's/^    //p' verify.txt >"$T/by-hand.sh" && BASE=$2 bash -e "$T/by-hand.sh") >"$T/by-hand.log" 2>&1 ||
+		_fail "verify.txt: $(tail -n 5 "$T/by-hand.log")"
+}
+
 release 1 "$UPSTREAM/apps/db:1.0" "$UPSTREAM/apps/web:1.0"
 push multi apps/more:1.0
 release 2 "$UPSTREAM/apps/db:1.0" "$UPSTREAM/apps/more:1.0"
@@ -34,30 +40,62 @@ exists "$T/delta-2/platform-2.delta.001-of-001.tar"
 [ "$(volume_bytes "$T/delta-2")" -lt $(($(volume_bytes "$T/full-2") / 4)) ] || _fail "$(volume_bytes "$T/delta-2") bytes"
 must moat export --store "$OUT" --to "$T/delta-2" platform:2 --since platform:1 --json
 json_is '.kind == "delta" and (.base | length) == 1 and .base[0].version == "1" and .leftOut > 6'
-must moat verify --key "$PUB" "$T/delta-2"
+must moat verify --store "$OUT" --key "$PUB" "$T/delta-2"
 out_has 'signed, every byte verified; a delta on platform 1: [0-9]+ blobs are not on it'
-must moat verify --key "$PUB" "$T/delta-2" --json
+must moat verify --store "$OUT" --key "$PUB" "$T/delta-2" --json
 json_is '.kind == "delta" and .base[0].set == "platform" and .leftOut > 6'
-(cd "$T/delta-2" && sed -n 's/^    //p' verify.txt >"$T/by-hand.sh" && bash -e "$T/by-hand.sh") >"$T/by-hand.log" 2>&1 ||
-	_fail "verify.txt: $(tail -n 5 "$T/by-hand.log")"
+by_hand "$T/delta-2" "$OUT"
 
 step 'nothing changed: the documents of the set alone'
 export_to "$T/delta-3" platform:3 --since platform:2
-[ "$(volume_bytes "$T/delta-3")" -lt 1048576 ] || _fail "$(volume_bytes "$T/delta-3") bytes"
+[ "$(volume_bytes "$T/delta-3")" -lt 32768 ] || _fail "$(volume_bytes "$T/delta-3") bytes"
+tar -tf "$T/delta-3"/*.tar >"$T/names"
+has_line "$T/names" '^zstd/sha256/[0-9a-f]{64}/sha256/[0-9a-f]{64}$'
+has_line "$T/names" '^moat/volumes.zst$'
 
-step 'what it lists and shows on an unmounted medium'
+step 'what it lists and shows on a medium that is not imported, where a store has the base'
+export MOAT_STORE=$OUT
 must moat list "$T/delta-2" --json
 json_is '.sets[0].version == "2"'
 must moat list "$T/delta-2" --images
 out_has 'apps/db:1.0'
+must moat show --from "$T/delta-2" platform
+must moat diff --key "$PUB" "$T/full-2" "$T/delta-2"
+unset MOAT_STORE
+
+step 'where no store has it, they say so'
+documents='a delta on platform 1: its document sha256:[0-9a-f]+ travels as a difference on sha256:[0-9a-f]+, which'
+for words in "verify --key $PUB $T/delta-2" "list $T/delta-2" "show --from $T/delta-2 platform" \
+	"diff $T/full-2 $T/delta-2" "need --key $PUB --medium $T/delta-2"; do
+	# shellcheck disable=SC2086 # words
+	MOAT_STORE=$T/none must_fail 4 moat $words
+	err_has "$documents no store here holds; --store or MOAT_STORE names one"
+done
+
+step 'with whole documents it needs none of the base, and is larger'
+export_to "$T/whole-2" platform:2 --since platform:1 --whole-documents
+MOAT_STORE=$T/none must moat verify --key "$PUB" "$T/whole-2"
+MOAT_STORE=$T/none must moat list "$T/whole-2" --images
+out_has 'apps/db:1.0'
+by_hand "$T/whole-2" "$T/none"
+[ "$(volume_bytes "$T/whole-2")" -gt "$(volume_bytes "$T/delta-2")" ] || _fail 'it is not larger'
+must_fail 2 moat export --store "$OUT" --to "$T/none" platform:2 --whole-documents
+err_has 'is for --since and --for'
+must_fail 2 moat export --store "$OUT" --to "$T/none" platform:2 --whole-documents --need "$T/none"
 
 step 'where its base is not, it is refused before a byte is written'
 must moat import --store "$IN" --key "$PUB" "$T/full-1"
 not_imported "$T/delta-3"
-err_has 'set platform 3 is a delta on platform 2: [0-9]+ blobs \([0-9]+ bytes\) of it are neither on this medium nor in this store, which does not hold platform 2; import that first'
+err_has "${documents/m 1/m 2} this store does not hold; import what it builds on first, or export all"
 must_fail 4 moat import --dry-run --store "$IN" --key "$PUB" "$T/delta-3"
+export_to "$T/whole-3" platform:3 --since platform:2 --whole-documents
+not_imported "$T/whole-3"
+err_has 'set platform 3 is a delta on platform 2: [0-9]+ blobs \([0-9]+ bytes\) of it are neither on this medium nor in this store, which does not hold platform 2; import that first'
+must_fail 4 moat import --dry-run --store "$IN" --key "$PUB" "$T/whole-3"
 rm -rf "$T/empty"
 must_fail 4 moat import --store "$T/empty" --key "$PUB" "$T/delta-2"
+err_has "$documents this store does not hold"
+must_fail 4 moat import --store "$T/empty" --key "$PUB" "$T/whole-2"
 err_has 'does not hold platform 1'
 
 step 'each release comes in over the one before'
@@ -82,7 +120,8 @@ mapfile -t shuffled < <(printf '%s\n' "${volumes[@]}" | shuf)
 import "${shuffled[@]}"
 clean
 export_to "$T/both" platform:3 --since platform:1 --since platform:2
-must moat verify --key "$PUB" "$T/both"
+must moat verify --store "$OUT" --key "$PUB" "$T/both"
+by_hand "$T/both" "$OUT"
 out_has 'a delta on platform 1 and platform 2: '
 
 step 'a stream carries a delta, too'
@@ -108,4 +147,4 @@ text = open(sys.argv[1], 'rb').read()
 at = text.index(b'platform:1@sha256:')
 open(sys.argv[2], 'wb').write(text[:at] + b'platform:0' + text[at + 10:])
 END
-must_fail 3 moat verify --key "$PUB" "$T/forged.tar"
+must_fail 3 moat verify --store "$OUT" --key "$PUB" "$T/forged.tar"

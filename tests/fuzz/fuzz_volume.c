@@ -8,7 +8,7 @@ static void try_name(struct span text)
 {
 	AUTO(mem_free) char *name = mem_strndup(text.data, text.len);
 	char again[VOLUME_NAME_SIZE];
-	struct digest d;
+	struct digest d, base;
 	uint64_t at;
 
 	switch (volume_name_parse(name, &d, &at)) {
@@ -21,6 +21,8 @@ static void try_name(struct span text)
 	case VOLUME_OTHER:
 		break;
 	}
+	if (volume_packed_parse(name, &d, &base))
+		must(strcmp(volume_packed_name(&d, &base, again), name) == 0);
 	(void)volume_is_file_name(name);
 }
 

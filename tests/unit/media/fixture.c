@@ -202,7 +202,11 @@ int fixture_verify(struct fixture *f, const char *const *paths, size_t count, st
 	static const struct medium_events events = { accept_medium, accept_volume, NULL };
 	AUTO(verify_sink_release) struct verify_sink sink = VERIFY_SINK_INIT;
 	AUTO(medium_release)
-	struct medium m = { .trust = &f->trust, .now = 0, .sink = &verify_sink, .ctx = &sink };
+	struct medium m = { .trust = &f->trust,
+		.now = 0,
+		.documents = f->out,
+		.sink = &verify_sink,
+		.ctx = &sink };
 	const char *folder = f->medium;
 
 	err_clear(e);

@@ -1,9 +1,12 @@
 /* Media that hold a part of their set: what they build on, what travels, what is refused. */
 #include "tests/unit/media/fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "mirror-tool/media/volume_write.h"
+#include "storage/base/fs.h"
 
 /* --- on what a medium builds ------------------------------------------------------------------- */
 
@@ -303,6 +306,106 @@ static void import__of_all_and_of_a_top_up_beside_it(void **state)
 	assert_int_equal(fixture_verify(&f, paths, 2, &e), 0);
 }
 
+/* --- documents that travel packed ------------------------------------------------------------- */
+
+/* A second version is sealed; its delta on the first is exported, cut at `limit`. */
+static void export_second(struct fixture *f, const char *dir, uint64_t limit)
+{
+	AUTO(delta_release) struct delta d = DELTA_INIT;
+	struct err e = ERR_INIT;
+	struct set_info base;
+
+	assert_int_equal(set_find(f->out, "platform:1.0", &base, &e), 1);
+	assert_ok(delta_leave_set(&d, BASE_SINCE, f->out, &base, &e));
+	delta_ready(&d);
+	export_delta(f, dir, limit, &d);
+}
+
+/* Each byte of a delta is one that its digests cover, packed or not: M2. */
+static void verify__finds_any_other_byte_of_a_packed_delta(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
+	struct err e = ERR_INIT;
+	const char *dir;
+	size_t packed = 0;
+
+	fixture_open(&f, *state, 3000);
+	f.set = fixture_seal(&f, "platform", "2.0");
+	dir = path_of(&f, "delta");
+	export_second(&f, dir, 0);
+	assert_int_equal(fixture_verify(&f, &dir, 1, &e), 0);
+	assert_ok(medium_paths_find(&found, &dir, 1, &e));
+	assert_int_equal(fs_read_file(AT_FDCWD, found.items[0], 64u << 20, &bytes, &e), 1);
+	for (size_t i = 0; i + 5 < bytes.len; i++)
+		packed += memcmp(bytes.data + i, "\x28\xb5\x2f\xfd", 4) == 0;
+	assert_in_range(packed, 2, 9); /* frames of zstd */
+	for (size_t i = 0; i < bytes.len; i += 1 + i % 7) {
+		const char *path = path_of(&f, "one.tar");
+
+		bytes.data[i] ^= 0x04;
+		sandbox_write(path, bytes.data, bytes.len);
+		bytes.data[i] ^= 0x04;
+		if (fixture_verify(&f, &path, 1, &e) >= 0)
+			fail_msg("byte %zu may be another one", i);
+	}
+}
+
+/* Where documents are packed, sizes are still planned to the byte (M3), and a volume alone is made again. */
+static void export__of_a_packed_delta_keeps_to_its_limit(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct err e = ERR_INIT;
+
+	fixture_open(&f, *state, 100000);
+	f.set = fixture_seal(&f, "platform", "2.0");
+	for (uint64_t limit = 150000; limit < 400000; limit += 70001) {
+		AUTO(delta_release) struct delta d = every(&f, BASE_NEED, 2, 0);
+		AUTO(medium_paths_release) struct medium_paths found = { NULL, 0 };
+		AUTO(mem_free) char *name = mem_printf("d-%llu", (unsigned long long)limit);
+		const char *dir = path_of(&f, name);
+
+		export_delta(&f, dir, limit, &d);
+		assert_ok(medium_paths_find(&found, &dir, 1, &e));
+		assert_true(found.count > 1);
+		for (size_t i = 0; i < found.count; i++) {
+			struct stat st;
+
+			assert_int_equal(stat(found.items[i], &st), 0);
+			assert_in_range(st.st_size, 1, limit);
+		}
+		assert_int_equal(fixture_verify(&f, &dir, 1, &e), 0);
+		sandbox_remove(found.items[0]);
+		export_delta(&f, dir, limit, &d);
+		assert_int_equal(fixture_verify(&f, &dir, 1, &e), 0);
+	}
+}
+
+/* Only the store that holds the base reads its differences; the other one is left as it was. */
+static void import__of_a_packed_delta_asks_for_its_base(void **state)
+{
+	AUTO(fixture_close) struct fixture f;
+	struct digest first;
+	struct err e = ERR_INIT;
+	const char *dir;
+
+	fixture_open(&f, *state, 3000);
+	first = f.set;
+	fixture_export(&f, 0);
+	f.set = fixture_seal(&f, "platform", "2.0");
+	dir = path_of(&f, "delta");
+	export_second(&f, dir, 0);
+	assert_err(fixture_import(&f, "in", &dir, 1, &e), ERR_INCOMPLETE,
+		"a delta on platform 1.0: its document sha256:");
+	f.set = first;
+	assert_ok(fixture_import(&f, "in", NULL, 0, &e));
+	assert_ok(fixture_import(&f, "in", &dir, 1, &e));
+	AUTO(store_close) struct store *in = sandbox_store(f.sb, "in", STORE_READ);
+	assert_int_equal(fixture_sets(in), 2);
+	assert_int_equal(fixture_problems(in), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int main(void)
@@ -317,6 +420,9 @@ int main(void)
 		TEST(import__of_a_delta_with_its_top_up),
 		TEST(import__names_the_volume_of_the_delta_that_lacks),
 		TEST(import__of_all_and_of_a_top_up_beside_it),
+		TEST(verify__finds_any_other_byte_of_a_packed_delta),
+		TEST(export__of_a_packed_delta_keeps_to_its_limit),
+		TEST(import__of_a_packed_delta_asks_for_its_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,7 +316,7 @@ static int view_at(const char *path, struct err *e)
 {
 	AUTO(view_release) struct view view = VIEW_INIT;
 
-	return view_medium(&view, &path, 1, e);
+	return view_medium(&view, &path, 1, NULL, e);
 }
 
 static int head_of(struct fixture *f, const char *path, struct err *e)

@@ -355,7 +355,7 @@ static void places__give_what_is_whole(void **state)
 		{ "rotten", -1, "rotted" },
 		{ "a blob", -1, "a blot" },
 	};
-	AUTO(places_free) struct places *p = places_new();
+	AUTO(places_free) struct places *p = places_new(NULL);
 	const char *path = sandbox_path(*state, "second");
 	struct err e = ERR_INIT;
 

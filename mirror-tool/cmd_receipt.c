@@ -171,38 +171,75 @@ static int check_owner(const struct receipting *r, struct err *e)
 		r->tool->store);
 }
 
+static int read_key(struct receipting *r, int dir, struct err *e)
+{
+	AUTO(secret_release) struct buf pem = BUF_INIT;
+	int rc = fs_read_file(dir, RECEIPT_KEY, KEY_FILE_MAX, &pem, e);
+
+	if (rc <= 0)
+		return rc;
+	return sign_key_read(&r->key, RECEIPT_KEY, buf_span(&pem), NULL, e) < 0 ? -1 : 1;
+}
+
+/* Make the key, or take the one of another process that was faster: 1 made, 0 taken, -1. */
 static int make_key(struct receipting *r, int dir, struct err *e)
 {
 	AUTO(secret_release) struct buf pem = BUF_INIT;
-	AUTO(buf_release) struct buf pub = BUF_INIT;
-	char hex[DIGEST_HEX_SIZE];
+	int rc;
 
 	if (check_owner(r, e) < 0 || sign_key_new(&r->key, e) < 0 ||
-		sign_key_write(r->key, NULL, &pem, e) < 0 ||
-		sign_key_write_public(r->key, &pub, e) < 0 ||
-		fs_replace_file(dir, RECEIPT_PUB, buf_span(&pub), 0644, e) < 0 ||
-		fs_replace_file(dir, RECEIPT_KEY, buf_span(&pem), 0600, e) < 0)
+		sign_key_write(r->key, NULL, &pem, e) < 0)
 		return -1;
-	tool_note(r->tool,
-		"made the key of this store's receipts; bring %s/" RECEIPT_PUB
-		" outside once, its fingerprint is %s",
-		r->tool->store, digest_hex(sign_key_id(r->key), hex));
-	return 0;
+	rc = fs_create_file(dir, RECEIPT_KEY, buf_span(&pem), 0600, e);
+	if (rc != 0)
+		return rc;
+	sign_key_free(&r->key);
+	rc = read_key(r, dir, e);
+	if (rc == 0)
+		return err_set(e, ERR_BUSY, RECEIPT_KEY " came and went meanwhile");
+	return rc < 0 ? -1 : 0;
+}
+
+/* Write the public half, which follows from the key, unless it is there. */
+static int put_public(const struct receipting *r, int dir, struct err *e)
+{
+	AUTO(buf_release) struct buf pub = BUF_INIT;
+	AUTO(buf_release) struct buf have = BUF_INIT;
+	int rc;
+
+	if (sign_key_write_public(r->key, &pub, e) < 0)
+		return -1;
+	rc = fs_read_file(dir, RECEIPT_PUB, KEY_FILE_MAX, &have, e);
+	if (rc < 0)
+		return -1;
+	if (rc > 0 && have.len == pub.len && memcmp(have.data, pub.data, pub.len) == 0)
+		return 0;
+	if (rc > 0)
+		tool_warn("%s/" RECEIPT_PUB " was not that of the key that signs: it is replaced, "
+			  "and is to be brought outside again",
+			r->tool->store);
+	return fs_replace_file(dir, RECEIPT_PUB, buf_span(&pub), 0644, e);
 }
 
 static int load_key(struct receipting *r, struct err *e)
 {
-	AUTO(secret_release) struct buf pem = BUF_INIT;
 	AUTO(fd_close) int dir = fs_open_dir(r->tool->store, e);
-	int rc;
+	char hex[DIGEST_HEX_SIZE];
+	int rc, made = 0;
 
 	if (dir < 0)
 		return -1;
-	rc = fs_read_file(dir, RECEIPT_KEY, KEY_FILE_MAX, &pem, e);
-	if (rc < 0)
+	rc = read_key(r, dir, e);
+	if (rc == 0)
+		rc = made = make_key(r, dir, e);
+	if (rc < 0 || put_public(r, dir, e) < 0)
 		return -1;
-	return rc ? sign_key_read(&r->key, RECEIPT_KEY, buf_span(&pem), NULL, e)
-		  : make_key(r, dir, e);
+	if (made > 0)
+		tool_note(r->tool,
+			"made the key of this store's receipts; bring %s/" RECEIPT_PUB
+			" outside once, its fingerprint is %s",
+			r->tool->store, digest_hex(sign_key_id(r->key), hex));
+	return 0;
 }
 
 /* --- the receipt ----------------------------------------------------------------------------------- */

@@ -248,25 +248,46 @@ static int write_synced(int dir, const char *temp, struct span bytes, mode_t mod
 	return fs_sync(fd, temp, e);
 }
 
-int fs_replace_file(int dir, const char *path, struct span bytes, mode_t mode, struct err *e)
+/* Give a file its name: 1; 0 it is taken and must not be replaced; -1. */
+static int put_name(int dir, const char *temp, const char *name, bool replace, struct err *e)
+{
+	if (replace)
+		return renameat(dir, temp, dir, name) < 0 ? err_sys(e, "rename to %s", name) : 1;
+	if (linkat(dir, temp, dir, name, 0) == 0) {
+		unlinkat(dir, temp, 0);
+		return 1;
+	}
+	return errno == EEXIST ? 0 : err_sys(e, "link %s", name);
+}
+
+static int put_file(
+	int dir, const char *path, struct span bytes, mode_t mode, bool replace, struct err *e)
 {
 	const char *name;
 	AUTO(fd_close) int parent = open_parent(dir, path, &name, e);
 	AUTO(mem_free) char *temp = mem_printf(".%s.%d.tmp", name, (int)getpid());
+	int rc;
 
 	if (parent < 0)
 		return -1;
 	unlinkat(parent, temp, 0); /* of an earlier process with our number */
-	if (write_synced(parent, temp, bytes, mode, e) < 0) {
-		unlinkat(parent, temp, 0);
-		return -1;
-	}
-	if (renameat(parent, temp, parent, name) < 0) {
-		err_sys(e, "rename to %s", name);
-		unlinkat(parent, temp, 0);
-		return -1;
-	}
-	return fs_sync(parent, path, e);
+	rc = write_synced(parent, temp, bytes, mode, e);
+	if (rc == 0)
+		rc = put_name(parent, temp, name, replace, e);
+	if (rc > 0)
+		return fs_sync(parent, path, e) < 0 ? -1 : 1;
+	unlinkat(parent, temp, 0);
+	return rc;
+}
+
+int fs_replace_file(int dir, const char *path, struct span bytes, mode_t mode, struct err *e)
+{
+	return put_file(dir, path, bytes, mode, true, e) < 0 ? -1 : 0;
+}
+
+int fs_create_file(int dir, const char *path, struct span bytes, mode_t mode, struct err *e)
+{
+	return put_file(dir, path, bytes, mode, false, e);
 }
 
 int fs_free_bytes(int fd, uint64_t *bytes, struct err *e)

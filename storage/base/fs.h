@@ -34,6 +34,9 @@ MUST int fs_read_file(int dir, const char *name, size_t limit, struct buf *out, 
 /* Write or replace a small file: temporary name beside it, fsync, rename, fsync of the directory.
  * Durable on 0; before that the old file is untouched. */
 MUST int fs_replace_file(int dir, const char *name, struct span bytes, mode_t mode, struct err *e);
+/* Write a small file that is not there yet, by link instead of rename: 1 durable, 0 the name is taken and nothing was changed,
+ * -1. Of several at once one gets 1; nobody ever sees a part. */
+MUST int fs_create_file(int dir, const char *name, struct span bytes, mode_t mode, struct err *e);
 
 /* All bytes or an error; short writes and EINTR are dealt with. `what` is for the message. */
 MUST int fs_write_all(int fd, const void *data, size_t len, const char *what, struct err *e);

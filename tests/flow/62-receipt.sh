@@ -30,6 +30,31 @@ must moat receipt --store "$IN" --sets-only
 ! grep -qE 'host|auditHead|beside' "$T/out" || _fail "--sets-only: $(cat "$T/out")"
 clean
 
+step 'twenty first receipts at once make one key, and all are signed by it'
+for round in 1 2 3; do
+	rm "$IN/receipt.key" "$IN/receipt.pub"
+	pids=()
+	for i in {1..20}; do
+		moat receipt --store "$IN" --to "$T/receipt-$i" >"$T/said-$i" 2>&1 &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || _fail "a receipt in round $round"; done
+	same "$(cat "$T"/said-* | grep -c 'made the key')" 1 "round $round"
+	same "$(openssl pkey -in "$IN/receipt.key" -pubout | sha256)" "$(sha256 "$IN/receipt.pub")" "round $round"
+	for i in {1..20}; do
+		must moat export --store "$OUT" --to "$T/spared-$round-$i" platform:2 --for "$T/receipt-$i" --receipt-key "$IN/receipt.pub"
+		rm -r "$T/spared-$round-$i"
+	done
+done
+same "$(find "$IN" -maxdepth 1 -name '.*')" ''
+
+step 'a public half of another key, as two first runs once could leave it, is told and replaced'
+must moat key new --out "$T/other.key" --no-passphrase
+cp "$T/other.pub" "$IN/receipt.pub"
+must moat receipt --store "$IN" --to "$T/receipt"
+err_has 'receipt.pub was not that of the key that signs: it is replaced'
+same "$(openssl pkey -in "$IN/receipt.key" -pubout | sha256)" "$(sha256 "$IN/receipt.pub")"
+
 step 'what it says is held is left out'
 cp "$IN/receipt.pub" "$T/receipt.pub"
 export_to "$T/delta-2" platform:2 --for "$T/receipt" --receipt-key "$T/receipt.pub"

@@ -13,7 +13,9 @@
 
 #define WINDOW (64u << 10) /* bytes read at once */
 #define BATCH (64u << 10) /* of entries, parsed at once */
-#define ENTRY_MAX (4u << 20) /* bytes of one entry, and of all that is around them */
+#define ENTRY_MAX (4u << 20) /* bytes of one entry */
+#define AROUND_MAX                                                                                 \
+	(64u << 20) /* of all that is around them: names of 300,000 sets that were removed */
 #define BEFORE INDEX_BEGIN INDEX_LIST
 #define AFTER "]}"
 #define HEAD_MAX 4096 /* bytes: what is before the first entry */
@@ -56,7 +58,7 @@ static uint64_t number_at(const char *text, const char **end)
 
 static int hand_over(struct reading *r, struct span text, struct err *e)
 {
-	static const struct manifest_limits limits = { 2 * ENTRY_MAX, ENTRY_MAX };
+	static const struct manifest_limits limits = { 2 * AROUND_MAX, ENTRY_MAX };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	const char *serial, *removed;
 
@@ -131,6 +133,7 @@ static int take_mark(struct reading *r, char c, struct err *e)
 static int take(struct reading *r, char c, struct err *e)
 {
 	struct buf *to;
+	size_t most;
 	int rc = 0;
 
 	if (r->in_string) {
@@ -147,10 +150,13 @@ static int take(struct reading *r, char c, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	to = r->where == LIST ? &r->batch : &r->around;
-	if (to->len > BATCH + ENTRY_MAX)
+	most = r->where == LIST ? BATCH + ENTRY_MAX : AROUND_MAX;
+	if (to->len > most)
 		return err_set(e, ERR_INPUT,
-			"index.json: an entry after number %zu of more than %u bytes", r->number,
-			ENTRY_MAX);
+			"index.json: an entry after number %zu, or what is around them, of more "
+			"than "
+			"%zu bytes",
+			r->number, most);
 	buf_char(to, c);
 	return 0;
 }
@@ -256,6 +262,10 @@ static bool head_is_ours(struct index_head *head, const char *text)
 		return false;
 	if (skip_text(&p, INDEX_SERIAL)) {
 		head->serial = number_at(p, &p);
+		if (head->serial && skip_text(&p, INDEX_LISTS)) {
+			head->lists = *p == '1';
+			return (*p == '0' || *p == '1') && p[1] == '"';
+		}
 		if (skip_text(&p, INDEX_REMOVED))
 			p += strcspn(p, "\"");
 		if (head->serial == 0 || !skip_text(&p, INDEX_SERIAL_END))

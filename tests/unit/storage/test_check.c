@@ -2,17 +2,20 @@
 #include "tests/support/cm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define MOAT_STORE_PART
 #include "storage/store_private.h"
+#include "storage/index_json.h"
 
 #include "storage/base/fs.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
 #include "tests/unit/storage/suite.h"
+#include "tests/unit/storage/view.h"
 
 static void keep_problem(void *ctx, const char *invariant, const char *text)
 {
@@ -293,6 +296,91 @@ static void store_totals__count(void **state)
 	assert_true(space > 0);
 }
 
+/* --- what was removed ---------------------------------------------------------------------------- */
+
+#define REMOVED 1000
+
+static void remove_many(struct store *s)
+{
+	AUTO(tx_abort) struct store *tx = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(tx_begin(s, &tx, &e));
+	for (unsigned i = 0; i < REMOVED; i++) {
+		AUTO(mem_free) char *name = mem_printf("customer-%u", i);
+
+		assert_ok(meta_removed_put(s->db, name, "1.0", &e));
+	}
+	assert_ok(meta_index_dirty(s->db, &e));
+	assert_ok(tx_commit(&tx, &e));
+}
+
+/* The names of a thousand sets that were removed do not grow what a start reads: behind the head the file may be anything. Only
+ * the newest version of a name is in them, and a rebuild reads them all. */
+static void index_json_head__is_short_however_many_sets_were_removed(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(buf_release) struct buf removed = BUF_INIT;
+	const char *path = sandbox_path(*state, "s/index.json");
+	struct err e = ERR_INIT;
+	struct index_head head;
+
+	remove_many(s);
+	for (int lists = 0; lists < 2; lists++) {
+		if (lists) {
+			struct digest d = one(s, "stays", "1", "the same");
+
+			assert_ok(set_accept(s, &(struct set_offer){ .digest = &d }, NULL, &e));
+		}
+		assert_ok(index_json_write(s, &e));
+		buf_clear(&removed);
+		assert_ok(index_json_removed(s, &removed, &e));
+		assert_non_null(strstr(removed.data, "customer-0:1.0 customer-1:1.0 "));
+		assert_true(removed.len > REMOVED * 14);
+		buf_clear(&text);
+		assert_int_equal(fs_read_file(AT_FDCWD, path, 1u << 20, &text, &e), 1);
+		memset(text.data + 4096, 'x', text.len - 4096);
+		sandbox_write(path, text.data, text.len);
+		assert_int_equal(index_json_head(s, &head, &e), 1);
+		assert_int_equal(head.lists, lists);
+		assert_true(head.serial > 0);
+	}
+}
+
+/* As stores wrote it before: the names stood right behind the serial, few or many of them. */
+static void index_json_head__of_before_is_read(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	const char *path = sandbox_path(*state, "s/index.json");
+
+	for (unsigned names = 1; names < 2000; names += 999) {
+		for (int lists = 0; lists < 2; lists++) {
+			AUTO(buf_release) struct buf text = BUF_INIT;
+			AUTO(buf_release) struct buf removed = BUF_INIT;
+			struct err e = ERR_INIT;
+			struct index_head head;
+
+			buf_str(&text, INDEX_BEGIN INDEX_SERIAL "77" INDEX_REMOVED "first:1");
+			for (unsigned i = 1; i < names; i++)
+				buf_printf(&text, " customer-%u:1.0", i);
+			buf_str(&text, INDEX_SERIAL_END INDEX_LIST);
+			if (lists)
+				buf_str(&text, "{\"mediaType\":\"" MEDIA_OCI_INDEX
+					       "\",\"digest\":\"sha256:"
+					       "0123456789abcdef0123456789abcdef"
+					       "0123456789abcdef0123456789abcdef\",\"size\":2}");
+			buf_str(&text, "]}\n");
+			sandbox_write(path, text.data, text.len);
+			assert_int_equal(index_json_head(s, &head, &e), 1);
+			assert_int_equal(head.lists, lists);
+			assert_int_equal(head.serial, 77);
+			assert_ok(index_json_removed(s, &removed, &e));
+			assert_memory_equal(removed.data, "first:1", 7);
+		}
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sandbox_setup, sandbox_teardown)
 
 int test_check(void)
@@ -305,6 +393,8 @@ int test_check(void)
 		T(store__is_an_oci_layout),
 		T(store_close__writes_tags_to_index_json),
 		T(store_totals__count),
+		T(index_json_head__is_short_however_many_sets_were_removed),
+		T(index_json_head__of_before_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

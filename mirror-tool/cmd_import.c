@@ -1,6 +1,7 @@
 /* `moat import`: medium -> store, verified while it is copied. Must never accept or activate a set without a record of it. */
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_audit.h"
+#include "mirror-tool/media/chain.h"
 #include "mirror-tool/media/import.h"
 #include "mirror-tool/node/node_hosts.h"
 #include "mirror-tool/progress.h"
@@ -238,10 +239,10 @@ static int import(struct tool *t, const struct import_terms *terms,
 	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);
 }
 
-static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+/* Import one set, and say what came of it. */
+static int import_set(struct tool *t, const struct import_options *o,
+	const struct import_terms *terms, struct err *e)
 {
-	const struct import_options *o = given;
-	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	AUTO(importing_release) struct importing p = { .t = t,
 		.changes = REPORT_INIT(t),
@@ -250,6 +251,58 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		.dry = o->dry_run,
 		.check = o->check };
 	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };
+	int rc;
+
+	progress_begin(&p.bar, t, "import", "volumes");
+	rc = (o->dry_run ? preview : import)(t, terms, &events, &m, e);
+	progress_end(&p.bar);
+	return rc < 0 ? -1 : report(&p, &m, e);
+}
+
+/* Import sets one after the other, each behind what it builds on. Only the last of a name becomes active. What was accepted stays so
+ * when a later one is refused, and those behind it are told. */
+static int import_chain(struct tool *t, const struct import_options *o, const struct chain *c,
+	const struct import_terms *terms, struct err *e)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct import_terms of_set = *terms;
+
+		of_set.paths = c->sets[i].paths;
+		of_set.path_count = c->sets[i].path_count;
+		of_set.activate = terms->activate && !chain_goes_on(c, i);
+		if (import_set(t, o, &of_set, e) == 0)
+			continue;
+		while (++i < c->count)
+			tool_warn("set %s %s is not imported: one before it was not",
+				c->sets[i].name, c->sets[i].version);
+		return -1;
+	}
+	return 0;
+}
+
+/* Import what the paths hold: one set, or several. */
+static int import_paths(struct tool *t, const struct import_options *o,
+	const struct import_terms *terms, struct err *e)
+{
+	AUTO(chain_release) struct chain c = CHAIN_INIT;
+
+	if (strcmp(terms->paths[0], "-") != 0 &&
+		chain_find(&c, terms->paths, terms->path_count, e) < 0)
+		return -1;
+	if (c.count < 2)
+		return import_set(t, o, terms, e);
+	if (o->dry_run)
+		return err_set(e, ERR_INPUT,
+			"--dry-run looks at one set, and these are volumes of %zu: the second may "
+			"build on the first",
+			c.count);
+	return import_chain(t, o, &c, terms, e);
+}
+
+static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
+{
+	const struct import_options *o = given;
+	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	struct import_terms terms = { .trust = &trust,
 		.paths = args->items,
 		.path_count = args->count,
@@ -258,7 +311,6 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		.expired = o->allow_expired,
 		.take = o->take.items,
 		.take_count = o->take.count };
-	int rc;
 
 	if (args->count == 0)
 		return tool_usage(e, "a medium is needed: a folder, volumes, or - for stdin");
@@ -274,10 +326,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	trust.strict = o->strict;
 	trust.new_signers = o->new_signers.items;
 	trust.new_signer_count = o->new_signers.count;
-	progress_begin(&p.bar, t, "import", "volumes");
-	rc = (o->dry_run ? preview : import)(t, &terms, &events, &m, e);
-	progress_end(&p.bar);
-	return rc < 0 ? -1 : report(&p, &m, e);
+	return import_paths(t, o, &terms, e);
 }
 
 const struct command cmd_import = {
@@ -289,6 +338,7 @@ const struct command cmd_import = {
 	.about = "PATH is a folder that holds volumes, or volumes in any order; - reads them one\n"
 		 "behind the other from stdin. Everything is verified while it is copied, and\n"
 		 "the set is accepted when all of it is there. Stopped, it goes on where it was.\n"
+		 "Several sets, as a base and deltas on it, come in one after the other.\n"
 		 "Which tags would move, vanish or change their owner is said before; `moat "
 		 "activate`,\n"
 		 "or --activate here, makes it so.",

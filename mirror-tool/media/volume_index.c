@@ -208,6 +208,26 @@ void volume_index_release(struct volume_index *v)
 	*v = (struct volume_index)VOLUME_INDEX_INIT;
 }
 
+void volume_index_claim(const struct volume_index *v, char name[SET_NAME_MAX + 1],
+	char version[SET_VERSION_MAX + 1])
+{
+	static const char before[] = SET_HOST "/set/";
+	const char *text = annotation_get(&v->manifest.items[0].annotations, REFERENCE);
+	struct span rest, part;
+
+	*name = *version = '\0';
+	if (!text || strncmp(text, before, strlen(before)) != 0)
+		return;
+	rest = span_of(text + strlen(before));
+	part = span_until(&rest, ':');
+	if (part.len > SET_NAME_MAX || rest.len > SET_VERSION_MAX)
+		return;
+	memcpy(name, part.data, part.len);
+	name[part.len] = '\0';
+	memcpy(version, rest.data, rest.len);
+	version[rest.len] = '\0';
+}
+
 static bool lists(const struct descriptor *d, const struct set_entry *entry)
 {
 	char name[REF_TEXT_SIZE];

@@ -57,6 +57,10 @@ MUST int volume_index_parse(
 	struct volume_index *v, const char *name, struct span bytes, struct err *e);
 void volume_index_release(struct volume_index *v);
 
+/* The name and version that it gives its set, for messages and to sort by; "" where it gives none. */
+void volume_index_claim(const struct volume_index *v, char name[SET_NAME_MAX + 1],
+	char version[SET_VERSION_MAX + 1]);
+
 /* Check against the trusted head: ERR_CORRUPT unless it is exactly what it should be. listings has
  * room for each entry of the set. */
 MUST int volume_index_check(const struct volume_index *v, const char *name, struct span bytes,

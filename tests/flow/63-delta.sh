@@ -124,6 +124,37 @@ must moat verify --store "$OUT" --key "$PUB" "$T/both"
 by_hand "$T/both" "$OUT"
 out_has 'a delta on platform 1 and platform 2: '
 
+# versions: what the store holds of the set, each with its activity
+versions() { moat list --store "$IN" --all-versions --json | jq -r '[.[] | "\(.version):\(.active)"] | sort | join(" ")'; }
+
+step 'a base and the deltas on it come in one import, in whatever order they are named'
+rm -rf "$IN"
+must moat import --store "$IN" --key "$PUB" --activate "$T/delta-3" "$T/delta-2" "$T/full-1"
+same "$(grep -oE '^platform [0-9]' "$T/out" | xargs)" 'platform 1 platform 2 platform 3'
+same "$(versions)" '1:false 2:false 3:true'
+clean
+must moat import --store "$IN" --key "$PUB" "$T/delta-2" "$T/delta-3" --json
+same "$(jq -rs 'map(.version) | join(" ")' "$T/out")" '2 3'
+rm -rf "$IN" && mkdir "$T/mixed" && cp "$T/full-1"/*.tar "$T/delta-2"/*.tar "$T/delta-3"/*.tar "$T/mixed"
+must moat import --store "$IN" --key "$PUB" "$T/mixed"
+same "$(versions)" '1:false 2:false 3:false'
+
+step 'a gap in the chain: what is before it is accepted, what is behind it is not, and both are said'
+rm -rf "$IN"
+must_fail 4 moat import --store "$IN" --key "$PUB" "$T/full-1" "$T/delta-3"
+out_has '^platform 1 .*accepted'
+err_has "${documents/m 1/m 2} this store does not hold"
+same "$(versions)" '1:false'
+clean
+rm -rf "$IN"
+cp -r "$T/delta-2" "$T/bad-2"
+truncate -s -2048 "$T/bad-2"/*.tar
+must_fail 3 moat import --store "$IN" --key "$PUB" "$T/delta-3" "$T/bad-2" "$T/full-1"
+err_has 'set platform 3 is not imported: one before it was not'
+same "$(versions)" '1:false'
+must_fail 1 moat import --dry-run --store "$IN" --key "$PUB" "$T/delta-3" "$T/delta-2"
+err_has 'dry-run looks at one set, and these are volumes of 2'
+
 step 'a stream carries a delta, too'
 rm -rf "$IN"
 must moat import --store "$IN" --key "$PUB" "$T/full-2"

@@ -34,6 +34,10 @@ class Sizes:
         return f"moat diff of two sets of {self.set_images[-1]:,} images: {what}"
 
     @staticmethod
+    def month(n, images):
+        return f"release {n} of {images:,} images of the catalog"
+
+    @staticmethod
     def scrub():
         return "scrub of the catalog"
 

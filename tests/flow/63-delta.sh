@@ -46,6 +46,15 @@ must moat verify --store "$OUT" --key "$PUB" "$T/delta-2" --json
 json_is '.kind == "delta" and .base[0].set == "platform" and .leftOut > 6'
 by_hand "$T/delta-2" "$OUT"
 
+step 'others read the images that are whole in it, though its documents are packed'
+volume=$(echo "$T/delta-2"/*.tar)
+digest=$(digest_of "$UPSTREAM" apps/more 1.0)
+must skopeo copy "oci-archive:$volume:$UPSTREAM/apps/more:1.0" "oci:$T/copied:x"
+containerd_start
+must ctr_ images import --snapshotter native "$volume"
+must ctr_ images ls
+out_has "^$UPSTREAM/apps/more:1.0 .*$digest"
+
 step 'nothing changed: the documents of the set alone'
 export_to "$T/delta-3" platform:3 --since platform:2
 [ "$(volume_bytes "$T/delta-3")" -lt 32768 ] || _fail "$(volume_bytes "$T/delta-3") bytes"

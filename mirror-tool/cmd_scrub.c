@@ -1,6 +1,6 @@
 /*
  * `moat scrub`: a store -> the same, every held blob read, those that were read longest ago first, and the bad ones in
- * quarantine. Must never delete a file, and never say that a blob is good that was not read.
+ * quarantine, or replaced from elsewhere. Must never delete a file, and never say that a blob is good that was not read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mirror-tool/progress.h"
+#include "mirror-tool/repair/repair.h"
 #include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
 #include "mirror-tool/tool_audit.h"
@@ -23,7 +24,14 @@
 		.max = 1ull << 40)                                                                 \
 	OPTION(S, DURATION, older_than, "older-than", "TIME", NULL,                                \
 		"only what was not read for so long, like 12h, 30d (default: all)",                \
-		.max = 3650ull * 86400)
+		.max = 3650ull * 86400)                                                            \
+	OPTION(S, TEXTS, sources, "repair-from", "SOURCE", NULL,                                   \
+		"store:DIR, medium:PATH or registry:[http://]HOST[/PREFIX] that has good bytes; "  \
+		"may be repeated")                                                                 \
+	OPTION(S, TEXT, authfile, "authfile", "FILE", NULL,                                        \
+		"credentials for registries (default: the usual places)")                          \
+	OPTION(S, TEXTS, certs_dirs, "certs-dir", "DIR", NULL,                                     \
+		"folder of HOST:PORT folders with certificates")
 struct scrub_options {
 	SCRUB_OPTIONS(SETTING_FIELD, scrub_options)
 };
@@ -51,14 +59,19 @@ struct scrubbing {
 	size_t page_count;
 	struct digest *marked; /* that a server found bad, and could only mark */
 	size_t marked_count;
+	struct repair repair; /* of all that is told */
+	struct finding *absent; /* since before this run */
+	size_t absent_count;
 };
 
 static void scrubbing_release(struct scrubbing *s)
 {
 	progress_end(&s->bar);
 	report_release(&s->report);
+	repair_release(&s->repair);
 	store_close(&s->store);
 	free(s->marked);
+	free(s->absent);
 }
 
 /* --- what a bad blob is part of ---------------------------------------------------------------- */
@@ -104,6 +117,8 @@ static int tell_users(struct scrubbing *s, const struct finding *f, struct err *
 	struct report *r = &s->report;
 	char text[DIGEST_TEXT_SIZE];
 
+	s->bad++;
+	repair_want(&s->repair, &f->digest, f->size);
 	report_object(r, NULL);
 	report_digest(r, "digest", &f->digest);
 	report_number(r, "bytes", f->size);
@@ -176,7 +191,6 @@ static int take_bad(struct scrubbing *s, const struct finding *f, struct err *e)
 		progress_end(&s->bar);
 		tool_warn("blob %s: its file %s", digest_text(&f->digest, text), f->text);
 	}
-	s->bad++;
 	return tell_users(s, f, e) < 0 ? -1 : 1;
 }
 
@@ -235,11 +249,90 @@ static int tell_marked(struct scrubbing *s, struct err *e)
 			return -1;
 		if (rc > 0)
 			continue;
-		s->bad++;
 		*s->where = '\0';
 		if (tell_users(s, &f, e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* --- what was found before ------------------------------------------------------------------------ */
+
+static int add_absent(void *ctx, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct scrubbing *s = ctx;
+
+	(void)e;
+	*VEC_PUSH(s->absent, s->absent_count) =
+		(struct finding){ .digest = *d, .size = size, .text = "was missed before" };
+	return 0;
+}
+
+/* Once it is to be repaired: what is needed and known not to be held. */
+static int tell_absent(struct scrubbing *s, struct err *e)
+{
+	if (!s->given->sources.count)
+		return 0;
+	if (blobs_absent(s->store, add_absent, s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->absent_count; i++) {
+		*s->where = '\0';
+		if (!repair_find(&s->repair, &s->absent[i].digest) &&
+			tell_users(s, &s->absent[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- repairing --------------------------------------------------------------------------------------- */
+
+static void tell_repair(struct report *r, const struct repair_blob *b)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_text(&b->digest, text);
+	report_object(r, NULL);
+	report_digest(r, "digest", &b->digest);
+	report_flag(r, "held", b->held);
+	report_text(r, "from", b->from ? b->from : "");
+	if (b->from)
+		report_line(r, "%s: repaired from %s", text, b->from);
+	else if (b->held)
+		report_line(r, "%s: is held again", text);
+	else
+		report_line(r, "%s: not repaired", text);
+	report_array(r, "answers");
+	for (size_t i = 0; i < b->try_count; i++) {
+		report_object(r, NULL);
+		report_text(r, "source", b->tries[i].source);
+		report_text(r, "answer", b->tries[i].answer);
+		report_line(r, "  %s: %s", b->tries[i].source, b->tries[i].answer);
+		report_end(r);
+	}
+	report_end(r);
+	report_end(r);
+}
+
+/* Ask each source for what the ones before did not bring. */
+static int repair(struct scrubbing *s, struct err *e)
+{
+	const struct texts *sources = &s->given->sources;
+
+	for (size_t i = 0; i < sources->count && s->repair.left; i++)
+		if (repair_from(&s->repair, sources->items[i], e) < 0)
+			return -1;
+	report_list(&s->report, "repairs");
+	for (size_t i = 0; i < s->repair.count && sources->count; i++)
+		tell_repair(&s->report, s->repair.blobs[i]);
+	report_end(&s->report);
+	return 0;
+}
+
+static int check_sources(const struct scrubbing *s, struct err *e)
+{
+	for (size_t i = 0; i < s->given->sources.count; i++)
+		if (repair_check_source(s->tool, s->given->sources.items[i], e) < 0)
+			return err_ctx(e, "--repair-from %s", s->given->sources.items[i]);
 	return 0;
 }
 
@@ -285,19 +378,23 @@ static int scrub(struct scrubbing *s, struct err *e)
 		if (rc > 0 && scrub_page(s, e) < 0)
 			rc = -1;
 	} while (rc > 0);
-	report_end(&s->report);
 	store_record_findings(s->store);
-	return rc;
+	if (rc < 0 || tell_absent(s, e) < 0)
+		return -1;
+	report_end(&s->report);
+	progress_end(&s->bar);
+	return repair(s, e);
 }
 
 static int begin(struct scrubbing *s, struct err *e)
 {
 	struct store_totals totals;
 
-	if (tool_store_there(s->tool, TOOL_STORE_MAKERS, e) < 0 || read_marks(s, e) < 0 ||
-		tool_store_write(s->tool, &s->store, e) < 0 ||
+	if (tool_store_there(s->tool, TOOL_STORE_MAKERS, e) < 0 || check_sources(s, e) < 0 ||
+		read_marks(s, e) < 0 || tool_store_write(s->tool, &s->store, e) < 0 ||
 		store_totals(s->store, &totals, e) < 0)
 		return -1;
+	s->repair.store = s->store;
 	store_set_care(
 		s->store, &(struct store_care){ .operation = "scrub", .found = found, .ctx = s });
 	if (!s->given->older_than)
@@ -307,13 +404,28 @@ static int begin(struct scrubbing *s, struct err *e)
 	return 0;
 }
 
+static void say_sources(const struct scrubbing *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->given->sources.count; i++)
+		buf_printf(out, "%s%s", i ? "," : "", s->given->sources.items[i]);
+}
+
+static uint64_t repaired(const struct scrubbing *s)
+{
+	return s->repair.count - s->repair.left;
+}
+
 /* Scrub between the two records of it. */
 static int scrub_recorded(struct scrubbing *s, struct err *e)
 {
 	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
-	struct log_field facts[4] = { { NULL, NULL, 0 } };
+	AUTO(buf_release) struct buf from = BUF_INIT;
+	struct log_field facts[6] = { { NULL, NULL, 0 } };
 	int rc;
 
+	say_sources(s, &from);
+	if (from.len)
+		facts[0] = (struct log_field){ "from", from.data, 0 };
 	if (tool_audit_open(&log, s->tool, "scrub", e) < 0 || tool_audit_begin(&log, facts, e) < 0)
 		return -1;
 	rc = scrub(s, e);
@@ -321,6 +433,10 @@ static int scrub_recorded(struct scrubbing *s, struct err *e)
 	facts[0] = (struct log_field){ "blobs", NULL, s->blobs };
 	facts[1] = (struct log_field){ "bytes", NULL, s->state.bytes };
 	facts[2] = (struct log_field){ "bad", NULL, s->bad };
+	if (from.len) {
+		facts[3] = (struct log_field){ "repaired", NULL, repaired(s) };
+		facts[4] = (struct log_field){ "from", from.data, 0 };
+	}
 	return tool_audit_end(&log, rc, facts, e);
 }
 
@@ -334,25 +450,33 @@ static int report(struct scrubbing *s, struct err *e)
 	report_number(r, "blobs", s->blobs);
 	report_number(r, "bytes", s->state.bytes);
 	report_number(r, "bad", s->bad);
-	report_line(r, "%s: %llu blob%s read, %s, %llu bad", s->tool->store,
+	report_number(r, "repaired", repaired(s));
+	report_line(r, "%s: %llu blob%s read, %s, %llu bad%s", s->tool->store,
 		(unsigned long long)s->blobs, s->blobs == 1 ? "" : "s",
-		size_text(s->state.bytes, size), (unsigned long long)s->bad);
+		size_text(s->state.bytes, size), (unsigned long long)s->bad,
+		s->bad && !s->repair.left ? ", all repaired" : "");
 	report_end(r);
 	return report_print(r, e);
 }
 
 static int judge(const struct scrubbing *s, struct err *e)
 {
-	if (!s->bad)
+	unsigned long long left = s->repair.left;
+
+	if (!left)
 		return 0;
 	return err_set(e, ERR_CORRUPT, "%s: %llu blob%s bad or missing; nothing was deleted",
-		s->tool->store, (unsigned long long)s->bad, s->bad == 1 ? " is" : "s are");
+		s->tool->store, left, left == 1 ? " is" : "s are");
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	AUTO(scrubbing_release)
 	struct scrubbing s = { .tool = t, .given = given, .report = REPORT_INIT(t) };
+
+	s.repair = (struct repair){
+		.tool = t, .authfile = s.given->authfile, .certs_dirs = &s.given->certs_dirs
+	};
 
 	if (args->count)
 		return tool_usage(e, "scrub takes no words; --store DIR says which");
@@ -364,13 +488,14 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 const struct command cmd_scrub = {
 	.name = "scrub",
-	.args = "[--rate SIZE] [--older-than TIME]",
+	.args = "[--rate SIZE] [--older-than TIME] [--repair-from SOURCE]...",
 	.summary = "read every blob of a store again, the oldest read first",
 	.about = "Beside moatd and all else. What is bad goes to quarantine and is served no more; "
 		 "nothing\n"
 		 "is deleted. Images and sets that need it are named, and `moat import --check "
 		 "MEDIUM` of\n"
-		 "such a set repairs it. A run that was stopped is gone on with by the next, with\n"
+		 "such a set repairs it, or --repair-from another place. A run that was stopped is "
+		 "gone on with by the next, with\n"
 		 "--older-than to the end of it: what was read longest ago comes first.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),

@@ -180,7 +180,12 @@ MUST int blobs_after(struct store *s, struct blob_cursor *at, unsigned max, scan
 /* When the bytes of the one that was read longest ago were read; 0 one never was. 1, 0 there is no blob. */
 MUST int blobs_oldest(struct store *s, int64_t *checked, struct err *e);
 
-/* The names by which clients reach a blob: tags, and references of active sets (tag "": by digest). */
+/* Blobs that are needed and not held: configs, layers and manifests of what is whole otherwise, and sets. Bytewise. What fn
+ * returns below 0 is returned. */
+MUST int blobs_absent(struct store *s, scan_fn *fn, void *ctx, struct err *e);
+
+/* The names by which clients reach a blob: tags, and references of active sets (tag "": by digest). Of an attachment
+ * also those of its subject, in the repositories that link the blob. */
 typedef int user_fn(void *ctx, const char *repo, const char *tag, struct err *e);
 MUST int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
 	struct err *e);
@@ -212,7 +217,7 @@ MUST int repo_has_blob(
  * apply CHANGE_TOUCH first, or it is not held; -1. */
 MUST int blob_is_promised(struct store *s, const struct digest *d, struct err *e);
 
-/* Every repository that links it, bytewise, until fn returns something else than 0, which is then the
+/* Every repository that links it, held or not, bytewise, until fn returns something else than 0, which is then the
  * result. */
 typedef int name_fn(void *ctx, const char *name, struct err *e);
 MUST int repos_with_blob(

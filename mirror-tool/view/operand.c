@@ -295,3 +295,15 @@ int operand_need_set(const struct operand *o, struct err *e)
 		"%s: the sets %s are active there; `--store %s` and one of them is needed", o->what,
 		text.data, o->what);
 }
+
+int operand_kind_of(const struct tool *t, const char *word, enum operand_kind *kind,
+	const char **what, struct err *e)
+{
+	struct operand o = { .word = word };
+
+	if (find_kind(t, &o, e) < 0)
+		return -1;
+	*kind = o.kind;
+	*what = o.what;
+	return 0;
+}

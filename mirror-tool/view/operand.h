@@ -59,6 +59,10 @@ MUST int operand_need_set(const struct operand *o, struct err *e);
 MUST int operand_open(const struct tool *t, const struct texts *from, const char *word,
 	struct operand *o, struct err *e);
 
+/* Only what it is: its kind, and what stands behind the prefix, borrowed. As operand_open() finds it. */
+MUST int operand_kind_of(const struct tool *t, const char *word, enum operand_kind *kind,
+	const char **what, struct err *e);
+
 /* "set", "store", "medium", "lock". */
 const char *operand_name(enum operand_kind kind);
 

@@ -54,21 +54,27 @@ SELECT id, digest, size, checked FROM blob WHERE id > ?1 AND live ORDER BY id LI
 -- name: BLOB_OLDEST
 SELECT checked FROM blob WHERE live AND checked >= 0 ORDER BY checked, id LIMIT 1
 -- name: BLOB_USERS
-WITH RECURSIVE up (id) AS (
-	SELECT id FROM blob WHERE digest = ?1
+WITH RECURSIVE up (id, attached) AS (
+	SELECT b.id, i.c1 FROM rowset(?1) i CROSS JOIN blob b ON b.digest = i.c0
 	UNION
-	SELECT e.manifest FROM up CROSS JOIN edge e ON e.blob = up.id
+	SELECT e.manifest, up.attached FROM up CROSS JOIN edge e ON e.blob = up.id
+	UNION
+	SELECT m.subject, 1 FROM up CROSS JOIN manifest m ON m.id = up.id WHERE m.subject IS NOT NULL
 )
 SELECT r.name AS name, t.name AS tag FROM up
 CROSS JOIN tag t ON t.manifest = up.id
 JOIN repo r ON r.id = t.repo
+WHERE NOT up.attached OR EXISTS (
+	SELECT 1 FROM rowset(?1) i CROSS JOIN blob b ON b.digest = i.c0 AND NOT i.c1
+	JOIN link l ON l.repo = r.id AND l.blob = b.id)
 UNION
 SELECT r.name, p.tag FROM up
-CROSS JOIN held_set s ON s.blob = up.id
-JOIN channel c ON c.held_set = s.id
-JOIN pin p ON p.held_set = s.id
+CROSS JOIN pin p ON p.manifest = up.id
+CROSS JOIN channel c ON c.held_set = p.held_set
 JOIN repo r ON r.id = p.repo
-WHERE p.manifest IN (SELECT id FROM up)
+WHERE NOT up.attached OR EXISTS (
+	SELECT 1 FROM rowset(?1) i CROSS JOIN blob b ON b.digest = i.c0 AND NOT i.c1
+	JOIN link l ON l.repo = r.id AND l.blob = b.id)
 ORDER BY 1, 2 LIMIT ?2
 -- name: BLOB_SETS
 WITH RECURSIVE up (id) AS (
@@ -86,6 +92,16 @@ CROSS JOIN signature g ON g.manifest = up.id
 JOIN held_set s ON s.id = g.held_set
 JOIN blob b ON b.id = s.blob
 ORDER BY 1, 2
+-- name: ALL_ABSENT
+SELECT b.digest, b.size FROM edge e
+JOIN manifest m ON m.id = e.manifest
+JOIN blob b ON b.id = e.blob
+WHERE e.role IN (1, 2) AND NOT b.live AND m.whole
+UNION
+SELECT b.digest, b.size FROM manifest m JOIN blob b ON b.id = m.id WHERE NOT b.live
+UNION
+SELECT b.digest, b.size FROM held_set s JOIN blob b ON b.id = s.blob WHERE NOT b.live
+ORDER BY 1
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 
@@ -121,7 +137,7 @@ DELETE FROM tag WHERE manifest = ?2 AND repo = (SELECT id FROM repo WHERE name =
 SELECT r.name FROM blob b
 CROSS JOIN link l ON l.blob = b.id
 JOIN repo r ON r.id = l.repo
-WHERE b.digest = ?1 AND b.live
+WHERE b.digest = ?1
 ORDER BY r.name
 -- name: NEEDED_BY
 SELECT b.digest FROM edge e

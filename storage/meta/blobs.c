@@ -164,16 +164,60 @@ int blobs_oldest(struct store *s, int64_t *checked, struct err *e)
 	return rc;
 }
 
-int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
-	struct err *e)
+/* Blobs and whether they are subjects that only a tag tells of. */
+static int each_user(struct store *s, const struct rowset *blobs, unsigned max, user_fn *fn,
+	void *ctx, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(store_db(s), Q_BLOB_USERS);
 	int rc;
 
-	query_digest(&q, d);
+	query_rowset(&q, blobs);
 	query_int(&q, max);
 	while ((rc = query_step(&q, e)) > 0)
 		if (fn(ctx, query_get_text(&q, 0), query_get_text(&q, 1), e) < 0)
+			return -1;
+	return rc;
+}
+
+static int add_subject(void *ctx, const char *repo, const char *tag, struct err *e)
+{
+	struct digest subject;
+
+	(void)repo, (void)e;
+	if (!ref_fallback_subject(tag, &subject))
+		return 0;
+	rowset_digest(ctx, &subject);
+	rowset_int(ctx, 1);
+	return 0;
+}
+
+int blob_users(struct store *s, const struct digest *d, unsigned max, user_fn *fn, void *ctx,
+	struct err *e)
+{
+	AUTO(rowset_release) struct rowset blobs = ROWSET_INIT(2);
+	AUTO(rowset_release) struct rowset named = ROWSET_INIT(2);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rowset *r = i ? &named : &blobs;
+
+		rowset_digest(r, d);
+		rowset_int(r, 0);
+	}
+	return each_user(s, &blobs, max, add_subject, &named, e) < 0 ||
+			       each_user(s, &named, max, fn, ctx, e) < 0
+		       ? -1
+		       : 0;
+}
+
+int blobs_absent(struct store *s, scan_fn *fn, void *ctx, struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_ALL_ABSENT);
+	struct digest d;
+	int rc;
+
+	while ((rc = query_step(&q, e)) > 0)
+		if (query_get_digest(&q, 0, &d, e) < 0 ||
+			fn(ctx, &d, (uint64_t)query_get_int(&q, 1), e) < 0)
 			return -1;
 	return rc;
 }

@@ -318,3 +318,14 @@ void ref_fallback_tag(const struct digest *subject, const char *suffix, char tag
 	snprintf(tag, REF_TAG_MAX + 1, "%s-%.64s%s", digest_alg_name(subject->alg),
 		digest_hex(subject, hex), suffix);
 }
+
+bool ref_fallback_subject(const char *tag, struct digest *subject)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct err ignored;
+
+	if (strncmp(tag, "sha256-", strlen("sha256-")) != 0)
+		return false;
+	snprintf(text, sizeof(text), "sha256:%.64s", tag + strlen("sha256-"));
+	return digest_parse(subject, span_of(text), &ignored) == 0;
+}

@@ -54,5 +54,7 @@ void ref_api_name(const char *name, char out[REF_TEXT_SIZE]);
 /* `sha256-<hex>` and `sha256-<hex>.sig`: the tag under which referrers and cosign signatures of
  * a digest are found where the referrers API is absent. suffix: "", ".sig", ".att", ".sbom". */
 void ref_fallback_tag(const struct digest *subject, const char *suffix, char tag[REF_TAG_MAX + 1]);
+/* The digest that such a tag of sha256 is for, whatever its suffix. False: the tag is none. */
+bool ref_fallback_subject(const char *tag, struct digest *subject);
 
 #endif

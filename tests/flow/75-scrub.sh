@@ -178,3 +178,148 @@ absent "$IN/marks/${name/:/-}"
 must moat scrub --store "$IN"
 import --check "$MEDIUM"
 clean
+
+# damage N STORE: N random bytes of every other file, so that each kind of blob is among them
+damage() {
+	next_second
+	local all n=0
+	mapfile -t all < <(find "$1/blobs/sha256" -type f -size -64k | sort)
+	for file in "${all[@]}"; do
+		[ $((n++ % 2)) = 1 ] || printf '\0\1' | dd of="$file" bs=1 conv=notrunc status=none
+	done
+}
+repairs_all() { # SOURCE...: all that was found is repaired from the last of them
+	local from=() last=${*: -1}
+	for source; do from+=(--repair-from "$source"); done
+	must moat scrub --store "$IN" --json "${from[@]}" "${REPAIR_ARGS[@]}"
+	jq -e --arg last "$last" '.bad > 20 and .repaired == .bad and (.found | length) == .bad and
+		(.repairs | length) == .bad and (.repairs | all(.held and .from == $last))' out >/dev/null ||
+		{ cat out && _fail "not all is repaired from $last"; }
+	clean
+	must moat scrub --store "$IN"
+	out_has ' 0 bad$'
+}
+REPAIR_ARGS=()
+
+step 'sources that are none are refused before anything is read'
+for source in registry: registry:name "registry:$IP/UPPER" "store:$T/none" "medium:$T/none" "$T/none" "lock:$LOCK" \
+	"$LOCK" set:plat "store:$T/m"; do
+	must_fail '1|4' moat scrub --store "$IN" --repair-from "$source"
+	err_has "repair-from $source"
+	! grep -q read out || _fail 'something was read'
+done
+absent "$T/none"
+
+step 'another store and a medium repair, whatever was damaged; the log says so'
+for source in "store:$OUT" "$OUT" "medium:$MEDIUM" "$MEDIUM"; do
+	damage "$IN"
+	repairs_all "$source"
+done
+same "$(cat "$IN"/audit/*.jsonl | grep -cE "\"action\":\"scrub\",\"result\":\"allowed\".*\"repaired\":[1-9][0-9]+,\"from\":\"$MEDIUM\"")" 1
+
+step 'a cut blob comes from several volumes'
+must moat export --store "$OUT" --to cut --volume-size 200K
+[ "$(find cut -name '*.tar' | wc -l)" -gt 1 ] || _fail 'one volume'
+damage "$IN"
+repairs_all medium:cut
+
+step 'what a source lacks, or has otherwise, is said, and the next one is asked'
+cp -a "$OUT" other
+damage other
+cp -a other less
+must_fail 3 moat scrub --store less
+damage "$IN"
+must_fail 3 moat scrub --store "$IN" --repair-from store:other --repair-from store:less --json
+json_is '.repaired == 0 and (.repairs | length) == .bad'
+json_is '.repairs | all((.held | not) and .from == "" and (.answers | map(.source)) == ["store:other", "store:less"])'
+json_is '.repairs | all(.answers[0].answer == "has other bytes under its digest" and .answers[1].answer == "does not have it")'
+moat scrub --store "$IN" --json >again
+same "$(jq '.found | length' again)" 0 'told once'
+must moat scrub --store "$IN" --older-than 90d --repair-from store:other --repair-from "store:$OUT"
+out_has "^sha256:.*: repaired from store:$OUT$"
+out_has '^  store:other: has other bytes under its digest$'
+out_has ' 0 blobs read, 0 B, [0-9]+ bad, all repaired$'
+clean
+
+step 'a medium that ends early repairs as far as it goes'
+head -c "$(($(stat -c %s "$(echo cut/*001-of-*.tar)") / 2))" "$(echo cut/*001-of-*.tar)" >half.tar
+damage "$IN"
+must_fail 3 moat scrub --store "$IN" --repair-from medium:half.tar
+err_has 'half.tar'
+out_has 'repaired from medium:half.tar'
+out_has ': not repaired$'
+must moat scrub --store "$IN" --older-than 90d --repair-from "$OUT"
+clean
+
+step 'a damaged attachment names its image'
+attached=$(jq -r '[.manifests[] | select(.artifactType != null)][0] // empty | .digest' m/index.json)
+subject=$(jq -r .subject.digest "m/blobs/sha256/${attached#sha256:}")
+image=$(jq -r --arg d "$subject" '.manifests[] | select(.digest == $d) | .annotations."org.opencontainers.image.ref.name"' m/index.json)
+printf x | dd of="$IN/blobs/sha256/${attached#sha256:}" bs=1 seek=3 conv=notrunc status=none
+next_second
+must moat scrub --store "$IN" --json --repair-from "$OUT"
+json_is ".found | length == 1 and .[0].digest == \"$attached\" and
+	(.[0].images | any(.repository == \"docker.io/library/m${image#i}\" and .tag == \"1\"))"
+
+step 'a registry: moatd with the same names, with TLS and without'
+mkdir -p certs.d
+for scheme in http https; do
+	speak "$scheme"
+	moatd_start "$OUT"
+	damage "$IN"
+	if [ "$scheme" = https ]; then
+		mkdir -p "certs.d/$INSIDE"
+		cp inside.crt "certs.d/$INSIDE/ca.crt"
+		unset SSL_CERT_FILE
+		must_fail 3 moat scrub --store "$IN" --repair-from "registry:$INSIDE"
+		err_has 'certificate'
+		damage "$IN" # what is there is in quarantine; the rest again
+		must moat scrub --store "$IN" --repair-from "registry:https://$INSIDE" --certs-dir certs.d
+		out_has 'all repaired$'
+		clean
+	else
+		repairs_all "registry:http://$INSIDE"
+	fi
+	stop "$MOATD_PID"
+done
+
+step 'docker-registry, with the names of its upstream, below a prefix and behind a password'
+mapfile -t auth < <(basic_auth joe secret)
+registry_start auth "$IP:80" "${auth[@]}"
+for i in {0..39}; do
+	skopeo copy -q --dest-creds joe:secret --dest-tls-verify=false "oci:m:i$i" "docker://$IP:80/hub/library/m$i:1" ||
+		_fail "cannot push m$i"
+done
+jq -n --arg auth "$(printf joe:secret | base64)" --arg host "$IP:80" '{auths: {($host): {auth: $auth}}}' >auth.json
+damage "$IN"
+must_fail 3 moat scrub --store "$IN" --repair-from "registry:http://$IP:80/hub"
+err_has 'bad or missing'
+out_has '(401|credentials|denied)'
+must_fail 3 moat scrub --store "$IN" --older-than 90d --authfile auth.json --repair-from "registry:http://$IP:80/hub" --json
+json_is '.repaired > 3 and ([.repairs[] | select(.held | not)] | length) == .bad - .repaired'
+json_is '[.repairs[] | select(.held | not) | .answers[0].answer] | all(. == "does not have it")'
+# What is left are attachments and the set, which are not there.
+must moat scrub --store "$IN" --older-than 90d --repair-from "$OUT"
+clean
+stop "$REGISTRY_PID"
+
+step 'a registry that is gone is told once, and the next source is asked'
+damage "$IN"
+must moat scrub --store "$IN" --repair-from "registry:http://$IP:80/hub" --repair-from "$OUT"
+same "$(grep -c "^moat: warning.*registry:http" err)" 1
+out_has 'all repaired$'
+clean
+
+step 'killed while it repairs: nothing is half there, and the next run goes on'
+damage "$IN"
+must_fail 3 moat scrub --store "$IN"
+for i in {1..12}; do
+	start killed moat scrub --store "$IN" --older-than 90d --repair-from "medium:$MEDIUM"
+	sleep_us "$(random_us 60000)"
+	stop "$STARTED_PID" KILL
+	for file in "$IN"/blobs/sha256/*; do
+		same "$(sha256 "$file")" "${file##*/}" "after kill $i"
+	done
+done
+must moat scrub --store "$IN" --older-than 90d --repair-from "medium:$MEDIUM"
+clean

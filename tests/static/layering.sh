@@ -75,6 +75,7 @@ knows mirror-tool media sign
 knows mirror-tool source list upstream media sign progress.h
 knows mirror-tool pin list source sign
 knows mirror-tool pull list source
+knows mirror-tool repair list source upstream media view tool.h progress.h
 knows mirror-tool seal list sign media
 knows mirror-tool receipt list sign media
 never 'list is pure: storage/oci and storage/base' "${inc}storage/[^/]*\"" "${documents[@]}"

@@ -124,16 +124,20 @@ static void ref_parse__refuses_long_pieces(void **state)
 static void ref_fallback_tag__cuts_the_hex(void **state)
 {
 	char tag[REF_TAG_MAX + 1];
-	struct digest d;
+	struct digest d, back;
 
 	(void)state;
 	digest_of(&d, DIGEST_SHA256, span_of("abc"));
 	ref_fallback_tag(&d, ".sig", tag);
 	assert_string_equal(
 		tag, "sha256-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad.sig");
+	assert_true(ref_fallback_subject(tag, &back) && digest_eq(&back, &d));
 	digest_of(&d, DIGEST_SHA512, span_of("abc"));
 	ref_fallback_tag(&d, "", tag);
 	assert_int_equal(strlen(tag), 7 + 64);
+	assert_false(ref_fallback_subject(tag, &back));
+	assert_false(ref_fallback_subject("sha256-", &back));
+	assert_false(ref_fallback_subject("1.0", &back));
 }
 
 static void ref_api_name__has_no_colon(void **state)

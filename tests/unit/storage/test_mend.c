@@ -708,6 +708,31 @@ static void blob_users__are_tags_and_pins(void **state)
 	assert_string_equal(got.data, "docker.io/a/b:1 ");
 }
 
+/* By its subject, or by the tag that names it; only where the attachment is linked. */
+static void blob_users__of_an_attachment_are_its_image(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(buf_release) struct buf got = BUF_INIT;
+	struct digest image = image_add(s, "docker.io/a/b", "1", "image", 1), by_subject, by_tag;
+	char tag[REF_TAG_MAX + 1];
+	struct err e = ERR_INIT;
+
+	assert_ok(image_put(s, "elsewhere/b", "2", &image, MEDIA_OCI_MANIFEST, &e));
+	by_subject = image_make(s, NULL,
+		&(struct image_want){ .seed = "sbom",
+			.layers = 1,
+			.artifact_type = "application/x.sbom",
+			.subject = &image });
+	assert_ok(image_put(s, "docker.io/a/b", NULL, &by_subject, MEDIA_OCI_MANIFEST, &e));
+	assert_ok(blob_users(s, &by_subject, 100, keep_user, &got, &e));
+	assert_string_equal(got.data, "docker.io/a/b:1 ");
+	buf_clear(&got);
+	ref_fallback_tag(&image, ".sig", tag);
+	by_tag = image_add(s, "docker.io/a/b", tag, "signature", 1);
+	assert_ok(blob_users(s, &by_tag, 100, keep_user, &got, &e));
+	assert_memory_equal(got.data, "docker.io/a/b:1 docker.io/a/b:sha256-", 37);
+}
+
 static int keep_set(void *ctx, const struct set_info *info, struct err *e)
 {
 	(void)e;
@@ -720,7 +745,9 @@ static void blob_sets__are_all_that_hold_it(void **state)
 {
 	AUTO(world_release) struct world w = { .parsed = MANIFEST_INIT };
 	AUTO(buf_release) struct buf got = BUF_INIT;
+	AUTO(buf_release) struct buf absent = BUF_INIT;
 	const struct set_offer how = { .activate = false };
+	char text[DIGEST_TEXT_SIZE];
 	struct digest other;
 	struct set_info was;
 	struct err e = ERR_INIT;
@@ -728,10 +755,16 @@ static void blob_sets__are_all_that_hold_it(void **state)
 	world_make(&w, *state);
 	assert_ok(blob_sets(w.s, &w.of[LAYER], keep_set, &got, &e));
 	assert_string_equal(got.data, "platform:1 active ");
+	assert_ok(blobs_absent(w.s, keep_digest, &absent, &e));
+	assert_int_equal(absent.len, 0);
 	buf_clear(&got);
 	rot(*state, &w.of[LAYER]);
 	assert_ok(blob_drop_bad(w.s, &w.of[LAYER], &e));
 	assert_int_equal(store_found_bad(w.s), 1);
+	digest_text(&w.of[LAYER], text);
+	assert_ok(blobs_absent(w.s, keep_digest, &absent, &e));
+	assert_true(
+		absent.len == strlen(text) + 1 && strncmp(absent.data, text, strlen(text)) == 0);
 	assert_ok(set_deactivate(w.s, "platform", &how, &was, NULL, &e));
 	assert_ok(blob_sets(w.s, &w.of[LAYER], keep_set, &got, &e));
 	assert_string_equal(got.data, "platform:1 held ");
@@ -761,6 +794,7 @@ int test_mend(void)
 		T(place__is_kept_and_recalled),
 		T(blobs_after__goes_through_all),
 		T(blob_users__are_tags_and_pins),
+		T(blob_users__of_an_attachment_are_its_image),
 		T(blob_sets__are_all_that_hold_it),
 	};
 

@@ -26,12 +26,30 @@ static void add_server(const struct dispatch *d, struct buf *out)
 	gauge(out, "moat_pull_queue_waiting", "Requests that wait for their turn.", waiting);
 }
 
+/* A line a rule: the administrator wrote them, no client can add one. */
+static void add_quotas(const struct quotas *q, struct buf *out)
+{
+	if (!q || !q->count)
+		return;
+	buf_str(out, "# HELP moat_quota_refused_total Pushes that a quota refused.\n"
+		     "# TYPE moat_quota_refused_total counter\n");
+	for (size_t i = 0; i < q->count; i++)
+		buf_printf(out, "moat_quota_refused_total{quota=\"%s\"} %llu\n",
+			q->items[i].pattern, (unsigned long long)q->items[i].refused);
+	buf_str(out, "# HELP moat_quota_bytes Most bytes of a repository of that quota.\n"
+		     "# TYPE moat_quota_bytes gauge\n");
+	for (size_t i = 0; i < q->count; i++)
+		buf_printf(out, "moat_quota_bytes{quota=\"%s\"} %llu\n", q->items[i].pattern,
+			(unsigned long long)q->items[i].bytes);
+}
+
 static void add_pushes(const struct push_service *w, struct buf *out)
 {
 	uint64_t groups = 0, changes = 0;
 
 	if (!w || !w->committer)
 		return;
+	add_quotas(w->quotas, out);
 	committer_counts(w->committer, &groups, &changes);
 	gauge(out, "moat_uploads_open", "Upload sessions.", uploads_open(w->uploads));
 	gauge(out, "moat_upload_bytes_staged", "Bytes of them, without requests on their way.",

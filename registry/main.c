@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "registry/access/auth.h"
+#include "registry/access/quota.h"
 #include "registry/dispatch.h"
 #include "registry/http/server.h"
 #include "registry/http/socket.h"
@@ -35,6 +36,7 @@ enum exit_status { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct daemon {
 	struct options options;
 	struct repo_names names;
+	struct quotas quotas;
 	struct cache *cache;
 	struct auth *auth;
 	struct metrics *metrics;
@@ -58,6 +60,7 @@ static void daemon_release(struct daemon *d)
 	metrics_free(&d->metrics);
 	tls_unload();
 	repo_names_release(&d->names);
+	quotas_release(&d->quotas);
 	options_release(&d->options);
 }
 
@@ -158,9 +161,10 @@ static int open_auth(struct daemon *d, struct err *e)
 		e);
 }
 
-static struct push_config push_config(const struct options *o)
+static struct push_config push_config(const struct options *o, const struct quotas *quotas)
 {
 	return (struct push_config){ .on = o->push,
+		.quotas = quotas,
 		.strict = o->strict,
 		.deletes = o->deletes,
 		.upload_max = o->upload_max,
@@ -359,7 +363,8 @@ static int start(struct daemon *d, struct err *e)
 	const struct options *o = &d->options;
 	unsigned threads = thread_count(o); /* reads /sys, which is out of reach later */
 
-	if (repo_names_init(&d->names, &o->map, o->default_host, e) < 0)
+	if (repo_names_init(&d->names, &o->map, o->default_host, e) < 0 ||
+		quotas_init(&d->quotas, &o->quota, e) < 0)
 		return -1;
 	if (o->tls_cert && tls_load(o->tls_cert, o->tls_key, e) < 0)
 		return -1;
@@ -391,7 +396,7 @@ static int start(struct daemon *d, struct err *e)
 			.check_cpu = (unsigned)o->check_cpu,
 			.check_every = (int64_t)o->check_every,
 			.warn_age = (int64_t)o->warn_age,
-			.push = push_config(o),
+			.push = push_config(o, &d->quotas),
 			.auth = d->auth,
 			.metrics = d->metrics,
 			.serve_metrics = o->metrics,

@@ -54,6 +54,41 @@ static int stage_text(struct group *g, size_t i, struct err *e)
 	return 0;
 }
 
+static int over_quota(struct change *c, uint64_t used, uint64_t more, struct err *e)
+{
+	c->used = used;
+	c->more = more;
+	return err_set(e, ERR_DENIED, "%s: its quota is %llu bytes", c->repo,
+		(unsigned long long)c->quota);
+}
+
+/* Before its bytes are published: what is refused later leaves a file to collection. */
+static int foresee_quota(struct store *s, struct change *c, uint64_t size, struct err *e)
+{
+	struct repo_use use;
+
+	if (!c->quota)
+		return 0;
+	if (repo_used(s, c->repo, &c->digest, &use, e) < 0)
+		return -1;
+	if (use.linked || (use.bytes <= c->quota && size <= c->quota - use.bytes))
+		return 0;
+	return over_quota(c, use.bytes, size, e);
+}
+
+static int gather_one(struct group *g, size_t i, struct err *e)
+{
+	struct change *c = g->changes[i];
+
+	if (c->kind == CHANGE_BLOB) {
+		g->writers[i] = STEAL(c->writer);
+		return foresee_quota(g->store, c, blob_offset(g->writers[i]), e);
+	}
+	if (c->kind != CHANGE_MANIFEST)
+		return 0;
+	return foresee_quota(g->store, c, c->text.len, e) < 0 ? -1 : stage_text(g, i, e);
+}
+
 static void gather(struct group *g)
 {
 	struct err e;
@@ -62,12 +97,13 @@ static void gather(struct group *g)
 		struct change *c = g->changes[i];
 
 		c->rc = 0;
+		c->more = 0;
 		if (c->kind == CHANGE_BLOB && !writer_holds(c->writer, &c->digest))
 			BUG("a blob that was not sealed");
-		if (c->kind == CHANGE_BLOB)
-			g->writers[i] = STEAL(c->writer);
-		else if (c->kind == CHANGE_MANIFEST && stage_text(g, i, &e) < 0)
-			fail(c, &e);
+		if (gather_one(g, i, &e) == 0)
+			continue;
+		fail(c, &e);
+		blob_discard(&g->writers[i]);
 	}
 }
 
@@ -282,14 +318,8 @@ static int check_owner(const struct change *c, struct err *e)
 	return err_set(e, ERR_DENIED, "%s belongs to its sets: they come by import", c->repo);
 }
 
-static int apply_one(struct group *g, size_t i, struct err *e)
+static int apply_kind(struct store *s, const struct change *c, struct err *e)
 {
-	struct change *c = g->changes[i];
-	struct store *s = g->store;
-
-	if ((c->kind != CHANGE_TOUCH && check_owner(c, e) < 0) ||
-		(g->writers[i] && writer_record(s, g->writers[i], e) < 0))
-		return -1;
 	switch (c->kind) {
 	case CHANGE_BLOB:
 		return link_blob(s, c, e);
@@ -307,6 +337,34 @@ static int apply_one(struct group *g, size_t i, struct err *e)
 		return apply_delete_blob(s, c, e);
 	}
 	BUG("change %d", (int)c->kind);
+}
+
+/* Within the transaction that links, so that two at once never pass a quota. What brings nothing new is no matter of it. */
+static int check_quota(struct store *s, struct change *c, uint64_t before, struct err *e)
+{
+	struct repo_use after;
+
+	if (repo_used(s, c->repo, NULL, &after, e) < 0)
+		return -1;
+	if (after.bytes <= c->quota || after.bytes <= before)
+		return 0;
+	return over_quota(c, before, after.bytes - before, e);
+}
+
+static int apply_one(struct group *g, size_t i, struct err *e)
+{
+	struct repo_use before = { .bytes = 0 };
+	struct change *c = g->changes[i];
+	struct store *s = g->store;
+
+	if ((c->kind != CHANGE_TOUCH && check_owner(c, e) < 0) ||
+		(g->writers[i] && writer_record(s, g->writers[i], e) < 0))
+		return -1;
+	if (c->quota && repo_used(s, c->repo, NULL, &before, e) < 0)
+		return -1;
+	if (apply_kind(s, c, e) < 0)
+		return -1;
+	return c->quota ? check_quota(s, c, before.bytes, e) : 0;
 }
 
 /* Apply one change within a savepoint. -1: the transaction itself failed. */

@@ -226,6 +226,16 @@ MUST int repos_with_blob(
 /* Was anything ever put into it? 1, 0, -1. */
 MUST int repo_exists(struct store *s, const char *repo, struct err *e);
 
+/* What a repository takes of a quota. */
+struct repo_use {
+	uint64_t bytes; /* of all blobs that it links, each once */
+	bool linked; /* the one that was asked for is among them, held or not */
+};
+
+/* d may be NULL. 1; 0 and zeros: there is no such repository; -1. */
+MUST int repo_used(struct store *s, const char *repo, const struct digest *d, struct repo_use *out,
+	struct err *e);
+
 /* --- manifests ------------------------------------------------------------------------------ */
 
 struct manifest_info {

@@ -243,8 +243,13 @@ struct change {
 	 * otherwise it is recorded as sparse. */
 	bool strict;
 
+	/* BLOB, MOUNT and MANIFEST: most bytes that the repository may link then; 0: as many as come. */
+	uint64_t quota;
+
 	int rc; /* what came of it: 0, or -1 and err */
 	struct err err;
+	/* Refused for the quota: bytes that were linked before, and more that this would have brought; else more is 0. */
+	uint64_t used, more;
 };
 
 #define APPLY_MAX BATCH_BLOBS_MAX
@@ -254,7 +259,7 @@ struct change {
  * commit (group commit), and each is visible at once when this returns.
  *
  * count: 1 to APPLY_MAX.
- * err:   ERR_DENIED: a tag that an active set pins would move or go (here or under an alias); a
+ * err:   ERR_DENIED: the quota (c->more says so); a tag that an active set pins would move or go (here or under an alias); a
  *        manifest or blob that a set, active or not, holds in this repository would go; a blob
  *        that a manifest of the repository names would go; a set's own repository. ERR_ABSENT: not in the repository.
  *        ERR_INCOMPLETE: strict, names what is missing. ERR_INPUT: a size that is not the blob's.

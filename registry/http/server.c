@@ -281,6 +281,7 @@ static int open_push(struct server *s, struct err *e)
 
 	p->upload_max = config->push.upload_max;
 	p->free_floor = config->push.free_floor;
+	p->quotas = config->push.quotas;
 	p->strict = config->push.strict;
 	p->deletes = config->push.deletes;
 	p->recorded = config->trail != NULL;

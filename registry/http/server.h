@@ -27,6 +27,7 @@ struct push_config {
 	bool on;
 	bool strict, deletes;
 	uint64_t upload_max, free_floor; /* bytes */
+	const struct quotas *quotas; /* borrowed */
 	struct uploads_limits uploads;
 };
 

@@ -285,6 +285,36 @@ enum push_outcome push_reserve(struct push *p, struct store *s, struct err *e)
 		(unsigned long long)room.missing);
 }
 
+/* --- quotas ---------------------------------------------------------------------------------- */
+
+enum push_outcome push_over_quota(struct push *p, uint64_t used, uint64_t more)
+{
+	uint64_t quota = p->quota->bytes, left = used < quota ? quota - used : 0;
+
+	p->quota->refused++;
+	return push_error(p, 403, "DENIED",
+		"the quota of this repository is %llu bytes, %llu are used; of %llu more %llu are "
+		"missing",
+		(unsigned long long)quota, (unsigned long long)used, (unsigned long long)more,
+		(unsigned long long)(more - left));
+}
+
+enum push_outcome push_check_quota(struct push *p, struct store *s, uint64_t more, struct err *e)
+{
+	const struct digest *d = &p->request.route.digest;
+	struct repo_use use;
+
+	if (!p->quota)
+		return PUSH_GOES_ON;
+	if (repo_used(s, p->target.repo, d->alg ? d : NULL, &use, e) < 0)
+		return PUSH_FAILED;
+	p->body.linked = use.bytes;
+	if (more == 0 || use.linked ||
+		(use.bytes <= p->quota->bytes && more <= p->quota->bytes - use.bytes))
+		return PUSH_GOES_ON;
+	return push_over_quota(p, use.bytes, more);
+}
+
 /* --- chunks ---------------------------------------------------------------------------------- */
 
 static void write_bytes(struct push *p, const struct chunk *c)
@@ -383,10 +413,22 @@ static void take_memory(struct push *p, const void *data, size_t len)
 	buf_add(&body->bytes, data, len);
 }
 
+/* Bodies without a length are found out here. */
+static bool is_over_quota(const struct push *p, uint64_t size)
+{
+	return p->quota && p->request.length == LENGTH_UNKNOWN &&
+	       size > p->quota->bytes - (p->body.linked < p->quota->bytes ? p->body.linked
+									  : p->quota->bytes);
+}
+
 static size_t take_upload(struct push *p, const void *data, size_t len)
 {
-	if (p->session.upload->offset + p->body.received + len > p->service->upload_max)
+	uint64_t size = p->session.upload->offset + p->body.received + len;
+
+	if (size > p->service->upload_max)
 		p->body.excess = PUSH_TOO_LARGE;
+	else if (is_over_quota(p, size))
+		p->body.excess = PUSH_OVER_QUOTA;
 	return p->body.excess == PUSH_FITS ? take_chunks(p, data, len) : len;
 }
 
@@ -435,6 +477,7 @@ struct push *push_new(struct context *s, struct push_service *service, const str
 
 	p->service = service;
 	p->target = *target;
+	p->quota = quota_find(service->quotas, target->repo);
 	p->request = *q;
 	route_copy(&p->request.route, &q->route);
 	snprintf(p->user, sizeof(p->user), "%s", q->who ? q->who->name : "");
@@ -508,6 +551,10 @@ enum push_outcome push_error(
 
 enum push_outcome push_refuse(struct push *p, const char *absent_code, const struct err *e)
 {
+	const struct change *change = &p->change.commit.change;
+
+	if (change->more)
+		return push_over_quota(p, change->used, change->more);
 	switch (e->code) {
 	case ERR_DENIED: /* only those who may pull there are told whose set it is */
 		return push_error(p, 403, "DENIED", "%s",

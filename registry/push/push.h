@@ -21,6 +21,7 @@
 #ifndef MOAT_PUSH_H
 #define MOAT_PUSH_H
 
+#include "registry/access/quota.h"
 #include "registry/api/context.h"
 #include "registry/push/commit.h"
 #include "registry/push/jobs.h"
@@ -35,6 +36,7 @@ struct push_service {
 	struct uploads *uploads;
 	uint64_t upload_max; /* bytes of one blob */
 	uint64_t free_floor; /* bytes that stay free in the store's file system */
+	const struct quotas *quotas; /* borrowed; NULL: none */
 	bool strict; /* refuse a manifest whose blobs are not there */
 	bool deletes; /* may be asked for */
 	bool recorded; /* the committer has an audit log */

@@ -62,6 +62,7 @@ enum push_body_kind {
 enum push_excess {
 	PUSH_FITS,
 	PUSH_TOO_LARGE, /* the body passed its limit; the rest is thrown away */
+	PUSH_OVER_QUOTA, /* it passed what its repository may still link; the same */
 	PUSH_TOO_MANY /* the bodies of all passed theirs; the same */
 };
 
@@ -70,6 +71,7 @@ struct push_body {
 	enum push_body_kind kind; /* set by begin() */
 	enum push_excess excess;
 	uint64_t received; /* bytes */
+	uint64_t linked; /* of the repository, when there is a quota and begin() looked */
 	struct buf bytes;
 };
 
@@ -105,6 +107,7 @@ struct push {
 	/* Set by push_new(), then only read. */
 	struct push_service *service;
 	struct push_target target;
+	struct quota *quota; /* of the target; NULL: none */
 	struct request request;
 	char user[UPLOAD_USER_MAX + 1]; /* "": anonymous */
 	int64_t now_ms; /* when it began: sessions are stamped with it */
@@ -137,6 +140,13 @@ void push_give_back(struct push *p);
 
 /* The same without the bytes that this request brought. On a worker. */
 void push_rewind(struct push *p);
+
+/* May the repository link so many bytes more? Returns PUSH_GOES_ON, also when the request names a blob that it links already;
+ * PUSH_ANSWERED: a 403; or PUSH_FAILED with e. What others bring meanwhile is judged when the change is made. */
+MUST enum push_outcome push_check_quota(
+	struct push *p, struct store *s, uint64_t more, struct err *e);
+/* Answer that the quota does not allow `more` bytes beside the `used` ones. Returns PUSH_ANSWERED. */
+enum push_outcome push_over_quota(struct push *p, uint64_t used, uint64_t more);
 
 /* Reserve disk for the body beside the bodies of others, above the floor. Returns PUSH_GOES_ON; PUSH_ANSWERED:
  * a 507, there is no room; or PUSH_FAILED with e: ERR_IO. */

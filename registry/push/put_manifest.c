@@ -101,7 +101,8 @@ static void describe(struct push *p, const struct digest *d)
 		.tag_count = tags,
 		.aliases = change->names,
 		.alias_count = p->target.aliases.count,
-		.strict = p->service->strict };
+		.strict = p->service->strict,
+		.quota = p->quota ? p->quota->bytes : 0 };
 }
 
 static enum push_outcome run(struct push *p, struct err *e)

@@ -50,10 +50,23 @@ void upload_headers(struct reply *r, const char *name, const char *id, uint64_t 
 	reply_header(r, "Docker-Upload-UUID", id);
 }
 
+/* It can never become whole, so none of it stays. */
+static enum push_outcome over_quota(struct push *p)
+{
+	uint64_t size = p->session.upload->offset + p->body.received;
+
+	p->failed = (struct err)ERR_INIT;
+	uploads_drop(p->service->uploads, &p->session.upload);
+	return push_over_quota(p, p->body.linked, size);
+}
+
 enum push_outcome upload_check(struct push *p)
 {
 	bool too_large = p->body.excess == PUSH_TOO_LARGE;
 	struct err e = p->failed;
+
+	if (p->body.excess == PUSH_OVER_QUOTA)
+		return over_quota(p);
 
 	if (e.code == ERR_OK && p->session.upload->writer)
 		(void)!blob_error(p->session.upload->writer, &e);
@@ -106,7 +119,10 @@ enum push_outcome upload_seal(struct push *p, struct err *e)
 		return PUSH_FAILED;
 	if (blob_seal(p->session.upload->writer, digest, e) < 0)
 		return refuse_bytes(p, e);
-	*change = (struct change){ .kind = CHANGE_BLOB, .repo = p->target.repo, .digest = *digest };
+	*change = (struct change){ .kind = CHANGE_BLOB,
+		.repo = p->target.repo,
+		.digest = *digest,
+		.quota = p->quota ? p->quota->bytes : 0 };
 	change->writer = STEAL(p->session.upload->writer);
 	return PUSH_GOES_ON;
 }

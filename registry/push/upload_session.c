@@ -113,7 +113,13 @@ static enum push_outcome check_room(struct context *s, struct push *p, struct er
 		push_give_back(p);
 		return upload_too_large(p);
 	}
-	outcome = push_reserve(p, s->store, e);
+	outcome = push_check_quota(p, s->store, p->session.upload->offset + more, e);
+	if (outcome == PUSH_ANSWERED) {
+		uploads_drop_later(p->service->uploads, &p->session.upload);
+		return outcome;
+	}
+	if (outcome == PUSH_GOES_ON)
+		outcome = push_reserve(p, s->store, e);
 	if (outcome == PUSH_ANSWERED)
 		push_give_back(p);
 	return outcome;

@@ -88,7 +88,9 @@ static enum push_outcome open_session(struct push *p, struct store *s, struct er
 
 	if (more > p->service->upload_max)
 		return upload_too_large(p);
-	outcome = push_reserve(p, s, e);
+	outcome = push_check_quota(p, s, more, e);
+	if (outcome == PUSH_GOES_ON)
+		outcome = push_reserve(p, s, e);
 	if (outcome != PUSH_GOES_ON)
 		return outcome;
 	if (uploads_begin(p->service->uploads, p->target.repo, p->user,
@@ -138,6 +140,7 @@ static enum push_outcome begin_mount(struct context *s, struct push *p, struct e
 	change->commit.change = (struct change){ .kind = CHANGE_MOUNT,
 		.repo = p->target.repo,
 		.digest = p->request.route.mount,
+		.quota = p->quota ? p->quota->bytes : 0,
 		.from = change->from };
 	return PUSH_GOES_ON;
 }

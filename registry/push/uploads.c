@@ -336,6 +336,16 @@ void uploads_drop(struct uploads *u, struct upload **up)
 	upload_free(gone);
 }
 
+void uploads_drop_later(struct uploads *u, struct upload **up)
+{
+	struct upload_list gone = LIST_HEAD_INITIALIZER(gone);
+	struct upload *dropped = STEAL(*up);
+
+	forget(u, dropped);
+	LIST_INSERT_HEAD(&gone, dropped, entry);
+	release_later(u, &gone);
+}
+
 static void take_expired(struct uploads *u, int64_t now_ms, struct upload_list *expired)
 {
 	struct upload *up, *next;

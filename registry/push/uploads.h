@@ -89,6 +89,8 @@ void uploads_end(struct uploads *u, struct upload **up, const struct digest *d, 
 
 /* Forget a session and its bytes. *up becomes NULL. May block: not on a loop. */
 void uploads_drop(struct uploads *u, struct upload **up);
+/* The same on a loop: a worker releases the bytes. */
+void uploads_drop_later(struct uploads *u, struct upload **up);
 
 /* Forget sessions that have been idle for too long; a worker releases their bytes. */
 void uploads_expire(struct uploads *u, int64_t now_ms);

@@ -105,6 +105,10 @@ ORDER BY 1
 -- name: ALL_BLOBS
 SELECT digest, size FROM blob WHERE live ORDER BY id
 
+-- name: REPO_BYTES
+SELECT r.bytes, EXISTS (
+	SELECT 1 FROM blob b JOIN link l ON l.repo = r.id AND l.blob = b.id WHERE b.digest = ?2
+) FROM repo r WHERE r.name = ?1
 -- name: REPO_FIND
 SELECT id FROM repo WHERE name = ?1
 -- write: REPO_MAKE
@@ -618,6 +622,12 @@ UNION ALL
 SELECT 'S4', 'pin ' || r.name || ':' || p.tag || ' names a manifest that its repository lacks'
 FROM pin p JOIN repo r ON r.id = p.repo
 WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.repo = p.repo AND l.blob = p.manifest)
+-- name: ALL_BROKEN_COUNTS
+SELECT 'S6', 'repository ' || name || ' counts ' || bytes || ' bytes, what it links has ' || linked FROM (
+	SELECT r.name, r.bytes, (
+		SELECT coalesce(sum(b.size), 0) FROM link l JOIN blob b ON b.id = l.blob WHERE l.repo = r.id
+	) AS linked FROM repo r)
+WHERE bytes <> linked
 -- name: ALL_BROKEN_SETS
 SELECT 'S5', 'set ' || s.name || ':' || s.version || ' is retained, its index is not held'
 FROM held_set s JOIN blob b ON b.id = s.blob WHERE NOT b.live

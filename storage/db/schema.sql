@@ -1,4 +1,4 @@
--- The metadata of a local store, version 4 (PRAGMA user_version). An index over the files: it can be
+-- The metadata of a local store, version 5 (PRAGMA user_version). An index over the files: it can be
 -- made again from blobs/ and index.json (S6). Digests are one byte of algorithm (1 sha256,
 -- 2 sha512) and the raw bytes, so that their order is that of the text forms. Times are seconds
 -- since the epoch.
@@ -36,7 +36,8 @@ CREATE INDEX edge_blob ON edge (blob);
 
 CREATE TABLE repo (
 	id   INTEGER PRIMARY KEY,
-	name TEXT NOT NULL UNIQUE                       -- host/name
+	name TEXT NOT NULL UNIQUE,                      -- host/name
+	bytes INTEGER NOT NULL DEFAULT 0                -- of the blobs that are linked, each once
 ) STRICT;
 
 -- What may be read through a repository.
@@ -46,6 +47,16 @@ CREATE TABLE link (
 	PRIMARY KEY (repo, blob)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_blob ON link (blob);
+-- repo.bytes stays the sum of what is linked, whoever links: nobody has to remember it.
+CREATE TRIGGER link_counted AFTER INSERT ON link BEGIN
+	UPDATE repo SET bytes = bytes + (SELECT size FROM blob WHERE id = new.blob) WHERE id = new.repo;
+END;
+CREATE TRIGGER link_uncounted AFTER DELETE ON link BEGIN
+	UPDATE repo SET bytes = bytes - (SELECT size FROM blob WHERE id = old.blob) WHERE id = old.repo;
+END;
+CREATE TRIGGER blob_resized AFTER UPDATE OF size ON blob WHEN new.size <> old.size BEGIN
+	UPDATE repo SET bytes = bytes + new.size - old.size WHERE id IN (SELECT repo FROM link WHERE blob = new.id);
+END;
 
 -- Tags that were put one by one; pins of active sets come before them.
 CREATE TABLE tag (
@@ -128,4 +139,4 @@ CREATE TABLE names (
 ) STRICT;
 INSERT INTO names VALUES (1, 1, 0);
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -15,9 +15,10 @@
 #include "storage/db/upgrade.inc"
 #include "storage/db/upgrade_3.inc"
 #include "storage/db/upgrade_4.inc"
+#include "storage/db/upgrade_5.inc"
 #include "storage/base/banned.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 static int refuse_network(const char *path, struct err *e)
 {
@@ -95,7 +96,8 @@ static int migrate(struct sqlite *db, struct err *e)
 		(version == 0 && sqlite_script(db, schema_sql, e) < 0) ||
 		(version == 1 && sqlite_script(db, upgrade_sql, e) < 0) ||
 		(version >= 1 && version <= 2 && sqlite_script(db, upgrade_3_sql, e) < 0) ||
-		(version >= 1 && version <= 3 && sqlite_script(db, upgrade_4_sql, e) < 0)) {
+		(version >= 1 && version <= 3 && sqlite_script(db, upgrade_4_sql, e) < 0) ||
+		(version >= 1 && version <= 4 && sqlite_script(db, upgrade_5_sql, e) < 0)) {
 		sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
@@ -141,7 +143,15 @@ static int read_older(struct sqlite *db, int version, struct err *e)
 				   "SELECT 0 AS generation, '' AS taken WHERE 0",
 				   e) < 0)
 		return -1;
-	return read_older_rows(db, version < 3, e);
+	if (version < 4 && read_older_rows(db, version < 3, e) < 0)
+		return -1;
+	return sqlite_script(db,
+		"CREATE TEMP VIEW repo AS "
+		"SELECT r.id AS id, r.name AS name, ("
+		"SELECT coalesce(sum(b.size), 0) FROM main.link l JOIN main.blob b ON b.id = "
+		"l.blob "
+		"WHERE l.repo = r.id) AS bytes FROM main.repo r",
+		e);
 }
 
 static int check_schema(struct sqlite *db, bool write, struct err *e)

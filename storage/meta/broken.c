@@ -6,7 +6,7 @@
 int meta_broken(struct db *db, broken_fn *fn, void *ctx, struct err *e)
 {
 	static const enum query_name proofs[] = { Q_ALL_BROKEN_PAGES, Q_ALL_BROKEN_IMAGES,
-		Q_ALL_BROKEN_NAMES, Q_ALL_BROKEN_SETS };
+		Q_ALL_BROKEN_NAMES, Q_ALL_BROKEN_COUNTS, Q_ALL_BROKEN_SETS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(proofs); i++) {
 		AUTO(query_end) struct query q = query_begin(db, proofs[i]);

@@ -69,6 +69,24 @@ int repos_with_blob(struct store *s, const struct digest *d, name_fn *fn, void *
 	return rc;
 }
 
+int repo_used(struct store *s, const char *repo, const struct digest *d, struct repo_use *out,
+	struct err *e)
+{
+	AUTO(query_end) struct query q = query_begin(store_db(s), Q_REPO_BYTES);
+	int rc;
+
+	*out = (struct repo_use){ .bytes = 0 };
+	query_text(&q, repo);
+	if (d)
+		query_digest(&q, d);
+	rc = query_step(&q, e);
+	if (rc <= 0)
+		return rc;
+	out->bytes = (uint64_t)query_get_int(&q, 0);
+	out->linked = query_get_int(&q, 1) != 0;
+	return 1;
+}
+
 /* --- pages ----------------------------------------------------------------------------------- */
 
 /* Rows of one text column. */

@@ -488,9 +488,12 @@ static int run_push(const struct sandbox *sb, struct store *s, struct err *e)
 	static const char *const tags[] = { "1", "2" };
 	AUTO(blob_abort) struct blob_writer *w = NULL;
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct change blob = { .kind = CHANGE_BLOB, .repo = "team/app" };
+	const uint64_t quota =
+		strlen(TEXT) + strlen(PUSHED); /* to the byte, also when it is done again */
+	struct change blob = { .kind = CHANGE_BLOB, .repo = "team/app", .quota = quota };
 	struct change put = { .kind = CHANGE_MANIFEST,
 		.repo = "team/app",
+		.quota = quota,
 		.text = span_of(PUSHED),
 		.manifest = &m,
 		.tags = tags,

@@ -138,6 +138,103 @@ static void change_mount__from_who_has_it(void **state)
 	assert_string_equal(names.data, "team/app team/other ");
 }
 
+/* --- quotas --------------------------------------------------------------------------------- */
+
+static uint64_t linked(struct store *s, const char *repo)
+{
+	struct err e = ERR_INIT;
+	struct repo_use use;
+
+	assert_ok(repo_used(s, repo, NULL, &use, &e));
+	return use.bytes;
+}
+
+static struct change limited(struct store *s, const char *text, uint64_t quota)
+{
+	struct change c = { .kind = CHANGE_BLOB, .repo = APP, .quota = quota };
+
+	c.writer = sealed(s, span_of(text), &c.digest, DIGEST_SHA256);
+	return c;
+}
+
+/* To the byte; what is there already is no matter of it, and nothing of what is refused is linked. */
+static void change_quota__to_the_byte(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change c = limited(s, "hello", 10);
+	struct change drop = { .kind = CHANGE_DELETE_BLOB, .repo = APP };
+	struct err e = ERR_INIT;
+
+	assert_ok(apply(s, &c, &e));
+	c = limited(s, "world!", 10);
+	assert_err(apply(s, &c, &e), ERR_DENIED, "quota is 10 bytes");
+	assert_int_equal(c.used, 5);
+	assert_int_equal(c.more, 6);
+	assert_false(has_blob(s, APP, &c.digest));
+	c = limited(s, "world", 10);
+	assert_ok(apply(s, &c, &e));
+	assert_int_equal(c.more, 0);
+	assert_int_equal(linked(s, APP), 10);
+	c = limited(s, "hello", 3); /* again, under a smaller one */
+	assert_ok(apply(s, &c, &e));
+	drop.digest = c.digest;
+	assert_ok(apply(s, &drop, &e));
+	assert_int_equal(linked(s, APP), 5);
+	c = limited(s, "five!", 10);
+	assert_ok(apply(s, &c, &e));
+	assert_int_equal(linked(s, OTHER), 0);
+	assert_sound(s);
+}
+
+/* A group is one transaction, and each counts what the ones before it brought. */
+static void change_quota__holds_within_a_group(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change items[8], *group[8];
+	struct err e = ERR_INIT;
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		char text[8];
+
+		snprintf(text, sizeof(text), "blob %u", i);
+		items[i] = limited(s, text, 20);
+		group[i] = &items[i];
+	}
+	assert_ok(store_apply(s, group, 8, &e));
+	for (unsigned i = 0; i < 8; i++)
+		passed += items[i].rc == 0;
+	assert_int_equal(passed, 3);
+	assert_int_equal(linked(s, APP), 18);
+	assert_sound(s);
+}
+
+static void change_quota__of_mounts_and_manifests(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct change mount = { .kind = CHANGE_MOUNT, .repo = OTHER, .from = APP, .quota = 4 };
+	static const char text[] =
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[]}";
+	struct change put = { .kind = CHANGE_MANIFEST,
+		.repo = OTHER,
+		.text = span_of(text),
+		.manifest = &m,
+		.quota = sizeof(text) - 2 };
+	struct err e = ERR_INIT;
+
+	assert_ok(push_blob(s, APP, span_of("hello"), &mount.digest, &e));
+	assert_err(apply(s, &mount, &e), ERR_DENIED, "quota is 4 bytes");
+	assert_int_equal(repo_exists(s, OTHER, &e), 0);
+	assert_ok(manifest_parse(&m, "m", NULL, put.text, &e));
+	digest_of(&put.digest, DIGEST_SHA256, put.text);
+	assert_err(apply(s, &put, &e), ERR_DENIED, "quota is");
+	put.quota++;
+	assert_ok(apply(s, &put, &e));
+	assert_int_equal(linked(s, OTHER), put.quota);
+	assert_sound(s);
+}
+
 /* --- manifests ------------------------------------------------------------------------------ */
 
 static void change_manifest__with_its_tags(void **state)
@@ -678,6 +775,9 @@ int test_change(void)
 		T(blob_seal__may_be_tried_again),
 		T(blob_rewind__goes_back_to_the_mark),
 		T(change_mount__from_who_has_it),
+		T(change_quota__to_the_byte),
+		T(change_quota__holds_within_a_group),
+		T(change_quota__of_mounts_and_manifests),
 		T(change_manifest__with_its_tags),
 		T(change_manifest__sparse_then_whole),
 		T(change_manifest__strict_looks_at_this_repository),

@@ -264,7 +264,7 @@ WHERE sb.digest = ?1
 ORDER BY g.tag, b.digest
 -- name: CLAIMS
 WITH offer (repo, tag, entry) AS MATERIALIZED (
-	SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)
+	SELECT c0, c1, c2 FROM rowset(?2)
 ),
 -- What the set pins, and what the one in its place pins besides.
 touched (repo, tag, entry, id) AS MATERIALIZED (
@@ -541,32 +541,40 @@ UPDATE names SET changed = max(changed, ?1) + 1, written = max(?1, 1)
 UPDATE names SET written = ?1 WHERE written < ?1
 -- name: ALL_NAMES
 WITH
--- Each manifest in each repository, looked at once, however many name it: does it have children (then
--- nests), and what of that which it names is not linked (0 nothing, 1 only what is foreign, 2, or 2 when that
--- is not known, as its bytes are not held).
-here (repo, manifest, nests, lacks) AS MATERIALIZED (
-	SELECT l.repo, l.blob, EXISTS (SELECT 1 FROM edge e WHERE e.manifest = m.id AND e.role = 3),
-		CASE WHEN NOT (SELECT b.live FROM blob b WHERE b.id = m.id) THEN 2 ELSE coalesce((
+-- Each manifest in each repository that may have a line of its own or decides about another's, looked at once,
+-- however many name it: does a set that pins in the repository name it (then it is kept: accepting the set puts
+-- it), does it have children (then nests), and what of that which it names is not linked (0 nothing, 1 only what
+-- is foreign, 2, or 2 when that is not known, as its bytes are not held). Images of sets mostly do not matter.
+here (repo, manifest, kept, nests, lacks) AS MATERIALIZED (
+	SELECT n.repo, n.blob, n.kept, EXISTS (SELECT 1 FROM edge e WHERE e.manifest = n.blob AND e.role = 3),
+		CASE WHEN NOT (SELECT b.live FROM blob b WHERE b.id = n.blob) THEN 2 ELSE coalesce((
 			SELECT max(CASE WHEN e.role = 4 THEN 1 ELSE 2 END) FROM edge e
-			WHERE e.manifest = m.id
-			AND NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = l.repo AND k.blob = e.blob)
+			WHERE e.manifest = n.blob
+			AND NOT EXISTS (SELECT 1 FROM link k WHERE k.repo = n.repo AND k.blob = e.blob)
 		), 0) END
-	FROM manifest m
-	CROSS JOIN link l ON l.blob = m.id
-),
--- What a set that pins in the repository names: accepting the set puts it.
-kept (repo, manifest) AS MATERIALIZED (
-	SELECT l.repo, l.blob FROM held_set s
-	CROSS JOIN edge e ON e.manifest = s.blob AND e.role = 3
-	CROSS JOIN link l ON l.blob = e.blob
-	WHERE EXISTS (SELECT 1 FROM pin p WHERE p.held_set = s.id AND p.repo = l.repo)
+	FROM (
+		SELECT l.repo, l.blob, EXISTS (
+			SELECT 1 FROM edge e
+			CROSS JOIN held_set s ON s.blob = e.manifest
+			WHERE e.blob = l.blob AND e.role = 3
+			AND EXISTS (SELECT 1 FROM pin p WHERE p.held_set = s.id AND p.repo = l.repo)
+		) AS kept
+		FROM manifest m
+		CROSS JOIN link l ON l.blob = m.id
+	) AS n
+	WHERE NOT n.kept
+	OR EXISTS (SELECT 1 FROM edge e WHERE e.manifest = n.blob AND e.role = 3)
+	OR EXISTS (SELECT 1 FROM tag t WHERE t.manifest = n.blob AND t.repo = n.repo)
+	OR EXISTS (
+		SELECT 1 FROM edge e CROSS JOIN link k ON k.repo = n.repo AND k.blob = e.manifest
+		WHERE e.blob = n.blob
+	)
 ),
 -- Other indexes of which all children, and all that these name, are linked: they tell of their children.
 -- (A + keeps a list from being walked for each row instead of being looked into.)
 telling (repo, manifest) AS MATERIALIZED (
 	SELECT h.repo, h.manifest FROM here h
-	WHERE h.nests AND h.lacks = 0
-	AND (h.repo, h.manifest) NOT IN (SELECT repo, manifest FROM kept)
+	WHERE h.nests AND h.lacks = 0 AND NOT h.kept
 	AND NOT EXISTS (
 		SELECT 1 FROM edge e WHERE e.manifest = h.manifest AND (h.repo, +e.blob) IN (
 			SELECT repo, manifest FROM here WHERE nests OR lacks > 0
@@ -584,11 +592,11 @@ FROM (
 	SELECT t.repo, t.name, t.manifest, 0 FROM tag t
 	UNION ALL
 	SELECT h.repo, '', h.manifest, 0 FROM here h
-	WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = h.manifest AND t.repo = h.repo)
-	AND (h.repo, h.manifest) NOT IN (SELECT repo, manifest FROM kept)
+	WHERE NOT h.kept
+	AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = h.manifest AND t.repo = h.repo)
 	AND NOT EXISTS (
 		SELECT 1 FROM edge e WHERE e.blob = h.manifest AND e.role = 3 AND (
-			(h.repo, +e.manifest) IN (SELECT repo, manifest FROM kept)
+			(h.repo, +e.manifest) IN (SELECT repo, manifest FROM here WHERE kept)
 			OR (h.repo, +e.manifest) IN (SELECT repo, manifest FROM telling)
 		)
 	)

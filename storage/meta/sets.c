@@ -497,25 +497,18 @@ int meta_tag_pinned(struct db *db, const char *repo, const char *tag, struct set
 	return query_get_digest(&q, 2, manifest, e) < 0 ? -1 : 1;
 }
 
-/* [["docker.io/library/nginx","1.27.3",4],...]: the tags that a set pins, by the number of its entry. */
-static void offer_text(const struct set *offered, struct buf *out)
+/* The tags that a set pins: repository, tag, the number of its entry. */
+static void add_offer(const struct set *offered, struct rowset *out)
 {
-	bool first = true;
-
-	buf_char(out, '[');
 	for (size_t i = 0; i < offered->count; i++) {
 		const struct set_entry *entry = &offered->entries[i];
 
 		if (entry->role != SET_PIN || !*entry->tag)
 			continue;
-		buf_str(out, first ? "[" : ",[");
-		json_quote(out, entry->name, false);
-		buf_char(out, ',');
-		json_quote(out, entry->tag, false);
-		buf_printf(out, ",%zu]", i);
-		first = false;
+		rowset_text(out, entry->name);
+		rowset_text(out, entry->tag);
+		rowset_int(out, (int64_t)i);
 	}
-	buf_char(out, ']');
 }
 
 static int get_owner(const struct query *q, int first, struct tag_owner *out, struct err *e)
@@ -530,13 +523,13 @@ static int get_owner(const struct query *q, int first, struct tag_owner *out, st
 
 int meta_claims(struct db *db, const struct set *offered, claim_fn *fn, void *ctx, struct err *e)
 {
-	AUTO(buf_release) struct buf offer = BUF_INIT;
+	AUTO(rowset_release) struct rowset offer = ROWSET_INIT(3);
 	AUTO(query_end) struct query q = query_begin(db, Q_CLAIMS);
 	int rc;
 
-	offer_text(offered, &offer);
+	add_offer(offered, &offer);
 	query_text(&q, offered->name);
-	query_text(&q, offer.data);
+	query_rowset(&q, &offer);
 	while ((rc = query_step(&q, e)) > 0) {
 		struct tag_claim claim = { .repo = query_get_text(&q, 0),
 			.tag = query_get_text(&q, 1),

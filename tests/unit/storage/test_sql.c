@@ -27,8 +27,7 @@ static bool small(const char *detail)
 {
 	static const char *const allowed[] = { "SCAN names", "SCAN c", "SCAN channel",
 		"SCAN CONSTANT ROW", "SCAN up", "SCAN spared", "SCAN part", "SCAN offer",
-		"SCAN touched", "SCAN json_each", "SCAN rowset", "SCAN i VIRTUAL TABLE",
-		"SCAN way" };
+		"SCAN touched", "SCAN rowset", "SCAN i VIRTUAL TABLE", "SCAN way" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
 		size_t len = strlen(allowed[i]);

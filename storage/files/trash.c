@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #define FOLDER "trash"
 #define RULES "gc.json"
 #define RULES_MAX 4096 /* bytes */
+#define PURGERS 4 /* threads that remove files for good */
+#define PURGE_ALONE 256 /* files: fewer are removed by one */
 
 static bool no_space(int error)
 {
@@ -108,7 +111,7 @@ struct purge {
 	enum litter kind;
 	int64_t before;
 	bool dry;
-	struct gc_count *out;
+	const struct fs_names *names;
 };
 
 /* When a file came to lie there. What a writer goes on with counts from its last write. */
@@ -138,7 +141,7 @@ static int remove_one(const struct purge *p, const char *name, struct err *e)
 	return errno == ENOENT ? 0 : err_sys(e, "remove %s", name);
 }
 
-static int purge_one(const struct purge *p, const char *name, struct err *e)
+static int purge_one(const struct purge *p, const char *name, struct gc_count *out, struct err *e)
 {
 	AUTO(fd_close) int fd = -1;
 	struct stat st;
@@ -153,9 +156,58 @@ static int purge_one(const struct purge *p, const char *name, struct err *e)
 		rc = remove_one(p, name, e);
 	if (rc <= 0)
 		return rc;
-	p->out->blobs++;
-	p->out->bytes += (uint64_t)st.st_size;
+	out->blobs++;
+	out->bytes += (uint64_t)st.st_size;
 	return 0;
+}
+
+/* One of those that purge: each `step`-th name. */
+struct purger {
+	const struct purge *purge;
+	size_t first, step;
+	pthread_t thread;
+	struct gc_count count;
+	int rc;
+	struct err e;
+};
+
+static void *purge_some(void *arg)
+{
+	struct purger *p = arg;
+	const struct fs_names *names = p->purge->names;
+
+	for (size_t i = p->first; i < names->count && p->rc == 0; i += p->step)
+		p->rc = purge_one(p->purge, names->names[i], &p->count, &p->e);
+	return NULL;
+}
+
+/* By several when they are many: a file system that discards at once (mounted with discard, without a journal) makes
+ * each wait a millisecond for its disk. What got no thread is done here. */
+static int purge_names(const struct purge *p, struct gc_count *out, struct err *e)
+{
+	AUTO(mem_free) struct purger *purgers = mem_alloc(PURGERS * sizeof(*purgers));
+	size_t count = p->names->count < PURGE_ALONE ? 1 : PURGERS, started = 1;
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		purgers[i] = (struct purger){ .purge = p, .first = i, .step = count };
+	while (started < count &&
+		pthread_create(&purgers[started].thread, NULL, purge_some, &purgers[started]) == 0)
+		started++;
+	purge_some(&purgers[0]);
+	for (size_t i = 1; i < count; i++)
+		if (i >= started)
+			purge_some(&purgers[i]);
+		else
+			pthread_join(purgers[i].thread, NULL);
+	for (size_t i = 0; i < count; i++) {
+		out->blobs += purgers[i].count.blobs;
+		out->bytes += purgers[i].count.bytes;
+		if (purgers[i].rc < 0 && rc == 0)
+			*e = purgers[i].e;
+		rc = rc < 0 ? rc : purgers[i].rc;
+	}
+	return rc;
 }
 
 int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, struct gc_count *out,
@@ -166,7 +218,7 @@ int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, str
 		[LITTER_QUARANTINE] = "quarantine" };
 	AUTO(fs_names_free) struct fs_names list = { NULL, 0 };
 	AUTO(fd_close) int dir = fs_open_dir_at(files_of(b)->root, folders[kind], e);
-	const struct purge p = { dir, kind, before, dry, out };
+	const struct purge p = { dir, kind, before, dry, &list };
 
 	if (dir < 0) {
 		if (e->code != ERR_ABSENT)
@@ -177,10 +229,7 @@ int files_purge(struct blobs *b, enum litter kind, int64_t before, bool dry, str
 	if ((kind == LITTER_QUARANTINE && !dry && files_quarantine_lock(dir, e) < 0) ||
 		fs_list(dir, &list, e) < 0)
 		return -1;
-	for (size_t i = 0; i < list.count; i++)
-		if (purge_one(&p, list.names[i], e) < 0)
-			return err_ctx(e, "%s", folders[kind]);
-	return 0;
+	return purge_names(&p, out, e) < 0 ? err_ctx(e, "%s", folders[kind]) : 0;
 }
 
 /* --- rules -------------------------------------------------------------------------------------- */

@@ -4,9 +4,11 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "storage/engine.h"
+#include "storage/base/fault.h"
 #include "tests/unit/storage/pushed.h"
 #include "tests/unit/storage/suite.h"
 
@@ -879,6 +881,35 @@ static void gc_purge__empties_the_trash(void **state)
 	assert_int_equal(sandbox_count(sandbox_path(*state, "s/trash")), 0);
 }
 
+/* So many that several threads share them. What fails ends it, and is told with a count of what went. */
+static void gc_purge__removes_many(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct gc_count found = { .blobs = 0 };
+	struct err e = ERR_INIT;
+	int64_t now = (int64_t)time(NULL) + 1;
+	char name[64];
+
+	assert_int_equal(mkdir(sandbox_path(*state, "s/trash"), 0755), 0);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "s/trash/file-%d", i);
+		sandbox_write(sandbox_path(*state, name), "seven b", 7);
+	}
+	assert_ok(gc_purge(s, LITTER_TRASH, now, true, &found, &e));
+	assert_int_equal(found.blobs, 1000);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/trash")), 1000);
+	found = (struct gc_count){ .blobs = 0 };
+	fault_arm(FAULT_FAIL, 500);
+	assert_err(gc_purge(s, LITTER_TRASH, now, false, &found, &e), ERR_IO, "gc.purge");
+	fault_arm(FAULT_OFF, 0);
+	assert_true(found.blobs >= 500 && found.blobs < 1000);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/trash")), (int)(1000 - found.blobs));
+	assert_ok(gc_purge(s, LITTER_TRASH, now, false, &found, &e));
+	assert_int_equal(found.blobs, 1000);
+	assert_int_equal(found.bytes, 7000);
+	assert_int_equal(sandbox_count(sandbox_path(*state, "s/trash")), 0);
+}
+
 static void gc_purge__leaves_stages_that_are_written(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -1031,6 +1062,7 @@ int test_gc(void)
 		T(push_manifest__while_its_file_goes),
 		T(blob_begin__touches_what_was_found),
 		T(gc_purge__empties_the_trash),
+		T(gc_purge__removes_many),
 		T(gc_purge__leaves_stages_that_are_written),
 		T(gc_orphans__takes_files_without_a_row),
 		T(gc_rules__are_saved_and_read),

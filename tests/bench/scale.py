@@ -68,8 +68,8 @@ class Scale(Tagging):
             yield self.lab.size.stored(manifests), {"moatd": lambda n=manifests: self.measure(ours, n)}
 
     def store(self, server, manifests):
-        """Made once a run: the next size from the last one would be as long."""
-        folder = f"{self.lab.work}/stored-{manifests}"
+        """Made once and kept as the images are: to make and to remove a million files takes minutes."""
+        folder = f"{self.lab.dir}/stored-{manifests}"
         if not os.path.exists(folder):
             server.data = server.store = fresh(folder + ".part")
             os.makedirs(server.data)

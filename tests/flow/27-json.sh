@@ -307,6 +307,9 @@ printf x >>"inside/blobs/sha256/$layer" # one that an image and a set need
 must_fail 3 moat scrub --store inside --json
 shape scrub
 json_is '.bad > 0 and (.found | length) == .bad and .blobs > 1'
+must_fail '0|3' moat scrub --store inside --older-than 30d --repair-from store:inside --repair-from medium:medium-tools --json
+shape scrub
+json_is '(.repairs | length) == .bad and (.repairs | all(.answers[0].source == "store:inside"))'
 
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256

@@ -248,6 +248,11 @@ static int write_synced(int dir, const char *temp, struct span bytes, mode_t mod
 	return fs_sync(fd, temp, e);
 }
 
+int fs_read_stdin(size_t limit, struct buf *out, struct err *e)
+{
+	return read_to_end(STDIN_FILENO, "standard input", limit, out, e) < 0 ? -1 : 0;
+}
+
 /* Give a file its name: 1; 0 it is taken and must not be replaced; -1. */
 static int put_name(int dir, const char *temp, const char *name, bool replace, struct err *e)
 {

@@ -30,6 +30,8 @@ MUST int fs_open_file(int dir, const char *name, int *fd, uint64_t *size, struct
 /* A whole small file appended to `out`: 1, 0 absent, -1 (ERR_INPUT when larger than limit). `dir`
  * may be AT_FDCWD, then `name` is a user's path and links are followed. */
 MUST int fs_read_file(int dir, const char *name, size_t limit, struct buf *out, struct err *e);
+/* Append what standard input holds up to its end. ERR_INPUT when that is more than `limit` bytes. */
+MUST int fs_read_stdin(size_t limit, struct buf *out, struct err *e);
 
 /* Write or replace a small file: temporary name beside it, fsync, rename, fsync of the directory.
  * Durable on 0; before that the old file is untouched. */

@@ -154,6 +154,54 @@ int json_parse(struct doc *d, const char *name, struct span bytes, size_t limit,
 	return 0;
 }
 
+/* Add one document of several; *used: bytes of it. */
+static int add_document(struct doc *d, struct node *list, struct cursor *c, struct err *e)
+{
+	struct span rest = { c->at, (size_t)(c->end - c->at) };
+	AUTO(json_free) json_t *root = NULL;
+	const char *start = c->at;
+	json_error_t bad;
+
+	root = json_loadb(rest.data, rest.len,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &bad);
+	if (!root)
+		return err_set(e, ERR_INPUT, "%s:%u: %s", d->name, c->line + (uint32_t)bad.line - 1,
+			bad.text);
+	if (convert(d, c, list, (struct span){ NULL, 0 }, root, e) < 0)
+		return -1;
+	for (; c->at < start + bad.position; c->at++) /* the brackets that close */
+		c->line += *c->at == '\n';
+	return 0;
+}
+
+static bool skip_blanks(struct cursor *c)
+{
+	for (; c->at < c->end && strchr(" \t\r\n", *c->at); c->at++)
+		c->line += *c->at == '\n';
+	return c->at < c->end;
+}
+
+int json_parse_all(struct doc *d, const char *name, struct span bytes, size_t limit, struct err *e)
+{
+	struct cursor c = { bytes.data, bytes.data + bytes.len, 1 };
+	struct span none = { NULL, 0 };
+	struct node *list;
+
+	*d = (struct doc){ .name = name, .is_loose = true };
+	if (bytes.len > limit)
+		return err_set(e, ERR_INPUT, "%s: %zu bytes, more than the limit of %zu", name,
+			bytes.len, limit);
+	if (check_mark(name, bytes, e) < 0 ||
+		node_add(d, NULL, none, NODE_LIST, none, 1, &list, e) < 0)
+		return -1;
+	while (skip_blanks(&c))
+		if (add_document(d, list, &c, e) < 0) {
+			doc_release(d);
+			return -1;
+		}
+	return 0;
+}
+
 void json_quote(struct buf *out, const char *text, bool html)
 {
 	buf_char(out, '"');

@@ -11,49 +11,16 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "storage/base/arena.h"
 #include "storage/base/banned.h"
 
-#define ARENA_BLOCK (32u << 10)
 #define TREE_FROM 16 /* maps with more keys than this are checked for duplicates by a tree */
 
-struct arena {
-	struct arena_block *blocks;
-	size_t nodes, bytes;
+struct doc_nodes {
+	struct arena arena;
+	size_t count;
 	void *keys; /* tsearch(3) of the nodes of large maps */
 };
-
-struct arena_block {
-	struct arena_block *next;
-	size_t used, size;
-	_Alignas(16) char bytes[];
-};
-
-static void *arena_alloc(struct arena *a, size_t size)
-{
-	struct arena_block *b = a->blocks;
-
-	size = (size + 15) & ~(size_t)15;
-	if (!b || b->size - b->used < size) {
-		size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
-
-		b = mem_alloc(sizeof(*b) + room);
-		a->bytes += sizeof(*b) + room;
-		b->size = room;
-		b->next = a->blocks;
-		a->blocks = b;
-	}
-	b->used += size;
-	return b->bytes + b->used - size;
-}
-
-static const char *arena_text(struct arena *a, struct span s)
-{
-	char *copy = arena_alloc(a, s.len + 1);
-
-	if (s.len)
-		memcpy(copy, s.data, s.len);
-	return copy;
-}
 
 /* The nodes are the arena's. */
 static void forget(void *node)
@@ -65,13 +32,10 @@ void doc_release(struct doc *d)
 {
 	int saved = errno;
 
-	if (d->arena) {
-		tdestroy(d->arena->keys, forget);
-		for (struct arena_block *b = d->arena->blocks, *next; b; b = next) {
-			next = b->next;
-			free(b);
-		}
-		free(d->arena);
+	if (d->nodes) {
+		tdestroy(d->nodes->keys, forget);
+		arena_release(&d->nodes->arena);
+		free(d->nodes);
 	}
 	*d = (struct doc)DOC_INIT;
 	errno = saved;
@@ -79,23 +43,34 @@ void doc_release(struct doc *d)
 
 size_t doc_memory(const struct doc *d)
 {
-	return d->arena ? d->arena->bytes : 0;
+	return d->nodes ? d->nodes->arena.bytes : 0;
 }
 
 /* --- duplicate keys ---------------------------------------------------------------------- */
+
+static int by_map(const struct node *x, const struct node *y)
+{
+	return ((uintptr_t)x->up > (uintptr_t)y->up) - ((uintptr_t)x->up < (uintptr_t)y->up);
+}
 
 static int by_map_and_key(const void *a, const void *b)
 {
 	const struct node *x = a, *y = b;
 
-	if (x->up != y->up)
-		return (uintptr_t)x->up < (uintptr_t)y->up ? -1 : 1;
-	return strcasecmp(x->key, y->key);
+	return x->up == y->up ? strcmp(x->key, y->key) : by_map(x, y);
 }
 
-static bool remember(struct arena *a, const struct node *n)
+static int by_map_and_folded_key(const void *a, const void *b)
 {
-	const struct node *const *at = tsearch(n, &a->keys, by_map_and_key);
+	const struct node *x = a, *y = b;
+
+	return x->up == y->up ? strcasecmp(x->key, y->key) : by_map(x, y);
+}
+
+static bool remember(struct doc *d, const struct node *n)
+{
+	const struct node *const *at =
+		tsearch(n, &d->nodes->keys, d->is_loose ? by_map_and_key : by_map_and_folded_key);
 
 	if (at)
 		return *at == n;
@@ -104,17 +79,21 @@ static bool remember(struct arena *a, const struct node *n)
 
 /* Is its key there already? Small maps are searched; large ones are looked up in a balanced tree, which
  * no choice of keys makes slow. */
-static bool key_taken(struct arena *a, const struct node *n)
+static bool key_taken(struct doc *d, const struct node *n)
 {
 	const struct node *parent = n->up;
 
 	if (parent->count < TREE_FROM) {
-		node_each(other, parent) if (strcasecmp(other->key, n->key) == 0) return true;
+		node_each(other, parent)
+		{
+			if ((d->is_loose ? strcmp : strcasecmp)(other->key, n->key) == 0)
+				return true;
+		}
 		return false;
 	}
 	if (parent->count == TREE_FROM)
-		node_each(other, parent) remember(a, other);
-	return !remember(a, n);
+		node_each(other, parent) remember(d, other);
+	return !remember(d, n);
 }
 
 /* --- building ---------------------------------------------------------------------------- */
@@ -130,7 +109,7 @@ static unsigned node_depth(const struct node *n)
 
 static int check_new(struct doc *d, struct node *parent, uint32_t line, struct err *e)
 {
-	if (d->arena->nodes++ >= DOC_NODES_MAX)
+	if (d->nodes->count++ >= DOC_NODES_MAX)
 		return err_set(
 			e, ERR_INPUT, "%s:%u: more than %d values", d->name, line, DOC_NODES_MAX);
 	if (node_depth(parent) >= DOC_DEPTH_MAX)
@@ -144,24 +123,27 @@ int node_add(struct doc *d, struct node *parent, struct span key, enum node_kind
 {
 	struct node *n;
 
-	if (!d->arena)
-		d->arena = mem_alloc(sizeof(*d->arena));
+	if (!d->nodes)
+		d->nodes = mem_alloc(sizeof(*d->nodes));
 	if (check_new(d, parent, line, e) < 0)
 		return -1;
 	if ((text.len && memchr(text.data, 0, text.len)) ||
 		(key.len && memchr(key.data, 0, key.len)))
 		return err_set(e, ERR_INPUT, "%s:%u: a NUL byte in a string", d->name, line);
-	n = arena_alloc(d->arena, sizeof(*n));
+	n = arena_alloc(&d->nodes->arena, sizeof(*n));
 	n->kind = kind;
 	n->line = line;
 	n->up = parent;
-	n->text = arena_text(d->arena, text);
+	n->text = arena_text(&d->nodes->arena, text);
 	n->text_len = text.len;
 	if (parent && parent->kind == NODE_MAP) {
-		n->key = arena_text(d->arena, key);
-		if (key_taken(d->arena, n))
-			return err_set(e, ERR_INPUT, "%s:%u: the key \"%s\" is there twice",
-				d->name, line, n->key);
+		n->key = arena_text(&d->nodes->arena, key);
+		if (key_taken(d, n)) {
+			if (!d->is_loose)
+				return err_set(e, ERR_INPUT, "%s:%u: the key \"%s\" is there twice",
+					d->name, line, n->key);
+			n->flags |= NODE_AGAIN;
+		}
 	}
 	if (!parent)
 		d->root = n;
@@ -187,13 +169,14 @@ const struct node *node_get(const struct node *map, const char *key)
 	return NULL;
 }
 
-static void path_of(struct buf *out, const struct node *n)
+/* Of several documents the line says which it is. */
+static void path_of(struct buf *out, const struct doc *d, const struct node *n)
 {
 	unsigned at = 0;
 
-	if (!n->up)
+	if (!n->up || (d->is_loose && n->up == d->root))
 		return;
-	path_of(out, n->up);
+	path_of(out, d, n->up);
 	if (n->key) {
 		buf_printf(out, "%s%.60s", out->len ? "." : "", n->key);
 		return;
@@ -216,7 +199,7 @@ int(node_err)(const struct doc *d, const struct node *n, struct err *e, const ch
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	path_of(&path, n);
+	path_of(&path, d, n);
 	if (path.len == 0)
 		return err_set(e, ERR_INPUT, "%s:%u: %s", d->name, n->line, text);
 	return err_set(e, ERR_INPUT, "%s:%u: at %.300s: %s", d->name, n->line, path.data, text);

@@ -19,9 +19,17 @@
 
 enum node_kind { NODE_NULL, NODE_BOOL, NODE_INT, NODE_REAL, NODE_STRING, NODE_LIST, NODE_MAP };
 
+/* What YAML says beside the value; 0 in JSON. */
+enum {
+	NODE_PLAIN = 1, /* a scalar without quotes, tag or block */
+	NODE_COPIED = 2, /* stands here by an alias (*name) or a merge key (<<) */
+	NODE_AGAIN = 4, /* its map has the same key before it; only in documents_parse() */
+};
+
 struct node {
 	enum node_kind kind;
 	uint32_t line; /* from 1 */
+	uint8_t flags; /* NODE_PLAIN ... */
 	const char *key; /* in a map: its key; else NULL */
 	const char *text; /* scalars: the text, NUL-terminated; never NULL */
 	size_t text_len; /* bytes; equal to strlen(text): NULs are refused */
@@ -34,8 +42,9 @@ struct node {
 struct doc {
 	const char *name; /* for messages: a file name or digest; borrowed */
 	bool is_yaml; /* then any scalar may be read as a string */
+	bool is_loose; /* of documents_parse(): a key may be there twice */
 	struct node *root;
-	struct arena *arena;
+	struct doc_nodes *nodes;
 };
 
 #define DOC_INIT                                                                                   \
@@ -57,6 +66,22 @@ MUST int json_parse(
 /* UTF-8, also behind a byte order mark. YAML 1.1 by libyaml, core-schema scalars, one document, no anchors, aliases, tags or merge keys,
  * duplicate keys refused; an empty one is null. Plain scalars keep their text (`tags: 1.10` reads as "1.10"). */
 MUST int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e);
+
+/*
+ * All documents of a YAML or JSON text, as kubectl reads them: *d gets a list with one item a document; documents that
+ * say nothing are left out. Anchors and aliases are expanded and merge keys merged (keys of the map itself win, then
+ * the first of several), up to DOC_COPIES_MAX copied nodes. Keys that are there twice stay, the later ones marked
+ * NODE_AGAIN; keys may differ only in case. Tags: those of YAML's core schema.
+ *
+ * What begins with { or [ is JSON where it is valid JSON.
+ */
+#define DOC_COPIES_MAX 200000
+MUST int documents_parse(
+	struct doc *d, const char *name, struct span bytes, size_t limit, struct err *e);
+
+/* The same of JSON alone: json.c. */
+MUST int json_parse_all(
+	struct doc *d, const char *name, struct span bytes, size_t limit, struct err *e);
 
 void doc_release(struct doc *d); /* for AUTO; every node and text of it is gone */
 size_t doc_memory(const struct doc *d); /* bytes that it takes, up to 50 for each of the text */
@@ -98,7 +123,7 @@ MUST int node_only(
 /* --- building (json.c, yaml.c) -------------------------------------------------------------- */
 
 /* A child of `parent` (NULL: the root), with key and text copied into the doc. Fails on depth,
- * count, or a key that is there already. */
+ * count, or a key that is there already, which a loose doc only marks. */
 MUST int node_add(struct doc *d, struct node *parent, struct span key, enum node_kind kind,
 	struct span text, uint32_t line, struct node **out, struct err *e);
 

@@ -78,6 +78,10 @@ knows mirror-tool pull list source
 knows mirror-tool repair list source upstream media view tool.h progress.h
 knows mirror-tool seal list sign media
 knows mirror-tool receipt list sign media
+knows mirror-tool k8s
+knows mirror-tool policy k8s
+mapfile -t policies < <(files mirror-tool/policy)
+never 'policies are pure: storage/base' "${inc}storage/[^b]" "${policies[@]}"
 never 'list is pure: storage/oci and storage/base' "${inc}storage/[^/]*\"" "${documents[@]}"
 
 never 'store_private.h is for storage/' 'include.*store_private\.h' "${registry[@]}" "${tool[@]}"

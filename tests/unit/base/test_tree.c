@@ -260,9 +260,130 @@ static void json_quote__escapes(void **state)
 	assert_string_equal(html.data, "\"\\u003c\\u0026\\u003e\"");
 }
 
+/* The tree as text: maps {k:v}, lists [..], strings in quotes, all else as written; '*' copied, '!' there again. */
+static void spell(const struct node *n, struct buf *out)
+{
+	if (n->key)
+		buf_printf(out, "%s%s:", n->key, n->flags & NODE_AGAIN ? "!" : "");
+	if (n->flags & NODE_COPIED)
+		buf_char(out, '*');
+	if (n->kind != NODE_MAP && n->kind != NODE_LIST) {
+		buf_printf(out, n->kind == NODE_STRING && !(n->flags & NODE_PLAIN) ? "'%s'" : "%s",
+			n->kind == NODE_NULL ? "null" : n->text);
+		return;
+	}
+	buf_char(out, n->kind == NODE_MAP ? '{' : '[');
+	node_each(child, n)
+	{
+		if (child != n->first)
+			buf_char(out, ' ');
+		spell(child, out);
+	}
+	buf_char(out, n->kind == NODE_MAP ? '}' : ']');
+}
+
+static void documents__are_read_as_other_tools_do(void **state)
+{
+	static const struct {
+		const char *text, *tree;
+	} cases[] = {
+		{ "", "[]" },
+		{ "# nothing\n---\n---\n", "[]" },
+		{ "a: 1\n---\nb: x\n...\n---\n'c': \"2\"\n", "[{a:1} {b:x} {c:'2'}]" },
+		{ "a: &x {b: 1}\nc: *x\n", "[{a:{b:1} c:*{b:*1}}]" },
+		{ "a: &x 1\nb: &x 2\nc: *x\n", "[{a:1 b:2 c:*2}]" },
+		{ "x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\n", "[{x:{a:1 b:2} y:{b:3 a:*1}}]" },
+		{ "x: {b: 3, <<: [{a: 1}, {a: 2, c: 4}]}\n", "[{x:{b:3 a:*1 c:*4}}]" },
+		{ "a: 1\na: 2\nA: 3\n", "[{a:1 a!:2 A:3}]" },
+		{ "a: !!str 1\nb: ! 2\nc: !!int 3\n", "[{a:'1' b:'2' c:3}]" },
+		{ "{\"a\": \"x\\/\\ud83d\\ude00\"}", "[{a:'x/\xf0\x9f\x98\x80'}]" }, /* JSON only */
+		{ "{\"a\":1} {\"b\":[]}\n[3]", "[{a:1} {b:[]} [3]]" },
+		{ "{\"a\":1,\"A\":2}", "[{a:1 A:2}]" },
+		{ "{a: 1, b: [x]}", "[{a:1 b:[x]}]" }, /* YAML in flow style */
+		{ "{\"a\":1,\"a\":2}", "[{a:1 a!:2}]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(doc_release) struct doc d = DOC_INIT;
+		AUTO(buf_release) struct buf text = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		if (documents_parse(&d, "f", span_of(cases[i].text), LIMIT, &e) < 0)
+			fail_msg("%s: %s", cases[i].text, e.text);
+		spell(d.root, &text);
+		for (char *at; (at = strstr(text.data, "'")) && !strchr(cases[i].tree, '\'');)
+			*at = ' '; /* JSON has no plain scalars */
+		assert_string_equal(text.data, cases[i].tree);
+	}
+}
+
+static void documents__know_their_lines(void **state)
+{
+	AUTO(doc_release) struct doc yaml = DOC_INIT, json = DOC_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+		documents_parse(&yaml, "f", span_of("a: 1\n---\n\nb:\n- x\n"), LIMIT, &e), 0);
+	assert_int_equal(yaml.root->last->first->first->line, 5);
+	assert_int_equal(
+		documents_parse(&json, "f", span_of("{\"a\":\n1\n}\n\n{\"b\":\n2}"), LIMIT, &e), 0);
+	assert_int_equal(json.root->last->line, 5);
+	assert_int_equal(json.root->last->first->line, 6);
+}
+
+static void documents__are_refused(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "a: *x\n", "f:1: the anchor of *x is not before it, or around it" },
+		{ "a: &x [*x]\n", "f:1: the anchor of *x is not before it, or around it" },
+		{ "a: &x 1\n---\nb: *x\n", "f:3: the anchor of *x" },
+		{ "a: !Ref b\n", "f:1: the tag !Ref is not understood" },
+		{ "a:\n  <<: 1\n", "f:2: a merge key (<<) needs a map or a list of maps" },
+		{ "{\"a\": 1,", "f:1:" },
+		{ "a: [\n", "f:2:" },
+		{ "[1]\n\x01", "f:2:" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(doc_release) struct doc d = DOC_INIT;
+		struct err e = ERR_INIT;
+
+		assert_err(documents_parse(&d, "f", span_of(cases[i].text), LIMIT, &e), ERR_INPUT,
+			cases[i].says);
+	}
+}
+
+/* Nine lines that stand for a thousand million values. */
+static void documents__aliases_have_a_limit(void **state)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_str(&text, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+	for (int i = 1; i < 9; i++) {
+		buf_printf(&text, "a%d: &a%d [", i, i);
+		for (int n = 0; n < 10; n++)
+			buf_printf(&text, "%s*a%d", n ? ", " : "", i - 1);
+		buf_str(&text, "]\n");
+	}
+	assert_err(documents_parse(&d, "f", buf_span(&text), LIMIT, &e), ERR_INPUT,
+		"aliases make more than 200000 values of this");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(documents__are_read_as_other_tools_do),
+		cmocka_unit_test(documents__know_their_lines),
+		cmocka_unit_test(documents__are_refused),
+		cmocka_unit_test(documents__aliases_have_a_limit),
 		cmocka_unit_test(json__every_value_knows_its_line),
 		cmocka_unit_test(json__refuses),
 		cmocka_unit_test(json__refuses_deep_and_long),

@@ -1,0 +1,481 @@
+/*
+ * Tiers of rules, applied to all other ends at once.
+ *
+ * What cannot be told is carried as bounds: each side is gone through twice, once with every maybe decided against the
+ * connection and once for it; what only the second allows is unknown. That is exact as long as maybes are independent.
+ */
+#include "mirror-tool/policy/verdict.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "storage/base/vec.h"
+#include "storage/base/banned.h"
+
+struct judged_rule {
+	const struct rule *rule;
+	struct answers peer, self; /* self.yes: NULL when there is no such limit */
+	portset fixed; /* without named ones */
+	bool has_names, has_maybe;
+};
+
+struct judged_policy {
+	const struct policy *policy;
+	struct judged_rule *rules[2];
+};
+
+static void rules_free(struct judged_rule *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		answers_release(&rules[i].peer);
+		answers_release(&rules[i].self);
+	}
+	free(rules);
+}
+
+static void sides_free(struct side *sides, size_t count)
+{
+	for (size_t i = 0; sides && i < count; i++)
+		free(sides[i].allow);
+	free(sides);
+}
+
+void judge_release(struct judge *j)
+{
+	for (size_t i = 0; j->policies && i < j->model->policy_count; i++)
+		for (unsigned side = 0; side < 2; side++)
+			rules_free(j->policies[i].rules[side],
+				j->policies[i].policy->sides[side].count);
+	free(j->policies);
+	sides_free(j->sides[EGRESS], j->ends.count);
+	sides_free(j->sides[INGRESS], j->ends.count);
+	free(j->selected);
+	free(j->selected_from);
+	ends_release(&j->ends);
+	*j = (struct judge)JUDGE_INIT;
+}
+
+/* --- ports of rules ---------------------------------------------------------------------------------------- */
+
+static bool is_proto(const struct port_term *t, enum proto proto)
+{
+	return t->proto == PROTO_COUNT || t->proto == proto;
+}
+
+static portset term_range(struct port_pool *p, const struct port_term *t)
+{
+	portset sum = PORTS_NONE;
+
+	for (enum proto proto = PROTO_TCP; proto < PROTO_COUNT; proto++)
+		if (is_proto(t, proto))
+			sum = ports_or(p, sum, ports_range(p, proto, t->low, t->high));
+	return sum;
+}
+
+static portset term_named(const struct judge *j, const struct port_term *t, size_t dst)
+{
+	const struct end *end = &j->ends.items[dst];
+	const struct workload *w;
+	portset sum = PORTS_NONE;
+
+	if (end->kind != END_PODS)
+		return PORTS_NONE;
+	w = &j->model->workloads[end->of];
+	for (size_t i = 0; i < w->port_count; i++) {
+		const struct named_port *n = &w->ports[i];
+
+		if (is_proto(t, n->proto) && (t->fold ? strcasecmp : strcmp)(n->name, t->name) == 0)
+			sum = ports_or(j->model->ports, sum,
+				ports_range(j->model->ports, n->proto, n->number, n->number));
+	}
+	return sum;
+}
+
+/* The terms that add, or those that take away. */
+static portset sum_terms(
+	const struct judge *j, const struct rule *r, bool without, size_t dst, bool names)
+{
+	portset sum = PORTS_NONE;
+
+	for (size_t i = 0; i < r->term_count; i++) {
+		const struct port_term *t = &r->terms[i];
+
+		if (t->without != without)
+			continue;
+		if (!t->name)
+			sum = ports_or(j->model->ports, sum, term_range(j->model->ports, t));
+		else if (names)
+			sum = ports_or(j->model->ports, sum, term_named(j, t, dst));
+	}
+	return sum;
+}
+
+static portset sum_rule(const struct judge *j, const struct rule *r, size_t dst, bool names)
+{
+	bool adds = false;
+
+	for (size_t i = 0; i < r->term_count; i++)
+		adds |= !r->terms[i].without;
+	return ports_minus(j->model->ports, adds ? sum_terms(j, r, false, dst, names) : PORTS_ALL,
+		sum_terms(j, r, true, dst, names));
+}
+
+static portset rule_ports(const struct judge *j, const struct judged_rule *r, size_t dst)
+{
+	return r->has_names ? sum_rule(j, r->rule, dst, true) : r->fixed;
+}
+
+/* --- making ------------------------------------------------------------------------------------------------- */
+
+static bool any_bit(const struct ends *s, const uint64_t *bits)
+{
+	return bit_next(bits, 0, s->count) < s->count;
+}
+
+static void judge_rule(struct judge *j, struct judged_rule *out, const struct rule *r)
+{
+	out->rule = r;
+	answers_make(&j->ends, &out->peer);
+	ends_ask(&j->ends, r->peer, &out->peer);
+	out->has_maybe = any_bit(&j->ends, out->peer.maybe);
+	if (r->self) {
+		answers_make(&j->ends, &out->self);
+		ends_ask(&j->ends, r->self, &out->self);
+		out->has_maybe |= any_bit(&j->ends, out->self.maybe);
+	}
+	for (size_t i = 0; i < r->term_count; i++)
+		out->has_names |= r->terms[i].name != NULL;
+	out->fixed = sum_rule(j, r, 0, false);
+}
+
+/* Add a policy to the list of each end that it selects: lists are built in two passes, first only counted. */
+static void select_ends(struct judge *j, size_t policy, const struct answers *subject, size_t *fill)
+{
+	const struct ends *s = &j->ends;
+
+	for (size_t i = bit_next(subject->yes, 0, s->first_set); i < s->first_set;
+		i = bit_next(subject->yes, i + 1, s->first_set)) {
+		if (!bit_get(s->pods, i))
+			continue; /* nothing binds what is on the node's network */
+		if (fill)
+			j->selected[fill[i]++] = policy;
+		else
+			j->selected_from[i + 1]++;
+	}
+}
+
+static void select_all(struct judge *j)
+{
+	AUTO(mem_free) struct answers *subjects =
+			mem_alloc((j->model->policy_count + 1) * sizeof(*subjects));
+	AUTO(mem_free) size_t *fill = mem_alloc((j->ends.count + 1) * sizeof(*fill));
+
+	j->selected_from = mem_alloc((j->ends.count + 1) * sizeof(*j->selected_from));
+	for (size_t i = 0; i < j->model->policy_count; i++) {
+		answers_make(&j->ends, &subjects[i]);
+		ends_ask(&j->ends, j->model->policies[i].subject, &subjects[i]);
+		select_ends(j, i, &subjects[i], NULL);
+	}
+	for (size_t i = 0; i < j->ends.count; i++) {
+		j->selected_from[i + 1] += j->selected_from[i];
+		fill[i] = j->selected_from[i];
+	}
+	j->selected = mem_alloc((j->selected_from[j->ends.count] + 1) * sizeof(*j->selected));
+	for (size_t i = 0; i < j->model->policy_count; i++) {
+		select_ends(j, i, &subjects[i], fill);
+		answers_release(&subjects[i]);
+	}
+}
+
+void judge_make(struct judge *j, struct model *m)
+{
+	*j = (struct judge){ .model = m };
+	ends_make(&j->ends, m);
+	j->policies = mem_alloc((m->policy_count + 1) * sizeof(*j->policies));
+	for (size_t i = 0; i < m->policy_count; i++) {
+		struct judged_policy *p = &j->policies[i];
+
+		p->policy = &m->policies[i];
+		for (unsigned side = 0; side < 2; side++) {
+			size_t count = p->policy->sides[side].count;
+
+			p->rules[side] = mem_alloc((count + 1) * sizeof(*p->rules[side]));
+			for (size_t r = 0; r < count; r++)
+				judge_rule(j, &p->rules[side][r], &p->policy->sides[side].items[r]);
+		}
+	}
+	select_all(j);
+	for (unsigned side = 0; side < 2; side++)
+		j->sides[side] = mem_alloc(j->ends.count * sizeof(*j->sides[side]));
+}
+
+/* Which policies select an end: numbers in the model's list. */
+static const size_t *judge_policies(const struct judge *j, size_t end, size_t *count)
+{
+	*count = j->selected_from[end + 1] - j->selected_from[end];
+	return j->selected + j->selected_from[end];
+}
+
+/* --- one side ------------------------------------------------------------------------------------------------ */
+
+/* The state of one pass over the tiers. */
+struct pass {
+	struct judge *j;
+	enum direction d;
+	size_t subject;
+	bool hopeful; /* maybes are decided for the connection */
+	portset *allow, *open, *passed, *fog; /* by other end; fog: nobody can tell */
+	bool isolated_last;
+};
+
+static void decide(struct pass *p, size_t other, const struct judged_rule *r, enum action action)
+{
+	struct port_pool *pool = p->j->model->ports;
+	portset hit;
+
+	if (p->open[other] == PORTS_NONE)
+		return;
+	hit = ports_and(
+		pool, p->open[other], rule_ports(p->j, r, p->d == INGRESS ? p->subject : other));
+	if (hit == PORTS_NONE)
+		return;
+	p->open[other] = ports_minus(pool, p->open[other], hit);
+	if (action == ACTION_ALLOW)
+		p->allow[other] = ports_or(pool, p->allow[other], hit);
+	else if (action == ACTION_PASS)
+		p->passed[other] = ports_or(pool, p->passed[other], hit);
+	else if (action == ACTION_UNKNOWN)
+		p->fog[other] = ports_or(pool, p->fog[other], hit);
+}
+
+/* A rule that may match: it does in the pass in which it makes for the pass's aim. */
+static void decide_maybe(struct pass *p, size_t other, const struct judged_rule *r)
+{
+	enum action action = r->rule->action;
+
+	if (action == ACTION_PASS)
+		decide(p, other, r, ACTION_UNKNOWN);
+	else if (action == ACTION_UNKNOWN || (action == ACTION_ALLOW) == p->hopeful)
+		decide(p, other, r, action);
+}
+
+static void apply(struct pass *p, const struct judged_rule *r)
+{
+	const struct ends *s = &p->j->ends;
+	bool sure = r->rule->action == ACTION_UNKNOWN || !r->rule->reason ||
+		    r->rule->reason == REASON_NAME || r->rule->reason == REASON_NODE;
+
+	if (r->self.yes) {
+		if (!bit_get(r->self.yes, p->subject) && !bit_get(r->self.maybe, p->subject))
+			return;
+		sure &= bit_get(r->self.yes, p->subject);
+	}
+	for (size_t i = bit_next(r->peer.yes, 0, s->count); i < s->count;
+		i = bit_next(r->peer.yes, i + 1, s->count)) {
+		if (sure)
+			decide(p, i, r, r->rule->action);
+		else
+			decide_maybe(p, i, r);
+	}
+	if (!r->has_maybe)
+		return;
+	for (size_t i = bit_next(r->peer.maybe, 0, s->count); i < s->count;
+		i = bit_next(r->peer.maybe, i + 1, s->count))
+		decide_maybe(p, i, r);
+}
+
+static int by_rule_order(const void *a, const void *b)
+{
+	const struct judged_rule *x = *(const struct judged_rule *const *)a,
+				 *y = *(const struct judged_rule *const *)b;
+	bool x_denies = x->rule->action == ACTION_DENY, y_denies = y->rule->action == ACTION_DENY;
+
+	if (x->rule->order != y->rule->order)
+		return x->rule->order < y->rule->order ? -1 : 1;
+	return (int)y_denies - (int)x_denies;
+}
+
+/* The policies of one tier that select the subject. */
+static void apply_tier(struct pass *p, const size_t *policies, size_t count)
+{
+	AUTO(mem_free) const struct judged_rule **rules = NULL;
+	size_t rule_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct judged_policy *policy = &p->j->policies[policies[i]];
+		const struct rules *side = &policy->policy->sides[p->d];
+
+		for (size_t r = 0; side->governs && r < side->count; r++)
+			*VEC_PUSH(rules, rule_count) = &policy->rules[p->d][r];
+	}
+	/* Cilium has no order of policies: rules by their own, and denials first. */
+	if (p->j->model->options.engine == ENGINE_CILIUM && rule_count)
+		qsort(rules, rule_count, sizeof(*rules), by_rule_order);
+	for (size_t i = 0; i < rule_count; i++)
+		apply(p, rules[i]);
+}
+
+static void end_tier(struct pass *p, const size_t *policies, size_t count)
+{
+	const struct model *m = p->j->model;
+	enum tier_end end = m->tiers[m->policies[policies[0]].tier].end;
+	bool isolated = false;
+
+	for (size_t i = 0; i < count; i++)
+		isolated |= m->policies[policies[i]].sides[p->d].isolates;
+	p->isolated_last |= isolated && end == TIER_DENIES_LAST;
+	for (size_t i = 0; i < p->j->ends.count; i++) {
+		if (isolated && end == TIER_DENIES)
+			p->open[i] = PORTS_NONE;
+		if (p->passed[i] != PORTS_NONE)
+			p->open[i] = ports_or(m->ports, p->open[i], p->passed[i]);
+		p->passed[i] = PORTS_NONE;
+	}
+}
+
+static void run_pass(struct pass *p)
+{
+	const struct model *m = p->j->model;
+	size_t count, tier_count;
+	const size_t *policies = judge_policies(p->j, p->subject, &count);
+
+	for (size_t i = 0; i < p->j->ends.count; i++)
+		p->open[i] = PORTS_ALL;
+	for (; count; policies += tier_count, count -= tier_count) {
+		for (tier_count = 1; tier_count < count && m->policies[policies[tier_count]].tier ==
+								   m->policies[policies[0]].tier;
+			tier_count++)
+			;
+		apply_tier(p, policies, tier_count);
+		end_tier(p, policies, tier_count);
+	}
+	for (size_t i = 0; !p->isolated_last && i < p->j->ends.count; i++)
+		p->allow[i] = ports_or(m->ports, p->allow[i], p->open[i]);
+}
+
+static portset *new_row(const struct judge *j)
+{
+	return mem_alloc(j->ends.count * sizeof(portset));
+}
+
+static void make_pass(
+	struct pass *p, struct judge *j, enum direction d, size_t subject, bool hopeful)
+{
+	*p = (struct pass){ j, d, subject, hopeful, new_row(j), new_row(j), new_row(j), new_row(j),
+		false };
+	run_pass(p);
+}
+
+static void pass_release(struct pass *p)
+{
+	free(p->allow);
+	free(p->open);
+	free(p->passed);
+	free(p->fog);
+}
+
+static bool has_maybe(const struct judge *j, enum direction d, size_t subject)
+{
+	size_t count;
+	const size_t *policies = judge_policies(j, subject, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct judged_policy *p = &j->policies[policies[i]];
+
+		for (size_t r = 0; r < p->policy->sides[d].count; r++)
+			if (p->rules[d][r].has_maybe || p->rules[d][r].rule->reason ||
+				p->rules[d][r].rule->action == ACTION_UNKNOWN)
+				return true;
+	}
+	return false;
+}
+
+/* What no policy decides. */
+static void add_constants(struct judge *j, enum direction d, size_t subject, struct side *out)
+{
+	const struct ends *s = &j->ends;
+	bool host = d == INGRESS || j->model->options.engine == ENGINE_API;
+
+	if (host) /* the kubelet probes its pods */
+		out->allow[s->first_special] = PORTS_ALL;
+	if (ends_is_one(s, subject)) /* a pod reaches itself */
+		out->allow[subject] = PORTS_ALL;
+	for (size_t i = 0; d == INGRESS && i < s->first_set; i++) /* it may be on the same node */
+		if (bit_get(s->host_pods, i))
+			out->maybe[i] = PORTS_ALL;
+	for (size_t i = 0; i < s->count; i++)
+		out->maybe[i] = ports_minus(j->model->ports, out->maybe[i], out->allow[i]);
+}
+
+static void fill_side(struct judge *j, enum direction d, size_t subject, struct side *out)
+{
+	AUTO(pass_release) struct pass sure = { 0 }, hopeful = { 0 };
+	struct port_pool *pool = j->model->ports;
+
+	make_pass(&sure, j, d, subject, false);
+	if (has_maybe(j, d, subject))
+		make_pass(&hopeful, j, d, subject, true);
+	for (size_t i = 0; i < j->ends.count; i++) {
+		out->allow[i] = sure.allow[i];
+		if (!hopeful.allow)
+			continue;
+		out->allow[i] = ports_minus(pool, sure.allow[i], hopeful.fog[i]);
+		out->maybe[i] = ports_or(pool, ports_or(pool, hopeful.allow[i], sure.allow[i]),
+			ports_or(pool, sure.fog[i], hopeful.fog[i]));
+	}
+	add_constants(j, d, subject, out);
+}
+
+/* Made when it is first asked for. */
+static const struct side *judge_side(struct judge *j, enum direction d, size_t end)
+{
+	struct side *side = &j->sides[d][end];
+	size_t count = j->ends.count;
+
+	if (side->allow)
+		return side;
+	side->allow = mem_alloc(count * 2 * sizeof(*side->allow));
+	side->maybe = side->allow + count;
+	if (bit_get(j->ends.pods, end)) {
+		fill_side(j, d, end, side);
+		return side;
+	}
+	for (size_t i = 0; i < count; i++)
+		side->allow[i] = PORTS_ALL;
+	return side;
+}
+
+/* --- one connection --------------------------------------------------------------------------------------------- */
+
+static enum verdict side_verdict(
+	const struct judge *j, const struct side *s, size_t other, enum proto proto, unsigned port)
+{
+	if (ports_has(j->model->ports, s->allow[other], proto, port))
+		return VERDICT_ALLOW;
+	return ports_has(j->model->ports, s->maybe[other], proto, port) ? VERDICT_UNKNOWN
+									: VERDICT_DENY;
+}
+
+struct judgement judge_probe(
+	struct judge *j, size_t src, size_t dst, enum proto proto, unsigned port)
+{
+	struct judgement out = {
+		.egress = side_verdict(j, judge_side(j, EGRESS, src), dst, proto, port),
+		.ingress = side_verdict(j, judge_side(j, INGRESS, dst), src, proto, port),
+	};
+
+	if (out.egress == VERDICT_DENY || out.ingress == VERDICT_DENY)
+		out.verdict = VERDICT_DENY;
+	else if (out.egress == VERDICT_ALLOW && out.ingress == VERDICT_ALLOW)
+		out.verdict = VERDICT_ALLOW;
+	else
+		out.verdict = VERDICT_UNKNOWN;
+	return out;
+}
+
+const char *verdict_name(enum verdict v)
+{
+	static const char *const names[] = { "deny", "allow", "unknown" };
+
+	return names[v];
+}

@@ -1,0 +1,44 @@
+/*
+ * Who may reach whom: three-valued, for each direction apart, on every port at once.
+ *
+ * A side is one end's view in one direction: to every other end (egress) or from it (ingress), the ports that its
+ * policies certainly allow and those that nobody can tell; all others are denied. A connection is allowed when both
+ * sides allow it. Ends that policies do not select, and ends outside, allow everything on their side.
+ */
+#ifndef MOAT_POLICY_VERDICT_H
+#define MOAT_POLICY_VERDICT_H
+
+#include "mirror-tool/policy/ends.h"
+
+enum verdict { VERDICT_DENY, VERDICT_ALLOW, VERDICT_UNKNOWN };
+const char *verdict_name(enum verdict v); /* "deny", "allow", "unknown" */
+
+/* By other end: what is certain, and what may be (nothing of it certain). */
+struct side {
+	portset *allow, *maybe;
+};
+
+struct judge {
+	const struct model *model;
+	struct ends ends;
+	struct judged_policy *policies; /* in the model's order */
+	struct side *sides[2]; /* by direction and end, made when asked for */
+	size_t *selected, *selected_from; /* by end: the policies that select it */
+};
+#define JUDGE_INIT                                                                                 \
+	{                                                                                          \
+		.ends = ENDS_INIT                                                                  \
+	}
+void judge_release(struct judge *j); /* for AUTO */
+
+/* m: borrowed, and must not change any more; its pool of ports grows. */
+void judge_make(struct judge *j, struct model *m);
+
+/* One connection. */
+struct judgement {
+	enum verdict verdict, egress, ingress;
+};
+struct judgement judge_probe(
+	struct judge *j, size_t src, size_t dst, enum proto proto, unsigned port);
+
+#endif

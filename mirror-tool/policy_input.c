@@ -1,0 +1,85 @@
+/* Paths -> a judge, with what a person must know of the way there. */
+#include "mirror-tool/policy_input.h"
+
+#include "storage/base/banned.h"
+
+const char *const policy_engine_words[] = { "api", "calico", "cilium", NULL };
+const char *const policy_decode_words[] = { "lenient", "strict", "folding", NULL };
+const char *const policy_block_words[] = { "never", "match", "unknown", NULL };
+
+static int word_number(const char *const words[], const char *word)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	return 0;
+}
+
+struct policy_options policy_options_of(
+	const char *engine, const char *decode, const char *ipblock_pods)
+{
+	return (struct policy_options){
+		.engine = (enum engine)word_number(policy_engine_words, engine),
+		.decode = (enum k8s_decode)word_number(policy_decode_words, decode),
+		.block_pods = ipblock_pods
+				      ? (enum block_pods)(
+						word_number(policy_block_words, ipblock_pods) + 1)
+				      : BLOCK_PODS_AUTO,
+	};
+}
+
+void policy_input_release(struct policy_input *in)
+{
+	judge_release(&in->judge);
+	model_release(&in->model);
+	k8s_objects_release(&in->objects);
+}
+
+static void warn_of_note(const struct k8s_note *n)
+{
+	const struct k8s_object *o = n->object;
+
+	switch (n->kind) {
+	case K8S_UNKNOWN_FIELD:
+		tool_warn("%s:%u: %s %s: \"%s\" is no field here and is dropped%s%s%s",
+			o->doc->name, n->at->line, o->kind, o->name, n->at->key,
+			n->near ? "; \"" : "", n->near ? n->near : "", n->near ? "\" is" : "");
+		break;
+	case K8S_WRONG_CASE:
+		tool_warn("%s:%u: %s %s: \"%s\" is written \"%s\"; the API server drops it",
+			o->doc->name, n->at->line, o->kind, o->name, n->at->key, n->near);
+		break;
+	case K8S_DUPLICATE_KEY:
+		tool_warn("%s:%u: %s %s: \"%s\" is there twice, the last one counts", o->doc->name,
+			n->at->line, o->kind, o->name, n->at->key);
+		break;
+	case K8S_NOT_A_STRING:
+		tool_warn(
+			"%s:%u: %s %s: %s is taken for a string, which the API server does not do",
+			o->doc->name, n->at->line, o->kind, o->name, n->at->text);
+		break;
+	}
+}
+
+int policy_load(struct policy_input *in, const struct texts *paths,
+	const struct policy_options *options, struct err *e)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (k8s_load(&in->objects, paths->items[i], e) < 0)
+			return -1;
+	if (in->objects.others)
+		tool_warn("%s:%u: no Kubernetes object, left out (%zu of them)",
+			in->objects.other_doc->name, in->objects.other_line, in->objects.others);
+	if (model_make(&in->model, &in->objects, options, e) < 0)
+		return -1;
+	for (size_t i = 0; i < in->model.notes.count; i++)
+		warn_of_note(&in->model.notes.items[i]);
+	for (size_t i = 0; i < in->model.finding_count; i++) {
+		const struct finding *f = &in->model.findings[i];
+
+		tool_warn("%s:%u: %s %s: %s", f->object->doc->name, f->at->line, f->object->kind,
+			f->object->name, f->text);
+	}
+	judge_make(&in->judge, &in->model);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* What the verbs of `moat policy` share: their common options, the reading of what they are given, what was found in it. */
+#ifndef MOAT_POLICY_INPUT_H
+#define MOAT_POLICY_INPUT_H
+
+#include "mirror-tool/policy/verdict.h"
+#include "mirror-tool/tool.h"
+
+/* OPTION rows of every verb; struct policy_choices is a part of each verb's own. */
+#define POLICY_OPTIONS(OPTION, S)                                                                  \
+	OPTION(S, WORD, engine, "engine", "api|calico|cilium", "api",                              \
+		"whose rules: the API's text, Calico 3.32's or Cilium 1.20's",                     \
+		.words = policy_engine_words)                                                      \
+	OPTION(S, WORD, decode, "decode", "strict|lenient|folding", "lenient",                     \
+		"how unknown keys are taken: refused, dropped, or in any case",                    \
+		.words = policy_decode_words)                                                      \
+	OPTION(S, WORD, ipblock_pods, "ipblock-pods", "never|match|unknown", NULL,                 \
+		"does an ipBlock match pods; default: as the engine does, api: unknown",           \
+		.words = policy_block_words)
+extern const char *const policy_engine_words[], *const policy_decode_words[],
+							*const policy_block_words[];
+
+/* What they mean. */
+struct policy_options policy_options_of(
+	const char *engine, const char *decode, const char *ipblock_pods);
+
+/* The objects of all paths, and the model and judge of them. */
+struct policy_input {
+	struct k8s_objects objects;
+	struct model model;
+	struct judge judge;
+};
+#define POLICY_INPUT_INIT                                                                          \
+	{                                                                                          \
+		.objects = K8S_OBJECTS_INIT, .model = MODEL_INIT, .judge = JUDGE_INIT              \
+	}
+void policy_input_release(struct policy_input *in); /* for AUTO */
+
+/* Load files and folders; warn of what has no effect, is refused by the engine or cannot be told. */
+MUST int policy_load(struct policy_input *in, const struct texts *paths,
+	const struct policy_options *options, struct err *e);
+
+#endif

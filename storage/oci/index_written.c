@@ -117,7 +117,9 @@ static bool take_platform(char **at, struct descriptor *d)
 
 	if (!take(at, ",\"platform\":{"))
 		return true;
-	if (!take_word(at, "\"architecture\":\"", &arch) || !take_word(at, ",\"os\":\"", &os) ||
+	/* The first key is always there: without it a comma would stand in front. */
+	if (!take(at, "\"architecture\":\"") || !(arch = take_string(at)) ||
+		!take_word(at, ",\"os\":\"", &os) ||
 		!take_word(at, ",\"os.version\":\"", &version) ||
 		!take_word(at, ",\"variant\":\"", &variant) || !take(at, "}"))
 		return false;

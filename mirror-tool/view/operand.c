@@ -275,6 +275,7 @@ void operand_narrow(struct operand *o)
 	for (size_t i = 0; i < o->count; i++)
 		o->sets[i] = &meant.sets[i];
 	meant.places = STEAL(o->view.places);
+	meant.documents = STEAL(o->view.documents); /* which the places read */
 	view_release(&o->view);
 	o->view = meant;
 }

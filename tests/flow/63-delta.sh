@@ -70,6 +70,8 @@ must moat list "$T/delta-2" --images
 out_has 'apps/db:1.0'
 must moat show --from "$T/delta-2" platform
 must moat diff --key "$PUB" "$T/full-2" "$T/delta-2"
+must moat why "medium:$T/delta-2" "$UPSTREAM/apps/more:1.0" --json
+json_is '.uses | length == 1 and .[0].line > 0'
 unset MOAT_STORE
 
 step 'where no store has it, they say so'

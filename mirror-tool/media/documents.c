@@ -183,9 +183,11 @@ static int read_on(struct store *from, const struct base *on, const struct packe
 		rc = blob_read(from, &entry->base, PACK_WHOLE_MAX, out, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	base_say(on, &what);
+	if (on)
+		base_say(on, &what);
+	buf_str(&what, on ? ": " : "");
 	return err_set(e, ERR_INCOMPLETE,
-		"%s: its document %s travels as a difference on %s, which %s", what.data,
+		"%sits document %s travels as a difference on %s, which %s", what.data,
 		digest_text(&entry->digest, doc), digest_text(&entry->base, base),
 		from ? "this store does not hold; import what it builds on first, or export all"
 		     : "no store here holds; --store or MOAT_STORE names one that holds what it "
@@ -196,6 +198,7 @@ int document_unpack(struct store *from, const struct base *on, const struct pack
 	uint64_t size, struct buf *out, struct err *e)
 {
 	AUTO(buf_release) struct buf base = BUF_INIT;
+	size_t begin = out->len;
 	struct digest got;
 
 	if (size > PACK_WHOLE_MAX)
@@ -204,8 +207,9 @@ int document_unpack(struct store *from, const struct base *on, const struct pack
 	if (read_on(from, on, entry, &base, e) < 0 ||
 		unpack(buf_span(&base), entry->bytes, (size_t)size, out, e) < 0)
 		return -1;
-	digest_of(&got, entry->digest.alg, buf_span(out));
+	digest_of(&got, entry->digest.alg, (struct span){ out->data + begin, out->len - begin });
 	if (digest_eq(&got, &entry->digest))
 		return 0;
+	buf_cut(out, begin);
 	return err_set(e, ERR_CORRUPT, "its bytes are not what its name says: damaged or altered");
 }

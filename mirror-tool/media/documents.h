@@ -43,13 +43,13 @@ struct toc_entry documents_entry(const struct documents *x, const struct digest 
 	char name[VOLUME_NAME_SIZE]);
 
 /*
- * Read a document back, and check its digest.
+ * Read a document back, append it to out, and check its digest.
  *
  * from:  where the base's documents are; NULL: nowhere.
- * on:    what the medium says that it builds on, for the message.
+ * on:    what the medium says that it builds on, for the message; NULL: not known.
  * entry: of the volume: digest and base.
  * size:  of the document.
- * Fails: ERR_INCOMPLETE: `from` has not what it builds on, with what to do; ERR_CORRUPT.
+ * Fails: ERR_INCOMPLETE: `from` has not what it builds on, with what to do; ERR_CORRUPT. out is as it was.
  */
 struct packed_entry {
 	struct digest digest, base;

@@ -164,8 +164,7 @@ static int read_place(
 	if (fs_pread_all(
 		    p->fd, out->data + out->len, size, place->offset, p->paths[place->file], e) < 0)
 		return -1;
-	out->len += size;
-	out->data[out->len] = '\0';
+	buf_grown(out, size);
 	return 0;
 }
 

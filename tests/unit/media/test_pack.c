@@ -1,6 +1,7 @@
 /* Documents as zstd frames: what comes back, and what a hostile frame cannot do. */
 #include "mirror-tool/media/pack.h"
 
+#include "mirror-tool/media/documents.h"
 #include "mirror-tool/media/volume.h"
 #include "tests/support/cm.h"
 
@@ -145,12 +146,32 @@ static void volume_packed_parse__takes_one_spelling(void **state)
 	}
 }
 
+static void document_unpack__appends_what_it_checked(void **state)
+{
+	AUTO(buf_release) struct buf packed = BUF_INIT;
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	struct packed_entry entry = { .base = { .alg = DIGEST_NONE } };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	digest_of(&entry.digest, DIGEST_SHA256, span_of("text"));
+	pack(nothing, span_of("text"), &packed);
+	entry.bytes = buf_span(&packed);
+	buf_str(&out, "before");
+	assert_ok(document_unpack(NULL, NULL, &entry, 4, &out, &e));
+	assert_string_equal(out.data, "beforetext");
+	entry.digest.bytes[0] ^= 1;
+	assert_err(document_unpack(NULL, NULL, &entry, 4, &out, &e), ERR_CORRUPT, "altered");
+	assert_string_equal(out.data, "beforetext");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unpack__gives_back_what_pack_was_given),
 		cmocka_unit_test(unpack__refuses_what_pack_does_not_make),
 		cmocka_unit_test(volume_packed_parse__takes_one_spelling),
+		cmocka_unit_test(document_unpack__appends_what_it_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,12 +71,18 @@ struct repair_blob *repair_find(const struct repair *r, const struct digest *d)
 
 void repair_answer(struct repair *r, struct repair_blob *b, const char *fmt, ...)
 {
+	struct repair_try *last = b->try_count ? &b->tries[b->try_count - 1] : NULL;
 	char text[ERR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (last && last->source == r->source) {
+		free(last->answer);
+		last->answer = mem_strdup(text);
+		return;
+	}
 	*VEC_PUSH(b->tries, b->try_count) = (struct repair_try){ r->source, mem_strdup(text) };
 }
 
@@ -124,4 +130,15 @@ int repair_commit(struct repair *r, struct repair_blob *b, struct blob_writer **
 	repair_answer(r, b, "has other bytes under its digest");
 	err_clear(e);
 	return 0;
+}
+
+int repair_put(struct repair *r, struct repair_blob *b, struct span bytes, struct err *e)
+{
+	AUTO(blob_abort) struct blob_writer *w = NULL;
+	int rc = repair_begin(r, b, bytes.len, &w, e);
+
+	if (rc <= 0)
+		return rc;
+	blob_write(w, bytes.data, bytes.len);
+	return repair_commit(r, b, &w, e);
 }

@@ -73,7 +73,7 @@ struct repair_blob *repair_next(const struct repair *r, size_t *at);
 /* A wanted blob that is not held, or NULL: another copy of the source may be good. */
 struct repair_blob *repair_find(const struct repair *r, const struct digest *d);
 
-/* Record the answer of this source. */
+/* Record the answer of this source, in place of one that it gave before. */
 void repair_answer(struct repair *r, struct repair_blob *b, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* It is held by now: brought by this source, into the batch or durably; NULL: by somebody else. */
 void repair_settle(struct repair *r, struct repair_blob *b, const char *from);
@@ -84,6 +84,9 @@ MUST int repair_begin(struct repair *r, struct repair_blob *b, uint64_t size,
 /* After all bytes were written: 0, also when they are others; -1. */
 MUST int repair_commit(
 	struct repair *r, struct repair_blob *b, struct blob_writer **w, struct err *e);
+
+/* Both, of bytes that are all here. */
+MUST int repair_put(struct repair *r, struct repair_blob *b, struct span bytes, struct err *e);
 
 /* Answer for all that are left that the source failed. */
 void repair_failed(struct repair *r, const struct err *why);

@@ -1,9 +1,11 @@
 /*
  * Blobs from volumes: each is read once, front to back, and of its entries what is wanted goes into the store. Signatures are
- * not looked at, as the digest says all. Parts of a cut blob count when they come in order.
+ * not looked at, as the digest says all. Parts of a cut blob count when they come in order; a document that travels packed, when
+ * this store has the one that it builds on.
  */
 #include <stdlib.h>
 
+#include "mirror-tool/media/documents.h"
 #include "mirror-tool/media/medium.h"
 #include "mirror-tool/media/volume.h"
 #include "mirror-tool/progress.h"
@@ -46,11 +48,42 @@ static int begin(struct reading *g, const struct tar_entry *entry, struct err *e
 	return repair_begin(g->r, b, kind == VOLUME_PART ? b->size : entry->size, &g->w, e);
 }
 
+/* Take a document of a delta, if it is wanted. */
+static int take_packed(
+	struct reading *g, struct tar_reader *tar, struct packed_entry *packed, struct err *e)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT;
+	AUTO(buf_release) struct buf whole = BUF_INIT;
+	struct repair_blob *b = repair_find(g->r, &packed->digest);
+	struct err why = ERR_INIT;
+
+	if (!b || tar_data_all(tar, b->size, &bytes, e) < 0)
+		return b ? -1 : 0;
+	packed->bytes = buf_span(&bytes);
+	if (document_unpack(g->r->store, NULL, packed, b->size, &whole, &why) == 0) {
+		g->failed = repair_put(g->r, b, buf_span(&whole), e) < 0;
+		g->state.done += b->held;
+		return g->failed ? -1 : 0;
+	}
+	if (!err_is_local(why.code)) {
+		repair_answer(g->r, b, "%s", why.text);
+		return 0;
+	}
+	*e = why;
+	g->failed = true;
+	return -1;
+}
+
 static int take_entry(
 	struct reading *g, struct tar_reader *tar, const struct tar_entry *entry, struct err *e)
 {
+	struct packed_entry packed;
 	struct span bytes;
-	int rc = begin(g, entry, e);
+	int rc;
+
+	if (volume_packed_parse(entry->name, &packed.digest, &packed.base))
+		return take_packed(g, tar, &packed, e);
+	rc = begin(g, entry, e);
 
 	g->failed = rc < 0;
 	if (rc <= 0)

@@ -152,17 +152,6 @@ static void got_blob(void *ctx, int rc, struct err *e)
 	end(a);
 }
 
-static int put_manifest(struct asking *a, struct span bytes, struct err *e)
-{
-	AUTO(blob_abort) struct blob_writer *w = NULL;
-	int rc = repair_begin(a->f->r, a->blob, bytes.len, &w, e);
-
-	if (rc <= 0)
-		return rc;
-	blob_write(w, bytes.data, bytes.len);
-	return repair_commit(a->f->r, a->blob, &w, e);
-}
-
 static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, struct err *e)
 {
 	struct asking *a = ctx;
@@ -170,7 +159,7 @@ static void got_manifest(void *ctx, int rc, const struct upstream_manifest *m, s
 	if (rc == 0)
 		rc = err_set(e, ERR_ABSENT, "does not have it");
 	if (rc > 0)
-		rc = put_manifest(a, m->bytes, e);
+		rc = repair_put(a->f->r, a->blob, m->bytes, e);
 	if (rc < 0)
 		go_on(a, e);
 	else

@@ -119,6 +119,21 @@ for version in 2 3; do
 	same_file "$T/full-$version"/*.tar "$T/again-$version"/*.tar
 done
 
+step 'a delta repairs documents of its set, when that of its base is whole'
+documents_of() { moat show --store "$IN" "$1" --json | jq -r '.digest[7:]'; }
+spoil() { for name; do printf '\0\1' | dd of="$IN/blobs/sha256/$name" bs=1 conv=notrunc status=none; done; }
+second=$(documents_of platform:2) third=$(documents_of platform:3)
+spoil "$second" "$third"
+now=$EPOCHSECONDS # a run reads what was read before its second
+while [ "$EPOCHSECONDS" -le "$((now + 1))" ]; do sleep 0.1; done
+must_fail 3 moat scrub --store "$IN" --repair-from "medium:$T/delta-3"
+out_has "^  medium:$T/delta-3: its document sha256:$third travels as a difference on sha256:$second, which this store does not hold"
+out_has "^  medium:$T/delta-3: does not have it"
+must moat scrub --store "$IN" --older-than 90d --repair-from "$T/delta-2" --repair-from "$T/delta-3"
+out_has "^sha256:$second: repaired from $T/delta-2"
+out_has "^sha256:$third: repaired from $T/delta-3"
+clean
+
 step 'over several bases, in several volumes, in any order'
 rm -rf "$IN"
 must moat import --store "$IN" --key "$PUB" "$T/full-1"

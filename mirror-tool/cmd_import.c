@@ -1,4 +1,6 @@
 /* `moat import`: medium -> store, verified while it is copied. Must never accept or activate a set without a record of it. */
+#include <time.h>
+
 #include "mirror-tool/changes.h"
 #include "mirror-tool/import_audit.h"
 #include "mirror-tool/media/chain.h"
@@ -42,6 +44,7 @@ struct importing {
 	struct report changes, signers; /* members of the result, as they were told last */
 	bool active; /* the set is or becomes so */
 	struct buf needs; /* options that activating it needs */
+	enum set_way way; /* how it is activated */
 	bool dry; /* nothing is done */
 	bool check; /* read what is held already */
 	struct import_audit *log; /* borrowed */
@@ -121,6 +124,7 @@ static void changes(void *ctx, const struct set_changes *c)
 	struct importing *p = ctx;
 
 	p->active = c->active || (c->activates && !p->dry);
+	p->way = c->way;
 	buf_clear(&p->needs);
 	changes_options(c, &p->needs);
 	progress_end(&p->bar);
@@ -169,14 +173,38 @@ static const char *state_word(const struct importing *p)
 	return p->dry ? "not imported" : p->active ? "active" : "accepted";
 }
 
-/* The line that activates it, to be copied. */
+/* " --allow-older --allow-expired --yes", as far as activating it needs them. */
+static void add_overrides(struct buf *out, bool older, bool expired)
+{
+	if (older)
+		buf_str(out, " --allow-older");
+	if (expired)
+		buf_str(out, " --allow-expired");
+	if (older || expired)
+		buf_str(out, " --yes");
+}
+
+/* The line that makes it what is served, to be copied. */
 static void report_activation(struct report *r, const struct importing *p, const struct set *s)
 {
-	const struct tool *t = p->t;
+	AUTO(buf_release) struct buf line = BUF_INIT;
+	bool back = p->way == SET_WAY_BACK;
+	char now[CLOCK_TEXT_SIZE];
 
-	report_line(r, "to serve it: moat activate%s%s%s%s %s:%s",
-		t->store_given ? " --store " : "", t->store_given ? t->store : "",
-		p->needs.len ? " " : "", p->needs.len ? p->needs.data : "", s->name, s->version);
+	buf_printf(&line, "moat %s", back ? "rollback" : "activate");
+	if (p->t->store_given)
+		buf_printf(&line, " --store %s", p->t->store);
+	if (p->needs.len)
+		buf_printf(&line, " %s", p->needs.data);
+	if (back)
+		buf_printf(&line, " --to %s %s", s->version, s->name);
+	else {
+		add_overrides(&line, p->way == SET_WAY_OLDER,
+			*s->expires &&
+				strcmp(clock_text((int64_t)time(NULL), now), s->expires) > 0);
+		buf_printf(&line, " %s:%s", s->name, s->version);
+	}
+	report_line(r, "to serve it: %s", line.data);
 }
 
 static int report(struct importing *p, const struct medium *m, struct err *e)

@@ -34,8 +34,8 @@ static bool owner_eq(const struct tag_owner *a, const struct tag_owner *b)
 bool set_changes_eq(const struct set_changes *a, const struct set_changes *b)
 {
 	if (a->held != b->held || a->active != b->active || a->gap != b->gap ||
-		a->activates != b->activates || a->added != b->added || a->same != b->same ||
-		a->count != b->count)
+		a->activates != b->activates || a->way != b->way || a->added != b->added ||
+		a->same != b->same || a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
@@ -53,6 +53,7 @@ struct comparison {
 	struct digest newest; /* of them, by acceptance */
 	int64_t last_set; /* row: what is active, or was last; 0: nothing was */
 	char last[SET_VERSION_MAX + 1]; /* its version, or "" */
+	char removed[SET_VERSION_MAX + 1]; /* the newest that was removed, or "" */
 	/* The tag at hand: what is served, and what would be without the sets of that name. */
 	struct tag_owner now, without;
 	bool has_now, has_without;
@@ -60,15 +61,17 @@ struct comparison {
 
 /* --- the version ----------------------------------------------------------------------------- */
 
-static int refuse_older(const struct set *s, const char *held, struct err *e)
+static int refuse_older(const struct comparison *c, const char *held, struct err *e)
 {
+	const struct set *s = c->set;
 	bool time = set_version_is_time(s->version) && !set_version_is_time(held);
 
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which is here: %sseal it again with a newer "
-		"version (their order: moat.yaml(5)); if it is meant anyway, --allow-older --yes",
+		"version (their order: moat.yaml(5))%s",
 		s->name, s->version, held,
-		time ? "a version that is only a time comes before every other; " : "");
+		time ? "a version that is only a time comes before every other; " : "",
+		c->offer->successor ? "" : "; if it is meant anyway, --allow-older --yes");
 }
 
 /* What is active, or was last. */
@@ -109,7 +112,7 @@ static int compare_version(void *ctx, const struct set_row *row, struct err *e)
 	int order = set_version_cmp(s->version, row->info.version);
 
 	if (order < 0 && !c->offer->older)
-		return refuse_older(s, row->info.version, e);
+		return refuse_older(c, row->info.version, e);
 	if (order == 0)
 		return err_set(e, ERR_UNTRUSTED,
 			"set %s %s is here already with other contents: the same version must be "
@@ -118,18 +121,31 @@ static int compare_version(void *ctx, const struct set_row *row, struct err *e)
 	return 0;
 }
 
-/* Does a rollback reach it? Up to what was active last it does. */
-static bool is_behind(const struct comparison *c)
+/* Is it older than what is active, or was last? */
+static bool is_before_last(const struct comparison *c)
 {
-	return c->out->held && *c->last && set_version_cmp(c->set->version, c->last) <= 0;
+	return *c->last && set_version_cmp(c->set->version, c->last) < 0;
 }
 
-static int compare_last(const struct comparison *c, struct err *e)
+/* A removed version may have been active: nothing tells any more, so it counts as if it was. */
+static bool is_before_removed(const struct comparison *c)
+{
+	return *c->removed && set_version_cmp(c->set->version, c->removed) < 0;
+}
+
+/* Once it is accepted a rollback reaches it up to what was active last. */
+static enum set_way way_of(const struct comparison *c)
+{
+	if (c->out->active || (!is_before_last(c) && !is_before_removed(c)))
+		return SET_WAY_FORWARD;
+	return *c->last && set_version_cmp(c->set->version, c->last) <= 0 ? SET_WAY_BACK
+									  : SET_WAY_OLDER;
+}
+
+static int refuse_before_last(const struct comparison *c, struct err *e)
 {
 	const struct set *set = c->set;
 
-	if (!*c->last || set_version_cmp(set->version, c->last) >= 0)
-		return 0;
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which %s: `moat rollback %s --to %s` goes "
 		"back",
@@ -137,23 +153,19 @@ static int compare_last(const struct comparison *c, struct err *e)
 		c->out->was_active ? "is active" : "was active last", set->name, set->version);
 }
 
-/* A removed version may have been active: nothing tells any more, so it counts as if it was. */
-static int compare_removed(struct store *s, const struct comparison *c, struct err *e)
+static int refuse_before_removed(const struct comparison *c, struct err *e)
 {
 	const struct set *set = c->set;
 	AUTO(buf_release) struct buf way = BUF_INIT;
-	char removed[SET_VERSION_MAX + 1];
-	int rc = meta_removed_get(s->db, set->name, removed, e);
 
-	if (rc <= 0 || set_version_cmp(set->version, removed) >= 0)
-		return rc < 0 ? -1 : 0;
-	if (is_behind(c))
+	if (c->out->held && c->out->way == SET_WAY_BACK)
 		buf_printf(&way, "`moat rollback %s --to %s` goes back", set->name, set->version);
 	else
-		buf_str(&way, "if it is meant anyway, --allow-older --yes");
+		buf_str(&way, c->offer->successor ? "seal it again with a newer version"
+						  : "if it is meant anyway, --allow-older --yes");
 	return err_set(e, ERR_UNTRUSTED,
 		"set %s %s is older than version %s, which was here and was removed: %s", set->name,
-		set->version, removed, way.data);
+		set->version, c->removed, way.data);
 }
 
 /* May it be accepted, or become active, beside those that are here? What was accepted may come again. */
@@ -161,11 +173,16 @@ static int check_version(struct store *s, struct comparison *c, struct err *e)
 {
 	bool held = c->out->held, activate = c->offer->activate;
 
+	if (meta_removed_get(s->db, c->set->name, c->removed, e) < 0)
+		return -1;
+	c->out->way = way_of(c);
 	if (!held && meta_set_each(s->db, c->set->name, compare_version, c, e) < 0)
 		return -1;
 	if (c->offer->older || c->out->active || (held && !activate))
 		return 0;
-	return (activate && compare_last(c, e) < 0) ? -1 : compare_removed(s, c, e);
+	if (activate && is_before_last(c))
+		return refuse_before_last(c, e);
+	return is_before_removed(c) ? refuse_before_removed(c, e) : 0;
 }
 
 /* --- the tags -------------------------------------------------------------------------------- */
@@ -310,6 +327,7 @@ static void nothing_changes(struct set_changes *out)
 	struct set_changes same = { .held = out->held,
 		.active = out->active,
 		.gap = out->gap,
+		.way = out->way,
 		.was_active = out->was_active,
 		.generation = out->generation,
 		.same = out->same + out->count,

@@ -296,11 +296,16 @@ struct tag_change {
 	bool refused; /* taken from another active set that pins something else, without consent */
 };
 
+/* How a set becomes active once it is accepted: by set_activate(); only by set_rollback() to its version, as a newer one
+ * is, was last, or was removed; or by set_activate() with offer->older, as a newer one was removed. */
+enum set_way { SET_WAY_FORWARD, SET_WAY_BACK, SET_WAY_OLDER };
+
 /* What a set changes by becoming active. */
 struct set_changes {
 	bool held; /* the store has accepted it already */
 	bool active; /* and it is the active one of its name */
 	bool gap; /* sets of that name are held, and the newest is not its predecessor */
+	enum set_way way;
 	bool activates; /* it becomes active; else it is so already, was held back, or that was not asked */
 	uint64_t added, same; /* tags that are not served yet; that stay what they are */
 	uint64_t moved; /* another manifest, the same owner */

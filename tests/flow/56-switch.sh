@@ -58,6 +58,8 @@ must_fail 3 moat activate --store "$IN" platform:1
 err_has 'set platform 1 is older than version 2, which is active: .moat rollback platform --to 1. goes back'
 must_fail 1 moat activate --store "$IN" platform:3
 err_has 'set platform:3 is not accepted here'
+accept "$T/medium-1"
+out_has "^to serve it: moat rollback --store $IN --to 1 platform$"
 must_fail 2 moat activate --store "$IN"
 same "$(served)" "$second"
 clean
@@ -159,7 +161,8 @@ clean
 step 'an override is named, meant, and on record'
 must_fail 2 moat import --store "$IN" --key "$PUB" --allow-older "$T/medium-2"
 must_fail 2 moat import --store "$IN" --key "$PUB" --yes "$T/medium-2"
-must moat import --store "$IN" --key "$PUB" --allow-older --yes "$T/medium-2"
+accept --allow-older --yes "$T/medium-2"
+out_has "^to serve it: moat activate --store $IN --allow-older --yes platform:2$"
 same "$(active)" 1
 same "$(moat log --store "$IN" --action import --last 1 --json | jq -r '.[0] | .result + " " + .override')" 'allowed older'
 
@@ -184,11 +187,25 @@ must moat rollback --store "$IN" platform
 same "$(active)" 1
 must moat import --store "$IN" --key "$PUB" "$T/medium-3"
 
+step 'nor is one sealed: it gets a newer version, no override'
+seal --version 3.1
+must moat deactivate --store "$OUT" platform
+must moat remove --store "$OUT" --yes platform:3.1
+must_fail 3 moat seal --lock "$LOCK" --store "$OUT" --key "$KEY" --version 3.0.1
+err_has 'platform 3.0.1 is older than version 3.1, which was here and was removed: seal it again with a newer version$'
+
 step 'an active set that expires is served on, and told of'
 LOCK=$T/soon.lock
 write_list soon "$ref"
 pin && pull && seal --version 1 --expires "$(date -u -d tomorrow +%F)" && export_to "$T/medium-soon"
 must moat import --activate --take platform --store "$IN" --key "$PUB" "$T/medium-soon"
+LOCK=$T/gone.lock
+write_list gone "$ref"
+pin && pull
+sed -i -E 's/2[0-9]{3}(-[0-9]{2}-[0-9]{2}T)/2020\1/' "$LOCK"
+seal --version 1 --expires 2021-01-01 && export_to "$T/medium-gone"
+accept --allow-expired --yes "$T/medium-gone"
+out_has "^to serve it: moat activate --store $IN --allow-expired --yes gone:1$"
 must moat list --store "$IN" --all-versions --json
 json_is '[.[] | select(.set == "soon") | .expires > .created and .activated > 0 and (.expired | not)] == [true]'
 json_is '[.[] | select(.set == "platform" and .back)] | length <= 1'

@@ -1,6 +1,7 @@
 /* The way of a switch: opened, recorded, said before and after. Decides nothing. */
 #include "mirror-tool/switch.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "mirror-tool/node/node_hosts.h"
@@ -34,8 +35,8 @@ int switch_find(struct store *s, const char *which, struct set_info *out, struct
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	return err_set(e, ERR_ABSENT,
-		"set %s is not accepted here: `moat import` brings it, `moat list` tells what is "
-		"here",
+		"set %s is not accepted here: `moat import` brings it, `moat list "
+		"--all-versions` tells what is here",
 		which);
 }
 
@@ -76,23 +77,42 @@ struct acting {
 	struct switching *words;
 	const struct switch_run *run;
 	struct store *store;
-	char digest[DIGEST_TEXT_SIZE]; /* of the set, once it is found; for the record */
+	/* Of the set, for the record: as asked, then as found. */
+	char name[DIGEST_TEXT_SIZE], digest[DIGEST_TEXT_SIZE];
 };
+_Static_assert(DIGEST_TEXT_SIZE > SET_NAME_MAX, "a set's name or digest fits");
+
+/* The record has the name and the version apart, also when NAME:VERSION was asked for. */
+static void name_asked(struct acting *a, const char *asked)
+{
+	size_t len = strcspn(asked, ":");
+	struct err ignored = ERR_INIT;
+	struct digest d;
+
+	if (!asked[len] || digest_parse(&d, span_of(asked), &ignored) == 0) {
+		snprintf(a->name, sizeof(a->name), "%s", asked);
+		return;
+	}
+	snprintf(a->name, sizeof(a->name), "%.*s", (int)len, asked);
+	snprintf(a->words->info.version, sizeof(a->words->info.version), "%s", asked + len + 1);
+}
 
 static int act(void *ctx, struct err *e)
 {
 	struct acting *a = ctx;
 	int rc = a->run->act(a->run->ctx, a->store, e);
 
-	if (a->words->info.digest.alg)
+	if (a->words->info.digest.alg) {
 		digest_text(&a->words->info.digest, a->digest);
+		snprintf(a->name, sizeof(a->name), "%s", a->words->info.name);
+	}
 	return rc;
 }
 
 /* On record; without one when nothing is done. */
 static int act_on_record(struct switching *w, struct tool *t, struct acting *a, struct err *e)
 {
-	struct log_field facts[TOOL_AUDIT_FACTS_MAX + 1] = { { "set", a->run->name, 0 },
+	struct log_field facts[TOOL_AUDIT_FACTS_MAX + 1] = { { "set", a->name, 0 },
 		{ "version", w->info.version, 0 }, { "digest", a->digest, 0 } };
 	size_t count = 3;
 
@@ -121,6 +141,7 @@ int switch_run(struct switching *w, struct tool *t, const struct switch_run *r, 
 		(w->dry ? tool_store_read : tool_store_write)(t, &s, e) < 0)
 		return -1;
 	a.store = s;
+	name_asked(&a, r->name);
 	if (act_on_record(w, t, &a, e) < 0 || look_again(w, s, e) < 0 || report(w, e) < 0)
 		return -1;
 	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);

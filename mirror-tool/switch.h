@@ -36,7 +36,7 @@ MUST int switch_find(struct store *s, const char *which, struct set_info *out, s
  * Open the store, let `act` switch, on record unless w->dry, and print the result.
  *
  * action: of the audit log; a constant.
- * name:   of the set, borrowed.
+ * name:   of the set, borrowed; or NAME:VERSION, or its digest.
  * facts:  further ones, ended by a NULL key.
  * Fails:  as act; nothing is printed then.
  */

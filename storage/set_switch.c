@@ -251,8 +251,9 @@ static int find_version(struct switching *w, struct err *e)
 	int rc = meta_set_get(s->db, NULL, w->name, w->version, &w->row, e);
 
 	if (rc == 0)
-		return err_set(
-			e, ERR_ABSENT, "set %s %s is not accepted here", w->name, w->version);
+		return err_set(e, ERR_ABSENT,
+			"set %s %s is not accepted here: `moat list --all-versions` tells what is",
+			w->name, w->version);
 	if (rc < 0)
 		return -1;
 	if (set_version_cmp(w->version, last.version) > 0)

@@ -58,6 +58,10 @@ must_fail 3 moat activate --store "$IN" platform:1
 err_has 'set platform 1 is older than version 2, which is active: .moat rollback platform --to 1. goes back'
 must_fail 1 moat activate --store "$IN" platform:3
 err_has 'set platform:3 is not accepted here'
+must moat log --store "$IN" --set platform --json
+json_is '[.[-4:][] | .result + " " + .version] == ["begun 1", "denied 1", "begun 3", "failed 3"]'
+must_fail 1 moat rollback --store "$IN" --to 3 platform
+err_has 'set platform 3 is not accepted here: .moat list --all-versions. tells what is'
 accept "$T/medium-1"
 out_has "^to serve it: moat rollback --store $IN --to 1 platform$"
 must_fail 2 moat activate --store "$IN"

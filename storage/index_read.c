@@ -8,6 +8,7 @@
 #include "storage/store_private.h"
 
 #include "storage/base/number.h"
+#include "storage/base/tree.h"
 #include "storage/index_json.h"
 #include "storage/base/banned.h"
 
@@ -58,7 +59,7 @@ static uint64_t number_at(const char *text, const char **end)
 
 static int hand_over(struct reading *r, struct span text, struct err *e)
 {
-	static const struct manifest_limits limits = { 2 * AROUND_MAX, ENTRY_MAX };
+	static const struct manifest_limits limits = { 2 * AROUND_MAX, ENTRY_MAX, DOC_NODES_MAX };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	const char *serial, *removed;
 

@@ -188,7 +188,7 @@ static int read_index(struct volume_index *v, struct err *e)
 int volume_index_parse(struct volume_index *v, const char *name, struct span bytes, struct err *e)
 {
 	static const struct manifest_limits limits = { VOLUME_INDEX_MAX,
-		SET_ENTRIES_MAX + VOLUME_SIGNATURES_MAX + 1 };
+		SET_ENTRIES_MAX + VOLUME_SIGNATURES_MAX + 1, SET_VALUES_MAX };
 
 	*v = (struct volume_index)VOLUME_INDEX_INIT;
 	if (manifest_parse_limited(&v->manifest, name, MEDIA_OCI_INDEX, bytes, &limits, e) < 0) {

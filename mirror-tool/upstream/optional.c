@@ -66,7 +66,7 @@ enum body_kind body_kind(const char *announced, struct span bytes)
 	const char *type = "";
 	struct err ignored = ERR_INIT;
 
-	if (manifest_limit_values("body", bytes, &ignored) < 0 ||
+	if (json_values(bytes) > MANIFEST_VALUES_MAX ||
 		json_parse(&d, "body", bytes, MANIFEST_MAX, &ignored) < 0)
 		return unreadable(announced, bytes);
 	if (node_string(&d, d.root, "mediaType", OPTIONAL, &type, &ignored) > 0 &&

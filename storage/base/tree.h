@@ -63,6 +63,9 @@ struct doc {
 MUST int json_parse(
 	struct doc *d, const char *name, struct span bytes, size_t limit, struct err *e);
 
+/* How many values a JSON text has, before anything is built of it; of what is none, as many at least as in front of the fault. */
+size_t json_values(struct span bytes);
+
 /* UTF-8, also behind a byte order mark. YAML 1.1 by libyaml, core-schema scalars, one document, no anchors, aliases, tags or merge keys,
  * duplicate keys refused; an empty one is null. Plain scalars keep their text (`tags: 1.10` reads as "1.10"). */
 MUST int yaml_parse(struct doc *d, const char *name, struct span bytes, struct err *e);

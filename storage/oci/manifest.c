@@ -318,6 +318,9 @@ static int read_manifest(
 	return read_annotations(m, root, &m->annotations, e);
 }
 
+#define ITEM_VALUES                                                                                \
+	11 /* of a descriptor at most, without its annotations; so has what is around all */
+
 /* Read an index that we wrote. False: it is none, or says more than is allowed; then it is parsed as any other. */
 static bool read_written(struct manifest *m, const char *announced, struct span bytes,
 	const struct manifest_limits *limits)
@@ -327,7 +330,8 @@ static bool read_written(struct manifest *m, const char *announced, struct span 
 	if (bytes.len > limits->bytes ||
 		(!says_nothing(announced) && strcmp(announced, MEDIA_OCI_INDEX) != 0))
 		return false;
-	if (!index_written_parse(w, bytes, limits->items)) {
+	if (!index_written_parse(w, bytes, limits->items) ||
+		(w->count + 1) * ITEM_VALUES + w->note_count > limits->values) {
 		index_written_release(w);
 		return false;
 	}
@@ -340,6 +344,14 @@ static bool read_written(struct manifest *m, const char *announced, struct span 
 	return true;
 }
 
+static int check_values(
+	const char *name, struct span bytes, const struct manifest_limits *limits, struct err *e)
+{
+	if (bytes.len > limits->bytes || json_values(bytes) <= limits->values)
+		return 0;
+	return err_set(e, ERR_INPUT, "%s: more than %zu values", name, limits->values);
+}
+
 int manifest_parse_limited(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, const struct manifest_limits *limits, struct err *e)
 {
@@ -349,7 +361,8 @@ int manifest_parse_limited(struct manifest *m, const char *name, const char *med
 	m->memory = mem;
 	if (read_written(m, media_type, bytes, limits))
 		return 0;
-	if (json_parse(&mem->doc, name, bytes, limits->bytes, e) < 0 ||
+	if (check_values(name, bytes, limits, e) < 0 ||
+		json_parse(&mem->doc, name, bytes, limits->bytes, e) < 0 ||
 		read_manifest(m, media_type, limits->items, e) < 0) {
 		manifest_release(m);
 		return -1;
@@ -358,26 +371,12 @@ int manifest_parse_limited(struct manifest *m, const char *name, const char *med
 	return 0;
 }
 
-/* What separates values is counted in texts too: they have few. */
-int manifest_limit_values(const char *name, struct span bytes, struct err *e)
-{
-	size_t values = 0;
-
-	for (size_t i = 0; i < bytes.len; i++)
-		values += bytes.data[i] == ',' || bytes.data[i] == '[' || bytes.data[i] == '{';
-	if (values > MANIFEST_VALUES_MAX)
-		return err_set(e, ERR_INPUT, "%s: more than %d values", name, MANIFEST_VALUES_MAX);
-	return 0;
-}
-
 int manifest_parse(struct manifest *m, const char *name, const char *media_type, struct span bytes,
 	struct err *e)
 {
-	static const struct manifest_limits limits = { MANIFEST_MAX, DESCRIPTORS_MAX };
+	static const struct manifest_limits limits = { MANIFEST_MAX, DESCRIPTORS_MAX,
+		MANIFEST_VALUES_MAX };
 
-	*m = (struct manifest)MANIFEST_INIT;
-	if (manifest_limit_values(name, bytes, e) < 0)
-		return -1;
 	return manifest_parse_limited(m, name, media_type, bytes, &limits, e);
 }
 

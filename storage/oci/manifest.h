@@ -13,7 +13,7 @@
 #include "storage/oci/media_type.h"
 
 #define MANIFEST_MAX (4u << 20) /* bytes; what clients accept at most */
-#define MANIFEST_VALUES_MAX 200000 /* about: each costs the parser some 300 bytes */
+#define MANIFEST_VALUES_MAX 200000 /* each costs the parser some 300 bytes */
 #define DESCRIBED_BYTES_MAX                                                                        \
 	(INT64_C(16) << 40) /* of one blob; no usual filesystem has larger files */
 #define DESCRIPTORS_MAX 10000 /* layers of an image, children of an index */
@@ -80,14 +80,13 @@ struct manifest {
 MUST int manifest_parse(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, struct err *e);
 void manifest_release(struct manifest *m);
-/* ERR_INPUT: more than MANIFEST_VALUES_MAX. Asked before anything is built of the bytes. */
-MUST int manifest_limit_values(const char *name, struct span bytes, struct err *e);
 size_t manifest_memory(const struct manifest *m); /* bytes that it holds, near enough */
 
 /* The same with limits of the caller's: sets may be larger than what clients accept. */
 struct manifest_limits {
 	size_t bytes;
 	uint32_t items;
+	size_t values; /* of JSON: what they take is many times the bytes */
 };
 MUST int manifest_parse_limited(struct manifest *m, const char *name, const char *media_type,
 	struct span bytes, const struct manifest_limits *limits, struct err *e);

@@ -340,7 +340,8 @@ static int read_set(struct set *s, const struct manifest *m, struct err *e)
 
 int set_parse(struct set *s, const char *name, struct span bytes, struct err *e)
 {
-	static const struct manifest_limits limits = { SET_BYTES_MAX, SET_ENTRIES_MAX };
+	static const struct manifest_limits limits = { SET_BYTES_MAX, SET_ENTRIES_MAX,
+		SET_VALUES_MAX };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 
 	*s = (struct set)SET_INIT;

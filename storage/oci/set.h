@@ -18,6 +18,7 @@
 #define SET_NAME_MAX 63 /* [a-z0-9]([a-z0-9.-]*[a-z0-9])? */
 #define SET_VERSION_MAX 127 /* a tag: set versions are tags of the set's repository */
 #define SET_ENTRIES_MAX 50000 /* 10,000 images with two attachments each are 30,003 */
+#define SET_VALUES_MAX (16 * SET_ENTRIES_MAX) /* of JSON; our own have up to 15 an entry */
 #define SET_BYTES_MAX (32u << 20) /* the set index itself: up to 600 bytes an entry */
 #define INVENTORY_BYTES_MAX (64u << 20) /* about 700,000 blobs */
 #define SET_HOST "moat.local" /* host of names that no upstream gave */

@@ -57,7 +57,7 @@ static int see(void *ctx, size_t number, const struct descriptor *d, struct err 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct manifest_limits limits = { 16u << 20, 1000000 };
+	static const struct manifest_limits limits = { 16u << 20, 1000000, SIZE_MAX };
 	static const struct blob_ops ops = { .index_open = index_open };
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
 	struct file file = { .base = { .ops = &ops }, .text = input(data, size) };

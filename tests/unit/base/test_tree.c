@@ -103,6 +103,55 @@ static void json__duplicate_in_a_large_map_is_found(void **state)
 	assert_err(json_parse(&again, "f", buf_span(&text), LIMIT, &e), ERR_INPUT, "KEY77");
 }
 
+/* In document order; NULL behind the last. */
+static const struct node *next_node(const struct node *n)
+{
+	if (n->first)
+		return n->first;
+	while (n && !n->next)
+		n = n->up;
+	return n ? n->next : NULL;
+}
+
+static void json_values__counts_what_would_be_built(void **state)
+{
+	static const char *const texts[] = { "1", "\"a,b[{\"", "[]", "{}", "[ ]", "[1]",
+		"[1,2,[],{}]", "{\"a\":{\"b\":[{},{\"c\":null}]}}", "[\"\\\"\",\"\\\\\",[[[]]]]",
+		"{\n\t}\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		AUTO(doc_release) struct doc d = DOC_INIT;
+		struct err e = ERR_INIT;
+		size_t built = 0;
+
+		assert_ok(json_parse(&d, "f", span_of(texts[i]), LIMIT, &e));
+		for (const struct node *n = d.root; n; built++)
+			n = next_node(n);
+		if (json_values(span_of(texts[i])) != built)
+			fail_msg("%s: %zu", texts[i], json_values(span_of(texts[i])));
+	}
+	assert_int_equal(json_values(span_of("]]}}\"")), 1);
+}
+
+/* Small in bytes, and gigabytes in a tree. */
+static void json__refuses_too_many_values(void **state)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_char(&text, '[');
+	for (int i = 1; i < DOC_NODES_MAX; i++)
+		buf_str(&text, "{},");
+	buf_str(&text, "{}]");
+	assert_err(json_parse(&d, "f", buf_span(&text), text.len, &e), ERR_INPUT,
+		"f: more than 2000000 values");
+	assert_err(json_parse_all(&d, "f", buf_span(&text), text.len, &e), ERR_INPUT,
+		"f: more than 2000000 values");
+}
+
 /* Keys that a hash which takes @ for a backtick can not tell apart: as many as a document may have. */
 static void json__no_choice_of_keys_is_slow(void **state)
 {
@@ -388,6 +437,8 @@ int main(void)
 		cmocka_unit_test(json__refuses),
 		cmocka_unit_test(json__refuses_deep_and_long),
 		cmocka_unit_test(json__duplicate_in_a_large_map_is_found),
+		cmocka_unit_test(json_values__counts_what_would_be_built),
+		cmocka_unit_test(json__refuses_too_many_values),
 		cmocka_unit_test(json__no_choice_of_keys_is_slow),
 		cmocka_unit_test(yaml__reads_what_a_list_says),
 		cmocka_unit_test(yaml__refuses),

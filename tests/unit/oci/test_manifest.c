@@ -367,7 +367,7 @@ static void index_written__keeps_to_limits(void **state)
 	AUTO(index_written_release) struct index_written more = INDEX_WRITTEN_INIT;
 	AUTO(index_written_release) struct index_written nul = INDEX_WRITTEN_INIT;
 	AUTO(manifest_release) struct manifest m = MANIFEST_INIT;
-	struct manifest_limits limits = { sizeof(text), 1 };
+	struct manifest_limits limits = { sizeof(text), 1, 100 };
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -378,11 +378,17 @@ static void index_written__keeps_to_limits(void **state)
 	assert_false(index_written_parse(&nul, (struct span){ text, sizeof(text) }, 2));
 	assert_err(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e), ERR_INPUT,
 		"limit of 1");
-	limits = (struct manifest_limits){ strlen(text) - 1, 2 };
+	limits = (struct manifest_limits){ strlen(text) - 1, 2, 100 };
 	assert_err(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e), ERR_INPUT,
 		"more than the limit");
 	assert_err(manifest_parse(&m, "x", MEDIA_DOCKER_LIST, span_of(text), &e), ERR_INPUT,
 		"announced as");
+	limits = (struct manifest_limits){ sizeof(text), 2, 12 };
+	assert_ok(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e));
+	manifest_release(&m);
+	limits.values = 11;
+	assert_err(manifest_parse_limited(&m, "x", NULL, span_of(text), &limits, &e), ERR_INPUT,
+		"x: more than 11 values");
 }
 
 int main(void)

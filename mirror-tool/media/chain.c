@@ -16,6 +16,7 @@ static void clear(struct chain *c)
 		free(c->sets[i].bases);
 		free(c->sets[i].paths);
 	}
+	digest_map_release(&c->positions);
 	free(c->sets);
 	c->sets = NULL;
 	c->count = 0;
@@ -52,13 +53,21 @@ static int peek(const char *path, struct volume_index *v)
 	return -1;
 }
 
+/* Where a set is in the list. */
+struct position {
+	struct digest digest;
+	size_t at;
+};
+
 static struct chain_set *set_of(struct chain *c, const struct volume_index *v)
 {
+	struct position *p = digest_map_find(&c->positions, &v->set);
 	struct chain_set *s;
 
-	for (size_t i = 0; i < c->count; i++)
-		if (digest_eq(&c->sets[i].digest, &v->set))
-			return &c->sets[i];
+	if (p)
+		return &c->sets[p->at];
+	p = digest_map_add(&c->positions, &v->set, sizeof(*p));
+	p->at = c->count;
 	s = VEC_PUSH(c->sets, c->count);
 	s->digest = v->set;
 	volume_index_claim(v, s->name, s->version);
@@ -87,35 +96,60 @@ static int by_version(const void *a, const void *b)
 	return c ? c : set_version_cmp(x->version, y->version);
 }
 
-static bool builds_on(const struct chain_set *s, const struct digest *d)
+/* --- bases first ----------------------------------------------------------------------------- */
+
+/* Sets on their way into `sorted`. Each goes there behind its bases: those that wait for one are in `waiting`. */
+struct sorting {
+	struct chain *c;
+	struct chain_set *sorted;
+	size_t count;
+	size_t *waiting;
+	size_t depth;
+};
+
+static void wait_for_bases(struct sorting *s, size_t at)
 {
-	for (size_t i = 0; i < s->base_count; i++)
-		if (digest_eq(&s->bases[i], d))
-			return true;
-	return false;
+	s->c->sets[at].begun = true;
+	s->waiting[s->depth++] = at;
 }
 
-/* Does it build on none of those behind `from`? */
-static bool is_free(const struct chain *c, size_t from, size_t which)
+/* Go on with the set that came last: with one of its bases, or to its place. In a ring, which only lies make, one comes before
+ * its base. */
+static void go_on(struct sorting *s)
 {
-	for (size_t i = from; i < c->count; i++)
-		if (i != which && builds_on(&c->sets[which], &c->sets[i].digest))
-			return false;
-	return true;
-}
+	struct chain_set *set = &s->c->sets[s->waiting[s->depth - 1]];
 
-/* Bring the first set that can come next to its place. In a ring, which only lies make, the order stays. */
-static void choose_next(struct chain *c, size_t at)
-{
-	for (size_t i = at; i < c->count; i++) {
-		struct chain_set chosen = c->sets[i];
+	while (set->asked < set->base_count) {
+		const struct position *p =
+			digest_map_find(&s->c->positions, &set->bases[set->asked++]);
 
-		if (!is_free(c, at, i))
-			continue;
-		memmove(c->sets + at + 1, c->sets + at, (i - at) * sizeof(chosen));
-		c->sets[at] = chosen;
-		return;
+		if (p && !s->c->sets[p->at].begun) {
+			wait_for_bases(s, p->at);
+			return;
+		}
 	}
+	s->sorted[s->count++] = *set;
+	s->depth--;
+}
+
+static void sort_sets(struct chain *c)
+{
+	AUTO(mem_free) size_t *waiting = mem_alloc(c->count * sizeof(*waiting));
+	struct sorting s = {
+		.c = c, .sorted = mem_alloc(c->count * sizeof(*c->sets)), .waiting = waiting
+	};
+
+	qsort(c->sets, c->count, sizeof(*c->sets), by_version);
+	for (size_t i = 0; i < c->count; i++)
+		((struct position *)digest_map_find(&c->positions, &c->sets[i].digest))->at = i;
+	for (size_t i = 0; i < c->count; i++) {
+		if (!c->sets[i].begun)
+			wait_for_bases(&s, i);
+		while (s.depth)
+			go_on(&s);
+	}
+	free(c->sets);
+	c->sets = s.sorted;
 }
 
 int chain_find(struct chain *c, const char *const *paths, size_t count, struct err *e)
@@ -129,9 +163,7 @@ int chain_find(struct chain *c, const char *const *paths, size_t count, struct e
 		return 0;
 	}
 	if (c->count)
-		qsort(c->sets, c->count, sizeof(*c->sets), by_version);
-	for (size_t i = 0; i < c->count; i++)
-		choose_next(c, i);
+		sort_sets(c);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #define MOAT_CHAIN_H
 
 #include "mirror-tool/media/medium.h"
+#include "storage/oci/digest_map.h"
 
 struct chain_set {
 	char name[SET_NAME_MAX + 1], version[SET_VERSION_MAX + 1]; /* as it claims */
@@ -14,12 +15,15 @@ struct chain_set {
 	size_t base_count;
 	const char **paths; /* owned; the texts are the chain's */
 	size_t path_count;
+	size_t asked; /* while they are sorted: of its bases */
+	bool begun; /* likewise */
 };
 
 struct chain {
 	struct chain_set *sets; /* each behind those that it builds on, else by name and version */
 	size_t count; /* 0: some volume could not be read: all of the paths are one medium, which says why */
 	struct medium_paths found;
+	struct digest_map positions; /* of the sets, while they are gathered and sorted */
 };
 #define CHAIN_INIT                                                                                 \
 	{                                                                                          \

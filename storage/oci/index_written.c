@@ -188,6 +188,8 @@ static void place_annotations(struct index_written *w)
 {
 	struct annotation *next = w->notes;
 
+	if (!next)
+		return;
 	for (size_t i = 0; i < w->count; i++) {
 		w->items[i].annotations.items = next;
 		next += w->items[i].annotations.count;

@@ -14,13 +14,9 @@ node_config podman
 config=$(find "$T/node" -name '*.conf')
 exists "$config"
 
-podman_() {
-	inside env CONTAINERS_REGISTRIES_CONF="$T/registries.conf" \
-		podman --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"
-}
+podman_() { inside env CONTAINERS_REGISTRIES_CONF="$T/registries.conf" "${PODMAN[@]}" "$@"; }
 cat "$config" >"$T/registries.conf"
-at_exit "podman --root $T/podman --runroot $T/podman-run --storage-driver vfs \
-	system reset --force >/dev/null 2>&1"
+podman_ends
 
 step 'podman pulls by tag and by digest; the digests are upstream'\''s'
 for image in debian:12 multi:1.0; do

@@ -9,10 +9,7 @@ moatd_start "$IN" --push --users "$T/users" --access-log "$T/access.log"
 [ "$TLS_VERIFY" = true ] && insecure=false || insecure=true
 printf '[[registry]]\nlocation = "%s"\ninsecure = %s\n' "$INSIDE" "$insecure" >"$T/registries.conf"
 export CONTAINERS_REGISTRIES_CONF=$T/registries.conf REGISTRY_AUTH_FILE=$T/auth.json
-podman_() { podman --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
-buildah_() { buildah --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
-at_exit "podman --root $T/podman --runroot $T/podman-run --storage-driver vfs \
-	system reset --force >/dev/null 2>&1"
+podman_ends
 
 step 'podman logs in where a login is of use, and is told when it is wrong'
 must_fail '[1-9][0-9]*' podman_ login -u alice -p wrong "$INSIDE"
@@ -58,8 +55,8 @@ cat >"$T/storage.conf" <<-END
 	ostree_repos = ""
 	insecure_allow_unpredictable_image_contents = "true"
 END
-partial() { timeout 120 env CONTAINERS_STORAGE_CONF="$T/storage.conf" podman --log-level debug "$@"; }
-at_exit "CONTAINERS_STORAGE_CONF=$T/storage.conf podman system reset --force >/dev/null 2>&1"
+partial() { timeout 120 env CONTAINERS_STORAGE_CONF="$T/storage.conf" podman --tmpdir "$T/podman-tmp" --log-level debug "$@"; }
+at_exit "CONTAINERS_STORAGE_CONF=$T/storage.conf podman --tmpdir $T/podman-tmp system reset --force >/dev/null 2>&1"
 if ! partial info >/dev/null 2>"$T/err"; then
 	echo "skipped: podman fetches parts only with overlay: $(tail -1 "$T/err")"
 else

@@ -60,7 +60,7 @@ skopeo_pull() {
 		"oci:$T/skopeo-$1:x"
 }
 podman_pull() {
-	at_once "podman-$1" podman --root "$T/podman-$1" --runroot "$T/podman-run-$1" --storage-driver vfs \
+	at_once "podman-$1" podman --tmpdir "$T/podman-tmp-$1" --root "$T/podman-$1" --runroot "$T/podman-run-$1" --storage-driver vfs \
 		pull --tls-verify="$TLS_VERIFY" "$INSIDE/team/app:1"
 }
 containerd_pull() {

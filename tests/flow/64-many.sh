@@ -5,6 +5,7 @@
 
 cd "$T" || exit
 MOST=$((400 * 1024)) # KiB of memory of one command
+! ldd "$MOAT_BIN/moat" | grep -q libasan || MOST=$((MOST * 3)) # and what the sanitizer takes beside it
 
 # in_bounds COMMAND...: it succeeds in MOST KiB
 in_bounds() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Flips (64, or MOAT_SOAK; at random, and in each document of the set) in the files of a store: scrub finds all of them and says whose they are, none is
-# served afterwards, and the medium repairs each. A run that was killed is gone on with.
+# Flips (64, or MOAT_SOAK; at random, and in each document of the set) in the files of a store: scrub finds all of them and
+# says whose they are, none is served afterwards, and the medium repairs each. A run that was killed is gone on with.
 . "$(dirname "$0")/../support/lib.sh"
 
 FLIPS=${MOAT_SOAK:-64}

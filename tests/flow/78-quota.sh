@@ -48,7 +48,7 @@ has_line audit.log 'status=403.*team/less|team/less.*status=403'
 staged_none
 
 step 'podman over TLS: refused with the reason, and pushed elsewhere'
-podman_() { podman --tmpdir "$T/podman-tmp" --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
+podman_ends
 must podman_ pull -q "$INSIDE/free/app:1"
 must podman_ tag "$INSIDE/free/app:1" "$INSIDE/tight/app:1" "$INSIDE/free/podman:1"
 must_fail 125 podman_ push "$INSIDE/tight/app:1"

@@ -131,3 +131,10 @@ containerd_start() {
 }
 
 ctr_() { inside ctr --address "$T/containerd/sock" "$@"; }
+
+# podman_ and buildah_ ARGUMENTS: images and locks of this test alone. Without --tmpdir podman shares /run/libpod with
+# every other one, and a reset beside it takes that away.
+PODMAN=(podman --tmpdir "$T/podman-tmp" --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs)
+podman_() { "${PODMAN[@]}" "$@"; }
+buildah_() { buildah --root "$T/podman" --runroot "$T/podman-run" --storage-driver vfs "$@"; }
+podman_ends() { at_exit "$(printf '%q ' "${PODMAN[@]}")system reset --force >/dev/null 2>&1"; }

@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&cmd_show,
 	&cmd_why,
 	&cmd_policy_eval,
+	&cmd_policy_map,
 	&cmd_extract,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,

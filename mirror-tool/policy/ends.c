@@ -167,6 +167,82 @@ static const struct address_range *find_range(const struct ends *s, const struct
 
 /* --- classes of workloads -------------------------------------------------------------------------------------- */
 
+/* Keys of pods' labels that some condition asks for: other labels tell no pods apart. */
+struct asked {
+	const struct ends *ends;
+	const char **keys; /* sorted */
+	size_t key_count;
+	struct labels *labels; /* of each workload, only these */
+	struct arena arena;
+};
+
+static void asked_release(struct asked *a)
+{
+	free(a->keys);
+	free(a->labels);
+	arena_release(&a->arena);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_asked(const struct asked *a, const char *key)
+{
+	return a->key_count &&
+	       bsearch(&key, a->keys, a->key_count, sizeof(*a->keys), by_text) != NULL;
+}
+
+static void add_keys(struct asked *a, const struct cond *c)
+{
+	if (c->op == COND_LABEL && c->place == PLACE_POD)
+		*VEC_PUSH(a->keys, a->key_count) = c->key;
+	for (const struct cond *child = c->first; child; child = child->next)
+		add_keys(a, child);
+}
+
+static void collect_keys(struct asked *a, const struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->policy_count; i++) {
+		add_keys(a, m->policies[i].subject);
+		for (unsigned d = 0; d < 2; d++)
+			for (size_t r = 0; r < m->policies[i].sides[d].count; r++) {
+				const struct rule *rule = &m->policies[i].sides[d].items[r];
+
+				add_keys(a, rule->peer);
+				if (rule->self)
+					add_keys(a, rule->self);
+			}
+	}
+	if (a->key_count)
+		qsort(a->keys, a->key_count, sizeof(*a->keys), by_text);
+	for (size_t i = 0; i < a->key_count; i++)
+		if (!kept || strcmp(a->keys[kept - 1], a->keys[i]) != 0)
+			a->keys[kept++] = a->keys[i];
+	a->key_count = kept;
+}
+
+static void asked_make(struct asked *a, const struct ends *s)
+{
+	const struct model *m = s->model;
+
+	a->ends = s;
+	collect_keys(a, m);
+	a->labels = mem_alloc((m->workload_count + 1) * sizeof(*a->labels));
+	for (size_t i = 0; i < m->workload_count; i++) {
+		const struct labels *all = &m->workloads[i].labels;
+		struct labels *out = &a->labels[i];
+
+		out->items = arena_alloc(&a->arena, (all->count + 1) * sizeof(*out->items));
+		for (size_t l = 0; l < all->count; l++)
+			if (is_asked(a, all->items[l].key))
+				out->items[out->count++] = all->items[l];
+	}
+}
+
 static int compare_labels(const struct labels *a, const struct labels *b)
 {
 	if (a->count != b->count)
@@ -218,7 +294,8 @@ static int compare_addresses(
 
 static int by_class(const void *a, const void *b, void *ctx)
 {
-	const struct ends *s = ctx;
+	const struct asked *asked = ctx;
+	const struct ends *s = asked->ends;
 	const struct workload *x = &s->model->workloads[*(const uint32_t *)a],
 			      *y = &s->model->workloads[*(const uint32_t *)b];
 	int rc;
@@ -229,7 +306,8 @@ static int by_class(const void *a, const void *b, void *ctx)
 		return x->host_network ? 1 : -1;
 	rc = strcmp(x->account, y->account);
 	if (rc == 0)
-		rc = compare_labels(&x->labels, &y->labels);
+		rc = compare_labels(
+			&asked->labels[*(const uint32_t *)a], &asked->labels[*(const uint32_t *)b]);
 	if (rc == 0)
 		rc = compare_ports(x, y);
 	return rc ? rc : compare_addresses(s, x, y);
@@ -247,13 +325,15 @@ static void make_classes(struct ends *s)
 {
 	size_t count = s->model->workload_count;
 	AUTO(mem_free) uint32_t *order = mem_alloc((count + 1) * sizeof(*order));
+	AUTO(asked_release) struct asked asked = { .arena = ARENA_INIT };
 
+	asked_make(&asked, s);
 	s->of_workload = mem_alloc((count + 1) * sizeof(*s->of_workload));
 	for (size_t i = 0; i < count; i++)
 		order[i] = (uint32_t)i;
-	qsort_r(order, count, sizeof(*order), by_class_and_number, s);
+	qsort_r(order, count, sizeof(*order), by_class_and_number, &asked);
 	for (size_t i = 0; i < count; i++) {
-		if (i == 0 || by_class(&order[i - 1], &order[i], s) != 0)
+		if (i == 0 || by_class(&order[i - 1], &order[i], &asked) != 0)
 			*VEC_PUSH(s->items, s->count) = (struct end){ END_PODS, order[i], 0 };
 		s->items[s->count - 1].count++;
 		s->of_workload[order[i]] = (uint32_t)(s->count - 1);

@@ -57,6 +57,7 @@ struct workload {
 	const struct k8s_object *object;
 	uint32_t ns; /* in the model's namespaces */
 	const char *name;
+	const char *owner, *owner_kind; /* of a pod that has one; otherwise itself */
 	struct labels labels;
 	struct named_port *ports; /* those that have a name */
 	size_t port_count;

@@ -289,6 +289,30 @@ bool ports_has(const struct port_pool *p, portset set, enum proto proto, unsigne
 	return false;
 }
 
+void ports_text(const struct port_pool *p, portset set, struct buf *out)
+{
+	const struct port_set *s = &p->sets[set];
+	int last = -1;
+
+	if (set == PORTS_NONE || set == PORTS_ALL) {
+		buf_str(out, set == PORTS_ALL ? "all" : "none");
+		return;
+	}
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct interval *v = &p->intervals[s->first + i];
+		int proto = (int)(v->low >> 16);
+
+		if (proto != last)
+			buf_printf(
+				out, "%s%s ", last < 0 ? "" : " ", proto_name((enum proto)proto));
+		else
+			buf_char(out, ',');
+		last = proto;
+		buf_printf(out, v->low == v->high ? "%u" : "%u-%u", v->low & PORT_MAX,
+			v->high & PORT_MAX);
+	}
+}
+
 static const char *const names[PROTO_COUNT] = { "TCP", "UDP", "SCTP" };
 
 const char *proto_name(enum proto proto)

@@ -30,6 +30,9 @@ portset ports_minus(struct port_pool *p, portset a, portset b);
 /* Is the port in it? */
 bool ports_has(const struct port_pool *p, portset set, enum proto proto, unsigned port);
 
+/* Append "TCP 80,443 UDP 53", "all", "none". A whole protocol is "TCP 1-65535". */
+void ports_text(const struct port_pool *p, portset set, struct buf *out);
+
 /* "TCP", and back: exactly so written. */
 const char *proto_name(enum proto proto);
 bool proto_parse(struct span text, enum proto *out);

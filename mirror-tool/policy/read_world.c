@@ -146,6 +146,28 @@ static bool is_owned(const struct k8s_fields *f)
 	return false;
 }
 
+/* What made a pod: its replicas are one line for people. */
+static void read_owner(const struct k8s_fields *f, struct workload *w)
+{
+	const struct node *owners =
+		node_get(node_get(f->object->root, "metadata"), "ownerReferences");
+
+	w->owner = w->name;
+	w->owner_kind = f->object->kind;
+	if (!owners || owners->kind != NODE_LIST)
+		return;
+	node_each(owner, owners)
+	{
+		const struct node *controller = node_get(owner, "controller"),
+				  *name = node_get(owner, "name"), *kind = node_get(owner, "kind");
+
+		if (!controller || !controller->number || !name || name->kind != NODE_STRING)
+			continue;
+		w->owner = name->text;
+		w->owner_kind = kind && kind->kind == NODE_STRING ? kind->text : w->owner_kind;
+	}
+}
+
 /* The map with metadata and spec of the pods. */
 static int find_template(const struct k8s_fields *f, const struct node **out, struct err *e)
 {
@@ -204,6 +226,7 @@ int read_workload(struct model *m, const struct k8s_fields *f, struct err *e)
 		return -1;
 	if (read_addresses(f, &w, e) < 0)
 		return -1;
+	read_owner(f, &w);
 	w.ns = model_namespace(m, namespace_of(f->object));
 	*VEC_PUSH(m->workloads, m->workload_count) = w;
 	return 0;

@@ -17,6 +17,7 @@ struct judged_rule {
 	struct answers peer, self; /* self.yes: NULL when there is no such limit */
 	portset fixed; /* without named ones */
 	bool has_names, has_maybe;
+	unsigned reasons; /* of its maybes */
 };
 
 struct judged_policy {
@@ -132,9 +133,22 @@ static bool any_bit(const struct ends *s, const uint64_t *bits)
 	return bit_next(bits, 0, s->count) < s->count;
 }
 
+/* Why a condition may say maybe. */
+static unsigned cond_reasons(const struct cond *c)
+{
+	unsigned reasons = c->op == COND_BLOCK || c->op == COND_SET   ? REASON_ADDRESS
+			   : c->op == COND_POD || c->op == COND_MAYBE ? c->bits
+								      : 0;
+
+	for (const struct cond *child = c->first; child; child = child->next)
+		reasons |= cond_reasons(child);
+	return reasons;
+}
+
 static void judge_rule(struct judge *j, struct judged_rule *out, const struct rule *r)
 {
 	out->rule = r;
+	out->reasons = cond_reasons(r->peer) | (r->self ? cond_reasons(r->self) : 0);
 	answers_make(&j->ends, &out->peer);
 	ends_ask(&j->ends, r->peer, &out->peer);
 	out->has_maybe = any_bit(&j->ends, out->peer.maybe);
@@ -443,6 +457,117 @@ static const struct side *judge_side(struct judge *j, enum direction d, size_t e
 	for (size_t i = 0; i < count; i++)
 		side->allow[i] = PORTS_ALL;
 	return side;
+}
+
+/* --- two ends --------------------------------------------------------------------------------------------------- */
+
+/* Does a rule leave open whether `other` is concerned, on some of the ports? */
+static bool leaves_open(const struct judge *j, const struct judged_rule *r, size_t subject,
+	size_t other, size_t dst, portset ports)
+{
+	bool open = r->rule->reason || r->rule->action == ACTION_UNKNOWN ||
+		    bit_get(r->peer.maybe, other) ||
+		    (r->self.yes && bit_get(r->self.maybe, subject));
+
+	return open && (bit_get(r->peer.yes, other) || bit_get(r->peer.maybe, other)) &&
+	       ports_and(j->model->ports, rule_ports(j, r, dst), ports) != PORTS_NONE;
+}
+
+static unsigned side_reasons(
+	const struct judge *j, enum direction d, size_t subject, size_t other, portset ports)
+{
+	bool on_node = bit_get(j->ends.host_pods, other);
+	unsigned reasons = d == INGRESS && on_node ? REASON_HOST_NETWORK : 0;
+	size_t count;
+	const size_t *policies = judge_policies(j, subject, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct judged_policy *p = &j->policies[policies[i]];
+
+		for (size_t r = 0; r < p->policy->sides[d].count; r++) {
+			const struct judged_rule *rule = &p->rules[d][r];
+			size_t dst = d == INGRESS ? subject : other;
+
+			if (leaves_open(j, rule, subject, other, dst, ports))
+				reasons |= rule->rule->reason | rule->reasons;
+		}
+	}
+	return on_node ? reasons : reasons & ~(unsigned)REASON_HOST_NETWORK;
+}
+
+struct reach judge_reach(struct judge *j, size_t src, size_t dst)
+{
+	const struct side *out = judge_side(j, EGRESS, src), *in = judge_side(j, INGRESS, dst);
+	struct port_pool *pool = j->model->ports;
+	struct reach r = { .allow = ports_and(pool, out->allow[dst], in->allow[src]) };
+
+	if (out->maybe[dst] == PORTS_NONE && in->maybe[src] == PORTS_NONE)
+		return r;
+	r.maybe = ports_and(pool, ports_or(pool, out->allow[dst], out->maybe[dst]),
+		ports_or(pool, in->allow[src], in->maybe[src]));
+	r.maybe = ports_minus(pool, r.maybe, r.allow);
+	if (r.maybe == PORTS_NONE)
+		return r;
+	if (ports_and(pool, out->maybe[dst], r.maybe) != PORTS_NONE)
+		r.reasons |= side_reasons(j, EGRESS, src, dst, r.maybe);
+	if (ports_and(pool, in->maybe[src], r.maybe) != PORTS_NONE)
+		r.reasons |= side_reasons(j, INGRESS, dst, src, r.maybe);
+	return r;
+}
+
+static bool same_bit(const uint64_t *bits, size_t a, size_t b)
+{
+	return !bits || bit_get(bits, a) == bit_get(bits, b);
+}
+
+static bool same_answers(const struct answers *x, size_t a, size_t b)
+{
+	return same_bit(x->yes, a, b) && same_bit(x->maybe, a, b);
+}
+
+static bool same_rules(const struct judge *j, const struct judged_policy *p, size_t a, size_t b)
+{
+	for (unsigned d = 0; d < 2; d++)
+		for (size_t i = 0; i < p->policy->sides[d].count; i++) {
+			const struct judged_rule *r = &p->rules[d][i];
+
+			if (!same_answers(&r->peer, a, b) || !same_answers(&r->self, a, b))
+				return false;
+			if (r->has_names && rule_ports(j, r, a) != rule_ports(j, r, b))
+				return false;
+		}
+	return true;
+}
+
+bool judge_alike(const struct judge *j, size_t a, size_t b)
+{
+	size_t count, other_count;
+	const size_t *x = judge_policies(j, a, &count), *y = judge_policies(j, b, &other_count);
+
+	if (count != other_count || !same_bit(j->ends.pods, a, b))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (x[i] != y[i])
+			return false;
+	for (size_t i = 0; i < j->model->policy_count; i++)
+		if (!same_rules(j, &j->policies[i], a, b))
+			return false;
+	return true;
+}
+
+void verdict_reasons(unsigned reasons, struct buf *out)
+{
+	static const char *const words[] = { "a pod on its node's network",
+		"a block over addresses of pods or nodes", "domain names", "a selector of nodes",
+		"rules inside the protocol", "a policy or field that is not evaluated",
+		"a Service as a peer", "a protocol without ports" };
+	const char *between = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (reasons >> i & 1) {
+			buf_printf(out, "%s%s", between, words[i]);
+			between = ", ";
+		}
 }
 
 /* --- one connection --------------------------------------------------------------------------------------------- */

@@ -13,6 +13,12 @@
 enum verdict { VERDICT_DENY, VERDICT_ALLOW, VERDICT_UNKNOWN };
 const char *verdict_name(enum verdict v); /* "deny", "allow", "unknown" */
 
+/* One end to another on every port: what is certainly allowed, what nobody can tell and why (REASON_ bits). */
+struct reach {
+	portset allow, maybe;
+	unsigned reasons;
+};
+
 /* By other end: what is certain, and what may be (nothing of it certain). */
 struct side {
 	portset *allow, *maybe;
@@ -33,6 +39,15 @@ void judge_release(struct judge *j); /* for AUTO */
 
 /* m: borrowed, and must not change any more; its pool of ports grows. */
 void judge_make(struct judge *j, struct model *m);
+
+/* Both sides of a connection, each made when it is first asked for. */
+struct reach judge_reach(struct judge *j, size_t src, size_t dst);
+
+/* Does every policy treat two ends alike, as subjects and as peers? */
+bool judge_alike(const struct judge *j, size_t a, size_t b);
+
+/* Append "a block of addresses may match pods, domain names". */
+void verdict_reasons(unsigned reasons, struct buf *out);
 
 /* One connection. */
 struct judgement {

@@ -107,11 +107,29 @@ static void ports__have_one_number_for_one_set(void **state)
 	assert_int_equal(ports_minus(p, PORTS_ALL, ports_minus(p, PORTS_ALL, low)), low);
 }
 
+static void ports__are_read_by_people(void **state)
+{
+	AUTO(port_pool_free) struct port_pool *p = port_pool_new();
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	portset s = ports_range(p, PROTO_TCP, 80, 80);
+
+	(void)state;
+	s = ports_or(p, s, ports_range(p, PROTO_TCP, 443, 444));
+	s = ports_or(p, s, ports_range(p, PROTO_SCTP, 1, 65535));
+	ports_text(p, s, &text);
+	buf_char(&text, '|');
+	ports_text(p, PORTS_ALL, &text);
+	buf_char(&text, '|');
+	ports_text(p, PORTS_NONE, &text);
+	assert_string_equal(text.data, "TCP 80,443-444 SCTP 1-65535|all|none");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports__join_as_sets_do),
 		cmocka_unit_test(ports__have_one_number_for_one_set),
+		cmocka_unit_test(ports__are_read_by_people),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,42 @@
+/*
+ * Who reaches whom, for people: pods of one owner are one group as long as no policy tells them apart, and outside
+ * addresses are the widest ranges with the same answer. Nothing is kept by pair: each is judged when it is asked for.
+ */
+#ifndef MOAT_POLICY_MAP_H
+#define MOAT_POLICY_MAP_H
+
+#include "mirror-tool/policy/verdict.h"
+
+/* The pods of one owner; of an owner whose pods policies tell apart: one pod. */
+struct map_group {
+	const char *ns, *name, *kind;
+	uint32_t end; /* the class that they are of */
+	uint32_t first, pods; /* in the map's list of workloads */
+};
+
+struct map {
+	struct judge *judge;
+	struct map_group *groups; /* by namespace, name, kind */
+	size_t group_count;
+	uint32_t *workloads; /* numbers in the model */
+};
+#define MAP_INIT                                                                                   \
+	{                                                                                          \
+		.group_count = 0                                                                   \
+	}
+void map_release(struct map *m); /* for AUTO */
+
+/* j: borrowed. */
+void map_make(struct map *m, struct judge *j);
+
+/* Outside addresses with one answer. */
+struct map_range {
+	struct address first, last;
+	struct reach reach;
+};
+
+/* What a group reaches outside (EGRESS), or is reached from: all addresses of both families, in order; with a free() to
+ * follow. Returns how many. */
+size_t map_outside(struct map *m, size_t group, enum direction d, struct map_range **out);
+
+#endif

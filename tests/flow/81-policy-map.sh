@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# `moat policy map` says who reaches whom as np-guard published it, and what `moat policy eval` says of each connection.
+. "$(dirname "$0")/../support/lib.sh"
+
+DATA=$SOURCE/tests/data/policy
+cd "$T" || exit
+
+step 'connectivity that np-guard published'
+must "$SUPPORT/policy_npguard.py" "$DATA/netpol-npguard/cases"
+out_has '^99 files, 0 differ$'
+
+step 'foot-guns and recipes'
+for case in "$DATA"/footguns/* "$DATA"/recipes/*; do
+	must moat policy map --all --json "$case/manifests"
+	cp out map.json
+	must "$SUPPORT/policy_map_probes.py" map.json "$case/probes.tsv"
+done
+
+step 'what cannot be told is apart, with its reason'
+cat >world.yaml <<-'END'
+	{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: prod, labels: {app: web}}}
+	---
+	{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: prod, labels: {app: db}}}
+	---
+	apiVersion: networking.k8s.io/v1
+	kind: NetworkPolicy
+	metadata: {name: db, namespace: prod}
+	spec:
+	  podSelector: {matchLabels: {app: db}}
+	  policyTypes: [Ingress]
+	  ingress:
+	  - from: [{podSelector: {}}]
+	    ports: [{port: 5432}, {port: 53, protocol: UDP}, {port: 9, protocol: SCTP}]
+	  - from: [{ipBlock: {cidr: 10.0.0.0/8}}, {ipBlock: {cidr: 2001:db8::/32}}]
+	    ports: [{port: 80, endPort: 90}]
+END
+must moat policy map world.yaml
+cat >want <<-'END'
+	prod/db[Pod] => prod/web[Pod] : all
+	prod/db[Pod] => 0.0.0.0-255.255.255.255 : all
+	prod/db[Pod] => ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff : all
+	prod/web[Pod] => prod/db[Pod] : TCP 5432 UDP 53 SCTP 9; unknown TCP 80-90 (a block over addresses of pods or nodes)
+	prod/web[Pod] => 0.0.0.0-255.255.255.255 : all
+	prod/web[Pod] => ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff : all
+	10.0.0.0-10.255.255.255 => prod/db[Pod] : TCP 80-90
+	2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff => prod/db[Pod] : TCP 80-90
+	0.0.0.0-255.255.255.255 => prod/web[Pod] : all
+	::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff => prod/web[Pod] : all
+END
+same_file out want
+must moat policy map --ipblock-pods never --all world.yaml
+out_has '^prod/web\[Pod\] => prod/db\[Pod\] : TCP 5432 UDP 53 SCTP 9$'
+out_has '^11.0.0.0-255.255.255.255 => prod/db\[Pod\] : none$'
+
+step 'random worlds'
+for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
+	for engine in api match calico cilium; do
+		"$SUPPORT/policy_worlds.py" "$seed" "$engine" .
+		case $engine in
+		api) set -- --ipblock-pods never ;;
+		match) set -- --ipblock-pods match ;;
+		*) set -- --engine "$engine" ;;
+		esac
+		must moat policy map --all --json world.json "$@"
+		cp out map.json
+		must "$SUPPORT/policy_map_probes.py" map.json probes.tsv
+	done
+done
+
+step 'wrong usage'
+must_fail 2 moat policy map
+must_fail 1 moat policy map none

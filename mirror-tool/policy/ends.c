@@ -167,62 +167,72 @@ static const struct address_range *find_range(const struct ends *s, const struct
 
 /* --- classes of workloads -------------------------------------------------------------------------------------- */
 
-/* Keys of pods' labels that some condition asks for: other labels tell no pods apart. */
+/* What conditions ask of pods' labels: the rest tells no pods apart. */
 struct asked {
 	const struct ends *ends;
-	const char **keys; /* sorted */
-	size_t key_count;
-	struct labels *labels; /* of each workload, only these */
+	struct label *rows; /* sorted; value NULL: any value of the key may be asked for */
+	size_t row_count;
+	struct labels *labels; /* of each workload, as far as they are asked for */
 	struct arena arena;
 };
 
 static void asked_release(struct asked *a)
 {
-	free(a->keys);
+	free(a->rows);
 	free(a->labels);
 	arena_release(&a->arena);
 }
 
-static int by_text(const void *a, const void *b)
+static int by_row(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	const struct label *x = a, *y = b;
+	int rc = strcmp(x->key, y->key);
+
+	if (rc || !x->value || !y->value)
+		return rc ? rc : (x->value != NULL) - (y->value != NULL);
+	return strcmp(x->value, y->value);
 }
 
-static bool is_asked(const struct asked *a, const char *key)
+static bool is_asked(const struct asked *a, const char *key, const char *value)
 {
-	return a->key_count &&
-	       bsearch(&key, a->keys, a->key_count, sizeof(*a->keys), by_text) != NULL;
+	struct label row = { key, value };
+
+	return a->row_count &&
+	       bsearch(&row, a->rows, a->row_count, sizeof(*a->rows), by_row) != NULL;
 }
 
-static void add_keys(struct asked *a, const struct cond *c)
+/* A value that nobody asks for: all of these are alike. */
+static const char other_value[] = "\001";
+
+static void add_asked(struct asked *a, const struct cond *c)
 {
-	if (c->op == COND_LABEL && c->place == PLACE_POD)
-		*VEC_PUSH(a->keys, a->key_count) = c->key;
+	bool any = c->test == TEST_PREFIX || c->test == TEST_SUFFIX || c->test == TEST_PART;
+
+	if (c->op == COND_LABEL && c->place == PLACE_POD) {
+		*VEC_PUSH(a->rows, a->row_count) =
+			(struct label){ c->key, any ? NULL : other_value };
+		for (size_t i = 0; i < c->value_count && !any; i++)
+			*VEC_PUSH(a->rows, a->row_count) = (struct label){ c->key, c->values[i] };
+	}
 	for (const struct cond *child = c->first; child; child = child->next)
-		add_keys(a, child);
+		add_asked(a, child);
 }
 
-static void collect_keys(struct asked *a, const struct model *m)
+static void collect_asked(struct asked *a, const struct model *m)
 {
-	size_t kept = 0;
-
 	for (size_t i = 0; i < m->policy_count; i++) {
-		add_keys(a, m->policies[i].subject);
+		add_asked(a, m->policies[i].subject);
 		for (unsigned d = 0; d < 2; d++)
 			for (size_t r = 0; r < m->policies[i].sides[d].count; r++) {
 				const struct rule *rule = &m->policies[i].sides[d].items[r];
 
-				add_keys(a, rule->peer);
+				add_asked(a, rule->peer);
 				if (rule->self)
-					add_keys(a, rule->self);
+					add_asked(a, rule->self);
 			}
 	}
-	if (a->key_count)
-		qsort(a->keys, a->key_count, sizeof(*a->keys), by_text);
-	for (size_t i = 0; i < a->key_count; i++)
-		if (!kept || strcmp(a->keys[kept - 1], a->keys[i]) != 0)
-			a->keys[kept++] = a->keys[i];
-	a->key_count = kept;
+	if (a->row_count)
+		qsort(a->rows, a->row_count, sizeof(*a->rows), by_row);
 }
 
 static void asked_make(struct asked *a, const struct ends *s)
@@ -230,16 +240,23 @@ static void asked_make(struct asked *a, const struct ends *s)
 	const struct model *m = s->model;
 
 	a->ends = s;
-	collect_keys(a, m);
+	collect_asked(a, m);
 	a->labels = mem_alloc((m->workload_count + 1) * sizeof(*a->labels));
 	for (size_t i = 0; i < m->workload_count; i++) {
 		const struct labels *all = &m->workloads[i].labels;
 		struct labels *out = &a->labels[i];
 
 		out->items = arena_alloc(&a->arena, (all->count + 1) * sizeof(*out->items));
-		for (size_t l = 0; l < all->count; l++)
-			if (is_asked(a, all->items[l].key))
-				out->items[out->count++] = all->items[l];
+		for (size_t l = 0; l < all->count; l++) {
+			struct label one = all->items[l];
+			bool whole = is_asked(a, one.key, NULL) || is_asked(a, one.key, one.value);
+
+			if (!whole && !is_asked(a, one.key, other_value))
+				continue;
+			if (!whole)
+				one.value = other_value;
+			out->items[out->count++] = one;
+		}
 	}
 }
 

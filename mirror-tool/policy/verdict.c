@@ -34,10 +34,11 @@ static void rules_free(struct judged_rule *rules, size_t count)
 	free(rules);
 }
 
-static void sides_free(struct side *sides, size_t count)
+static void sides_free(const struct judge *j, struct side *sides)
 {
-	for (size_t i = 0; sides && i < count; i++)
-		free(sides[i].allow);
+	for (size_t i = 0; sides && i < j->ends.count; i++)
+		if (sides[i].allow != j->all.allow)
+			free(sides[i].allow);
 	free(sides);
 }
 
@@ -48,8 +49,9 @@ void judge_release(struct judge *j)
 			rules_free(j->policies[i].rules[side],
 				j->policies[i].policy->sides[side].count);
 	free(j->policies);
-	sides_free(j->sides[EGRESS], j->ends.count);
-	sides_free(j->sides[INGRESS], j->ends.count);
+	sides_free(j, j->sides[EGRESS]);
+	sides_free(j, j->sides[INGRESS]);
+	free(j->all.allow);
 	free(j->selected);
 	free(j->selected_from);
 	ends_release(&j->ends);
@@ -201,6 +203,12 @@ static void select_all(struct judge *j)
 	}
 }
 
+static void new_side(const struct judge *j, struct side *side)
+{
+	side->allow = mem_alloc(j->ends.count * 2 * sizeof(*side->allow));
+	side->maybe = side->allow + j->ends.count;
+}
+
 void judge_make(struct judge *j, struct model *m)
 {
 	*j = (struct judge){ .model = m };
@@ -219,6 +227,9 @@ void judge_make(struct judge *j, struct model *m)
 		}
 	}
 	select_all(j);
+	new_side(j, &j->all);
+	for (size_t i = 0; i < j->ends.count; i++)
+		j->all.allow[i] = PORTS_ALL;
 	for (unsigned side = 0; side < 2; side++)
 		j->sides[side] = mem_alloc(j->ends.count * sizeof(*j->sides[side]));
 }
@@ -444,18 +455,15 @@ static void fill_side(struct judge *j, enum direction d, size_t subject, struct 
 static const struct side *judge_side(struct judge *j, enum direction d, size_t end)
 {
 	struct side *side = &j->sides[d][end];
-	size_t count = j->ends.count;
 
 	if (side->allow)
 		return side;
-	side->allow = mem_alloc(count * 2 * sizeof(*side->allow));
-	side->maybe = side->allow + count;
 	if (bit_get(j->ends.pods, end)) {
+		new_side(j, side);
 		fill_side(j, d, end, side);
-		return side;
+	} else {
+		*side = j->all;
 	}
-	for (size_t i = 0; i < count; i++)
-		side->allow[i] = PORTS_ALL;
 	return side;
 }
 

@@ -29,6 +29,7 @@ struct judge {
 	struct ends ends;
 	struct judged_policy *policies; /* in the model's order */
 	struct side *sides[2]; /* by direction and end, made when asked for */
+	struct side all; /* of every end that no policy binds */
 	size_t *selected, *selected_from; /* by end: the policies that select it */
 };
 #define JUDGE_INIT                                                                                 \

@@ -67,6 +67,16 @@ for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 	done
 done
 
+step 'replicas are one line, however many there are'
+mkdir few many
+"$SUPPORT/policy_scale.py" 8 40 40 90 20 few
+"$SUPPORT/policy_scale.py" 8 40 400 90 20 many
+must moat policy map few
+cp out want
+must moat policy map many
+same_file out want
+out_has '^ns-7/app-7-5d9c7b\[ReplicaSet\] => ns-7/app-31-5d9c7b\[ReplicaSet\] : TCP 443$'
+
 step 'wrong usage'
 must_fail 2 moat policy map
 must_fail 1 moat policy map none

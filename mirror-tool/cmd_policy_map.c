@@ -4,8 +4,18 @@
 #include "mirror-tool/report.h"
 #include "storage/base/banned.h"
 
+static const char *const format_words[] = { "text", "csv", "matrix", "dot", NULL };
+static const char *const side_words[] = { "both", "egress", "ingress", NULL };
+enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
+
 #define MAP_OPTIONS(OPTION, S)                                                                     \
 	OPTION(S, FLAG, all, "all", NULL, NULL, "also pairs that reach each other on no port")     \
+	OPTION(S, TEXT, from, "from", "END", NULL, "only what this end reaches")                   \
+	OPTION(S, TEXT, to, "to", "END", NULL, "only what reaches this end")                       \
+	OPTION(S, WORD, direction, "direction", "both|egress|ingress", "both",                     \
+		"whose policies count: the source's, the destination's", .words = side_words)      \
+	OPTION(S, WORD, format, "format", "text|csv|matrix|dot", "text",                           \
+		"how it is printed for people and their tools", .words = format_words)             \
 	POLICY_OPTIONS(OPTION, S)
 struct map_options {
 	MAP_OPTIONS(SETTING_FIELD, map_options)
@@ -14,18 +24,24 @@ static const struct setting options[] = { MAP_OPTIONS(SETTING_ROW, map_options) 
 
 struct mapping {
 	const struct map_options *options;
+	enum format format;
 	struct policy_input input;
 	struct map map;
+	struct map_choice from, to;
 	struct report *report;
 	struct buf src, dst, ports, unknown, reasons; /* of the pair at hand */
+	struct buf row; /* of the matrix; the line of CSV or DOT */
 };
 
 static void mapping_release(struct mapping *v)
 {
-	struct buf *const bufs[] = { &v->src, &v->dst, &v->ports, &v->unknown, &v->reasons };
+	struct buf *const bufs[] = { &v->src, &v->dst, &v->ports, &v->unknown, &v->reasons,
+		&v->row };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bufs); i++)
 		buf_release(bufs[i]);
+	map_choice_release(&v->from);
+	map_choice_release(&v->to);
 	map_release(&v->map);
 	policy_input_release(&v->input);
 }
@@ -33,6 +49,10 @@ static void mapping_release(struct mapping *v)
 static void name_group(const struct map_group *g, struct buf *out)
 {
 	buf_clear(out);
+	if (!g->ns) {
+		buf_str(out, g->name);
+		return;
+	}
 	buf_str(out, g->ns);
 	buf_char(out, '/');
 	buf_str(out, g->name);
@@ -49,8 +69,9 @@ static void name_range(const struct map_range *r, struct buf *out)
 	buf_printf(out, "%s-%s", address_text(&r->first, first), address_text(&r->last, last));
 }
 
-/* The line for people. */
-static void say_line(struct mapping *v, const struct reach *is)
+/* --- lines for people ---------------------------------------------------------------------------------- */
+
+static void say_text(struct mapping *v, const struct reach *is)
 {
 	bool allows = is->allow != PORTS_NONE, open = is->maybe != PORTS_NONE;
 
@@ -59,6 +80,84 @@ static void say_line(struct mapping *v, const struct reach *is)
 		open ? "unknown " : "", open ? v->unknown.data : "", open ? " (" : "",
 		open ? v->reasons.data : "", open ? ")" : "");
 }
+
+/* Append in double quotes; what would end them has an escape in front. */
+static void add_quoted(struct buf *out, const char *text, char escape)
+{
+	buf_char(out, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == escape)
+			buf_char(out, escape);
+		buf_char(out, *text);
+	}
+	buf_char(out, '"');
+}
+
+static void say_csv(struct mapping *v)
+{
+	const char *const cells[] = { v->src.data, v->dst.data, v->ports.data, v->unknown.data,
+		v->reasons.data };
+
+	buf_clear(&v->row);
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
+		if (i)
+			buf_char(&v->row, ',');
+		add_quoted(&v->row, cells[i], '"');
+	}
+	report_line(v->report, "%s", v->row.data);
+}
+
+static void say_dot(struct mapping *v, const struct reach *is)
+{
+	buf_clear(&v->row);
+	add_quoted(&v->row, v->src.data, '\\');
+	buf_str(&v->row, " -> ");
+	add_quoted(&v->row, v->dst.data, '\\');
+	report_line(v->report, "  %s [label=\"%s%s%s\"%s];", v->row.data, v->ports.data,
+		is->maybe != PORTS_NONE ? "; unknown " : "",
+		is->maybe != PORTS_NONE ? v->unknown.data : "",
+		is->allow == PORTS_NONE ? ", style=dashed" : "");
+}
+
+static void say_line(struct mapping *v, const struct reach *is)
+{
+	if (v->format == FORMAT_TEXT)
+		say_text(v, is);
+	else if (v->format == FORMAT_CSV)
+		say_csv(v);
+	else if (v->format == FORMAT_DOT)
+		say_dot(v, is);
+}
+
+static char mark_of(const struct reach *is)
+{
+	if (is->allow != PORTS_NONE)
+		return is->allow == PORTS_ALL ? '#' : '+';
+	return is->maybe != PORTS_NONE ? '?' : '.';
+}
+
+/* A row of the matrix that is complete. */
+static void say_row(struct mapping *v, const char *name)
+{
+	if (v->format == FORMAT_MATRIX)
+		report_line(v->report, "%s  %s", v->row.data, name);
+	buf_clear(&v->row);
+}
+
+static void say_head(struct mapping *v)
+{
+	if (v->format == FORMAT_CSV)
+		report_line(v->report, "src,dst,allow,unknown,reasons");
+	else if (v->format == FORMAT_DOT)
+		report_line(v->report, "digraph map {");
+	else if (v->format == FORMAT_MATRIX)
+		report_line(v->report,
+			"rows reach columns, in the order of the rows%s: # all ports, + some, ? "
+			"unknown, . none",
+			v->to.outside ? " and outside" : "");
+}
+
+/* --- pairs ------------------------------------------------------------------------------------------------ */
 
 /* The pair that v->src and v->dst name. */
 static void say_pair(struct mapping *v, const struct reach *is)
@@ -83,16 +182,32 @@ static void say_pair(struct mapping *v, const struct reach *is)
 	report_end(v->report);
 }
 
+static bool in_range(const struct map_choice *c, const struct map_range *r)
+{
+	return !c->by_address || (address_compare(&r->first, &c->address) <= 0 &&
+					 address_compare(&c->address, &r->last) <= 0);
+}
+
 static void say_outside(struct mapping *v, size_t group, enum direction d)
 {
+	const struct map_choice *outside = d == EGRESS ? &v->to : &v->from;
 	AUTO(mem_free) struct map_range *ranges = NULL;
-	size_t count = map_outside(&v->map, group, d, &ranges);
+	size_t count;
+	struct reach sum = { PORTS_NONE, PORTS_NONE, 0 };
 
+	if (!outside->outside)
+		return;
+	count = v->map.groups[group].ns ? map_outside(&v->map, group, d, &ranges) : 0;
 	for (size_t i = 0; i < count; i++) {
+		if (!in_range(outside, &ranges[i]))
+			continue;
+		sum.allow = ports_or(v->input.model.ports, sum.allow, ranges[i].reach.allow);
+		sum.maybe = ports_or(v->input.model.ports, sum.maybe, ranges[i].reach.maybe);
 		name_group(&v->map.groups[group], d == EGRESS ? &v->src : &v->dst);
 		name_range(&ranges[i], d == EGRESS ? &v->dst : &v->src);
 		say_pair(v, &ranges[i].reach);
 	}
+	buf_char(&v->row, mark_of(&sum));
 }
 
 /* All that a group reaches; not itself. */
@@ -101,16 +216,82 @@ static void say_group(struct mapping *v, size_t group)
 	const struct map *m = &v->map;
 
 	name_group(&m->groups[group], &v->src);
-	for (size_t i = 0; i < m->group_count; i++) {
+	for (size_t i = 0; i < m->group_count + MAP_SPECIAL; i++) {
 		struct reach is;
 
-		if (i == group)
+		if (!v->to.groups[i])
 			continue;
-		is = judge_reach(m->judge, m->groups[group].end, m->groups[i].end);
+		if (i == group || (!m->groups[i].ns && !m->groups[group].ns)) {
+			buf_char(&v->row, '-');
+			continue;
+		}
+		is = map_reach(m, m->groups[group].end, m->groups[i].end);
+		buf_char(&v->row, mark_of(&is));
 		name_group(&m->groups[i], &v->dst);
 		say_pair(v, &is);
 	}
 	say_outside(v, group, EGRESS);
+	name_group(&m->groups[group], &v->src);
+	say_row(v, v->src.data);
+}
+
+static void say_map(struct mapping *v)
+{
+	size_t count = v->map.group_count + MAP_SPECIAL;
+
+	say_head(v);
+	report_list(v->report, NULL);
+	for (size_t i = 0; i < count; i++)
+		if (v->from.groups[i])
+			say_group(v, i);
+	for (size_t i = 0; i < count; i++)
+		if (v->to.groups[i])
+			say_outside(v, i, INGRESS);
+	if (v->from.outside)
+		say_row(v, "outside");
+	report_end(v->report);
+	if (v->format == FORMAT_DOT)
+		report_line(v->report, "}");
+}
+
+/* --- the command --------------------------------------------------------------------------------------------- */
+
+static int choose(const struct mapping *v, const char *text, struct map_choice *out, struct err *e)
+{
+	if (map_choose(&v->map, text, out))
+		return 0;
+	return tool_usage(e,
+		"\"%.200s\" is no end: NAMESPACE/, NAMESPACE/NAME of these manifests, outside, "
+		"ext:IP, "
+		"host, remote-node, kube-apiserver",
+		text);
+}
+
+static unsigned word_number(const char *const words[], const char *word)
+{
+	unsigned i = 0;
+
+	while (words[i] && strcmp(words[i], word) != 0)
+		i++;
+	return i;
+}
+
+static int map_and_say(struct mapping *v, const struct texts *paths, struct err *e)
+{
+	const struct map_options *o = v->options;
+	struct policy_options how = policy_options_of(o->engine, o->decode, o->ipblock_pods);
+	int rc;
+
+	if (policy_load(&v->input, paths, &how, e) < 0)
+		return -1;
+	map_make(&v->map, &v->input.judge, (enum map_sides)word_number(side_words, o->direction));
+	rc = choose(v, o->from, &v->from, e);
+	if (rc == 0)
+		rc = choose(v, o->to, &v->to, e);
+	if (rc)
+		return rc;
+	say_map(v);
+	return report_print(v->report, e);
 }
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
@@ -119,6 +300,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 	AUTO(report_release) struct report r = REPORT_INIT(t);
 	AUTO(mapping_release)
 	struct mapping v = { .options = o,
+		.format = (enum format)word_number(format_words, o->format),
 		.input = POLICY_INPUT_INIT,
 		.map = MAP_INIT,
 		.report = &r,
@@ -126,32 +308,24 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		.dst = BUF_INIT,
 		.ports = BUF_INIT,
 		.unknown = BUF_INIT,
-		.reasons = BUF_INIT };
-	struct policy_options options_of = policy_options_of(o->engine, o->decode, o->ipblock_pods);
+		.reasons = BUF_INIT,
+		.row = BUF_INIT };
 
 	if (!args->count)
 		return tool_usage(e, "map takes manifests, files or folders");
-	if (policy_load(&v.input, args, &options_of, e) < 0)
-		return -1;
-	map_make(&v.map, &v.input.judge);
-	report_list(&r, NULL);
-	for (size_t i = 0; i < v.map.group_count; i++)
-		say_group(&v, i);
-	for (size_t i = 0; i < v.map.group_count; i++)
-		say_outside(&v, i, INGRESS);
-	report_end(&r);
-	return report_print(&r, e);
+	return map_and_say(&v, args, e);
 }
 
 const struct command cmd_policy_map = {
 	.name = "policy map",
-	.args = "[--all] [--engine E] PATH...",
+	.args = "[--from END] [--to END] [--engine E] PATH...",
 	.summary = "show who reaches whom by network policies, without a cluster",
 	.about = "Each PATH is a manifest or a folder of them. A line a pair: source, destination "
 		 "and\n"
 		 "the ports that both sides allow; what cannot be told from manifests follows as\n"
 		 "unknown, with the reason. The pods of one owner are one line, and not listed\n"
-		 "against themselves. Outside addresses are ranges.",
+		 "against themselves. Outside addresses are ranges. An END is NAMESPACE/,\n"
+		 "NAMESPACE/NAME, outside, ext:IP, host, remote-node or kube-apiserver.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.options_size = sizeof(struct map_options),

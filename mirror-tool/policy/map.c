@@ -73,11 +73,23 @@ static void add_owner(struct map *m, size_t first, size_t count)
 	}
 }
 
-void map_make(struct map *m, struct judge *j)
+static void add_special(struct map *m)
+{
+	static const char *const names[MAP_SPECIAL] = { "host", "remote-node", "kube-apiserver" };
+	size_t count = m->group_count;
+
+	for (size_t i = 0; i < MAP_SPECIAL; i++)
+		*VEC_PUSH(m->groups, count) = (struct map_group){ .name = names[i],
+			.end = (uint32_t)(m->judge->ends.first_special + i) };
+}
+
+void map_make(struct map *m, struct judge *j, enum map_sides sides)
 {
 	size_t count = j->model->workload_count, from = 0;
 
-	*m = (struct map){ .judge = j, .workloads = mem_alloc((count + 1) * sizeof(uint32_t)) };
+	*m = (struct map){
+		.judge = j, .sides = sides, .workloads = mem_alloc((count + 1) * sizeof(uint32_t))
+	};
 	for (size_t i = 0; i < count; i++)
 		m->workloads[i] = (uint32_t)i;
 	qsort_r(m->workloads, count, sizeof(*m->workloads), by_owner, m);
@@ -88,7 +100,68 @@ void map_make(struct map *m, struct judge *j)
 		add_owner(m, from, i - from);
 		from = i;
 	}
+	add_special(m);
 }
+
+struct reach map_reach(const struct map *m, size_t src, size_t dst)
+{
+	return m->sides == MAP_BOTH ? judge_reach(m->judge, src, dst)
+				    : judge_side_reach(m->judge,
+					      m->sides == MAP_EGRESS ? EGRESS : INGRESS, src, dst);
+}
+
+/* --- choices ----------------------------------------------------------------------------------------------- */
+
+void map_choice_release(struct map_choice *c)
+{
+	mem_free(&c->groups);
+}
+
+/* Is the text the name of the group, with or without its kind, or that of one of its pods? */
+static bool is_named(const struct map *m, const struct map_group *g, const char *name)
+{
+	size_t len = strlen(g->name), kind = strlen(g->kind);
+
+	if (strncmp(g->name, name, len) == 0) {
+		if (name[len] == '\0' ||
+			(name[len] == '[' && strncmp(name + len + 1, g->kind, kind) == 0 &&
+				strcmp(name + len + 1 + kind, "]") == 0))
+			return true;
+	}
+	for (size_t i = 0; i < g->pods; i++)
+		if (strcmp(workload_at(m, g->first + i)->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_chosen(const struct map *m, const struct map_group *g, const char *text)
+{
+	size_t len = g->ns ? strlen(g->ns) : 0;
+
+	if (!g->ns)
+		return strcmp(g->name, text) == 0;
+	return strncmp(text, g->ns, len) == 0 && text[len] == '/' &&
+	       (text[len + 1] == '\0' || is_named(m, g, text + len + 1));
+}
+
+bool map_choose(const struct map *m, const char *text, struct map_choice *out)
+{
+	bool any = false;
+
+	*out = (struct map_choice){ .groups = mem_alloc(m->group_count + MAP_SPECIAL),
+		.outside = !text || strcmp(text, "outside") == 0 };
+	if (text && strncmp(text, "ext:", 4) == 0) {
+		out->outside = out->by_address = address_parse(span_of(text + 4), &out->address);
+		return out->outside;
+	}
+	for (size_t i = 0; i < m->group_count + MAP_SPECIAL; i++) {
+		out->groups[i] = text ? is_chosen(m, &m->groups[i], text) : i < m->group_count;
+		any |= out->groups[i];
+	}
+	return !text || out->outside || any;
+}
+
+/* --- outside --------------------------------------------------------------------------------------------------- */
 
 size_t map_outside(struct map *m, size_t group, enum direction d, struct map_range **out)
 {
@@ -98,8 +171,8 @@ size_t map_outside(struct map *m, size_t group, enum direction d, struct map_ran
 	*out = NULL;
 	for (size_t i = 0; i < ends->range_count; i++) {
 		const struct address_range *range = &ends->ranges[i];
-		struct reach r = d == EGRESS ? judge_reach(m->judge, end, range->end)
-					     : judge_reach(m->judge, range->end, end);
+		struct reach r =
+			d == EGRESS ? map_reach(m, end, range->end) : map_reach(m, range->end, end);
 		struct map_range *last = count ? &(*out)[count - 1] : NULL;
 
 		if (last && last->last.family == range->first.family &&

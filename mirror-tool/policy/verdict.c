@@ -523,6 +523,17 @@ struct reach judge_reach(struct judge *j, size_t src, size_t dst)
 	return r;
 }
 
+struct reach judge_side_reach(struct judge *j, enum direction d, size_t src, size_t dst)
+{
+	size_t subject = d == EGRESS ? src : dst, other = d == EGRESS ? dst : src;
+	const struct side *side = judge_side(j, d, subject);
+	struct reach r = { .allow = side->allow[other], .maybe = side->maybe[other] };
+
+	if (r.maybe != PORTS_NONE)
+		r.reasons = side_reasons(j, d, subject, other, r.maybe);
+	return r;
+}
+
 static bool same_bit(const uint64_t *bits, size_t a, size_t b)
 {
 	return !bits || bit_get(bits, a) == bit_get(bits, b);

@@ -41,8 +41,9 @@ void judge_release(struct judge *j); /* for AUTO */
 /* m: borrowed, and must not change any more; its pool of ports grows. */
 void judge_make(struct judge *j, struct model *m);
 
-/* Both sides of a connection, each made when it is first asked for. */
+/* Both sides of a connection, each made when it is first asked for; and one of them alone. */
 struct reach judge_reach(struct judge *j, size_t src, size_t dst);
+struct reach judge_side_reach(struct judge *j, enum direction d, size_t src, size_t dst);
 
 /* Does every policy treat two ends alike, as subjects and as peers? */
 bool judge_alike(const struct judge *j, size_t a, size_t b);

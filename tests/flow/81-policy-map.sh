@@ -52,6 +52,55 @@ must moat policy map --ipblock-pods never --all world.yaml
 out_has '^prod/web\[Pod\] => prod/db\[Pod\] : TCP 5432 UDP 53 SCTP 9$'
 out_has '^11.0.0.0-255.255.255.255 => prod/db\[Pod\] : none$'
 
+step 'from one end to another, and whose policies say so'
+world=$DATA/footguns/26-good-baseline/manifests
+must moat policy map --from prod/ --to kube-system/coredns "$world"
+cat >want <<-'END'
+	prod/api[Pod] => kube-system/coredns[Pod] : TCP 53 UDP 53
+	prod/db[Pod] => kube-system/coredns[Pod] : TCP 53 UDP 53
+	prod/web[Pod] => kube-system/coredns[Pod] : TCP 53 UDP 53
+END
+same_file out want
+must moat policy map --from 'prod/web[Pod]' --to ext:192.0.2.1 --direction ingress "$world"
+echo 'prod/web[Pod] => 0.0.0.0-255.255.255.255 : all' >want
+same_file out want
+must moat policy map --from prod/web --to ext:192.0.2.1 --direction egress "$world"
+: >want
+same_file out want
+must moat policy map --from host --to prod/db "$world"
+echo 'host => prod/db[Pod] : all' >want
+same_file out want
+must_fail 2 moat policy map --from prod/none "$world"
+err_has '"prod/none" is no end'
+must_fail 2 moat policy map --to 'prod/web[Deployment]' "$world"
+must_fail 2 moat policy map --to ext:host "$world"
+
+step 'other forms'
+must moat policy map --format csv --from prod/ --to prod/ "$world"
+cat >want <<-'END'
+	src,dst,allow,unknown,reasons
+	"prod/web[Pod]","prod/api[Pod]","TCP 9090","none",""
+END
+same_file out want
+must moat policy map --format dot --to prod/db world.yaml
+out_has '^  "prod/web\[Pod\]" -> "prod/db\[Pod\]" \[label="TCP 5432 UDP 53 SCTP 9; unknown TCP 80-90"\];$'
+[ "$(tail -1 out)" = '}' ] || _fail 'no end of the graph'
+must moat policy map --format matrix "$world"
+sed 1d out >rows
+cat >want <<-'END'
+	-##...#  dev/tool[Pod]
+	#-#...#  kube-system/coredns[Pod]
+	##-...#  monitoring/prom[Pod]
+	.+.-...  prod/api[Pod]
+	.+..-..  prod/db[Pod]
+	.+.+.-.  prod/web[Pod]
+	###...  outside
+END
+same_file rows want
+sed 's/name: web/name: "w\\\"b"/' world.yaml >odd.yaml
+must moat policy map --format csv --from prod/db odd.yaml
+out_has '^"prod/db\[Pod\]","prod/w""b\[Pod\]",'
+
 step 'random worlds'
 for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 	for engine in api match calico cilium; do

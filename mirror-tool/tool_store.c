@@ -61,11 +61,29 @@ struct store *tool_store_beside(const struct tool *t)
 	return s;
 }
 
+/* A right is missing: say whose store it is, when it is another user's. Returns -1. */
+static int name_owner(const struct tool *t, struct err *e)
+{
+	struct err why = *e;
+	struct passwd *owner;
+	struct stat st;
+
+	if (e->code != ERR_RIGHTS || stat(t->store, &st) < 0 || st.st_uid == geteuid())
+		return -1;
+	owner = getpwuid(st.st_uid);
+	if (!owner)
+		return err_set(e, ERR_RIGHTS,
+			"%s; the store belongs to user %u: run it as that user", why.text,
+			st.st_uid);
+	return err_set(e, ERR_RIGHTS, "%s; the store belongs to %s: run it as that user", why.text,
+		owner->pw_name);
+}
+
 int tool_store_write(const struct tool *t, struct store **s, struct err *e)
 {
 	if (tool_store_owner(t, e) < 0)
 		return -1;
-	return store_open(s, t->store, STORE_WRITE, e);
+	return store_open(s, t->store, STORE_WRITE, e) < 0 ? name_owner(t, e) : 0;
 }
 
 static void tell_bad(void *ctx, const struct finding *f, const char *where)

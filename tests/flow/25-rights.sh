@@ -26,6 +26,10 @@ must "${nobody[@]}" "$(command -v moat)" list --store "$IN"
 out_has 'docker.io/library/tiny:1'
 must "${nobody[@]}" "$(command -v moat)" show --store "$IN" docker.io/library/tiny:1
 
+step 'who may not write a store is told whose it is'
+must_fail 7 "${nobody[@]}" "$(command -v moat)" activate --store "$IN" platform
+err_has "Permission denied; the store belongs to $(id -un): run it as that user$"
+
 step 'verify tells of each file that it may not read, and looks at the others'
 mapfile -t blobs < <(find "$IN/blobs/sha256" -type f | sort)
 verify() { must_fail "$1" "${nobody[@]}" "$(command -v moat)" verify --store "$IN"; }

@@ -135,12 +135,20 @@ static int add_reference(
 	return add_pushed(view, bare, &wanted, out, e);
 }
 
+/* A digest that is cut, as tables have it, must not be looked for as an image called "sha256". */
+static bool begins_as_digest(const char *which)
+{
+	return strncmp(which, "sha256:", 7) == 0 || strncmp(which, "sha512:", 7) == 0;
+}
+
 int why_meant(struct view *view, const char *which, struct why_targets *out, struct err *e)
 {
-	struct err ignored = ERR_INIT;
 	struct digest d;
 
-	if (digest_parse(&d, span_of(which), &ignored) == 0) {
+	if (begins_as_digest(which)) {
+		if (digest_parse(&d, span_of(which), e) < 0)
+			return err_ctx(
+				e, "all of a digest is needed, as --json and `moat show` have it");
 		add_target(out, &d);
 		return 0;
 	}

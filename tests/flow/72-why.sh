@@ -114,6 +114,10 @@ must_fail 2 moat why --store "$IN" apps "$layer" more
 
 step 'nothing holds it'
 echo nothing >"$T/nothing"
+for cut in sha256:0123456789ab "sha512:$(sha256 "$T/nothing")"; do
+	must_fail 1 moat why --store "$IN" "$cut"
+	err_has 'all of a digest is needed'
+done
 nowhere=sha256:$(sha256 "$T/nothing")
 for what in "$nowhere" "$T/nothing" "$left_out"; do
 	for where in "--store $IN" "--from $T/base"; do

@@ -45,6 +45,7 @@ struct importing {
 	bool active; /* the set is or becomes so */
 	struct buf needs; /* options that activating it needs */
 	enum set_way way; /* how it is activated */
+	bool passed; /* a later set of its name comes behind it in this run */
 	bool dry; /* nothing is done */
 	bool check; /* read what is held already */
 	struct import_audit *log; /* borrowed */
@@ -230,7 +231,7 @@ static int report(struct importing *p, const struct medium *m, struct err *e)
 	report_line(&r, "%s %s %s: %s, %zu reference%s%s", h->set.name, h->set.version,
 		digest_text(&h->digest, digest), state_word(p), pins, pins == 1 ? "" : "s",
 		excuses_text(h->set.excuses, excuses));
-	if (!p->dry && !p->active)
+	if (!p->dry && !p->active && !p->passed)
 		report_activation(&r, p, &h->set);
 	report_end(&r);
 	return report_print(&r, e);
@@ -267,15 +268,16 @@ static int import(struct tool *t, const struct import_terms *terms,
 	return node_hosts_note(t, s, e) < 0 ? -1 : conflicts_note(s, e);
 }
 
-/* Import one set, and say what came of it. */
+/* Import one set, and say what came of it. passed: a later one of its name follows. */
 static int import_set(struct tool *t, const struct import_options *o,
-	const struct import_terms *terms, struct err *e)
+	const struct import_terms *terms, bool passed, struct err *e)
 {
 	AUTO(medium_release) struct medium m = { .trusted = false };
 	AUTO(importing_release) struct importing p = { .t = t,
 		.changes = REPORT_INIT(t),
 		.signers = REPORT_INIT(t),
 		.needs = BUF_INIT,
+		.passed = passed,
 		.dry = o->dry_run,
 		.check = o->check };
 	struct import_events events = { begin, signers, changes, accept_set, volume, moved, &p };
@@ -294,11 +296,12 @@ static int import_chain(struct tool *t, const struct import_options *o, const st
 {
 	for (size_t i = 0; i < c->count; i++) {
 		struct import_terms of_set = *terms;
+		bool passed = chain_goes_on(c, i);
 
 		of_set.paths = c->sets[i].paths;
 		of_set.path_count = c->sets[i].path_count;
-		of_set.activate = terms->activate && !chain_goes_on(c, i);
-		if (import_set(t, o, &of_set, e) == 0)
+		of_set.activate = terms->activate && !passed;
+		if (import_set(t, o, &of_set, passed, e) == 0)
 			continue;
 		while (++i < c->count)
 			tool_warn("set %s %s is not imported: one before it was not",
@@ -318,7 +321,7 @@ static int import_paths(struct tool *t, const struct import_options *o,
 		chain_find(&c, terms->paths, terms->path_count, e) < 0)
 		return -1;
 	if (c.count < 2)
-		return import_set(t, o, terms, e);
+		return import_set(t, o, terms, false, e);
 	if (o->dry_run)
 		return err_set(e, ERR_INPUT,
 			"--dry-run looks at one set, and these are volumes of %zu: the second may "

@@ -43,7 +43,11 @@ static int add_folder(struct medium_paths *p, const char *path, struct err *e)
 			add_path(p, mem_printf("%s/%s", path, names.names[i]));
 	if (p->count > before)
 		return 0;
-	return err_set(e, ERR_ABSENT, "%s: no volumes in this folder (*.NNN-of-NNN.tar)", path);
+	return err_set(e, ERR_ABSENT,
+		"%s: no volumes in this folder (*.NNN-of-NNN.tar), and folders in it are not "
+		"looked "
+		"into: name the folder of the set",
+		path);
 }
 
 int medium_paths_find(struct medium_paths *p, const char *const *paths, size_t count, struct err *e)

@@ -370,8 +370,9 @@ int tar_data(struct tar_reader *r, struct span *bytes, struct err *e)
 	}
 	if (rc != ARCHIVE_OK && r->e.code != ERR_OK)
 		return reader_err(r, e);
-	return err_set(e, ERR_CORRUPT, "%s: entry %s: %llu of %llu bytes are there", r->name,
-		r->entry_name, (unsigned long long)r->entry_given,
+	return err_set(e, ERR_CORRUPT,
+		"%s: entry %s: %llu of %llu bytes are there: the file is cut short, copy it again",
+		r->name, r->entry_name, (unsigned long long)r->entry_given,
 		(unsigned long long)r->entry_size);
 }
 

@@ -163,6 +163,7 @@ must moat import --store "$IN" --key "$PUB" "$T/delta-2" "$T/delta-3" --json
 same "$(jq -rs 'map(.version) | join(" ")' "$T/out")" '2 3'
 rm -rf "$IN" && mkdir "$T/mixed" && cp "$T/full-1"/*.tar "$T/delta-2"/*.tar "$T/delta-3"/*.tar "$T/mixed"
 must moat import --store "$IN" --key "$PUB" "$T/mixed"
+same "$(grep '^to serve it' "$T/out")" "to serve it: moat activate --store $IN platform:3"
 same "$(versions)" '1:false 2:false 3:false'
 
 step 'a gap in the chain: what is before it is accepted, what is behind it is not, and both are said'

@@ -130,7 +130,7 @@ mkdir tiny
 must moat show tiny --json
 json_is '.repository == "docker.io/library/tiny"'
 must_fail 1 moat show ./tiny
-err_has 'no volumes in this folder'
+err_has 'no volumes in this folder .*: name the folder of the set$'
 
 step 'two sets are active: which of them must be said'
 sed -i 's/^set: platform/set: apps/; s/library/apps/' "$LIST"

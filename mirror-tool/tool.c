@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/base/nearest.h"
 #include "storage/base/banned.h"
 
 #define GLOBAL_OPTIONS(OPTION, S)                                                                  \

@@ -117,8 +117,7 @@ MUST int settings_read_file(const struct settings *s, const char *path, struct e
 /* Append the file that changes nothing: each setting with help, type, limits and default, in comments. */
 void settings_describe(const struct setting table[], size_t count, struct buf *out);
 
-/* The nearest of `names`, or of the names of a table, to a mistyped word; NULL when none is close. */
+/* As nearest_name(), of the names of a table. */
 const char *setting_nearest(const struct settings *s, const char *word);
-const char *nearest_name(const char *word, const char *const names[], size_t count);
 
 #endif

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "storage/base/arena.h"
+#include "storage/base/nearest.h"
 #include "storage/base/banned.h"
 
 #define TREE_FROM 16 /* maps with more keys than this are checked for duplicates by a tree */
@@ -301,6 +302,19 @@ int node_map(const struct doc *d, const struct node *map, const char *key, int r
 	return find_kind(d, map, key, required, NODE_MAP, out, e);
 }
 
+static int unknown_key(
+	const struct doc *d, const struct node *n, const char *const known[], struct err *e)
+{
+	const char *best;
+	size_t count = 0;
+
+	while (known[count])
+		count++;
+	best = nearest_name(n->key, known, count);
+	return node_err(d, n, e, best ? "unknown key; did you mean %s?" : "unknown key%s",
+		best ? best : "");
+}
+
 int node_only(const struct doc *d, const struct node *map, const char *const known[], struct err *e)
 {
 	if (map->kind != NODE_MAP)
@@ -312,7 +326,7 @@ int node_only(const struct doc *d, const struct node *map, const char *const kno
 		while (*k && strcmp(*k, n->key) != 0)
 			k++;
 		if (!*k)
-			return node_err(d, n, e, "unknown key");
+			return unknown_key(d, n, known, e);
 	}
 	return 0;
 }

@@ -277,7 +277,7 @@ static void yaml__nothing_but_comments_is_null(void **state)
 static void node__errors_say_where(void **state)
 {
 	static const char *const known[] = { "images", NULL };
-	AUTO(doc_release) struct doc d = DOC_INIT;
+	AUTO(doc_release) struct doc d = DOC_INIT, typed = DOC_INIT;
 	const struct node *images = NULL;
 	const char *text = NULL;
 	struct err e = ERR_INIT;
@@ -294,6 +294,10 @@ static void node__errors_say_where(void **state)
 		"5 is not between 0 and 4");
 	assert_err(node_only(&d, item(images, 1), known, &e), ERR_INPUT,
 		"l.yaml:3: at images[1].size: unknown key");
+	assert_null(strstr(e.text, "did you mean"));
+	assert_ok(yaml_parse(&typed, "l.yaml", span_of("imagse: []\n"), &e));
+	assert_err(node_only(&typed, typed.root, known, &e), ERR_INPUT,
+		"l.yaml:1: at imagse: unknown key; did you mean images?");
 	assert_int_equal(node_only(&d, d.root, known, &e), 0);
 }
 

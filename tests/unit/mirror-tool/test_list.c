@@ -327,7 +327,7 @@ static const struct {
 	{ "images: [a:1]\n", "moat.yaml:1: \"set\" is missing" },
 	{ "set: s\n", "moat.yaml:1: no images and no files" },
 	{ "set: Big\nimages: [a:1]\n", "moat.yaml:1: at set: set name \"Big\"" },
-	{ "set: s\nimage: [a:1]\n", "moat.yaml:2: at image: unknown key" },
+	{ "set: s\nimage: [a:1]\n", "moat.yaml:2: at image: unknown key; did you mean images?" },
 	{ "set: s\nimages: a:1\n", "moat.yaml:2: at images: a list is needed here" },
 	{ "set: s\nimages:\n- nginx\n",
 		"moat.yaml:3: at images[0]: docker.io/library/nginx has no tag; write "
@@ -422,7 +422,7 @@ static const struct {
 	{ "set: s\nimages: [a:1]\nregistries: {hub: {}}\n",
 		"moat.yaml:3: at registries.hub: a host has a dot or a port" },
 	{ "set: s\nimages: [a:1]\nregistries: {a.io: {plainhttp: true}}\n",
-		"at registries.a.io.plainhttp: unknown key" },
+		"at registries.a.io.plainhttp: unknown key; did you mean plain-http?" },
 	{ "set: s\nimages: [a:1]\nregistries: {a.io: {connections: 0}}\n",
 		"at registries.a.io.connections: 0 is not between 1 and 64" },
 	{ "set: s\nimages: [a:1]\nregistries: {a.io: {password: x}}\n", "unknown key" },

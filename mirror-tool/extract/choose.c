@@ -120,8 +120,10 @@ static int choose_entry(struct choosing *c, const struct set_entry *entry, struc
 		    &image, e) < 0)
 		return -1;
 	if (!image.known)
-		return err_set(e, ERR_INCOMPLETE, "%s: its manifest is not here",
-			list_name(view_reference(entry, text)));
+		return err_set(e, ERR_INCOMPLETE, "%s: its manifest is not %s",
+			list_name(view_reference(entry, text)),
+			c->view->store ? "here: `moat import --check MEDIUM` of the set brings it"
+				       : EXTRACT_NOT_ON_MEDIUM);
 	for (size_t i = 0; i < image.count; i++) {
 		const struct view_child *child = &image.children[i];
 

@@ -11,6 +11,11 @@
 
 #define EXTRACT_FILES_MAX 100000 /* of one run */
 
+/* Ends the sentence "X is not", of what no volume has that was given. */
+#define EXTRACT_NOT_ON_MEDIUM                                                                      \
+	"on the medium: a volume is missing, or it is a delta, which leaves out what its base "    \
+	"has; import it, and extract from the store"
+
 struct extract_file {
 	char *path; /* below the folder: NAME/TAG/TITLE, NAME/TAG/OS-ARCH/TITLE, or TITLE of the set's own */
 	char *reference; /* that it belongs to, as the list has it: "cni/plugins:v1.9.1" */

@@ -233,8 +233,8 @@ static int copy_arrived(struct writing *w, const struct extract_file *f, struct 
 	char text[DIGEST_TEXT_SIZE];
 
 	if (!a->whole)
-		return err_set(e, ERR_INCOMPLETE, "%s: %s is not on the medium: %s", f->reference,
-			f->path, digest_text(&f->digest, text));
+		return err_set(e, ERR_INCOMPLETE, "%s: %s (%s) is not " EXTRACT_NOT_ON_MEDIUM,
+			f->reference, f->path, digest_text(&f->digest, text));
 	if (a->file == f)
 		return 0;
 	if (a->file->size != f->size)

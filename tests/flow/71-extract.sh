@@ -141,6 +141,14 @@ nothing_left "$T/none"
 step 'a medium without some of its volumes says which file it lacks'
 rm "${backwards[0]}"
 must_fail 4 moat extract files --from "$T/cut" --to "$T/none"
+err_has 'is not on the medium: a volume is missing, or it is a delta'
+nothing_left "$T/none"
+
+step 'so does a delta, and where they are'
+seal --version 2
+export_to "$T/delta" files:2 --since files:1
+MOAT_STORE=$OUT must_fail 4 moat extract files --from "$T/delta" --to "$T/none"
+err_has 'a delta, which leaves out what its base has; import it, and extract from the store$'
 nothing_left "$T/none"
 
 step 'what a run that was killed left is begun again; what another one writes is not touched'

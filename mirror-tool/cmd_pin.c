@@ -127,10 +127,11 @@ static int report(struct pinning *p, bool written, struct err *e)
 	skips_report(&r, &p->now.skipped);
 	print_left(&p->now, &left);
 	if (written)
-		report_line(&r, "%s: %zu pins written%s", lock, p->now.count, left.data);
+		report_line(&r, "%s: %zu pin%s written%s", lock, p->now.count,
+			p->now.count == 1 ? "" : "s", left.data);
 	else if (p->had_lock && !p->drifts.count && !p->failures.count)
-		report_line(
-			&r, "%s: %zu pins, nothing has changed%s", lock, p->now.count, left.data);
+		report_line(&r, "%s: %zu pin%s, nothing has changed%s", lock, p->now.count,
+			p->now.count == 1 ? "" : "s", left.data);
 	report_end(&r);
 	return report_print(&r, e);
 }

@@ -44,11 +44,14 @@ static bool is_active(const struct seal *s)
 /* Warn that the store that imports it will refuse it likewise. */
 static void warn_held_back(const struct tool *t, const struct seal *s)
 {
+	AUTO(buf_release) struct buf take = BUF_INIT;
+
+	changes_options(&s->changes, &take);
 	tool_warn("%s %s is sealed and not active in this store: it would take %llu tag%s that "
-		  "another active set pins to something else. `moat seal --take SET` activates it "
-		  "here, `moat import --take SET` where it is carried to",
+		  "another active set pins to something else. `moat seal %s` activates it here, "
+		  "`moat activate %s %s` where it is carried to",
 		s->set.name, s->set.version, (unsigned long long)s->changes.taken,
-		s->changes.taken == 1 ? "" : "s");
+		s->changes.taken == 1 ? "" : "s", take.data, take.data, s->set.name);
 	changes_note(t, s->set.name, s->set.version, &s->changes);
 }
 
@@ -81,8 +84,9 @@ static void note_result(const struct tool *t, const struct seal *s, bool signed_
 
 	excuses_text(s->set.excuses, excuses);
 	if (s->again)
-		tool_note(t, "already sealed%s%s", excuses,
-			signed_now ? "; signed by this key too" : "");
+		tool_note(t, "already sealed%s%s%s", excuses,
+			signed_now ? "; signed by this key too" : "",
+			s->changes.activates ? "; active in this store now" : "");
 	else
 		tool_note(t, "sealed %zu blobs, %s%s%s", s->inventory.count,
 			size_text(s->set.bytes, size), excuses,

@@ -7,6 +7,7 @@
 
 #include "mirror-tool/media/documents.h"
 #include "mirror-tool/media/medium.h"
+#include "mirror-tool/media/pack.h"
 #include "mirror-tool/media/volume.h"
 #include "mirror-tool/progress.h"
 #include "mirror-tool/repair/repair.h"
@@ -57,8 +58,11 @@ static int take_packed(
 	struct repair_blob *b = repair_find(g->r, &packed->digest);
 	struct err why = ERR_INIT;
 
-	if (!b || tar_data_all(tar, b->size, &bytes, e) < 0)
-		return b ? -1 : 0;
+	/* None that is larger is ever packed, and what says so is not read into memory. */
+	if (!b || b->size > PACK_WHOLE_MAX)
+		return 0;
+	if (tar_data_all(tar, b->size, &bytes, e) < 0)
+		return -1;
 	packed->bytes = buf_span(&bytes);
 	if (document_unpack(g->r->store, NULL, packed, b->size, &whole, &why) == 0) {
 		g->failed = repair_put(g->r, b, buf_span(&whole), e) < 0;

@@ -323,3 +323,24 @@ for i in {1..12}; do
 done
 must moat scrub --store "$IN" --older-than 90d --repair-from "medium:$MEDIUM"
 clean
+
+step 'what a medium has packed under the digest of a layer is not read into memory'
+speak http
+moatd_start "$T/large" --push
+truncate -s 65M layer
+layer=$(sha256 layer)
+curl -sf -o /dev/null -X POST --data-binary @layer -H 'Content-Type: application/octet-stream' \
+	"$URL/v2/a/b/blobs/uploads/?digest=sha256:$layer"
+stop "$MOATD_PID"
+rm -f "large/blobs/sha256/$layer"
+mkdir packed
+python3 - "$layer" packed/x.001-of-001.tar <<'END'
+import io, sys, tarfile
+with tarfile.open(sys.argv[2], 'w', format=tarfile.USTAR_FORMAT) as t:
+    for name, size in (('oci-layout', 30), ('zstd/sha256/' + sys.argv[1], 65 << 20)):
+        entry = tarfile.TarInfo(name)
+        entry.size = size
+        t.addfile(entry, io.BytesIO(bytes(size)))
+END
+must_fail 3 moat scrub --store large --repair-from medium:packed --json
+json_is '.repairs | length == 1 and (.[0].answers | map(.answer)) == ["does not have it"]'

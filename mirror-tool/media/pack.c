@@ -56,9 +56,19 @@ static int bad(struct err *e, const char *why)
 	return err_set(e, ERR_CORRUPT, "not a document as moat packs it: %s", why);
 }
 
+/* Skippable frames, and those of old versions, for which libzstd has old decoders, go no further. */
+static bool is_frame(struct span packed)
+{
+	static const char magic[] = "\x28\xb5\x2f\xfd";
+
+	return packed.len > strlen(magic) && memcmp(packed.data, magic, strlen(magic)) == 0;
+}
+
 uint64_t pack_size(struct span packed)
 {
-	unsigned long long size = ZSTD_getFrameContentSize(packed.data, packed.len);
+	unsigned long long size = is_frame(packed)
+					  ? ZSTD_getFrameContentSize(packed.data, packed.len)
+					  : ZSTD_CONTENTSIZE_ERROR;
 
 	return size == ZSTD_CONTENTSIZE_ERROR ? UINT64_MAX : size;
 }
@@ -70,7 +80,8 @@ int unpack(struct span base, struct span packed, size_t size, struct buf *out, s
 
 	if (!d)
 		BUG("no memory for zstd");
-	if (ZSTD_findFrameCompressedSize(packed.data, packed.len) != packed.len)
+	if (!is_frame(packed) ||
+		ZSTD_findFrameCompressedSize(packed.data, packed.len) != packed.len)
 		return bad(e, "it is no zstd frame, or more than one");
 	if (pack_size(packed) != size)
 		return bad(e, "its size is another one");

@@ -113,6 +113,30 @@ static void unpack__refuses_what_pack_does_not_make(void **state)
 	}
 }
 
+/* Of frames that hold nothing only one kind is ours. */
+static void unpack__refuses_other_frames(void **state)
+{
+	static const struct span frames[] = {
+		{ "\x50\x2a\x4d\x18\0\0\0\0", 8 }, /* skippable */
+		{ "\x50\x2a\x4d\x18\4\0\0\0hide", 12 },
+		{ "\x27\xb5\x2f\xfd\x20\0\xc0\0\0", 9 }, /* version 0.7 */
+		{ "\x26\xb5\x2f\xfd\0\0\xc0\0\0", 9 }, /* 0.6 */
+	};
+	AUTO(buf_release) struct buf packed = BUF_INIT;
+	AUTO(buf_release) struct buf out = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	pack(nothing, nothing, &packed);
+	assert_int_equal(pack_size(buf_span(&packed)), 0);
+	assert_ok(unpack(nothing, buf_span(&packed), 0, &out, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
+		assert_int_equal(pack_size(frames[i]), UINT64_MAX);
+		assert_err(unpack(nothing, frames[i], 0, &out, &e), ERR_CORRUPT, "no zstd frame");
+		err_clear(&e);
+	}
+}
+
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void volume_packed_parse__takes_one_spelling(void **state)
@@ -170,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unpack__gives_back_what_pack_was_given),
 		cmocka_unit_test(unpack__refuses_what_pack_does_not_make),
+		cmocka_unit_test(unpack__refuses_other_frames),
 		cmocka_unit_test(volume_packed_parse__takes_one_spelling),
 		cmocka_unit_test(document_unpack__appends_what_it_checked),
 	};

@@ -14,6 +14,7 @@ struct group {
 	struct change *const *changes;
 	size_t count;
 	struct blob_writer *writers[APPLY_MAX]; /* of each change; NULL: no new bytes */
+	uint64_t brings[APPLY_MAX]; /* of each, foreseen: bytes that will count for its quota */
 };
 
 static void group_release(struct group **g)
@@ -62,18 +63,38 @@ static int over_quota(struct change *c, uint64_t used, uint64_t more, struct err
 		(unsigned long long)c->quota);
 }
 
-/* Before its bytes are published: what is refused later leaves a file to collection. */
-static int foresee_quota(struct store *s, struct change *c, uint64_t size, struct err *e)
+/* Count what the changes before it in the group will have linked to its repository by then. */
+static void foresee_group(const struct group *g, size_t which, struct repo_use *use)
 {
+	const struct change *c = g->changes[which];
+
+	for (size_t i = 0; i < which; i++) {
+		const struct change *before = g->changes[i];
+
+		if (!before->quota || before->rc < 0 || strcmp(before->repo, c->repo) != 0)
+			continue;
+		use->linked = use->linked || digest_eq(&before->digest, &c->digest);
+		use->bytes += g->brings[i];
+	}
+}
+
+/* Before its bytes are published: what is refused later leaves a file that no row tells of. */
+static int foresee_quota(struct group *g, size_t i, uint64_t size, struct err *e)
+{
+	struct change *c = g->changes[i];
 	struct repo_use use;
 
 	if (!c->quota)
 		return 0;
-	if (repo_used(s, c->repo, &c->digest, &use, e) < 0)
+	if (repo_used(g->store, c->repo, &c->digest, &use, e) < 0)
 		return -1;
-	if (use.linked || (use.bytes <= c->quota && size <= c->quota - use.bytes))
+	foresee_group(g, i, &use);
+	if (use.linked || size == 0)
 		return 0;
-	return over_quota(c, use.bytes, size, e);
+	if (use.bytes > c->quota || size > c->quota - use.bytes)
+		return over_quota(c, use.bytes, size, e);
+	g->brings[i] = size;
+	return 0;
 }
 
 static int gather_one(struct group *g, size_t i, struct err *e)
@@ -82,11 +103,11 @@ static int gather_one(struct group *g, size_t i, struct err *e)
 
 	if (c->kind == CHANGE_BLOB) {
 		g->writers[i] = STEAL(c->writer);
-		return foresee_quota(g->store, c, blob_offset(g->writers[i]), e);
+		return foresee_quota(g, i, blob_offset(g->writers[i]), e);
 	}
 	if (c->kind != CHANGE_MANIFEST)
 		return 0;
-	return foresee_quota(g->store, c, c->text.len, e) < 0 ? -1 : stage_text(g, i, e);
+	return foresee_quota(g, i, c->text.len, e) < 0 ? -1 : stage_text(g, i, e);
 }
 
 static void gather(struct group *g)

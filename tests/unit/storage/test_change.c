@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/storage/pushed.h"
 #include "tests/unit/storage/suite.h"
@@ -186,7 +187,15 @@ static void change_quota__to_the_byte(void **state)
 	assert_sound(s);
 }
 
-/* A group is one transaction, and each counts what the ones before it brought. */
+static bool has_file(const struct sandbox *sb, const struct digest *d)
+{
+	char path[64 + DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE];
+
+	snprintf(path, sizeof(path), "s/blobs/sha256/%s", digest_hex(d, hex));
+	return access(sandbox_path(sb, path), F_OK) == 0;
+}
+
+/* A group is one transaction, and each counts what the ones before it brought. What is refused leaves no file. */
 static void change_quota__holds_within_a_group(void **state)
 {
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
@@ -206,6 +215,24 @@ static void change_quota__holds_within_a_group(void **state)
 		passed += items[i].rc == 0;
 	assert_int_equal(passed, 3);
 	assert_int_equal(linked(s, APP), 18);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(has_file(*state, &items[i].digest), items[i].rc == 0);
+	assert_sound(s);
+}
+
+/* The same blob twice in a group counts once, and one without bytes always fits. */
+static void change_quota__counts_a_blob_once(void **state)
+{
+	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
+	struct change items[] = { limited(s, "hello", 5), limited(s, "hello", 5), limited(s, "", 5),
+		limited(s, "", 3) };
+	struct change *group[] = { &items[0], &items[1], &items[2], &items[3] };
+	struct err e = ERR_INIT;
+
+	assert_ok(store_apply(s, group, ARRAY_SIZE(group), &e));
+	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
+		assert_int_equal(items[i].rc, 0);
+	assert_int_equal(linked(s, APP), 5);
 	assert_sound(s);
 }
 
@@ -777,6 +804,7 @@ int test_change(void)
 		T(change_mount__from_who_has_it),
 		T(change_quota__to_the_byte),
 		T(change_quota__holds_within_a_group),
+		T(change_quota__counts_a_blob_once),
 		T(change_quota__of_mounts_and_manifests),
 		T(change_manifest__with_its_tags),
 		T(change_manifest__sparse_then_whole),

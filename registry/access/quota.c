@@ -23,6 +23,14 @@ static int read_pattern(struct span text, char out[PATTERN_MAX + 1], struct err 
 	return err_set(e, ERR_INPUT, "no repository has such a name");
 }
 
+static bool is_there(const struct quotas *q, struct span pattern)
+{
+	for (size_t i = 0; i < q->count; i++)
+		if (span_is(pattern, q->items[i].pattern))
+			return true;
+	return false;
+}
+
 static int add(struct quotas *q, const char *rule, struct err *e)
 {
 	struct span size = span_of(rule), pattern = span_until(&size, '=');
@@ -34,6 +42,8 @@ static int add(struct quotas *q, const char *rule, struct err *e)
 		return err_set(e, ERR_INPUT, "it is not PATTERN=SIZE");
 	if (q->count == QUOTAS_MAX)
 		return err_set(e, ERR_INPUT, "more than %d quotas", QUOTAS_MAX);
+	if (is_there(q, pattern))
+		return err_set(e, ERR_INPUT, "there is one of that pattern");
 	quota = VEC_PUSH(q->items, q->count);
 	if (read_pattern(pattern, quota->pattern, e) < 0 ||
 		setting_read(&as, size_of, size.data, true, e) < 0)

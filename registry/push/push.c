@@ -309,6 +309,7 @@ enum push_outcome push_check_quota(struct push *p, struct store *s, uint64_t mor
 	if (repo_used(s, p->target.repo, d->alg ? d : NULL, &use, e) < 0)
 		return PUSH_FAILED;
 	p->body.linked = use.bytes;
+	p->body.again = use.linked;
 	if (more == 0 || use.linked ||
 		(use.bytes <= p->quota->bytes && more <= p->quota->bytes - use.bytes))
 		return PUSH_GOES_ON;
@@ -416,7 +417,7 @@ static void take_memory(struct push *p, const void *data, size_t len)
 /* Bodies without a length are found out here. */
 static bool is_over_quota(const struct push *p, uint64_t size)
 {
-	return p->quota && p->request.length == LENGTH_UNKNOWN &&
+	return p->quota && !p->body.again && p->request.length == LENGTH_UNKNOWN &&
 	       size > p->quota->bytes - (p->body.linked < p->quota->bytes ? p->body.linked
 									  : p->quota->bytes);
 }

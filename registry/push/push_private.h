@@ -72,6 +72,7 @@ struct push_body {
 	enum push_excess excess;
 	uint64_t received; /* bytes */
 	uint64_t linked; /* of the repository, when there is a quota and begin() looked */
+	bool again; /* then, too: it says that it is a blob that the repository links already */
 	struct buf bytes;
 };
 

@@ -27,8 +27,8 @@ refused() { # STATUS: a 403 that says how much is missing
 }
 
 step 'rules that are none'
-for rule in team team=x '=1' 'team=0' 'UPPER=1' 'team=1K=2'; do
-	must_fail 1 timeout 20 moatd --store "$T/none" --listen "$INSIDE" --push --quota "$rule"
+for rule in team team=x '=1' 'team=0' 'UPPER=1' 'team=1K=2' 'twice=2'; do
+	must_fail 1 timeout 20 moatd --store "$T/none" --listen "$INSIDE" --push --quota twice=1 --quota "$rule"
 	err_has "quota: \"$rule\""
 done
 
@@ -87,6 +87,8 @@ up=$URL/v2/small/x/blobs/uploads/
 same "$(put_whole d)" 201 'to the byte'
 same "$(used small/x)" 1000
 same "$(put_whole a)" 201 'again'
+same "$(status -X POST --data-binary @a -H 'Transfer-Encoding: chunked' -H 'Content-Type: application/octet-stream' \
+	"$up?digest=$(digest a)")" 201 'again, without a length'
 refused "$(status -X PUT -H "Content-Type: $OCI_INDEX" --data-binary "{\"schemaVersion\":2,\"mediaType\":\"$OCI_INDEX\",\"manifests\":[]}" \
 	"$URL/v2/small/x/manifests/1")"
 clean

@@ -49,6 +49,7 @@ static void quotas_init__refuses(void **state)
 		{ "team/*=0", "less than 1" },
 		{ "team/*=1X", "unknown unit" },
 		{ "team/*=-1", "is not a number" },
+		{ "apps/*=2", "there is one of that pattern" },
 	};
 
 	(void)state;
@@ -56,7 +57,7 @@ static void quotas_init__refuses(void **state)
 		AUTO(quotas_release) struct quotas q = QUOTAS_INIT;
 		struct err e = ERR_INIT;
 
-		assert_err(init(&q, cases[i].rule, NULL, &e), ERR_INPUT, cases[i].why);
+		assert_err(init(&q, "apps/*=1", cases[i].rule, &e), ERR_INPUT, cases[i].why);
 	}
 }
 

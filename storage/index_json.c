@@ -20,7 +20,6 @@
 
 struct listing {
 	struct store *store;
-	bool begun; /* the head was written */
 	text_fn *fn;
 	void *ctx;
 	struct buf out; /* not yet handed on */
@@ -66,8 +65,8 @@ static int add_removed(void *ctx, const char *name, const char *version, struct 
 	return 0;
 }
 
-/* Write what is before the entries, once it is known whether there is one. */
-static int begin(struct listing *l, bool lists, struct err *e)
+/* Write what is before the entries. */
+static int begin(struct listing *l, struct err *e)
 {
 	AUTO(buf_release) struct buf removed = BUF_INIT;
 	struct index_state state;
@@ -75,18 +74,15 @@ static int begin(struct listing *l, bool lists, struct err *e)
 	if (meta_index_state(l->store->db, &state, e) < 0 ||
 		meta_removed_each(l->store->db, add_removed, &removed, e) < 0)
 		return -1;
-	l->begun = true;
 	buf_printf(&l->out, INDEX_BEGIN INDEX_SERIAL "%" PRIu64, state.changed);
 	if (removed.len)
-		buf_printf(&l->out, INDEX_LISTS "%d" INDEX_REMOVED "%s", lists, removed.data);
+		buf_printf(&l->out, INDEX_REMOVED "%s", removed.data);
 	buf_str(&l->out, INDEX_SERIAL_END INDEX_LIST);
 	return 0;
 }
 
 static int add(struct listing *l, const struct item *item, struct err *e)
 {
-	if (!l->begun && begin(l, true, e) < 0)
-		return -1;
 	buf_str(&l->out, l->count++ ? ",\n" : "\n");
 	descriptor_write(&l->out, &item->d);
 	return l->out.len < PIECE ? 0 : hand_on(l, e);
@@ -225,9 +221,8 @@ int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 	AUTO(listing_release)
 	struct listing l = { .store = s, .fn = fn, .ctx = ctx, .out = BUF_INIT };
 
-	if (meta_set_each(s->db, NULL, list_set, &l, e) < 0 ||
-		meta_index_names(s->db, list_name, &l, e) < 0 ||
-		(!l.begun && begin(&l, false, e) < 0))
+	if (begin(&l, e) < 0 || meta_set_each(s->db, NULL, list_set, &l, e) < 0 ||
+		meta_index_names(s->db, list_name, &l, e) < 0)
 		return -1;
 	buf_str(&l.out, l.count ? "\n]}\n" : "]}\n");
 	return hand_on(&l, e);

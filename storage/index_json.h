@@ -30,17 +30,13 @@
 /* Of each activation in NOTE_HISTORY, where a rollback goes: GENERATION:GENERATION, 0 for nowhere, a space between two.
  * Before there was one, it went to the set that was active before. */
 #define NOTE_BACK "vnd.moat.set.back"
-/* Of the index itself, behind the serial where NOTE_REMOVED follows: "1" when there are entries, else "0". So the head says all,
- * however many names NOTE_REMOVED has. Without it, as stores wrote before, the list is looked for behind them. */
-#define NOTE_LISTS "vnd.moat.store.lists"
-/* Of the index itself, behind these: the newest versions that were removed, NAME:VERSION, a space between two. */
+/* Of the index itself, behind the serial: the newest versions that were removed, NAME:VERSION, a space between two. */
 #define NOTE_REMOVED "vnd.moat.store.removed"
 
 /* How index.json begins: with its number, so that the number is read without the rest. Before it was
  * numbered, it went on with INDEX_LIST at once. */
 #define INDEX_BEGIN "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\","
 #define INDEX_SERIAL "\"annotations\":{\"" NOTE_SERIAL "\":\""
-#define INDEX_LISTS "\",\"" NOTE_LISTS "\":\""
 #define INDEX_REMOVED "\",\"" NOTE_REMOVED "\":\""
 #define INDEX_SERIAL_END "\"},"
 #define INDEX_LIST "\"manifests\":["

@@ -263,12 +263,10 @@ static bool head_is_ours(struct index_head *head, const char *text)
 		return false;
 	if (skip_text(&p, INDEX_SERIAL)) {
 		head->serial = number_at(p, &p);
-		if (head->serial && skip_text(&p, INDEX_LISTS)) {
-			head->lists = *p == '1';
-			return (*p == '0' || *p == '1') && p[1] == '"';
-		}
-		if (skip_text(&p, INDEX_REMOVED))
-			p += strcspn(p, "\"");
+		/* What follows is as long as its names are many. */
+		head->lists = skip_text(&p, INDEX_REMOVED);
+		if (head->serial && head->lists)
+			return true;
 		if (head->serial == 0 || !skip_text(&p, INDEX_SERIAL_END))
 			return false;
 	}
@@ -301,6 +299,7 @@ static int parse_head(struct store *s, struct index_head *head, struct err *e)
 	int rc = read_index(&r, s, e);
 
 	head->serial = r.serial;
+	head->lists = head->lists || r.removed.len;
 	return rc;
 }
 

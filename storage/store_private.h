@@ -154,7 +154,7 @@ MUST int index_json_text(struct store *s, text_fn *fn, void *ctx, struct err *e)
 
 /* index_read.c */
 struct index_head {
-	bool lists; /* anything */
+	bool lists; /* anything, if only what was removed: the metadata was here */
 	uint64_t
 		serial; /* index_state.changed of what it shows; 0: it has none, so an older moat's */
 };

@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&cmd_diff,
 	&cmd_show,
 	&cmd_why,
+	&cmd_policy_check,
 	&cmd_policy_eval,
 	&cmd_policy_map,
 	&cmd_extract,

@@ -61,15 +61,22 @@ static void warn_of_note(const struct k8s_note *n)
 	}
 }
 
+int policy_objects(struct k8s_objects *out, const struct texts *paths, struct err *e)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (k8s_load(out, paths->items[i], e) < 0)
+			return -1;
+	if (out->others)
+		tool_warn("%s:%u: no Kubernetes object, left out (%zu of them)",
+			out->other_doc->name, out->other_line, out->others);
+	return 0;
+}
+
 int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e)
 {
-	for (size_t i = 0; i < paths->count; i++)
-		if (k8s_load(&in->objects, paths->items[i], e) < 0)
-			return -1;
-	if (in->objects.others)
-		tool_warn("%s:%u: no Kubernetes object, left out (%zu of them)",
-			in->objects.other_doc->name, in->objects.other_line, in->objects.others);
+	if (policy_objects(&in->objects, paths, e) < 0)
+		return -1;
 	if (model_make(&in->model, &in->objects, options, e) < 0)
 		return -1;
 	for (size_t i = 0; i < in->model.notes.count; i++)

@@ -35,6 +35,9 @@ struct policy_input {
 	}
 void policy_input_release(struct policy_input *in); /* for AUTO */
 
+/* The objects of files and folders; say how many documents are none. */
+MUST int policy_objects(struct k8s_objects *out, const struct texts *paths, struct err *e);
+
 /* Load files and folders; warn of what has no effect, is refused by the engine or cannot be told. */
 MUST int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e);

@@ -36,7 +36,7 @@
 #include "storage/oci/digest.h"
 
 #define REPORT_COLUMNS_MAX 8
-#define REPORT_DEPTH_MAX 8 /* objects and arrays within each other */
+#define REPORT_DEPTH_MAX 12 /* objects and arrays within each other */
 
 struct report_column {
 	const char *key; /* of the member that it shows; NULL: only report_cell() fills it */

@@ -96,7 +96,7 @@ int model_block(struct model *m, const struct k8s_fields *f, const struct node *
 	if (fault == BLOCK_BAD)
 		return k8s_err(f, n, e, "\"%.60s\" is no block of addresses (10.0.0.0/8)", text);
 	if (fault)
-		model_find(m, f, n, FOUND_ODD,
+		model_find(m, f, n, FOUND_BLOCK,
 			"\"%s\" %s: refused when it is new, enforced where the cluster has it",
 			text, faults[fault]);
 	*out = model_add_block(m, &b);

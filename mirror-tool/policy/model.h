@@ -161,6 +161,8 @@ enum finding_kind {
 	FOUND_IGNORED, /* a field, or the object, has no effect under the engine */
 	FOUND_UNKNOWN, /* cannot be told offline */
 	FOUND_ODD, /* it is read, and hardly what was meant */
+	FOUND_BLOCK, /* a block in a form that is refused when it is new */
+	FOUND_PRIORITY, /* which of two policies is first nobody can say */
 };
 struct finding {
 	enum finding_kind kind;

@@ -199,7 +199,7 @@ static int check_priorities(struct model *m, struct err *e)
 				"has the same priority as %s (%s:%u): which is first nobody can "
 				"say",
 				a->name, a->object->doc->name, a->object->root->line);
-		model_find(m, &f, b->object->root, FOUND_ODD,
+		model_find(m, &f, b->object->root, FOUND_PRIORITY,
 			"has the same priority as %s: which is first the API does not say",
 			a->name);
 	}

@@ -234,8 +234,7 @@ void judge_make(struct judge *j, struct model *m)
 		j->sides[side] = mem_alloc(j->ends.count * sizeof(*j->sides[side]));
 }
 
-/* Which policies select an end: numbers in the model's list. */
-static const size_t *judge_policies(const struct judge *j, size_t end, size_t *count)
+const size_t *judge_policies(const struct judge *j, size_t end, size_t *count)
 {
 	*count = j->selected_from[end + 1] - j->selected_from[end];
 	return j->selected + j->selected_from[end];
@@ -587,6 +586,30 @@ void verdict_reasons(unsigned reasons, struct buf *out)
 			buf_printf(out, "%s%s", between, words[i]);
 			between = ", ";
 		}
+}
+
+/* --- one policy ------------------------------------------------------------------------------------------------- */
+
+portset judge_rule_ports(const struct judge *j, size_t policy, enum direction d, size_t rule,
+	size_t subject, size_t other)
+{
+	const struct judged_rule *r = &j->policies[policy].rules[d][rule];
+
+	if (r->rule->action != ACTION_ALLOW || !bit_get(r->peer.yes, other) ||
+		(r->self.yes && !bit_get(r->self.yes, subject)))
+		return PORTS_NONE;
+	return rule_ports(j, r, d == INGRESS ? subject : other);
+}
+
+portset judge_policy_ports(
+	const struct judge *j, size_t policy, enum direction d, size_t subject, size_t other)
+{
+	portset sum = PORTS_NONE;
+
+	for (size_t i = 0; i < j->model->policies[policy].sides[d].count; i++)
+		sum = ports_or(
+			j->model->ports, sum, judge_rule_ports(j, policy, d, i, subject, other));
+	return sum;
 }
 
 /* --- one connection --------------------------------------------------------------------------------------------- */

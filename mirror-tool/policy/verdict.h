@@ -51,6 +51,16 @@ bool judge_alike(const struct judge *j, size_t a, size_t b);
 /* Append "a block of addresses may match pods, domain names". */
 void verdict_reasons(unsigned reasons, struct buf *out);
 
+/* Which policies select an end: numbers in the model's list. */
+const size_t *judge_policies(const struct judge *j, size_t end, size_t *count);
+
+/* The ports that an Allow rule, or all Allow rules, of a policy certainly let through between its subject, which it
+ * selects, and another end, whatever else is there. */
+portset judge_rule_ports(const struct judge *j, size_t policy, enum direction d, size_t rule,
+	size_t subject, size_t other);
+portset judge_policy_ports(
+	const struct judge *j, size_t policy, enum direction d, size_t subject, size_t other);
+
 /* One connection. */
 struct judgement {
 	enum verdict verdict, egress, ingress;

@@ -317,5 +317,19 @@ nothing_printed 3 list --store inside
 must_fail 3 moat list --store inside
 [ ! -s "$T/out" ] || _fail "a table of what failed: $(cat "$T/out")"
 
+step 'policies'
+policies=$SOURCE/tests/data/policy/footguns/14-subject-typo
+must moat policy eval "$policies/manifests" --probes "$policies/probes.tsv" --json
+shape 'policy eval'
+nothing_printed 1 policy eval none --probes "$policies/probes.tsv"
+must moat policy map "$policies/manifests" --json
+shape 'policy map'
+nothing_printed 1 policy map none
+must_fail 10 moat policy check "$policies/manifests" --json
+shape 'policy check'
+nothing_printed 1 policy check none
+must moat policy check --rules --json
+shape 'policy check --rules'
+
 step 'no key of the page is left'
 all_shapes_seen

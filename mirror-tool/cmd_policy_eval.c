@@ -1,10 +1,7 @@
 /* `moat policy eval`: manifests and probes -> a verdict for each probe. Must never write. */
-#include <fcntl.h>
-
-#include "mirror-tool/policy/probes.h"
+#include "mirror-tool/policy/explain.h"
 #include "mirror-tool/policy_input.h"
 #include "mirror-tool/report.h"
-#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 #define EVAL_OPTIONS(OPTION, S)                                                                    \
@@ -31,17 +28,6 @@ static void evaluation_release(struct evaluation *v)
 	policy_input_release(&v->input);
 }
 
-static int find_end(
-	struct evaluation *v, const struct probe *p, const char *name, size_t *out, struct err *e)
-{
-	if (ends_find(&v->input.judge.ends, name, out))
-		return 0;
-	return tool_usage(e,
-		"%s:%u: \"%.200s\" is no end: NAMESPACE/POD of these manifests, ext:IP, host, "
-		"remote-node, kube-apiserver",
-		v->name, p->line, name);
-}
-
 /* Say where the file states something else. */
 static void compare(struct evaluation *v, const struct probe *p, const enum verdict is[])
 {
@@ -61,16 +47,15 @@ static void compare(struct evaluation *v, const struct probe *p, const enum verd
 static int judge_one(struct evaluation *v, const struct probe *p, struct report *r, struct err *e)
 {
 	AUTO(buf_release) struct buf line = BUF_INIT;
-	struct judgement is = { VERDICT_ALLOW, VERDICT_ALLOW, VERDICT_ALLOW };
-	size_t src = 0, dst = 0;
-	int rc = find_end(v, p, p->src, &src, e);
+	struct explanation x = { .names = { p->src, p->dst }, .proto = p->proto, .port = p->port };
+	struct judgement is;
+	int rc = policy_end(&v->input, v->name, p->line, p->src, &x.ends[EGRESS], e);
 
 	if (rc == 0)
-		rc = find_end(v, p, p->dst, &dst, e);
+		rc = policy_end(&v->input, v->name, p->line, p->dst, &x.ends[INGRESS], e);
 	if (rc)
 		return rc;
-	if (strcmp(p->src, p->dst) != 0)
-		is = judge_probe(&v->input.judge, src, dst, p->proto, p->port);
+	is = explain_verdict(&x, &v->input.judge);
 	compare(v, p, (const enum verdict[]){ is.verdict, is.egress, is.ingress });
 	report_object(r, NULL);
 	report_text(r, "src", p->src);
@@ -88,22 +73,6 @@ static int judge_one(struct evaluation *v, const struct probe *p, struct report 
 	return 0;
 }
 
-static int read_probes(struct evaluation *v, struct err *e)
-{
-	AUTO(buf_release) struct buf text = BUF_INIT;
-	int rc = strcmp(v->name, "-") == 0
-			 ? fs_read_stdin(PROBES_BYTES_MAX, &text, e) + 1
-			 : fs_read_file(AT_FDCWD, v->name, PROBES_BYTES_MAX, &text, e);
-
-	if (rc == 0 && e->code == ERR_OK)
-		return err_set(e, ERR_ABSENT, "%s is not there", v->name);
-	if (rc <= 0)
-		return -1;
-	if (probes_parse(&v->probes, v->name, buf_span(&text), e) == 0)
-		return 0;
-	return e->code == ERR_INPUT ? TOOL_USAGE : -1;
-}
-
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
 {
 	const struct eval_options *o = given;
@@ -117,7 +86,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 	if (!args->count || !o->probes)
 		return tool_usage(e, "eval takes manifests, files or folders, and --probes FILE");
-	rc = read_probes(&v, e);
+	rc = policy_probes(&v.probes, v.name, e);
 	if (rc)
 		return rc;
 	if (policy_load(&v.input, args, &options_of, e) < 0)

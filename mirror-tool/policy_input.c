@@ -1,6 +1,9 @@
 /* Paths -> a judge, with what a person must know of the way there. */
 #include "mirror-tool/policy_input.h"
 
+#include <fcntl.h>
+
+#include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
 const char *const policy_engine_words[] = { "api", "calico", "cilium", NULL };
@@ -89,4 +92,40 @@ int policy_load(struct policy_input *in, const struct texts *paths,
 	}
 	judge_make(&in->judge, &in->model);
 	return 0;
+}
+
+int policy_text_of(const char *name, struct buf *text, struct err *e)
+{
+	int rc = strcmp(name, "-") == 0 ? fs_read_stdin(PROBES_BYTES_MAX, text, e) + 1
+					: fs_read_file(AT_FDCWD, name, PROBES_BYTES_MAX, text, e);
+
+	if (rc == 0 && e->code == ERR_OK)
+		return err_set(e, ERR_ABSENT, "%s is not there", name);
+	return rc <= 0 ? -1 : 0;
+}
+
+int policy_probes(struct probes *p, const char *name, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (policy_text_of(name, &text, e) < 0)
+		return -1;
+	if (probes_parse(p, name, buf_span(&text), e) == 0)
+		return 0;
+	return e->code == ERR_INPUT ? TOOL_USAGE : -1;
+}
+
+int policy_end(const struct policy_input *in, const char *file, uint32_t line, const char *name,
+	size_t *out, struct err *e)
+{
+	char at[24] = "";
+
+	if (ends_find(&in->judge.ends, name, out))
+		return 0;
+	if (file)
+		snprintf(at, sizeof(at), ":%u: ", line);
+	return tool_usage(e,
+		"%s%s\"%.200s\" is no end: NAMESPACE/POD of these manifests, ext:IP, host, "
+		"remote-node, kube-apiserver",
+		file ? file : "", at, name);
 }

@@ -2,7 +2,7 @@
 #ifndef MOAT_POLICY_INPUT_H
 #define MOAT_POLICY_INPUT_H
 
-#include "mirror-tool/policy/verdict.h"
+#include "mirror-tool/policy/probes.h"
 #include "mirror-tool/tool.h"
 
 /* OPTION rows of every verb; struct policy_choices is a part of each verb's own. */
@@ -41,5 +41,15 @@ MUST int policy_objects(struct k8s_objects *out, const struct texts *paths, stru
 /* Load files and folders; warn of what has no effect, is refused by the engine or cannot be told. */
 MUST int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e);
+
+/* The text of a file of probes or assertions; "-": standard input. ERR_ABSENT. */
+MUST int policy_text_of(const char *name, struct buf *text, struct err *e);
+
+/* Probes of such a file. 0, -1, or TOOL_USAGE for a line that is none. */
+MUST int policy_probes(struct probes *p, const char *name, struct err *e);
+
+/* The end of that name. 0, or TOOL_USAGE; file and line: of the name, NULL: the command line. */
+MUST int policy_end(const struct policy_input *in, const char *file, uint32_t line,
+	const char *name, size_t *out, struct err *e);
 
 #endif

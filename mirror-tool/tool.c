@@ -52,7 +52,7 @@ static void print_summary(const struct line *l)
 	      "usage: moat [OPTIONS] COMMAND [ARGUMENTS]\n\ncommands:\n",
 		l->out);
 	for (size_t i = 0; i < l->count; i++)
-		fprintf(l->out, "  %-14s %s\n", l->commands[i]->name, l->commands[i]->summary);
+		fprintf(l->out, "  %-15s %s\n", l->commands[i]->name, l->commands[i]->summary);
 	fputs("  help [COMMAND] this text, or how to use a command\n"
 	      "  version        the version of this program\n\noptions:\n",
 		l->out);

@@ -703,6 +703,29 @@ void ends_ask(const struct ends *s, const struct cond *c, struct answers *out)
 	}
 }
 
+/* What a condition that stands alone says of a maybe. */
+static unsigned own_reason(const struct cond *c)
+{
+	return c->op == COND_BLOCK || c->op == COND_SET   ? REASON_ADDRESS
+	       : c->op == COND_POD || c->op == COND_MAYBE ? c->bits
+							  : 0;
+}
+
+unsigned ends_reason(const struct ends *s, const struct cond *c, size_t end)
+{
+	AUTO(answers_release) struct answers a;
+	unsigned reason;
+
+	answers_make(s, &a);
+	ends_ask(s, c, &a);
+	if (!bit_get(a.maybe, end))
+		return 0;
+	reason = own_reason(c);
+	for (const struct cond *child = c->first; child; child = child->next)
+		reason |= ends_reason(s, child, end);
+	return reason;
+}
+
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 
 static bool find_workload(const struct ends *s, const char *name, size_t *out)

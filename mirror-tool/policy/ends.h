@@ -53,6 +53,9 @@ void answers_make(const struct ends *s, struct answers *a);
 void answers_release(struct answers *a); /* for AUTO */
 void ends_ask(const struct ends *s, const struct cond *c, struct answers *out);
 
+/* Why the answer is a maybe, as REASON_ bits; 0 when it is none. */
+unsigned ends_reason(const struct ends *s, const struct cond *c, size_t end);
+
 /* Bits of ends. */
 static inline bool bit_get(const uint64_t *bits, size_t i)
 {

@@ -14,6 +14,7 @@
 
 struct judged_rule {
 	const struct rule *rule;
+	size_t policy; /* in the model's list */
 	struct answers peer, self; /* self.yes: NULL when there is no such limit */
 	portset fixed; /* without named ones */
 	bool has_names, has_maybe;
@@ -128,6 +129,14 @@ static portset rule_ports(const struct judge *j, const struct judged_rule *r, si
 	return r->has_names ? sum_rule(j, r->rule, dst, true) : r->fixed;
 }
 
+portset judge_ports(
+	const struct judge *j, enum direction d, size_t policy, const struct rule *r, size_t dst)
+{
+	const struct rules *side = &j->model->policies[policy].sides[d];
+
+	return rule_ports(j, &j->policies[policy].rules[d][r - side->items], dst);
+}
+
 /* --- making ------------------------------------------------------------------------------------------------- */
 
 static bool any_bit(const struct ends *s, const uint64_t *bits)
@@ -147,9 +156,11 @@ static unsigned cond_reasons(const struct cond *c)
 	return reasons;
 }
 
-static void judge_rule(struct judge *j, struct judged_rule *out, const struct rule *r)
+static void judge_rule(
+	struct judge *j, struct judged_rule *out, size_t policy, const struct rule *r)
 {
 	out->rule = r;
+	out->policy = policy;
 	out->reasons = cond_reasons(r->peer) | (r->self ? cond_reasons(r->self) : 0);
 	answers_make(&j->ends, &out->peer);
 	ends_ask(&j->ends, r->peer, &out->peer);
@@ -223,7 +234,8 @@ void judge_make(struct judge *j, struct model *m)
 
 			p->rules[side] = mem_alloc((count + 1) * sizeof(*p->rules[side]));
 			for (size_t r = 0; r < count; r++)
-				judge_rule(j, &p->rules[side][r], &p->policy->sides[side].items[r]);
+				judge_rule(
+					j, &p->rules[side][r], i, &p->policy->sides[side].items[r]);
 		}
 	}
 	select_all(j);
@@ -242,6 +254,15 @@ const size_t *judge_policies(const struct judge *j, size_t end, size_t *count)
 
 /* --- one side ------------------------------------------------------------------------------------------------ */
 
+/* A connection whose way through a pass is written down. */
+struct watch {
+	size_t other;
+	enum proto proto;
+	unsigned port;
+	struct step *steps;
+	size_t count;
+};
+
 /* The state of one pass over the tiers. */
 struct pass {
 	struct judge *j;
@@ -250,7 +271,31 @@ struct pass {
 	bool hopeful; /* maybes are decided for the connection */
 	portset *allow, *open, *passed, *fog; /* by other end; fog: nobody can tell */
 	bool isolated_last;
+	size_t last_isolator; /* the policy that made it so */
+	struct watch *watch; /* or NULL */
 };
+
+static bool is_watched(const struct pass *p, size_t other, portset hit)
+{
+	const struct watch *w = p->watch;
+
+	return w && w->other == other && ports_has(p->j->model->ports, hit, w->proto, w->port);
+}
+
+static void watch_step(struct pass *p, enum step_kind kind, size_t policy,
+	const struct judged_rule *r, enum action action)
+{
+	const struct rule *rule = r ? r->rule : NULL;
+	unsigned reasons = 0;
+
+	if (rule) {
+		reasons = rule->reason | ends_reason(&p->j->ends, rule->peer, p->watch->other);
+		if (rule->self)
+			reasons |= ends_reason(&p->j->ends, rule->self, p->subject);
+	}
+	*VEC_PUSH(p->watch->steps, p->watch->count) =
+		(struct step){ kind, policy, rule, action, reasons };
+}
 
 static void decide(struct pass *p, size_t other, const struct judged_rule *r, enum action action)
 {
@@ -263,6 +308,8 @@ static void decide(struct pass *p, size_t other, const struct judged_rule *r, en
 		pool, p->open[other], rule_ports(p->j, r, p->d == INGRESS ? p->subject : other));
 	if (hit == PORTS_NONE)
 		return;
+	if (is_watched(p, other, hit))
+		watch_step(p, STEP_RULE, r->policy, r, action);
 	p->open[other] = ports_minus(pool, p->open[other], hit);
 	if (action == ACTION_ALLOW)
 		p->allow[other] = ports_or(pool, p->allow[other], hit);
@@ -277,6 +324,9 @@ static void decide_maybe(struct pass *p, size_t other, const struct judged_rule 
 {
 	enum action action = r->rule->action;
 
+	if (is_watched(p, other, p->open[other]) &&
+		is_watched(p, other, rule_ports(p->j, r, p->d == INGRESS ? p->subject : other)))
+		watch_step(p, STEP_DOUBT, r->policy, r, action);
 	if (action == ACTION_PASS)
 		decide(p, other, r, ACTION_UNKNOWN);
 	else if (action == ACTION_UNKNOWN || (action == ACTION_ALLOW) == p->hopeful)
@@ -344,10 +394,19 @@ static void end_tier(struct pass *p, const size_t *policies, size_t count)
 	const struct model *m = p->j->model;
 	enum tier_end end = m->tiers[m->policies[policies[0]].tier].end;
 	bool isolated = false;
+	size_t isolator = policies[0];
 
-	for (size_t i = 0; i < count; i++)
-		isolated |= m->policies[policies[i]].sides[p->d].isolates;
-	p->isolated_last |= isolated && end == TIER_DENIES_LAST;
+	for (size_t i = 0; i < count && !isolated; i++) {
+		isolated = m->policies[policies[i]].sides[p->d].isolates;
+		isolator = policies[i];
+	}
+	if (isolated && end == TIER_DENIES_LAST) {
+		p->isolated_last = true;
+		p->last_isolator = isolator;
+	}
+	if (isolated && end == TIER_DENIES && p->watch &&
+		is_watched(p, p->watch->other, p->open[p->watch->other]))
+		watch_step(p, STEP_ISOLATED, isolator, NULL, ACTION_DENY);
 	for (size_t i = 0; i < p->j->ends.count; i++) {
 		if (isolated && end == TIER_DENIES)
 			p->open[i] = PORTS_NONE;
@@ -375,6 +434,9 @@ static void run_pass(struct pass *p)
 	}
 	for (size_t i = 0; !p->isolated_last && i < p->j->ends.count; i++)
 		p->allow[i] = ports_or(m->ports, p->allow[i], p->open[i]);
+	if (p->isolated_last && p->watch &&
+		is_watched(p, p->watch->other, p->open[p->watch->other]))
+		watch_step(p, STEP_ISOLATED, p->last_isolator, NULL, ACTION_DENY);
 }
 
 static portset *new_row(const struct judge *j)
@@ -382,11 +444,18 @@ static portset *new_row(const struct judge *j)
 	return mem_alloc(j->ends.count * sizeof(portset));
 }
 
-static void make_pass(
-	struct pass *p, struct judge *j, enum direction d, size_t subject, bool hopeful)
+static void make_pass(struct pass *p, struct judge *j, enum direction d, size_t subject,
+	bool hopeful, struct watch *watch)
 {
-	*p = (struct pass){ j, d, subject, hopeful, new_row(j), new_row(j), new_row(j), new_row(j),
-		false };
+	*p = (struct pass){ .j = j,
+		.d = d,
+		.subject = subject,
+		.hopeful = hopeful,
+		.allow = new_row(j),
+		.open = new_row(j),
+		.passed = new_row(j),
+		.fog = new_row(j),
+		.watch = watch };
 	run_pass(p);
 }
 
@@ -415,20 +484,30 @@ static bool has_maybe(const struct judge *j, enum direction d, size_t subject)
 }
 
 /* What no policy decides. */
-static void add_constants(struct judge *j, enum direction d, size_t subject, struct side *out)
+static enum ground ground_of(const struct judge *j, enum direction d, size_t subject, size_t other)
 {
 	const struct ends *s = &j->ends;
-	bool host = d == INGRESS || j->model->options.engine == ENGINE_API;
 
-	if (host) /* the kubelet probes its pods */
-		out->allow[s->first_special] = PORTS_ALL;
-	if (ends_is_one(s, subject)) /* a pod reaches itself */
-		out->allow[subject] = PORTS_ALL;
-	for (size_t i = 0; d == INGRESS && i < s->first_set; i++) /* it may be on the same node */
-		if (bit_get(s->host_pods, i))
+	if (!bit_get(s->pods, subject))
+		return GROUND_FREE;
+	if (other == s->first_special && (d == INGRESS || j->model->options.engine == ENGINE_API))
+		return GROUND_NODE; /* the kubelet probes its pods */
+	if (other == subject && ends_is_one(s, subject))
+		return GROUND_SELF;
+	return d == INGRESS && bit_get(s->host_pods, other) ? GROUND_SAME_NODE : GROUND_POLICIES;
+}
+
+static void add_grounds(struct judge *j, enum direction d, size_t subject, struct side *out)
+{
+	for (size_t i = 0; i < j->ends.count; i++) {
+		enum ground ground = ground_of(j, d, subject, i);
+
+		if (ground == GROUND_SAME_NODE)
 			out->maybe[i] = PORTS_ALL;
-	for (size_t i = 0; i < s->count; i++)
+		else if (ground != GROUND_POLICIES)
+			out->allow[i] = PORTS_ALL;
 		out->maybe[i] = ports_minus(j->model->ports, out->maybe[i], out->allow[i]);
+	}
 }
 
 static void fill_side(struct judge *j, enum direction d, size_t subject, struct side *out)
@@ -436,9 +515,9 @@ static void fill_side(struct judge *j, enum direction d, size_t subject, struct 
 	AUTO(pass_release) struct pass sure = { 0 }, hopeful = { 0 };
 	struct port_pool *pool = j->model->ports;
 
-	make_pass(&sure, j, d, subject, false);
+	make_pass(&sure, j, d, subject, false, NULL);
 	if (has_maybe(j, d, subject))
-		make_pass(&hopeful, j, d, subject, true);
+		make_pass(&hopeful, j, d, subject, true, NULL);
 	for (size_t i = 0; i < j->ends.count; i++) {
 		out->allow[i] = sure.allow[i];
 		if (!hopeful.allow)
@@ -447,7 +526,7 @@ static void fill_side(struct judge *j, enum direction d, size_t subject, struct 
 		out->maybe[i] = ports_or(pool, ports_or(pool, hopeful.allow[i], sure.allow[i]),
 			ports_or(pool, sure.fog[i], hopeful.fog[i]));
 	}
-	add_constants(j, d, subject, out);
+	add_grounds(j, d, subject, out);
 }
 
 /* Made when it is first asked for. */
@@ -638,6 +717,64 @@ struct judgement judge_probe(
 	else
 		out.verdict = VERDICT_UNKNOWN;
 	return out;
+}
+
+/* --- why ----------------------------------------------------------------------------------------------------- */
+
+void trace_release(struct trace *t)
+{
+	mem_free(&t->steps);
+	t->count = 0;
+}
+
+static enum verdict outcome(const struct pass *p)
+{
+	const struct watch *w = p->watch;
+
+	if (is_watched(p, w->other, p->fog[w->other]))
+		return VERDICT_UNKNOWN;
+	return is_watched(p, w->other, p->allow[w->other]) ? VERDICT_ALLOW : VERDICT_DENY;
+}
+
+/* The two passes of fill_side(), watched. What is denied is so in the hopeful one, too: that one says why. */
+static void trace_policies(
+	struct judge *j, enum direction d, size_t subject, struct watch *watch, struct trace *out)
+{
+	AUTO(pass_release) struct pass sure = { 0 }, hopeful = { 0 };
+	struct watch again = { .other = watch->other, .proto = watch->proto, .port = watch->port };
+	enum verdict best;
+
+	make_pass(&sure, j, d, subject, false, watch);
+	best = out->verdict = outcome(&sure);
+	if (has_maybe(j, d, subject)) {
+		make_pass(&hopeful, j, d, subject, true, &again);
+		best = outcome(&hopeful);
+		if (out->verdict == VERDICT_DENY || best == VERDICT_UNKNOWN)
+			out->verdict = best == VERDICT_DENY ? VERDICT_DENY : VERDICT_UNKNOWN;
+	}
+	if (best == VERDICT_DENY && out->verdict == VERDICT_DENY && again.count) {
+		free(watch->steps);
+		*watch = again;
+		again.steps = NULL;
+	}
+	free(again.steps);
+}
+
+void judge_trace(struct judge *j, enum direction d, size_t subject, size_t other, enum proto proto,
+	unsigned port, struct trace *out)
+{
+	struct watch watch = { .other = other, .proto = proto, .port = port };
+
+	*out = (struct trace){ VERDICT_ALLOW, ground_of(j, d, subject, other), NULL, 0 };
+	if (out->ground != GROUND_POLICIES && out->ground != GROUND_SAME_NODE)
+		return;
+	trace_policies(j, d, subject, &watch, out);
+	out->steps = watch.steps;
+	out->count = watch.count;
+	if (out->ground == GROUND_SAME_NODE && out->verdict == VERDICT_DENY)
+		out->verdict = VERDICT_UNKNOWN;
+	else if (out->ground == GROUND_SAME_NODE)
+		out->ground = GROUND_POLICIES;
 }
 
 const char *verdict_name(enum verdict v)

@@ -50,6 +50,46 @@ bool judge_alike(const struct judge *j, size_t a, size_t b);
 
 /* Append "a block of addresses may match pods, domain names". */
 void verdict_reasons(unsigned reasons, struct buf *out);
+/* Which policies select an end: numbers in the model's list. */
+const size_t *judge_policies(const struct judge *j, size_t end, size_t *count);
+
+/* The ports that a rule of a policy means where dst is the destination. */
+portset judge_ports(
+	const struct judge *j, enum direction d, size_t policy, const struct rule *r, size_t dst);
+
+/* What the pass met that decided one connection on one side, in order. */
+enum step_kind {
+	STEP_RULE, /* it matches */
+	STEP_DOUBT, /* nobody can tell whether it does */
+	STEP_ISOLATED, /* no rule: what this policy isolates and its tier leaves undecided is denied */
+};
+struct step {
+	enum step_kind kind;
+	size_t policy; /* in the model's list */
+	const struct rule *rule; /* NULL: STEP_ISOLATED */
+	enum action action; /* as it was applied */
+	unsigned reasons; /* of STEP_DOUBT and ACTION_UNKNOWN: REASON_ bits */
+};
+
+/* What decides a side. */
+enum ground {
+	GROUND_POLICIES, /* the last step; without a step that decides: nothing is against it */
+	GROUND_FREE, /* the end is no pod on the pod network: nothing binds it */
+	GROUND_SELF, /* a pod reaches itself */
+	GROUND_NODE, /* its node reaches it */
+	GROUND_SAME_NODE, /* the other end is on a node's network, which may be the same node */
+};
+struct trace {
+	enum verdict verdict;
+	enum ground ground;
+	struct step *steps;
+	size_t count;
+};
+void trace_release(struct trace *t); /* for AUTO */
+
+/* subject: the end whose side it is; port: of the destination, as ever. */
+void judge_trace(struct judge *j, enum direction d, size_t subject, size_t other, enum proto proto,
+	unsigned port, struct trace *out);
 
 /* Which policies select an end: numbers in the model's list. */
 const size_t *judge_policies(const struct judge *j, size_t end, size_t *count);

@@ -311,6 +311,13 @@ must_fail '0|3' moat scrub --store inside --older-than 30d --repair-from store:i
 shape scrub
 json_is '(.repairs | length) == .bad and (.repairs | all(.answers[0].source == "store:inside"))'
 
+step 'policies'
+world=$SOURCE/tests/data/policy/footguns/26-good-baseline
+must moat policy eval "$world/manifests" --probes "$world/probes.tsv" --json
+shape 'policy eval'
+must moat policy explain "$world/manifests" --probes "$world/probes.tsv" --json
+shape 'policy explain'
+
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256
 nothing_printed 3 list --store inside

@@ -13,6 +13,8 @@ struct near_miss {
 	bool peer, port; /* what of it matches */
 	portset ports; /* those that it allows */
 };
+
+/* Of the denied side of `subject`; the connection's other end is `other`. */
 void near_find(struct judge *j, enum direction d, size_t subject, size_t other, enum proto proto,
 	unsigned port, struct near_miss *out);
 

@@ -18,13 +18,15 @@ void probes_release(struct probes *p)
 
 static bool parse_verdict(struct span text, int *out)
 {
+	enum verdict v;
+
 	*out = -1;
 	if (text.len == 0 || span_is(text, "-"))
 		return true;
-	for (enum verdict v = VERDICT_DENY; v <= VERDICT_UNKNOWN; v++)
-		if (span_is(text, verdict_name(v)))
-			*out = (int)v;
-	return *out >= 0;
+	if (!verdict_parse(text, &v))
+		return false;
+	*out = (int)v;
+	return true;
 }
 
 static int fail(const char *name, uint32_t line, struct span field, const char *what, struct err *e)
@@ -33,7 +35,7 @@ static int fail(const char *name, uint32_t line, struct span field, const char *
 		(int)(field.len > 100 ? 100 : field.len), field.data, what);
 }
 
-static int parse_line(
+int probes_parse_line(
 	struct probes *p, const char *name, uint32_t line, struct span text, struct err *e)
 {
 	struct span fields[FIELDS_MAX] = { 0 };
@@ -78,7 +80,7 @@ int probes_parse(struct probes *p, const char *name, struct span text, struct er
 		line++;
 		if (one.len && one.data[one.len - 1] == '\r')
 			one.len--;
-		if (one.len && one.data[0] != '#' && parse_line(p, name, line, one, e) < 0)
+		if (one.len && one.data[0] != '#' && probes_parse_line(p, name, line, one, e) < 0)
 			return -1;
 	}
 	return 0;

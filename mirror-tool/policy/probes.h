@@ -33,4 +33,8 @@ void probes_release(struct probes *p); /* for AUTO */
 /* ERR_INPUT with NAME:LINE. */
 MUST int probes_parse(struct probes *p, const char *name, struct span text, struct err *e);
 
+/* The same of one line. */
+MUST int probes_parse_line(
+	struct probes *p, const char *name, uint32_t line, struct span text, struct err *e);
+
 #endif

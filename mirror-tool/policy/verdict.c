@@ -783,3 +783,13 @@ const char *verdict_name(enum verdict v)
 
 	return names[v];
 }
+
+bool verdict_parse(struct span text, enum verdict *out)
+{
+	for (enum verdict v = VERDICT_DENY; v <= VERDICT_UNKNOWN; v++)
+		if (span_is(text, verdict_name(v))) {
+			*out = v;
+			return true;
+		}
+	return false;
+}

@@ -12,6 +12,8 @@
 
 enum verdict { VERDICT_DENY, VERDICT_ALLOW, VERDICT_UNKNOWN };
 const char *verdict_name(enum verdict v); /* "deny", "allow", "unknown" */
+/* And back: exactly so written. */
+bool verdict_parse(struct span text, enum verdict *out);
 
 /* One end to another on every port: what is certainly allowed, what nobody can tell and why (REASON_ bits). */
 struct reach {

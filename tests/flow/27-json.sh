@@ -317,6 +317,9 @@ must moat policy eval "$world/manifests" --probes "$world/probes.tsv" --json
 shape 'policy eval'
 must moat policy explain "$world/manifests" --probes "$world/probes.tsv" --json
 shape 'policy explain'
+printf 'allow prod/web prod/db TCP/5432\n' >assertions
+must_fail 10 moat policy test assertions "$world/manifests" --json
+shape 'policy test'
 
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256

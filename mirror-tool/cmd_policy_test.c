@@ -166,21 +166,15 @@ static int write_junit(const struct testing *t, struct err *e)
 	return fs_replace_file(AT_FDCWD, t->options->junit, buf_span(&all), 0644, e);
 }
 
-/* The file comes first: what is no assertion is said before anything is read. */
 static int load(struct testing *t, const struct texts *args, struct err *e)
 {
-	AUTO(buf_release) struct buf text = BUF_INIT;
 	const struct test_options *o = t->options;
 	struct policy_options how = policy_options_of(o->engine, o->decode, o->ipblock_pods);
 	struct texts paths = { .items = args->items + 1, .count = args->count - 1 };
 
-	if (policy_text_of(t->name, &text, e) < 0)
-		return -1;
-	if (assertions_parse(&t->list, t->name, buf_span(&text), e) < 0)
-		return TOOL_USAGE;
 	if (policy_load(&t->input, &paths, &how, e) < 0)
 		return -1;
-	return assertions_bind(&t->list, &t->input.judge.ends, t->name, e) < 0 ? TOOL_USAGE : 0;
+	return policy_assertions(&t->input, &t->list, t->name, e);
 }
 
 static int run(struct tool *tool, const void *given, const struct texts *args, struct err *e)

@@ -94,7 +94,7 @@ int policy_load(struct policy_input *in, const struct texts *paths,
 	return 0;
 }
 
-int policy_text_of(const char *name, struct buf *text, struct err *e)
+static int text_of(const char *name, struct buf *text, struct err *e)
 {
 	int rc = strcmp(name, "-") == 0 ? fs_read_stdin(PROBES_BYTES_MAX, text, e) + 1
 					: fs_read_file(AT_FDCWD, name, PROBES_BYTES_MAX, text, e);
@@ -108,9 +108,22 @@ int policy_probes(struct probes *p, const char *name, struct err *e)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT;
 
-	if (policy_text_of(name, &text, e) < 0)
+	if (text_of(name, &text, e) < 0)
 		return -1;
 	if (probes_parse(p, name, buf_span(&text), e) == 0)
+		return 0;
+	return e->code == ERR_INPUT ? TOOL_USAGE : -1;
+}
+
+int policy_assertions(
+	const struct policy_input *in, struct assertions *a, const char *name, struct err *e)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT;
+
+	if (text_of(name, &text, e) < 0)
+		return -1;
+	if (assertions_parse(a, name, buf_span(&text), e) == 0 &&
+		assertions_bind(a, &in->judge.ends, name, e) == 0)
 		return 0;
 	return e->code == ERR_INPUT ? TOOL_USAGE : -1;
 }

@@ -2,7 +2,7 @@
 #ifndef MOAT_POLICY_INPUT_H
 #define MOAT_POLICY_INPUT_H
 
-#include "mirror-tool/policy/probes.h"
+#include "mirror-tool/policy/assertions.h"
 #include "mirror-tool/tool.h"
 
 /* OPTION rows of every verb; struct policy_choices is a part of each verb's own. */
@@ -42,8 +42,9 @@ MUST int policy_objects(struct k8s_objects *out, const struct texts *paths, stru
 MUST int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e);
 
-/* The text of a file of probes or assertions; "-": standard input. ERR_ABSENT. */
-MUST int policy_text_of(const char *name, struct buf *text, struct err *e);
+/* Assertions of a file ("-": standard input), bound to the ends. 0, -1, or TOOL_USAGE for a line that is none. */
+MUST int policy_assertions(
+	const struct policy_input *in, struct assertions *a, const char *name, struct err *e);
 
 /* Probes of such a file. 0, -1, or TOOL_USAGE for a line that is none. */
 MUST int policy_probes(struct probes *p, const char *name, struct err *e);

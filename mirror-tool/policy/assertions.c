@@ -263,6 +263,8 @@ int assertions_bind(struct assertions *a, const struct ends *s, const char *name
 		struct assertion *one = &a->items[i];
 		const char *pattern = one->probe.src;
 
+		if (one->src.count)
+			continue; /* bound before */
 		choose_all(a, s, pattern, &one->src);
 		if (one->src.count) {
 			pattern = one->probe.dst;

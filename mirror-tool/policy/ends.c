@@ -769,3 +769,27 @@ bool ends_is_one(const struct ends *s, size_t end)
 {
 	return s->items[end].count == 1;
 }
+
+static void workload_name(const struct ends *s, size_t end, bool second, struct buf *out)
+{
+	const struct model *m = s->model;
+	size_t of = s->items[end].of;
+
+	for (size_t i = 0; second && i < m->workload_count; i++)
+		if (s->of_workload[i] == end && i != s->items[end].of)
+			of = i;
+	buf_printf(out, "%s/%s", m->namespaces[m->workloads[of].ns].name, m->workloads[of].name);
+}
+
+void ends_name(const struct ends *s, size_t end, bool second, struct buf *out)
+{
+	static const char *const special[] = { "host", "remote-node", "kube-apiserver" };
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (end >= s->first_special)
+		buf_str(out, special[end - s->first_special]);
+	else if (s->items[end].kind == END_OUTSIDE)
+		buf_printf(out, "ext:%s", address_text(&s->ranges[s->items[end].of].first, text));
+	else if (s->items[end].kind == END_PODS)
+		workload_name(s, end, second, out);
+}

@@ -71,6 +71,9 @@ size_t bit_next(const uint64_t *bits, size_t i, size_t count);
 /* "ns/pod", "ext:IP", "host", "remote-node", "kube-apiserver": true and the number. */
 bool ends_find(const struct ends *s, const char *name, size_t *out);
 
+/* The name by which it is found: of its first member, or with `second` of another one, if there is any. */
+void ends_name(const struct ends *s, size_t end, bool second, struct buf *out);
+
 /* Are they one workload by itself? Then nothing is asked: a pod always reaches itself. */
 bool ends_is_one(const struct ends *s, size_t end);
 

@@ -212,6 +212,18 @@ void model_release(struct model *m); /* for AUTO */
 MUST int model_make(struct model *m, const struct k8s_objects *objects,
 	const struct policy_options *options, struct err *e);
 
+/* Policies of one object, read again as its tree is now. They stand beside the model, which only borrows from them what
+ * its tiers, namespaces and blocks need, and are released before it. */
+struct model_part {
+	struct policy *policies;
+	size_t count;
+	struct arena arena;
+	size_t blocks, namespaces, tiers; /* how many the model had before */
+};
+MUST int model_reread(
+	struct model *m, const struct k8s_object *o, struct model_part *out, struct err *e);
+void model_part_release(struct model *m, struct model_part *p);
+
 /* --- for the readers -------------------------------------------------------------------------------- */
 
 /* A reader of one kind; f names the object. 0 or -1. */

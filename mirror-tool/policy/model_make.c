@@ -223,3 +223,47 @@ int model_make(struct model *m, const struct k8s_objects *objects,
 		qsort_r(m->policies, m->policy_count, sizeof(*m->policies), by_order, m);
 	return check_priorities(m, e);
 }
+
+int model_reread(struct model *m, const struct k8s_object *o, struct model_part *out, struct err *e)
+{
+	struct model aside = MODEL_INIT, kept = *m;
+	int rc;
+
+	*out = (struct model_part){ .arena = ARENA_INIT,
+		.blocks = m->block_count,
+		.namespaces = m->namespace_count,
+		.tiers = m->tier_count };
+	m->arena = out->arena;
+	m->policies = NULL;
+	m->policy_count = 0;
+	m->notes = aside.notes;
+	m->findings = NULL;
+	m->finding_count = 0;
+	rc = read_object(m, o, false, e);
+	for (size_t i = 0; i < m->finding_count; i++)
+		free(m->findings[i].text);
+	free(m->findings);
+	k8s_notes_release(&m->notes);
+	out->arena = m->arena;
+	out->policies = m->policies;
+	out->count = m->policy_count;
+	m->arena = kept.arena;
+	m->policies = kept.policies;
+	m->policy_count = kept.policy_count;
+	m->notes = kept.notes;
+	m->findings = kept.findings;
+	m->finding_count = kept.finding_count;
+	return rc;
+}
+
+void model_part_release(struct model *m, struct model_part *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		for (unsigned side = 0; side < 2; side++)
+			free(p->policies[i].sides[side].items);
+	free(p->policies);
+	arena_release(&p->arena);
+	m->block_count = p->blocks;
+	m->namespace_count = p->namespaces;
+	m->tier_count = p->tiers;
+}

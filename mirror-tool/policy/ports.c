@@ -289,6 +289,14 @@ bool ports_has(const struct port_pool *p, portset set, enum proto proto, unsigne
 	return false;
 }
 
+unsigned ports_first(const struct port_pool *p, portset set, enum proto *proto)
+{
+	uint32_t low = p->intervals[p->sets[set].first].low;
+
+	*proto = (enum proto)(low >> 16);
+	return low & PORT_MAX;
+}
+
 void ports_text(const struct port_pool *p, portset set, struct buf *out)
 {
 	const struct port_set *s = &p->sets[set];

@@ -33,6 +33,9 @@ bool ports_has(const struct port_pool *p, portset set, enum proto proto, unsigne
 /* Append "TCP 80,443 UDP 53", "all", "none". A whole protocol is "TCP 1-65535". */
 void ports_text(const struct port_pool *p, portset set, struct buf *out);
 
+/* The lowest port of a set that is not empty. */
+unsigned ports_first(const struct port_pool *p, portset set, enum proto *proto);
+
 /* "TCP", and back: exactly so written. */
 const char *proto_name(enum proto proto);
 bool proto_parse(struct span text, enum proto *out);

@@ -24,6 +24,12 @@ struct judged_rule {
 struct judged_policy {
 	const struct policy *policy;
 	struct judged_rule *rules[2];
+	struct answers subject; /* yes: the ends that it selects and binds */
+};
+
+struct stand_in {
+	struct policy policy;
+	struct judged_policy judged;
 };
 
 static void rules_free(struct judged_rule *rules, size_t count)
@@ -43,12 +49,17 @@ static void sides_free(const struct judge *j, struct side *sides)
 	free(sides);
 }
 
+static void judged_release(struct judged_policy *p)
+{
+	for (unsigned side = 0; side < 2; side++)
+		rules_free(p->rules[side], p->policy->sides[side].count);
+	answers_release(&p->subject);
+}
+
 void judge_release(struct judge *j)
 {
 	for (size_t i = 0; j->policies && i < j->model->policy_count; i++)
-		for (unsigned side = 0; side < 2; side++)
-			rules_free(j->policies[i].rules[side],
-				j->policies[i].policy->sides[side].count);
+		judged_release(&j->policies[i]);
 	free(j->policies);
 	sides_free(j, j->sides[EGRESS]);
 	sides_free(j, j->sides[INGRESS]);
@@ -175,43 +186,46 @@ static void judge_rule(
 	out->fixed = sum_rule(j, r, 0, false);
 }
 
-/* Add a policy to the list of each end that it selects: lists are built in two passes, first only counted. */
-static void select_ends(struct judge *j, size_t policy, const struct answers *subject, size_t *fill)
-{
-	const struct ends *s = &j->ends;
-
-	for (size_t i = bit_next(subject->yes, 0, s->first_set); i < s->first_set;
-		i = bit_next(subject->yes, i + 1, s->first_set)) {
-		if (!bit_get(s->pods, i))
-			continue; /* nothing binds what is on the node's network */
-		if (fill)
-			j->selected[fill[i]++] = policy;
-		else
-			j->selected_from[i + 1]++;
-	}
-}
-
+/* The lists of policies by end that selects them, one behind the other: counted first, then filled. */
 static void select_all(struct judge *j)
 {
-	AUTO(mem_free) struct answers *subjects =
-			mem_alloc((j->model->policy_count + 1) * sizeof(*subjects));
-	AUTO(mem_free) size_t *fill = mem_alloc((j->ends.count + 1) * sizeof(*fill));
+	const struct ends *s = &j->ends;
+	AUTO(mem_free) size_t *fill = mem_alloc((s->count + 1) * sizeof(*fill));
 
-	j->selected_from = mem_alloc((j->ends.count + 1) * sizeof(*j->selected_from));
-	for (size_t i = 0; i < j->model->policy_count; i++) {
-		answers_make(&j->ends, &subjects[i]);
-		ends_ask(&j->ends, j->model->policies[i].subject, &subjects[i]);
-		select_ends(j, i, &subjects[i], NULL);
-	}
-	for (size_t i = 0; i < j->ends.count; i++) {
+	free(j->selected);
+	free(j->selected_from);
+	j->selected_from = mem_alloc((s->count + 1) * sizeof(*j->selected_from));
+	for (size_t p = 0; p < j->model->policy_count; p++)
+		for (size_t i = bit_next(judge_subjects(j, p), 0, s->first_set); i < s->first_set;
+			i = bit_next(judge_subjects(j, p), i + 1, s->first_set))
+			j->selected_from[i + 1]++;
+	for (size_t i = 0; i < s->count; i++) {
 		j->selected_from[i + 1] += j->selected_from[i];
 		fill[i] = j->selected_from[i];
 	}
-	j->selected = mem_alloc((j->selected_from[j->ends.count] + 1) * sizeof(*j->selected));
-	for (size_t i = 0; i < j->model->policy_count; i++) {
-		select_ends(j, i, &subjects[i], fill);
-		answers_release(&subjects[i]);
+	j->selected = mem_alloc((j->selected_from[s->count] + 1) * sizeof(*j->selected));
+	for (size_t p = 0; p < j->model->policy_count; p++)
+		for (size_t i = bit_next(judge_subjects(j, p), 0, s->first_set); i < s->first_set;
+			i = bit_next(judge_subjects(j, p), i + 1, s->first_set))
+			j->selected[fill[i]++] = p;
+}
+
+static void judge_policy(
+	struct judge *j, struct judged_policy *out, size_t number, const struct policy *p)
+{
+	out->policy = p;
+	for (unsigned side = 0; side < 2; side++) {
+		size_t count = p->sides[side].count;
+
+		out->rules[side] = mem_alloc((count + 1) * sizeof(*out->rules[side]));
+		for (size_t r = 0; r < count; r++)
+			judge_rule(j, &out->rules[side][r], number, &p->sides[side].items[r]);
 	}
+	answers_make(&j->ends, &out->subject);
+	ends_ask(&j->ends, p->subject, &out->subject);
+	for (size_t w = 0; w < j->ends.words; w++)
+		out->subject.yes[w] &=
+			j->ends.pods[w]; /* nothing binds what is on its node's network */
 }
 
 static void new_side(const struct judge *j, struct side *side)
@@ -225,25 +239,55 @@ void judge_make(struct judge *j, struct model *m)
 	*j = (struct judge){ .model = m };
 	ends_make(&j->ends, m);
 	j->policies = mem_alloc((m->policy_count + 1) * sizeof(*j->policies));
-	for (size_t i = 0; i < m->policy_count; i++) {
-		struct judged_policy *p = &j->policies[i];
-
-		p->policy = &m->policies[i];
-		for (unsigned side = 0; side < 2; side++) {
-			size_t count = p->policy->sides[side].count;
-
-			p->rules[side] = mem_alloc((count + 1) * sizeof(*p->rules[side]));
-			for (size_t r = 0; r < count; r++)
-				judge_rule(
-					j, &p->rules[side][r], i, &p->policy->sides[side].items[r]);
-		}
-	}
+	for (size_t i = 0; i < m->policy_count; i++)
+		judge_policy(j, &j->policies[i], i, &m->policies[i]);
 	select_all(j);
 	new_side(j, &j->all);
 	for (size_t i = 0; i < j->ends.count; i++)
 		j->all.allow[i] = PORTS_ALL;
 	for (unsigned side = 0; side < 2; side++)
 		j->sides[side] = mem_alloc(j->ends.count * sizeof(*j->sides[side]));
+}
+
+const uint64_t *judge_subjects(const struct judge *j, size_t policy)
+{
+	return j->policies[policy].subject.yes;
+}
+
+/* --- another policy in the place of one ------------------------------------------------------------------------ */
+
+struct stand_in *stand_in_new(struct judge *j, const struct policy *p)
+{
+	struct stand_in *s = mem_alloc(sizeof(*s));
+
+	s->policy = *p;
+	judge_policy(j, &s->judged, 0, &s->policy);
+	return s;
+}
+
+void stand_in_free(struct stand_in *s)
+{
+	judged_release(&s->judged);
+	free(s);
+}
+
+const uint64_t *stand_in_subjects(const struct stand_in *s)
+{
+	return s->judged.subject.yes;
+}
+
+void judge_swap(struct judge *j, struct model *m, size_t policy, struct stand_in *s)
+{
+	struct policy old = m->policies[policy];
+	struct judged_policy was = j->policies[policy];
+
+	m->policies[policy] = s->policy;
+	j->policies[policy] = s->judged;
+	j->policies[policy].policy = &m->policies[policy];
+	s->policy = old;
+	s->judged = was;
+	s->judged.policy = &s->policy;
+	select_all(j);
 }
 
 const size_t *judge_policies(const struct judge *j, size_t end, size_t *count)
@@ -530,7 +574,7 @@ static void fill_side(struct judge *j, enum direction d, size_t subject, struct 
 }
 
 /* Made when it is first asked for. */
-static const struct side *judge_side(struct judge *j, enum direction d, size_t end)
+const struct side *judge_side(struct judge *j, enum direction d, size_t end)
 {
 	struct side *side = &j->sides[d][end];
 

@@ -52,6 +52,22 @@ bool judge_alike(const struct judge *j, size_t a, size_t b);
 
 /* Append "a block of addresses may match pods, domain names". */
 void verdict_reasons(unsigned reasons, struct buf *out);
+/* Valid until the judge ends. */
+const struct side *judge_side(struct judge *j, enum direction d, size_t end);
+
+/* The ends that a policy selects, as bits. */
+const uint64_t *judge_subjects(const struct judge *j, size_t policy);
+
+/*
+ * Another policy in the place of one of the model, of the same tier and order. p: borrowed until stand_in_free().
+ * judge_swap() puts it in, and called again takes it out; the sides of ends that either selects are the caller's to
+ * drop (free j->sides[d][end].allow and clear it).
+ */
+struct stand_in *stand_in_new(struct judge *j, const struct policy *p);
+void stand_in_free(struct stand_in *s);
+const uint64_t *stand_in_subjects(const struct stand_in *s);
+void judge_swap(struct judge *j, struct model *m, size_t policy, struct stand_in *s);
+
 /* Which policies select an end: numbers in the model's list. */
 const size_t *judge_policies(const struct judge *j, size_t end, size_t *count);
 

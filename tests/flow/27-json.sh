@@ -320,6 +320,9 @@ shape 'policy explain'
 printf 'allow prod/web prod/db TCP/5432\n' >assertions
 must_fail 10 moat policy test assertions "$world/manifests" --json
 shape 'policy test'
+echo 'deny dev/* prod/* TCP/5432' >assertions
+must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
+shape 'policy mutate'
 
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256

@@ -14,6 +14,7 @@
 #include "mirror-tool/tool.h"
 #include "storage/gc.h"
 #include "storage/store_write.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -261,7 +262,7 @@ static int remove_versions(struct collecting *c, struct err *e)
 static int empty_trash(struct collecting *c, struct err *e)
 {
 	/* With what was just moved there; a clock that jumps leaves it for the next run. */
-	return gc_purge(c->store, LITTER_TRASH, (int64_t)time(NULL), false, &c->trash, e);
+	return gc_purge(c->store, LITTER_TRASH, clock_now(), false, &c->trash, e);
 }
 
 /* Files are moved before their rows go: on a full disk trash is emptied for the rows, as long as that frees some. */
@@ -355,7 +356,7 @@ static int make_room(struct collecting *c, struct err *e)
 	AUTO(store_close) struct store *bare = NULL;
 
 	if (store_open_bare(&bare, c->tool->store, STORE_WRITE, e) < 0 ||
-		read_rules(c, bare, e) < 0 || purge_litter(c, bare, (int64_t)time(NULL), e) < 0)
+		read_rules(c, bare, e) < 0 || purge_litter(c, bare, clock_now(), e) < 0)
 		return -1;
 	return c->trash.blobs + c->stages.blobs + c->quarantine.blobs > 0;
 }
@@ -664,7 +665,7 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 {
 	AUTO(collecting_release)
 	struct collecting c = {
-		.tool = t, .given = given, .now = (int64_t)time(NULL), .audit = TOOL_AUDIT_INIT
+		.tool = t, .given = given, .now = clock_now(), .audit = TOOL_AUDIT_INIT
 	};
 
 	if (args->count)

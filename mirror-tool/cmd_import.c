@@ -9,6 +9,7 @@
 #include "mirror-tool/progress.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 #define IMPORT_OPTIONS(OPTION, S)                                                                  \
 	OPTION(S, TEXTS, keys, "key", "PUB", NULL,                                                 \
@@ -201,8 +202,7 @@ static void report_activation(struct report *r, const struct importing *p, const
 		buf_printf(&line, " --to %s %s", s->version, s->name);
 	else {
 		add_overrides(&line, p->way == SET_WAY_OLDER,
-			*s->expires &&
-				strcmp(clock_text((int64_t)time(NULL), now), s->expires) > 0);
+			*s->expires && strcmp(clock_text(clock_now(), now), s->expires) > 0);
 		buf_printf(&line, " %s:%s", s->name, s->version);
 	}
 	report_line(r, "to serve it: %s", line.data);

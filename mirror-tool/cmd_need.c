@@ -13,6 +13,7 @@
 #include "mirror-tool/sign/sign.h"
 #include "mirror-tool/tool.h"
 #include "mirror-tool/tool_audit.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
 
@@ -133,7 +134,7 @@ static int need_of_medium(struct needing *n, struct err *e)
 {
 	const struct texts *paths = &n->options->media;
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
-	AUTO(medium_release) struct medium m = { .trust = &trust, .now = (int64_t)time(NULL) };
+	AUTO(medium_release) struct medium m = { .trust = &trust, .now = clock_now() };
 
 	if (tool_trust_load(&trust, &n->options->keys, e) < 0)
 		return -1;

@@ -86,7 +86,7 @@ static int resolve(struct pinning *p, struct err *e)
 
 static void stamp(struct lock *l)
 {
-	clock_text(time(NULL), l->created);
+	clock_text(clock_now(), l->created);
 }
 
 static int write_lock(struct pinning *p, struct err *e)

@@ -16,6 +16,7 @@
 #include "mirror-tool/sign/passphrase.h"
 #include "mirror-tool/tool.h"
 #include "mirror-tool/tool_audit.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -276,7 +277,7 @@ static int fill_in(struct receipting *r, struct err *e)
 
 static int write_signed(struct receipting *r, struct buf *out, struct err *e)
 {
-	clock_text((int64_t)time(NULL), r->receipt.time);
+	clock_text(clock_now(), r->receipt.time);
 	if (look(r, e) < 0 || load_key(r, e) < 0)
 		return -1;
 	if (r->options->sets_only)

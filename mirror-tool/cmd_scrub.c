@@ -366,7 +366,7 @@ static int scrub_page(struct scrubbing *s, struct err *e)
 static int scrub(struct scrubbing *s, struct err *e)
 {
 	struct blob_cursor at = { .by_age = true,
-		.before = (int64_t)time(NULL) - (int64_t)s->given->older_than };
+		.before = clock_now() - (int64_t)s->given->older_than };
 	int rc;
 
 	report_list(&s->report, "found");

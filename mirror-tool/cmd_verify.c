@@ -8,6 +8,7 @@
 #include "mirror-tool/report.h"
 #include "mirror-tool/tool.h"
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 #define VERIFY_OPTIONS(OPTION, S)                                                                  \
 	OPTION(S, TEXTS, keys, "key", "PUB", NULL,                                                 \
@@ -131,11 +132,9 @@ static int verify_medium(
 	AUTO(checking_release) struct checking c = { .sink = VERIFY_SINK_INIT, .t = t };
 	AUTO(store_close) struct store *documents = tool_store_beside(t);
 	AUTO(medium_release)
-	struct medium m = { .trust = trust,
-		.now = (int64_t)time(NULL),
-		.documents = documents,
-		.sink = &sink,
-		.ctx = &c };
+	struct medium m = {
+		.trust = trust, .now = clock_now(), .documents = documents, .sink = &sink, .ctx = &c
+	};
 
 	progress_begin(&c.bar, t, "verify", "volumes");
 	if (medium_read(&m, paths->items, paths->count, &events, e) < 0)

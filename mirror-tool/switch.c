@@ -7,6 +7,7 @@
 #include "mirror-tool/node/node_hosts.h"
 #include "mirror-tool/tool_audit.h"
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 void switch_release(struct switching *w)
 {
@@ -25,7 +26,7 @@ void switch_tell(void *ctx, const struct set_changes *c)
 
 bool switch_expired(const struct set_info *info)
 {
-	return set_info_expired(info, (int64_t)time(NULL));
+	return set_info_expired(info, clock_now());
 }
 
 int switch_find(struct store *s, const char *which, struct set_info *out, struct err *e)

@@ -10,6 +10,7 @@
 #include "registry/ops/metrics.h"
 #include "registry/push/push.h"
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 static void gauge(struct buf *out, const char *name, const char *help, double value)
 {
@@ -85,7 +86,7 @@ static void add_check(const struct dispatch *d, struct buf *out)
 	checker_counts(d->context.checker, &counts);
 	if (blobs_oldest(d->context.store, &oldest, &ignored) < 0 || oldest < counts.pass)
 		oldest = counts.pass;
-	age = oldest ? difftime(time(NULL), (time_t)oldest) : (double)INFINITY;
+	age = oldest ? difftime(clock_now(), (time_t)oldest) : (double)INFINITY;
 	metrics_number(out, "moat_check_blobs_total", "counter",
 		"Blobs whose bytes were read again.", (double)counts.blobs);
 	metrics_number(out, "moat_check_bytes_total", "counter", "Bytes that were read for that.",
@@ -127,7 +128,7 @@ static int add_expired(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
 	buf_printf(ctx, "moat_set_expired{channel=\"%s\",version=\"%s\"} %d\n", set->name,
-		set->version, set_info_expired(set, (int64_t)time(NULL)));
+		set->version, set_info_expired(set, clock_now()));
 	return 0;
 }
 
@@ -135,7 +136,7 @@ static int add_age(void *ctx, const struct set_info *set, struct err *e)
 {
 	(void)e;
 	buf_printf(ctx, "moat_set_age_seconds{channel=\"%s\",version=\"%s\"} %lld\n", set->name,
-		set->version, (long long)old_set_age(set, (int64_t)time(NULL)));
+		set->version, (long long)old_set_age(set, clock_now()));
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "registry/ops/old_sets.h"
 #include "registry/ops/options.h"
 #include "registry/ops/sandbox.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/log.h"
 #include "storage/base/printable.h"
@@ -448,7 +449,7 @@ static void warn_of_old_sets(struct old_sets *o)
 {
 	AUTO(buf_release) struct buf news = BUF_INIT;
 
-	old_sets_news(o, (int64_t)time(NULL), clock_ms(), &news);
+	old_sets_news(o, clock_now(), clock_ms(), &news);
 	for (struct span rest = buf_span(&news); rest.len;) {
 		struct span line = span_until(&rest, '\n');
 		AUTO(mem_free) char *text = mem_strndup(line.data, line.len);

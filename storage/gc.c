@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -264,7 +265,7 @@ static int pass_stray(void *ctx, const char *what, struct err *e)
 
 int gc_orphans(struct store *s, int64_t before, bool dry, struct gc_count *found, struct err *e)
 {
-	int64_t latest = (int64_t)time(NULL) - GC_ORPHAN_AGE;
+	int64_t latest = clock_now() - GC_ORPHAN_AGE;
 	struct orphans o = {
 		.store = s, .before = before < latest ? before : latest, .dry = dry, .found = found
 	};

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/tree.h"
 #include "storage/base/banned.h"
 
@@ -54,7 +55,7 @@ int gc_rules_save(struct store *s, const struct gc_rules *r, struct err *e)
 /* Of rules that cannot be read the safe ones hold: touch always. */
 int64_t touch_after(struct store *s)
 {
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = clock_now();
 	struct gc_rules r;
 	struct err ignored = ERR_INIT;
 
@@ -76,5 +77,5 @@ int blob_is_promised(struct store *s, const struct digest *d, struct err *e)
 
 	if (rc <= 0 || !row.live)
 		return rc < 0 ? -1 : 0;
-	return row.touched > (int64_t)time(NULL) - touch_after(s);
+	return row.touched > clock_now() - touch_after(s);
 }

@@ -280,7 +280,7 @@ void finding_json(const struct store *s, const struct finding *f, struct buf *ou
 {
 	char text[DIGEST_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
 
-	buf_printf(out, "{\"time\":\"%s\"", clock_text(time(NULL), now));
+	buf_printf(out, "{\"time\":\"%s\"", clock_text(clock_now(), now));
 	buf_printf(out, ",\"digest\":\"%s\",\"operation\":", digest_text(&f->digest, text));
 	json_quote(out, s->care.operation ? s->care.operation : "write", false);
 	buf_printf(out, ",\"fault\":\"%s\",\"expected\":{\"bytes\":%llu},\"found\":{",
@@ -347,7 +347,7 @@ static int check_and_apply(struct store *s, const struct digest *d, enum blob_ch
 /* Found, so its caller relies on it. One that was touched lately is safe for as long as matters. */
 static int queue_touch(struct store *s, const struct finding *f, struct err *e)
 {
-	if (s->mode != STORE_WRITE || f->touched > (int64_t)time(NULL) - touch_after(s))
+	if (s->mode != STORE_WRITE || f->touched > clock_now() - touch_after(s))
 		return 0;
 	if (!s->touched)
 		s->touched = mem_grow(NULL, TOUCHED_MAX, sizeof(*s->touched));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -282,7 +283,7 @@ int set_accept(
 		.offer = offer,
 		.set = SET_INIT,
 		.held = INVENTORY_INIT,
-		.when = time(NULL) };
+		.when = clock_now() };
 	struct set_turn turn = { .set = &a.set, .offer = offer, .write = write_tx, .ctx = &a };
 	int rc;
 

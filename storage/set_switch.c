@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 
@@ -109,7 +110,7 @@ static int last_generation(struct store *s, const char *name, struct generation 
 static int switch_tx(struct store *s, const char *name, int64_t id, const struct set_offer *o,
 	const struct generation *from, struct err *e)
 {
-	struct generation next = { .set = id, .when = time(NULL) }, last;
+	struct generation next = { .set = id, .when = clock_now() }, last;
 	AUTO(buf_release) struct buf takes = BUF_INIT;
 
 	if (last_generation(s, name, &last, e) < 0)

@@ -7,6 +7,7 @@
 
 #include "mirror-tool/media/medium.h"
 #include "mirror-tool/show/show.h"
+#include "storage/base/clock.h"
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
 
@@ -188,7 +189,7 @@ static int verify_medium(struct side *s, const struct texts *keys, struct err *e
 	AUTO(trust_release) struct trust trust = TRUST_INIT;
 	AUTO(medium_release)
 	struct medium m = { .trust = &trust,
-		.now = (int64_t)time(NULL),
+		.now = clock_now(),
 		.allow_expired = true,
 		.documents = s->from->view.documents };
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mirror-tool/media/signatures.h"
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/banned.h"
 
@@ -61,7 +62,7 @@ static int newest_time(void *ctx, const struct set_info *info, struct err *e)
 /* Take the later of clock and the time of the last accepted set: clocks inside are often wrong. */
 static int time_floor(struct store *s, int64_t *now, struct err *e)
 {
-	*now = (int64_t)time(NULL);
+	*now = clock_now();
 	return list_sets(s, newest_time, now, e);
 }
 

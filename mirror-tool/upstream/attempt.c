@@ -240,7 +240,7 @@ static void status_error(const struct exchange *x, enum err_code code, struct er
 static void busy(struct exchange *x)
 {
 	struct span after = x->answer.value[HTTP_RETRY_AFTER];
-	int64_t wait = after.len ? retry_after_parse(after, time(NULL)) : -1;
+	int64_t wait = after.len ? retry_after_parse(after, clock_now()) : -1;
 	struct err e = ERR_INIT;
 
 	status_error(x, ERR_NET, &e);

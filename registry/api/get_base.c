@@ -5,6 +5,7 @@
 
 #include "registry/ops/old_sets.h"
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 static int json(struct reply *r, const char *text)
 {
@@ -81,5 +82,5 @@ int get_ready(struct context *ctx, const struct request *q, struct reply *r, str
 	if (ctx->checker)
 		add_bad_blobs(ctx->checker, r);
 	/* No reason to take the server out of service either. */
-	return old_sets_text(ctx->store, ctx->warn_age, (int64_t)time(NULL), &r->bytes, e);
+	return old_sets_text(ctx->store, ctx->warn_age, clock_now(), &r->bytes, e);
 }

@@ -27,7 +27,7 @@
 
 static int64_t now_s(void)
 {
-	return (int64_t)time(NULL);
+	return clock_now();
 }
 
 /* --- what was bad before ----------------------------------------------------------------------------- */

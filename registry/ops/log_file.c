@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/base/lock.h"
 #include "storage/base/log.h"
@@ -79,7 +80,7 @@ static void report(struct log_file *f)
 	log_fields(LOG_LINE_ERROR, "log.lost", { "log", f->name, 0 },
 		{ "lines", NULL, f->unreported }, { "error", strerror(f->error), 0 });
 	f->unreported = 0;
-	f->reported = time(NULL);
+	f->reported = clock_now();
 }
 
 /* Count the lines that could not be written. The caller has the lock. */
@@ -134,7 +135,7 @@ void log_file_write(struct log_file *f, struct span lines)
 {
 	LOCK_SCOPE(&f->lock);
 	write_lines(f, lines);
-	if (f->unreported > 0 && time(NULL) - f->reported >= COMPLAIN_SECONDS)
+	if (f->unreported > 0 && clock_now() - f->reported >= COMPLAIN_SECONDS)
 		report(f);
 }
 

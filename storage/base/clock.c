@@ -18,6 +18,14 @@ int64_t clock_ms(void)
 	return clock_us() / 1000;
 }
 
+int64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec;
+}
+
 const char *clock_text(int64_t seconds, char text[CLOCK_TEXT_SIZE])
 {
 	time_t at = (time_t)seconds;

@@ -8,6 +8,10 @@
 int64_t clock_us(void);
 int64_t clock_ms(void);
 
+/* Seconds since the epoch, never behind the times of files: time(2) may be, by a tick of the kernel, since Linux 6.13
+ * stamps files by the fine clock. So nothing that was just written seems to be of the next second. */
+int64_t clock_now(void);
+
 /* Seconds since the epoch as RFC 3339 has it, in UTC: "2026-11-28T15:44:00Z". Texts of this form compare
  * as the times do. Returns text. */
 #define CLOCK_TEXT_SIZE 32

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -35,7 +36,7 @@ static int refuse_open(int db, struct err *e)
 
 static int move(int dir, char aside[DB_ASIDE_SIZE], struct err *e)
 {
-	time_t now = time(NULL);
+	time_t now = clock_now();
 	char base[DB_ASIDE_SIZE / 2];
 	struct tm tm;
 	int rc = -1;

@@ -11,6 +11,7 @@
 
 #include "storage/files/files_private.h"
 
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "storage/base/fs.h"
 #include "storage/base/banned.h"
@@ -47,7 +48,7 @@ static int put_reason(int dir, const char *base, struct span reason,
 {
 	AUTO(fd_close) int fd = -1;
 	char name[QUARANTINE_NAME_SIZE + sizeof(REASON)];
-	long long now = (long long)time(NULL);
+	long long now = (long long)clock_now();
 
 	for (unsigned i = 0; i < SAME_SECOND_MAX && fd < 0; i++) {
 		snprintf(where, QUARANTINE_NAME_SIZE, i ? "%s.%lld-%u" : "%s.%lld", base, now, i);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 static void get_row(const struct query *q, int first, struct blob_row *out)
 {
@@ -86,14 +87,14 @@ int meta_blob_live(struct db *db, const struct digest *d, uint64_t size, struct 
 
 	query_digest(&q, d);
 	query_int(&q, (int64_t)size);
-	query_int(&q, (int64_t)time(NULL));
+	query_int(&q, clock_now());
 	return dirty_one(db, d, true, e) < 0 ? -1 : query_run(&q, e);
 }
 
 int meta_blobs_proved(struct db *db, const struct rowset *blobs, bool put, struct err *e)
 {
 	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_PROVED);
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = clock_now();
 
 	query_rowset(&q, blobs);
 	query_int(&q, now);
@@ -106,7 +107,7 @@ int meta_blobs_touch(struct db *db, const struct rowset *digests, uint64_t *touc
 	AUTO(query_end) struct query q = query_begin(db, Q_BLOBS_TOUCH);
 
 	query_rowset(&q, digests);
-	query_int(&q, (int64_t)time(NULL));
+	query_int(&q, clock_now());
 	if (query_run(&q, e) < 0)
 		return -1;
 	*touched = query_changes(&q);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "storage/base/banned.h"
+#include "storage/base/clock.h"
 
 int meta_gc_blobs(struct db *db, gc_row_fn *fn, void *ctx, struct err *e)
 {
@@ -84,7 +85,7 @@ int meta_gc_condemn(struct db *db, const struct rowset *ids, struct err *e)
 		query_run_rows(db, Q_GC_DROP_MANIFESTS, ids, &manifests, e) < 0)
 		return -1;
 	query_rowset(&q, ids);
-	query_int(&q, (int64_t)time(NULL));
+	query_int(&q, clock_now());
 	if (query_run(&q, e) < 0)
 		return -1;
 	return links || manifests ? meta_index_dirty(db, e) : 0;

@@ -293,6 +293,14 @@ nothing_printed 1 user add alice --users users --password-file password
 must moat user remove alice --users users --json
 shape 'user add and user remove'
 
+step 'network policies'
+case=$SOURCE/tests/data/policy/footguns/26-good-baseline
+must moat policy eval "$case/manifests" --probes "$case/probes.tsv" --json
+shape 'policy eval'
+must moat policy map "$case/manifests" --json
+shape 'policy map'
+nothing_printed 1 policy eval ./none --probes "$case/probes.tsv"
+
 step 'a damaged store: a result, and problems on standard error'
 chmod -R u+w inside
 blob=$(find inside/blobs -type f | sort | head -n 1)

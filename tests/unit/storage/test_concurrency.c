@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "storage/engine.h"
 #include "storage/gc.h"
@@ -403,7 +404,7 @@ static int purge_quarantine(const struct sandbox *sb, unsigned dry, struct err *
 	struct gc_count found = { .blobs = 0 };
 
 	if (store_open(&s, sandbox_path(sb, "s"), STORE_WRITE, e) < 0 ||
-		gc_purge(s, LITTER_QUARANTINE, (int64_t)time(NULL) + 1, dry, &found, e) < 0)
+		gc_purge(s, LITTER_QUARANTINE, clock_now() + 1, dry, &found, e) < 0)
 		return -1;
 	return found.blobs == 1 ? 0 : err_set(e, ERR_IO, "%d found", (int)found.blobs);
 }

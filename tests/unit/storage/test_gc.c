@@ -8,13 +8,14 @@
 #include <time.h>
 
 #include "storage/engine.h"
+#include "storage/base/clock.h"
 #include "storage/base/fault.h"
 #include "tests/unit/storage/pushed.h"
 #include "tests/unit/storage/suite.h"
 
 static struct gc_options at_once(void)
 {
-	return (struct gc_options){ .now = (int64_t)time(NULL) };
+	return (struct gc_options){ .now = clock_now() };
 }
 
 static struct gc_plan *mark(struct store *s, const struct gc_options *o)
@@ -870,7 +871,7 @@ static void gc_purge__empties_the_trash(void **state)
 
 	push(*state, s, APP, NULL, "gone", &p);
 	(void)collect(s);
-	now = (int64_t)time(NULL);
+	now = clock_now();
 	assert_ok(gc_purge(s, LITTER_TRASH, now - GC_TRASH_AGE, false, &found, &e));
 	assert_int_equal(found.blobs, 0);
 	assert_ok(gc_purge(s, LITTER_TRASH, now, true, &found, &e));
@@ -887,7 +888,7 @@ static void gc_purge__removes_many(void **state)
 	AUTO(store_close) struct store *s = sandbox_store(*state, "s", STORE_WRITE);
 	struct gc_count found = { .blobs = 0 };
 	struct err e = ERR_INIT;
-	int64_t now = (int64_t)time(NULL) + 1;
+	int64_t now = clock_now() + 1;
 	char name[64];
 
 	assert_int_equal(mkdir(sandbox_path(*state, "s/trash"), 0755), 0);
@@ -917,7 +918,7 @@ static void gc_purge__leaves_stages_that_are_written(void **state)
 	struct gc_count found = { .blobs = 0 };
 	struct err e = ERR_INIT;
 	struct digest d;
-	int64_t now = (int64_t)time(NULL) + 1;
+	int64_t now = clock_now() + 1;
 
 	digest_of(&d, DIGEST_SHA256, span_of("hello"));
 	assert_ok(blob_begin(s, &d, 5, BLOB_RESUME, &w, &e));
@@ -946,7 +947,7 @@ static void gc_orphans__takes_files_without_a_row(void **state)
 	snprintf(path, sizeof(path), "s/blobs/sha256/%s", digest_hex(&d, hex));
 	sandbox_write(sandbox_path(*state, path), "orphan", 6);
 	/* It got its name just now, so its writer may be at work. */
-	assert_ok(gc_orphans(s, (int64_t)time(NULL) + 10, false, &found, &e));
+	assert_ok(gc_orphans(s, clock_now() + 10, false, &found, &e));
 	assert_int_equal(found.blobs, 0);
 	assert_true(sandbox_exists(sandbox_path(*state, path)));
 }

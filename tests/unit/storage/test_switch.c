@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "storage/gc.h"
+#include "storage/base/clock.h"
 #include "storage/base/fs.h"
 #include "tests/support/image.h"
 #include "tests/support/sandbox.h"
@@ -323,7 +324,7 @@ static void run_retention(const struct sandbox *sb, size_t i)
 	AUTO(gc_versions_release) struct gc_versions old = { .count = 0 };
 	struct gc_rules rules = { .keep_versions = retentions[i].keep_versions,
 		.keep_days = retentions[i].keep_days };
-	int64_t now = (int64_t)time(NULL) + (int64_t)retentions[i].days_later * DAY;
+	int64_t now = clock_now() + (int64_t)retentions[i].days_later * DAY;
 	struct err e = ERR_INIT;
 
 	for (char *rest = copy, *word; (word = strsep(&rest, " "));)

@@ -1,4 +1,7 @@
 /* `moat policy check`: the lint of network policies. Must never write. */
+#include <stdlib.h>
+
+#include "mirror-tool/policy/compare.h"
 #include "mirror-tool/policy/lint.h"
 #include "mirror-tool/policy_input.h"
 #include "mirror-tool/report.h"
@@ -13,6 +16,8 @@
 	OPTION(S, FLAG, require_justification, "require-justification", NULL, NULL,                \
 		"each policy that allows something has the annotation moat.local/justification")   \
 	OPTION(S, FLAG, sarif, "sarif", NULL, NULL, "print SARIF 2.1.0")                           \
+	OPTION(S, FLAG, engines, "engines", NULL, NULL,                                            \
+		"print the connections on which engines, or a strict decoder, disagree")           \
 	OPTION(S, FLAG, rules, "rules", NULL, NULL, "print the rules and check nothing")
 struct check_options {
 	CHECK_OPTIONS(SETTING_FIELD, check_options)
@@ -203,6 +208,141 @@ static int print_sarif(struct check *c, const struct tool *t, struct err *e)
 	return report_print(&r, e);
 }
 
+/* --- connections that differ ------------------------------------------------------------------------------------------ */
+
+enum view { VIEW_API, VIEW_CALICO, VIEW_CILIUM, VIEW_STRICT };
+static const char *const view_names[COMPARE_MAX] = { "api", "calico", "cilium", "strict" };
+
+/* The same objects, judged for each view. */
+struct views {
+	struct k8s_objects strict; /* those that a strict decoder takes; its array is ours */
+	struct model models[COMPARE_MAX];
+	struct judge judges[COMPARE_MAX];
+	struct compare compare;
+	struct buf texts[COMPARE_MAX], src, dst;
+};
+
+static void views_release(struct views *v)
+{
+	compare_release(&v->compare);
+	for (size_t i = 0; i < COMPARE_MAX; i++) {
+		judge_release(&v->judges[i]);
+		model_release(&v->models[i]);
+		buf_release(&v->texts[i]);
+	}
+	buf_release(&v->src);
+	buf_release(&v->dst);
+	free(v->strict.items);
+}
+
+static void views_init(struct views *v)
+{
+	*v = (struct views){ .src = BUF_INIT, .dst = BUF_INIT };
+	for (size_t i = 0; i < COMPARE_MAX; i++) {
+		v->models[i] = (struct model)MODEL_INIT;
+		v->judges[i] = (struct judge)JUDGE_INIT;
+		v->texts[i] = (struct buf)BUF_INIT;
+	}
+}
+
+static bool is_noted(const struct lint *l, const struct k8s_object *o)
+{
+	for (size_t i = 0; i < l->model.notes.count; i++)
+		if (l->model.notes.items[i].object == o)
+			return true;
+	return false;
+}
+
+/* What a strict API server would have of them. */
+static void keep_strict(const struct lint *l, struct k8s_objects *out)
+{
+	out->items = mem_alloc((l->objects.count + 1) * sizeof(*out->items));
+	for (size_t i = 0; i < l->objects.count; i++)
+		if (!is_noted(l, &l->objects.items[i]))
+			out->items[out->count++] = l->objects.items[i];
+}
+
+static int make_views(struct views *v, const struct lint *l, struct err *e)
+{
+	struct judge *judges[COMPARE_MAX];
+
+	keep_strict(l, &v->strict);
+	for (size_t i = 0; i < COMPARE_MAX; i++) {
+		const char *engine = i == VIEW_STRICT ? view_names[VIEW_API] : view_names[i];
+		struct policy_options how = policy_options_of(engine, policy_decode_words[0], NULL);
+
+		how.decode = l->model.options.decode;
+		if (model_make(&v->models[i], i == VIEW_STRICT ? &v->strict : &l->objects, &how,
+			    e) < 0)
+			return err_ctx(e, "by %s", view_names[i]);
+		judge_make(&v->judges[i], &v->models[i]);
+		judges[i] = &v->judges[i];
+	}
+	compare_make(&v->compare, judges, COMPARE_MAX);
+	return 0;
+}
+
+static void name_end(const struct views *v, size_t number, struct buf *out)
+{
+	const struct compare_end *end = &v->compare.ends[number];
+	const struct model *m = &v->models[VIEW_API];
+	char text[ADDRESS_TEXT_SIZE];
+
+	buf_clear(out);
+	if (end->outside) {
+		buf_printf(out, "ext:%s", address_text(&end->address, text));
+		return;
+	}
+	buf_printf(out, "%s/%s", m->namespaces[m->workloads[end->workload].ns].name,
+		m->workloads[end->workload].name);
+	if (end->alike)
+		buf_printf(out, " and %u like it", end->alike);
+}
+
+static bool say_difference(struct views *v, size_t src, size_t dst, struct report *r)
+{
+	for (size_t i = 0; i < COMPARE_MAX; i++)
+		buf_clear(&v->texts[i]);
+	if (!compare_pair(&v->compare, src, dst, v->texts))
+		return false;
+	name_end(v, src, &v->src);
+	name_end(v, dst, &v->dst);
+	report_object(r, NULL);
+	report_text(r, "src", v->src.data);
+	report_text(r, "dst", v->dst.data);
+	report_text(r, "api", v->texts[VIEW_API].data);
+	report_text(r, "calico", v->texts[VIEW_CALICO].data);
+	report_text(r, "cilium", v->texts[VIEW_CILIUM].data);
+	report_text(r, "strict", v->texts[VIEW_STRICT].data);
+	report_line(r, "%s => %s : api %s | calico %s | cilium %s | strict %s", v->src.data,
+		v->dst.data, v->texts[VIEW_API].data, v->texts[VIEW_CALICO].data,
+		v->texts[VIEW_CILIUM].data, v->texts[VIEW_STRICT].data);
+	report_end(r);
+	return true;
+}
+
+static int print_engines(const struct check *c, const struct tool *t, struct err *e)
+{
+	AUTO(report_release) struct report r = REPORT_INIT(t);
+	AUTO(views_release) struct views v;
+	size_t count = 0;
+
+	views_init(&v);
+	if (make_views(&v, &c->lint, e) < 0)
+		return -1;
+	report_list(&r, NULL);
+	for (size_t i = 0; i < v.compare.count; i++)
+		for (size_t k = 0; k < v.compare.count; k++)
+			count += say_difference(&v, i, k, &r);
+	report_end(&r);
+	if (report_print(&r, e) < 0)
+		return -1;
+	if (!count)
+		return 0;
+	return err_set(e, ERR_DIFFERS,
+		"%zu pairs of ends have other connections by engine or decoder", count);
+}
+
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
 static int run(struct tool *t, const void *given, const struct texts *args, struct err *e)
@@ -215,11 +355,15 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 		return print_rules(t, e);
 	if (!args->count || o->rules)
 		return tool_usage(e, "check takes manifests, files or folders; or --rules alone");
+	if (o->engines && o->sarif)
+		return tool_usage(e, "--sarif prints findings, and --engines connections");
 	while (strcmp(severity_names[c.least], o->severity) != 0)
 		c.least++;
 	if (policy_objects(&c.objects, args, e) < 0 ||
 		lint_make(&c.lint, &c.objects, &engine, o->require_justification, e) < 0)
 		return -1;
+	if (o->engines)
+		return print_engines(&c, t, e);
 	for (size_t i = 0; i < c.lint.count; i++)
 		c.count += is_shown(&c, &c.lint.items[i]);
 	if ((o->sarif ? print_sarif(&c, t, e) : print_findings(&c, t, e)) < 0)

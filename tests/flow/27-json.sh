@@ -349,6 +349,8 @@ nothing_printed 1 policy map none
 must_fail 10 moat policy check "$policies/manifests" --json
 shape 'policy check'
 nothing_printed 1 policy check none
+must_fail 10 moat policy check --engines "$SOURCE/tests/data/policy/footguns/07-typo-matchLabel/manifests" --json
+shape 'policy check --engines'
 must moat policy check --rules --json
 shape 'policy check --rules'
 

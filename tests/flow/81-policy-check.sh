@@ -61,6 +61,23 @@ must moat policy check reasons --require-justification
 sed -i 's/"ticket 7"/""/' reasons/policy.yaml
 must_fail 10 moat policy check reasons --require-justification
 
+step 'connections on which engines, or a strict decoder, disagree'
+must moat policy check --engines "$DATA/footguns/26-good-baseline/manifests"
+[ ! -s out ] || _fail 'a difference in the good baseline'
+must_fail 10 moat policy check --engines "$DATA/footguns/07-typo-matchLabel/manifests"
+out_has '^dev/tool => prod/db : api none \| calico none \| cilium none \| strict all$'
+out_has '^ext:0.0.0.0 => prod/db : api none \| .* strict all$'
+! grep 'prod/api => prod/db' out || _fail 'a pair that does not differ'
+err_has '5 pairs of ends have other connections'
+must_fail 10 moat policy check --engines "$DATA/footguns-own/07-types-without-egress/manifests"
+out_has '^prod/db => prod/web : api all \| calico all \| cilium none \| strict all$'
+must_fail 10 moat policy check --engines "$DATA/footguns-own/29-host-bits/manifests"
+out_has '^prod/web => prod/db : api none; unknown all \| '
+must_fail 2 moat policy check --engines --sarif "$DATA/footguns/26-good-baseline/manifests"
+for case in "$DATA"/policy-engines/[0-9]*; do
+	must_fail '(0|1|10)' moat policy check --engines "$case/manifests"
+done
+
 step 'the table of rules is in the manual'
 must moat policy check --rules --json
 jq -r '.[] | ".It Cm \(.rule) Pq \(.severity)\n\(.what[:1] | ascii_upcase)\(.what[1:])."' out >want

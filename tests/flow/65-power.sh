@@ -35,7 +35,7 @@ let_go() { # FOLDER
 	losetup -d "$LOOP"
 }
 # shellcheck disable=SC2016 # expanded at exit
-at_exit 'umount "$T/found" "$T/disk" 2>/dev/null; losetup -d "$LOOP" 2>/dev/null; umount "$T/fuse" 2>/dev/null; rm -f "$image"'
+at_exit 'umount "$T/found" "$T/disk" 2>/dev/null; losetup -d "$LOOP" 2>/dev/null; umount "$T/fuse" 2>/dev/null; rm -f "$image" "$image.new"'
 
 mark() { echo "$1" >"$T/fuse/mark"; }
 
@@ -151,6 +151,7 @@ check() {
 coproc POWER { python3 "$SUPPORT/power.py" cuts "$T/log" "$MIB" "$CUTS" "$image"; }
 count=0
 while read -r MARK KIND AT <&"${POWER[0]}"; do
+	echo "moment $((count + 1)): after $MARK, $KIND at $AT" >"$T/moment.log"
 	check
 	count=$((count + 1))
 	echo >&"${POWER[1]}"

@@ -90,12 +90,15 @@ def read_log(log):
 
 
 def make_image(path, size, *layers):
-    with open(path, "wb") as out:
+    """A new file each time: a mount namespace that was made meanwhile (ip netns exec) may hold the file system of the one
+    before, whose journal still writes to its own."""
+    with open(path + ".new", "wb") as out:
         out.truncate(size)
         for pages in layers:
             for n, page in pages.items():
                 out.seek(n * PAGE)
                 out.write(page)
+    os.replace(path + ".new", path)
 
 
 def cuts(log, size, count, image):

@@ -37,6 +37,7 @@ static const struct command *const commands[] = {
 	&cmd_policy_explain,
 	&cmd_policy_test,
 	&cmd_policy_mutate,
+	&cmd_policy_diff,
 	&cmd_extract,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,

@@ -156,6 +156,18 @@ portset ports_range(struct port_pool *p, enum proto proto, unsigned low, unsigne
 	return keep(p);
 }
 
+portset ports_copy(struct port_pool *p, const struct port_pool *from, portset set)
+{
+	const struct port_set *s = &from->sets[set];
+
+	if (set == PORTS_NONE || set == PORTS_ALL)
+		return set;
+	p->work_count = 0;
+	for (uint32_t i = 0; i < s->count; i++)
+		work_add(p, from->intervals[s->first + i].low, from->intervals[s->first + i].high);
+	return keep(p);
+}
+
 /* --- joining ----------------------------------------------------------------------------------- */
 
 static void make_or(struct port_pool *p, const struct port_set *a, const struct port_set *b)

@@ -27,6 +27,9 @@ portset ports_or(struct port_pool *p, portset a, portset b);
 portset ports_and(struct port_pool *p, portset a, portset b);
 portset ports_minus(struct port_pool *p, portset a, portset b);
 
+/* The set of another pool. */
+portset ports_copy(struct port_pool *p, const struct port_pool *from, portset set);
+
 /* Is the port in it? */
 bool ports_has(const struct port_pool *p, portset set, enum proto proto, unsigned port);
 

@@ -328,6 +328,16 @@ shape 'policy explain'
 printf 'allow prod/web prod/db TCP/5432\n' >assertions
 must_fail 10 moat policy test assertions "$world/manifests" --json
 shape 'policy test'
+cp -r "$world/manifests" changed
+sed -i 's/9090/9091/' changed/policy.yaml
+for name in extra other; do
+	printf '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "%s", "namespace": "dev"}}\n' $name >"$name.json"
+done
+mkdir before after
+cp "$world"/manifests/* extra.json before/
+cp changed/* other.json after/
+must_fail 10 moat policy diff before after --json
+shape 'policy diff'
 echo 'deny dev/* prod/* TCP/5432' >assertions
 must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
 shape 'policy mutate'

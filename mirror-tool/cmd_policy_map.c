@@ -1,5 +1,5 @@
 /* `moat policy map`: manifests -> who reaches whom on which ports. Must never write. */
-#include "mirror-tool/policy/map.h"
+#include "mirror-tool/policy/services.h"
 #include "mirror-tool/policy_input.h"
 #include "mirror-tool/report.h"
 #include "storage/base/banned.h"
@@ -12,6 +12,10 @@ enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
 	OPTION(S, FLAG, all, "all", NULL, NULL, "also pairs that reach each other on no port")     \
 	OPTION(S, TEXT, from, "from", "END", NULL, "only what this end reaches")                   \
 	OPTION(S, TEXT, to, "to", "END", NULL, "only what reaches this end")                       \
+	OPTION(S, FLAG, services, "services", NULL, NULL,                                          \
+		"also what reaches each Service, and the pods behind it")                          \
+	OPTION(S, FLAG, ways_in, "ways-in", NULL, NULL,                                            \
+		"instead: each way in from outside that manifests tell of")                        \
 	OPTION(S, WORD, direction, "direction", "both|egress|ingress", "both",                     \
 		"whose policies count: the source's, the destination's", .words = side_words)      \
 	OPTION(S, WORD, format, "format", "text|csv|matrix|dot", "text",                           \
@@ -28,6 +32,8 @@ struct mapping {
 	struct policy_input input;
 	struct map map;
 	struct map_choice from, to;
+	struct targets *targets; /* of each Service */
+	bool *services; /* is it chosen? NULL: none is */
 	struct report *report;
 	struct buf src, dst, ports, unknown, reasons; /* of the pair at hand */
 	struct buf row; /* of the matrix; the line of CSV or DOT */
@@ -40,6 +46,10 @@ static void mapping_release(struct mapping *v)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bufs); i++)
 		buf_release(bufs[i]);
+	for (size_t i = 0; v->targets && i < v->input.model.service_count; i++)
+		targets_release(&v->targets[i]);
+	mem_free(&v->targets);
+	mem_free(&v->services);
 	map_choice_release(&v->from);
 	map_choice_release(&v->to);
 	map_release(&v->map);
@@ -235,6 +245,138 @@ static void say_group(struct mapping *v, size_t group)
 	say_row(v, v->src.data);
 }
 
+/* --- Services ------------------------------------------------------------------------------------------------ */
+
+static void name_service(const struct mapping *v, const struct service *s, struct buf *out)
+{
+	buf_clear(out);
+	buf_printf(out, "svc:%s/%s", v->input.model.namespaces[s->ns].name, s->name);
+}
+
+static void say_services_of(struct mapping *v, size_t group)
+{
+	const struct model *m = &v->input.model;
+
+	for (size_t i = 0; v->services && i < m->service_count; i++) {
+		struct reach is;
+
+		if (!v->services[i])
+			continue;
+		is = targets_reach(&v->targets[i], &v->map, &m->services[i], group);
+		name_group(&v->map.groups[group], &v->src);
+		name_service(v, &m->services[i], &v->dst);
+		say_pair(v, &is);
+	}
+}
+
+/* A Service as the source of what it leads to. */
+static void say_targets(struct mapping *v, size_t service)
+{
+	const struct targets *t = &v->targets[service];
+	struct port_pool *pool = v->input.model.ports;
+	const struct service *s = &v->input.model.services[service];
+
+	for (size_t g = 0; g < v->map.group_count; g++) {
+		struct reach sum = { PORTS_NONE, PORTS_NONE, 0 };
+
+		for (size_t i = 0; i < t->count; i++)
+			if (t->items[i].group == g)
+				sum.allow = ports_or(pool, sum.allow,
+					ports_range(pool, s->ports[t->items[i].port].proto,
+						t->items[i].number, t->items[i].number));
+		if (sum.allow == PORTS_NONE)
+			continue;
+		name_service(v, s, &v->src);
+		name_group(&v->map.groups[g], &v->dst);
+		say_pair(v, &sum);
+	}
+}
+
+static bool has_target(const struct targets *t, size_t port)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i].port == port)
+			return true;
+	return false;
+}
+
+/* Say why nothing is behind a Service, or behind one of its ports. */
+static void warn_of_service(const struct service *s, const struct targets *t)
+{
+	const char *why = s->type == SERVICE_EXTERNAL_NAME ? "leads to a name outside"
+			  : !s->selector.count
+				  ? "has no selector: no manifest says what is behind it"
+			  : !t->count ? "selects no pod that has its ports"
+				      : NULL;
+
+	if (why)
+		tool_warn("%s:%u: Service %s: %s", s->object->doc->name, s->object->root->line,
+			s->name, why);
+	for (size_t i = 0; !why && i < s->port_count; i++)
+		if (!has_target(t, i))
+			tool_warn("%s:%u: Service %s: port %u leads to no port of its pods",
+				s->object->doc->name, s->object->root->line, s->name,
+				s->ports[i].number);
+}
+
+/* name: of one, or NULL. false: there is none of that name. */
+static bool choose_services(struct mapping *v, const char *name)
+{
+	const struct model *m = &v->input.model;
+	bool any = !name;
+
+	v->targets = mem_alloc((m->service_count + 1) * sizeof(*v->targets));
+	v->services = mem_alloc(m->service_count + 1);
+	for (size_t i = 0; i < m->service_count; i++) {
+		name_service(v, &m->services[i], &v->dst);
+		if (name && strcmp(name, v->dst.data) != 0)
+			continue;
+		any = v->services[i] = true;
+		targets_make(&v->targets[i], &v->map, &m->services[i]);
+		warn_of_service(&m->services[i], &v->targets[i]);
+	}
+	return any;
+}
+
+static void say_ways(struct mapping *v)
+{
+	static const struct report_column columns[] = { { "way", "WAY" }, { "name", "NAME" },
+		{ "host", "HOST" }, { "port", "PORT" }, { "dst", "TO" }, { "target", "TARGET" },
+		{ "outside", "FROM OUTSIDE" }, { "node", "FROM A NODE" } };
+	AUTO(ways_release) struct ways ways = WAYS_INIT;
+
+	ways_make(&ways, &v->map);
+	report_table(v->report, NULL, columns, ARRAY_SIZE(columns), true);
+	for (size_t i = 0; i < ways.count; i++) {
+		const struct way *w = &ways.items[i];
+
+		if (!v->to.groups[w->group])
+			continue;
+		buf_clear(&v->src);
+		buf_printf(&v->src, "%s/%s", w->ns, w->name);
+		buf_clear(&v->ports);
+		buf_clear(&v->unknown);
+		if (w->port)
+			buf_printf(&v->ports, "%s %u", proto_name(w->proto), w->port);
+		if (w->target)
+			buf_printf(&v->unknown, "%s %u", proto_name(w->proto), w->target);
+		name_group(&v->map.groups[w->group], &v->dst);
+		report_row(v->report, true);
+		report_text(v->report, "way", way_kind_name(w->kind));
+		report_text(v->report, "name", v->src.data);
+		report_text(v->report, "host", w->host);
+		report_text(v->report, "port", v->ports.data);
+		report_text(v->report, "dst", v->dst.data);
+		report_text(v->report, "target", w->target ? v->unknown.data : "all");
+		report_text(v->report, "outside", way_verdict_name(w->outside));
+		report_text(v->report, "node", way_verdict_name(w->node));
+		report_end(v->report);
+	}
+	report_end(v->report);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------- */
+
 static void say_map(struct mapping *v)
 {
 	size_t count = v->map.group_count + MAP_SPECIAL;
@@ -242,8 +384,13 @@ static void say_map(struct mapping *v)
 	say_head(v);
 	report_list(v->report, NULL);
 	for (size_t i = 0; i < count; i++)
-		if (v->from.groups[i])
+		if (v->from.groups[i]) {
 			say_group(v, i);
+			say_services_of(v, i);
+		}
+	for (size_t i = 0; v->services && i < v->input.model.service_count; i++)
+		if (v->services[i])
+			say_targets(v, i);
 	for (size_t i = 0; i < count; i++)
 		if (v->to.groups[i])
 			say_outside(v, i, INGRESS);
@@ -253,8 +400,6 @@ static void say_map(struct mapping *v)
 	if (v->format == FORMAT_DOT)
 		report_line(v->report, "}");
 }
-
-/* --- the command --------------------------------------------------------------------------------------------- */
 
 static int choose(const struct mapping *v, const char *text, struct map_choice *out, struct err *e)
 {
@@ -266,6 +411,25 @@ static int choose(const struct mapping *v, const char *text, struct map_choice *
 		"host, remote-node, kube-apiserver",
 		text);
 }
+
+/* What --from and --to name. */
+static int choose_ends(struct mapping *v, struct err *e)
+{
+	const struct map_options *o = v->options;
+	bool one = o->to && strncmp(o->to, "svc:", 4) == 0;
+	int rc = choose(v, o->from, &v->from, e);
+
+	if (rc)
+		return rc;
+	if ((one || o->services) && !choose_services(v, one ? o->to : NULL))
+		return tool_usage(e, "\"%.200s\" is no Service of these manifests", o->to);
+	if (!one)
+		return choose(v, o->to, &v->to, e);
+	v->to.groups = mem_alloc(v->map.group_count + MAP_SPECIAL);
+	return 0;
+}
+
+/* --- the command --------------------------------------------------------------------------------------------- */
 
 static unsigned word_number(const char *const words[], const char *word)
 {
@@ -285,12 +449,13 @@ static int map_and_say(struct mapping *v, const struct texts *paths, struct err 
 	if (policy_load(&v->input, paths, &how, e) < 0)
 		return -1;
 	map_make(&v->map, &v->input.judge, (enum map_sides)word_number(side_words, o->direction));
-	rc = choose(v, o->from, &v->from, e);
-	if (rc == 0)
-		rc = choose(v, o->to, &v->to, e);
+	rc = choose_ends(v, e);
 	if (rc)
 		return rc;
-	say_map(v);
+	if (o->ways_in)
+		say_ways(v);
+	else
+		say_map(v);
 	return report_print(v->report, e);
 }
 

@@ -58,6 +58,7 @@ enum {
 	REASON_KIND = 32, /* a kind of policy or field that is not evaluated under this engine */
 	REASON_SERVICE = 64, /* a Service as a peer */
 	REASON_ICMP = 128, /* a protocol without ports */
+	REASON_SOME = 256, /* only some of the pods behind a Service */
 };
 
 struct cond {

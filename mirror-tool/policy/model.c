@@ -25,6 +25,8 @@ void model_release(struct model *m)
 	free(m->workloads);
 	free(m->sets);
 	free(m->accounts);
+	free(m->services);
+	free(m->backends);
 	free(m->blocks);
 	free(m->tiers);
 	free(m->policies);

@@ -50,6 +50,11 @@ struct named_port {
 	unsigned number;
 };
 
+struct host_port { /* of its node, that leads to the pod's */
+	enum proto proto;
+	unsigned number, host;
+};
+
 #define WORKLOAD_ADDRESSES_MAX 2 /* of each family one */
 
 /* A pod, or the pods of a template. */
@@ -61,6 +66,8 @@ struct workload {
 	struct labels labels;
 	struct named_port *ports; /* those that have a name */
 	size_t port_count;
+	struct host_port *host_ports;
+	size_t host_port_count;
 	bool host_network;
 	const char *account;
 	struct address addresses[WORKLOAD_ADDRESSES_MAX];
@@ -80,6 +87,40 @@ struct network_set {
 struct account { /* a ServiceAccount, for the engines that select by its labels */
 	const char *ns, *name;
 	struct labels labels;
+};
+
+enum service_type {
+	SERVICE_CLUSTER,
+	SERVICE_NODE_PORT,
+	SERVICE_LOAD_BALANCER,
+	SERVICE_EXTERNAL_NAME
+};
+
+struct service_port {
+	const char *name;
+	enum proto proto;
+	unsigned number, node_port; /* 0: not given */
+	const char *target_name; /* of a port of the pods; NULL: `target` */
+	unsigned target;
+};
+
+struct service {
+	const struct k8s_object *object;
+	uint32_t ns;
+	const char *name;
+	enum service_type type;
+	bool headless, has_addresses; /* clusterIP None; externalIPs */
+	struct labels selector; /* none: somebody else says what is behind it */
+	struct service_port *ports;
+	size_t port_count;
+};
+
+struct backend { /* of an Ingress */
+	const struct k8s_object *object;
+	uint32_t ns;
+	const char *host; /* "": any */
+	const char *service, *port_name; /* NULL: `port` */
+	unsigned port;
 };
 
 /* --- policies -------------------------------------------------------------------------------------- */
@@ -183,6 +224,10 @@ struct model {
 	size_t set_count;
 	struct account *accounts;
 	size_t account_count;
+	struct service *services;
+	size_t service_count;
+	struct backend *backends;
+	size_t backend_count;
 	struct block *blocks;
 	size_t block_count;
 	struct tier *tiers;
@@ -228,9 +273,9 @@ void model_part_release(struct model *m, struct model_part *p);
 
 /* A reader of one kind; f names the object. 0 or -1. */
 typedef int policy_reader(struct model *m, const struct k8s_fields *f, struct err *e);
-policy_reader read_namespace, read_workload, read_account, read_network_policy, read_admin_policy,
-	read_baseline_policy, read_cluster_policy, read_calico_tier, read_calico_policy,
-	read_calico_set, read_cilium_policy;
+policy_reader read_namespace, read_workload, read_account, read_k8s_service, read_k8s_ingress,
+	read_network_policy, read_admin_policy, read_baseline_policy, read_cluster_policy,
+	read_calico_tier, read_calico_policy, read_calico_set, read_cilium_policy;
 
 /* The number of a namespace; it is made when nothing defined it. */
 uint32_t model_namespace(struct model *m, const char *name);

@@ -25,6 +25,8 @@ static const struct kind kinds[] = {
 	{ "apps", " v1 v1beta1 v1beta2 ", "StatefulSet", read_workload, true },
 	{ "batch", " v1 ", "Job", read_workload, true },
 	{ "batch", " v1 v1beta1 ", "CronJob", read_workload, true },
+	{ "", " v1 ", "Service", read_k8s_service, true },
+	{ "networking.k8s.io", " v1 ", "Ingress", read_k8s_ingress, true },
 	{ "networking.k8s.io", " v1 ", "NetworkPolicy", read_network_policy, false },
 	{ "policy.networking.k8s.io", " v1alpha1 ", "AdminNetworkPolicy", read_admin_policy,
 		false },

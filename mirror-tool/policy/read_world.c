@@ -28,22 +28,35 @@ int read_namespace(struct model *m, const struct k8s_fields *f, struct err *e)
 
 /* --- pods -------------------------------------------------------------------------------------------- */
 
+static void add_host_port(struct model *m, struct workload *w, struct host_port port)
+{
+	struct host_port *grown = arena_alloc(&m->arena, (w->host_port_count + 1) * sizeof(*grown));
+
+	for (size_t i = 0; i < w->host_port_count; i++)
+		grown[i] = w->host_ports[i];
+	grown[w->host_port_count++] = port;
+	w->host_ports = grown;
+}
+
 static int read_port(struct model *m, const struct k8s_fields *f, const struct node *map,
 	struct workload *w, struct err *e)
 {
 	struct named_port port = { .proto = PROTO_TCP };
 	const char *proto = NULL;
-	int64_t number = 0;
+	int64_t number = 0, host = 0;
 
 	if (map->kind != NODE_MAP)
 		return k8s_err(f, map, e, "a port is a map");
 	if (k8s_string(f, map, "name", &port.name, e) < 0 ||
 		k8s_string(f, map, "protocol", &proto, e) < 0 ||
-		k8s_int(f, map, "containerPort", 1, PORT_MAX, &number, e) < 0)
+		k8s_int(f, map, "containerPort", 1, PORT_MAX, &number, e) < 0 ||
+		k8s_int(f, map, "hostPort", 0, PORT_MAX, &host, e) < 0)
 		return -1;
 	if (proto && *proto && !proto_parse(span_of(proto), &port.proto))
 		return k8s_err(f, map, e, "\"%.60s\" is no protocol: TCP, UDP, SCTP", proto);
 	port.number = (unsigned)number;
+	if (host && number)
+		add_host_port(m, w, (struct host_port){ port.proto, port.number, (unsigned)host });
 	if (port.name && *port.name && port.number) {
 		struct named_port *grown =
 			arena_alloc(&m->arena, (w->port_count + 1) * sizeof(*grown));

@@ -701,7 +701,8 @@ void verdict_reasons(unsigned reasons, struct buf *out)
 	static const char *const words[] = { "a pod on its node's network",
 		"a block over addresses of pods or nodes", "domain names", "a selector of nodes",
 		"rules inside the protocol", "a policy or field that is not evaluated",
-		"a Service as a peer", "a protocol without ports" };
+		"a Service as a peer", "a protocol without ports",
+		"only some of the pods behind it" };
 	const char *between = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)

@@ -101,6 +101,84 @@ sed 's/name: web/name: "w\\\"b"/' world.yaml >odd.yaml
 must moat policy map --format csv --from prod/db odd.yaml
 out_has '^"prod/db\[Pod\]","prod/w""b\[Pod\]",'
 
+step 'Services, and the ways in'
+cat >services.yaml <<-'END'
+	{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: prod}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, ports: [{name: http, containerPort: 8080}]}]}}}}
+	---
+	{apiVersion: apps/v1, kind: Deployment, metadata: {name: db, namespace: prod}, spec: {template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, ports: [{name: sql, containerPort: 5432, hostPort: 15432}]}]}}}}
+	---
+	{apiVersion: apps/v1, kind: Deployment, metadata: {name: db2, namespace: prod}, spec: {template: {metadata: {labels: {app: db, closed: "yes"}}, spec: {containers: [{name: a, ports: [{name: sql, containerPort: 5433}]}]}}}}
+	---
+	{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent, namespace: prod}, spec: {template: {metadata: {labels: {app: agent}}, spec: {hostNetwork: true, containers: [{name: a}]}}}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: web, namespace: prod}, spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: http, port: 80, targetPort: http, nodePort: 30080}, {port: 81, targetPort: none}]}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: db, namespace: prod}, spec: {selector: {app: db}, ports: [{port: 5432, targetPort: sql}]}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: peers, namespace: prod}, spec: {clusterIP: None, selector: {app: web}, externalIPs: [192.0.2.1], ports: [{port: 9, targetPort: 8081}]}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: far, namespace: prod}, spec: {type: ExternalName, externalName: example.com}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: hand, namespace: prod}, spec: {ports: [{port: 80}]}}
+	---
+	{apiVersion: v1, kind: Service, metadata: {name: nobody, namespace: prod}, spec: {selector: {app: nobody}, ports: [{port: 80}]}}
+	---
+	{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: site, namespace: prod}, spec: {rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}, {path: /x, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
+	---
+	{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: db2, namespace: prod}, spec: {podSelector: {matchLabels: {closed: "yes"}}, policyTypes: [Ingress]}}
+	---
+	{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: prod}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: http}]}]}}
+END
+must moat policy map --services --ipblock-pods never services.yaml
+err_has 'Service far: leads to a name outside'
+err_has 'services.yaml:17: Service hand: has no selector'
+err_has 'Service nobody: selects no pod that has its ports'
+err_has 'Service web: port 81 leads to no port of its pods'
+grep svc: out >rows
+cat >want <<-'END'
+	prod/agent[DaemonSet] => svc:prod/web : unknown TCP 80 (a pod on its node's network)
+	prod/agent[DaemonSet] => svc:prod/db : unknown TCP 5432 (a pod on its node's network)
+	prod/agent[DaemonSet] => svc:prod/peers : unknown TCP 8081 (a pod on its node's network)
+	prod/db[Deployment] => svc:prod/db : unknown TCP 5432 (only some of the pods behind it)
+	prod/db2[Deployment] => svc:prod/db : TCP 5432
+	prod/web[Deployment] => svc:prod/web : TCP 80
+	prod/web[Deployment] => svc:prod/db : unknown TCP 5432 (only some of the pods behind it)
+	prod/web[Deployment] => svc:prod/peers : TCP 8081
+	svc:prod/web => prod/web[Deployment] : TCP 8080
+	svc:prod/db => prod/db[Deployment] : TCP 5432
+	svc:prod/db => prod/db2[Deployment] : TCP 5433
+	svc:prod/peers => prod/web[Deployment] : TCP 8081
+END
+same_file rows want
+must moat policy map --from prod/web --to svc:prod/db services.yaml
+cat >want <<-'END'
+	prod/web[Deployment] => svc:prod/db : unknown TCP 5432 (only some of the pods behind it)
+	svc:prod/db => prod/db[Deployment] : TCP 5432
+	svc:prod/db => prod/db2[Deployment] : TCP 5433
+END
+same_file out want
+must_fail 2 moat policy map --to svc:prod/none services.yaml
+err_has '"svc:prod/none" is no Service'
+must moat policy map --ways-in services.yaml
+tr -s ' ' <out | sed 's/ *$//' >rows
+cat >want <<-'END'
+	WAY NAME HOST PORT TO TARGET FROM OUTSIDE FROM A NODE
+	Ingress prod/site shop.example - prod/web[Deployment] TCP 8080 some unknown
+	LoadBalancer prod/web - TCP 80 prod/web[Deployment] TCP 8080 some unknown
+	NodePort prod/web - TCP 30080 prod/web[Deployment] TCP 8080 some unknown
+	externalIPs prod/peers - TCP 9 prod/web[Deployment] TCP 8081 deny deny
+	hostNetwork prod/agent - - prod/agent[DaemonSet] all allow allow
+	hostPort prod/db - TCP 15432 prod/db[Deployment] TCP 5432 allow allow
+END
+same_file rows want
+must moat policy map --ways-in --json --to prod/db services.yaml
+json_is 'length == 1 and .[0].way == "hostPort" and .[0].outside == "allow"'
+for bad in 'port: 0' 'port: 80, protocol: ICMP' 'port: 80, targetPort: 70000' 'port: x'; do
+	echo "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{$bad}]}}" >bad.yaml
+	must_fail 1 moat policy map bad.yaml
+	err_has 'bad.yaml:1: .*Service'
+done
+
 step 'random worlds'
 for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 	for engine in api match calico cilium; do

@@ -8,6 +8,8 @@ static const char *const format_words[] = { "text", "csv", "matrix", "dot", NULL
 static const char *const side_words[] = { "both", "egress", "ingress", NULL };
 enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
 
+#define HOPS_MAX 1000
+
 #define MAP_OPTIONS(OPTION, S)                                                                     \
 	OPTION(S, FLAG, all, "all", NULL, NULL, "also pairs that reach each other on no port")     \
 	OPTION(S, TEXT, from, "from", "END", NULL, "only what this end reaches")                   \
@@ -16,6 +18,9 @@ enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
 		"also what reaches each Service, and the pods behind it")                          \
 	OPTION(S, FLAG, ways_in, "ways-in", NULL, NULL,                                            \
 		"instead: each way in from outside that manifests tell of")                        \
+	OPTION(S, COUNT, hops, "hops", "N", NULL,                                                  \
+		"instead: what --from reaches in N steps, from one workload to the next",          \
+		.max = HOPS_MAX)                                                                   \
 	OPTION(S, WORD, direction, "direction", "both|egress|ingress", "both",                     \
 		"whose policies count: the source's, the destination's", .words = side_words)      \
 	OPTION(S, WORD, format, "format", "text|csv|matrix|dot", "text",                           \
@@ -36,6 +41,7 @@ struct mapping {
 	bool *services; /* is it chosen? NULL: none is */
 	struct report *report;
 	struct buf src, dst, ports, unknown, reasons; /* of the pair at hand */
+	const struct map_hop *hop; /* that the pair is, or NULL */
 	struct buf row; /* of the matrix; the line of CSV or DOT */
 };
 
@@ -85,10 +91,12 @@ static void say_text(struct mapping *v, const struct reach *is)
 {
 	bool allows = is->allow != PORTS_NONE, open = is->maybe != PORTS_NONE;
 
-	report_line(v->report, "%s => %s : %s%s%s%s%s%s%s", v->src.data, v->dst.data,
-		allows || !open ? v->ports.data : "", allows && open ? "; " : "",
-		open ? "unknown " : "", open ? v->unknown.data : "", open ? " (" : "",
-		open ? v->reasons.data : "", open ? ")" : "");
+	if (v->hop)
+		buf_printf(&v->row, "%u%s ", v->hop->step, v->hop->certain ? "" : "?");
+	report_line(v->report, "%s%s => %s : %s%s%s%s%s%s%s", v->hop ? v->row.data : "",
+		v->src.data, v->dst.data, allows || !open ? v->ports.data : "",
+		allows && open ? "; " : "", open ? "unknown " : "", open ? v->unknown.data : "",
+		open ? " (" : "", open ? v->reasons.data : "", open ? ")" : "");
 }
 
 /* Append in double quotes; what would end them has an escape in front. */
@@ -167,6 +175,12 @@ static void say_head(struct mapping *v)
 			v->to.outside ? " and outside" : "");
 }
 
+static void say_tail(struct mapping *v)
+{
+	if (v->format == FORMAT_DOT)
+		report_line(v->report, "}");
+}
+
 /* --- pairs ------------------------------------------------------------------------------------------------ */
 
 /* The pair that v->src and v->dst name. */
@@ -183,6 +197,10 @@ static void say_pair(struct mapping *v, const struct reach *is)
 	ports_text(pool, is->maybe, &v->unknown);
 	verdict_reasons(is->reasons, &v->reasons);
 	report_object(v->report, NULL);
+	if (v->hop) {
+		report_number(v->report, "step", v->hop->step);
+		report_flag(v->report, "certain", v->hop->certain);
+	}
 	report_text(v->report, "src", v->src.data);
 	report_text(v->report, "dst", v->dst.data);
 	report_text(v->report, "allow", v->ports.data);
@@ -375,6 +393,28 @@ static void say_ways(struct mapping *v)
 	report_end(v->report);
 }
 
+/* --- steps ------------------------------------------------------------------------------------------------------ */
+
+static void say_hops(struct mapping *v)
+{
+	AUTO(mem_free) struct map_hop *hops = NULL;
+	size_t count = map_hops(&v->map, v->from.groups, (unsigned)v->options->hops, &hops);
+
+	say_head(v);
+	report_list(v->report, NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (!v->to.groups[hops[i].to])
+			continue;
+		v->hop = &hops[i];
+		buf_clear(&v->row);
+		name_group(&v->map.groups[hops[i].from], &v->src);
+		name_group(&v->map.groups[hops[i].to], &v->dst);
+		say_pair(v, &hops[i].reach);
+	}
+	report_end(v->report);
+	say_tail(v);
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------------- */
 
 static void say_map(struct mapping *v)
@@ -397,8 +437,7 @@ static void say_map(struct mapping *v)
 	if (v->from.outside)
 		say_row(v, "outside");
 	report_end(v->report);
-	if (v->format == FORMAT_DOT)
-		report_line(v->report, "}");
+	say_tail(v);
 }
 
 static int choose(const struct mapping *v, const char *text, struct map_choice *out, struct err *e)
@@ -454,6 +493,8 @@ static int map_and_say(struct mapping *v, const struct texts *paths, struct err 
 		return rc;
 	if (o->ways_in)
 		say_ways(v);
+	else if (o->hops)
+		say_hops(v);
 	else
 		say_map(v);
 	return report_print(v->report, e);
@@ -478,6 +519,11 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 	if (!args->count)
 		return tool_usage(e, "map takes manifests, files or folders");
+	if (o->hops && (!o->from || v.format == FORMAT_MATRIX))
+		return tool_usage(e, "--hops counts the steps of --from END, and makes no matrix");
+	if (o->hops && (o->services || o->ways_in))
+		return tool_usage(
+			e, "--hops goes from workload to workload: no --services, no --ways-in");
 	return map_and_say(&v, args, e);
 }
 

@@ -161,6 +161,67 @@ bool map_choose(const struct map *m, const char *text, struct map_choice *out)
 	return !text || out->outside || any;
 }
 
+/* --- steps --------------------------------------------------------------------------------------------------- */
+
+#define NOT_REACHED UINT32_MAX
+
+struct spread {
+	const struct map *map;
+	unsigned *at; /* by group: the step that it was reached in */
+	struct map_hop *hops;
+	size_t count;
+};
+
+/* All that one group newly reaches in a step; open: or may reach. */
+static void spread_from(struct spread *s, uint32_t from, unsigned step, bool open)
+{
+	const struct map *m = s->map;
+
+	for (uint32_t to = 0; to < m->group_count; to++) {
+		struct reach r;
+
+		if (s->at[to] != NOT_REACHED)
+			continue;
+		r = map_reach(m, m->groups[from].end, m->groups[to].end);
+		if (r.allow == PORTS_NONE && (!open || r.maybe == PORTS_NONE))
+			continue;
+		s->at[to] = step;
+		*VEC_PUSH(s->hops, s->count) = (struct map_hop){ step, from, to, !open, r };
+	}
+}
+
+static void spread_all(struct spread *s, unsigned steps, bool open)
+{
+	for (unsigned step = 1; step <= steps && step <= s->map->group_count; step++)
+		for (uint32_t i = 0; i < s->map->group_count; i++)
+			if (s->at[i] == step - 1)
+				spread_from(s, i, step, open);
+}
+
+static int by_step(const void *a, const void *b)
+{
+	const struct map_hop *x = a, *y = b;
+
+	if (x->step != y->step)
+		return x->step < y->step ? -1 : 1;
+	return x->to < y->to ? -1 : x->to > y->to;
+}
+
+size_t map_hops(const struct map *m, const bool *from, unsigned steps, struct map_hop **out)
+{
+	struct spread s = { m, mem_alloc((m->group_count + 1) * sizeof(*s.at)), NULL, 0 };
+
+	for (size_t i = 0; i < m->group_count; i++)
+		s.at[i] = from[i] ? 0 : NOT_REACHED;
+	spread_all(&s, steps, false);
+	spread_all(&s, steps, true);
+	free(s.at);
+	if (s.count)
+		qsort(s.hops, s.count, sizeof(*s.hops), by_step);
+	*out = s.hops;
+	return s.count;
+}
+
 /* --- outside --------------------------------------------------------------------------------------------------- */
 
 size_t map_outside(struct map *m, size_t group, enum direction d, struct map_range **out)

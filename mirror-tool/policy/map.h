@@ -51,6 +51,20 @@ void map_choice_release(struct map_choice *c); /* for AUTO */
  * "remote-node", "kube-apiserver". false: nothing is called so. */
 bool map_choose(const struct map *m, const char *text, struct map_choice *out);
 
+/* A group that is reached from another one in so many steps. */
+struct map_hop {
+	unsigned step; /* from 1 */
+	uint32_t from, to; /* groups; `from` is the first that reaches it */
+	bool certain; /* on every step up to here */
+	struct reach reach; /* of this step */
+};
+
+/*
+ * Which groups are reached from those in `from` (by number) in at most `steps` steps, each once: on a certain way, else on
+ * one that nobody can rule out. In order of steps. With a free() to follow. Returns how many.
+ */
+size_t map_hops(const struct map *m, const bool *from, unsigned steps, struct map_hop **out);
+
 /* Outside addresses with one answer. */
 struct map_range {
 	struct address first, last;

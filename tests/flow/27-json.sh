@@ -341,6 +341,21 @@ shape 'policy diff'
 echo 'deny dev/* prod/* TCP/5432' >assertions
 must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
 shape 'policy mutate'
+step 'a map of policies, in its three forms'
+cat >ways.yaml <<-'END'
+	{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: a}}, spec: {containers: [{ports: [{containerPort: 80, hostPort: 8080}]}]}}
+	---
+	{apiVersion: v1, kind: Pod, metadata: {name: b}}
+END
+must moat policy map ways.yaml --json
+shape 'policy map'
+must moat policy map --from default/b --hops 1 ways.yaml --json
+shape 'policy map --hops'
+json_is 'length == 1 and .[0].step == 1 and .[0].certain'
+must moat policy map --ways-in ways.yaml --json
+shape 'policy map --ways-in'
+nothing_printed 1 policy map none
+nothing_printed 2 policy map --from default/none ways.yaml
 
 step 'a list that fails on the way prints none of it'
 rm -r inside/blobs/sha256

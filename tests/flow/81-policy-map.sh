@@ -179,6 +179,26 @@ for bad in 'port: 0' 'port: 80, protocol: ICMP' 'port: 80, targetPort: 70000' 'p
 	err_has 'bad.yaml:1: .*Service'
 done
 
+step 'what a taken-over pod reaches, step by step'
+must moat policy map --from frontend/webapp --hops 2 "$DATA/netpol-npguard/cases/acs-security-demos/manifests"
+cat >want <<-'END'
+	1 frontend/webapp[Deployment] => backend/checkout[Deployment] : TCP 8080
+	1 frontend/webapp[Deployment] => backend/recommendation[Deployment] : TCP 8080
+	1 frontend/webapp[Deployment] => backend/reports[Deployment] : TCP 8080
+	1 frontend/webapp[Deployment] => backend/shipping[Deployment] : TCP 8080
+	2 backend/recommendation[Deployment] => backend/catalog[Deployment] : TCP 8080
+	2 backend/checkout[Deployment] => backend/notification[Deployment] : TCP 8080
+	2 backend/checkout[Deployment] => payments/gateway[Deployment] : TCP 8080
+END
+same_file out want
+must moat policy map --from frontend/webapp --to payments/ --hops 9 "$DATA/netpol-npguard/cases/acs-security-demos/manifests"
+out_has '^3 payments/gateway\[Deployment\] => payments/visa-processor\[Deployment\] : TCP 8080$'
+must moat policy map --from prod/agent --to prod/db2 --hops 3 services.yaml
+out_has '^1\? prod/agent\[DaemonSet\] => prod/db2\[Deployment\] : unknown all'
+must_fail 2 moat policy map --hops 2 world.yaml
+must_fail 2 moat policy map --from prod/web --hops 2 --format matrix world.yaml
+must_fail 2 moat policy map --from prod/web --hops 2 --services world.yaml
+
 step 'random worlds'
 for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 	for engine in api match calico cilium; do
@@ -191,6 +211,10 @@ for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 		must moat policy map --all --json world.json "$@"
 		cp out map.json
 		must "$SUPPORT/policy_map_probes.py" map.json probes.tsv
+		start=$(jq -r '[.[].src | select(contains("/"))][0]' map.json)
+		must moat policy map --from "$start" --hops 2 --json world.json "$@"
+		cp out hops.json
+		must "$SUPPORT/policy_hops.py" map.json hops.json "$start" 2
 	done
 done
 

@@ -1,12 +1,13 @@
 /* `moat policy map`: manifests -> who reaches whom on which ports. Must never write. */
+#include "mirror-tool/map_page.h"
 #include "mirror-tool/policy/services.h"
 #include "mirror-tool/policy_input.h"
 #include "mirror-tool/report.h"
 #include "storage/base/banned.h"
 
-static const char *const format_words[] = { "text", "csv", "matrix", "dot", NULL };
+static const char *const format_words[] = { "text", "csv", "matrix", "dot", "html", NULL };
 static const char *const side_words[] = { "both", "egress", "ingress", NULL };
-enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
+enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT, FORMAT_HTML };
 
 #define HOPS_MAX 1000
 
@@ -23,7 +24,7 @@ enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_MATRIX, FORMAT_DOT };
 		.max = HOPS_MAX)                                                                   \
 	OPTION(S, WORD, direction, "direction", "both|egress|ingress", "both",                     \
 		"whose policies count: the source's, the destination's", .words = side_words)      \
-	OPTION(S, WORD, format, "format", "text|csv|matrix|dot", "text",                           \
+	OPTION(S, WORD, format, "format", "text|csv|matrix|dot|html", "text",                      \
 		"how it is printed for people and their tools", .words = format_words)             \
 	POLICY_OPTIONS(OPTION, S)
 struct map_options {
@@ -145,6 +146,9 @@ static void say_line(struct mapping *v, const struct reach *is)
 		say_csv(v);
 	else if (v->format == FORMAT_DOT)
 		say_dot(v, is);
+	else if (v->format == FORMAT_HTML)
+		map_page_row(v->report, v->src.data, v->dst.data, v->ports.data, v->unknown.data,
+			v->reasons.data);
 }
 
 static char mark_of(const struct reach *is)
@@ -168,6 +172,8 @@ static void say_head(struct mapping *v)
 		report_line(v->report, "src,dst,allow,unknown,reasons");
 	else if (v->format == FORMAT_DOT)
 		report_line(v->report, "digraph map {");
+	else if (v->format == FORMAT_HTML)
+		map_page_begin(v->report, &v->map, &v->from, &v->to);
 	else if (v->format == FORMAT_MATRIX)
 		report_line(v->report,
 			"rows reach columns, in the order of the rows%s: # all ports, + some, ? "
@@ -179,6 +185,8 @@ static void say_tail(struct mapping *v)
 {
 	if (v->format == FORMAT_DOT)
 		report_line(v->report, "}");
+	else if (v->format == FORMAT_HTML)
+		map_page_end(v->report);
 }
 
 /* --- pairs ------------------------------------------------------------------------------------------------ */
@@ -519,8 +527,9 @@ static int run(struct tool *t, const void *given, const struct texts *args, stru
 
 	if (!args->count)
 		return tool_usage(e, "map takes manifests, files or folders");
-	if (o->hops && (!o->from || v.format == FORMAT_MATRIX))
-		return tool_usage(e, "--hops counts the steps of --from END, and makes no matrix");
+	if (o->hops && (!o->from || v.format == FORMAT_MATRIX || v.format == FORMAT_HTML))
+		return tool_usage(
+			e, "--hops counts the steps of --from END, and makes no matrix or page");
 	if (o->hops && (o->services || o->ways_in))
 		return tool_usage(
 			e, "--hops goes from workload to workload: no --services, no --ways-in");

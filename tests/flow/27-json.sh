@@ -341,6 +341,7 @@ shape 'policy diff'
 echo 'deny dev/* prod/* TCP/5432' >assertions
 must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
 shape 'policy mutate'
+
 step 'a map of policies, in its three forms'
 cat >ways.yaml <<-'END'
 	{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: a}}, spec: {containers: [{ports: [{containerPort: 80, hostPort: 8080}]}]}}

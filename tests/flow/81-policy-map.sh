@@ -101,6 +101,62 @@ sed 's/name: web/name: "w\\\"b"/' world.yaml >odd.yaml
 must moat policy map --format csv --from prod/db odd.yaml
 out_has '^"prod/db\[Pod\]","prod/w""b\[Pod\]",'
 
+step 'replicas are one line, however many there are'
+mkdir few many
+"$SUPPORT/policy_scale.py" 8 40 40 90 20 few
+"$SUPPORT/policy_scale.py" 8 40 400 90 20 many
+must moat policy map few
+cp out want
+must moat policy map many
+same_file out want
+out_has '^ns-7/app-7-5d9c7b\[ReplicaSet\] => ns-7/app-31-5d9c7b\[ReplicaSet\] : TCP 443$'
+
+step 'a page that stands alone'
+# page: its picture is XML, its rows are the lines of the map, nothing comes from elsewhere
+page() {
+	python3 - out <<-'END'
+		import html.parser, re, sys, xml.dom.minidom
+		text = open(sys.argv[1]).read()
+		picture = xml.dom.minidom.parseString(re.search(r"<svg.*</svg>", text, re.S).group())
+		ways = [t.firstChild.data for t in picture.getElementsByTagName("title")]
+		class Rows(html.parser.HTMLParser):
+		    rows, within = [], False
+		    def handle_starttag(self, tag, attributes):
+		        assert not {"src", "href"} & {k for k, v in attributes}, (tag, attributes)
+		        self.within |= tag == "tr"
+		        if tag == "tr": self.rows.append([])
+		        if tag == "td": self.rows[-1].append("")
+		    def handle_endtag(self, tag):
+		        self.within &= tag != "tr"
+		    def handle_data(self, data):
+		        if self.within and self.rows[-1]: self.rows[-1][-1] += data
+		rows = Rows()
+		rows.feed(text)
+		for way in ways: print("way", way)
+		for row in rows.rows[1:]: print("row", *[cell.strip() for cell in row], sep="|")
+	END
+}
+must moat policy map --format html --to prod/db world.yaml
+page >rows
+cat >want <<-'END'
+	way prod/web => prod/db : TCP 5432 UDP 53 SCTP 9
+	row|prod/web[Pod]|prod/db[Pod]|TCP 5432 UDP 53 SCTP 9|TCP 80-90: a block over addresses of pods or nodes
+	row|10.0.0.0-10.255.255.255|prod/db[Pod]|TCP 80-90|
+	row|2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff|prod/db[Pod]|TCP 80-90|
+END
+same_file rows want
+sed 's/name: web/name: "<script>\&\\\""/' world.yaml >odd.yaml
+must moat policy map --format html --from prod/ --to prod/db odd.yaml
+page >rows
+has_line rows '^way prod/<script>&" => prod/db : '
+[ "$(grep -c '<script>' out)" = 1 ] || _fail 'a name is not escaped'
+must moat policy map --format html few
+out_has '<svg '
+"$SUPPORT/policy_scale.py" 4 200 200 0 0 many
+must moat policy map --format html --to ns-0/ many
+out_has '200 workloads are too many for a picture'
+must_fail 2 moat policy map --from prod/web --hops 2 --format html world.yaml
+
 step 'Services, and the ways in'
 cat >services.yaml <<-'END'
 	{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: prod}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, ports: [{name: http, containerPort: 8080}]}]}}}}
@@ -217,16 +273,6 @@ for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 		must "$SUPPORT/policy_hops.py" map.json hops.json "$start" 2
 	done
 done
-
-step 'replicas are one line, however many there are'
-mkdir few many
-"$SUPPORT/policy_scale.py" 8 40 40 90 20 few
-"$SUPPORT/policy_scale.py" 8 40 400 90 20 many
-must moat policy map few
-cp out want
-must moat policy map many
-same_file out want
-out_has '^ns-7/app-7-5d9c7b\[ReplicaSet\] => ns-7/app-31-5d9c7b\[ReplicaSet\] : TCP 443$'
 
 step 'wrong usage'
 must_fail 2 moat policy map

@@ -151,26 +151,33 @@ static bool listens(const struct workload *w, unsigned number)
 	return false;
 }
 
+/* One port of a Service, of the number that a rule names. */
+static void check_service_port(const struct ported *s, const struct port_term *t,
+	const struct node *at, const struct k8s_object *service, const struct node *port)
+{
+	const struct workload *w = served(s, service);
+	unsigned target = w ? target_of(port, w) : 0;
+
+	if (!target || target == t->low || listens(w, t->low) || has_number(s->rule, target))
+		return;
+	lint_add(s->l, LINT_PORT_SERVICE, s->p->object, at,
+		"%u is the port of the Service %s/%s; its pods, %s among them, get it on %u",
+		t->low, namespace_of(service), service->name, w->name, target);
+}
+
 static void check_service(const struct ported *s, const struct port_term *t, const struct node *at,
 	const struct k8s_object *service)
 {
-	const struct workload *w = is_service(service) ? served(s, service) : NULL;
-	const struct node *ports = w ? service_part(service, "ports") : NULL;
+	const struct node *ports = is_service(service) ? service_part(service, "ports") : NULL;
 
-	if (!ports || t->low != t->high || listens(w, t->low))
+	if (!ports || t->low != t->high)
 		return;
 	node_each(port, ports)
 	{
 		const struct node *number = node_get(port, "port");
-		unsigned target = target_of(port, w);
 
-		if (!number || number->number != (int64_t)t->low || !target || target == t->low ||
-			has_number(s->rule, target))
-			continue;
-		lint_add(s->l, LINT_PORT_SERVICE, s->p->object, at,
-			"%u is the port of the Service %s/%s; its pods, %s among them, get it on "
-			"%u",
-			t->low, namespace_of(service), service->name, w->name, target);
+		if (number && number->number == (int64_t)t->low)
+			check_service_port(s, t, at, service, port);
 	}
 }
 

@@ -86,6 +86,63 @@ same_file is want
 must moat policy check --rules
 out_has '^policy-shadowed +warning +'
 
+step 'notes'
+mkdir notes
+cp "$DATA/footguns/26-good-baseline/manifests/world.yaml" notes/
+cat >notes/policy.yaml <<-'END'
+	apiVersion: v1
+	kind: Namespace
+	metadata: {name: empty, labels: {name: empty, use: none}}
+	---
+	apiVersion: v1
+	kind: Namespace
+	metadata: {name: jobs, labels: {name: jobs}}
+	---
+	apiVersion: v1
+	kind: Pod
+	metadata: {name: job, namespace: jobs}
+	---
+	apiVersion: networking.k8s.io/v1
+	kind: NetworkPolicy
+	metadata: {name: a, namespace: prod}
+	spec:
+	  podSelector: &all {}
+	  ingress:
+	  - from:
+	    - namespaceSelector: {matchLabels: {use: none}}
+	    - namespaceSelector: {matchLabels: {name: jobs}}
+	    - podSelector: *all
+	---
+	apiVersion: policy.networking.k8s.io/v1alpha2
+	kind: ClusterNetworkPolicy
+	metadata: {name: c, namespace: prod}
+	spec: {tier: Admin, priority: 1, subject: {namespaces: {}}}
+END
+must_fail 10 moat policy check notes --severity note
+out_has 'policy.yaml:20: note: .* the namespaces that this selects have no pods here; .*\[peer-namespace-empty\]$'
+out_has 'policy.yaml:21: note: .*\[namespace-name-label\]$'
+out_has 'note: .*\[yaml-alias\]$'
+out_has 'warning: ClusterNetworkPolicy prod/c: metadata.namespace says nothing .*\[no-effect\]$'
+cp out notes.out
+must_fail 10 moat policy check notes
+same "$(grep -c . out)" 1 'only what has no effect is more than a note'
+
+step 'each rule has a case'
+must_fail 10 moat policy check "$DATA/footguns/26-good-baseline/manifests" --require-justification --severity note
+cat out notes.out >seen
+must_fail 10 moat policy check "$DATA/netpol-npguard/cases/anp_and_banp_using_networks_and_nodes_test/manifests" --engine calico --severity error
+out_has 'Calico 3.32 does not enforce this kind; .*\[refused-by-engine\]$'
+cat out >>seen
+for case in "$DATA"/footguns*/* "$DATA"/policy-engines/[0-9]*; do
+	for engine in api calico cilium; do
+		must_fail '(0|10)' moat policy check "$case/manifests" --severity note --engine "$engine"
+		cat out >>seen
+	done
+done
+grep -oE '\[[a-z-]+\]$' seen | tr -d '[]' | sort -u >is
+moat policy check --rules --json | jq -r '.[].rule' | sort >want
+same_file is want
+
 step 'what cannot be read'
 must_fail 1 moat policy check none
 must_fail 2 moat policy check

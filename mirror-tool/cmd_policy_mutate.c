@@ -149,7 +149,7 @@ static void say_all(struct mutation *v, struct report *r)
 		"%zu of %zu mutants are noticed; %zu change no connection, %zu would be refused%s",
 		n[MUTANT_KILLED], n[MUTANT_KILLED] + n[MUTANT_SURVIVED], n[MUTANT_SAME],
 		n[MUTANT_REFUSED],
-		n[MUTANT_MOVED] ? ", some were not tried: they move a policy" : "");
+		n[MUTANT_MOVED] ? "; some were not tried, see moat-policy(1)" : "");
 	report_end(r);
 }
 

@@ -231,6 +231,8 @@ static void collect_asked(struct asked *a, const struct model *m)
 					add_asked(a, rule->self);
 			}
 	}
+	if (m->idle)
+		add_asked(a, m->idle);
 	if (a->row_count)
 		qsort(a->rows, a->row_count, sizeof(*a->rows), by_row);
 }

@@ -234,6 +234,8 @@ struct model {
 	size_t tier_count;
 	struct policy *policies; /* in the order in which they are tried */
 	size_t policy_count;
+	struct cond *
+		idle; /* peers of rules without effect, of which a policy that is read again may make use; or NULL */
 	struct k8s_notes notes;
 	struct finding *findings;
 	size_t finding_count;

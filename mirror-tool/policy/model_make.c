@@ -238,6 +238,7 @@ int model_reread(struct model *m, const struct k8s_object *o, struct model_part 
 	m->arena = out->arena;
 	m->policies = NULL;
 	m->policy_count = 0;
+	m->idle = NULL;
 	m->notes = aside.notes;
 	m->findings = NULL;
 	m->finding_count = 0;
@@ -252,6 +253,7 @@ int model_reread(struct model *m, const struct k8s_object *o, struct model_part 
 	m->arena = kept.arena;
 	m->policies = kept.policies;
 	m->policy_count = kept.policy_count;
+	m->idle = kept.idle;
 	m->notes = kept.notes;
 	m->findings = kept.findings;
 	m->finding_count = kept.finding_count;

@@ -282,9 +282,16 @@ static void try_part(struct run *r, const struct node *at, const struct model_pa
 
 static void try_without(struct run *r, const struct node *at)
 {
-	struct model_part part;
+	struct model_part part = { .arena = ARENA_INIT };
 	struct err e = ERR_INIT;
 
+	if (at->flags &
+		NODE_AGAIN) { /* the one before it would count, of which the ends know nothing */
+		keep(r, &(struct mutant){ .policy = &r->m->policies[r->first],
+				.at = at,
+				.fate = MUTANT_MOVED });
+		return;
+	}
 	if (model_reread(r->m, r->object, &part, &e) < 0)
 		keep(r, &(struct mutant){ .policy = &r->m->policies[r->first],
 				.at = at,

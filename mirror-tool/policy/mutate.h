@@ -15,7 +15,7 @@
 enum mutant_fate {
 	MUTANT_REFUSED, /* the API server would refuse the object */
 	MUTANT_SAME, /* no connection changes */
-	MUTANT_MOVED, /* the policy comes at another place in the order: not tried */
+	MUTANT_MOVED, /* not tried: the policy comes at another place in the order, or a key that is there again */
 	MUTANT_KILLED, /* an assertion notices */
 	MUTANT_SURVIVED,
 };

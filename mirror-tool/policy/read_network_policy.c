@@ -264,6 +264,10 @@ static void settle_side(
 	}
 	model_find(m, f, r->items[0].at, FOUND_IGNORED,
 		"policyTypes leaves %s out: its rules have no effect", side_types[side]);
+	if (!m->idle)
+		m->idle = cond_new(&m->arena, COND_OR);
+	for (size_t i = 0; i < r->count; i++)
+		cond_add(m->idle, r->items[i].peer);
 	free(r->items);
 	*r = (struct rules){ .count = 0 };
 }

@@ -59,6 +59,16 @@ echo 'deny ext:203.0.113.1 x/a TCP/1' >order.txt
 moat policy mutate --tests order.txt --engine calico order.yaml --json >out 2>err || true
 json_is '.moved == 1 and (.mutants | map(select(.fate == "moved"))[0].without) == "spec.order"'
 
+step 'a mutant asks for a label that nothing asked for before'
+jq -n '[["s", "s"], ["b", "b"], ["c", "c"]] as $pods | {apiVersion: "v1", kind: "List", items: ([$pods[] |
+	{apiVersion: "v1", kind: "Pod", metadata: {name: .[0], namespace: "x", labels: {odd: .[1]}}}] + [
+	{apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: {name: "p", namespace: "x"}, spec:
+		{podSelector: {}, policyTypes: ["Ingress"], ingress: [{}], egress: [{to: [{podSelector: {matchLabels: {odd: "b"}}}]}]}}])}' >world.json
+printf 'x/%s\tx/b\tTCP\t80\tallow\n' s c >probes.tsv
+moat policy mutate --tests probes.tsv world.json --json >mutants.json 2>err || grep -q 'not noticed' err
+must "$SUPPORT/policy_mutants.py" world.json probes.tsv mutants.json
+jq -e '.mutants[] | select(.without == "spec.policyTypes") | .fate == "survived" and .closed > 4' mutants.json
+
 step 'each mutant of random worlds, judged by itself'
 for ((seed = 1; seed <= ${MOAT_SOAK:-3}; seed++)); do
 	for engine in api match calico cilium; do

@@ -7,14 +7,14 @@
 
 /* OPTION rows of every verb; struct policy_choices is a part of each verb's own. */
 #define POLICY_OPTIONS(OPTION, S)                                                                  \
-	OPTION(S, WORD, engine, "engine", "api|calico|cilium", "api",                              \
-		"whose rules: the API's text, Calico 3.32's or Cilium 1.20's",                     \
+	OPTION(S, WORD, engine, "engine", "NAME", "api",                                           \
+		"whose rules: api's text, or what calico 3.32 or cilium 1.20 do",                  \
 		.words = policy_engine_words)                                                      \
-	OPTION(S, WORD, decode, "decode", "strict|lenient|folding", "lenient",                     \
-		"how unknown keys are taken: refused, dropped, or in any case",                    \
+	OPTION(S, WORD, decode, "decode", "HOW", "lenient",                                        \
+		"unknown keys are dropped; strict: refused; folding: any case",                    \
 		.words = policy_decode_words)                                                      \
-	OPTION(S, WORD, ipblock_pods, "ipblock-pods", "never|match|unknown", NULL,                 \
-		"does an ipBlock match pods; default: as the engine does, api: unknown",           \
+	OPTION(S, WORD, ipblock_pods, "ipblock-pods", "HOW", NULL,                                 \
+		"an ipBlock and pods: never, match, unknown; default: as the engine",              \
 		.words = policy_block_words)
 extern const char *const policy_engine_words[], *const policy_decode_words[],
 							*const policy_block_words[];

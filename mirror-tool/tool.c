@@ -94,7 +94,15 @@ static int unknown_command(const struct line *l, const char *word, struct err *e
 	return tool_usage(e, "unknown command \"%s\"; `moat help` lists them", word);
 }
 
-static int help(const struct line *l, const char *word, struct err *e)
+/* Is it called by these two words? */
+static bool has_words(const struct command *c, const char *first, const char *second)
+{
+	return second && first_word(c, first) && strchr(c->name, ' ') &&
+	       strcmp(strchr(c->name, ' ') + 1, second) == 0;
+}
+
+/* Explain the command of two words, else all that begin with the first. */
+static int help(const struct line *l, const char *word, const char *second, struct err *e)
 {
 	bool found = false;
 
@@ -107,6 +115,11 @@ static int help(const struct line *l, const char *word, struct err *e)
 		print_summary(l);
 		return 0;
 	}
+	for (size_t i = 0; i < l->count; i++)
+		if (has_words(l->commands[i], word, second)) {
+			print_command(l->out, l->commands[i]);
+			return 0;
+		}
 	for (size_t i = 0; i < l->count; i++) {
 		if (!first_word(l->commands[i], word))
 			continue;
@@ -120,12 +133,14 @@ static int help(const struct line *l, const char *word, struct err *e)
 
 /* --- finding the command --------------------------------------------------------------------- */
 
-/* The words of a line that are no global options: up to two, as that is what names a command. */
-static int leading_words(const struct line *l, const char *words[2], struct err *e)
+#define WORDS_MAX 3 /* "help", and the two that name a command */
+
+/* The words of a line that are no global options, in front of the options of the command. */
+static int leading_words(const struct line *l, const char *words[WORDS_MAX], struct err *e)
 {
 	int found = 0;
 
-	for (int i = 0; i < l->argc && found < 2; i++) {
+	for (int i = 0; i < l->argc && found < WORDS_MAX; i++) {
 		const char *arg = l->argv[i];
 
 		if (arg[0] != '-')
@@ -143,7 +158,7 @@ static int leading_words(const struct line *l, const char *words[2], struct err 
 
 /* *used: how many words name it. NULL with e when there is none. */
 static const struct command *find_command(
-	const struct line *l, const char *words[2], int found, size_t *used, struct err *e)
+	const struct line *l, const char *words[WORDS_MAX], int found, size_t *used, struct err *e)
 {
 	const struct command *group = NULL;
 	AUTO(mem_free) char *both = mem_printf("%s %s", words[0], found > 1 ? words[1] : "");
@@ -207,7 +222,7 @@ static int run_command(const struct line *l, const struct command *c, size_t wor
 
 static int dispatch(const struct line *l, struct err *e)
 {
-	const char *words[2] = { NULL, NULL };
+	const char *words[WORDS_MAX] = { NULL };
 	const struct command *c;
 	size_t used = 0;
 	int found;
@@ -215,7 +230,7 @@ static int dispatch(const struct line *l, struct err *e)
 	if (l->argc && strcmp(l->argv[0], "--version") == 0)
 		words[0] = "version", found = 1;
 	else if (asks_help(l) && strncmp(l->argv[0], "-", 1) == 0)
-		return help(l, NULL, e);
+		return help(l, NULL, NULL, e);
 	else
 		found = leading_words(l, words, e);
 	if (found < 0)
@@ -227,9 +242,9 @@ static int dispatch(const struct line *l, struct err *e)
 		return 0;
 	}
 	if (strcmp(words[0], "help") == 0)
-		return help(l, words[1], e);
+		return help(l, words[1], words[2], e);
 	if (asks_help(l))
-		return help(l, words[0], e);
+		return help(l, words[0], words[1], e);
 	c = find_command(l, words, found, &used, e);
 	return c ? run_command(l, c, used, e) : TOOL_USAGE;
 }

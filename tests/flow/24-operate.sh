@@ -26,6 +26,14 @@ exists "$T/empty/oci-layout"
 stop "$STARTED_PID"
 
 step 'help is asked for in many ways'
+must moat help key new
+out_has '^moat key new:'
+if grep -q '^moat key show:' "$T/out"; then _fail 'help for more than was asked for'; fi
+must moat key show --help
+out_has '^moat key show:'
+must moat help key
+out_has '^moat key new:'
+out_has '^moat key show:'
 for flag in --help -h; do
 	must moatd "$flag"
 	out_has '^  moatd --store DIR'

@@ -19,6 +19,7 @@ void lint_release(struct lint *l)
 	judge_release(&l->judge);
 	model_release(&l->model);
 	free(l->objects.items);
+	free(l->services);
 	*l = (struct lint)LINT_INIT;
 }
 

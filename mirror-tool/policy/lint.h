@@ -183,6 +183,8 @@ struct lint {
 	struct lint_finding *items; /* by file and line */
 	size_t count;
 	struct k8s_objects objects; /* those that are judged, borrowed; its array is the lint's */
+	const struct k8s_object **services; /* those of them that are Services */
+	size_t service_count;
 	struct model model;
 	struct judge judge;
 };

@@ -67,6 +67,11 @@ static int by_name(const void *a, const void *b)
 	return rc ? rc : (x->number > y->number) - (x->number < y->number);
 }
 
+static bool is_service(const struct k8s_object *o)
+{
+	return strcmp(o->kind, "Service") == 0 && strcmp(o->api_version, "v1") == 0;
+}
+
 /* Keep the last of each name, as applying them one after the other does. */
 void lint_duplicates(struct lint *l, const struct k8s_objects *all)
 {
@@ -90,6 +95,9 @@ void lint_duplicates(struct lint *l, const struct k8s_objects *all)
 	for (size_t i = 0; i < all->count; i++)
 		if (!gone[i])
 			*VEC_PUSH(l->objects.items, l->objects.count) = all->items[i];
+	for (size_t i = 0; i < l->objects.count; i++)
+		if (is_service(&l->objects.items[i]))
+			*VEC_PUSH(l->services, l->service_count) = &l->objects.items[i];
 }
 
 /* --- namespaces and versions --------------------------------------------------------------------------- */

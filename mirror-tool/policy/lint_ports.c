@@ -94,11 +94,6 @@ static bool is_selected(const struct node *selector, const struct labels *labels
 	return selector->count > 0;
 }
 
-static bool is_service(const struct k8s_object *o)
-{
-	return strcmp(o->kind, "Service") == 0 && strcmp(o->api_version, "v1") == 0;
-}
-
 static const struct node *service_part(const struct k8s_object *o, const char *key)
 {
 	const struct node *n = node_get(node_get(o->root, "spec"), key);
@@ -168,7 +163,7 @@ static void check_service_port(const struct ported *s, const struct port_term *t
 static void check_service(const struct ported *s, const struct port_term *t, const struct node *at,
 	const struct k8s_object *service)
 {
-	const struct node *ports = is_service(service) ? service_part(service, "ports") : NULL;
+	const struct node *ports = service_part(service, "ports");
 
 	if (!ports || t->low != t->high)
 		return;
@@ -210,8 +205,8 @@ static void check_port(const struct ported *s, const struct port_term *t, const 
 	}
 	if (!proto || proto->kind == NODE_NULL)
 		check_protocol(s, t, at);
-	for (size_t i = 0; i < s->l->objects.count; i++)
-		check_service(s, t, at, &s->l->objects.items[i]);
+	for (size_t i = 0; i < s->l->service_count; i++)
+		check_service(s, t, at, s->l->services[i]);
 }
 
 static void check_rule(const struct ported *s, enum direction side)
@@ -237,15 +232,15 @@ static bool is_open_service(const struct k8s_object *o)
 	const struct node *type = node_get(node_get(o->root, "spec"), "type");
 	const struct node *local = node_get(node_get(o->root, "spec"), "externalTrafficPolicy");
 
-	return is_service(o) && type && type->text &&
+	return type && type->text &&
 	       (strcmp(type->text, "NodePort") == 0 || strcmp(type->text, "LoadBalancer") == 0) &&
 	       !(local && local->text && strcmp(local->text, "Local") == 0);
 }
 
 static void check_services(const struct ported *s)
 {
-	for (size_t i = 0; i < s->l->objects.count; i++) {
-		const struct k8s_object *o = &s->l->objects.items[i];
+	for (size_t i = 0; i < s->l->service_count; i++) {
+		const struct k8s_object *o = s->l->services[i];
 		const struct workload *w = is_open_service(o) ? served(s, o) : NULL;
 
 		if (w)

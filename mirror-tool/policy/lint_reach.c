@@ -70,12 +70,22 @@ static enum lint_id dns_rule(struct lint *l, size_t end)
 	return asks_cache(l, end) ? LINT_COUNT : LINT_DNS_CACHE;
 }
 
+/* Where a policy says that it closes egress. */
+static const struct node *egress_of(const struct lint *l, const struct policy *p)
+{
+	const struct node *spec = lint_get(l, p, p->object->root, "spec");
+	const struct node *types = lint_get(l, p, spec, "policyTypes"),
+			  *rules = lint_get(l, p, spec, "egress");
+
+	return rules ? rules : types ? types : p->object->root;
+}
+
 static void say_dns(struct lint *l, enum lint_id rule, const struct policy *p, const uint64_t *ends)
 {
 	AUTO(buf_release) struct buf names = BUF_INIT;
 
 	lint_names(l, ends, &names);
-	lint_add(l, rule, p->object, p->object->root, "%s: %s", lint_rules[rule].what, names.data);
+	lint_add(l, rule, p->object, egress_of(l, p), "%s: %s", lint_rules[rule].what, names.data);
 }
 
 static void check_dns_of(struct lint *l, const struct policy *p)

@@ -26,6 +26,8 @@ err_has '1 findings, of severity "warning" or above'
 must_fail 10 moat policy check "$DATA/footguns/14-subject-typo/manifests"
 out_has 'no pod has app=dbb, is app=db meant\?'
 out_has 'no policy isolates db of prod'
+must_fail 10 moat policy check "$DATA/footguns/12-deny-egress-no-dns/manifests"
+out_has 'policy.yaml:8: warning: NetworkPolicy prod/deny: .* cannot reach the cluster.s DNS: prod/api, prod/db; '
 must_fail 10 moat policy check "$DATA/footguns/20-ns-name-label/manifests"
 out_has 'no namespace has name=monitoring, is kubernetes.io/metadata.name=monitoring meant|sets kubernetes.io/metadata.name, and not "name"'
 

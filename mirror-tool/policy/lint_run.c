@@ -55,7 +55,7 @@ static int by_place(const void *a, const void *b)
 static int read_model(struct lint *l, const struct policy_options *options, struct err *e)
 {
 	struct policy_options with = *options;
-	struct err first = { ERR_OK };
+	struct err first = ERR_INIT;
 
 	with.decode = DECODE_LENIENT;
 	if (model_make(&l->model, &l->objects, &with, &first) == 0)

@@ -38,6 +38,7 @@ static const struct command *const commands[] = {
 	&cmd_policy_test,
 	&cmd_policy_mutate,
 	&cmd_policy_diff,
+	&cmd_policy_convert,
 	&cmd_extract,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,

@@ -78,8 +78,11 @@ int policy_objects(struct k8s_objects *out, const struct texts *paths, struct er
 int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e)
 {
-	if (policy_objects(&in->objects, paths, e) < 0)
-		return -1;
+	return policy_objects(&in->objects, paths, e) < 0 ? -1 : policy_judge(in, options, e);
+}
+
+int policy_judge(struct policy_input *in, const struct policy_options *options, struct err *e)
+{
 	if (model_make(&in->model, &in->objects, options, e) < 0)
 		return -1;
 	for (size_t i = 0; i < in->model.notes.count; i++)

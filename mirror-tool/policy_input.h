@@ -42,6 +42,9 @@ MUST int policy_objects(struct k8s_objects *out, const struct texts *paths, stru
 MUST int policy_load(struct policy_input *in, const struct texts *paths,
 	const struct policy_options *options, struct err *e);
 
+/* The same of objects that were loaded before. */
+MUST int policy_judge(struct policy_input *in, const struct policy_options *options, struct err *e);
+
 /* Assertions of a file ("-": standard input), bound to the ends. 0, -1, or TOOL_USAGE for a line that is none. */
 MUST int policy_assertions(
 	const struct policy_input *in, struct assertions *a, const char *name, struct err *e);

@@ -94,8 +94,7 @@ static int add_object(struct k8s_objects *o, const struct doc *d, const struct n
 	return 0;
 }
 
-/* name: for messages, copied. */
-static int add_bytes(struct k8s_objects *o, const char *name, struct span bytes, struct err *e)
+int k8s_load_text(struct k8s_objects *o, const char *name, struct span bytes, struct err *e)
 {
 	const char *kept = keep(o, mem_strdup(name));
 	struct doc *d = mem_alloc(sizeof(*d));
@@ -142,7 +141,7 @@ static int load_file(
 		return -1;
 	if (rc == 0)
 		return err_set(e, ERR_ABSENT, "%s is not there", path);
-	return add_bytes(o, path, buf_span(&bytes), e);
+	return k8s_load_text(o, path, buf_span(&bytes), e);
 }
 
 #define FOLDERS_MAX 32 /* one in the other */
@@ -185,8 +184,9 @@ static int load_stdin(struct k8s_objects *o, struct err *e)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT;
 
-	return fs_read_stdin(K8S_FILE_MAX, &bytes, e) < 0 ? -1
-							  : add_bytes(o, "-", buf_span(&bytes), e);
+	return fs_read_stdin(K8S_FILE_MAX, &bytes, e) < 0
+		       ? -1
+		       : k8s_load_text(o, "-", buf_span(&bytes), e);
 }
 
 int k8s_load(struct k8s_objects *o, const char *path, struct err *e)

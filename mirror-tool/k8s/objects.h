@@ -46,6 +46,9 @@ void k8s_objects_release(struct k8s_objects *o); /* for AUTO */
  */
 MUST int k8s_load(struct k8s_objects *o, const char *path, struct err *e);
 
+/* The same of a text that is no file. name: for messages, copied. */
+MUST int k8s_load_text(struct k8s_objects *o, const char *name, struct span bytes, struct err *e);
+
 /* "apps/v1" -> "apps"; "" for the core group. Into the caller's array, which is returned. */
 #define K8S_GROUP_SIZE 128
 const char *k8s_group(const struct k8s_object *o, char text[K8S_GROUP_SIZE]);

@@ -338,6 +338,8 @@ cp "$world"/manifests/* extra.json before/
 cp changed/* other.json after/
 must_fail 10 moat policy diff before after --json
 shape 'policy diff'
+must_fail 10 moat policy convert --engine calico "$SOURCE/tests/data/policy/netpol-npguard/cases/anp_demo/manifests" --json
+shape 'policy convert'
 echo 'deny dev/* prod/* TCP/5432' >assertions
 must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
 shape 'policy mutate'

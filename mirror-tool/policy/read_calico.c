@@ -97,8 +97,11 @@ static int read_accounts(
 		named->values = arena_alloc(&r->m->arena, names->count * sizeof(*named->values));
 		node_each(n, names)
 		{
-			if (k8s_text(r->f, n, &named->values[named->value_count++], e) < 0)
+			const char *name = ""; /* of null, as Go decodes it */
+
+			if (k8s_text(r->f, n, &name, e) < 0)
 				return -1;
+			named->values[named->value_count++] = name;
 		}
 		cond_add(all, named);
 	} else if (!by_label) {
@@ -449,15 +452,14 @@ static int read_order(
 	const struct k8s_fields *f, const struct node *spec, double *out, struct err *e)
 {
 	const struct node *n = k8s_get(f, spec, "order");
-	char *end;
+	char *end = NULL;
 
 	*out = INFINITY;
 	if (!n || n->kind == NODE_NULL)
 		return 0;
-	*out = strtod(n->text, &end);
-	return *n->text && !*end && n->kind != NODE_LIST && n->kind != NODE_MAP
-		       ? 0
-		       : k8s_err(f, n, e, "order is a number");
+	if (n->kind == NODE_INT || n->kind == NODE_REAL)
+		*out = strtod(n->text, &end);
+	return end && !*end && isfinite(*out) ? 0 : k8s_err(f, n, e, "order is a number");
 }
 
 int read_calico_tier(struct model *m, const struct k8s_fields *f, struct err *e)

@@ -296,7 +296,7 @@ static int read_port(
 	int rc;
 
 	*t = (struct port_term){ .proto = PROTO_COUNT };
-	if (map->kind != NODE_MAP || !port || port->kind == NODE_NULL)
+	if (map->kind != NODE_MAP || !port || port->kind == NODE_NULL || !*port->text)
 		return k8s_err(r->f, map, e, "a port has a \"port\"");
 	if (k8s_string(r->f, map, "protocol", &proto, e) < 0 ||
 		k8s_int(r->f, map, "endPort", 0, PORT_MAX, &last, e) < 0)

@@ -62,9 +62,9 @@ static int read_namespaces(
 	return 0;
 }
 
-/* The one key of a union that is there, and is not null; NULL after an error. */
+/* The one key of a union that is there, and is not null, and its right name; NULL after an error. */
 static const struct node *one_of(const struct reader *r, const struct node *map,
-	const char *const keys[], const char *what, struct err *e)
+	const char *const keys[], const char *what, const char **key, struct err *e)
 {
 	const struct node *found = NULL;
 	unsigned count = 0;
@@ -80,6 +80,7 @@ static const struct node *one_of(const struct reader *r, const struct node *map,
 
 		if (n && n->kind != NODE_NULL) {
 			found = n;
+			*key = *k;
 			count++;
 		}
 	}
@@ -93,16 +94,17 @@ static int read_subject(struct reader *r, const struct node *spec, struct err *e
 {
 	static const char *const keys[] = { "namespaces", "pods", NULL };
 	const struct node *subject = NULL, *one;
+	const char *key;
 
 	if (k8s_map(r->f, spec, "subject", &subject, e) < 0)
 		return -1;
 	if (!subject)
 		return k8s_err(r->f, r->f->object->root, e, "\"subject\" is missing");
-	one = one_of(r, subject, keys, "a subject", e);
+	one = one_of(r, subject, keys, "a subject", &key, e);
 	if (!one)
 		return -1;
 	r->p->subject = cond_new(&r->m->arena, COND_AND);
-	if (strcmp(one->key, "pods") == 0)
+	if (strcmp(key, "pods") == 0)
 		return read_pods(r, one, r->p->subject, e);
 	return read_namespaces(r, one, r->p->subject, e);
 }
@@ -138,13 +140,13 @@ static void close_rule(const struct reader *r, const struct node *at, struct rul
 }
 
 /* Peers that the labels of pods say nothing of. */
-static int read_outside(const struct reader *r, const struct node *n, struct rule *rule,
-	struct cond *peer, struct err *e)
+static int read_outside(const struct reader *r, const struct node *n, const char *key,
+	struct rule *rule, struct cond *peer, struct err *e)
 {
 	struct arena *a = &r->m->arena;
-	bool names = strcmp(n->key, "domainNames") == 0;
+	bool names = strcmp(key, "domainNames") == 0;
 
-	if (strcmp(n->key, "networks") == 0)
+	if (strcmp(key, "networks") == 0)
 		return read_networks(r, n, peer, e);
 	if (names && (n->kind != NODE_LIST || !n->count))
 		return k8s_err(r->f, n, e, "domainNames is a list of names, at least one");
@@ -163,14 +165,16 @@ static int read_peer(const struct reader *r, const struct node *n, struct rule *
 	static const char *const inside[] = { "namespaces", "pods", NULL };
 	static const char *const outside[] = { "namespaces", "pods", "nodes", "networks",
 		"domainNames", NULL };
-	const struct node *one = one_of(r, n, r->side == INGRESS ? inside : outside, "a peer", e);
+	const char *key;
+	const struct node *one =
+		one_of(r, n, r->side == INGRESS ? inside : outside, "a peer", &key, e);
 	struct cond *peer = cond_new(&r->m->arena, COND_AND);
 
 	if (!one)
 		return -1;
-	if (strcmp(one->key, "namespaces") != 0 && strcmp(one->key, "pods") != 0) {
+	if (strcmp(key, "namespaces") != 0 && strcmp(key, "pods") != 0) {
 		cond_add(rule->peer, peer);
-		return read_outside(r, one, rule, peer, e);
+		return read_outside(r, one, key, rule, peer, e);
 	}
 	cond_add(cond_add(peer, pod_peers(r->m, r->dialect->kind)),
 		cond_label(&r->m->arena, PLACE_NAME, "namespace", TEST_EXISTS, NULL, 0));
@@ -179,7 +183,7 @@ static int read_peer(const struct reader *r, const struct node *n, struct rule *
 		cond_add(rule->peer, cond_add(cond_new(&r->m->arena, COND_SET), peer));
 	else
 		cond_add(rule->peer, peer);
-	if (strcmp(one->key, "pods") == 0)
+	if (strcmp(key, "pods") == 0)
 		return read_pods(r, one, peer, e);
 	return read_namespaces(r, one, peer, e);
 }
@@ -216,24 +220,25 @@ static int read_admin_port(
 	const struct reader *r, const struct node *n, struct rule *rule, struct err *e)
 {
 	static const char *const keys[] = { "portNumber", "portRange", "namedPort", NULL };
-	const struct node *one = one_of(r, n, keys, "a port", e);
+	const char *key;
+	const struct node *one = one_of(r, n, keys, "a port", &key, e);
 	struct port_term *t;
 	const char *proto = "TCP";
 
 	if (!one)
 		return -1;
 	t = rule_term(r->m, rule);
-	if (strcmp(one->key, "namedPort") == 0) { /* of any protocol */
+	if (strcmp(key, "namedPort") == 0) { /* of any protocol */
 		t->proto = PROTO_COUNT;
 		return k8s_text(r->f, one, &t->name, e) < 0 ? -1 : 0;
 	}
 	if (one->kind != NODE_MAP)
-		return k8s_err(r->f, one, e, "%s is a map", one->key);
+		return k8s_err(r->f, one, e, "%s is a map", key);
 	if (k8s_string(r->f, one, "protocol", &proto, e) < 0)
 		return -1;
 	if (!proto_parse(span_of(proto), &t->proto))
 		return k8s_err(r->f, one, e, "\"%.60s\" is no protocol: TCP, UDP, SCTP", proto);
-	if (strcmp(one->key, "portRange") == 0)
+	if (strcmp(key, "portRange") == 0)
 		return read_bounds(r, one, t, e);
 	if (read_number(r, one, "port", &t->low, e) < 0)
 		return -1;
@@ -248,31 +253,32 @@ static int read_protocol(
 {
 	static const char *const keys[] = { "tcp", "udp", "sctp", "destinationNamedPort", NULL };
 	static const char *const port_keys[] = { "number", "range", NULL };
-	const struct node *one = one_of(r, n, keys, "a protocol", e), *port = NULL, *bound;
+	const char *key;
+	const struct node *one = one_of(r, n, keys, "a protocol", &key, e), *port = NULL, *bound;
 	struct port_term *t;
 
 	if (!one)
 		return -1;
 	t = rule_term(r->m, rule);
 	*t = (struct port_term){ .low = 1, .high = PORT_MAX };
-	if (strcmp(one->key, "destinationNamedPort") == 0) {
+	if (strcmp(key, "destinationNamedPort") == 0) {
 		t->proto = PROTO_COUNT;
 		return k8s_text(r->f, one, &t->name, e) < 0 ? -1 : 0;
 	}
-	t->proto = *one->key == 't' ? PROTO_TCP : *one->key == 'u' ? PROTO_UDP : PROTO_SCTP;
+	t->proto = *key == 't' ? PROTO_TCP : *key == 'u' ? PROTO_UDP : PROTO_SCTP;
 	if (one->kind != NODE_MAP)
-		return k8s_err(r->f, one, e, "%s is a map", one->key);
+		return k8s_err(r->f, one, e, "%s is a map", key);
 	if (k8s_map(r->f, one, "destinationPort", &port, e) < 0)
 		return -1;
 	if (!port)
 		return one->count ? k8s_err(r->f, one, e, "\"destinationPort\" is missing")
 				  : k8s_err(r->f, one, e,
-					    "needs a field: for all of %s the range 1 to %d",
-					    one->key, PORT_MAX);
-	bound = one_of(r, port, port_keys, "destinationPort", e);
+					    "needs a field: for all of %s the range 1 to %d", key,
+					    PORT_MAX);
+	bound = one_of(r, port, port_keys, "destinationPort", &key, e);
 	if (!bound)
 		return -1;
-	if (strcmp(bound->key, "range") == 0)
+	if (strcmp(key, "range") == 0)
 		return read_bounds(r, bound, t, e);
 	if (read_number(r, port, "number", &t->low, e) < 0)
 		return -1;
@@ -342,10 +348,11 @@ static int read_peers(
 		return 0;
 	node_each(n, list)
 	{
-		const struct node *one = n->first;
+		const struct node *nodes = k8s_get(r->f, n, "nodes"),
+				  *names = k8s_get(r->f, n, "domainNames");
+		const struct node *one = nodes && nodes->kind != NODE_NULL ? nodes : names;
 
-		if (one &&
-			(strcmp(one->key, "nodes") == 0 || strcmp(one->key, "domainNames") == 0)) {
+		if (one && one->kind != NODE_NULL) {
 			close_rule(r, one, rule);
 			return 0;
 		}

@@ -2,6 +2,7 @@
 #include "mirror-tool/policy/ends.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "storage/base/vec.h"
 #include "storage/base/banned.h"
@@ -17,6 +18,7 @@ void ends_release(struct ends *s)
 {
 	free(s->items);
 	free(s->of_workload);
+	free(s->by_name);
 	free(s->ranges);
 	free(s->rows);
 	free(s->pods);
@@ -47,11 +49,30 @@ static int by_address(const void *a, const void *b)
 	return address_compare(&x->at, &y->at);
 }
 
-static uint64_t mark_of(uint64_t n)
+/*
+ * What a block adds to the mark of a range, by exclusive or. Who knew the marks could write blocks whose marks cancel out
+ * (of any 65 some do), and so hide a range in a class that policies tell apart: they are new in each run.
+ */
+struct marks {
+	uint64_t keys[2];
+};
+
+static void marks_make(struct marks *k)
 {
-	n = (n + 1) * UINT64_C(0x9E3779B97F4A7C15);
-	n = (n ^ n >> 31) * UINT64_C(0xBF58476D1CE4E5B9);
-	return n ^ n >> 29;
+	if (getrandom(k->keys, sizeof(k->keys), 0) != sizeof(k->keys))
+		abort();
+}
+
+static uint64_t mix(uint64_t n)
+{
+	n = (n ^ n >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+	n = (n ^ n >> 27) * UINT64_C(0x94D049BB133111EB);
+	return n ^ n >> 31;
+}
+
+static uint64_t mark_of(const struct marks *k, uint64_t n)
+{
+	return mix(mix(n + k->keys[0]) ^ k->keys[1]);
 }
 
 struct signed_range {
@@ -114,13 +135,17 @@ static struct signed_range *cut(const struct model *m, size_t *count)
 	AUTO(mem_free) struct edge *edges = make_edges(m, &edge_count);
 	struct signed_range *out = mem_alloc(edge_count * sizeof(*out));
 	uint64_t mark = 0;
+	struct marks marks;
 
+	marks_make(&marks);
 	*count = 0;
 	for (size_t i = 0; i < edge_count; i++) {
 		const struct edge *next = i + 1 < edge_count ? &edges[i + 1] : NULL;
 
-		mark = edges[i].block == UINT32_MAX ? mark_of(UINT32_MAX + edges[i].at.family)
-						    : mark ^ mark_of(edges[i].block);
+		if (edges[i].block == UINT32_MAX)
+			mark = mark_of(&marks, UINT32_MAX + (uint64_t)edges[i].at.family);
+		else
+			mark ^= mark_of(&marks, edges[i].block);
 		if (next && address_compare(&next->at, &edges[i].at) == 0 &&
 			next->block != UINT32_MAX)
 			continue;
@@ -129,6 +154,21 @@ static struct signed_range *cut(const struct model *m, size_t *count)
 		};
 	}
 	return out;
+}
+
+/* Numbers of classes in the order of their first ranges, for marks are random. */
+static void number_by_first(struct ends *s, size_t ends)
+{
+	AUTO(mem_free) uint32_t *again = mem_alloc(ends * sizeof(*again)); /* from 1 */
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < s->range_count; i++) {
+		struct address_range *r = &s->ranges[i];
+
+		if (!again[r->end])
+			again[r->end] = ++next;
+		r->end = again[r->end] - 1;
+	}
 }
 
 /* Number the ranges from 0: the same number where the same blocks cover them. Returns how many numbers. */
@@ -147,6 +187,7 @@ static size_t make_ranges(struct ends *s)
 	}
 	s->range_count = count;
 	qsort(s->ranges, count, sizeof(*s->ranges), by_first);
+	number_by_first(s, ends + 1);
 	return ends + 1;
 }
 
@@ -422,15 +463,17 @@ static void index_pods(struct ends *s, size_t end)
 	const struct model *m = s->model;
 	const struct workload *w = &m->workloads[s->items[end].of];
 	const struct namespace *ns = &m->namespaces[w->ns];
+	const struct account key = { .ns = ns->name, .name = w->account }, *account;
 
 	bit_set(w->host_network ? s->host_pods : s->pods, end);
 	add_namespace(s, end, ns);
 	add_rows(s, end, PLACE_POD, &w->labels);
 	add_row(s, end, PLACE_NAME, "account", w->account);
-	for (size_t i = 0; i < m->account_count; i++)
-		if (strcmp(m->accounts[i].name, w->account) == 0 &&
-			strcmp(m->accounts[i].ns, ns->name) == 0)
-			add_rows(s, end, PLACE_ACCOUNT, &m->accounts[i].labels);
+	account = m->account_count ? bsearch(&key, m->accounts, m->account_count,
+					     sizeof(*m->accounts), account_compare)
+				   : NULL;
+	if (account)
+		add_rows(s, end, PLACE_ACCOUNT, &account->labels);
 }
 
 static void index_set(struct ends *s, size_t end)
@@ -439,9 +482,39 @@ static void index_set(struct ends *s, size_t end)
 	const struct network_set *set = &m->sets[s->items[end].of];
 
 	add_rows(s, end, PLACE_POD, &set->labels);
-	for (size_t i = 0; set->ns && i < m->namespace_count; i++)
-		if (strcmp(m->namespaces[i].name, set->ns) == 0)
-			add_namespace(s, end, &m->namespaces[i]);
+	if (!set->global)
+		add_namespace(s, end, &m->namespaces[set->ns]);
+}
+
+static int compare_names(const struct model *m, uint32_t workload, struct span ns, const char *name)
+{
+	const struct workload *w = &m->workloads[workload];
+	const char *own = m->namespaces[w->ns].name;
+	int rc = strncmp(own, ns.data, ns.len);
+
+	if (rc == 0 && own[ns.len])
+		return 1;
+	return rc ? rc : strcmp(w->name, name);
+}
+
+static int by_name(const void *a, const void *b, void *ctx)
+{
+	const struct model *m = ctx;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct workload *w = &m->workloads[y];
+	int rc = compare_names(m, x, span_of(m->namespaces[w->ns].name), w->name);
+
+	return rc ? rc : (x > y) - (x < y);
+}
+
+static void make_names(struct ends *s)
+{
+	size_t count = s->model->workload_count;
+
+	s->by_name = mem_alloc((count + 1) * sizeof(*s->by_name));
+	for (size_t i = 0; i < count; i++)
+		s->by_name[i] = (uint32_t)i;
+	qsort_r(s->by_name, count, sizeof(*s->by_name), by_name, (void *)s->model);
 }
 
 void ends_make(struct ends *s, const struct model *m)
@@ -452,6 +525,7 @@ void ends_make(struct ends *s, const struct model *m)
 		.asks_addresses = block_mode(m) != BLOCK_PODS_NEVER && m->block_count > 0 };
 	outside = make_ranges(s);
 	make_classes(s);
+	make_names(s);
 	add_others(s, outside);
 	s->words = (s->count + 63) / 64;
 	s->pods = mem_alloc(s->words * sizeof(*s->pods));
@@ -730,23 +804,27 @@ unsigned ends_reason(const struct ends *s, const struct cond *c, size_t end)
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 
+/* Of several of one name the first. */
 static bool find_workload(const struct ends *s, const char *name, size_t *out)
 {
-	const struct model *m = s->model;
-	const char *slash = strchr(name, '/');
+	struct span rest = span_of(name), ns = span_until(&rest, '/');
+	size_t low = 0, high = s->model->workload_count;
 
-	for (size_t i = 0; slash && i < m->workload_count; i++) {
-		const struct workload *w = &m->workloads[i];
-		const char *ns = m->namespaces[w->ns].name;
+	if (ns.len == strlen(name))
+		return false;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
 
-		if (strlen(ns) == (size_t)(slash - name) &&
-			strncmp(ns, name, (size_t)(slash - name)) == 0 &&
-			strcmp(w->name, slash + 1) == 0) {
-			*out = s->of_workload[i];
-			return true;
-		}
+		if (compare_names(s->model, s->by_name[middle], ns, rest.data) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return false;
+	if (low == s->model->workload_count ||
+		compare_names(s->model, s->by_name[low], ns, rest.data) != 0)
+		return false;
+	*out = s->of_workload[s->by_name[low]];
+	return true;
 }
 
 bool ends_find(const struct ends *s, const char *name, size_t *out)

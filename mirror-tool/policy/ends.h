@@ -28,6 +28,7 @@ struct ends {
 	size_t count;
 	size_t first_set, first_outside, first_special; /* END_HOST; the other two follow */
 	uint32_t *of_workload; /* the class of each workload */
+	uint32_t *by_name; /* workloads in the order of namespace and name */
 	struct address_range *ranges;
 	size_t range_count;
 	struct label_row *rows; /* the index: see ends.c */

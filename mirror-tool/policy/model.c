@@ -31,6 +31,8 @@ void model_release(struct model *m)
 	free(m->tiers);
 	free(m->policies);
 	free(m->findings);
+	names_release(&m->namespace_names);
+	names_release(&m->tier_names);
 	k8s_notes_release(&m->notes);
 	port_pool_free(&m->ports);
 	arena_release(&m->arena);
@@ -62,15 +64,7 @@ struct rule *rules_add(struct rules *r, const struct node *at)
 
 struct port_term *rule_term(struct model *m, struct rule *r)
 {
-	struct port_term *grown;
-
-	if ((r->term_count & (r->term_count - 1)) == 0) { /* room for a power of two */
-		grown = arena_alloc(
-			&m->arena, (r->term_count ? r->term_count * 2 : 1) * sizeof(*grown));
-		for (size_t i = 0; i < r->term_count; i++)
-			grown[i] = r->terms[i];
-		r->terms = grown;
-	}
+	r->terms = arena_room(&m->arena, r->terms, r->term_count, sizeof(*r->terms));
 	return &r->terms[r->term_count++];
 }
 
@@ -139,6 +133,14 @@ void model_unknown(struct model *m, const struct k8s_fields *f, struct policy *p
 		f->object->kind);
 }
 
+int account_compare(const void *a, const void *b)
+{
+	const struct account *x = a, *y = b;
+	int rc = strcmp(x->ns, y->ns);
+
+	return rc ? rc : strcmp(x->name, y->name);
+}
+
 /* --- namespaces ------------------------------------------------------------------------------------- */
 
 #define NAME_LABEL "kubernetes.io/metadata.name"
@@ -166,15 +168,16 @@ void namespace_label(struct model *m, struct namespace *ns)
 
 uint32_t model_namespace(struct model *m, const char *name)
 {
+	uint32_t next = (uint32_t)m->namespace_count,
+		 number = names_number(&m->namespace_names, name, next);
 	struct namespace *ns;
 
-	for (size_t i = 0; i < m->namespace_count; i++)
-		if (strcmp(m->namespaces[i].name, name) == 0)
-			return (uint32_t)i;
+	if (number != next)
+		return number;
 	ns = VEC_PUSH(m->namespaces, m->namespace_count);
 	*ns = (struct namespace){ .name = name };
 	namespace_label(m, ns);
-	return (uint32_t)(m->namespace_count - 1);
+	return number;
 }
 
 /* --- conditions that readers share ------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "mirror-tool/k8s/fields.h"
 #include "mirror-tool/policy/address.h"
 #include "mirror-tool/policy/cond.h"
+#include "mirror-tool/policy/names.h"
 #include "mirror-tool/policy/ports.h"
 
 enum engine { ENGINE_API, ENGINE_CALICO, ENGINE_CILIUM };
@@ -77,7 +78,8 @@ struct workload {
 /* Addresses with labels: Calico's NetworkSet and GlobalNetworkSet. */
 struct network_set {
 	const struct k8s_object *object;
-	const char *ns; /* NULL: global */
+	bool global;
+	uint32_t ns; /* in the model's namespaces, unless it is global */
 	const char *name;
 	struct labels labels;
 	uint32_t *blocks; /* numbers in the model's list */
@@ -88,6 +90,8 @@ struct account { /* a ServiceAccount, for the engines that select by its labels 
 	const char *ns, *name;
 	struct labels labels;
 };
+int account_compare(
+	const void *a, const void *b); /* by namespace and name, for qsort() and bsearch() */
 
 enum service_type {
 	SERVICE_CLUSTER,
@@ -218,11 +222,12 @@ struct model {
 	struct port_pool *ports;
 	struct namespace *namespaces; /* each name once, in the order in which they were met */
 	size_t namespace_count;
+	struct names namespace_names, tier_names; /* their numbers */
 	struct workload *workloads;
 	size_t workload_count;
 	struct network_set *sets;
 	size_t set_count;
-	struct account *accounts;
+	struct account *accounts; /* by account_compare() */
 	size_t account_count;
 	struct service *services;
 	size_t service_count;

@@ -155,11 +155,14 @@ static const struct {
 
 static void add_first_tiers(struct model *m)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(first_tiers[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(first_tiers[0]); i++) {
+		const char *name = first_tiers[m->options.engine][i].name;
+
+		(void)names_number(&m->tier_names, name, (uint32_t)i);
 		*VEC_PUSH(m->tiers, m->tier_count) =
-			(struct tier){ first_tiers[m->options.engine][i].name,
-				first_tiers[m->options.engine][i].order,
+			(struct tier){ name, first_tiers[m->options.engine][i].order,
 				first_tiers[m->options.engine][i].end };
+	}
 }
 
 static int compare_orders(double a, double b)
@@ -221,6 +224,8 @@ int model_make(struct model *m, const struct k8s_objects *objects,
 		for (size_t i = 0; i < objects->count; i++)
 			if (read_object(m, &objects->items[i], pass == 0, e) < 0)
 				return -1;
+	if (m->account_count)
+		qsort(m->accounts, m->account_count, sizeof(*m->accounts), account_compare);
 	if (m->policy_count)
 		qsort_r(m->policies, m->policy_count, sizeof(*m->policies), by_order, m);
 	return check_priorities(m, e);
@@ -267,6 +272,10 @@ void model_part_release(struct model *m, struct model_part *p)
 			free(p->policies[i].sides[side].items);
 	free(p->policies);
 	arena_release(&p->arena);
+	for (size_t i = p->namespaces; i < m->namespace_count; i++)
+		names_drop(&m->namespace_names, m->namespaces[i].name);
+	for (size_t i = p->tiers; i < m->tier_count; i++)
+		names_drop(&m->tier_names, m->tiers[i].name);
 	m->block_count = p->blocks;
 	m->namespace_count = p->namespaces;
 	m->tier_count = p->tiers;

@@ -441,11 +441,11 @@ static int read_types(
 
 static uint32_t find_tier(struct model *m, const char *name)
 {
-	for (size_t i = 0; i < m->tier_count; i++)
-		if (strcmp(m->tiers[i].name, name) == 0)
-			return (uint32_t)i;
-	*VEC_PUSH(m->tiers, m->tier_count) = (struct tier){ name, INFINITY, TIER_DENIES };
-	return (uint32_t)(m->tier_count - 1);
+	uint32_t next = (uint32_t)m->tier_count, number = names_number(&m->tier_names, name, next);
+
+	if (number == next)
+		*VEC_PUSH(m->tiers, m->tier_count) = (struct tier){ name, INFINITY, TIER_DENIES };
+	return number;
 }
 
 static int read_order(
@@ -554,14 +554,14 @@ int read_calico_set(struct model *m, const struct k8s_fields *f, struct err *e)
 {
 	const struct node *metadata = NULL, *labels = NULL, *spec = NULL, *nets = NULL;
 	struct reader r = { .m = m, .f = f };
-	struct network_set set = { .object = f->object, .name = f->object->name };
+	struct network_set set = { .object = f->object,
+		.global = strcmp(f->object->kind, "NetworkSet") != 0,
+		.name = f->object->name };
 
 	if (m->options.engine != ENGINE_CALICO)
 		return 0;
-	if (strcmp(f->object->kind, "NetworkSet") == 0) {
-		set.ns = namespace_of(f->object);
-		(void)model_namespace(m, set.ns);
-	}
+	if (!set.global)
+		set.ns = model_namespace(m, namespace_of(f->object));
 	if (k8s_map(f, f->object->root, "metadata", &metadata, e) < 0 ||
 		k8s_map(f, metadata, "labels", &labels, e) < 0 ||
 		read_labels(m, f, labels, &set.labels, e) < 0 ||

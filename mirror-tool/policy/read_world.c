@@ -30,12 +30,9 @@ int read_namespace(struct model *m, const struct k8s_fields *f, struct err *e)
 
 static void add_host_port(struct model *m, struct workload *w, struct host_port port)
 {
-	struct host_port *grown = arena_alloc(&m->arena, (w->host_port_count + 1) * sizeof(*grown));
-
-	for (size_t i = 0; i < w->host_port_count; i++)
-		grown[i] = w->host_ports[i];
-	grown[w->host_port_count++] = port;
-	w->host_ports = grown;
+	w->host_ports =
+		arena_room(&m->arena, w->host_ports, w->host_port_count, sizeof(*w->host_ports));
+	w->host_ports[w->host_port_count++] = port;
 }
 
 static int read_port(struct model *m, const struct k8s_fields *f, const struct node *map,
@@ -58,13 +55,8 @@ static int read_port(struct model *m, const struct k8s_fields *f, const struct n
 	if (host && number)
 		add_host_port(m, w, (struct host_port){ port.proto, port.number, (unsigned)host });
 	if (port.name && *port.name && port.number) {
-		struct named_port *grown =
-			arena_alloc(&m->arena, (w->port_count + 1) * sizeof(*grown));
-
-		for (size_t i = 0; i < w->port_count; i++)
-			grown[i] = w->ports[i];
-		grown[w->port_count++] = port;
-		w->ports = grown;
+		w->ports = arena_room(&m->arena, w->ports, w->port_count, sizeof(*w->ports));
+		w->ports[w->port_count++] = port;
 	}
 	return 0;
 }

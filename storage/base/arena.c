@@ -44,6 +44,18 @@ void *arena_alloc(struct arena *a, size_t size)
 	return b->bytes + b->used - size;
 }
 
+void *arena_room(struct arena *a, void *items, size_t count, size_t size)
+{
+	void *grown;
+
+	if (count & (count - 1)) /* only powers of two are full */
+		return items;
+	grown = arena_alloc(a, (count ? count * 2 : 1) * size);
+	if (count)
+		memcpy(grown, items, count * size);
+	return grown;
+}
+
 char *arena_text(struct arena *a, struct span text)
 {
 	char *copy = arena_alloc(a, text.len + 1);

@@ -18,6 +18,10 @@ struct arena {
 void arena_release(struct arena *a); /* back to ARENA_INIT */
 
 void *arena_alloc(struct arena *a, size_t size); /* zeroed, aligned to 16 bytes */
+
+/* Room for one more item of `size` bytes behind `count` of them, as vec_room() makes it. Returns the array, which has
+ * moved where its room was full. */
+void *arena_room(struct arena *a, void *items, size_t count, size_t size);
 char *arena_text(struct arena *a, struct span text); /* a copy, NUL-terminated */
 
 #endif

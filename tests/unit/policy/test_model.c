@@ -49,6 +49,32 @@ static enum verdict verdict(struct world *w, const char *src, const char *dst)
 	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: a, labels: {app: web}}}\n"   \
 	"---\n{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: a}}\n---\n"
 
+/* Of these numbers the marks cancelled out as long as they were the same in each run. */
+static void blocks__cannot_be_chosen_to_hide_an_address(void **state)
+{
+	static const unsigned chosen[] = { 3, 4, 6, 10, 12, 13, 15, 16, 17, 19, 20, 24, 26, 27, 29,
+		32, 34, 35, 38, 39, 40, 43, 44, 47, 48, 49, 53, 54, 55, 56, 59, 60, 61, 62 };
+	AUTO(world_release) struct world w;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	size_t next = 0;
+
+	(void)state;
+	buf_str(&text,
+		PODS "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+		     "metadata: {name: p, namespace: a}\n"
+		     "spec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n  - to:\n");
+	for (unsigned i = 0; i < 63; i++) {
+		bool hit = next < ARRAY_SIZE(chosen) && chosen[next] == i;
+
+		next += hit;
+		buf_printf(&text, "    - ipBlock: {cidr: %s/32}\n", hit ? "1.2.3.4" : "1.2.3.5");
+	}
+	assert_int_equal(make(&w, text.data, ENGINE_API, DECODE_LENIENT, &e), 0);
+	assert_int_equal(verdict(&w, "a/web", "ext:1.2.3.4"), VERDICT_ALLOW);
+	assert_int_equal(verdict(&w, "a/web", "ext:8.8.8.8"), VERDICT_DENY);
+}
+
 /* null among names is the empty one, which nobody has. */
 static void account_names__that_are_null_are_nobodys(void **state)
 {
@@ -117,12 +143,37 @@ static void values__of_a_wrong_type_are_refused(void **state)
 	}
 }
 
+/* Memory follows the text, and not its square. */
+static void ports__of_one_pod_may_be_many(void **state)
+{
+	enum { COUNT = 4000 };
+	AUTO(world_release) struct world w;
+	AUTO(buf_release) struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_str(&text,
+		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"}, "
+		"\"spec\": {\"containers\": [{\"ports\": [");
+	for (unsigned i = 1; i <= COUNT; i++)
+		buf_printf(&text, "%s{\"name\": \"p%u\", \"containerPort\": %u, \"hostPort\": %u}",
+			i > 1 ? "," : "", i, i, i);
+	buf_str(&text, "]}]}}");
+	assert_int_equal(make(&w, text.data, ENGINE_API, DECODE_LENIENT, &e), 0);
+	assert_int_equal(w.model.workloads[0].port_count, COUNT);
+	assert_int_equal(w.model.workloads[0].host_port_count, COUNT);
+	assert_int_equal(w.model.workloads[0].host_ports[COUNT - 1].host, COUNT);
+	assert_true(w.model.arena.bytes < 1u << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blocks__cannot_be_chosen_to_hide_an_address),
 		cmocka_unit_test(account_names__that_are_null_are_nobodys),
 		cmocka_unit_test(folded_keys__keep_their_meaning),
 		cmocka_unit_test(values__of_a_wrong_type_are_refused),
+		cmocka_unit_test(ports__of_one_pod_may_be_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ static const struct command *const commands[] = {
 	&cmd_policy_mutate,
 	&cmd_policy_diff,
 	&cmd_policy_convert,
+	&cmd_policy_plan,
 	&cmd_extract,
 	&cmd_log_verify, /* in front of its first word alone */
 	&cmd_log,

@@ -67,7 +67,8 @@ extern const struct command cmd_log, cmd_log_verify;
 extern const struct command cmd_backup, cmd_rebuild, cmd_scrub;
 extern const struct command cmd_extract, cmd_why;
 extern const struct command cmd_policy_check, cmd_policy_convert, cmd_policy_eval, cmd_policy_map;
-extern const struct command cmd_policy_diff, cmd_policy_explain, cmd_policy_mutate, cmd_policy_test;
+extern const struct command cmd_policy_diff, cmd_policy_explain, cmd_policy_mutate;
+extern const struct command cmd_policy_plan, cmd_policy_test;
 extern const struct command cmd_user_add, cmd_user_remove;
 
 /*

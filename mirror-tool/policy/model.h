@@ -264,6 +264,13 @@ void model_release(struct model *m); /* for AUTO */
 MUST int model_make(struct model *m, const struct k8s_objects *objects,
 	const struct policy_options *options, struct err *e);
 
+/* What an object is here; SUPPORT: tiers and sets, for which only policies ask. */
+enum object_role { ROLE_WORLD, ROLE_POLICY, ROLE_SUPPORT };
+enum object_role model_role(const struct k8s_object *o);
+
+/* By kind, group, namespace and name, as strcmp: 0: one object, of which the API server has one. */
+int model_identity(const struct k8s_object *a, const struct k8s_object *b);
+
 /* Policies of one object, read again as its tree is now. They stand beside the model, which only borrows from them what
  * its tiers, namespaces and blocks need, and are released before it. */
 struct model_part {

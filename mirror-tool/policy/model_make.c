@@ -74,6 +74,17 @@ static bool is_unknown_policy(const struct k8s_object *o)
 	       (strcmp(group, "projectcalico.org") == 0 && strstr(o->kind, "Policy"));
 }
 
+enum object_role model_role(const struct k8s_object *o)
+{
+	const struct kind *kind = find_kind(o);
+
+	if (!kind)
+		return ROLE_WORLD;
+	if (!kind->first)
+		return ROLE_POLICY;
+	return strcmp(kind->group, "projectcalico.org") == 0 ? ROLE_SUPPORT : ROLE_WORLD;
+}
+
 static int read_object(struct model *m, const struct k8s_object *o, bool first, struct err *e)
 {
 	const struct kind *kind = find_kind(o);
@@ -102,15 +113,19 @@ static int compare_texts(const char *const a[], const char *const b[], size_t co
 	return 0;
 }
 
-static int by_identity(const void *a, const void *b)
+int model_identity(const struct k8s_object *x, const struct k8s_object *y)
 {
-	const struct k8s_object *x = *(const struct k8s_object *const *)a,
-				*y = *(const struct k8s_object *const *)b;
 	char x_group[K8S_GROUP_SIZE], y_group[K8S_GROUP_SIZE];
 	const char *const left[] = { x->kind, k8s_group(x, x_group), namespace_of(x), x->name };
 	const char *const right[] = { y->kind, k8s_group(y, y_group), namespace_of(y), y->name };
 
 	return compare_texts(left, right, ARRAY_SIZE(left));
+}
+
+static int by_identity(const void *a, const void *b)
+{
+	return model_identity(
+		*(const struct k8s_object *const *)a, *(const struct k8s_object *const *)b);
 }
 
 /* The API server has one object of a name; which of two it would be nobody can say. */

@@ -340,6 +340,8 @@ must_fail 10 moat policy diff before after --json
 shape 'policy diff'
 must_fail 10 moat policy convert --engine calico "$SOURCE/tests/data/policy/netpol-npguard/cases/anp_demo/manifests" --json
 shape 'policy convert'
+must moat policy plan before after --json
+shape 'policy plan'
 echo 'deny dev/* prod/* TCP/5432' >assertions
 must_fail 10 moat policy mutate --tests assertions "$world/manifests" --json
 shape 'policy mutate'

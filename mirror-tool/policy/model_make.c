@@ -200,7 +200,9 @@ static int by_order(const void *a, const void *b, void *ctx)
 		rc = strcmp(x->name, y->name);
 	if (rc == 0)
 		rc = strcmp(x->ns, y->ns);
-	return rc ? rc : strcmp(x->object->kind, y->object->kind);
+	return rc ? rc
+		  : (int)x->kind -
+			       (int)y->kind; /* KubernetesNetworkPolicy is before NetworkPolicy */
 }
 
 /* Policies of one tier and priority: which is first the API does not say. */

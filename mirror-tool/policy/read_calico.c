@@ -226,6 +226,11 @@ static int read_port(
 			strlen(n->text))
 			return k8s_err(r->f, n, e,
 				"\"%.60s\" is no port: a number, LOW:HIGH, or a name", n->text);
+		if (strspn(n->text, "0123456789-") == strlen(n->text))
+			model_find(r->m, r->f, n, FOUND_ODD,
+				"\"%s\" is the name of a port for Calico: a range has a colon, "
+				"LOW:HIGH",
+				n->text);
 		t->name = n->text;
 		return 0;
 	}
@@ -234,8 +239,6 @@ static int read_port(
 		return k8s_err(r->f, n, e, "\"%.60s\" is no range of ports", n->text);
 	if (high < low)
 		return k8s_err(r->f, n, e, "the end of a range is before its start");
-	if (strchr(n->text, '-'))
-		return k8s_err(r->f, n, e, "a range of ports has a colon: LOW:HIGH");
 	t->low = (unsigned)low;
 	t->high = (unsigned)high;
 	return 0;
@@ -510,6 +513,27 @@ static int read_subject(const struct reader *r, const struct node *spec, struct 
 	return 0;
 }
 
+/* Policies of hosts alone: what they say of connections before and beside pods is not a pod's. */
+static int read_hosts_only(
+	const struct reader *r, const struct node *spec, bool *out, struct err *e)
+{
+	static const char *const keys[] = { "doNotTrack", "preDNAT" };
+
+	*out = false;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		bool set = false;
+
+		if (k8s_bool(r->f, spec, keys[i], &set, e) < 0)
+			return -1;
+		if (set)
+			model_find(r->m, r->f, k8s_get(r->f, spec, keys[i]), FOUND_IGNORED,
+				"%s: the policy is for interfaces of hosts, no pod is bound by it",
+				keys[i]);
+		*out |= set;
+	}
+	return 0;
+}
+
 static int read_place(const struct reader *r, const struct node *spec, struct err *e)
 {
 	const char *tier = "default";
@@ -525,7 +549,8 @@ static int read_place(const struct reader *r, const struct node *spec, struct er
 
 int read_calico_policy(struct model *m, const struct k8s_fields *f, struct err *e)
 {
-	bool global = strcmp(f->object->kind, "GlobalNetworkPolicy") == 0, ingress, egress;
+	bool global = strcmp(f->object->kind, "GlobalNetworkPolicy") == 0, ingress, egress,
+	     hosts_only;
 	struct reader r = { .m = m, .f = f };
 	const struct node *spec = NULL;
 
@@ -541,8 +566,11 @@ int read_calico_policy(struct model *m, const struct k8s_fields *f, struct err *
 	if (read_subject(&r, spec, e) < 0 || read_place(&r, spec, e) < 0 ||
 		read_rules(&r, spec, INGRESS, "ingress", &ingress, e) < 0 ||
 		read_rules(&r, spec, EGRESS, "egress", &egress, e) < 0 ||
-		read_types(&r, spec, ingress, egress, e) < 0)
+		read_types(&r, spec, ingress, egress, e) < 0 ||
+		read_hosts_only(&r, spec, &hosts_only, e) < 0)
 		return -1;
+	if (hosts_only)
+		r.p->subject = cond_new(&m->arena, COND_NONE);
 	for (unsigned side = 0; side < 2; side++)
 		r.p->sides[side].isolates = r.p->sides[side].governs;
 	if (m->options.engine != ENGINE_CALICO)

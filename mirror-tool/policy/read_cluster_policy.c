@@ -111,6 +111,20 @@ static int read_subject(struct reader *r, const struct node *spec, struct err *e
 
 /* --- peers ------------------------------------------------------------------------------------------------ */
 
+/* What the definition of the kind refuses: another form than the plain one, and a block that is there twice. */
+static int check_network(const struct reader *r, const struct node *n, struct err *e)
+{
+	struct block b;
+
+	if (block_parse(span_of(n->text), &b) != BLOCK_GOOD)
+		return k8s_err(
+			r->f, n, e, "\"%s\" is refused here: write it in its plain form", n->text);
+	for (const struct node *x = n->up->first; x != n; x = x->next)
+		if (strcmp(x->text, n->text) == 0)
+			return k8s_err(r->f, n, e, "\"%s\" is there twice", n->text);
+	return 0;
+}
+
 static int read_networks(
 	const struct reader *r, const struct node *list, struct cond *peer, struct err *e)
 {
@@ -123,6 +137,8 @@ static int read_networks(
 		uint32_t block;
 
 		if (model_block(r->m, r->f, n, &block, e) < 0)
+			return -1;
+		if (r->dialect->kind == POLICY_CLUSTER && check_network(r, n, e) < 0)
 			return -1;
 		cond_add(any, cond_block(&r->m->arena, block));
 	}

@@ -74,3 +74,19 @@ struct cond *cond_equal(struct arena *a, enum cond_place place, const char *key,
 {
 	return cond_label(a, place, key, TEST_IN, &value, 1);
 }
+
+unsigned cond_reason(const struct cond *c)
+{
+	switch (c->op) {
+	case COND_BLOCK:
+	case COND_SET:
+		return REASON_ADDRESS;
+	case COND_ENTITY:
+		return c->bits & (ENTITY_HOST | ENTITY_REMOTE_NODE) ? REASON_HOST_NETWORK : 0;
+	case COND_POD:
+	case COND_MAYBE:
+		return c->bits;
+	default:
+		return 0;
+	}
+}

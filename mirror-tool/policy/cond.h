@@ -73,6 +73,9 @@ struct cond {
 	unsigned bits; /* entities, or the reason */
 };
 
+/* Why it alone may say maybe, without its children. */
+unsigned cond_reason(const struct cond *c);
+
 /* New nodes. cond_add() appends a child and returns the parent. */
 struct cond *cond_new(struct arena *a, enum cond_op op);
 struct cond *cond_add(struct cond *parent, struct cond *child);

@@ -628,6 +628,12 @@ static bool may_hold_pods(const struct block *b)
 	return false;
 }
 
+/* Every node and pod has an address in it; whether they have one of IPv6 nothing says. */
+static bool is_all_ipv4(const struct block *b)
+{
+	return b->bits == 0 && b->first.family == IPV4;
+}
+
 enum answer { NO, YES, MAYBE };
 
 static enum answer block_of_workload(
@@ -642,7 +648,7 @@ static enum answer block_of_workload(
 			return mode == BLOCK_PODS_MATCH ? YES : MAYBE;
 	if (w->address_count || !usual)
 		return NO;
-	return mode == BLOCK_PODS_MATCH && b->bits == 0 ? YES : MAYBE;
+	return mode == BLOCK_PODS_MATCH && is_all_ipv4(b) ? YES : MAYBE;
 }
 
 static void put(struct answers *out, size_t end, enum answer answer)
@@ -661,11 +667,12 @@ static void ask_block(const struct ends *s, const struct block *b, struct answer
 		i < s->range_count && block_has(b, &s->ranges[i].first); i++)
 		bit_set(out->yes, s->ranges[i].end);
 	for (size_t i = s->first_special; nodes && i < s->count; i++)
-		put(out, i, b->bits == 0 ? YES : MAYBE);
+		put(out, i, is_all_ipv4(b) ? YES : MAYBE);
 }
 
 static void ask_entity(const struct ends *s, unsigned bits, struct answers *out)
 {
+	static const unsigned nodes = ENTITY_HOST | ENTITY_REMOTE_NODE;
 	static const unsigned special[] = { ENTITY_HOST, ENTITY_REMOTE_NODE, ENTITY_API_SERVER };
 
 	if (bits & ENTITY_WORLD)
@@ -674,6 +681,11 @@ static void ask_entity(const struct ends *s, unsigned bits, struct answers *out)
 	for (size_t i = 0; i < ARRAY_SIZE(special); i++)
 		if (bits & special[i])
 			bit_set(out->yes, s->first_special + i);
+	for (size_t w = 0; w < s->words; w++) /* a pod on its node's network is one of the two */
+		if ((bits & nodes) == nodes)
+			out->yes[w] |= s->host_pods[w];
+		else if (bits & nodes)
+			out->maybe[w] = s->host_pods[w];
 }
 
 /* Chosen sets give their answer to what they hold. */
@@ -779,14 +791,6 @@ void ends_ask(const struct ends *s, const struct cond *c, struct answers *out)
 	}
 }
 
-/* What a condition that stands alone says of a maybe. */
-static unsigned own_reason(const struct cond *c)
-{
-	return c->op == COND_BLOCK || c->op == COND_SET   ? REASON_ADDRESS
-	       : c->op == COND_POD || c->op == COND_MAYBE ? c->bits
-							  : 0;
-}
-
 unsigned ends_reason(const struct ends *s, const struct cond *c, size_t end)
 {
 	AUTO(answers_release) struct answers a;
@@ -796,7 +800,7 @@ unsigned ends_reason(const struct ends *s, const struct cond *c, size_t end)
 	ends_ask(s, c, &a);
 	if (!bit_get(a.maybe, end))
 		return 0;
-	reason = own_reason(c);
+	reason = cond_reason(c);
 	for (const struct cond *child = c->first; child; child = child->next)
 		reason |= ends_reason(s, child, end);
 	return reason;

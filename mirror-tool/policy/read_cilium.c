@@ -13,6 +13,7 @@ static const char *const object_keys[] = { "apiVersion", "kind", "metadata", "sp
 static const char *const spec_keys[] = { "endpointSelector", "nodeSelector", "ingress",
 	"ingressDeny", "egress", "egressDeny", "enableDefaultDeny", "labels", "description", "log",
 	NULL };
+static const char *const flag_keys[] = { "ingress", "egress", NULL };
 static const char *const ingress_keys[] = { "fromEndpoints", "fromRequires", "fromCIDR",
 	"fromCIDRSet", "fromEntities", "fromGroups", "fromNodes", "toPorts", "icmps",
 	"authentication", NULL };
@@ -44,6 +45,7 @@ static bool begins(const char *text, const char *with)
 struct asked {
 	bool namespace; /* it names the namespace or its labels, so that its own is no limit */
 	bool reserved; /* it names no pods */
+	bool subject; /* of a namespaced policy: "k8s:io.kubernetes.pod.namespace: x" is overwritten by its own */
 };
 
 static struct cond *reserved(struct model *m, const char *name)
@@ -74,6 +76,11 @@ static struct cond *read_key(struct model *m, const struct k8s_fields *f, const 
 	}
 	key += begins(key, "k8s:") || begins(key, "any:") ? strlen("k8s:") : 0;
 	label->key = key;
+	if (asked->subject && at->kind != NODE_MAP && strcmp(at->key, "k8s:" NAMESPACE_KEY) == 0) {
+		model_find(m, f, at, FOUND_ODD,
+			"the namespace in endpointSelector does not count: the policy's own does");
+		return cond_new(&m->arena, COND_ANY);
+	}
 	if (strcmp(key, NAMESPACE_KEY) == 0 || strcmp(key, ACCOUNT_KEY) == 0) {
 		asked->namespace |= *key == 'i' && strcmp(key, NAMESPACE_KEY) == 0;
 		label->place = PLACE_NAME;
@@ -99,7 +106,7 @@ static int read_endpoint(
 {
 	struct arena *a = &r->m->arena;
 	struct cond *all = cond_new(a, COND_AND), *which;
-	struct asked asked = { false, false };
+	struct asked asked = { .subject = false };
 
 	if (read_selector_as(r->m, r->f, n, read_key, &asked, &which, e) < 0)
 		return -1;
@@ -174,13 +181,21 @@ static int read_entity(
 	static const struct {
 		const char *name;
 		unsigned bits;
-	} entities[] = { { "world", ENTITY_WORLD }, { "world-ipv4", ENTITY_WORLD },
-		{ "world-ipv6", ENTITY_WORLD }, { "host", ENTITY_HOST },
-		{ "remote-node", ENTITY_REMOTE_NODE }, { "kube-apiserver", ENTITY_API_SERVER },
+	} entities[] = { { "world", ENTITY_WORLD }, { "host", ENTITY_HOST },
+		{ "remote-node", ENTITY_REMOTE_NODE | ENTITY_API_SERVER },
+		{ "kube-apiserver", ENTITY_API_SERVER },
 		{ "cluster", ENTITY_HOST | ENTITY_REMOTE_NODE | ENTITY_API_SERVER }, { "init", 0 },
 		{ "health", 0 }, { "unmanaged", 0 }, { "ingress", 0 }, { "none", 0 } };
 	struct arena *a = &r->m->arena;
 
+	if (strcmp(n->text, "world-ipv4") == 0 || strcmp(n->text, "world-ipv6") == 0) {
+		struct block b;
+
+		(void)block_parse(span_of(n->text[9] == '4' ? "0.0.0.0/0" : "::/0"), &b);
+		cond_add(any, cond_and(a, cond_entity(a, ENTITY_WORLD),
+				      cond_block(a, model_add_block(r->m, &b))));
+		return 0;
+	}
 	if (strcmp(n->text, "all") == 0) {
 		cond_add(any, cond_new(a, COND_ANY));
 		return 0;
@@ -188,9 +203,14 @@ static int read_entity(
 	for (size_t i = 0; i < ARRAY_SIZE(entities); i++) {
 		if (strcmp(n->text, entities[i].name) != 0)
 			continue;
-		cond_add(any, cond_entity(a, entities[i].bits));
 		if (strcmp(n->text, "cluster") == 0)
 			cond_add(any, pod_peers(r->m, POLICY_CILIUM));
+		if (any->last &&
+			any->last->op ==
+				COND_ENTITY) /* asked together: [host, remote-node] is every node */
+			any->last->bits |= entities[i].bits;
+		else
+			cond_add(any, cond_entity(a, entities[i].bits));
 		return 0;
 	}
 	return k8s_err(r->f, n, e, "\"%.60s\" is no entity", n->text);
@@ -372,6 +392,13 @@ static int read_ports(const struct reader *r, const struct node *map, struct rul
 
 /* --- rules ------------------------------------------------------------------------------------------------------ */
 
+static bool has_items(const struct reader *r, const struct node *map, const char *key)
+{
+	const struct node *n = k8s_get(r->f, map, key);
+
+	return n && n->kind != NODE_NULL && (n->kind != NODE_LIST || n->count);
+}
+
 static int read_rule(const struct reader *r, const struct node *n, bool denies, struct err *e)
 {
 	struct rule *rule = rules_add(&r->p->sides[r->side], n);
@@ -390,7 +417,7 @@ static int read_rule(const struct reader *r, const struct node *n, bool denies, 
 			return -1;
 		has_peers |= rc > 0;
 	}
-	if (k8s_get(r->f, n, r->side == INGRESS ? "fromRequires" : "toRequires"))
+	if (has_items(r, n, r->side == INGRESS ? "fromRequires" : "toRequires"))
 		return k8s_err(
 			r->f, n, e, "Cilium 1.20 has no fromRequires and toRequires any more");
 	rc = read_ports(r, n, rule, &nothing, e);
@@ -398,7 +425,7 @@ static int read_rule(const struct reader *r, const struct node *n, bool denies, 
 		return -1;
 	if (!has_peers && rc > 0)
 		rule->peer = cond_new(&r->m->arena, COND_ANY);
-	if (nothing || k8s_get(r->f, n, "icmps")) /* ICMP has no ports */
+	if (nothing || has_items(r, n, "icmps")) /* ICMP has no ports */
 		rule->peer = cond_new(&r->m->arena, COND_NONE);
 	return 0;
 }
@@ -428,7 +455,8 @@ static int settle_side(
 	bool deny = true;
 	int rc;
 
-	if (k8s_map(r->f, spec, "enableDefaultDeny", &flags, e) < 0)
+	if (k8s_map(r->f, spec, "enableDefaultDeny", &flags, e) < 0 ||
+		k8s_known(r->f, flags, flag_keys, e) < 0)
 		return -1;
 	rc = k8s_bool(r->f, flags, key, &deny, e);
 	if (rc < 0)
@@ -454,33 +482,18 @@ static int read_side(struct reader *r, const struct node *spec, enum direction s
 	return settle_side(r, spec, keys[side][0], e);
 }
 
-/* A namespace in the selector of a subject is overwritten by the policy's own. */
-static void drop_namespace(struct cond *c)
-{
-	if (c->op == COND_LABEL && c->place == PLACE_NAME && strcmp(c->key, "namespace") == 0)
-		c->op = COND_ANY;
-	for (struct cond *child = c->first; child; child = child->next)
-		drop_namespace(child);
-}
-
 static int read_subject(const struct reader *r, const struct node *spec, struct err *e)
 {
 	struct arena *a = &r->m->arena;
-	struct asked asked = { false, false };
+	struct asked asked = { .subject = !r->clusterwide };
 	struct cond *which;
 
 	if (read_selector_as(r->m, r->f, k8s_get(r->f, spec, "endpointSelector"), read_key, &asked,
 		    &which, e) < 0)
 		return -1;
 	r->p->subject = cond_and(a, pod_peers(r->m, POLICY_CILIUM), which);
-	if (r->clusterwide)
-		return 0;
-	if (asked.namespace) {
-		model_find(r->m, r->f, spec, FOUND_ODD,
-			"the namespace in endpointSelector does not count: the policy's own does");
-		drop_namespace(which);
-	}
-	cond_add(r->p->subject, in_namespace(r->m, r->p->ns));
+	if (!r->clusterwide)
+		cond_add(r->p->subject, in_namespace(r->m, r->p->ns));
 	return 0;
 }
 
@@ -503,6 +516,8 @@ static int read_spec(struct reader *r, const struct node *spec, struct err *e)
 	if (read_subject(r, spec, e) < 0 || read_side(r, spec, EGRESS, e) < 0 ||
 		read_side(r, spec, INGRESS, e) < 0)
 		return -1;
+	if (!r->p->sides[EGRESS].count && !r->p->sides[INGRESS].count)
+		return k8s_err(r->f, spec, e, "Cilium refuses a policy without a rule");
 	if (r->m->options.engine != ENGINE_CILIUM)
 		model_unknown(r->m, r->f, r->p);
 	return 0;

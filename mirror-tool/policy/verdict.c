@@ -158,9 +158,7 @@ static bool any_bit(const struct ends *s, const uint64_t *bits)
 /* Why a condition may say maybe. */
 static unsigned cond_reasons(const struct cond *c)
 {
-	unsigned reasons = c->op == COND_BLOCK || c->op == COND_SET   ? REASON_ADDRESS
-			   : c->op == COND_POD || c->op == COND_MAYBE ? c->bits
-								      : 0;
+	unsigned reasons = cond_reason(c);
 
 	for (const struct cond *child = c->first; child; child = child->next)
 		reasons |= cond_reasons(child);

@@ -16,7 +16,7 @@ engine_of() {
 }
 
 step 'what Calico, Cilium and kube-network-policies decided'
-for case in "$DATA"/policy-engines/[0-9]*; do
+for case in "$DATA"/policy-engines/[0-9]* "$DATA"/engines-own/[0-9]*; do
 	# shellcheck disable=SC2046 # two words
 	must moat policy eval "$case/manifests" --probes "$case/expected.tsv" $(engine_of "$case")
 	sed '/^#/d' "$case/expected.tsv" >want
@@ -84,6 +84,34 @@ done <<-'END'
 	banp_bad_path_test_15	is no block of addresses
 	malformed-pod-example-2	a list is needed here
 END
+
+step 'what Cilium, Calico and the definition of ClusterNetworkPolicy refuse'
+while IFS=$'\t' read -r kind spec want; do
+	case $kind in
+	Cilium*) group=cilium.io/v2 ;;
+	Cluster*) group=policy.networking.k8s.io/v1beta1 ;;
+	*) group=projectcalico.org/v3 ;;
+	esac
+	printf 'apiVersion: %s\nkind: %s\nmetadata: {name: a}\nspec: %s\n' "$group" "$kind" "$spec" >refused.yaml
+	must_fail 1 moat policy eval refused.yaml --probes - </dev/null
+	err_has "refused.yaml:4: .*$want"
+done <<-'END'
+	CiliumNetworkPolicy	{endpointSelector: {}, ingress: [], egress: []}	a policy without a rule
+	CiliumNetworkPolicy	{endpointSelector: {}, ingress: [{fromRequires: [{}]}]}	has no fromRequires
+	CiliumNetworkPolicy	{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: [80]}]}]}]}	a port has a "port"
+	CiliumNetworkPolicy	{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "080"}]}]}]}	is no port
+	ClusterNetworkPolicy	{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [10.1.2.3/8]}]}]}	in its plain form
+	ClusterNetworkPolicy	{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [10.0.0.0/8, 10.0.0.0/8]}]}]}	is there twice
+	NetworkPolicy	{ingress: [{action: allow}]}	is no action
+	NetworkPolicy	{ingress: [{action: Allow, source: {notNets: ["::/0"]}}]}	in notNets is refused
+	NetworkPolicy	{ingress: [{action: Allow, source: {selector: "has (x)"}}]}	an operator is needed
+END
+printf '%s\n' 'apiVersion: projectcalico.org/v3' 'kind: NetworkPolicy' 'metadata: {name: a}' \
+	'spec: {ingress: [{action: Allow, protocol: TCP, destination: {ports: ["90-99"]}}]}' >range.yaml
+must moat policy eval range.yaml --probes - --engine calico </dev/null
+err_has 'range.yaml:4: .*"90-99" is the name of a port for Calico: a range has a colon'
+
+step 'manifests that are partly read'
 must moat policy eval "$DATA/netpol-npguard/bad/bad_netpols-subdir6/manifests" --probes - </dev/null
 must moat policy eval "$DATA/netpol-npguard/bad/bad_yamls/manifests" --probes - </dev/null
 err_has 'bad_yamls/manifests/.*:[0-9]+: no Kubernetes object, left out'

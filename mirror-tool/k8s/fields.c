@@ -245,3 +245,13 @@ int k8s_known(const struct k8s_fields *f, const struct node *map, const char *co
 	}
 	return 0;
 }
+
+int k8s_once(const struct k8s_fields *f, const struct node *map, struct err *e)
+{
+	node_each(n, map)
+	{
+		if (n->flags & NODE_AGAIN && note_key(f, n, K8S_DUPLICATE_KEY, NULL, e) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -69,6 +69,9 @@ MUST int k8s_text(
 MUST int k8s_known(const struct k8s_fields *f, const struct node *map, const char *const known[],
 	struct err *e);
 
+/* The same of a map whose keys are free: note those that are there again. */
+MUST int k8s_once(const struct k8s_fields *f, const struct node *map, struct err *e);
+
 /* "FILE:LINE: KIND NS/NAME: at PATH: TEXT" as ERR_INPUT. Returns -1. */
 int k8s_err(const struct k8s_fields *f, const struct node *n, struct err *e, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);

@@ -104,16 +104,39 @@ static struct cond *seen_label(const struct style *s, const struct node *at, str
 
 /* --- selectors --------------------------------------------------------------------------------------- */
 
+#define LABELS_MAX 1000 /* of one map */
+
+/* No more than that, and what is there twice is noted. */
+static int check_labels(const struct k8s_fields *f, const struct node *map, struct err *e)
+{
+	if (map->count > LABELS_MAX)
+		return k8s_err(f, map, e, "more than %d labels", LABELS_MAX);
+	return k8s_once(f, map, e);
+}
+
+/* Of a key that is there twice the last counts. */
+static bool is_last(const struct node *n)
+{
+	for (const struct node *x = n->next; x; x = x->next)
+		if (x->flags & NODE_AGAIN && strcmp(x->key, n->key) == 0)
+			return false;
+	return true;
+}
+
 static int add_match_labels(
 	const struct style *s, const struct node *map, struct cond *all, struct err *e)
 {
 	struct model *m = s->m;
 	const struct k8s_fields *f = s->f;
 
+	if (check_labels(f, map, e) < 0)
+		return -1;
 	node_each(n, map)
 	{
 		const char *value = "";
 
+		if (!is_last(n))
+			continue;
 		if (k8s_text(f, n, &value, e) < 0 ||
 			(!s->translate && check_label_key(f, n, n->key, e) < 0) ||
 			check_label_value(f, n, value, e) < 0)
@@ -239,27 +262,23 @@ static int by_key(const void *a, const void *b)
 int read_labels(struct model *m, const struct k8s_fields *f, const struct node *map,
 	struct labels *out, struct err *e)
 {
-	size_t kept = 0;
-
 	*out = (struct labels){ .count = 0 };
 	if (!map)
 		return 0;
+	if (check_labels(f, map, e) < 0)
+		return -1;
 	out->items = arena_alloc(&m->arena, map->count * sizeof(*out->items));
 	node_each(n, map)
 	{
 		const char *value = "";
 
+		if (!is_last(n))
+			continue;
 		if (k8s_text(f, n, &value, e) < 0)
 			return -1;
 		out->items[out->count++] = (struct label){ n->key, value };
 	}
 	if (out->count)
 		qsort(out->items, out->count, sizeof(*out->items), by_key);
-	for (size_t i = 0; i < out->count; i++) { /* of a key that is there twice the later one */
-		if (i + 1 < out->count && strcmp(out->items[i].key, out->items[i + 1].key) == 0)
-			continue;
-		out->items[kept++] = out->items[i];
-	}
-	out->count = kept;
 	return 0;
 }

@@ -59,6 +59,7 @@ enum {
 	REASON_SERVICE = 64, /* a Service as a peer */
 	REASON_ICMP = 128, /* a protocol without ports */
 	REASON_SOME = 256, /* only some of the pods behind a Service */
+	REASON_PRIORITY = 512, /* two policies of one priority */
 };
 
 struct cond {

@@ -317,6 +317,19 @@ struct pass {
 	struct watch *watch; /* or NULL */
 };
 
+static portset *new_row(const struct judge *j)
+{
+	return mem_alloc(j->ends.count * sizeof(portset));
+}
+
+static void pass_release(struct pass *p)
+{
+	free(p->allow);
+	free(p->open);
+	free(p->passed);
+	free(p->fog);
+}
+
 static bool is_watched(const struct pass *p, size_t other, portset hit)
 {
 	const struct watch *w = p->watch;
@@ -411,8 +424,7 @@ static int by_rule_order(const void *a, const void *b)
 	return (int)y_denies - (int)x_denies;
 }
 
-/* The policies of one tier that select the subject. */
-static void apply_tier(struct pass *p, const size_t *policies, size_t count)
+static void apply_policies(struct pass *p, const size_t *policies, size_t count)
 {
 	AUTO(mem_free) const struct judged_rule **rules = NULL;
 	size_t rule_count = 0;
@@ -429,6 +441,93 @@ static void apply_tier(struct pass *p, const size_t *policies, size_t count)
 		qsort(rules, rule_count, sizeof(*rules), by_rule_order);
 	for (size_t i = 0; i < rule_count; i++)
 		apply(p, rules[i]);
+}
+
+/* Are two policies, the first before the second in the model's order, of one priority, so that the API says no order? */
+static bool are_rivals(const struct model *m, size_t a, size_t b)
+{
+	const struct policy *x = &m->policies[a], *y = &m->policies[b];
+
+	return m->options.engine == ENGINE_API && x->tier == y->tier && x->tier != TIER_POLICY &&
+	       x->order == y->order;
+}
+
+/* What policies that may be tried in any order make of what is open. */
+struct decided {
+	portset start, allow, deny, pass, fog;
+};
+
+static void add_decided(const struct pass *p, struct decided *sum, size_t i)
+{
+	struct port_pool *pool = p->j->model->ports;
+	portset rest = ports_or(pool, ports_or(pool, p->open[i], p->allow[i]),
+		ports_or(pool, p->passed[i], p->fog[i]));
+
+	sum->allow = ports_or(pool, sum->allow, p->allow[i]);
+	sum->deny = ports_or(pool, sum->deny, ports_minus(pool, sum->start, rest));
+	sum->pass = ports_or(pool, sum->pass, p->passed[i]);
+	sum->fog = ports_or(pool, sum->fog, p->fog[i]);
+}
+
+/* One of them goes alone through what is open. */
+static void try_rival(const struct pass *p, size_t policy, struct decided *sums)
+{
+	size_t count = p->j->ends.count;
+	struct pass one = *p;
+
+	one.allow = new_row(p->j);
+	one.open = new_row(p->j);
+	one.passed = new_row(p->j);
+	one.fog = new_row(p->j);
+	for (size_t i = 0; i < count; i++)
+		one.open[i] = sums[i].start;
+	apply_policies(&one, &policy, 1);
+	for (size_t i = 0; i < count; i++)
+		add_decided(&one, &sums[i], i);
+	pass_release(&one);
+}
+
+/* Where they decide otherwise nobody can tell. */
+static void apply_rivals(struct pass *p, const size_t *policies, size_t count)
+{
+	struct port_pool *pool = p->j->model->ports;
+	AUTO(mem_free) struct decided *sums = mem_alloc(p->j->ends.count * sizeof(*sums));
+
+	for (size_t i = 0; i < p->j->ends.count; i++)
+		sums[i].start = p->open[i];
+	for (size_t i = 0; i < count; i++)
+		try_rival(p, policies[i], sums);
+	for (size_t i = 0; i < p->j->ends.count; i++) {
+		const struct decided *d = &sums[i];
+		portset fog =
+			ports_or(pool, ports_and(pool, d->allow, ports_or(pool, d->deny, d->pass)),
+				ports_or(pool, ports_and(pool, d->deny, d->pass), d->fog));
+
+		p->fog[i] = ports_or(pool, p->fog[i], fog);
+		p->allow[i] = ports_or(pool, p->allow[i], ports_minus(pool, d->allow, fog));
+		p->passed[i] = ports_or(pool, p->passed[i], ports_minus(pool, d->pass, fog));
+		p->open[i] = ports_minus(pool, ports_minus(pool, d->start, d->allow),
+			ports_or(pool, ports_or(pool, d->deny, d->pass), fog));
+	}
+}
+
+/* The policies of one tier that select the subject. */
+static void apply_tier(struct pass *p, const size_t *policies, size_t count)
+{
+	const struct model *m = p->j->model;
+
+	if (m->options.engine != ENGINE_API) {
+		apply_policies(p, policies, count);
+		return;
+	}
+	for (size_t run; count; policies += run, count -= run) {
+		for (run = 1; run < count && are_rivals(m, policies[0], policies[run]); run++)
+			;
+		if (run > 1)
+			apply_rivals(p, policies, run);
+		else
+			apply_policies(p, policies, 1);
+	}
 }
 
 static void end_tier(struct pass *p, const size_t *policies, size_t count)
@@ -481,11 +580,6 @@ static void run_pass(struct pass *p)
 		watch_step(p, STEP_ISOLATED, p->last_isolator, NULL, ACTION_DENY);
 }
 
-static portset *new_row(const struct judge *j)
-{
-	return mem_alloc(j->ends.count * sizeof(portset));
-}
-
 static void make_pass(struct pass *p, struct judge *j, enum direction d, size_t subject,
 	bool hopeful, struct watch *watch)
 {
@@ -501,14 +595,6 @@ static void make_pass(struct pass *p, struct judge *j, enum direction d, size_t 
 	run_pass(p);
 }
 
-static void pass_release(struct pass *p)
-{
-	free(p->allow);
-	free(p->open);
-	free(p->passed);
-	free(p->fog);
-}
-
 static bool has_maybe(const struct judge *j, enum direction d, size_t subject)
 {
 	size_t count;
@@ -517,6 +603,8 @@ static bool has_maybe(const struct judge *j, enum direction d, size_t subject)
 	for (size_t i = 0; i < count; i++) {
 		const struct judged_policy *p = &j->policies[policies[i]];
 
+		if (i && are_rivals(j->model, policies[i - 1], policies[i]))
+			return true;
 		for (size_t r = 0; r < p->policy->sides[d].count; r++)
 			if (p->rules[d][r].has_maybe || p->rules[d][r].rule->reason ||
 				p->rules[d][r].rule->action == ACTION_UNKNOWN)
@@ -601,6 +689,40 @@ static bool leaves_open(const struct judge *j, const struct judged_rule *r, size
 	       ports_and(j->model->ports, rule_ports(j, r, dst), ports) != PORTS_NONE;
 }
 
+/* Does a policy say anything of `other` on some of the ports? */
+static bool says_something(const struct judge *j, size_t policy, enum direction d, size_t other,
+	size_t dst, portset ports)
+{
+	const struct judged_policy *p = &j->policies[policy];
+
+	for (size_t r = 0; r < p->policy->sides[d].count; r++)
+		if ((bit_get(p->rules[d][r].peer.yes, other) ||
+			    bit_get(p->rules[d][r].peer.maybe, other)) &&
+			ports_and(j->model->ports, rule_ports(j, &p->rules[d][r], dst), ports) !=
+				PORTS_NONE)
+			return true;
+	return false;
+}
+
+/* Do two policies of one priority speak of the ports? They are neighbours, maybe with silent ones between. */
+static bool has_rivals(const struct judge *j, enum direction d, size_t subject, size_t other,
+	size_t dst, portset ports)
+{
+	size_t count, last = 0;
+	const size_t *policies = judge_policies(j, subject, &count);
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!says_something(j, policies[i], d, other, dst, ports))
+			continue;
+		if (any && are_rivals(j->model, last, policies[i]))
+			return true;
+		last = policies[i];
+		any = true;
+	}
+	return false;
+}
+
 static unsigned side_reasons(
 	const struct judge *j, enum direction d, size_t subject, size_t other, portset ports)
 {
@@ -608,13 +730,15 @@ static unsigned side_reasons(
 	unsigned reasons = d == INGRESS && on_node ? REASON_HOST_NETWORK : 0;
 	size_t count;
 	const size_t *policies = judge_policies(j, subject, &count);
+	size_t dst = d == INGRESS ? subject : other;
 
+	if (has_rivals(j, d, subject, other, dst, ports))
+		reasons |= REASON_PRIORITY;
 	for (size_t i = 0; i < count; i++) {
 		const struct judged_policy *p = &j->policies[policies[i]];
 
 		for (size_t r = 0; r < p->policy->sides[d].count; r++) {
 			const struct judged_rule *rule = &p->rules[d][r];
-			size_t dst = d == INGRESS ? subject : other;
 
 			if (leaves_open(j, rule, subject, other, dst, ports))
 				reasons |= rule->rule->reason | rule->reasons;
@@ -700,7 +824,8 @@ void verdict_reasons(unsigned reasons, struct buf *out)
 		"a block over addresses of pods or nodes", "domain names", "a selector of nodes",
 		"rules inside the protocol", "a policy or field that is not evaluated",
 		"a Service as a peer", "a protocol without ports",
-		"only some of the pods behind it" };
+		"only some of the pods behind it",
+		"policies of one priority that decide otherwise" };
 	const char *between = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)

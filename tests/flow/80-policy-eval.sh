@@ -23,6 +23,21 @@ for case in "$DATA"/policy-engines/[0-9]* "$DATA"/engines-own/[0-9]*; do
 	same_file out want
 done
 
+step 'policies of one priority'
+case=$DATA/engines-own/17-api-equal-priority
+must moat policy map "$case/manifests" --from shop/front --to shop/cart
+out_has '^shop/front\[Pod\] => shop/cart\[Pod\] : unknown all \(policies of one priority that decide otherwise\)'
+
+step 'a label that is there twice'
+must_fail 1 moat policy eval "$DATA/engines-own/18-api-label-twice/manifests" --probes - --decode strict </dev/null
+err_has 'policy.yaml:5: .*the key "app" is there twice'
+{
+	printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels:\n'
+	seq -f '    l%g: x' 1001
+} >labels.yaml
+must_fail 1 moat policy eval labels.yaml --probes - </dev/null
+err_has 'labels.yaml:6: .*more than 1000 labels'
+
 step 'foot-guns and recipes, whether or not blocks may match pods'
 for case in "$DATA"/footguns/* "$DATA"/recipes/*; do
 	must moat policy eval "$case/manifests" --probes "$case/probes.tsv"

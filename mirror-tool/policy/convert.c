@@ -155,7 +155,7 @@ static void copy_texts(
 	to = put_map(c, up, key);
 	node_each(n, map)
 	{
-		if (strcmp(n->key, APPLIED) != 0)
+		if (strcmp(key, "annotations") != 0 || strcmp(n->key, APPLIED) != 0)
 			put_text(c, to, n->key, text_of(c, n));
 	}
 }

@@ -170,6 +170,19 @@ static bool is_given(const struct specimens *s, const char *ns)
 	return false;
 }
 
+/* Of three pods NetworkPolicy isolates the second, and allows the third everything: so a rule that only allows shows, and
+ * so do the tiers before and behind NetworkPolicy. */
+static void add_policies(struct specimens *s, const char *ns)
+{
+	for (unsigned twin = 2; twin <= 3; twin++)
+		buf_printf(s->out,
+			"{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"NetworkPolicy\","
+			"\"metadata\":{\"name\":\"moat-made-%u\",\"namespace\":%s},\"spec\":"
+			"{\"podSelector\":{\"matchLabels\":{\"moat-made\":\"%u\"}},"
+			"\"policyTypes\":[\"Ingress\",\"Egress\"]%s}}\n",
+			twin, ns, twin, twin == 3 ? ",\"ingress\":[{}],\"egress\":[{}]" : "");
+}
+
 /* The name of the namespace with such labels, as JSON. It is made when it is not there; one that is called so by its
  * labels has those that it got first. */
 static void add_space(struct specimens *s, const struct form *ns, struct buf *name)
@@ -182,6 +195,7 @@ static void add_space(struct specimens *s, const struct form *ns, struct buf *na
 	if (i < s->space_count)
 		return;
 	*VEC_PUSH(s->spaces, s->space_count) = mem_strdup(known);
+	add_policies(s, name->data);
 	if (!ns->name || !is_given(s, ns->name))
 		buf_printf(s->out,
 			"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":%s,"
@@ -203,11 +217,12 @@ static void add_pods(struct specimens *s, const struct form *ns, const struct fo
 	}
 	*VEC_PUSH(s->kinds, s->kind_count) = mem_strdup(kind);
 	add_space(s, ns, &name);
-	for (unsigned twin = 1; twin <= 2; twin++)
+	for (unsigned twin = 1; twin <= 3; twin++)
 		buf_printf(s->out,
 			"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":"
-			"\"moat-made-%zu-%u\",\"namespace\":%s,\"labels\":{%s}}}\n",
-			s->kind_count, twin, name.data, pod->labels);
+			"\"moat-made-%zu-%u\",\"namespace\":%s,\"labels\":{%s%s\"moat-made\":\"%"
+			"u\"}}}\n",
+			s->kind_count, twin, name.data, pod->labels, *pod->labels ? "," : "", twin);
 }
 
 /* `namespaces` or `pods` of a subject or peer: each form of its namespace with the pod that it selects, and the other

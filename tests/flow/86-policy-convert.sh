@@ -162,6 +162,11 @@ must_fail 2 moat policy convert
 must_fail 2 moat policy convert --api v1 old.yaml
 must_fail 1 moat policy convert none.yaml
 
+step 'a label called as the annotation that is left out'
+sed 's/matchLabels: {team: "010"}/matchLabels: {kubectl.kubernetes.io\/last-applied-configuration: x}/' old.yaml >odd.yaml
+must moat policy convert odd.yaml
+out_has '^        kubectl.kubernetes.io/last-applied-configuration: x$'
+
 step 'the cases of np-guard'
 converted=0
 for case in "$DATA"/netpol-npguard/cases/*/manifests; do

@@ -209,6 +209,8 @@ static int read_pod(struct model *m, const struct k8s_fields *f, const struct no
 		read_containers(m, f, spec, "containers", w, e) < 0 ||
 		read_containers(m, f, spec, "initContainers", w, e) < 0)
 		return -1;
+	if (!*w->account) /* as good as absent */
+		w->account = "default";
 	return 0;
 }
 

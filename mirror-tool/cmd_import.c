@@ -311,6 +311,21 @@ static int import_chain(struct tool *t, const struct import_options *o, const st
 	return 0;
 }
 
+/* Record that the paths hold nothing that could be looked at, which *e says. */
+static int record_refusal(const struct tool *t, const struct import_terms *terms, struct err *e)
+{
+	AUTO(store_close) struct store *s = NULL;
+	AUTO(tool_audit_release) struct tool_audit log = TOOL_AUDIT_INIT;
+	struct import_audit audit = { terms->paths, terms->path_count, NULL, &log };
+	const struct medium none = { .trusted = false };
+	struct err unwritten = ERR_INIT;
+
+	if (tool_store_write(t, &s, &unwritten) < 0 ||
+		tool_audit_open(&log, t, "import", &unwritten) < 0)
+		return -1;
+	return import_audit_end(&audit, &none, -1, e);
+}
+
 /* Import what the paths hold: one set, or several. */
 static int import_paths(struct tool *t, const struct import_options *o,
 	const struct import_terms *terms, struct err *e)
@@ -319,7 +334,7 @@ static int import_paths(struct tool *t, const struct import_options *o,
 
 	if (strcmp(terms->paths[0], "-") != 0 &&
 		chain_find(&c, terms->paths, terms->path_count, e) < 0)
-		return -1;
+		return o->dry_run ? -1 : record_refusal(t, terms, e);
 	if (c.count < 2)
 		return import_set(t, o, terms, false, e);
 	if (o->dry_run)

@@ -131,7 +131,7 @@ static void tool_main__help_names_everything(void **state)
 
 	(void)state;
 	assert_int_equal(run(2, all, &text), 0);
-	assert_non_null(strstr(text, "seal           does seal\n"));
+	assert_non_null(strstr(text, "seal            does seal\n"));
 	assert_non_null(strstr(text, "--store DIR"));
 	free(text);
 	assert_int_equal(run(3, one, &text), 0);

@@ -342,5 +342,6 @@ with tarfile.open(sys.argv[2], 'w', format=tarfile.USTAR_FORMAT) as t:
         entry.size = size
         t.addfile(entry, io.BytesIO(bytes(size)))
 END
+next_second
 must_fail 3 moat scrub --store large --repair-from medium:packed --json
 json_is '.repairs | length == 1 and (.[0].answers | map(.answer)) == ["does not have it"]'

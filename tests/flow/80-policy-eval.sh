@@ -2,6 +2,7 @@
 # `moat policy eval` gives the verdicts of the engines themselves: published cases, and random worlds against a slow
 # evaluator that shares nothing with it.
 . "$(dirname "$0")/../support/lib.sh"
+. "$SUPPORT/worlds.sh"
 
 DATA=$SOURCE/tests/data/policy
 cd "$T" || exit
@@ -134,13 +135,8 @@ err_has 'bad_yamls/manifests/.*:[0-9]+: no Kubernetes object, left out'
 step 'random worlds'
 for ((seed = 1; seed <= ${MOAT_SOAK:-10}; seed++)); do
 	for engine in api match calico cilium; do
-		"$SUPPORT/policy_worlds.py" "$seed" "$engine" .
-		case $engine in
-		api) set -- --ipblock-pods never ;;
-		match) set -- --ipblock-pods match ;;
-		*) set -- --engine "$engine" ;;
-		esac
-		must moat policy eval world.json --probes probes.tsv "$@"
+		random_world "$seed" "$engine"
+		must moat policy eval world.json --probes probes.tsv "${JUDGED_AS[@]}"
 		same_file out probes.tsv
 	done
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `moat policy map` says who reaches whom as np-guard published it, and what `moat policy eval` says of each connection.
 . "$(dirname "$0")/../support/lib.sh"
+. "$SUPPORT/worlds.sh"
 
 DATA=$SOURCE/tests/data/policy
 cd "$T" || exit
@@ -258,17 +259,12 @@ must_fail 2 moat policy map --from prod/web --hops 2 --services world.yaml
 step 'random worlds'
 for ((seed = 1; seed <= ${MOAT_SOAK:-5}; seed++)); do
 	for engine in api match calico cilium; do
-		"$SUPPORT/policy_worlds.py" "$seed" "$engine" .
-		case $engine in
-		api) set -- --ipblock-pods never ;;
-		match) set -- --ipblock-pods match ;;
-		*) set -- --engine "$engine" ;;
-		esac
-		must moat policy map --all --json world.json "$@"
+		random_world "$seed" "$engine"
+		must moat policy map --all --json world.json "${JUDGED_AS[@]}"
 		cp out map.json
 		must "$SUPPORT/policy_map_probes.py" map.json probes.tsv
 		start=$(jq -r '[.[].src | select(contains("/"))][0]' map.json)
-		must moat policy map --from "$start" --hops 2 --json world.json "$@"
+		must moat policy map --from "$start" --hops 2 --json world.json "${JUDGED_AS[@]}"
 		cp out hops.json
 		must "$SUPPORT/policy_hops.py" map.json hops.json "$start" 2
 	done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `moat policy explain` says why, and never another verdict than `moat policy eval`.
 . "$(dirname "$0")/../support/lib.sh"
+. "$SUPPORT/worlds.sh"
 
 DATA=$SOURCE/tests/data/policy
 cd "$T" || exit
@@ -85,13 +86,8 @@ for case in "$DATA"/footguns/* "$DATA"/recipes/* "$DATA"/policy-engines/[0-9]*; 
 done
 for ((seed = 1; seed <= ${MOAT_SOAK:-6}; seed++)); do
 	for engine in api match calico cilium; do
-		"$SUPPORT/policy_worlds.py" "$seed" "$engine" .
-		case $engine in
-		api) set -- --ipblock-pods never ;;
-		match) set -- --ipblock-pods match ;;
-		*) set -- --engine "$engine" ;;
-		esac
-		must moat policy explain world.json --probes probes.tsv --json "$@"
+		random_world "$seed" "$engine"
+		must moat policy explain world.json --probes probes.tsv --json "${JUDGED_AS[@]}"
 		explained >is
 		same_file is probes.tsv
 		# The step that decides says what the verdict says.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `moat policy mutate`: what assertions would not notice. Each mutant is as `moat policy eval` judges it by itself.
 . "$(dirname "$0")/../support/lib.sh"
+. "$SUPPORT/worlds.sh"
 
 DATA=$SOURCE/tests/data/policy
 cd "$T" || exit
@@ -56,7 +57,7 @@ spec:
   - action: Deny
 END
 echo 'deny ext:203.0.113.1 x/a TCP/1' >order.txt
-moat policy mutate --tests order.txt --engine calico order.yaml --json >out 2>err || true
+must moat policy mutate --tests order.txt --engine calico order.yaml --json
 json_is '.moved == 1 and (.mutants | map(select(.fate == "moved"))[0].without) == "spec.order"'
 
 step 'a mutant asks for a label that nothing asked for before'
@@ -72,13 +73,8 @@ jq -e '.mutants[] | select(.without == "spec.policyTypes") | .fate == "survived"
 step 'each mutant of random worlds, judged by itself'
 for ((seed = 1; seed <= ${MOAT_SOAK:-3}; seed++)); do
 	for engine in api match calico cilium; do
-		"$SUPPORT/policy_worlds.py" "$seed" "$engine" .
-		case $engine in
-		api) set -- --ipblock-pods never ;;
-		match) set -- --ipblock-pods match ;;
-		*) set -- --engine "$engine" ;;
-		esac
-		moat policy mutate --tests probes.tsv world.json --json "$@" >mutants.json 2>err || grep -q 'not noticed' err
-		must "$SUPPORT/policy_mutants.py" world.json probes.tsv mutants.json "$@"
+		random_world "$seed" "$engine"
+		moat policy mutate --tests probes.tsv world.json --json "${JUDGED_AS[@]}" >mutants.json 2>err || grep -q 'not noticed' err
+		must "$SUPPORT/policy_mutants.py" world.json probes.tsv mutants.json "${JUDGED_AS[@]}"
 	done
 done
